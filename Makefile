@@ -1,0 +1,108 @@
+# kiln: one non-recursive Makefile. `make help` lists the targets.
+
+RELEASE ?= lab
+CLUSTER ?= profiles/cluster.yaml
+OUT ?= out
+PREFIX ?= /usr/local
+DESTDIR ?=
+B := build
+CACHE ?= $(B)/cache
+JOBS ?= $(shell nproc)
+
+CC ?= gcc
+PACKAGES := yaml-0.1 libsolv libsolvext rpm libcurl libarchive libcrypto libdeflate zlib libsquashfs1 blkid jansson
+CPPFLAGS += -D_GNU_SOURCE -Ibuilder -I.
+CFLAGS ?= -O2 -g
+CFLAGS += -std=gnu17 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
+	-Wno-format-nonliteral -Wno-missing-field-initializers -fstack-protector-strong -D_FORTIFY_SOURCE=2 -pthread
+ifdef WERROR
+CFLAGS += -Werror
+endif
+ifdef SANITIZE
+CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -U_FORTIFY_SOURCE
+B := build/sanitize
+endif
+
+# Debian packages first: pkg-config's answers below need them.
+DEPS_STAMP := build/deps.stamp
+ifneq ($(filter-out deps clean help distclean,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(shell test $(DEPS_STAMP) -nt .debian-packages && echo ok),)
+DEPS_RESULT := $(shell ./tests/deps >&2 && echo ok)
+ifneq ($(DEPS_RESULT),ok)
+$(error the Debian packages of .debian-packages could not be installed)
+endif
+endif
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES))
+endif
+
+KILN_SOURCES := $(wildcard builder/*.c builder/*/*.c)
+KILN_OBJECTS := $(KILN_SOURCES:%.c=$(B)/%.o)
+KILN_LIBRARY := $(filter-out $(B)/builder/main.o,$(KILN_OBJECTS))
+
+# The helper shares the error object, buffers, values and templates with the builder, and nothing else.
+NODE_SHARED := builder/base/err.c builder/base/mem.c builder/base/buf.c builder/profile/value.c \
+	builder/profile/template.c
+NODE_SOURCES := $(wildcard firmware/node/*.c)
+NODE_OBJECTS := $(NODE_SOURCES:%.c=$(B)/static/%.o) $(NODE_SHARED:%.c=$(B)/static/%.o)
+
+UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
+
+.PHONY: all images test lint bench install clean distclean help deps lab
+.DELETE_ON_ERROR:
+
+all: $(B)/kiln $(B)/kiln-node ## build kiln and kiln-node
+
+$(B)/kiln: $(KILN_OBJECTS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(B)/kiln-node: $(NODE_OBJECTS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -static -Wl,--gc-sections -o $@ $^ -ljansson -lblkid -lnettle
+	strip $@
+
+$(B)/static/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Os -ffunction-sections -fdata-sections -MMD -MP -c -o $@ $<
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(KILN_LIBRARY)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+-include $(KILN_OBJECTS:.o=.d) $(NODE_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
+
+deps: ## install the Debian packages that kiln needs
+	./tests/deps
+
+lab: ## make the lab release's package repository (build/lab)
+	$(MAKE) --no-print-directory -f Makefile all
+	tests/lab/make-repository build/lab
+
+images: all $(if $(filter lab,$(RELEASE)),lab) ## bake every role of $(CLUSTER) into $(OUT)/
+	$(B)/kiln build $(CLUSTER) --release $(RELEASE) --out $(OUT) --cache $(CACHE)
+
+test: all lab $(UNIT_TESTS) ## run every test
+	tests/run
+
+lint: ## format, size and layering checks, clang-tidy, cppcheck, shellcheck
+	tests/lint
+
+bench: all lab ## ratios beside dnf --installroot, mksquashfs and xorriso
+	tests/bench/run
+
+install: all ## install below $(DESTDIR)$(PREFIX)
+	install -D -m 0755 $(B)/kiln $(DESTDIR)$(PREFIX)/bin/kiln
+	install -D -m 0755 $(B)/kiln-node $(DESTDIR)$(PREFIX)/libexec/kiln/kiln-node
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/share/kiln/initramfs $(wildcard firmware/initramfs/*)
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiln/bootloader $(wildcard firmware/bootloader/*)
+
+clean: ## remove what was compiled (the lab and the cache stay)
+	rm -rf $(B)/kiln $(B)/kiln-node $(B)/builder $(B)/static $(B)/tests $(B)/firmware
+
+distclean: ## remove everything that was made
+	rm -rf build $(OUT)
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20

@@ -1,0 +1,67 @@
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static const struct {
+        const char *name, *meaning;
+        int exit_code;
+} kinds[] = {
+        [ERR_NONE] = { "NONE", "success", 0 },
+#define X(name, code, meaning) [ERR_##name] = { #name, meaning, code },
+        ERR_KINDS(X)
+#undef X
+};
+
+int err_exit_code(enum err_kind kind) { return kinds[kind].exit_code; }
+const char *err_kind_name(enum err_kind kind) { return kinds[kind].name; }
+const char *err_kind_meaning(enum err_kind kind) { return kinds[kind].meaning; }
+
+static void replace(char **slot, char *text) {
+        free(*slot);
+        *slot = text;
+}
+
+bool fail(struct err *err, enum err_kind kind, int number, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        char *text = xvasprintf(format, arguments);
+        va_end(arguments);
+        if (number) {
+                char *whole = xasprintf("%s: %s", text, strerror(number));
+                free(text);
+                text = whole;
+        }
+        err->kind = number == ENOSPC || number == EDQUOT ? ERR_DISK_FULL : kind;
+        err->number = number;
+        replace(&err->text, text);
+        replace(&err->hint, NULL);
+        return false;
+}
+
+bool wrap(struct err *err, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        auto_free char *prefix = xvasprintf(format, arguments);
+        va_end(arguments);
+        replace(&err->text, xasprintf("%s: %s", prefix, err->text ? err->text : "unknown error"));
+        return false;
+}
+
+bool hint(struct err *err, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        replace(&err->hint, xvasprintf(format, arguments));
+        va_end(arguments);
+        return false;
+}
+
+void err_release(struct err *err) {
+        free(err->text);
+        free(err->hint);
+        *err = (struct err){ 0 };
+}

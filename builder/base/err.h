@@ -1,0 +1,74 @@
+// The error object. A function that can fail returns bool, takes `struct err *` last, and fails only by
+//
+//     return fail(err, ERR_SYSTEM, errno, "open %s", path);    a new error; errno's text is appended
+//     return wrap(err, "unpacking %s", name);                  puts "unpacking NAME: " before the message
+//
+// so that message and status cannot part. Only main() prints one. An error is empty until fail() and
+// holds heap memory afterwards: err_release() it once. `err` is never NULL. Outputs (`ret_…`) are
+// untouched when a function fails. "Not found" is a result, not an error.
+#ifndef KILN_BASE_ERR_H
+#define KILN_BASE_ERR_H
+
+#include <stdbool.h>
+
+// X(name, exit code, what it means). The one list: exit codes, --json names and the man page's table.
+#define ERR_KINDS(X) \
+        X(INTERNAL, 1, "a defect of kiln itself") \
+        X(USAGE, 2, "the command line is wrong") \
+        X(SYNTAX, 10, "a profile is not valid YAML") \
+        X(SCHEMA, 11, "a profile has an unknown key, a wrong type or a value out of range") \
+        X(REFERENCE, 12, "a profile names something that does not exist: a role, a release, a file") \
+        X(DUPLICATE, 13, "two nodes share a name, MAC, address or id") \
+        X(CLUSTER, 14, "the cluster cannot work as described: quorum, subnets, VIPs") \
+        X(TEMPLATE, 15, "a template does not parse or uses an unknown variable") \
+        X(PACKAGE, 20, "no repository has the package") \
+        X(SOLVE, 21, "the packages cannot be installed together") \
+        X(NETWORK, 22, "a repository or file could not be fetched") \
+        X(CHECKSUM, 23, "fetched bytes differ from the published checksum") \
+        X(CORRUPT, 24, "a package, archive or metadata file is truncated or malformed") \
+        X(SIGNATURE, 25, "a package or repository is unsigned, or signed by a key that is not trusted") \
+        X(SCRIPTLET, 26, "a package's scriptlet failed") \
+        X(TRANSACTION, 27, "rpm refused the transaction") \
+        X(DISK_FULL, 30, "no space left on the device") \
+        X(SYSTEM, 31, "the operating system refused a call") \
+        X(TOOL, 32, "a program that kiln started failed") \
+        X(SANDBOX, 33, "namespaces or subordinate ids are not available") \
+        X(LOCKED, 34, "another kiln works on the same output") \
+        X(INTERRUPTED, 130, "stopped by a signal")
+
+enum err_kind {
+        ERR_NONE,
+#define X(name, code, meaning) ERR_##name,
+        ERR_KINDS(X)
+#undef X
+};
+
+struct err {
+        enum err_kind kind;
+        int number;  // errno, or 0
+        char *text;  // one or more lines, no newline at the end
+        char *hint;  // what to do about it, or NULL
+};
+
+// Sets the error and returns false. If `number` is not 0, ": " and its text are appended, and ENOSPC or
+// EDQUOT turn the kind into ERR_DISK_FULL, whatever was passed. An error already held is replaced.
+bool fail(struct err *err, enum err_kind kind, int number, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+
+// Prefixes the held message with "FORMAT: " and returns false.
+bool wrap(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// Replaces the hint and returns false, so that it can end a chain: `return hint(err, "try --offline");`
+bool hint(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void err_release(struct err *err);
+
+// Process exit code for a kind (0 for ERR_NONE), its upper-case name, and its meaning.
+int err_exit_code(enum err_kind kind);
+const char *err_kind_name(enum err_kind kind);
+const char *err_kind_meaning(enum err_kind kind);
+
+#define must_check __attribute__((warn_unused_result))
+#define auto_err __attribute__((cleanup(err_release))) struct err
+
+#endif

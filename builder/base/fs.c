@@ -1,0 +1,308 @@
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+
+#include "base/mem.h"
+
+bool fs_open(int dir, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err) {
+        int fd = openat(dir, path, flags | O_CLOEXEC, mode);
+        if (fd < 0)
+                return fail(err, ERR_SYSTEM, errno, "open %s", path);
+        *ret_fd = fd;
+        return true;
+}
+
+bool fs_open_dir(int dir, const char *path, int *ret_fd, struct err *err) {
+        return fs_open(dir, path, O_RDONLY | O_DIRECTORY, 0, ret_fd, err);
+}
+
+bool fs_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err) {
+        struct open_how how = {
+                .flags = (uint64_t)flags | O_CLOEXEC,
+                .mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
+                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+        };
+        int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+        if (fd < 0)
+                return fail(err, ERR_SYSTEM, errno, "open %s in the root", path);
+        *ret_fd = fd;
+        return true;
+}
+
+bool fs_exists(int dir, const char *path) {
+        struct stat stat;
+        return fstatat(dir, path, &stat, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static bool make_dir(int dir, const char *path, mode_t mode, struct err *err) {
+        if (mkdirat(dir, path, mode) == 0) {
+                if (fchmodat(dir, path, mode, 0) < 0)
+                        return fail(err, ERR_SYSTEM, errno, "chmod %s", path);
+                return true;
+        }
+        if (errno != EEXIST)
+                return fail(err, ERR_SYSTEM, errno, "make directory %s", path);
+        struct stat stat;
+        if (fstatat(dir, path, &stat, 0) < 0 || !S_ISDIR(stat.st_mode))
+                return fail(err, ERR_SYSTEM, ENOTDIR, "make directory %s", path);
+        return true;
+}
+
+bool fs_mkdirs(int dir, const char *path, mode_t mode, struct err *err) {
+        auto_free char *copy = xstrdup(path);
+        for (char *slash = copy; (slash = strchr(slash + 1, '/'));) {
+                *slash = '\0';
+                if (!make_dir(dir, copy, mode, err))
+                        return false;
+                *slash = '/';
+        }
+        return make_dir(dir, copy, mode, err);
+}
+
+bool fs_mkdirs_for(int dir, const char *path, mode_t mode, struct err *err) {
+        const char *slash = strrchr(path, '/');
+        if (!slash || slash == path)
+                return true;
+        auto_free char *parent = xstrndup(path, (size_t)(slash - path));
+        return fs_mkdirs(dir, parent, mode, err);
+}
+
+bool fs_read(int dir, const char *path, struct buf *buf, struct err *err) {
+        auto_close int fd = -1;
+        if (!fs_open(dir, path, O_RDONLY, 0, &fd, err))
+                return false;
+        return buf_read_fd(buf, fd, err) || wrap(err, "%s", path);
+}
+
+bool fs_write_all(int fd, const void *data, size_t size, struct err *err) {
+        for (const char *next = data; size > 0;) {
+                ssize_t done = write(fd, next, size);
+                if (done < 0 && errno == EINTR)
+                        continue;
+                if (done < 0)
+                        return fail(err, ERR_SYSTEM, errno, "write");
+                next += done;
+                size -= (size_t)done;
+        }
+        return true;
+}
+
+static char *temporary_name(const char *path) {
+        uint32_t random = 0;
+        if (getrandom(&random, sizeof random, 0) < 0)
+                random = (uint32_t)getpid();
+        return xasprintf("%s.%08x", path, random);
+}
+
+static bool write_and_rename(int dir, const char *path, const char *temporary, const void *data, size_t size,
+                             mode_t mode, struct err *err) {
+        auto_close int fd = -1;
+        if (!fs_open(dir, temporary, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, err))
+                return false;
+        if (!fs_write_all(fd, data, size, err))
+                return wrap(err, "%s", path);
+        if (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dir, temporary, dir, path) < 0)
+                return fail(err, ERR_SYSTEM, errno, "write %s", path);
+        return true;
+}
+
+bool fs_write_atomic(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err) {
+        auto_free char *temporary = temporary_name(path);
+        if (write_and_rename(dir, path, temporary, data, size, mode, err))
+                return true;
+        unlinkat(dir, temporary, 0);
+        return false;
+}
+
+static ssize_t copy_some(int from, int to, size_t most, bool *plain) {
+        if (!*plain) {
+                ssize_t copied = copy_file_range(from, NULL, to, NULL, most, 0);
+                if (copied > 0)
+                        return copied;
+                *plain = true;  // unsupported pair of file systems, or end of file: read() tells
+        }
+        static _Thread_local char block[256 << 10];
+        ssize_t got = read(from, block, most < sizeof block ? most : sizeof block);
+        for (ssize_t done = 0; done < got;) {
+                ssize_t put = write(to, block + done, (size_t)(got - done));
+                if (put < 0 && errno != EINTR)
+                        return -1;
+                done += put > 0 ? put : 0;
+        }
+        return got;
+}
+
+bool fs_copy_bytes(int from, int to, uint64_t size_bytes, struct err *err) {
+        bool plain = false;
+        while (size_bytes > 0) {
+                size_t most = size_bytes < (1U << 30) ? (size_t)size_bytes : 1U << 30;
+                ssize_t copied = copy_some(from, to, most, &plain);
+                if (copied < 0 && errno == EINTR)
+                        continue;
+                if (copied < 0)
+                        return fail(err, ERR_SYSTEM, errno, "copy");
+                if (copied == 0)
+                        return size_bytes == UINT64_MAX || fail(err, ERR_SYSTEM, 0, "copy: file ends too early");
+                if (size_bytes != UINT64_MAX)
+                        size_bytes -= (uint64_t)copied;
+        }
+        return true;
+}
+
+bool fs_link_or_copy(int from_dir, const char *from, int to_dir, const char *to, struct err *err) {
+        if (linkat(from_dir, from, to_dir, to, 0) == 0)
+                return true;
+        auto_close int in = -1;
+        auto_close int out = -1;
+        struct stat stat;
+        if (!fs_open(from_dir, from, O_RDONLY, 0, &in, err))
+                return false;
+        if (fstat(in, &stat) < 0)
+                return fail(err, ERR_SYSTEM, errno, "stat %s", from);
+        if (!fs_open(to_dir, to, O_WRONLY | O_CREAT | O_EXCL, stat.st_mode & 07777, &out, err))
+                return false;
+        return fs_copy_bytes(in, out, UINT64_MAX, err) || wrap(err, "%s to %s", from, to);
+}
+
+static bool remove_children(int dir, dev_t device, struct err *err);
+
+static bool remove_entry(int dir, const char *name, dev_t device, struct err *err) {
+        struct stat stat;
+        if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT || fail(err, ERR_SYSTEM, errno, "stat %s", name);
+        if (S_ISDIR(stat.st_mode)) {
+                if (stat.st_dev != device)
+                        return fail(err, ERR_SYSTEM, EBUSY, "remove %s: something is mounted there", name);
+                auto_close int child = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                if (child < 0 && fchmodat(dir, name, 0700, 0) == 0)
+                        child = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                if (child < 0)
+                        return fail(err, ERR_SYSTEM, errno, "open %s", name);
+                if (!(stat.st_mode & S_IWUSR))
+                        (void)!fchmod(child, 0700);
+                if (!remove_children(child, device, err))
+                        return wrap(err, "%s", name);
+        }
+        if (unlinkat(dir, name, S_ISDIR(stat.st_mode) ? AT_REMOVEDIR : 0) < 0 && errno != ENOENT)
+                return fail(err, ERR_SYSTEM, errno, "remove %s", name);
+        return true;
+}
+
+static bool is_dot(const char *name) { return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])); }
+
+static bool remove_children(int dir, dev_t device, struct err *err) {
+        int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+        if (!stream)
+                return fail(err, ERR_SYSTEM, errno, "list directory");
+        for (struct dirent *entry; (entry = readdir(stream));)
+                if (!is_dot(entry->d_name) && !remove_entry(dir, entry->d_name, device, err))
+                        return false;
+        return true;
+}
+
+bool fs_remove_tree(int dir, const char *path, struct err *err) {
+        struct stat stat;
+        if (fstatat(dir, path, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT || fail(err, ERR_SYSTEM, errno, "stat %s", path);
+        return remove_entry(dir, path, stat.st_dev, err);
+}
+
+static int by_name(const void *left, const void *right) {
+        return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+static bool list_names(int dir, char ***ret_names, size_t *ret_count, struct err *err) {
+        int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+        if (!stream)
+                return fail(err, ERR_SYSTEM, errno, "list directory");
+        char **names = NULL;
+        size_t count = 0;
+        for (struct dirent *entry; (entry = readdir(stream));)
+                if (!is_dot(entry->d_name))
+                        *array_append(&names, &count) = xstrdup(entry->d_name);
+        if (count)
+                qsort(names, count, sizeof *names, by_name);
+        *ret_names = names;
+        *ret_count = count;
+        return true;
+}
+
+struct walk {
+        fs_visit *visit;
+        void *context;
+        struct buf path;
+};
+
+static bool walk_dir(struct walk *walk, int dir, struct err *err);
+
+static bool walk_entry(struct walk *walk, int dir, const char *name, struct err *err) {
+        size_t length = walk->path.size;
+        if (length)
+                buf_append_char(&walk->path, '/');
+        buf_append_text(&walk->path, name);
+        struct stat stat;
+        if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+                return fail(err, ERR_SYSTEM, errno, "stat %s", buf_text(&walk->path));
+        bool descend = S_ISDIR(stat.st_mode);
+        struct fs_entry entry = { buf_text(&walk->path), name, dir, &stat, &descend };
+        if (!walk->visit(&entry, walk->context, err))
+                return false;
+        if (descend) {
+                auto_close int child = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                if (child < 0)
+                        return fail(err, ERR_SYSTEM, errno, "open %s", buf_text(&walk->path));
+                if (!walk_dir(walk, child, err))
+                        return false;
+        }
+        walk->path.size = length;
+        walk->path.data[length] = '\0';
+        return true;
+}
+
+static bool walk_dir(struct walk *walk, int dir, struct err *err) {
+        char **names = NULL;
+        size_t count = 0;
+        if (!list_names(dir, &names, &count, err))
+                return wrap(err, "%s", buf_text(&walk->path));
+        bool ok = true;
+        for (size_t i = 0; i < count; i++) {
+                ok = ok && walk_entry(walk, dir, names[i], err);
+                free(names[i]);
+        }
+        free(names);
+        return ok;
+}
+
+bool fs_walk(int dir, fs_visit *visit, void *context, struct err *err) {
+        struct walk walk = { .visit = visit, .context = context };
+        bool ok = walk_dir(&walk, dir, err);
+        buf_release(&walk.path);
+        return ok;
+}
+
+bool fs_path_is_safe(const char *path) {
+        if (!*path)
+                return false;
+        for (const char *part = path; part; part = strchr(part, '/')) {
+                part += *part == '/';
+                if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2]))
+                        return false;
+        }
+        return true;
+}
+
+bool fs_make_temporary_dir(int dir, const char *path, char **ret_name, struct err *err) {
+        auto_free char *name = temporary_name(path);
+        if (mkdirat(dir, name, 0755) < 0)
+                return fail(err, ERR_SYSTEM, errno, "make directory %s", name);
+        *ret_name = take_ptr(name);
+        return true;
+}

@@ -1,0 +1,66 @@
+// Files below a directory descriptor. Every path is relative to `dir` (AT_FDCWD for a path that the
+// user gave); functions that say "beneath" never leave it, whatever symbolic links an image holds.
+#ifndef KILN_BASE_FS_H
+#define KILN_BASE_FS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+// Opens a directory, or a file, with O_CLOEXEC. Links are followed as the system does.
+must_check bool fs_open_dir(int dir, const char *path, int *ret_fd, struct err *err);
+must_check bool fs_open(int dir, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err);
+
+// Opens a path inside an image: absolute links and ".." are resolved as if `root` were "/"
+// (openat2(2) RESOLVE_IN_ROOT), so nothing outside can be reached.
+must_check bool fs_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err);
+
+// Whether a path exists below `dir` (the last link is not followed). An error other than ENOENT and ENOTDIR counts as absent.
+bool fs_exists(int dir, const char *path);
+
+// Creates a directory and its missing parents, each with `mode` (not reduced by the umask).
+must_check bool fs_mkdirs(int dir, const char *path, mode_t mode, struct err *err);
+// The same for the parents of a file.
+must_check bool fs_mkdirs_for(int dir, const char *path, mode_t mode, struct err *err);
+
+// Reads a whole file of at most buf->max bytes.
+must_check bool fs_read(int dir, const char *path, struct buf *buf, struct err *err);
+
+// Writes a whole file: temporary name beside it, fsync, rename. Mode is exact, not reduced by the umask.
+must_check bool fs_write_atomic(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err);
+
+must_check bool fs_write_all(int fd, const void *data, size_t size, struct err *err);
+
+// Copies `size_bytes` (or up to end of file when UINT64_MAX) between descriptors at their offsets, with copy_file_range where it works.
+must_check bool fs_copy_bytes(int from, int to, uint64_t size_bytes, struct err *err);
+
+// Hard-links a file to another place, or copies it where links are not possible (other device, limit).
+must_check bool fs_link_or_copy(int from_dir, const char *from, int to_dir, const char *to, struct err *err);
+
+// Removes a file or a whole tree; an absent one is fine. Never follows links, never crosses a mount.
+must_check bool fs_remove_tree(int dir, const char *path, struct err *err);
+
+// Visits everything below `dir`, parents before children, siblings in byte order, links not followed.
+// `path` is relative ("etc/passwd"); `parent` and `name` reach the entry by *at() calls. The visitor returns
+// false to stop with its error; `*descend` (true for directories) may be cleared.
+struct fs_entry {
+        const char *path, *name;
+        int parent;
+        const struct stat *stat;
+        bool *descend;
+};
+typedef bool fs_visit(const struct fs_entry *entry, void *context, struct err *err);
+must_check bool fs_walk(int dir, fs_visit *visit, void *context, struct err *err);
+
+// Whether a path of a user or an archive stays below its root: not empty, no ".." part, no NUL. Leading "/" is allowed.
+bool fs_path_is_safe(const char *path);
+
+// Publishing: a new directory beside `path`, filled by the caller, and then moved to it by one rename.
+// The name is path + ".XXXXXX"; the caller removes it when it gives up.
+must_check bool fs_make_temporary_dir(int dir, const char *path, char **ret_name, struct err *err);
+
+#endif

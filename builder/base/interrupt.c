@@ -1,0 +1,24 @@
+#include "base/interrupt.h"
+
+#include <signal.h>
+#include <string.h>
+
+static volatile sig_atomic_t received;
+
+static void note(int number) { received = number; }
+
+void interrupt_install(void) {
+        // SA_RESETHAND: the second signal has its default action, for whoever cannot wait.
+        struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESETHAND };
+        sigemptyset(&action.sa_mask);
+        sigaction(SIGINT, &action, NULL);
+        sigaction(SIGTERM, &action, NULL);
+        sigaction(SIGHUP, &action, NULL);
+        signal(SIGPIPE, SIG_IGN);
+}
+
+bool interrupt_requested(void) { return received != 0; }
+
+bool interrupt_check(struct err *err) {
+        return !received || fail(err, ERR_INTERRUPTED, 0, "stopped by SIG%s", sigabbrev_np(received));
+}

@@ -1,0 +1,87 @@
+#include "base/mem.h"
+
+#include <string.h>
+
+static void *checked(void *memory) {
+        if (!memory) {
+                static const char message[] = "kiln: out of memory\n";
+                (void)!write(STDERR_FILENO, message, sizeof message - 1);
+                abort();
+        }
+        return memory;
+}
+
+void *xmalloc(size_t size) { return checked(malloc(size ? size : 1)); }
+void *xcalloc(size_t count, size_t size) { return checked(calloc(count ? count : 1, size ? size : 1)); }
+void *xrealloc(void *memory, size_t size) { return checked(realloc(memory, size ? size : 1)); }
+char *xstrdup(const char *text) { return checked(strdup(text)); }
+char *xstrndup(const char *text, size_t length) { return checked(strndup(text, length)); }
+
+char *xvasprintf(const char *format, va_list arguments) {
+        char *text = NULL;
+        return vasprintf(&text, format, arguments) < 0 ? checked(NULL) : text;
+}
+
+char *xasprintf(const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        char *text = xvasprintf(format, arguments);
+        va_end(arguments);
+        return text;
+}
+
+void *array_append_bytes(void **array, size_t *count, size_t element_size) {
+        // Capacity is the power of two at or above the count, so it need not be stored.
+        if ((*count & (*count - 1)) == 0) {
+                size_t capacity = *count ? *count * 2 : 1;
+                *array = checked(reallocarray(*array, capacity, element_size));
+        }
+        void *element = (char *)*array + *count * element_size;
+        *count += 1;
+        return memset(element, 0, element_size);
+}
+
+struct arena_block {
+        struct arena_block *next;
+        size_t used, size;
+        max_align_t data[];
+};
+
+enum { ARENA_BLOCK_BYTES = 64 << 10 };
+
+void *arena_alloc(struct arena *arena, size_t size) {
+        size = (size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
+        struct arena_block *block = arena->blocks;
+        if (!block || block->size - block->used < size) {
+                size_t room = size > ARENA_BLOCK_BYTES ? size : ARENA_BLOCK_BYTES;
+                block = xcalloc(1, sizeof *block + room);
+                block->size = room;
+                block->next = arena->blocks;
+                arena->blocks = block;
+        }
+        void *memory = (char *)block->data + block->used;
+        block->used += size;
+        return memory;
+}
+
+char *arena_strndup(struct arena *arena, const char *text, size_t length) {
+        return memcpy(arena_alloc(arena, length + 1), text, strnlen(text, length));
+}
+
+char *arena_strdup(struct arena *arena, const char *text) { return arena_strndup(arena, text, strlen(text)); }
+
+char *arena_printf(struct arena *arena, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        auto_free char *text = xvasprintf(format, arguments);
+        va_end(arguments);
+        return arena_strdup(arena, text);
+}
+
+void arena_release(struct arena *arena) {
+        while (arena->blocks) {
+                struct arena_block *next = arena->blocks->next;
+                free(arena->blocks);
+                arena->blocks = next;
+        }
+}

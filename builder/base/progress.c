@@ -1,0 +1,123 @@
+#include "base/progress.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum { REDRAW_INTERVAL_MS = 100 };
+
+static enum progress_mode mode;
+static atomic_bool line_is_drawn;
+
+void progress_setup(enum progress_mode wanted) { mode = wanted; }
+
+int64_t monotonic_ms(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void emit(const char *text) { (void)!write(STDERR_FILENO, text, strlen(text)); }
+
+static void emit_json(json_t *object) {
+        auto_free char *text = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        json_decref(object);
+        auto_free char *line = xasprintf("%s\n", text ? text : "{}");
+        emit(line);
+}
+
+static void emit_step(const struct progress *progress, const char *event, int64_t now) {
+        emit_json(json_pack("{ss ss ss sI sI sI}", "event", event, "step", progress->step, "unit", progress->unit,
+                            "done", (json_int_t)progress->done, "total", (json_int_t)progress->total, "elapsed_ms",
+                            (json_int_t)(now - progress->started_ms)));
+}
+
+static void draw(const struct progress *progress, int64_t now) {
+        auto_free char *line = NULL;
+        int64_t seconds = (now - progress->started_ms) / 1000;
+        bool bytes = strcmp(progress->unit, "bytes") == 0;
+        uint64_t scale = bytes ? 1000000 : 1;
+        const char *unit = bytes ? "MB" : progress->unit;
+        if (progress->total > 0)
+                line = xasprintf("\r\033[K%s %llu/%llu %s %llu%% %llds", progress->step,
+                                 (unsigned long long)(progress->done / scale),
+                                 (unsigned long long)(progress->total / scale), unit,
+                                 (unsigned long long)(progress->done * 100 / progress->total), (long long)seconds);
+        else
+                line = xasprintf("\r\033[K%s %llds", progress->step, (long long)seconds);
+        line_is_drawn = true;
+        emit(line);
+}
+
+void progress_begin(struct progress *progress, const char *step, const char *unit, uint64_t total) {
+        int64_t now = monotonic_ms();
+        *progress = (struct progress){ step, unit, 0, total, now, now };
+        if (mode == PROGRESS_TERMINAL)
+                draw(progress, now);
+        else if (mode == PROGRESS_JSON)
+                emit_step(progress, "begin", now);
+}
+
+void progress_add(struct progress *progress, uint64_t amount) {
+        __atomic_add_fetch(&progress->done, amount, __ATOMIC_RELAXED);
+        if (mode != PROGRESS_TERMINAL)
+                return;
+        int64_t now = monotonic_ms();
+        int64_t shown = __atomic_load_n(&progress->shown_ms, __ATOMIC_RELAXED);
+        if (now - shown >= REDRAW_INTERVAL_MS &&
+            __atomic_compare_exchange_n(&progress->shown_ms, &shown, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+                draw(progress, now);
+}
+
+static void clear_line(void) {
+        if (atomic_exchange(&line_is_drawn, false))
+                emit("\r\033[K");
+}
+
+void progress_end(struct progress *progress) {
+        int64_t now = monotonic_ms();
+        if (mode == PROGRESS_JSON) {
+                emit_step(progress, "end", now);
+                return;
+        }
+        if (mode == PROGRESS_QUIET)
+                return;
+        clear_line();
+        auto_free char *line = xasprintf("%s: %.1f s\n", progress->step, (double)(now - progress->started_ms) / 1000);
+        emit(line);
+}
+
+static void say(const char *level, const char *format, va_list arguments) {
+        auto_free char *text = xvasprintf(format, arguments);
+        if (mode == PROGRESS_JSON) {
+                emit_json(json_pack("{ss ss}", "event", level, "text", text));
+                return;
+        }
+        clear_line();
+        bool plain = strcmp(level, "notice") == 0;
+        auto_free char *line = xasprintf("%s%s%s\n", plain ? "" : level, plain ? "" : ": ", text);
+        emit(line);
+}
+
+void warning(const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        say("warning", format, arguments);
+        va_end(arguments);
+}
+
+void notice(const char *format, ...) {
+        if (mode == PROGRESS_QUIET)
+                return;
+        va_list arguments;
+        va_start(arguments, format);
+        say("notice", format, arguments);
+        va_end(arguments);
+}

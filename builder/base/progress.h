@@ -1,0 +1,30 @@
+// Progress of long work, on standard error. On a terminal: one line that is rewritten. Elsewhere: quiet, but
+// for warnings; with --json: one JSON object a line. Safe to call from several threads and, since each line is a single write, from several processes.
+#ifndef KILN_BASE_PROGRESS_H
+#define KILN_BASE_PROGRESS_H
+
+#include <stdint.h>
+
+enum progress_mode { PROGRESS_QUIET, PROGRESS_TERMINAL, PROGRESS_PLAIN, PROGRESS_JSON };
+
+// Called once by main. PLAIN (--verbose on no terminal): a line when each step begins and ends.
+void progress_setup(enum progress_mode mode);
+
+// A step: "download", "install master", ... `total` is in `unit`s ("bytes", "packages"); 0 if unknown.
+struct progress {
+        const char *step, *unit;
+        uint64_t done, total;
+        int64_t started_ms, shown_ms;
+};
+void progress_begin(struct progress *progress, const char *step, const char *unit, uint64_t total);
+void progress_add(struct progress *progress, uint64_t amount);  // atomic
+void progress_end(struct progress *progress);                   // also when the step failed
+
+// Something the user should know although the work goes on: shown in every mode but QUIET's --quiet.
+void warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+// A result or a remark, shown on a terminal, with --verbose and with --json.
+void notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+int64_t monotonic_ms(void);
+
+#endif

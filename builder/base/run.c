@@ -1,0 +1,184 @@
+#include "base/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/interrupt.h"
+#include "base/mem.h"
+
+extern char **environ;
+
+enum { KEPT_OUTPUT_BYTES = 64 << 20, SHOWN_OUTPUT_BYTES = 4096 };
+
+bool run_wait(int pid, const char *name, int *ret_status, struct err *err) {
+        int status;
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return fail(err, ERR_SYSTEM, errno, "wait for %s", name);
+        if (WIFSIGNALED(status))
+                return fail(err, ERR_TOOL, 0, "%s: killed by SIG%s", name, sigabbrev_np(WTERMSIG(status)));
+        if (ret_status)
+                *ret_status = WEXITSTATUS(status);
+        else if (WEXITSTATUS(status) != 0)
+                return fail(err, ERR_TOOL, 0, "%s: exit status %d", name, WEXITSTATUS(status));
+        return true;
+}
+
+// The three ends that the parent keeps; -1 where there is no pipe.
+struct pipes {
+        int input[2], output[2], messages[2];
+};
+
+static void close_pipe(int pipe[2]) {
+        close_cleanup(&pipe[0]);
+        close_cleanup(&pipe[1]);
+        pipe[0] = pipe[1] = -1;
+}
+
+static void close_pipes(struct pipes *pipes) {
+        close_pipe(pipes->input);
+        close_pipe(pipes->output);
+        close_pipe(pipes->messages);
+}
+
+static void keep_end(int pipe[2], int end) {
+        close_cleanup(&pipe[!end]);
+        pipe[!end] = -1;
+}
+
+static int start(const struct run *run, struct pipes *pipes, pid_t *ret_pid) {
+        posix_spawn_file_actions_t actions;
+        posix_spawnattr_t attributes;
+        sigset_t none;
+        sigemptyset(&none);
+        posix_spawn_file_actions_init(&actions);
+        posix_spawnattr_init(&attributes);
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+        posix_spawnattr_setsigmask(&attributes, &none);
+        if (!run->inherit) {
+                if (run->input)
+                        posix_spawn_file_actions_adddup2(&actions, pipes->input[0], 0);
+                else
+                        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+                posix_spawn_file_actions_adddup2(&actions, run->output ? pipes->output[1] : pipes->messages[1], 1);
+                posix_spawn_file_actions_adddup2(&actions, pipes->messages[1], 2);
+        }
+        if (run->dir)
+                posix_spawn_file_actions_addchdir_np(&actions, run->dir);
+        char *const *env = run->env ? (char *const *)run->env : environ;
+        int error = posix_spawnp(ret_pid, run->argv[0], &actions, &attributes, (char *const *)run->argv, env);
+        posix_spawn_file_actions_destroy(&actions);
+        posix_spawnattr_destroy(&attributes);
+        return error;
+}
+
+static void feed(int *fd, const char **next, size_t *left) {
+        ssize_t done = *left ? write(*fd, *next, *left) : 0;
+        if (done > 0) {
+                *next += done;
+                *left -= (size_t)done;
+        }
+        if ((done < 0 && errno != EINTR && errno != EAGAIN) || *left == 0) {
+                close_cleanup(fd);
+                *fd = -1;
+        }
+}
+
+static void drain(int *fd, struct buf *into) {
+        char block[16384];
+        ssize_t got = read(*fd, block, sizeof block);
+        if (got > 0)
+                buf_append(into, block, (size_t)got);
+        if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) {
+                close_cleanup(fd);
+                *fd = -1;
+        }
+}
+
+static void exchange(const struct run *run, struct pipes *pipes, struct buf *messages, pid_t pid) {
+        const char *next = run->input;
+        size_t left = run->input_size;
+        bool told = false;
+        if (pipes->input[1] >= 0)
+                fcntl(pipes->input[1], F_SETFL, O_NONBLOCK);
+        for (;;) {
+                struct pollfd polls[] = { { pipes->input[1], POLLOUT, 0 },
+                                          { pipes->output[0], POLLIN, 0 },
+                                          { pipes->messages[0], POLLIN, 0 } };
+                if (polls[0].fd < 0 && polls[1].fd < 0 && polls[2].fd < 0)
+                        return;
+                poll(polls, lengthof(polls), -1);
+                if (interrupt_requested() && !told) {
+                        kill(pid, SIGTERM);
+                        told = true;
+                }
+                if (polls[0].revents)
+                        feed(&pipes->input[1], &next, &left);
+                if (polls[1].revents)
+                        drain(&pipes->output[0], run->output);
+                if (polls[2].revents)
+                        drain(&pipes->messages[0], messages);
+        }
+}
+
+static void append_messages(struct err *err, const struct buf *messages) {
+        const char *text = buf_text(messages);
+        size_t size = messages->size;
+        while (size > 0 && text[size - 1] == '\n')
+                size--;
+        if (size == 0)
+                return;
+        size_t skip = size > SHOWN_OUTPUT_BYTES ? size - SHOWN_OUTPUT_BYTES : 0;
+        char *whole = xasprintf("%s:\n%.*s", err->text, (int)(size - skip), text + skip);
+        free(err->text);
+        err->text = whole;
+}
+
+bool run(const struct run *run, struct err *err) {
+        struct pipes pipes = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
+        auto_buf messages = { .max = KEPT_OUTPUT_BYTES };
+        bool ready = run->inherit || ((!run->input || pipe2(pipes.input, O_CLOEXEC) == 0) &&
+                                      (!run->output || pipe2(pipes.output, O_CLOEXEC) == 0) &&
+                                      pipe2(pipes.messages, O_CLOEXEC) == 0);
+        if (!ready) {
+                int number = errno;
+                close_pipes(&pipes);
+                return fail(err, ERR_SYSTEM, number, "make a pipe for %s", run->argv[0]);
+        }
+        pid_t pid;
+        int error = start(run, &pipes, &pid);
+        if (error) {
+                close_pipes(&pipes);
+                return fail(err, ERR_TOOL, error, "start %s", run->argv[0]);
+        }
+        keep_end(pipes.input, 1);
+        keep_end(pipes.output, 0);
+        keep_end(pipes.messages, 0);
+        exchange(run, &pipes, &messages, pid);
+        close_pipes(&pipes);
+        if (!run_wait(pid, run->argv[0], run->ret_status, err)) {
+                append_messages(err, &messages);
+                (void)!interrupt_check(err);  // a child that we ended is no failure of its own
+                return false;
+        }
+        return interrupt_check(err);
+}
+
+bool run_command(struct err *err, const char *program, ...) {
+        const char **argv = NULL;
+        size_t count = 0;
+        va_list arguments;
+        va_start(arguments, program);
+        for (const char *next = program; next; next = va_arg(arguments, const char *))
+                *array_append(&argv, &count) = next;
+        va_end(arguments);
+        *array_append(&argv, &count) = NULL;
+        bool ok = run(&(struct run){ .argv = argv }, err);
+        free(argv);
+        return ok;
+}

@@ -1,0 +1,203 @@
+// The validated profile: what `kiln build profiles/cluster.yaml` means. Read from a cluster file, its release file
+// and its role files (roles already merged with what they inherit). Every pointer is the arena's; strings are never
+// NULL unless said so; lists are in the order written, parents' items before children's.
+#ifndef KILN_PROFILE_PROFILE_H
+#define KILN_PROFILE_PROFILE_H
+
+#include <netinet/in.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "profile/value.h"
+
+struct strings {
+        const char **items;
+        size_t count;
+};
+
+// ---- release: where packages come from, what the distribution is like ----
+
+enum trust { TRUST_SIGNATURE, TRUST_DIGEST };
+
+struct repository {
+        struct place place;
+        const char *name;
+        struct strings base_urls;     // mirrors, tried in turn; file://, http://, https:// (a relative path became file://)
+        const char *mirrorlist;       // URL, or NULL
+        struct strings keys;          // gpgkeys: URLs or (made absolute) file paths
+        struct strings fingerprints;  // pinned, upper-case hex without spaces; empty: whatever `keys` holds
+        enum trust trust;             // DIGEST: packages need no signature, metadata's sha256 is enough
+        bool check_metadata_signature;  // repomd.xml.asc must verify
+        bool allow_sha1;              // V4 RSA/SHA1 package signatures are accepted
+        int priority;                 // 1..99, lower wins, default 99
+        struct strings excludes, includes;  // globs over name and name-version-release.arch
+};
+
+struct release {
+        struct place place;
+        const char *name, *path;      // path of the file it was read from
+        const char *description, *arch;
+        struct repository *repositories;
+        size_t repository_count;
+        struct strings excludes;       // for every repository
+        const struct value *package_names;  // MAP role's name -> this release's name, list of names, or null (not needed here)
+        const struct value *service_names;  // MAP, the same for units
+        const char *kernel_package;    // "kernel"
+        const char *kernel_image;      // glob in the root, "/boot/vmlinuz-*"
+        const char *squashfs_compressor;  // "gzip", "xz", "zstd"
+        int squashfs_level;            // gzip 1..12 (libdeflate's scale), others the library's
+        uint32_t squashfs_block_bytes;
+        const char *rpmdb;             // "sqlite" or "bdb"
+        const char *network;           // writer that kiln-node uses: "systemd-networkd", "ifcfg"
+        const char *initrd_compressor; // "gzip" or "xz"
+        struct strings initrd_modules; // kernel modules for the initrd, by name; dependencies are added
+        struct strings kernel_arguments;
+        struct {
+                struct strings packages;  // fetched and unpacked for their files, not installed into the image
+                // Paths inside those packages; NULL: not offered by the release
+                const char *isolinux, *isolinux_modules /* directory */, *isohybrid_mbr, *pxelinux;
+                const char *grub_efi_iso /* prefix /EFI/BOOT */, *grub_efi_net, *shim;
+                const char *ipxe_bios, *ipxe_efi;
+        } bootloader;
+        const struct value *variables; // MAP, `release.variables.*` in templates
+};
+
+// ---- roles ----
+
+struct user {
+        struct place place;
+        const char *name, *home, *shell, *comment;
+        int64_t uid;  // -1: the next free system id
+        struct strings groups;
+        bool system;
+};
+
+// A file written into the configuration layer. Exactly one of content and source is set.
+struct file {
+        struct place place;
+        const char *path;           // absolute, in the image
+        const char *content;        // literal text; or NULL
+        const char *source;         // absolute path on the build host; or NULL
+        const char *link;           // symbolic link target instead of both; or NULL
+        bool is_template;           // render before writing
+        int mode;                   // -1: 0644, or 0755 if the source is executable
+        const char *owner, *group;  // names or numbers in the image; "root" by default
+};
+
+struct state_path {
+        struct place place;
+        const char *path;
+        int mode;
+        const char *owner, *group;
+};
+
+struct health_check {
+        struct place place;
+        const char *name, *kind /* "tcp" or "http" */, *path /* http, may be NULL */;
+        int port;
+};
+
+struct role {
+        struct place place;
+        const char *name, *description;
+        bool ensemble;              // an odd number of members, stable ids 1..255
+        bool strangers;             // nodes that the inventory does not know may come up
+        struct strings packages;    // release's names already applied; "@group" allowed
+        struct strings services_enable, services_disable;  // units with suffix; release's names already applied
+        struct strings services_cluster;  // enabled too, and started only on a machine whose identity is sure
+        const char *default_target; // "multi-user.target"
+        const struct value *sysctl; // MAP of scalars
+        struct user *users;
+        size_t user_count;
+        struct file *files;         // overlays of the role and its parents first, then `files:`
+        size_t file_count;
+        struct state_path *state;
+        size_t state_count;
+        struct strings remove;      // absolute paths that the image must not have
+        struct strings kernel_arguments;
+        struct health_check *health;
+        size_t health_count;
+        const char *kickstart;      // template file on the build host, or NULL
+        size_t *nodes;              // indices into cluster.nodes
+        size_t node_count;
+};
+
+// ---- cluster ----
+
+struct network {
+        struct place place;
+        const char *name;
+        struct in_addr address;     // network address
+        int prefix;                 // 0..32
+        struct in_addr gateway;     // 0: none
+        struct strings dns;
+        struct in_addr pool_first, pool_last;  // DHCP pool, 0: none
+};
+
+struct vip {
+        struct place place;
+        const char *name, *role;
+        struct in_addr ip;
+        int vrrp_id;                // 1..255
+        size_t network;
+};
+
+struct node {
+        struct place place;
+        const char *name;
+        size_t role;                // index into cluster.roles
+        unsigned char mac[6];
+        bool has_mac;
+        struct in_addr ip;
+        int id;                     // 1..255, 0 if the role is no ensemble and none was given
+        size_t network;
+        const struct value *variables;  // MAP, node.variables.* in templates
+};
+
+struct cluster {
+        struct arena arena;
+        struct place place;
+        const char *name, *path;
+        struct release release;
+        struct network *networks;
+        size_t network_count;
+        struct vip *vips;
+        size_t vip_count;
+        struct node *nodes;
+        size_t node_count;
+        struct role *roles;         // those that at least one node has, or that `roles:` of the cluster file names
+        size_t role_count;
+        const struct value *variables;
+        const char *firmware_dir;   // set by build.c: initramfs/, bootloader/, kiln-node
+};
+
+struct profile_options {
+        const char *release;        // overrides the file's: a name or a path; or NULL
+        struct strings set;         // "variables.x=y": overrides in the cluster file's tree before checking
+        struct strings roles;       // only these; empty: all
+};
+
+// Reads and checks everything. All mistakes are found in one run and joined in err->text, each
+// "file:line:column: message", the line, a caret, and a hint; kind is that of the first.
+must_check bool cluster_load(const char *path, const struct profile_options *options, struct cluster **ret,
+                             struct err *err);
+void cluster_free(struct cluster *cluster);
+
+// A release file alone, for `kiln resolve --release`.
+must_check bool release_load(const char *path, struct arena *arena, struct release *ret, struct err *err);
+
+// The scope that a role's templates see at build time (profiles.5 documents it):
+//   cluster.name, release.name, release.network, role.name, variables.*, networks.NAME.{subnet,prefix,netmask,gateway,dns[]},
+//   vips.NAME.{ip,vrrp_id,prefix,role}, nodes[] and roles.NAME.{nodes[], count, quorum}, where a node is
+//   {name, role, ip, mac, id, index (from 0), prefix, netmask, gateway, variables.*}.
+struct value *cluster_scope(struct cluster *cluster, const struct role *role);
+
+// What kiln-node needs, as /etc/kiln/node.json (format: builder/profile/node_config.h).
+const struct role *cluster_find_role(const struct cluster *cluster, const char *name);  // NULL: none
+const struct node *cluster_find_node(const struct cluster *cluster, const char *name);
+
+// JSON Schema (2020-12) of "cluster", "release" or "role" files, from the tables that check them.
+char *profile_json_schema(const char *kind);  // heap; NULL for an unknown kind
+
+#endif

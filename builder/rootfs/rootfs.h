@@ -1,0 +1,52 @@
+// The root file system: sandbox, rpm transaction, layers, configuration layer, normalisation.
+// Nothing here knows what a role is for; nothing outside knows how a namespace is made.
+#ifndef KILN_ROOTFS_ROOTFS_H
+#define KILN_ROOTFS_ROOTFS_H
+
+#include "base/err.h"
+#include "packages/packages.h"
+#include "profile/profile.h"
+
+// Enters the build's own user (unless root) and mount namespaces, once, before any thread or layer: mounts
+// vanish with the process however it ends. As a plain user it maps all subordinate ids through newuidmap/newgidmap.
+// ERR_SANDBOX says in one sentence what is missing and the remedy.
+must_check bool sandbox_enter(struct err *err);
+
+// A layer: a directory in the cache that holds a root file system, or the overlay upper directory over its parent.
+struct layer {
+        const char *path;            // absolute directory of the tree (root, or upper)
+        const struct layer *parent;  // NULL: complete by itself
+        char key[65];                // hash of everything that decides it
+        bool fresh;                  // made in this run
+};
+
+struct rootfs_options {
+        const char *cache;           // absolute
+        const struct release *release;
+        int64_t source_date_epoch;   // every time stamp in the image
+};
+
+// Finds or makes the layer of `set` over `parent` (which holds `parent_set`): packages of `set` that are not in
+// `parent_set` are installed by librpm in the sandbox, and the tree is normalised. Made beside its place
+// and moved there by one rename. Errors: SCRIPTLET (with its output), TRANSACTION, DISK_FULL, INTERRUPTED.
+must_check bool layer_install(const struct rootfs_options *options, const struct package_set *set,
+                              const struct layer *parent, const struct package_set *parent_set, struct arena *arena,
+                              struct layer **ret, struct err *err);
+
+// Mounts a layer (parents below it) read-only at a new temporary directory and opens it. In the build's
+// mount namespace only.
+struct mounted {
+        int fd;            // the root directory
+        char *path;
+};
+must_check bool layer_mount(const struct rootfs_options *options, const struct layer *layer, struct mounted *ret, struct err *err);
+void layer_unmount(struct mounted *mounted);
+
+// The configuration layer of a role over a mounted root: overlays, rendered files, templates left for the node, users,
+// services, presets, default target, sysctl, removed paths, /etc/machine-id, node.json, kiln-node and its unit. `ret_fd`
+// is a new directory below `work` laid out as the overlay's upper directory. Whiteouts are character devices 0:0 (as
+// root) which the caller packs as such. Owners are the final numeric ids.
+must_check bool config_layer_write(struct cluster *cluster, const struct role *role, int root, const char *build_id,
+                                   const char *kiln_node_path, int work, struct err *err);
+
+#endif
