@@ -38,7 +38,7 @@ endif
 
 KILN_SOURCES := $(wildcard builder/*.c builder/*/*.c)
 KILN_OBJECTS := $(KILN_SOURCES:%.c=$(B)/%.o)
-KILN_LIBRARY := $(filter-out $(B)/builder/main.o,$(KILN_OBJECTS))
+KILN_LIBRARY := $(B)/libkiln.a
 
 # The helper shares the error object, buffers, values and templates with the builder, and nothing else.
 NODE_SHARED := builder/base/err.c builder/base/mem.c builder/base/buf.c builder/profile/value.c \
@@ -53,7 +53,10 @@ UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 
 all: $(B)/kiln $(B)/kiln-node ## build kiln and kiln-node
 
-$(B)/kiln: $(KILN_OBJECTS)
+$(KILN_LIBRARY): $(filter-out $(B)/builder/main.o,$(KILN_OBJECTS))
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/kiln: $(B)/builder/main.o $(KILN_LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(B)/kiln-node: $(NODE_OBJECTS)
