@@ -65,3 +65,9 @@ void err_release(struct err *err) {
         free(err->hint);
         *err = (struct err){ 0 };
 }
+
+struct err take_err(struct err *err) {
+        struct err taken = *err;
+        *err = (struct err){ 0 };
+        return taken;
+}

@@ -62,6 +62,8 @@ bool wrap(struct err *err, const char *format, ...) __attribute__((format(printf
 bool hint(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void err_release(struct err *err);
+// Moves an error out; the source is empty afterwards.
+struct err take_err(struct err *err);
 
 // Process exit code for a kind (0 for ERR_NONE), its upper-case name, and its meaning.
 int err_exit_code(enum err_kind kind);

@@ -1,0 +1,89 @@
+#include "build_id.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/digest.h"
+#include "base/fs.h"
+#include "verbs.h"
+
+// Every field goes in with its length, so that no two lists of fields give the same bytes.
+static void add_field(struct digest *digest, const void *data, size_t size) {
+        uint64_t length = size;
+        digest_update(digest, &length, sizeof length);
+        digest_update(digest, data, size);
+}
+
+static void add_text(struct digest *digest, const char *text) { add_field(digest, text, strlen(text)); }
+
+static bool add_file(struct digest *digest, int dir, const char *path, const char *name, struct err *err) {
+        char hex[DIGEST_HEX_SIZE];
+        if (!digest_file("sha256", dir, path, hex, err))
+                return false;
+        add_text(digest, name);
+        add_text(digest, hex);
+        return true;
+}
+
+static bool add_entry(const struct fs_entry *entry, void *context, struct err *err) {
+        return !S_ISREG(entry->stat->st_mode) || add_file(context, entry->parent, entry->name, entry->path, err);
+}
+
+static bool add_tree(struct digest *digest, const char *path, struct err *err) {
+        auto_close int dir = -1;
+        return fs_open_dir(AT_FDCWD, path, &dir, err) && fs_walk(dir, add_entry, digest, err);
+}
+
+// Where a checkout lies must not matter: inputs are named from the directory above the cluster file's.
+static const char *relative_name(const struct cluster *cluster, const char *path) {
+        const char *slash = strrchr(cluster->path, '/');
+        size_t length = slash ? (size_t)(slash - cluster->path) : 0;
+        while (length > 0 && cluster->path[length - 1] != '/')
+                length--;
+        return strncmp(path, cluster->path, length) == 0 ? path + length : path;
+}
+
+static bool add_inputs(struct digest *digest, const struct cluster *cluster, struct err *err) {
+        for (size_t i = 0; i < cluster->inputs.count; i++) {
+                const char *path = cluster->inputs.items[i];
+                if (!add_file(digest, AT_FDCWD, path, relative_name(cluster, path), err))
+                        return false;
+        }
+        for (size_t i = 0; i < cluster->set.count; i++)
+                add_text(digest, cluster->set.items[i]);
+        return true;
+}
+
+static void add_roles(struct digest *digest, const struct build_facts *facts) {
+        for (size_t i = 0; i < facts->role_count; i++) {
+                char hex[65];
+                package_set_digest(&facts->sets[i], hex);
+                add_text(digest, facts->roles[i]->name);
+                add_text(digest, hex);
+        }
+        for (size_t i = 0; i < facts->only->count; i++)
+                add_text(digest, facts->only->items[i]);
+}
+
+static bool add_all(struct digest *digest, const struct build_facts *facts, struct err *err) {
+        add_text(digest, KILN_VERSION);
+        add_field(digest, &facts->source_date_epoch, sizeof facts->source_date_epoch);
+        add_text(digest, facts->http_base ? facts->http_base : "");
+        add_roles(digest, facts);
+        return add_inputs(digest, facts->cluster, err) && add_tree(digest, facts->locations->initramfs, err) &&
+               add_tree(digest, facts->locations->bootloader, err) &&
+               add_file(digest, AT_FDCWD, facts->locations->kiln_node, "kiln-node", err);
+}
+
+bool build_id_make(const struct build_facts *facts, char ret_id[static BUILD_ID_SIZE], struct err *err) {
+        struct digest *digest = digest_new("sha256");
+        if (!add_all(digest, facts, err)) {
+                digest_free(digest);
+                return wrap(err, "identifying the build");
+        }
+        char hex[DIGEST_HEX_SIZE];
+        digest_final(digest, hex);
+        snprintf(ret_id, BUILD_ID_SIZE, "%.*s", BUILD_ID_SIZE - 1, hex);
+        return true;
+}

@@ -1,0 +1,27 @@
+// The identity of a build: a hash of everything that decides its bits.
+#ifndef KILN_BUILD_ID_H
+#define KILN_BUILD_ID_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "locations.h"
+#include "packages/packages.h"
+#include "profile/profile.h"
+
+enum { BUILD_ID_SIZE = 17 };  // 16 lower-case hex digits and NUL
+
+struct build_facts {
+        const struct cluster *cluster;
+        const struct locations *locations;
+        const struct package_set *sets;  // one a role, in the order of `roles`
+        const struct role *const *roles;
+        size_t role_count;
+        const struct strings *only;
+        const char *http_base;           // or NULL
+        int64_t source_date_epoch;
+};
+
+must_check bool build_id_make(const struct build_facts *facts, char ret_id[static BUILD_ID_SIZE], struct err *err);
+
+#endif

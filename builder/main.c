@@ -1,0 +1,111 @@
+// argv, the table of verbs, the exit code; the only place that prints an error.
+#include <errno.h>
+#include <jansson.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "options.h"
+#include "verbs.h"
+
+static const struct verb verbs[] = {
+        { "build", "CLUSTER.yaml", "Bake the images of every role of a cluster and publish them.", 'b', 1, 1, verb_build },
+        { "check", "CLUSTER.yaml", "Check a cluster's profiles and say what it is; nothing is fetched or written.", 'c', 1, 1,
+          verb_check },
+        { "resolve", "PACKAGE|@GROUP...", "Print what a request installs, one NEVRA a line.", 'r', 1, 1000, verb_resolve },
+        { "boot", "CLUSTER.yaml NODE", "Boot a node of the inventory from the published artefacts, in QEMU.", 'o', 2, 2,
+          verb_boot },
+        { "schema", "cluster|release|role", "Print the JSON Schema of a kind of profile, for editors.", 's', 1, 1, verb_schema },
+};
+
+static void print_usage(FILE *to) {
+        fputs("usage: kiln VERB [OPTION]... ARGUMENT...\n\n", to);
+        for (size_t i = 0; i < lengthof(verbs); i++)
+                fprintf(to, "  %-8s %-22s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+        fputs("\nkiln VERB --help lists a verb's options; kiln --version prints the version.\n\nexit codes:\n", to);
+#define X(name, code, meaning) fprintf(to, "  %3d  %s\n", code, meaning);
+        ERR_KINDS(X)
+#undef X
+}
+
+static const struct verb *find_verb(const char *name) {
+        for (size_t i = 0; i < lengthof(verbs); i++)
+                if (!strcmp(verbs[i].name, name))
+                        return &verbs[i];
+        return NULL;
+}
+
+static int report(const struct err *err, bool json) {
+        if (json) {
+                json_t *object = json_pack("{ss ss ss ss*}", "event", "error", "kind", err_kind_name(err->kind), "text",
+                                           err->text, "hint", err->hint);
+                auto_free char *line = object ? json_dumps(object, JSON_COMPACT) : NULL;
+                fprintf(stderr, "%s\n", line ? line : "{\"event\":\"error\"}");
+                json_decref(object);
+        } else {
+                fprintf(stderr, "kiln: %s\n", err->text);
+                if (err->hint)
+                        fprintf(stderr, "hint: %s\n", err->hint);
+        }
+        return err_exit_code(err->kind);
+}
+
+static enum progress_mode choose_mode(const struct options *options) {
+        if (options->json)
+                return PROGRESS_JSON;
+        if (options->quiet)
+                return PROGRESS_QUIET;
+        if (isatty(STDERR_FILENO))
+                return PROGRESS_TERMINAL;
+        return options->verbose ? PROGRESS_PLAIN : PROGRESS_QUIET;
+}
+
+static int run_verb(const struct verb *verb, int argc, char **argv) {
+        auto_err err = { 0 };
+        struct options options = { 0 };
+        bool ok = options_parse(verb, argc, argv, &options, &err);
+        if (ok && options.help) {
+                options_help(verb);
+        } else if (ok) {
+                progress_setup(choose_mode(&options));
+                ok = verb->run(&options, &err);
+        }
+        // Whatever a failing call made of it, work that stopped after Ctrl-C was stopped by it.
+        if (!ok && interrupt_requested() && err.kind != ERR_INTERRUPTED)
+                (void)!interrupt_check(&err);
+        int status = ok ? 0 : report(&err, options.json);
+        if (ok && (fflush(stdout) != 0 || ferror(stdout))) {
+                fail(&err, ERR_SYSTEM, errno, "write standard output");
+                status = report(&err, options.json);
+        }
+        options_release(&options);
+        return status;
+}
+
+int main(int argc, char **argv) {
+        setlocale(LC_ALL, "C.UTF-8");  // the same words and sorting everywhere
+        umask(022);
+        interrupt_install();
+        const char *name = argc > 1 ? argv[1] : "";
+        if (!strcmp(name, "--version") || !strcmp(name, "version")) {
+                puts("kiln " KILN_VERSION);
+                return 0;
+        }
+        if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
+                const struct verb *verb = argc > 2 ? find_verb(argv[2]) : NULL;
+                verb ? options_help(verb) : print_usage(stdout);
+                return 0;
+        }
+        const struct verb *verb = find_verb(name);
+        if (!verb) {
+                if (*name)
+                        fprintf(stderr, "kiln: there is no verb %s\n", name);
+                print_usage(stderr);
+                return err_exit_code(ERR_USAGE);
+        }
+        return run_verb(verb, argc - 2, argv + 2);
+}

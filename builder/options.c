@@ -1,0 +1,150 @@
+#include "options.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum kind { FLAG, TEXT, LIST };
+
+// b build, c check, r resolve, o boot, s schema
+static const struct option {
+        const char *name, *verbs, *value, *help;
+        enum kind kind;
+        size_t offset;
+} table[] = {
+#define O(name, verbs, value, kind, member, help) { name, verbs, value, help, kind, offsetof(struct options, member) }
+        O("release", "bcro", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
+        O("set", "bco", "KEY=VALUE", LIST, set, "override a value of the cluster file, as in variables.registry=host:5000"),
+        O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
+        O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
+        O("out", "bo", "DIR", TEXT, out, "where builds are published (default: out)"),
+        O("cache", "bcr", "DIR", TEXT, cache, "packages, layers and packed roots (default: $XDG_CACHE_HOME/kiln)"),
+        O("repo", "br", "NAME=URL", LIST, repositories, "take a repository from another place, such as a local mirror"),
+        O("offline", "br", NULL, FLAG, offline, "never use the network; fail if something is not in the cache"),
+        O("http-base", "b", "URL", TEXT, http_base, "URL that will serve the output directory, for kickstart and iPXE"),
+        O("artefacts", "o", "DIR", TEXT, artefacts, "a published build (default: OUT/CLUSTER/current)"),
+        O("medium", "o", "KIND", TEXT, medium, "pxe, iso or usb (default: pxe)"),
+        O("firmware", "o", "KIND", TEXT, firmware, "bios or uefi (default: bios)"),
+        O("network", "o", "KIND", TEXT, network, "user, tap:INTERFACE or bridge:NAME (default: user)"),
+        O("serial", "o", "PLACE", TEXT, serial, "stdio, unix:PATH or file:PATH (default: stdio)"),
+        O("mac", "o", "MAC", TEXT, mac, "another MAC address than the inventory's"),
+        O("memory", "o", "MIB", TEXT, memory, "memory of the machine (default: 2048)"),
+        O("accel", "o", "KIND", TEXT, accelerator, "auto, tcg or kvm (default: auto)"),
+        O("json", "bcro", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
+        O("verbose", "bcro", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
+        O("quiet", "bcro", NULL, FLAG, quiet, "warnings and errors only"),
+        O("help", "bcros", NULL, FLAG, help, "this text"),
+#undef O
+};
+
+static bool takes(const struct verb *verb, const struct option *option) {
+        return strchr(option->verbs, verb->letter) != NULL;
+}
+
+static const struct option *find(const struct verb *verb, const char *name, size_t length) {
+        for (size_t i = 0; i < lengthof(table); i++)
+                if (takes(verb, &table[i]) && strlen(table[i].name) == length && !strncmp(table[i].name, name, length))
+                        return &table[i];
+        return NULL;
+}
+
+static const struct option *find_by_prefix(const struct verb *verb, const char *name) {
+        for (size_t i = 0; i < lengthof(table); i++)
+                if (takes(verb, &table[i]) && !strncmp(table[i].name, name, 2))
+                        return &table[i];
+        return NULL;
+}
+
+static void list_add(struct strings *list, const char *text) { *array_append(&list->items, &list->count) = text; }
+
+// Values of lists may hold commas of their own only in KEY=VALUE pairs.
+static void list_add_all(struct strings *list, const char *text) {
+        if (strchr(text, '=')) {
+                list_add(list, xstrdup(text));
+                return;
+        }
+        while (*text) {
+                size_t length = strcspn(text, ",");
+                list_add(list, xstrndup(text, length));
+                text += length + (text[length] == ',');
+        }
+}
+
+static bool unknown(const struct verb *verb, const char *name, struct err *err) {
+        const struct option *near = find_by_prefix(verb, name);
+        fail(err, ERR_USAGE, 0, "kiln %s has no option --%s", verb->name, name);
+        return near ? hint(err, "is --%s meant? kiln %s --help lists them", near->name, verb->name)
+                    : hint(err, "kiln %s --help lists them", verb->name);
+}
+
+static bool parse_option(const struct verb *verb, char ***next, struct options *options, struct err *err) {
+        const char *name = **next + 2;
+        size_t length = strcspn(name, "=");
+        const char *value = name[length] ? name + length + 1 : NULL;
+        const struct option *option = find(verb, name, length);
+        if (!option)
+                return unknown(verb, name, err);
+        void *member = (char *)options + option->offset;
+        if (option->kind == FLAG) {
+                if (value)
+                        return fail(err, ERR_USAGE, 0, "--%s takes no value", option->name);
+                *(bool *)member = true;
+                return true;
+        }
+        if (!value && !(value = *++*next))
+                return fail(err, ERR_USAGE, 0, "--%s needs a value: %s", option->name, option->value);
+        if (option->kind == TEXT)
+                *(const char **)member = value;
+        else
+                list_add_all(member, value);
+        return true;
+}
+
+bool options_parse(const struct verb *verb, int argc, char **argv, struct options *ret, struct err *err) {
+        (void)argc;
+        bool only_arguments = false;
+        for (char **next = argv; *next; next++) {
+                if (only_arguments || **next != '-' || !(*next)[1]) {
+                        *array_append(&ret->arguments, &ret->argument_count) = *next;
+                } else if (!strcmp(*next, "--")) {
+                        only_arguments = true;
+                } else if (!strcmp(*next, "-h")) {
+                        ret->help = true;
+                } else if (strncmp(*next, "--", 2) != 0) {
+                        return fail(err, ERR_USAGE, 0, "kiln %s has no option %s", verb->name, *next);
+                } else if (!parse_option(verb, &next, ret, err)) {
+                        return false;
+                }
+        }
+        if (ret->help)
+                return true;
+        if (ret->argument_count < verb->least_arguments || ret->argument_count > verb->most_arguments) {
+                fail(err, ERR_USAGE, 0, "kiln %s: %s", verb->name,
+                     ret->argument_count < verb->least_arguments ? "an argument is missing" : "too many arguments");
+                return hint(err, "usage: kiln %s [OPTION]... %s", verb->name, verb->arguments);
+        }
+        return true;
+}
+
+void options_release(struct options *options) {
+        struct strings *lists[] = { &options->set, &options->roles, &options->only, &options->repositories };
+        for (size_t i = 0; i < lengthof(lists); i++) {
+                for (size_t j = 0; j < lists[i]->count; j++)
+                        free((char *)lists[i]->items[j]);
+                free(lists[i]->items);
+        }
+        free(options->arguments);
+}
+
+void options_help(const struct verb *verb) {
+        printf("usage: kiln %s [OPTION]... %s\n\n%s\n\n", verb->name, verb->arguments, verb->summary);
+        for (size_t i = 0; i < lengthof(table); i++)
+                if (takes(verb, &table[i])) {
+                        auto_free char *left = xasprintf("--%s%s%s", table[i].name, table[i].value ? " " : "",
+                                                         table[i].value ? table[i].value : "");
+                        printf("  %-22s %s\n", left, table[i].help);
+                }
+}

@@ -1,0 +1,129 @@
+#include "verbs.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/progress.h"
+#include "build.h"
+#include "locations.h"
+#include "packages/packages.h"
+
+static bool load_cluster(const struct options *options, struct cluster **ret, struct err *err) {
+        struct profile_options profile = { .release = options->release, .set = options->set };
+        return cluster_load(options->arguments[0], &profile, ret, err);
+}
+
+// --repo values as the NULL-terminated list that packages_open() takes.
+static const char *const *repository_list(struct arena *arena, const struct options *options) {
+        const char **list = arena_alloc(arena, (options->repositories.count + 1) * sizeof *list);
+        for (size_t i = 0; i < options->repositories.count; i++)
+                list[i] = options->repositories.items[i];
+        return list;
+}
+
+static const char *cache_of(struct arena *arena, const struct options *options) {
+        return options->cache ? path_absolute(arena, options->cache) : locations_default_cache(arena);
+}
+
+static unsigned processor_count(void) {
+        long count = sysconf(_SC_NPROCESSORS_ONLN);
+        return count > 0 ? (unsigned)count : 1;
+}
+
+static bool build_loaded(const struct options *options, struct cluster *cluster, struct arena *arena, struct err *err) {
+        struct build_options build = {
+                .out = path_absolute(arena, options->out ? options->out : "out"),
+                .cache = cache_of(arena, options),
+                .http_base = options->http_base,
+                .repositories = repository_list(arena, options),
+                .roles = &options->roles,
+                .only = &options->only,
+                .offline = options->offline,
+                .jobs = processor_count(),
+        };
+        auto_free char *path = NULL;
+        bool is_new = false;
+        if (!build_cluster(cluster, &build, &path, &is_new, err))
+                return false;
+        notice("%s", is_new ? "published:" : "nothing has changed; the build is already there:");
+        puts(path);
+        return true;
+}
+
+bool verb_build(const struct options *options, struct err *err) {
+        struct cluster *cluster = NULL;
+        struct arena arena = { 0 };
+        bool ok = load_cluster(options, &cluster, err) && build_loaded(options, cluster, &arena, err);
+        cluster_free(cluster);
+        arena_release(&arena);
+        return ok;
+}
+
+static void print_summary(const struct cluster *cluster) {
+        printf("cluster %s, release %s: %zu nodes\n", cluster->name, cluster->release.name, cluster->node_count);
+        for (size_t i = 0; i < cluster->role_count; i++) {
+                const struct role *role = &cluster->roles[i];
+                printf("  %-10s", role->name);
+                for (size_t j = 0; j < role->node_count; j++)
+                        printf(" %s", cluster->nodes[role->nodes[j]].name);
+                if (role->ensemble)
+                        printf("  (quorum %zu of %zu)", role->node_count / 2 + 1, role->node_count);
+                putchar('\n');
+        }
+}
+
+bool verb_check(const struct options *options, struct err *err) {
+        struct cluster *cluster = NULL;
+        bool ok = load_cluster(options, &cluster, err);
+        if (ok)
+                print_summary(cluster);
+        cluster_free(cluster);
+        return ok;
+}
+
+static int by_text(const void *left, const void *right) {
+        return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+static void print_set(const struct package_set *set) {
+        auto_free const char **lines = xcalloc(set->count, sizeof *lines);
+        for (size_t i = 0; i < set->count; i++)
+                lines[i] = set->items[i].nevra;
+        qsort(lines, set->count, sizeof *lines, by_text);
+        for (size_t i = 0; i < set->count; i++)
+                puts(lines[i]);
+}
+
+static bool resolve(const struct options *options, const struct release *release, struct arena *arena, struct err *err) {
+        struct packages_options packages_options = { cache_of(arena, options), options->offline,
+                                                     repository_list(arena, options) };
+        struct packages *packages = NULL;
+        struct package_set set;
+        bool ok = packages_open(release, &packages_options, &packages, err) &&
+                  packages_solve(packages, options->arguments, options->argument_count, &set, err);
+        if (ok)
+                print_set(&set);
+        packages_close(packages);
+        return ok;
+}
+
+bool verb_resolve(const struct options *options, struct err *err) {
+        struct arena arena = { 0 };
+        struct release release = { 0 };
+        const char *name = options->release ? options->release : "centos-7.2";
+        const char *path = strchr(name, '/') || strstr(name, ".yaml") ? name
+                                                                     : arena_printf(&arena, "profiles/releases/%s.yaml", name);
+        bool ok = release_load(path, &arena, &release, err) && resolve(options, &release, &arena, err);
+        arena_release(&arena);
+        return ok;
+}
+
+bool verb_schema(const struct options *options, struct err *err) {
+        auto_free char *schema = profile_json_schema(options->arguments[0]);
+        if (!schema)
+                return fail(err, ERR_USAGE, 0, "kiln schema %s: there are cluster, release and role", options->arguments[0]);
+        puts(schema);
+        return true;
+}
