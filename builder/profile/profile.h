@@ -119,6 +119,7 @@ struct role {
         struct health_check *health;
         size_t health_count;
         const char *kickstart;      // template file on the build host, or NULL
+        bool selected;              // to be built in this run: profile_options.roles names it, or names none
         size_t *nodes;              // indices into cluster.nodes
         size_t node_count;
 };
@@ -177,7 +178,8 @@ struct cluster {
 struct profile_options {
         const char *release;        // overrides the file's: a name or a path; or NULL
         struct strings set;         // "variables.x=y": overrides in the cluster file's tree before checking
-        struct strings roles;       // only these; empty: all
+        struct strings roles;       // only these are `selected`; empty: all. Every role is read and checked all the same,
+                                    // because the templates of one speak of the nodes of another
 };
 
 // Reads and checks everything. All mistakes are found in one run and joined in err->text, each
@@ -190,7 +192,7 @@ void cluster_free(struct cluster *cluster);
 must_check bool release_load(const char *path, struct arena *arena, struct release *ret, struct err *err);
 
 // The scope that a role's templates see at build time (profiles.5 documents it):
-//   cluster.name, release.name, release.network, role.name, variables.*, networks.NAME.{subnet,prefix,netmask,gateway,dns[]},
+//   cluster.name, release.name, release.network, release.variables.*, role.name, variables.*, networks.NAME.{subnet,prefix,netmask,gateway,dns[]},
 //   vips.NAME.{ip,vrrp_id,prefix,role}, nodes[] and roles.NAME.{nodes[], count, quorum}, where a node is
 //   {name, role, ip, mac, id, index (from 0), prefix, netmask, gateway, variables.*}.
 struct value *cluster_scope(struct cluster *cluster, const struct role *role);

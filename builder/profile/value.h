@@ -32,6 +32,9 @@ struct value *value_list(struct arena *arena);
 struct value *value_map(struct arena *arena);
 void value_append(struct arena *arena, struct value *list, struct value *item);
 void value_set(struct arena *arena, struct value *map, const char *key, struct value *item);  // replaces
+// Appends without looking for an equal key: readers check that themselves. `key_place` may be NULL.
+void value_append_pair(struct arena *arena, struct value *map, const char *key, const struct place *key_place,
+                       struct value *item);
 struct value *value_get(const struct value *map, const char *key);  // NULL if absent or not a map
 // Mustache's idea of truth: null, false, no, off, "" and empty lists are false.
 bool value_truth(const struct value *value);

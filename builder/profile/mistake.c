@@ -1,0 +1,98 @@
+#include "profile/mistake.h"
+
+#include <stdint.h>
+#include <string.h>
+
+enum { NAME_MAX_BYTES = 64, LINE_SHOWN_BYTES = 160 };
+
+static size_t smallest(size_t a, size_t b, size_t c) {
+        size_t least = a < b ? a : b;
+        return least < c ? least : c;
+}
+
+// Optimal string alignment distance, three rows at a time.
+size_t mistake_distance(const char *a, const char *b) {
+        size_t a_size = strnlen(a, NAME_MAX_BYTES), b_size = strnlen(b, NAME_MAX_BYTES);
+        size_t rows[3][NAME_MAX_BYTES + 1];
+        for (size_t j = 0; j <= b_size; j++)
+                rows[0][j] = j;
+        for (size_t i = 1; i <= a_size; i++) {
+                size_t *row = rows[i % 3], *above = rows[(i - 1) % 3], *two_above = rows[(i + 1) % 3];
+                row[0] = i;
+                for (size_t j = 1; j <= b_size; j++) {
+                        row[j] = smallest(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1]));
+                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                                row[j] = smallest(row[j], row[j], two_above[j - 2] + 1);
+                }
+        }
+        return rows[a_size % 3][b_size];
+}
+
+void nearest_offer(struct nearest *nearest, const char *name) {
+        size_t distance = mistake_distance(nearest->wanted, name);
+        size_t allowed = strlen(nearest->wanted) / 3 + 1;
+        if (distance > allowed || distance >= strlen(name) || (nearest->best && distance >= nearest->distance))
+                return;
+        nearest->best = name;
+        nearest->distance = distance;
+}
+
+static bool is_continuation(char byte) { return ((unsigned char)byte & 0xC0) == 0x80; }
+
+void mistake_locate(const char *text, size_t size, size_t offset, int *ret_line, int *ret_column) {
+        int line = 1, column = 1;
+        for (size_t i = 0; i < offset && i < size; i++) {
+                if (text[i] == '\n') {
+                        line++;
+                        column = 1;
+                } else if (!is_continuation(text[i])) {
+                        column++;
+                }
+        }
+        *ret_line = line;
+        *ret_column = column;
+}
+
+static const char *find_line(const char *text, const char *end, int line) {
+        for (; line > 1; line--) {
+                const char *newline = memchr(text, '\n', (size_t)(end - text));
+                if (!newline)
+                        return NULL;
+                text = newline + 1;
+        }
+        return text;
+}
+
+// Control characters would let a hostile profile play with the terminal.
+static void append_clean(struct buf *buf, const char *text, size_t size) {
+        for (size_t i = 0; i < size; i++)
+                buf_append_char(buf, text[i] == '\t' || (unsigned char)text[i] >= ' ' ? text[i] : '?');
+}
+
+void mistake_excerpt(struct buf *buf, const char *text, size_t size, int line, int column) {
+        const char *end = text + size, *start = line < 1 || !text ? NULL : find_line(text, end, line);
+        if (!start || (start == end && line > 1))
+                return;
+        const char *newline = memchr(start, '\n', (size_t)(end - start));
+        size_t length = (size_t)((newline ? newline : end) - start);
+        if (length > 0 && start[length - 1] == '\r')
+                length--;
+        bool cut = length > LINE_SHOWN_BYTES;
+        if (cut)
+                for (length = LINE_SHOWN_BYTES; length > 0 && is_continuation(start[length]);)
+                        length--;
+        buf_append_text(buf, "\n    ");
+        append_clean(buf, start, length);
+        if (cut)
+                buf_append_text(buf, "...");
+        buf_append_text(buf, "\n    ");
+        size_t byte = 0;
+        for (int at = 1; at < column; at++) {
+                if (byte >= length && (cut || byte > length))
+                        break;
+                buf_append_char(buf, byte < length && start[byte] == '\t' ? '\t' : ' ');
+                for (byte++; byte < length && is_continuation(start[byte]);)
+                        byte++;
+        }
+        buf_append_char(buf, '^');
+}
