@@ -43,10 +43,11 @@ must_check bool layer_mount(const struct rootfs_options *options, const struct l
 void layer_unmount(struct mounted *mounted);
 
 // The configuration layer of a role over a mounted root: overlays, rendered files, templates left for the node, users,
-// services, presets, default target, sysctl, removed paths, /etc/machine-id, node.json, kiln-node and its unit. `ret_fd`
-// is a new directory below `work` laid out as the overlay's upper directory. Whiteouts are character devices 0:0 (as
-// root) which the caller packs as such. Owners are the final numeric ids.
+// services, presets, default target, sysctl, removed paths, /etc/machine-id, node.json, kiln-node and its unit. `work` is an
+// empty directory that becomes the overlay's upper directory (not the root of a mount: a scratch directory is made beside
+// it for a moment). Whiteouts are character devices 0:0, also as a plain user, which the caller packs as such. Owners are
+// the final numeric ids, every time stamp is `source_date_epoch`. Errors: REFERENCE (unit, user, group, file), TEMPLATE.
 must_check bool config_layer_write(struct cluster *cluster, const struct role *role, int root, const char *build_id,
-                                   const char *kiln_node_path, int work, struct err *err);
+                                   const char *kiln_node_path, int64_t source_date_epoch, int work, struct err *err);
 
 #endif
