@@ -22,9 +22,9 @@
 // One role on its way through the phases.
 struct role_build {
         const struct role *role;
-        struct arena arena;      // a role's own: roles are worked on by several threads
+        struct arena arena; // a role's own: roles are worked on by several threads
         struct strings requests;
-        bool over_base;          // the base layer's packages are all among this role's
+        bool over_base; // the base layer's packages are all among this role's
         struct layer *layer;
         struct mounted root;
         int config;
@@ -40,14 +40,14 @@ struct build {
         struct package_set base_set;
         struct role_build *roles;
         const struct role **role_pointers;
-        struct package_set *sets;      // one a role
+        struct package_set *sets; // one a role
         size_t role_count;
         struct layer *base;
         struct package_set bootloader_set;
         int bootloader;
         struct publication publication;
         char id[BUILD_ID_SIZE];
-        char *work;                    // holds the configuration layers, below the publication's directory
+        char *work; // holds the configuration layers, below the publication's directory
 };
 
 // The day CentOS 7.2.1511 was released: a date that is the same for everybody when SOURCE_DATE_EPOCH is not set.
@@ -80,7 +80,8 @@ static bool choose_roles(struct build *build, struct err *err) {
         for (size_t i = 0; i < build->options->roles->count; i++) {
                 const char *name = build->options->roles->items[i];
                 if (!cluster_find_role(cluster, name))
-                        return fail(err, ERR_REFERENCE, 0, "--role %s: the cluster %s has no such role", name, cluster->name);
+                        return fail(err, ERR_REFERENCE, 0, "--role %s: the cluster %s has no such role", name,
+                                    cluster->name);
         }
         build->roles = xcalloc(cluster->role_count, sizeof *build->roles);
         build->sets = xcalloc(cluster->role_count, sizeof *build->sets);
@@ -143,7 +144,8 @@ static bool solve_bootloader(struct build *build, struct err *err) {
 }
 
 static bool solve(struct build *build, struct err *err) {
-        struct packages_options options = { build->options->cache, build->options->offline, build->options->repositories };
+        struct packages_options options = { build->options->cache, build->options->offline,
+                                            build->options->repositories };
         if (!packages_open(&build->cluster->release, &options, &build->packages, err))
                 return false;
         struct strings common = { 0 };
@@ -152,8 +154,9 @@ static bool solve(struct build *build, struct err *err) {
         free(common.items);
         for (size_t i = 0; ok && i < build->role_count; i++) {
                 struct role_build *role = &build->roles[i];
-                ok = packages_solve(build->packages, role->requests.items, role->requests.count, &build->sets[i], err) ||
-                     wrap(err, "packages of role %s", role->role->name);
+                ok =
+                    packages_solve(build->packages, role->requests.items, role->requests.count, &build->sets[i], err) ||
+                    wrap(err, "packages of role %s", role->role->name);
                 role->over_base = ok && set_holds(&build->sets[i], &build->base_set);
         }
         return ok && solve_bootloader(build, err);
@@ -183,8 +186,8 @@ static bool install_role(size_t index, void *context, struct err *err) {
         struct build *build = context;
         struct role_build *role = &build->roles[index];
         const struct layer *parent = role->over_base ? build->base : NULL;
-        return layer_install(&build->rootfs, &build->sets[index], parent, parent ? &build->base_set : NULL, &role->arena,
-                             &role->layer, err) ||
+        return layer_install(&build->rootfs, &build->sets[index], parent, parent ? &build->base_set : NULL,
+                             &role->arena, &role->layer, err) ||
                wrap(err, "installing role %s", role->role->name);
 }
 
@@ -192,8 +195,7 @@ static bool install(struct build *build, struct err *err) {
         bool shared = false;
         for (size_t i = 0; i < build->role_count; i++)
                 shared = shared || build->roles[i].over_base;
-        if (shared &&
-            !layer_install(&build->rootfs, &build->base_set, NULL, NULL, &build->arena, &build->base, err))
+        if (shared && !layer_install(&build->rootfs, &build->base_set, NULL, NULL, &build->arena, &build->base, err))
                 return wrap(err, "installing the base layer");
         return parallel_for(build->role_count, build->options->jobs, install_role, build, err);
 }
@@ -211,8 +213,8 @@ static bool configure(struct build *build, struct err *err) {
                 if (!layer_mount(&build->rootfs, role->layer, &role->root, err) ||
                     !fs_mkdirs(work, role->role->name, 0755, err) ||
                     !fs_open_dir(work, role->role->name, &role->config, err) ||
-                    !config_layer_write(build->cluster, role->role, role->root.fd, build->id, build->locations.kiln_node,
-                                        role->config, err))
+                    !config_layer_write(build->cluster, role->role, role->root.fd, build->id,
+                                        build->locations.kiln_node, build->rootfs.source_date_epoch, role->config, err))
                         return wrap(err, "configuring role %s", role->role->name);
         }
         return true;
@@ -257,13 +259,15 @@ static bool match_kernel(const struct fs_entry *entry, void *context, struct err
         return true;
 }
 
-static bool find_kernel(struct role_build *role, const struct release *release, struct artefact_role *ret, struct err *err) {
+static bool find_kernel(struct role_build *role, const struct release *release, struct artefact_role *ret,
+                        struct err *err) {
         const char *pattern = release->kernel_image + (release->kernel_image[0] == '/');
         struct kernel_search search = { &role->arena, pattern, NULL, NULL };
         if (!fs_walk(role->root.fd, match_kernel, &search, err))
                 return false;
         if (!search.image) {
-                fail(err, ERR_REFERENCE, 0, "role %s has no kernel: nothing matches %s", role->role->name, release->kernel_image);
+                fail(err, ERR_REFERENCE, 0, "role %s has no kernel: nothing matches %s", role->role->name,
+                     release->kernel_image);
                 return hint(err, "see kernel.package and kernel.image of release %s", release->name);
         }
         // The version is what the pattern's star stands for: it names the directory below /lib/modules.
@@ -277,8 +281,9 @@ static bool find_kernel(struct role_build *role, const struct release *release, 
 static const char *root_key(struct build *build, const struct layer *layer) {
         const struct release *release = &build->cluster->release;
         char hex[DIGEST_HEX_SIZE];
-        auto_free char *text = xasprintf("%s %s %d %u %lld", layer->key, release->squashfs_compressor, release->squashfs_level,
-                                         release->squashfs_block_bytes, (long long)build->rootfs.source_date_epoch);
+        auto_free char *text =
+            xasprintf("%s %s %d %u %lld", layer->key, release->squashfs_compressor, release->squashfs_level,
+                      release->squashfs_block_bytes, (long long)build->rootfs.source_date_epoch);
         digest_bytes("sha256", text, strlen(text), hex);
         return arena_strdup(&build->arena, hex);
 }
@@ -293,8 +298,13 @@ static bool write_artefacts(struct build *build, struct artefact_build *artefact
                 struct role_build *role = &build->roles[i];
                 struct artefact_role *artefact = &artefacts->roles[i];
                 *artefact = (struct artefact_role){
-                        .role = role->role, .packages = &build->sets[i], .root = role->root.fd, .config = role->config,
-                        .bootloader = build->bootloader, .root_key = root_key(build, role->layer), .out = -1,
+                        .role = role->role,
+                        .packages = &build->sets[i],
+                        .root = role->root.fd,
+                        .config = role->config,
+                        .bootloader = build->bootloader,
+                        .root_key = root_key(build, role->layer),
+                        .out = -1,
                 };
                 if (!find_kernel(role, &build->cluster->release, artefact, err) ||
                     !fs_mkdirs(artefacts->out, role->role->name, 0755, err) ||
@@ -309,9 +319,14 @@ static bool write_artefacts(struct build *build, struct artefact_build *artefact
 
 static bool identify(struct build *build, struct err *err) {
         struct build_facts facts = {
-                .cluster = build->cluster, .locations = &build->locations, .sets = build->sets,
-                .roles = build->role_pointers, .role_count = build->role_count, .only = build->options->only,
-                .http_base = build->options->http_base, .source_date_epoch = build->rootfs.source_date_epoch,
+                .cluster = build->cluster,
+                .locations = &build->locations,
+                .sets = build->sets,
+                .roles = build->role_pointers,
+                .role_count = build->role_count,
+                .only = build->options->only,
+                .http_base = build->options->http_base,
+                .source_date_epoch = build->rootfs.source_date_epoch,
         };
         return build_id_make(&facts, build->id, err);
 }
@@ -345,15 +360,21 @@ static void release_build(struct build *build) {
 }
 
 static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
-        if (!locations_find(&build->arena, &build->locations, err) || !read_epoch(&build->rootfs.source_date_epoch, err) ||
-            !choose_roles(build, err))
+        if (!locations_find(&build->arena, &build->locations, err) ||
+            !read_epoch(&build->rootfs.source_date_epoch, err) || !choose_roles(build, err))
                 return false;
         build->cluster->firmware_dir = build->locations.firmware;
         struct artefact_build artefacts = {
-                .cluster = build->cluster, .build_id = build->id, .cache = build->options->cache,
-                .kiln_node = build->locations.kiln_node, .initramfs_dir = build->locations.initramfs,
-                .bootloader_dir = build->locations.bootloader, .http_base = build->options->http_base,
-                .source_date_epoch = build->rootfs.source_date_epoch, .out = -1, .jobs = build->options->jobs,
+                .cluster = build->cluster,
+                .build_id = build->id,
+                .cache = build->options->cache,
+                .kiln_node = build->locations.kiln_node,
+                .initramfs_dir = build->locations.initramfs,
+                .bootloader_dir = build->locations.bootloader,
+                .http_base = build->options->http_base,
+                .source_date_epoch = build->rootfs.source_date_epoch,
+                .out = -1,
+                .jobs = build->options->jobs,
         };
         if (!artefacts_check(&artefacts, build->options->only, err) || !sandbox_enter(err) ||
             !fs_mkdirs(AT_FDCWD, build->options->cache, 0755, err) ||
@@ -369,7 +390,10 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
 bool build_cluster(struct cluster *cluster, const struct build_options *options, char **ret_path, bool *ret_new,
                    struct err *err) {
         struct build build = {
-                .cluster = cluster, .options = options, .bootloader = -1, .publication = { -1, -1, NULL },
+                .cluster = cluster,
+                .options = options,
+                .bootloader = -1,
+                .publication = { -1, -1, NULL },
                 .rootfs = { .cache = options->cache, .release = &cluster->release },
         };
         bool ok = run_phases(&build, ret_new, err);

@@ -6,16 +6,16 @@
 #include "profile/profile.h"
 
 struct build_options {
-        const char *out, *cache;         // directories; made if absent
-        const char *http_base;           // or NULL
-        const char *const *repositories; // NULL-terminated NAME=URL
-        const struct strings *roles, *only;  // empty: all
+        const char *out, *cache;            // directories; made if absent
+        const char *http_base;              // or NULL
+        const char *const *repositories;    // NULL-terminated NAME=URL
+        const struct strings *roles, *only; // empty: all
         bool offline;
         unsigned jobs;
 };
 
-// Publishes <out>/<cluster>/<build id>/ by one rename and points `current` there. If that build exists already, nothing is
-// done and `*ret_new` is false. Nothing half done stays behind. `ret_path` is heap.
+// Publishes <out>/<cluster>/<build id>/ by one rename and points `current` there. If that build exists already, nothing
+// is done and `*ret_new` is false. Nothing half done stays behind. `ret_path` is heap.
 must_check bool build_cluster(struct cluster *cluster, const struct build_options *options, char **ret_path,
                               bool *ret_new, struct err *err);
 

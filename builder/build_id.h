@@ -9,16 +9,16 @@
 #include "packages/packages.h"
 #include "profile/profile.h"
 
-enum { BUILD_ID_SIZE = 17 };  // 16 lower-case hex digits and NUL
+enum { BUILD_ID_SIZE = 17 }; // 16 lower-case hex digits and NUL
 
 struct build_facts {
         const struct cluster *cluster;
         const struct locations *locations;
-        const struct package_set *sets;  // one a role, in the order of `roles`
+        const struct package_set *sets; // one a role, in the order of `roles`
         const struct role *const *roles;
         size_t role_count;
         const struct strings *only;
-        const char *http_base;           // or NULL
+        const char *http_base; // or NULL
         int64_t source_date_epoch;
 };
 

@@ -8,11 +8,11 @@
 #include "base/fs.h"
 
 static const struct {
-        const char *firmware, *kiln_node;  // relative to the program's directory
+        const char *firmware, *kiln_node; // relative to the program's directory
 } layouts[] = {
-        { "../firmware", "kiln-node" },                              // source tree: build/kiln
-        { "../../firmware", "kiln-node" },                           // source tree: build/sanitize/kiln
-        { "../share/kiln", "../libexec/kiln/kiln-node" },            // installed
+        { "../firmware", "kiln-node" },                   // source tree: build/kiln
+        { "../../firmware", "kiln-node" },                // source tree: build/sanitize/kiln
+        { "../share/kiln", "../libexec/kiln/kiln-node" }, // installed
 };
 
 bool locations_find(struct arena *arena, struct locations *ret, struct err *err) {

@@ -7,9 +7,9 @@
 #include "base/mem.h"
 
 struct locations {
-        const char *firmware;    // holds initramfs/, bootloader/ and node/kiln-node.service
+        const char *firmware; // holds initramfs/, bootloader/ and node/kiln-node.service
         const char *initramfs, *bootloader;
-        const char *kiln_node;   // the static helper
+        const char *kiln_node; // the static helper
 };
 
 must_check bool locations_find(struct arena *arena, struct locations *ret, struct err *err);

@@ -13,13 +13,16 @@
 #include "verbs.h"
 
 static const struct verb verbs[] = {
-        { "build", "CLUSTER.yaml", "Bake the images of every role of a cluster and publish them.", 'b', 1, 1, verb_build },
-        { "check", "CLUSTER.yaml", "Check a cluster's profiles and say what it is; nothing is fetched or written.", 'c', 1, 1,
-          verb_check },
-        { "resolve", "PACKAGE|@GROUP...", "Print what a request installs, one NEVRA a line.", 'r', 1, 1000, verb_resolve },
+        { "build", "CLUSTER.yaml", "Bake the images of every role of a cluster and publish them.", 'b', 1, 1,
+          verb_build },
+        { "check", "CLUSTER.yaml", "Check a cluster's profiles and say what it is; nothing is fetched or written.", 'c',
+          1, 1, verb_check },
+        { "resolve", "PACKAGE|@GROUP...", "Print what a request installs, one NEVRA a line.", 'r', 1, 1000,
+          verb_resolve },
         { "boot", "CLUSTER.yaml NODE", "Boot a node of the inventory from the published artefacts, in QEMU.", 'o', 2, 2,
           verb_boot },
-        { "schema", "cluster|release|role", "Print the JSON Schema of a kind of profile, for editors.", 's', 1, 1, verb_schema },
+        { "schema", "cluster|release|role", "Print the JSON Schema of a kind of profile, for editors.", 's', 1, 1,
+          verb_schema },
 };
 
 static void print_usage(FILE *to) {
@@ -87,7 +90,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-        setlocale(LC_ALL, "C.UTF-8");  // the same words and sorting everywhere
+        setlocale(LC_ALL, "C.UTF-8"); // the same words and sorting everywhere
         umask(022);
         interrupt_install();
         const char *name = argc > 1 ? argv[1] : "";

@@ -15,9 +15,11 @@ static const struct option {
         enum kind kind;
         size_t offset;
 } table[] = {
-#define O(name, verbs, value, kind, member, help) { name, verbs, value, help, kind, offsetof(struct options, member) }
+#define O(name, verbs, value, kind, member, help)                                                                      \
+        { name, verbs, value, help, kind, offsetof(struct options, member) }
         O("release", "bcro", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
-        O("set", "bco", "KEY=VALUE", LIST, set, "override a value of the cluster file, as in variables.registry=host:5000"),
+        O("set", "bco", "KEY=VALUE", LIST, set,
+          "override a value of the cluster file, as in variables.registry=host:5000"),
         O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
         O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
         O("out", "bo", "DIR", TEXT, out, "where builds are published (default: out)"),

@@ -10,7 +10,7 @@
 #include "profile/profile.h"
 
 struct options {
-        const char **arguments;  // what is left beside the options
+        const char **arguments; // what is left beside the options
         size_t argument_count;
         const char *release, *out, *cache, *http_base;
         struct strings set, roles, only, repositories;
@@ -21,7 +21,7 @@ struct options {
 
 struct verb {
         const char *name, *arguments, *summary;
-        char letter;  // the column of the option table
+        char letter; // the column of the option table
         size_t least_arguments, most_arguments;
         bool (*run)(const struct options *options, struct err *err);
 };

@@ -10,8 +10,6 @@
 #include "base/mem.h"
 #include "base/progress.h"
 
-
-
 static bool remove_leftovers(int dir, struct err *err) {
         int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);

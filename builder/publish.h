@@ -9,8 +9,8 @@
 
 // <out>/<cluster>/ while one kiln works on it.
 struct publication {
-        int dir;               // <out>/<cluster>
-        int staging;           // the hidden directory
+        int dir;     // <out>/<cluster>
+        int staging; // the hidden directory
         char *staging_name;
 };
 

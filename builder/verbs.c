@@ -96,7 +96,8 @@ static void print_set(const struct package_set *set) {
                 puts(lines[i]);
 }
 
-static bool resolve(const struct options *options, const struct release *release, struct arena *arena, struct err *err) {
+static bool resolve(const struct options *options, const struct release *release, struct arena *arena,
+                    struct err *err) {
         struct packages_options packages_options = { cache_of(arena, options), options->offline,
                                                      repository_list(arena, options) };
         struct packages *packages = NULL;
@@ -113,8 +114,8 @@ bool verb_resolve(const struct options *options, struct err *err) {
         struct arena arena = { 0 };
         struct release release = { 0 };
         const char *name = options->release ? options->release : "centos-7.2";
-        const char *path = strchr(name, '/') || strstr(name, ".yaml") ? name
-                                                                     : arena_printf(&arena, "profiles/releases/%s.yaml", name);
+        const char *path =
+            strchr(name, '/') || strstr(name, ".yaml") ? name : arena_printf(&arena, "profiles/releases/%s.yaml", name);
         bool ok = release_load(path, &arena, &release, err) && resolve(options, &release, &arena, err);
         arena_release(&arena);
         return ok;
@@ -123,7 +124,8 @@ bool verb_resolve(const struct options *options, struct err *err) {
 bool verb_schema(const struct options *options, struct err *err) {
         auto_free char *schema = profile_json_schema(options->arguments[0]);
         if (!schema)
-                return fail(err, ERR_USAGE, 0, "kiln schema %s: there are cluster, release and role", options->arguments[0]);
+                return fail(err, ERR_USAGE, 0, "kiln schema %s: there are cluster, release and role",
+                            options->arguments[0]);
         puts(schema);
         return true;
 }

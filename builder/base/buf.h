@@ -1,6 +1,7 @@
 // A growing byte buffer. Invariants: `data` is always NUL-terminated once anything was appended;
 // `size` never counts that NUL; `size` never exceeds `max` (0: BUF_MAX_DEFAULT). Appending past the
-// maximum is refused and sticks: `overflow` stays true and later appends do nothing, so a writer checks once at the end.
+// maximum is refused and sticks: `overflow` stays true and later appends do nothing, so a writer checks once at the
+// end.
 #ifndef KILN_BASE_BUF_H
 #define KILN_BASE_BUF_H
 
@@ -30,9 +31,9 @@ void buf_vprintf(struct buf *buf, const char *format, va_list arguments) __attri
 // Room for `extra` more bytes after `size`; the caller writes there and adds to `size`. NULL past the maximum.
 char *buf_reserve(struct buf *buf, size_t extra);
 
-const char *buf_text(const struct buf *buf);  // never NULL
-char *buf_take(struct buf *buf);              // the heap string; the buffer is empty again
-void buf_clear(struct buf *buf);              // keeps the memory
+const char *buf_text(const struct buf *buf); // never NULL
+char *buf_take(struct buf *buf);             // the heap string; the buffer is empty again
+void buf_clear(struct buf *buf);             // keeps the memory
 void buf_release(struct buf *buf);
 
 // Reads until end of file. ERR_SYSTEM on a read error or past the maximum.

@@ -7,14 +7,14 @@
 
 #include "base/err.h"
 
-enum { DIGEST_HEX_SIZE = 129 };  // SHA-512 in lower-case hex with its NUL
+enum { DIGEST_HEX_SIZE = 129 }; // SHA-512 in lower-case hex with its NUL
 
-struct digest;  // a running computation
+struct digest; // a running computation
 
 // `algorithm`: "sha256", "sha1", "sha512", "md5" ("sha" is sha1, as old repomd.xml files write it). NULL if unknown.
 struct digest *digest_new(const char *algorithm);
 void digest_update(struct digest *digest, const void *data, size_t size);
-void digest_final(struct digest *digest, char ret_hex[static DIGEST_HEX_SIZE]);  // and free it
+void digest_final(struct digest *digest, char ret_hex[static DIGEST_HEX_SIZE]); // and free it
 void digest_free(struct digest *digest);
 
 void digest_bytes(const char *algorithm, const void *data, size_t size, char ret_hex[static DIGEST_HEX_SIZE]);

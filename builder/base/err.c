@@ -10,10 +10,9 @@
 static const struct {
         const char *name, *meaning;
         int exit_code;
-} kinds[] = {
-        [ERR_NONE] = { "NONE", "success", 0 },
+} kinds[] = { [ERR_NONE] = { "NONE", "success", 0 },
 #define X(name, code, meaning) [ERR_##name] = { #name, meaning, code },
-        ERR_KINDS(X)
+              ERR_KINDS(X)
 #undef X
 };
 

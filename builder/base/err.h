@@ -12,28 +12,28 @@
 #include <stdbool.h>
 
 // X(name, exit code, what it means). The one list: exit codes, --json names and the man page's table.
-#define ERR_KINDS(X) \
-        X(INTERNAL, 1, "a defect of kiln itself") \
-        X(USAGE, 2, "the command line is wrong") \
-        X(SYNTAX, 10, "a profile is not valid YAML") \
-        X(SCHEMA, 11, "a profile has an unknown key, a wrong type or a value out of range") \
-        X(REFERENCE, 12, "a profile names something that does not exist: a role, a release, a file") \
-        X(DUPLICATE, 13, "two nodes share a name, MAC, address or id") \
-        X(CLUSTER, 14, "the cluster cannot work as described: quorum, subnets, VIPs") \
-        X(TEMPLATE, 15, "a template does not parse or uses an unknown variable") \
-        X(PACKAGE, 20, "no repository has the package") \
-        X(SOLVE, 21, "the packages cannot be installed together") \
-        X(NETWORK, 22, "a repository or file could not be fetched") \
-        X(CHECKSUM, 23, "fetched bytes differ from the published checksum") \
-        X(CORRUPT, 24, "a package, archive or metadata file is truncated or malformed") \
-        X(SIGNATURE, 25, "a package or repository is unsigned, or signed by a key that is not trusted") \
-        X(SCRIPTLET, 26, "a package's scriptlet failed") \
-        X(TRANSACTION, 27, "rpm refused the transaction") \
-        X(DISK_FULL, 30, "no space left on the device") \
-        X(SYSTEM, 31, "the operating system refused a call") \
-        X(TOOL, 32, "a program that kiln started failed") \
-        X(SANDBOX, 33, "namespaces or subordinate ids are not available") \
-        X(LOCKED, 34, "another kiln works on the same output") \
+#define ERR_KINDS(X)                                                                                                   \
+        X(INTERNAL, 1, "a defect of kiln itself")                                                                      \
+        X(USAGE, 2, "the command line is wrong")                                                                       \
+        X(SYNTAX, 10, "a profile is not valid YAML")                                                                   \
+        X(SCHEMA, 11, "a profile has an unknown key, a wrong type or a value out of range")                            \
+        X(REFERENCE, 12, "a profile names something that does not exist: a role, a release, a file")                   \
+        X(DUPLICATE, 13, "two nodes share a name, MAC, address or id")                                                 \
+        X(CLUSTER, 14, "the cluster cannot work as described: quorum, subnets, VIPs")                                  \
+        X(TEMPLATE, 15, "a template does not parse or uses an unknown variable")                                       \
+        X(PACKAGE, 20, "no repository has the package")                                                                \
+        X(SOLVE, 21, "the packages cannot be installed together")                                                      \
+        X(NETWORK, 22, "a repository or file could not be fetched")                                                    \
+        X(CHECKSUM, 23, "fetched bytes differ from the published checksum")                                            \
+        X(CORRUPT, 24, "a package, archive or metadata file is truncated or malformed")                                \
+        X(SIGNATURE, 25, "a package or repository is unsigned, or signed by a key that is not trusted")                \
+        X(SCRIPTLET, 26, "a package's scriptlet failed")                                                               \
+        X(TRANSACTION, 27, "rpm refused the transaction")                                                              \
+        X(DISK_FULL, 30, "no space left on the device")                                                                \
+        X(SYSTEM, 31, "the operating system refused a call")                                                           \
+        X(TOOL, 32, "a program that kiln started failed")                                                              \
+        X(SANDBOX, 33, "namespaces or subordinate ids are not available")                                              \
+        X(LOCKED, 34, "another kiln works on the same output")                                                         \
         X(INTERRUPTED, 130, "stopped by a signal")
 
 enum err_kind {
@@ -45,15 +45,15 @@ enum err_kind {
 
 struct err {
         enum err_kind kind;
-        int number;  // errno, or 0
-        char *text;  // one or more lines, no newline at the end
-        char *hint;  // what to do about it, or NULL
+        int number; // errno, or 0
+        char *text; // one or more lines, no newline at the end
+        char *hint; // what to do about it, or NULL
 };
 
 // Sets the error and returns false. If `number` is not 0, ": " and its text are appended, and ENOSPC or
 // EDQUOT turn the kind into ERR_DISK_FULL, whatever was passed. An error already held is replaced.
 bool fail(struct err *err, enum err_kind kind, int number, const char *format, ...)
-        __attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5)));
 
 // Prefixes the held message with "FORMAT: " and returns false.
 bool wrap(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

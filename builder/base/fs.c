@@ -125,7 +125,7 @@ static ssize_t copy_some(int from, int to, size_t most, bool *plain) {
                 ssize_t copied = copy_file_range(from, NULL, to, NULL, most, 0);
                 if (copied > 0)
                         return copied;
-                *plain = true;  // unsupported pair of file systems, or end of file: read() tells
+                *plain = true; // unsupported pair of file systems, or end of file: read() tells
         }
         static _Thread_local char block[256 << 10];
         ssize_t got = read(from, block, most < sizeof block ? most : sizeof block);

@@ -19,7 +19,8 @@ must_check bool fs_open(int dir, const char *path, int flags, mode_t mode, int *
 // (openat2(2) RESOLVE_IN_ROOT), so nothing outside can be reached.
 must_check bool fs_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err);
 
-// Whether a path exists below `dir` (the last link is not followed). An error other than ENOENT and ENOTDIR counts as absent.
+// Whether a path exists below `dir` (the last link is not followed). An error other than ENOENT and ENOTDIR counts as
+// absent.
 bool fs_exists(int dir, const char *path);
 
 // Creates a directory and its missing parents, each with `mode` (not reduced by the umask).
@@ -35,7 +36,8 @@ must_check bool fs_write_atomic(int dir, const char *path, const void *data, siz
 
 must_check bool fs_write_all(int fd, const void *data, size_t size, struct err *err);
 
-// Copies `size_bytes` (or up to end of file when UINT64_MAX) between descriptors at their offsets, with copy_file_range where it works.
+// Copies `size_bytes` (or up to end of file when UINT64_MAX) between descriptors at their offsets, with copy_file_range
+// where it works.
 must_check bool fs_copy_bytes(int from, int to, uint64_t size_bytes, struct err *err);
 
 // Hard-links a file to another place, or copies it where links are not possible (other device, limit).

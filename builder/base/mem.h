@@ -25,7 +25,7 @@ char *xvasprintf(const char *format, va_list arguments) __attribute__((format(pr
 static inline void free_cleanup(void *pointer) { free(*(void **)pointer); }
 static inline void close_cleanup(const int *fd) {
         if (*fd >= 0)
-                close(*fd);  // never retried: on Linux the descriptor is gone even after EINTR
+                close(*fd); // never retried: on Linux the descriptor is gone even after EINTR
 }
 static inline void fclose_cleanup(FILE **file) {
         if (*file)
@@ -40,23 +40,23 @@ static inline void closedir_cleanup(DIR **dir) {
 #define auto_fclose __attribute__((cleanup(fclose_cleanup)))
 #define auto_closedir __attribute__((cleanup(closedir_cleanup)))
 
-#define take_ptr(pointer)                          \
-        ({                                         \
-                __typeof__(pointer) taken_ = (pointer); \
-                (pointer) = NULL;                  \
-                taken_;                            \
+#define take_ptr(pointer)                                                                                              \
+        ({                                                                                                             \
+                __typeof__(pointer) taken_ = (pointer);                                                                \
+                (pointer) = NULL;                                                                                      \
+                taken_;                                                                                                \
         })
-#define take_fd(fd)                \
-        ({                         \
-                int taken_ = (fd); \
-                (fd) = -1;         \
-                taken_;            \
+#define take_fd(fd)                                                                                                    \
+        ({                                                                                                             \
+                int taken_ = (fd);                                                                                     \
+                (fd) = -1;                                                                                             \
+                taken_;                                                                                                \
         })
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 
 // Appends one zeroed element to a heap array of `count` elements and yields a pointer to it:
 //     struct node *node = array_append(&cluster->nodes, &cluster->node_count);
-#define array_append(array, count) \
+#define array_append(array, count)                                                                                     \
         ((__typeof__(*(array)))array_append_bytes((void **)(array), (count), sizeof(**(array))))
 void *array_append_bytes(void **array, size_t *count, size_t element_size);
 
@@ -64,7 +64,7 @@ void *array_append_bytes(void **array, size_t *count, size_t element_size);
 struct arena {
         struct arena_block *blocks;
 };
-void *arena_alloc(struct arena *arena, size_t size);  // zeroed, aligned for any type
+void *arena_alloc(struct arena *arena, size_t size); // zeroed, aligned for any type
 char *arena_strdup(struct arena *arena, const char *text);
 char *arena_strndup(struct arena *arena, const char *text, size_t length);
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -12,7 +12,7 @@ struct pool {
         atomic_size_t next;
         atomic_bool failed;
         pthread_mutex_t lock;
-        struct err *err;  // under lock
+        struct err *err; // under lock
 };
 
 static void *take_items(void *context) {

@@ -1,5 +1,6 @@
 // Progress of long work, on standard error. On a terminal: one line that is rewritten. Elsewhere: quiet, but
-// for warnings; with --json: one JSON object a line. Safe to call from several threads and, since each line is a single write, from several processes.
+// for warnings; with --json: one JSON object a line. Safe to call from several threads and, since each line is a single
+// write, from several processes.
 #ifndef KILN_BASE_PROGRESS_H
 #define KILN_BASE_PROGRESS_H
 
@@ -17,8 +18,8 @@ struct progress {
         int64_t started_ms, shown_ms;
 };
 void progress_begin(struct progress *progress, const char *step, const char *unit, uint64_t total);
-void progress_add(struct progress *progress, uint64_t amount);  // atomic
-void progress_end(struct progress *progress);                   // also when the step failed
+void progress_add(struct progress *progress, uint64_t amount); // atomic
+void progress_end(struct progress *progress);                  // also when the step failed
 
 // Something the user should know although the work goes on: shown in every mode but QUIET's --quiet.
 void warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -142,9 +142,9 @@ static void append_messages(struct err *err, const struct buf *messages) {
 bool run(const struct run *run, struct err *err) {
         struct pipes pipes = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
         auto_buf messages = { .max = KEPT_OUTPUT_BYTES };
-        bool ready = run->inherit || ((!run->input || pipe2(pipes.input, O_CLOEXEC) == 0) &&
-                                      (!run->output || pipe2(pipes.output, O_CLOEXEC) == 0) &&
-                                      pipe2(pipes.messages, O_CLOEXEC) == 0);
+        bool ready = run->inherit ||
+                     ((!run->input || pipe2(pipes.input, O_CLOEXEC) == 0) &&
+                      (!run->output || pipe2(pipes.output, O_CLOEXEC) == 0) && pipe2(pipes.messages, O_CLOEXEC) == 0);
         if (!ready) {
                 int number = errno;
                 close_pipes(&pipes);
@@ -163,7 +163,7 @@ bool run(const struct run *run, struct err *err) {
         close_pipes(&pipes);
         if (!run_wait(pid, run->argv[0], run->ret_status, err)) {
                 append_messages(err, &messages);
-                (void)!interrupt_check(err);  // a child that we ended is no failure of its own
+                (void)!interrupt_check(err); // a child that we ended is no failure of its own
                 return false;
         }
         return interrupt_check(err);

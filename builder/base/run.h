@@ -8,14 +8,14 @@
 #include "base/err.h"
 
 struct run {
-        const char *const *argv;  // NULL-terminated; argv[0] is looked up in PATH
-        const char *const *env;   // NULL: the caller's
-        const char *dir;          // working directory; NULL: the caller's
-        const void *input;        // bytes for standard input; NULL: /dev/null
+        const char *const *argv; // NULL-terminated; argv[0] is looked up in PATH
+        const char *const *env;  // NULL: the caller's
+        const char *dir;         // working directory; NULL: the caller's
+        const void *input;       // bytes for standard input; NULL: /dev/null
         size_t input_size;
-        struct buf *output;       // standard output; NULL: joined with standard error and kept for the message
-        bool inherit;             // terminal programs: all three streams are the caller's
-        int *ret_status;          // if set, a non-zero exit status is stored here and is no error
+        struct buf *output; // standard output; NULL: joined with standard error and kept for the message
+        bool inherit;       // terminal programs: all three streams are the caller's
+        int *ret_status;    // if set, a non-zero exit status is stored here and is no error
 };
 
 must_check bool run(const struct run *run, struct err *err);

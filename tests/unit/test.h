@@ -11,40 +11,40 @@
 
 static int test_number, test_failures, test_bad;
 
-#define EXPECT(condition)                                                              \
-        do {                                                                           \
-                if (!(condition)) {                                                    \
-                        test_bad++;                                                    \
-                        printf("# %s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
-                }                                                                      \
+#define EXPECT(condition)                                                                                              \
+        do {                                                                                                           \
+                if (!(condition)) {                                                                                    \
+                        test_bad++;                                                                                    \
+                        printf("# %s:%d: not true: %s\n", __FILE__, __LINE__, #condition);                             \
+                }                                                                                                      \
         } while (0)
 
-#define EXPECT_TEXT(actual, expected)                                                                        \
-        do {                                                                                                 \
-                const char *actual_ = (actual), *expected_ = (expected);                                     \
-                if (!actual_ || strcmp(actual_, expected_) != 0) {                                           \
-                        test_bad++;                                                                          \
+#define EXPECT_TEXT(actual, expected)                                                                                  \
+        do {                                                                                                           \
+                const char *actual_ = (actual), *expected_ = (expected);                                               \
+                if (!actual_ || strcmp(actual_, expected_) != 0) {                                                     \
+                        test_bad++;                                                                                    \
                         printf("# %s:%d: got \"%s\", want \"%s\"\n", __FILE__, __LINE__, actual_ ? actual_ : "(null)", \
-                               expected_);                                                                   \
-                }                                                                                            \
+                               expected_);                                                                             \
+                }                                                                                                      \
         } while (0)
 
-#define EXPECT_OK(call)                                                                                             \
-        do {                                                                                                        \
-                struct err err_ = { 0 }, *err = &err_;                                                              \
-                if (!(call)) {                                                                                      \
-                        test_bad++;                                                                                 \
-                        printf("# %s:%d: %s: %s\n", __FILE__, __LINE__, #call, err_.text ? err_.text : "no message"); \
-                }                                                                                                   \
-                err_release(&err_);                                                                                 \
+#define EXPECT_OK(call)                                                                                                \
+        do {                                                                                                           \
+                struct err err_ = { 0 }, *err = &err_;                                                                 \
+                if (!(call)) {                                                                                         \
+                        test_bad++;                                                                                    \
+                        printf("# %s:%d: %s: %s\n", __FILE__, __LINE__, #call, err_.text ? err_.text : "no message");  \
+                }                                                                                                      \
+                err_release(&err_);                                                                                    \
         } while (0)
 
-#define RUN(test)                                                                       \
-        do {                                                                            \
-                test_bad = 0;                                                           \
-                test();                                                                 \
-                test_failures += test_bad > 0;                                          \
-                printf("%s %d - %s\n", test_bad ? "not ok" : "ok", ++test_number, #test); \
+#define RUN(test)                                                                                                      \
+        do {                                                                                                           \
+                test_bad = 0;                                                                                          \
+                test();                                                                                                \
+                test_failures += test_bad > 0;                                                                         \
+                printf("%s %d - %s\n", test_bad ? "not ok" : "ok", ++test_number, #test);                              \
         } while (0)
 
 static inline int test_done(void) {
