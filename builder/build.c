@@ -75,20 +75,14 @@ static void strings_add(struct strings *list, const char *text) {
                 *array_append(&list->items, &list->count) = text;
 }
 
-static bool choose_roles(struct build *build, struct err *err) {
+static void choose_roles(struct build *build) {
         const struct cluster *cluster = build->cluster;
-        for (size_t i = 0; i < build->options->roles->count; i++) {
-                const char *name = build->options->roles->items[i];
-                if (!cluster_find_role(cluster, name))
-                        return fail(err, ERR_REFERENCE, 0, "--role %s: the cluster %s has no such role", name,
-                                    cluster->name);
-        }
         build->roles = xcalloc(cluster->role_count, sizeof *build->roles);
         build->sets = xcalloc(cluster->role_count, sizeof *build->sets);
         build->role_pointers = xcalloc(cluster->role_count, sizeof *build->role_pointers);
         for (size_t i = 0; i < cluster->role_count; i++) {
                 const struct role *role = &cluster->roles[i];
-                if (build->options->roles->count && !strings_have(build->options->roles, role->name))
+                if (!role->selected)
                         continue;
                 struct role_build *chosen = &build->roles[build->role_count];
                 *chosen = (struct role_build){ .role = role, .config = -1, .root.fd = -1 };
@@ -97,7 +91,6 @@ static bool choose_roles(struct build *build, struct err *err) {
                         strings_add(&chosen->requests, role->packages.items[j]);
                 strings_add(&chosen->requests, cluster->release.kernel_package);
         }
-        return true;
 }
 
 // What every role of the cluster asks for, whichever of them are built now, so that the base layer stays the same.
@@ -361,8 +354,9 @@ static void release_build(struct build *build) {
 
 static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
         if (!locations_find(&build->arena, &build->locations, err) ||
-            !read_epoch(&build->rootfs.source_date_epoch, err) || !choose_roles(build, err))
+            !read_epoch(&build->rootfs.source_date_epoch, err))
                 return false;
+        choose_roles(build);
         build->cluster->firmware_dir = build->locations.firmware;
         struct artefact_build artefacts = {
                 .cluster = build->cluster,

@@ -6,10 +6,10 @@
 #include "profile/profile.h"
 
 struct build_options {
-        const char *out, *cache;            // directories; made if absent
-        const char *http_base;              // or NULL
-        const char *const *repositories;    // NULL-terminated NAME=URL
-        const struct strings *roles, *only; // empty: all
+        const char *out, *cache;         // directories; made if absent
+        const char *http_base;           // or NULL
+        const char *const *repositories; // NULL-terminated NAME=URL
+        const struct strings *only;      // kinds of artefacts; empty: all
         bool offline;
         unsigned jobs;
 };

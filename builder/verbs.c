@@ -11,7 +11,7 @@
 #include "packages/packages.h"
 
 static bool load_cluster(const struct options *options, struct cluster **ret, struct err *err) {
-        struct profile_options profile = { .release = options->release, .set = options->set };
+        struct profile_options profile = { .release = options->release, .set = options->set, .roles = options->roles };
         return cluster_load(options->arguments[0], &profile, ret, err);
 }
 
@@ -38,7 +38,6 @@ static bool build_loaded(const struct options *options, struct cluster *cluster,
                 .cache = cache_of(arena, options),
                 .http_base = options->http_base,
                 .repositories = repository_list(arena, options),
-                .roles = &options->roles,
                 .only = &options->only,
                 .offline = options->offline,
                 .jobs = processor_count(),
