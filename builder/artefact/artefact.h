@@ -13,15 +13,15 @@
 struct artefact_role {
         const struct role *role;
         const struct package_set *packages;
-        int root;                    // the mounted package root, read-only
-        int config;                  // the configuration layer's directory (upper)
-        int bootloader;              // unpacked boot loader packages of the release
-        const char *kernel_version;  // "3.10.0-327.el7.x86_64": directory below /lib/modules
-        const char *kernel_path;     // in root: "boot/vmlinuz-..."
-        const char *root_key;        // hash that decides rootfs.squashfs (layer key, compressor, level, block size)
-        int out;                     // <build>/<role>/
-        char root_sha256[65];        // set by the squashfs kind
-        uint64_t root_size_bytes;    // set by the squashfs kind
+        int root;                   // the mounted package root, read-only
+        int config;                 // the configuration layer's directory (upper)
+        int bootloader;             // unpacked boot loader packages of the release
+        const char *kernel_version; // "3.10.0-327.el7.x86_64": directory below /lib/modules
+        const char *kernel_path;    // in root: "boot/vmlinuz-..."
+        const char *root_key;       // hash that decides rootfs.squashfs (layer key, compressor, level, block size)
+        int out;                    // <build>/<role>/
+        char root_sha256[65];       // set by the squashfs kind
+        uint64_t root_size_bytes;   // set by the squashfs kind
 };
 
 struct artefact_build {
@@ -29,20 +29,21 @@ struct artefact_build {
         struct artefact_role *roles;
         size_t role_count;
         const char *build_id;
-        const char *cache;           // absolute: packed roots live in <cache>/squashfs/<root_key>
-        const char *kiln_node;       // path of the static helper on the build host
-        const char *initramfs_dir, *bootloader_dir;  // templates and init of firmware/
+        const char *cache;                          // absolute: packed roots live in <cache>/squashfs/<root_key>
+        const char *kiln_node;                      // path of the static helper on the build host
+        const char *initramfs_dir, *bootloader_dir; // templates and init of firmware/
         int64_t source_date_epoch;
-        int out;                     // <build>/, not yet published
-        const char *http_base;       // URL that serves <build>/'s parent for iPXE, or NULL: relative to where boot.ipxe came from
+        int out; // <build>/, not yet published
+        const char
+            *http_base; // URL that serves <build>/'s parent for iPXE, or NULL: relative to where boot.ipxe came from
         unsigned jobs;
 };
 
 struct artefact_kind {
-        const char *name;            // "squashfs", "initrd", "config", "iso", "pxe", "kickstart", "manifest", "sums"
+        const char *name; // "squashfs", "initrd", "config", "iso", "pxe", "kickstart", "manifest", "sums"
         const char *description;
-        bool per_role;               // write is called for every role; else once with role NULL
-        bool (*check)(const struct artefact_build *build, struct err *err);  // may be NULL
+        bool per_role; // write is called for every role; else once with role NULL
+        bool (*check)(const struct artefact_build *build, struct err *err); // may be NULL
         bool (*write)(struct artefact_build *build, struct artefact_role *role, struct err *err);
 };
 

@@ -1,0 +1,24 @@
+// What the kinds of artefacts share.
+#ifndef KILN_ARTEFACT_INTERNAL_H
+#define KILN_ARTEFACT_INTERNAL_H
+
+#include "artefact/artefact.h"
+#include "base/buf.h"
+
+enum { PART_ALIGN_BYTES = 4096 }; // every initrd part's size is a multiple of it (profile/node_config.h)
+
+extern const struct artefact_kind kernel_kind, squashfs_kind, initrd_kind, config_kind, iso_kind, pxe_kind,
+    kickstart_kind, manifest_kind, sbom_kind, sums_kind;
+
+// The packed root's file list (file_list.h), as it lies in the cache.
+must_check bool squashfs_read_files(const struct artefact_build *build, const struct artefact_role *role,
+                                    struct buf *ret, struct err *err);
+
+// rootfs.head and rootfs.tail: what makes a squashfs of this size one file of a newc archive.
+must_check bool carrier_write(const struct artefact_role *role, struct err *err);
+
+// Compresses an archive as the kernel can read it ("gzip", or "xz" with CRC32) and writes it, zero-padded.
+must_check bool part_write(const char *compressor, const struct buf *archive, int dir, const char *name,
+                           struct err *err);
+
+#endif
