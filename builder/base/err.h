@@ -34,6 +34,7 @@
         X(TOOL, 32, "a program that kiln started failed")                                                              \
         X(SANDBOX, 33, "namespaces or subordinate ids are not available")                                              \
         X(LOCKED, 34, "another kiln works on the same output")                                                         \
+        X(IDENTITY, 40, "kiln-node: this machine is not one that was specified")                                       \
         X(INTERRUPTED, 130, "stopped by a signal")
 
 enum err_kind {
