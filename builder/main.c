@@ -9,6 +9,7 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "manual.h"
 #include "options.h"
 #include "verbs.h"
 
@@ -29,7 +30,9 @@ static void print_usage(FILE *to) {
         fputs("usage: kiln VERB [OPTION]... ARGUMENT...\n\n", to);
         for (size_t i = 0; i < lengthof(verbs); i++)
                 fprintf(to, "  %-8s %-22s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
-        fputs("\nkiln VERB --help lists a verb's options; kiln --version prints the version.\n\nexit codes:\n", to);
+        fputs("\nkiln VERB --help lists a verb's options; kiln --version prints the version;\n"
+              "kiln manual and kiln completion print the man page and bash's completion.\n\nexit codes:\n",
+              to);
 #define X(name, code, meaning) fprintf(to, "  %3d  %s\n", code, meaning);
         ERR_KINDS(X)
 #undef X
@@ -101,6 +104,10 @@ int main(int argc, char **argv) {
         if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
                 const struct verb *verb = argc > 2 ? find_verb(argv[2]) : NULL;
                 verb ? options_help(verb) : print_usage(stdout);
+                return 0;
+        }
+        if (!strcmp(name, "manual") || !strcmp(name, "completion")) {
+                (*name == 'm' ? manual_print : completion_print)(verbs, lengthof(verbs));
                 return 0;
         }
         const struct verb *verb = find_verb(name);

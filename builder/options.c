@@ -141,12 +141,21 @@ void options_release(struct options *options) {
         free(options->arguments);
 }
 
+void options_each(const struct verb *verb, void (*each)(const struct option_text *option, void *context),
+                  void *context) {
+        for (size_t i = 0; i < lengthof(table); i++)
+                if (takes(verb, &table[i]))
+                        each(&(struct option_text){ table[i].name, table[i].value, table[i].help }, context);
+}
+
+static void print_help_line(const struct option_text *option, void *context) {
+        (void)context;
+        auto_free char *left =
+            xasprintf("--%s%s%s", option->name, option->value ? " " : "", option->value ? option->value : "");
+        printf("  %-22s %s\n", left, option->help);
+}
+
 void options_help(const struct verb *verb) {
         printf("usage: kiln %s [OPTION]... %s\n\n%s\n\n", verb->name, verb->arguments, verb->summary);
-        for (size_t i = 0; i < lengthof(table); i++)
-                if (takes(verb, &table[i])) {
-                        auto_free char *left = xasprintf("--%s%s%s", table[i].name, table[i].value ? " " : "",
-                                                         table[i].value ? table[i].value : "");
-                        printf("  %-22s %s\n", left, table[i].help);
-                }
+        options_each(verb, print_help_line, NULL);
 }

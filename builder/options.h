@@ -32,4 +32,11 @@ must_check bool options_parse(const struct verb *verb, int argc, char **argv, st
 void options_release(struct options *options);
 void options_help(const struct verb *verb);
 
+// Calls back for every option of a verb, in the table's order.
+struct option_text {
+        const char *name, *value /* NULL: a flag */, *help;
+};
+void options_each(const struct verb *verb, void (*each)(const struct option_text *option, void *context),
+                  void *context);
+
 #endif
