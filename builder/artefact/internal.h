@@ -18,6 +18,7 @@ must_check bool squashfs_read_files(const struct artefact_build *build, const st
 must_check bool carrier_write(const struct artefact_role *role, struct err *err);
 
 // Compresses an archive as the kernel can read it ("gzip", or "xz" with CRC32) and writes it, zero-padded.
+must_check bool part_check(const char *compressor, struct err *err);
 must_check bool part_write(const char *compressor, const struct buf *archive, int dir, const char *name,
                            struct err *err);
 

@@ -1,0 +1,149 @@
+// config.cpio: the configuration layer as one more initrd (profile/node_config.h).
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+#include "artefact/cpio.h"
+#include "artefact/internal.h"
+#include "artefact/xattr.h"
+#include "base/fs.h"
+#include "base/mem.h"
+
+#define CONFIG_PREFIX "kiln/config"
+
+// A file with several names in the layer.
+struct linked {
+        dev_t device;
+        ino_t inode;
+        unsigned names, added;
+};
+
+struct config_archive {
+        struct cpio *cpio;
+        struct linked *linked;
+        size_t linked_count;
+};
+
+static struct linked *find_linked(struct config_archive *config, const struct stat *stat) {
+        for (size_t i = 0; i < config->linked_count; i++)
+                if (config->linked[i].device == stat->st_dev && config->linked[i].inode == stat->st_ino)
+                        return &config->linked[i];
+        return NULL;
+}
+
+static bool is_linked(const struct stat *stat) { return S_ISREG(stat->st_mode) && stat->st_nlink > 1; }
+
+static bool count_links(const struct fs_entry *entry, void *context, struct err *err) {
+        struct config_archive *config = context;
+        (void)err;
+        if (!is_linked(entry->stat))
+                return true;
+        struct linked *linked = find_linked(config, entry->stat);
+        if (!linked) {
+                linked = array_append(&config->linked, &config->linked_count);
+                *linked = (struct linked){ entry->stat->st_dev, entry->stat->st_ino, 0, 0 };
+        }
+        linked->names++;
+        return true;
+}
+
+// newc has no room for attributes: losing a capability silently would show on the node only.
+static bool refuse_capabilities(const struct fs_entry *entry, struct err *err) {
+        struct xattrs xattrs = { 0 };
+        if (!xattrs_read(entry->parent, entry->name, &xattrs, err))
+                return false;
+        bool capable = false;
+        for (size_t i = 0; i < xattrs.count; i++)
+                capable = capable || strcmp(xattrs.items[i].name, "security.capability") == 0;
+        xattrs_release(&xattrs);
+        if (!capable)
+                return true;
+        fail(err, ERR_REFERENCE, 0, "/%s: file capabilities cannot be carried by the configuration layer", entry->path);
+        return hint(err, "ship the file in a package, or let a unit set its capabilities");
+}
+
+static bool fill_entry(const struct fs_entry *entry, struct config_archive *config, struct cpio_entry *to,
+                       struct buf *data, struct err *err) {
+        if (S_ISLNK(to->mode)) {
+                char *room = buf_reserve(data, PATH_MAX);
+                ssize_t length = readlinkat(entry->parent, entry->name, room, PATH_MAX - 1);
+                if (length < 0)
+                        return fail(err, ERR_SYSTEM, errno, "read link /%s", entry->path);
+                room[length] = '\0';
+                to->target = room;
+        }
+        if (!S_ISREG(to->mode))
+                return true;
+        struct linked *linked = is_linked(entry->stat) ? find_linked(config, entry->stat) : NULL;
+        if (linked && linked->names > 1) {
+                to->inode = CPIO_FIRST_LINKED_INODE + (uint32_t)(linked - config->linked);
+                to->links = linked->names;
+                if (++linked->added < linked->names)
+                        return true; // the last name carries the data
+        }
+        if (!refuse_capabilities(entry, err) || !fs_read(entry->parent, entry->name, data, err))
+                return false;
+        to->data = buf_text(data);
+        to->size = data->size;
+        return true;
+}
+
+static bool add_entry(const struct fs_entry *entry, void *context, struct err *err) {
+        struct config_archive *config = context;
+        if (S_ISSOCK(entry->stat->st_mode))
+                return true;
+        auto_buf data = { 0 };
+        auto_free char *path = xasprintf(CONFIG_PREFIX "/%s", entry->path);
+        struct cpio_entry to = {
+                .path = path,
+                .mode = entry->stat->st_mode,
+                .uid = entry->stat->st_uid,
+                .gid = entry->stat->st_gid,
+                .device = entry->stat->st_rdev,
+        };
+        return fill_entry(entry, config, &to, &data, err) && cpio_add(config->cpio, &to, err);
+}
+
+// KEY=VALUE lines that bind this layer to the one root that it belongs to.
+static bool add_root_conf(const struct artefact_build *build, const struct artefact_role *role, struct cpio *cpio,
+                          struct err *err) {
+        auto_buf text = { 0 };
+        if (!role->root_sha256[0])
+                return fail(err, ERR_INTERNAL, 0, "the root of role %s is not packed yet", role->role->name);
+        buf_printf(&text, "ROOT_SHA256=%s\nROOT_SIZE=%llu\nROLE=%s\nCLUSTER=%s\nBUILD_ID=%s\nRELEASE=%s\n",
+                   role->root_sha256, (unsigned long long)role->root_size_bytes, role->role->name, build->cluster->name,
+                   build->build_id, build->cluster->release.name);
+        struct cpio_entry entry = {
+                .path = "kiln/root.conf", .mode = S_IFREG | 0644, .data = text.data, .size = text.size
+        };
+        return cpio_add(cpio, &entry, err);
+}
+
+static bool add_all(const struct artefact_build *build, const struct artefact_role *role, struct config_archive *config,
+                    struct err *err) {
+        struct stat stat;
+        if (fstat(role->config, &stat) < 0)
+                return fail(err, ERR_SYSTEM, errno, "stat the configuration layer");
+        struct cpio_entry kiln = { .path = "kiln", .mode = S_IFDIR | 0755 };
+        struct cpio_entry top = { .path = CONFIG_PREFIX, .mode = stat.st_mode, .uid = stat.st_uid, .gid = stat.st_gid };
+        return cpio_add(config->cpio, &kiln, err) && add_root_conf(build, role, config->cpio, err) &&
+               cpio_add(config->cpio, &top, err) && fs_walk(role->config, count_links, config, err) &&
+               fs_walk(role->config, add_entry, config, err) && cpio_finish(config->cpio, err);
+}
+
+static bool config_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
+        auto_buf archive = { 0 };
+        struct config_archive config = { .cpio = cpio_new(build->source_date_epoch, &archive) };
+        bool ok = add_all(build, role, &config, err) && part_write("gzip", &archive, role->out, "config.cpio", err);
+        free(config.linked);
+        cpio_free(config.cpio);
+        return ok;
+}
+
+const struct artefact_kind config_kind = {
+        .name = "config",
+        .description = "the configuration layer, loaded as one more initrd",
+        .per_role = true,
+        .write = config_write,
+};

@@ -1,0 +1,61 @@
+// Compressed initrd parts. EL7's kernel reads gzip, bzip2, lzma, xz and lzo; its xz decoder knows no CRC64.
+#include <libdeflate.h>
+#include <lzma.h>
+#include <string.h>
+
+#include "artefact/internal.h"
+#include "base/fs.h"
+#include "base/mem.h"
+
+enum { DEFLATE_LEVEL = 9, XZ_PRESET = 6 };
+
+static bool compress_gzip(const struct buf *from, struct buf *to, struct err *err) {
+        struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(DEFLATE_LEVEL);
+        if (!compressor)
+                abort(); // out of memory
+        size_t most = libdeflate_gzip_compress_bound(compressor, from->size);
+        char *room = buf_reserve(to, most);
+        size_t size = room ? libdeflate_gzip_compress(compressor, buf_text(from), from->size, room, most) : 0;
+        libdeflate_free_compressor(compressor);
+        to->size += size;
+        return size > 0 || fail(err, ERR_SYSTEM, 0, "compress: the archive is too large");
+}
+
+static bool compress_xz(const struct buf *from, struct buf *to, struct err *err) {
+        size_t size = 0;
+        size_t most = lzma_stream_buffer_bound(from->size);
+        char *room = buf_reserve(to, most);
+        lzma_ret status =
+            room ? lzma_easy_buffer_encode(XZ_PRESET, LZMA_CHECK_CRC32, NULL, (const uint8_t *)buf_text(from),
+                                           from->size, (uint8_t *)room, &size, most)
+                 : LZMA_MEM_ERROR;
+        to->size += size;
+        return status == LZMA_OK || fail(err, ERR_SYSTEM, 0, "compress: liblzma status %d", (int)status);
+}
+
+static const struct {
+        const char *name;
+        bool (*compress)(const struct buf *from, struct buf *to, struct err *err);
+} compressors[] = { { "gzip", compress_gzip }, { "xz", compress_xz } };
+
+static size_t find_compressor(const char *name) {
+        size_t i = 0;
+        while (i < lengthof(compressors) && strcmp(compressors[i].name, name) != 0)
+                i++;
+        return i;
+}
+
+bool part_check(const char *compressor, struct err *err) {
+        return find_compressor(compressor) < lengthof(compressors) ||
+               fail(err, ERR_SCHEMA, 0, "initrd compressor %s: only gzip and xz are known", compressor);
+}
+
+bool part_write(const char *compressor, const struct buf *archive, int dir, const char *name, struct err *err) {
+        auto_buf compressed = { 0 };
+        if (!part_check(compressor, err))
+                return false;
+        if (!compressors[find_compressor(compressor)].compress(archive, &compressed, err))
+                return wrap(err, "%s", name);
+        buf_append_zeros(&compressed, (PART_ALIGN_BYTES - compressed.size % PART_ALIGN_BYTES) % PART_ALIGN_BYTES);
+        return fs_write_atomic(dir, name, compressed.data, compressed.size, 0644, err);
+}
