@@ -32,6 +32,7 @@ struct artefact_build {
         const char *cache;                          // absolute: packed roots live in <cache>/squashfs/<root_key>
         const char *kiln_node;                      // path of the static helper on the build host
         const char *initramfs_dir, *bootloader_dir; // templates and init of firmware/
+        const char *busybox;                        // path of a static busybox on the build host; NULL: /bin/busybox
         int64_t source_date_epoch;
         int out; // <build>/, not yet published
         const char
