@@ -1,0 +1,291 @@
+// The cache of layers. <cache>/layers/<name>/{root,upper}, made as <name>.tmp.XXXXXXXX and renamed; <name>.lock is held
+// (flock) by whoever makes it. A temporary directory whose lock nobody holds belongs to a build that was killed.
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "base/digest.h"
+#include "base/fs.h"
+#include "base/interrupt.h"
+#include "rootfs/internal.h"
+
+enum { LAYER_FORMAT = 1, LOCK_POLL_MS = 200, DEPTH_MAX = 8 };
+
+static void layer_key(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
+                      char ret_key[static 65]) {
+        char packages[65], key[DIGEST_HEX_SIZE];
+        package_set_digest(set, packages);
+        auto_free char *text = xasprintf("kiln layer %d\nparent %s\npackages %s\narch %s\nrpmdb %s\ntime %lld\n",
+                                         LAYER_FORMAT, parent ? parent->key : "-", packages, options->release->arch,
+                                         options->release->rpmdb, (long long)options->source_date_epoch);
+        digest_bytes("sha256", text, strlen(text), key);
+        memcpy(ret_key, key, 64);
+        ret_key[64] = '\0';
+}
+
+// Files made in a user namespace have other owners on disk: such layers have a place of their own. The key, which
+// decides what is published, is the same.
+static char *layer_name(const char *key) {
+        auto_free char *mapping = sandbox_mapping();
+        char hex[DIGEST_HEX_SIZE];
+        if (!*mapping)
+                return xstrdup(key);
+        digest_bytes("sha256", mapping, strlen(mapping), hex);
+        return xasprintf("%s-%.8s", key, hex);
+}
+
+static bool take_lock(int layers, const char *name, int *ret_fd, struct err *err) {
+        auto_free char *path = xasprintf("%s.lock", name);
+        auto_close int fd = -1;
+        if (!fs_open(layers, path, O_RDWR | O_CREAT, 0644, &fd, err))
+                return false;
+        while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+                if (errno != EWOULDBLOCK && errno != EINTR)
+                        return fail(err, ERR_SYSTEM, errno, "lock %s", path);
+                if (!interrupt_check(err))
+                        return false;
+                nanosleep(&(struct timespec){ .tv_nsec = LOCK_POLL_MS * 1000000L }, NULL);
+        }
+        *ret_fd = take_fd(fd);
+        return true;
+}
+
+static bool is_abandoned(int layers, const char *entry, const char *held) {
+        const char *mark = strstr(entry, ".tmp.");
+        if (!mark)
+                return false;
+        size_t length = (size_t)(mark - entry);
+        if (strlen(held) == length && strncmp(entry, held, length) == 0)
+                return true;
+        auto_free char *path = xasprintf("%.*s.lock", (int)length, entry);
+        auto_close int fd = openat(layers, path, O_RDWR | O_CLOEXEC);
+        return fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+// Other builds make and rename entries meanwhile, so what is gone is no error.
+static bool remove_abandoned(int layers, const char *held, struct err *err) {
+        int copy = openat(layers, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+        if (!stream)
+                return fail(err, ERR_SYSTEM, errno, "list the cache of layers");
+        for (struct dirent *entry; (entry = readdir(stream));)
+                if (is_abandoned(layers, entry->d_name, held) && !fs_remove_tree(layers, entry->d_name, err))
+                        return wrap(err, "removing what a killed build left");
+        return true;
+}
+
+// ---- making one ----
+
+struct making {
+        const struct rootfs_options *options;
+        const struct layer *parent;
+        int dir;    // the temporary directory
+        int tree;   // its root or upper
+        int target; // the mount for the transaction
+        int64_t started;
+};
+
+static bool open_chain(const struct layer *layer, int *fds, size_t *ret_count, struct err *err) {
+        *ret_count = 0;
+        for (; layer; layer = layer->parent) {
+                if (*ret_count == DEPTH_MAX)
+                        return fail(err, ERR_INTERNAL, 0, "too many layers");
+                if (!fs_open_dir(AT_FDCWD, layer->path, &fds[*ret_count], err))
+                        return false;
+                ++*ret_count;
+        }
+        return true;
+}
+
+static void close_chain(const int *fds, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                close(fds[i]);
+}
+
+// The mount points of the sandbox, with the modes that the package filesystem gives them.
+static bool make_root(struct making *making, struct err *err) {
+        return fs_mkdirs(making->dir, "root", 0755, err) && fs_open_dir(making->dir, "root", &making->tree, err) &&
+               fs_mkdirs(making->tree, "proc", 0555, err) && fs_mkdirs(making->tree, "sys", 0555, err) &&
+               fs_mkdirs(making->tree, "dev", 0755, err) && fs_mkdirs(making->tree, "run", 0755, err) &&
+               overlay_bind(making->tree, false, &making->target, err);
+}
+
+static bool make_upper(struct making *making, struct err *err) {
+        int lowers[DEPTH_MAX];
+        size_t count = 0;
+        auto_close int work = -1;
+        bool ok = fs_mkdirs(making->dir, "upper", 0755, err) && fs_open_dir(making->dir, "upper", &making->tree, err) &&
+                  fs_mkdirs(making->dir, "work", 0755, err) && fs_open_dir(making->dir, "work", &work, err) &&
+                  open_chain(making->parent, lowers, &count, err) &&
+                  overlay_open(lowers, count, making->tree, work, &making->target, err);
+        close_chain(lowers, count);
+        return ok;
+}
+
+static int by_nevra(const void *left, const void *right) {
+        const struct package *a = *(const struct package *const *)left, *b = *(const struct package *const *)right;
+        return strcmp(a->nevra, b->nevra);
+}
+
+static bool holds(const struct package_set *set, const struct package *package) {
+        for (size_t i = 0; set && i < set->count; i++)
+                if (strcmp(set->items[i].nevra, package->nevra) == 0)
+                        return true;
+        return false;
+}
+
+static bool install(struct making *making, const struct package_set *set, const struct package_set *parent_set,
+                    const char *step, struct err *err) {
+        const struct package **packages = NULL;
+        size_t count = 0;
+        for (size_t i = 0; i < set->count; i++)
+                if (!holds(parent_set, &set->items[i]))
+                        *array_append(&packages, &count) = &set->items[i];
+        if (count)
+                qsort(packages, count, sizeof *packages, by_nevra); // the order of the cache must not decide rpm's
+        struct progress progress;
+        progress_begin(&progress, step, "packages", count);
+        struct transaction transaction = {
+                .root = making->target,
+                .packages = packages,
+                .package_count = count,
+                .rpmdb = making->options->release->rpmdb,
+                .source_date_epoch = making->options->source_date_epoch,
+                .progress = &progress,
+        };
+        bool ok = transaction_run(&transaction, err);
+        progress_end(&progress);
+        free(packages);
+        return ok;
+}
+
+static bool make_tree(struct making *making, const struct package_set *set, const struct package_set *parent_set,
+                      struct err *err) {
+        making->started = (int64_t)time(NULL) - 1; // the file system's clock may be a tick behind
+        bool ok =
+            (making->parent ? make_upper(making, err) : make_root(making, err)) &&
+            install(making, set, parent_set, making->parent ? "install role packages" : "install base packages", err);
+        close_cleanup(&making->target); // the overlay ends before its upper directory is touched
+        making->target = -1;
+        return ok && normalise_tree(making->tree, making->started, making->options->source_date_epoch, err) &&
+               fs_remove_tree(making->dir, "work", err);
+}
+
+static bool make_layer(const struct rootfs_options *options, int layers, const char *name,
+                       const struct package_set *set, const struct layer *parent, const struct package_set *parent_set,
+                       struct err *err) {
+        auto_free char *stem = xasprintf("%s.tmp", name);
+        auto_free char *temporary = NULL;
+        struct making making = { .options = options, .parent = parent, .dir = -1, .tree = -1, .target = -1 };
+        if (!fs_make_temporary_dir(layers, stem, &temporary, err))
+                return false;
+        bool ok = fs_open_dir(layers, temporary, &making.dir, err) && make_tree(&making, set, parent_set, err) &&
+                  interrupt_check(err);
+        close_cleanup(&making.tree);
+        close_cleanup(&making.dir);
+        if (ok && renameat(layers, temporary, layers, name) < 0)
+                ok = fail(err, ERR_SYSTEM, errno, "publish layer %s", name);
+        auto_err ignored = { 0 };
+        if (!ok)
+                (void)!fs_remove_tree(layers, temporary, &ignored); // the first error is the one to tell
+        return ok;
+}
+
+static bool find_or_make(const struct rootfs_options *options, struct layer *layer, const struct package_set *set,
+                         const struct package_set *parent_set, struct err *err) {
+        auto_free char *name = layer_name(layer->key);
+        auto_free char *layers_path = xasprintf("%s/layers", options->cache);
+        auto_close int layers = -1;
+        auto_close int lock = -1;
+        if (!fs_mkdirs(AT_FDCWD, layers_path, 0755, err) || !fs_open_dir(AT_FDCWD, layers_path, &layers, err))
+                return false;
+        if (!fs_exists(layers, name)) {
+                if (!take_lock(layers, name, &lock, err) || !remove_abandoned(layers, name, err))
+                        return false;
+                layer->fresh = !fs_exists(layers, name); // another kiln may have made it while this one waited
+                if (layer->fresh && !make_layer(options, layers, name, set, layer->parent, parent_set, err))
+                        return false;
+        }
+        return true;
+}
+
+bool layer_install(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
+                   const struct package_set *parent_set, struct arena *arena, struct layer **ret, struct err *err) {
+        const struct rpmdb_backend *backend;
+        struct layer *layer = arena_alloc(arena, sizeof *layer);
+        layer->parent = parent;
+        layer_key(options, set, parent, layer->key);
+        if (!rpmdb_find(options->release->rpmdb, &backend, err) || !find_or_make(options, layer, set, parent_set, err))
+                return false;
+        auto_free char *name = layer_name(layer->key);
+        layer->path = arena_printf(arena, "%s/layers/%s/%s", options->cache, name, parent ? "upper" : "root");
+        *ret = layer;
+        return true;
+}
+
+// ---- mounting ----
+
+// One tmpfs of this mount namespace over <cache>/mounts holds every mount point, so none is left on disk.
+static bool open_mounts(const char *cache, char **ret_path, struct err *err) {
+        static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+        static char *mounted;
+        auto_free char *path = xasprintf("%s/mounts", cache);
+        pthread_mutex_lock(&mutex);
+        bool ok = true;
+        if (!mounted || strcmp(mounted, path) != 0) {
+                ok = fs_mkdirs(AT_FDCWD, path, 0755, err);
+                if (ok && mount("kiln", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") < 0)
+                        ok = fail(err, ERR_SANDBOX, errno, "mount a tmpfs at %s", path);
+                if (ok) {
+                        free(mounted);
+                        mounted = xstrdup(path);
+                }
+        }
+        pthread_mutex_unlock(&mutex);
+        if (ok)
+                *ret_path = take_ptr(path);
+        return ok;
+}
+
+static bool open_layer(const struct layer *layer, int *ret_fd, struct err *err) {
+        int fds[DEPTH_MAX];
+        size_t count = 0;
+        bool ok = open_chain(layer, fds, &count, err) && (count == 1 ? overlay_bind(fds[0], true, ret_fd, err)
+                                                                     : overlay_open(fds, count, -1, -1, ret_fd, err));
+        close_chain(fds, count);
+        return ok;
+}
+
+bool layer_mount(const struct rootfs_options *options, const struct layer *layer, struct mounted *ret,
+                 struct err *err) {
+        auto_free char *mounts = NULL;
+        auto_close int fd = -1;
+        auto_close int opened = -1;
+        if (!open_mounts(options->cache, &mounts, err) || !open_layer(layer, &fd, err))
+                return wrap(err, "mounting a layer");
+        auto_free char *stem = xasprintf("%s/%.12s", mounts, layer->key);
+        auto_free char *path = NULL;
+        if (!fs_make_temporary_dir(AT_FDCWD, stem, &path, err))
+                return false;
+        if (syscall(SYS_move_mount, fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                return fail(err, ERR_SYSTEM, errno, "mount a layer at %s", path);
+        if (!fs_open_dir(AT_FDCWD, path, &opened, err))
+                return false;
+        *ret = (struct mounted){ .fd = take_fd(opened), .path = take_ptr(path) };
+        return true;
+}
+
+void layer_unmount(struct mounted *mounted) {
+        if (!mounted->path)
+                return;
+        close_cleanup(&mounted->fd);
+        umount2(mounted->path, MNT_DETACH);
+        rmdir(mounted->path);
+        free(mounted->path);
+        *mounted = (struct mounted){ .fd = -1 };
+}

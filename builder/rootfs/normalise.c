@@ -1,0 +1,185 @@
+// What an installation leaves behind that depends on when, where or how often it ran.
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "rootfs/internal.h"
+
+enum { SECONDS_PER_DAY = 86400 };
+
+enum action {
+        REMOVE,        // the file or tree
+        REMOVE_INSIDE, // everything in the directory
+        REMOVE_FILES,  // everything in the directory but directories, whose owners and modes are the packages'
+        EMPTY,         // the file's content; 0444: systemd then keeps its presets and makes an id for each machine
+};
+
+// The last component may be a pattern.
+static const struct rule {
+        enum action action;
+        const char *directory, *pattern;
+} rules[] = {
+        { EMPTY, "etc", "machine-id" },
+        { REMOVE, "var/lib/dbus", "machine-id" },
+        { REMOVE, "etc", "passwd-" },
+        { REMOVE, "etc", "group-" },
+        { REMOVE, "etc", "shadow-" },
+        { REMOVE, "etc", "gshadow-" },
+        { REMOVE, "etc", "subuid-" },
+        { REMOVE, "etc", "subgid-" },
+        { REMOVE, "etc", ".pwd.lock" },
+        { REMOVE, "etc", ".updated" },
+        { REMOVE, "var", ".updated" },
+        { REMOVE, "etc/ssh", "ssh_host_*" },
+        { REMOVE, "var/lib/systemd", "random-seed" },
+        { REMOVE, "var/lib/systemd", "credential.secret" },
+        { REMOVE, "var/lib", "random-seed" },
+        { REMOVE, "var/lib/NetworkManager", "secret_key" },
+        { REMOVE, "var/lib/rpm", "__db.*" },
+        { REMOVE, "var/lib/rpm", ".rpm.lock" },
+        { REMOVE, "var/lib/rpm", ".dbenv.lock" },
+        { REMOVE, "var/cache/ldconfig", "aux-cache" },
+        { REMOVE, "root", ".bash_history" },
+        { REMOVE_FILES, "var", "log" },
+        { REMOVE_FILES, "var", "cache" },
+        { REMOVE_INSIDE, "", "tmp" },
+        { REMOVE_INSIDE, "var", "tmp" },
+        { REMOVE_INSIDE, "", "run" },
+        { REMOVE_INSIDE, "var", "run" },
+        { REMOVE_INSIDE, "", "dev" },
+};
+
+// Directories that are a link in some images (/var/run) are left alone: their target has a rule of its own.
+static int open_plain_dir(int dir, const char *path) {
+        int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        auto_free char *copy = xstrdup(path);
+        char *state = NULL;
+        for (char *part = strtok_r(copy, "/", &state); part && fd >= 0; part = strtok_r(NULL, "/", &state)) {
+                int next = openat(fd, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                close(fd);
+                fd = next;
+        }
+        return fd;
+}
+
+struct match {
+        const struct rule *rule;
+        const char *pattern; // NULL: all
+        bool files_only;
+};
+
+static bool remove_matching(const struct fs_entry *entry, void *context, struct err *err) {
+        const struct match *match = context;
+        bool directory = S_ISDIR(entry->stat->st_mode);
+        if (match->pattern && fnmatch(match->pattern, entry->name, 0) != 0) {
+                *entry->descend = false;
+                return true;
+        }
+        if (match->files_only && directory)
+                return true;
+        *entry->descend = false;
+        return fs_remove_tree(entry->parent, entry->name, err);
+}
+
+static bool empty_file(int dir, const char *name, struct err *err) {
+        struct stat stat;
+        if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(stat.st_mode))
+                return true;
+        return fs_write_atomic(dir, name, "", 0, 0444, err);
+}
+
+static bool apply(int tree, const struct rule *rule, struct err *err) {
+        auto_close int dir = open_plain_dir(tree, rule->directory);
+        if (dir < 0)
+                return true;
+        struct match match = { .rule = rule };
+        auto_close int inside = -1;
+        switch (rule->action) {
+        case EMPTY:
+                return empty_file(dir, rule->pattern, err);
+        case REMOVE:
+                match.pattern = rule->pattern;
+                return fs_walk(dir, remove_matching, &match, err);
+        case REMOVE_FILES:
+                match.files_only = true;
+                break;
+        case REMOVE_INSIDE:
+                break;
+        }
+        inside = open_plain_dir(dir, rule->pattern);
+        return inside < 0 || fs_walk(inside, remove_matching, &match, err);
+}
+
+// ---- /etc/shadow: the day of a password's last change, shadow(5) ----
+
+static void append_line(struct buf *text, const char *line, size_t length, int64_t started_day, int64_t epoch_day) {
+        const char *password = memchr(line, ':', length);
+        const char *day = password ? memchr(password + 1, ':', length - (size_t)(password + 1 - line)) : NULL;
+        const char *end = day ? memchr(day + 1, ':', length - (size_t)(day + 1 - line)) : NULL;
+        int64_t changed = end && end > day + 1 ? strtoll(day + 1, NULL, 10) : 0;
+        if (changed > epoch_day || (changed > 0 && changed >= started_day)) {
+                buf_append(text, line, (size_t)(day + 1 - line));
+                buf_printf(text, "%lld", (long long)epoch_day);
+                buf_append(text, end, length - (size_t)(end - line));
+        } else {
+                buf_append(text, line, length);
+        }
+        buf_append_char(text, '\n');
+}
+
+static bool normalise_shadow(int tree, int64_t started, int64_t epoch, struct err *err) {
+        auto_close int etc = open_plain_dir(tree, "etc");
+        auto_close int file = etc < 0 ? -1 : openat(etc, "shadow", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+        if (file < 0)
+                return true;
+        auto_buf before = { .max = 1 << 20 }, after = { 0 };
+        if (!buf_read_fd(&before, file, err))
+                return wrap(err, "/etc/shadow");
+        for (const char *line = buf_text(&before); *line;) {
+                size_t length = strcspn(line, "\n");
+                append_line(&after, line, length, started / SECONDS_PER_DAY, epoch / SECONDS_PER_DAY);
+                line += length + (line[length] == '\n');
+        }
+        if (before.size == after.size && memcmp(before.data, after.data, after.size) == 0)
+                return true;
+        if (lseek(file, 0, SEEK_SET) < 0 || ftruncate(file, 0) < 0)
+                return fail(err, ERR_SYSTEM, errno, "rewrite /etc/shadow");
+        return fs_write_all(file, after.data, after.size, err);
+}
+
+// ---- time stamps ----
+
+struct clock {
+        int64_t started, epoch;
+};
+
+static bool set_time(const struct fs_entry *entry, void *context, struct err *err) {
+        const struct clock *clock = context;
+        size_t length = strlen(entry->name);
+        if (S_ISREG(entry->stat->st_mode) && length > 7 &&
+            (strcmp(entry->name + length - 7, ".rpmnew") == 0 ||
+             (length > 8 && strcmp(entry->name + length - 8, ".rpmsave") == 0)))
+                warning("two packages disagree about a configuration file: /%s", entry->path);
+        int64_t seconds = entry->stat->st_mtim.tv_sec;
+        if (seconds <= clock->epoch && seconds < clock->started && entry->stat->st_mtim.tv_nsec == 0)
+                return true;
+        if (seconds > clock->epoch || seconds >= clock->started)
+                seconds = clock->epoch;
+        struct timespec times[2] = { { .tv_sec = seconds }, { .tv_sec = seconds } };
+        return utimensat(entry->parent, entry->name, times, AT_SYMLINK_NOFOLLOW) == 0 ||
+               fail(err, ERR_SYSTEM, errno, "set the time of %s", entry->path);
+}
+
+bool normalise_tree(int dir, int64_t started, int64_t source_date_epoch, struct err *err) {
+        for (size_t i = 0; i < lengthof(rules); i++)
+                if (!apply(dir, &rules[i], err))
+                        return wrap(err, "normalising");
+        struct clock clock = { started, source_date_epoch };
+        struct timespec times[2] = { { .tv_sec = source_date_epoch }, { .tv_sec = source_date_epoch } };
+        auto_close int top = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (!normalise_shadow(dir, started, source_date_epoch, err) || !fs_walk(dir, set_time, &clock, err))
+                return wrap(err, "normalising");
+        return futimens(top, times) == 0 || fail(err, ERR_SYSTEM, errno, "set the time of the root directory");
+}

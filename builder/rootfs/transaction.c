@@ -1,0 +1,343 @@
+// One rpm transaction in a container. librpm runs inside of the target ("/" is the image), with the host's
+// configuration loaded before the pivot and nothing of the host needed afterwards.
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <nss.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <rpm/rpmcrypto.h>
+#include <rpm/rpmdb.h>
+#include <rpm/rpmio.h>
+#include <rpm/rpmlib.h>
+#include <rpm/rpmlog.h>
+#include <rpm/rpmmacro.h>
+#include <rpm/rpmpgp.h>
+#include <rpm/rpmps.h>
+#include <rpm/rpmte.h>
+#include <rpm/rpmts.h>
+
+#include "base/fs.h"
+#include "rootfs/internal.h"
+
+enum { SHOWN_OUTPUT_BYTES = 8192, FULL_BYTES = 1 << 20 };
+
+struct worker {
+        const struct transaction *transaction;
+        const struct rpmdb_backend *backend;
+        const char *files_dir; // what `files` is, to make the packages' paths relative
+        struct container_channel *channel;
+        int files, output;   // the packages' mount; what scriptlets print
+        struct buf messages; // rpm's own, since the last scriptlet began
+};
+
+// ---- before the pivot ----
+
+static void set_macros(const char *backend) {
+        const struct {
+                const char *name, *body;
+        } macros[] = {
+                { "_dbpath", "/var/lib/rpm" },  { "_db_backend", backend },
+                { "_tmppath", "/var/tmp" },     { "_install_langs", "all" },
+                { "_excludedocs", "0" },        { "_netsharedpath", "%{nil}" },
+                { "_pkgverify_level", "none" }, { "_install_script_path", "/sbin:/bin:/usr/sbin:/usr/bin" },
+                { "_flush_io", "0" },           { "_minimize_writes", "0" },
+        };
+        for (size_t i = 0; i < lengthof(macros); i++)
+                rpmPushMacro(NULL, macros[i].name, NULL, macros[i].body, RMIL_CMDLINE);
+}
+
+// Whatever librpm opens late must be open now: digests, locale, name service modules.
+static bool load_rpm(void *context, struct err *err) {
+        const struct worker *worker = context;
+        static const int digests[] = { PGPHASHALGO_MD5, PGPHASHALGO_SHA1, PGPHASHALGO_SHA256, PGPHASHALGO_SHA512 };
+        setlocale(LC_ALL, "C");
+        macrofiles = "/usr/lib/rpm/macros:/usr/lib/rpm/platform/%{_target}/macros"; // nothing of the builder's or its
+                                                                                    // user's taste
+        if (rpmReadConfigFiles(NULL, NULL) != 0)
+                return fail(err, ERR_SANDBOX, 0, "rpm's configuration in /usr/lib/rpm cannot be read");
+        set_macros(worker->backend->macro);
+        rpmInitCrypto();
+        for (size_t i = 0; i < lengthof(digests); i++)
+                rpmDigestFinal(rpmDigestInit(digests[i], RPMDIGEST_NONE), NULL, NULL, 0);
+        // Owners come from the image's files; its other modules would be loaded into this process.
+        __nss_configure_lookup("passwd", "files");
+        __nss_configure_lookup("group", "files");
+        return true;
+}
+
+// ---- what went wrong ----
+
+static const char *scriptlet_name(rpm_loff_t tag) {
+        static const struct {
+                rpmTag tag;
+                const char *name;
+        } names[] = {
+                { RPMTAG_PRETRANS, "%pretrans" },
+                { RPMTAG_PREIN, "%pre" },
+                { RPMTAG_POSTIN, "%post" },
+                { RPMTAG_POSTTRANS, "%posttrans" },
+                { RPMTAG_PREUN, "%preun" },
+                { RPMTAG_POSTUN, "%postun" },
+                { RPMTAG_TRIGGERPREIN, "%triggerprein" },
+                { RPMTAG_TRIGGERIN, "%triggerin" },
+                { RPMTAG_TRIGGERUN, "%triggerun" },
+                { RPMTAG_TRIGGERPOSTUN, "%triggerpostun" },
+                { RPMTAG_FILETRIGGERIN, "%filetriggerin" },
+                { RPMTAG_TRANSFILETRIGGERIN, "%transfiletriggerin" },
+        };
+        for (size_t i = 0; i < lengthof(names); i++)
+                if (names[i].tag == (rpmTag)tag)
+                        return names[i].name;
+        return "scriptlet";
+}
+
+static bool root_is_full(void) {
+        struct statvfs stat;
+        return statvfs("/", &stat) == 0 && (uint64_t)stat.f_bavail * stat.f_frsize < FULL_BYTES;
+}
+
+static void read_output(const struct worker *worker, struct buf *ret) {
+        char block[4096];
+        off_t size = lseek(worker->output, 0, SEEK_END);
+        off_t offset = size > SHOWN_OUTPUT_BYTES ? size - SHOWN_OUTPUT_BYTES : 0;
+        for (ssize_t got; (got = pread(worker->output, block, sizeof block, offset)) > 0; offset += got)
+                buf_append(ret, block, (size_t)got);
+        while (ret->size && ret->data[ret->size - 1] == '\n')
+                ret->data[--ret->size] = '\0';
+}
+
+// rpm's message is the only place that names the status, and, for a trigger, the package that holds it.
+static const char *find_failure(const char *messages, char ret_package[static 256]) {
+        const char *found = strstr(messages, " scriptlet failed, ");
+        if (!found)
+                return NULL;
+        const char *open = found, *start = found;
+        while (open > messages && *open != '(')
+                open--;
+        start = open + (*open == '(');
+        size_t length = (size_t)(found - start);
+        if (length > 0 && start[length - 1] == ')')
+                length--;
+        snprintf(ret_package, 256, "%.*s", (int)(length < 255 ? length : 255), start);
+        return found + strlen(" scriptlet failed, ");
+}
+
+static _Noreturn void abort_scriptlet(struct worker *worker, Header header, rpm_loff_t tag) {
+        auto_err err = { 0 };
+        auto_buf output = { 0 };
+        auto_free char *nevra = header ? headerGetAsString(header, RPMTAG_NEVRA) : NULL;
+        char package[256] = "";
+        read_output(worker, &output);
+        const char *messages = buf_text(&worker->messages);
+        const char *status = find_failure(messages, package);
+        const char *name = *package ? package : nevra ? nevra : "a package";
+        const char *shown = output.size ? buf_text(&output) : status ? "(it printed nothing)" : messages;
+        (void)fail(&err, ERR_SCRIPTLET, root_is_full() ? ENOSPC : 0, "%s: %s scriptlet failed%s%.*s:\n%s", name,
+                   scriptlet_name(tag), status ? ", " : "", status ? (int)strcspn(status, "\n") : 0,
+                   status ? status : "", shown);
+        container_abort(worker->channel, &err);
+}
+
+static bool fail_rpm(const struct worker *worker, const char *what, struct err *err) {
+        const char *text = buf_text(&worker->messages);
+        bool full = strstr(text, strerror(ENOSPC)) || root_is_full();
+        int length = (int)worker->messages.size;
+        while (length > 0 && text[length - 1] == '\n')
+                length--;
+        return fail(err, full ? ERR_DISK_FULL : ERR_TRANSACTION, 0, "%s%s%.*s", what, length ? ":\n" : "", length,
+                    text);
+}
+
+static bool fail_problems(rpmts ts, const char *what, struct err *err) {
+        rpmps problems = rpmtsProblems(ts);
+        rpmpsi iterator = rpmpsInitIterator(problems);
+        auto_buf text = { 0 };
+        bool full = false;
+        for (rpmProblem problem; (problem = rpmpsiNext(iterator));) {
+                auto_free char *line = rpmProblemString(problem);
+                buf_printf(&text, "\n    %s", line);
+                full |=
+                    rpmProblemGetType(problem) == RPMPROB_DISKSPACE || rpmProblemGetType(problem) == RPMPROB_DISKNODES;
+        }
+        rpmpsFreeIterator(iterator);
+        rpmpsFree(problems);
+        return fail(err, full ? ERR_DISK_FULL : ERR_TRANSACTION, 0, "%s:%s", what, buf_text(&text));
+}
+
+// ---- librpm's callbacks ----
+
+static int keep_message(rpmlogRec record, rpmlogCallbackData data) {
+        struct worker *worker = data;
+        const char *text = rpmlogRecMessage(record);
+        buf_append_text(&worker->messages, text);
+        if (rpmlogRecPriority(record) == RPMLOG_WARNING && !strstr(text, "scriptlet failed")) {
+                auto_free char *line = xstrndup(text, strcspn(text, "\n"));
+                container_warn(worker->channel, line);
+        }
+        return 0;
+}
+
+static const struct package *package_of(const struct worker *worker, fnpyKey key) {
+        return worker->transaction->packages[(size_t)(uintptr_t)key - 1];
+}
+
+static FD_t open_package(struct worker *worker, const struct package *package) {
+        const char *name = package->path + strlen(worker->files_dir);
+        while (*name == '/')
+                name++;
+        auto_close int fd = openat(worker->files, name, O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? NULL : fdDup(fd);
+}
+
+static void *on_event(const void *header, const rpmCallbackType what, const rpm_loff_t amount, const rpm_loff_t total,
+                      fnpyKey key, rpmCallbackData data) {
+        static FD_t payload;
+        struct worker *worker = data;
+        auto_err err = { 0 };
+        (void)total;
+        switch (what) {
+        case RPMCALLBACK_INST_OPEN_FILE:
+                payload = open_package(worker, package_of(worker, key));
+                return payload;
+        case RPMCALLBACK_INST_CLOSE_FILE:
+                Fclose(payload);
+                payload = NULL;
+                break;
+        case RPMCALLBACK_INST_STOP:
+                container_step(worker->channel);
+                break;
+        case RPMCALLBACK_SCRIPT_START:
+                buf_clear(&worker->messages);
+                (void)!ftruncate(worker->output, 0);
+                break;
+        case RPMCALLBACK_SCRIPT_ERROR: // librpm goes on after a failed %post; the tree is thrown away, so end here
+                abort_scriptlet(worker, (Header)header, amount);
+        case RPMCALLBACK_UNPACK_ERROR:
+        case RPMCALLBACK_CPIO_ERROR:
+                (void)fail_rpm(worker, package_of(worker, key)->nevra, &err);
+                container_abort(worker->channel, &err);
+        default:
+                break;
+        }
+        return NULL;
+}
+
+// ---- the transaction ----
+
+static bool add_packages(rpmts ts, struct worker *worker, struct err *err) {
+        for (size_t i = 0; i < worker->transaction->package_count; i++) {
+                const struct package *package = worker->transaction->packages[i];
+                FD_t file = open_package(worker, package);
+                if (!file)
+                        return fail(err, ERR_SYSTEM, errno, "open %s", package->path);
+                Header header = NULL;
+                rpmRC result = rpmReadPackageFile(ts, file, package->path, &header);
+                Fclose(file);
+                if (!header || (result != RPMRC_OK && result != RPMRC_NOTTRUSTED && result != RPMRC_NOKEY))
+                        return fail(err, ERR_CORRUPT, 0, "%s: rpm cannot read it", package->path);
+                int refused = rpmtsAddInstallElement(ts, header, (fnpyKey)(uintptr_t)(i + 1), 0, NULL);
+                headerFree(header);
+                if (refused)
+                        return fail(err, ERR_TRANSACTION, 0, "rpm does not take %s", package->nevra);
+        }
+        return true;
+}
+
+static bool has_problems(rpmts ts) {
+        rpmps problems = rpmtsProblems(ts);
+        bool any = rpmpsNumProblems(problems) > 0;
+        rpmpsFree(problems);
+        return any;
+}
+
+static bool run_transaction(rpmts ts, struct worker *worker, struct err *err) {
+        if (!add_packages(ts, worker, err))
+                return false;
+        if (rpmtsCheck(ts) != 0)
+                return fail_rpm(worker, "rpm cannot check the packages", err);
+        if (has_problems(ts))
+                return fail_problems(ts, "rpm misses dependencies", err);
+        if (rpmtsOrder(ts) != 0)
+                return fail_rpm(worker, "rpm cannot order the packages", err);
+        rpmtsClean(ts);
+        buf_clear(&worker->messages);
+        int result = rpmtsRun(ts, NULL, RPMPROB_FILTER_NONE);
+        if (result > 0)
+                return fail_problems(ts, "rpm refuses the packages", err);
+        return result == 0 || fail_rpm(worker, "rpm's transaction failed", err);
+}
+
+static rpmts make_transaction(struct worker *worker, FD_t output) {
+        rpmts ts = rpmtsCreate();
+        rpmtsSetRootDir(ts, "/");
+        rpmtsSetFlags(ts, RPMTRANS_FLAG_NOPLUGINS | RPMTRANS_FLAG_NOCONTEXTS);
+        rpmtsSetVSFlags(ts, RPMVSF_MASK_NOSIGNATURES); // verified when they were fetched
+        rpmtsSetVfyFlags(ts, RPMVSF_MASK_NOSIGNATURES);
+        rpmtsSetVfyLevel(ts, RPMSIG_NONE_TYPE);
+        rpmtsSetTid(ts, (rpm_tid_t)worker->transaction->source_date_epoch);
+        rpmtsSetScriptFd(ts, output);
+        rpmtsSetNotifyStyle(ts, 0);
+        rpmtsSetNotifyCallback(ts, on_event, worker);
+        rpmlogSetMask(RPMLOG_UPTO(RPMLOG_WARNING));
+        rpmlogSetCallback(keep_message, worker);
+        return ts;
+}
+
+static bool work(void *context, int files, struct container_channel *channel, struct err *err) {
+        struct worker *worker = context;
+        worker->channel = channel;
+        worker->files = files;
+        worker->output = open("/run", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600); // on a tmpfs of limited size
+        if (worker->output < 0 || dup2(worker->output, STDOUT_FILENO) < 0 || dup2(worker->output, STDERR_FILENO) < 0)
+                return fail(err, ERR_SYSTEM, errno, "keep the scriptlets' output");
+        FD_t output = fdDup(worker->output);
+        rpmts ts = make_transaction(worker, output);
+        bool ok = run_transaction(ts, worker, err);
+        rpmtsCloseDB(ts);
+        rpmtsFree(ts);
+        Fclose(output);
+        rpmlogSetCallback(NULL, NULL);
+        return ok && worker->backend->finish(worker->transaction->source_date_epoch, err);
+}
+
+// The longest directory that holds all packages.
+static char *common_directory(const struct transaction *transaction) {
+        char *common = xstrdup(transaction->packages[0]->path);
+        for (size_t i = 0; i < transaction->package_count; i++) {
+                const char *path = transaction->packages[i]->path;
+                size_t same = 0;
+                while (common[same] && common[same] == path[same])
+                        same++;
+                while (same > 0 && !(path[same] == '/' && (common[same] == '/' || !common[same])))
+                        same--;
+                common[same] = '\0';
+        }
+        char *slash = strrchr(common, '/');
+        if (transaction->package_count == 1 && slash)
+                *slash = '\0';
+        return common;
+}
+
+bool transaction_run(const struct transaction *transaction, struct err *err) {
+        struct worker worker = { .transaction = transaction, .messages = { .max = 1 << 20 } };
+        if (!rpmdb_find(transaction->rpmdb, &worker.backend, err))
+                return false;
+        if (transaction->package_count == 0)
+                return true;
+        auto_free char *files = common_directory(transaction);
+        worker.files_dir = files;
+        struct container container = {
+                .root = transaction->root,
+                .files = *files ? files : "/",
+                .prepare = load_rpm,
+                .work = work,
+                .context = &worker,
+                .source_date_epoch = transaction->source_date_epoch,
+                .progress = transaction->progress,
+        };
+        return container_run(&container, err);
+}
