@@ -1,0 +1,36 @@
+// IPv4 addresses in host byte order (0: none), prefixes (-1: not given) and Ethernet addresses, as text and as values.
+#ifndef KILN_NODE_ADDRESS_H
+#define KILN_NODE_ADDRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { ADDRESS_TEXT_SIZE = 16, MAC_TEXT_SIZE = 18 };
+
+struct mac {
+        uint8_t bytes[6];
+};
+
+// Dotted quad only: no octal, no short forms. False leaves `ret` alone.
+bool address_parse(const char *text, uint32_t *ret);
+void address_format(uint32_t address, char ret_text[static ADDRESS_TEXT_SIZE]);
+
+// "24" or "255.255.255.0" (contiguous, 1..32).
+bool prefix_parse(const char *text, int *ret);
+bool prefix_of_mask(uint32_t mask, int *ret);
+uint32_t mask_of_prefix(int prefix);
+bool address_in_subnet(uint32_t address, uint32_t subnet, int prefix);
+// Whether a host may have it: not 0.x, not loopback, not multicast or reserved.
+bool address_is_host(uint32_t address);
+
+// Six hex pairs joined by ':' or '-'; all zeros and group addresses are refused.
+bool mac_parse(const char *text, struct mac *ret);
+void mac_format(const struct mac *mac, char ret_text[static MAC_TEXT_SIZE]); // lower case, colons
+bool mac_equal(const struct mac *a, const struct mac *b);
+
+// RFC 1123 labels of letters, digits and '-', joined by dots, at most 64 bytes (HOST_NAME_MAX).
+bool hostname_is_valid(const char *text);
+// Whether `text` is `name`, or `name` followed by a domain; letters' case does not matter.
+bool hostname_names(const char *text, const char *name);
+
+#endif

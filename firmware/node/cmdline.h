@@ -1,0 +1,52 @@
+// What the kernel command line says of this machine. Words are split and quoted as the kernel does it (next_arg in
+// lib/cmdline.c): blanks separate outside double quotes; a quote that begins a word or a value is removed with its
+// partner.
+#ifndef KILN_NODE_CMDLINE_H
+#define KILN_NODE_CMDLINE_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "firmware/node/facts.h"
+
+enum { CMDLINE_MAX = 16384, CMDLINE_IP_MAX = 16, CMDLINE_NOTES_MAX = 8 };
+
+// One ip= of dracut.cmdline(7), IPv4: dhcp | IF:dhcp | ADDR:[PEER]:[GW]:MASK:[HOST]:[IF]:METHOD[:...]
+struct cmdline_ip {
+        bool dhcp;
+        uint32_t address, gateway; // 0: not given
+        int prefix;                // -1: not given
+        char hostname[HOSTNAME_SIZE], interface[INTERFACE_NAME_SIZE];
+        struct mac mac; // the <if> field may be a MAC
+        bool has_mac;
+        int mtu;
+        uint32_t dns[2];
+        size_t dns_count;
+};
+
+struct cmdline {
+        char node[HOSTNAME_SIZE], role[HOSTNAME_SIZE], hostname[HOSTNAME_SIZE]; // kiln.*; "": not given
+        int id;                                                                 // kiln.id=, 0: not given
+        uint32_t address;                                                       // kiln.ip=ADDR/PREFIX
+        int prefix;                                                             // -1: not given
+        struct mac bootif;
+        bool has_bootif;
+        struct cmdline_ip ips[CMDLINE_IP_MAX];
+        size_t ip_count;
+        uint32_t dns[DNS_MAX]; // nameserver=
+        size_t dns_count;
+        char notes[CMDLINE_NOTES_MAX][128]; // what was given and has no effect
+        size_t note_count;
+};
+
+// ERR_IDENTITY for a value that is malformed and for two that contradict: such a machine is refused.
+must_check bool cmdline_parse(const char *text, struct cmdline *ret, struct err *err);
+
+// The next word of `*at`: writes NUL bytes into the text, moves `*at`, and returns the name; `*ret_value` is NULL
+// without "=". NULL at the end.
+char *cmdline_next(char **at, char **ret_value);
+
+// The last value of a parameter ("" if it has none), copied to `ret`; false if it is absent or does not fit.
+bool cmdline_value(const char *text, const char *name, char *ret, size_t size);
+
+#endif

@@ -1,0 +1,63 @@
+// Everything that decides what a machine is: read once by machine.c (or from a file, or made by a test), never changed
+// by the core. Fixed sizes: what a machine or a network says is bounded before it gets here.
+#ifndef KILN_NODE_FACTS_H
+#define KILN_NODE_FACTS_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "firmware/node/address.h"
+
+enum {
+        INTERFACES_MAX = 64,
+        LEASES_MAX = 16,
+        DNS_MAX = 4,
+        HOSTNAME_SIZE = 65,
+        INTERFACE_NAME_SIZE = 16,
+        DOMAIN_SIZE = 256
+};
+
+struct interface {
+        char name[INTERFACE_NAME_SIZE];
+        struct mac mac;
+        bool carrier;
+        char driver[32]; // "" if unknown
+        int index;
+};
+
+// A DHCPACK, validated (dhcp_packet.h).
+struct lease {
+        char interface[INTERFACE_NAME_SIZE];
+        struct mac mac; // of that interface
+        uint32_t address, server, router;
+        int prefix; // -1: the server gave no mask
+        uint32_t dns[DNS_MAX];
+        size_t dns_count;
+        char hostname[HOSTNAME_SIZE]; // "": none, or not a valid one
+        char domain[DOMAIN_SIZE];
+        uint32_t lease_s;
+        int mtu; // 0: not given
+};
+
+struct inventory;
+
+struct facts {
+        const char *command_line;          // as /proc/cmdline has it
+        const struct inventory *inventory; // /etc/kiln/node.json
+        const char **template_texts;       // one for each of the inventory's templates, in its order
+        struct interface interfaces[INTERFACES_MAX];
+        size_t interface_count;
+        struct lease leases[LEASES_MAX];
+        size_t lease_count;
+        bool dhcp_asked;            // DHCP had its chance: no lease means no answer
+        char serial[128], uuid[64]; // SMBIOS; reported, for the operator who enters them in an inventory
+};
+
+// `kiln-node plan --facts FILE`: {"command_line", "dhcp_asked", "interfaces": [{"name","mac","carrier","driver"}],
+// "leases": [{"interface","mac","address","prefix","server","router","dns","hostname","domain"}], "serial", "uuid"};
+// what is absent is left as it was. Strings are the arena's. ERR_SCHEMA.
+must_check bool facts_read_json(const char *text, size_t size, struct arena *arena, struct facts *facts,
+                                struct err *err);
+
+#endif

@@ -1,0 +1,259 @@
+#include "firmware/node/inventory.h"
+
+#include <jansson.h>
+#include <string.h>
+#include <strings.h>
+
+enum { FORMAT = 1, NESTING_MAX = 32, DHCP_TIMEOUT_DEFAULT_MS = 30000, DHCP_TIMEOUT_MAX_MS = 3600000 };
+
+static bool wrong(struct err *err, const char *key, const char *want) {
+        return fail(err, ERR_SCHEMA, 0, "\"%s\" must be %s", key, want);
+}
+
+static bool get_text(const json_t *object, const char *key, struct arena *arena, const char **ret, struct err *err) {
+        const json_t *item = json_object_get(object, key);
+        if (item && !json_is_string(item))
+                return wrong(err, key, "a string");
+        *ret = arena_strdup(arena, item ? json_string_value(item) : "");
+        return true;
+}
+
+static bool need_text(const json_t *object, const char *key, struct arena *arena, const char **ret, struct err *err) {
+        const char *text;
+        if (!get_text(object, key, arena, &text, err))
+                return false;
+        if (!*text)
+                return wrong(err, key, "given");
+        *ret = text;
+        return true;
+}
+
+static bool get_number(const json_t *object, const char *key, json_int_t min, json_int_t max, json_int_t standard,
+                       json_int_t *ret, struct err *err) {
+        const json_t *item = json_object_get(object, key);
+        json_int_t number = item ? json_integer_value(item) : standard;
+        if (item && (!json_is_integer(item) || number < min || number > max))
+                return fail(err, ERR_SCHEMA, 0, "\"%s\" must be a whole number of %lld to %lld", key, (long long)min,
+                            (long long)max);
+        *ret = number;
+        return true;
+}
+
+static bool get_bool(const json_t *object, const char *key, bool *ret, struct err *err) {
+        const json_t *item = json_object_get(object, key);
+        if (item && !json_is_boolean(item))
+                return wrong(err, key, "true or false");
+        *ret = json_is_true(item);
+        return true;
+}
+
+static bool get_address(const json_t *object, const char *key, uint32_t *ret, struct err *err) {
+        const json_t *item = json_object_get(object, key);
+        const char *text = json_string_value(item);
+        *ret = 0;
+        if (!item || (text && !*text))
+                return true;
+        return (text && address_parse(text, ret)) || wrong(err, key, "an IPv4 address");
+}
+
+static bool get_list(const json_t *object, const char *key, const json_t **ret, struct err *err) {
+        const json_t *item = json_object_get(object, key);
+        if (item && !json_is_array(item))
+                return wrong(err, key, "a list");
+        *ret = item;
+        return true;
+}
+
+static struct value *value_of_json(const json_t *json, struct arena *arena, int depth) {
+        struct value *value;
+        if (json_is_object(json) && depth < NESTING_MAX) {
+                const char *key;
+                json_t *item;
+                value = value_map(arena);
+                json_object_foreach((json_t *)json, key, item)
+                    value_set(arena, value, arena_strdup(arena, key), value_of_json(item, arena, depth + 1));
+                return value;
+        }
+        if (json_is_array(json) && depth < NESTING_MAX) {
+                value = value_list(arena);
+                for (size_t i = 0; i < json_array_size(json); i++)
+                        value_append(arena, value, value_of_json(json_array_get(json, i), arena, depth + 1));
+                return value;
+        }
+        if (json_is_boolean(json))
+                return value_bool(arena, json_is_true(json));
+        if (json_is_string(json)) {
+                value = value_scalar(arena, arena_strdup(arena, json_string_value(json)));
+                value->quoted = true;
+                return value;
+        }
+        if (json_is_number(json)) {
+                auto_free char *text = json_dumps(json, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+                return value_scalar(arena, arena_strdup(arena, text ? text : ""));
+        }
+        return arena_alloc(arena, sizeof *value); // VALUE_NULL
+}
+
+static bool read_network(const json_t *json, struct arena *arena, void *element, struct inventory *inventory,
+                         struct err *err) {
+        (void)inventory;
+        struct inventory_network *network = element;
+        const char *subnet;
+        const json_t *dns = NULL;
+        if (!need_text(json, "name", arena, &network->name, err) || !need_text(json, "subnet", arena, &subnet, err) ||
+            !get_address(json, "gateway", &network->gateway, err) || !get_list(json, "dns", &dns, err))
+                return false;
+        const char *slash = strchr(subnet, '/');
+        if (!slash || !address_parse(arena_strndup(arena, subnet, (size_t)(slash - subnet)), &network->address) ||
+            !prefix_parse(slash + 1, &network->prefix))
+                return wrong(err, "subnet", "ADDRESS/PREFIX");
+        network->dns_count = json_array_size(dns);
+        network->dns = arena_alloc(arena, network->dns_count * sizeof *network->dns);
+        for (size_t i = 0; i < network->dns_count; i++) {
+                const char *text = json_string_value(json_array_get(dns, i));
+                if (!text || !address_parse(text, &network->dns[i]))
+                        return wrong(err, "dns", "a list of IPv4 addresses");
+        }
+        return true;
+}
+
+static bool read_node(const json_t *json, struct arena *arena, void *element, struct inventory *inventory,
+                      struct err *err) {
+        struct inventory_node *node = element;
+        const char *mac, *network;
+        json_int_t id, index;
+        if (!need_text(json, "name", arena, &node->name, err) || !need_text(json, "role", arena, &node->role, err) ||
+            !get_text(json, "mac", arena, &mac, err) || !get_text(json, "network", arena, &network, err) ||
+            !get_address(json, "ip", &node->ip, err) || !get_number(json, "id", 0, 255, 0, &id, err) ||
+            !get_number(json, "index", 0, 1 << 20, 0, &index, err))
+                return false;
+        if (!hostname_is_valid(node->name))
+                return wrong(err, "name", "a host name");
+        node->has_mac = *mac != '\0';
+        if (node->has_mac && !mac_parse(mac, &node->mac))
+                return wrong(err, "mac", "an Ethernet address");
+        for (size_t i = 0; i < inventory->network_count && !node->network; i++)
+                if (strcmp(inventory->networks[i].name, network) == 0)
+                        node->network = &inventory->networks[i];
+        if (!node->network || !node->ip || !address_in_subnet(node->ip, node->network->address, node->network->prefix))
+                return wrong(err, "ip", "an address inside the node's network");
+        const json_t *variables = json_object_get(json, "variables");
+        node->variables = json_is_object(variables) ? value_of_json(variables, arena, 0) : value_map(arena);
+        node->id = (int)id;
+        node->index = (int)index;
+        return true;
+}
+
+static bool read_template(const json_t *json, struct arena *arena, void *element, struct inventory *inventory,
+                          struct err *err) {
+        (void)inventory;
+        struct inventory_template *template = element;
+        json_int_t mode, uid, gid;
+        if (!need_text(json, "path", arena, &template->path, err) ||
+            !need_text(json, "source", arena, &template->source, err) ||
+            !get_number(json, "mode", 0, 07777, 0644, &mode, err) ||
+            !get_number(json, "uid", 0, UINT32_MAX - 1, 0, &uid, err) ||
+            !get_number(json, "gid", 0, UINT32_MAX - 1, 0, &gid, err))
+                return false;
+        if (template->path[0] != '/' || template->source[0] != '/')
+                return wrong(err, "path", "absolute");
+        template->mode = (unsigned)mode;
+        template->uid = (unsigned)uid;
+        template->gid = (unsigned)gid;
+        return true;
+}
+
+typedef bool read_element(const json_t *json, struct arena *arena, void *element, struct inventory *inventory,
+                          struct err *err);
+
+static bool read_elements(const json_t *root, const char *key, size_t element_size, read_element *read,
+                          struct arena *arena, struct inventory *inventory, void **ret, size_t *ret_count,
+                          struct err *err) {
+        const json_t *list = NULL;
+        if (!get_list(root, key, &list, err))
+                return false;
+        size_t count = json_array_size(list);
+        *ret = arena_alloc(arena, count * element_size);
+        for (size_t i = 0; i < count; i++) {
+                const json_t *json = json_array_get(list, i);
+                if (!json_is_object(json))
+                        return wrong(err, key, "a list of objects");
+                if (!read(json, arena, (char *)*ret + i * element_size, inventory, err))
+                        return wrap(err, "%s[%zu]", key, i);
+        }
+        *ret_count = count;
+        return true;
+}
+
+static bool read_all(const json_t *root, struct arena *arena, struct inventory *inventory, struct err *err) {
+        json_int_t format, timeout_ms;
+        if (!get_number(root, "format", FORMAT, FORMAT, 0, &format, err))
+                return false;
+        if (format != FORMAT)
+                return wrong(err, "format", "1");
+        bool ok =
+            need_text(root, "cluster", arena, &inventory->cluster, err) &&
+            need_text(root, "role", arena, &inventory->role, err) &&
+            get_text(root, "build", arena, &inventory->build, err) &&
+            get_text(root, "release", arena, &inventory->release, err) &&
+            need_text(root, "network_writer", arena, &inventory->network_writer, err) &&
+            get_text(root, "hosts", arena, &inventory->hosts, err) &&
+            get_text(root, "report_url", arena, &inventory->report_url, err) &&
+            get_bool(root, "ensemble", &inventory->ensemble, err) &&
+            get_bool(root, "strangers", &inventory->strangers, err) &&
+            get_number(root, "dhcp_timeout_ms", 1, DHCP_TIMEOUT_MAX_MS, DHCP_TIMEOUT_DEFAULT_MS, &timeout_ms, err);
+        if (!ok)
+                return false;
+        inventory->dhcp_timeout_ms = (int)timeout_ms;
+        return read_elements(root, "networks", sizeof *inventory->networks, read_network, arena, inventory,
+                             (void **)&inventory->networks, &inventory->network_count, err) &&
+               read_elements(root, "nodes", sizeof *inventory->nodes, read_node, arena, inventory,
+                             (void **)&inventory->nodes, &inventory->node_count, err) &&
+               read_elements(root, "templates", sizeof *inventory->templates, read_template, arena, inventory,
+                             (void **)&inventory->templates, &inventory->template_count, err);
+}
+
+bool inventory_read(const char *text, size_t size, struct arena *arena, struct inventory *ret, struct err *err) {
+        json_error_t error;
+        json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+        if (!root)
+                return fail(err, ERR_SYNTAX, 0, "line %d: %s", error.line, error.text);
+        struct inventory inventory = { 0 };
+        bool ok = json_is_object(root) ? read_all(root, arena, &inventory, err)
+                                       : fail(err, ERR_SCHEMA, 0, "the document must be an object");
+        json_decref(root);
+        if (ok)
+                *ret = inventory;
+        return ok;
+}
+
+const struct inventory_node *inventory_by_name(const struct inventory *inventory, const char *hostname) {
+        for (size_t i = 0; i < inventory->node_count; i++)
+                if (strcasecmp(hostname, inventory->nodes[i].name) == 0)
+                        return &inventory->nodes[i];
+        for (size_t i = 0; i < inventory->node_count; i++)
+                if (hostname_names(hostname, inventory->nodes[i].name))
+                        return &inventory->nodes[i];
+        return NULL;
+}
+
+const struct inventory_node *inventory_by_address(const struct inventory *inventory, uint32_t address) {
+        for (size_t i = 0; address && i < inventory->node_count; i++)
+                if (inventory->nodes[i].ip == address)
+                        return &inventory->nodes[i];
+        return NULL;
+}
+
+const struct inventory_node *inventory_by_mac(const struct inventory *inventory, const struct mac *mac) {
+        for (size_t i = 0; i < inventory->node_count; i++)
+                if (inventory->nodes[i].has_mac && mac_equal(&inventory->nodes[i].mac, mac))
+                        return &inventory->nodes[i];
+        return NULL;
+}
+
+const struct inventory_network *inventory_network_of(const struct inventory *inventory, uint32_t address) {
+        for (size_t i = 0; address && i < inventory->network_count; i++)
+                if (address_in_subnet(address, inventory->networks[i].address, inventory->networks[i].prefix))
+                        return &inventory->networks[i];
+        return NULL;
+}

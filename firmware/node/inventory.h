@@ -1,0 +1,59 @@
+// /etc/kiln/node.json, which the image carries: who the nodes are and what this image is for. The format is
+// builder/profile/node_config.h. Validated on reading; strings are the arena's and never NULL.
+#ifndef KILN_NODE_INVENTORY_H
+#define KILN_NODE_INVENTORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "firmware/node/address.h"
+#include "profile/value.h"
+
+struct inventory_network {
+        const char *name;
+        uint32_t address, gateway;
+        int prefix;
+        uint32_t *dns;
+        size_t dns_count;
+};
+
+struct inventory_node {
+        const char *name, *role;
+        struct mac mac;
+        bool has_mac;
+        uint32_t ip;
+        int id;                                  // 0: none
+        int index;                               // among the nodes of its role
+        const struct inventory_network *network; // never NULL
+        struct value *variables;
+};
+
+struct inventory_template {
+        const char *path, *source;
+        unsigned mode, uid, gid;
+};
+
+struct inventory {
+        const char *cluster, *role, *build, *release, *network_writer, *hosts, *report_url;
+        bool ensemble, strangers;
+        struct inventory_network *networks;
+        size_t network_count;
+        struct inventory_node *nodes;
+        size_t node_count;
+        struct inventory_template *templates;
+        size_t template_count;
+        int dhcp_timeout_ms;
+};
+
+// ERR_SYNTAX for text that is no JSON, ERR_SCHEMA for anything else that is wrong, with the place in the tree.
+must_check bool inventory_read(const char *text, size_t size, struct arena *arena, struct inventory *ret,
+                               struct err *err);
+
+const struct inventory_node *inventory_by_name(const struct inventory *inventory, const char *hostname);
+const struct inventory_node *inventory_by_address(const struct inventory *inventory, uint32_t address);
+const struct inventory_node *inventory_by_mac(const struct inventory *inventory, const struct mac *mac);
+const struct inventory_network *inventory_network_of(const struct inventory *inventory, uint32_t address);
+
+#endif

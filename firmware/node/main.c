@@ -1,0 +1,172 @@
+// kiln-node: who a machine is, before its services start. Exit codes are those of builder/base/err.h; a refused
+// machine is 40 (IDENTITY).
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "firmware/node/apply.h"
+#include "firmware/node/initrd.h"
+
+static int64_t started_ms;
+
+struct arguments {
+        const char *root, *command_line, *facts; // --root, --cmdline, --facts
+        bool json;
+        char **words; // what is no option
+        int word_count;
+};
+
+static bool is_live_root(const char *root) { return strcmp(root, "/") == 0; }
+
+static bool run_apply(const struct arguments *arguments, struct err *err) {
+        umask(022);
+        struct machine machine __attribute__((cleanup(machine_release))) = { .root = -1 };
+        struct decision decision __attribute__((cleanup(decision_release))) = { 0 };
+        struct applied applied;
+        if (!machine_open(arguments->root, arguments->command_line, &machine, err) ||
+            !decide(&machine, &decision, err) ||
+            !apply_plan(machine.root, is_live_root(arguments->root), &decision.plan, &applied, err))
+                return false;
+        applied.elapsed_ms = machine_now_ms() - started_ms;
+        auto_buf text = { 0 };
+        report_text(&decision, &applied, &text);
+        fputs(buf_text(&text), stdout);
+        if (!report_write(&machine, &decision, &applied, err))
+                return wrap(err, "report");
+        if (!decision.plan.refusal)
+                return true;
+        if (is_live_root(arguments->root))
+                report_on_consoles(buf_text(&text));
+        return fail(err, ERR_IDENTITY, 0, "%s", decision.plan.refusal);
+}
+
+static bool read_facts(const char *path, struct machine *machine, struct err *err) {
+        auto_fclose FILE *file = fopen(path, "re");
+        auto_buf text = { .max = 1 << 20 };
+        if (!file)
+                return fail(err, ERR_SYSTEM, errno, "open %s", path);
+        if (!buf_read_fd(&text, fileno(file), err) ||
+            !facts_read_json(buf_text(&text), text.size, &machine->arena, &machine->facts, err))
+                return wrap(err, "%s", path);
+        return true;
+}
+
+static bool run_plan(const struct arguments *arguments, struct err *err) {
+        struct machine machine __attribute__((cleanup(machine_release))) = { .root = -1 };
+        struct decision decision __attribute__((cleanup(decision_release))) = { .dhcp_ms = -1 };
+        if (!machine_open(arguments->root, arguments->command_line, &machine, err))
+                return false;
+        if (arguments->facts ? !read_facts(arguments->facts, &machine, err)
+                             : (machine_read_hardware(&machine.facts), false))
+                return false;
+        if (!plan_make(&machine.facts, &decision.plan, err))
+                return false;
+        if (arguments->json) {
+                json_t *json = plan_json(&decision.plan, true);
+                json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+                putchar('\n');
+                json_decref(json);
+        } else {
+                auto_buf text = { 0 };
+                report_text(&decision, &(struct applied){ 0 }, &text);
+                fputs(buf_text(&text), stdout);
+        }
+        return !decision.plan.refusal || fail(err, ERR_IDENTITY, 0, "%s", decision.plan.refusal);
+}
+
+static bool run_check_root(const struct arguments *arguments, struct err *err) {
+        return initrd_check_root(arguments->words[0], arguments->words[1], arguments->words[2], err);
+}
+
+static bool run_find_label(const struct arguments *arguments, struct err *err) {
+        auto_buf text = { 0 };
+        if (!initrd_find_label(arguments->words[0], atoi(arguments->words[1]), &text, err))
+                return false;
+        fputs(buf_text(&text), stdout);
+        return true;
+}
+
+static bool run_network(const struct arguments *arguments, struct err *err) {
+        struct machine machine __attribute__((cleanup(machine_release))) = { .root = -1 };
+        auto_buf text = { 0 };
+        if (!machine_open(arguments->root, arguments->command_line, &machine, err) ||
+            !initrd_network(&machine, arguments->words[0], &text, err))
+                return false;
+        fputs(buf_text(&text), stdout);
+        return true;
+}
+
+static const struct verb {
+        const char *name, *usage, *help;
+        int words;
+        bool (*run)(const struct arguments *arguments, struct err *err);
+} verbs[] = {
+        { "apply", "[--root DIR] [--cmdline FILE]", "decide who this machine is and write its files", 0, run_apply },
+        { "plan", "[--root DIR] [--cmdline FILE] [--facts FILE] [--json]", "print what apply would do; touch nothing",
+          0, run_plan },
+        { "check-root", "FILE SHA256 SIZE", "initrd: is this the root that the configuration belongs to", 3,
+          run_check_root },
+        { "find-label", "LABEL TIMEOUT_MS", "initrd: wait for a medium and print its device and type", 2,
+          run_find_label },
+        { "network", "[--root DIR] RESOLV_CONF", "initrd: bring the network up to fetch the root", 1, run_network },
+};
+
+static void print_help(FILE *stream) {
+        fputs("Usage: kiln-node VERB ...\n", stream);
+        for (size_t i = 0; i < lengthof(verbs); i++)
+                fprintf(stream, "  %-10s %-52s %s\n", verbs[i].name, verbs[i].usage, verbs[i].help);
+}
+
+static bool parse(char **argv, struct arguments *arguments, struct err *err) {
+        const struct {
+                const char *name, **value;
+        } options[] = { { "--root", &arguments->root },
+                        { "--cmdline", &arguments->command_line },
+                        { "--facts", &arguments->facts } };
+        arguments->words = argv;
+        for (char **at = argv; *at; at++) {
+                size_t i = 0;
+                while (i < lengthof(options) && strcmp(*at, options[i].name) != 0)
+                        i++;
+                if (i < lengthof(options) && at[1])
+                        *options[i].value = *++at;
+                else if (strcmp(*at, "--json") == 0)
+                        arguments->json = true;
+                else if (**at == '-')
+                        return fail(err, ERR_USAGE, 0, "%s: unknown option, or its value is missing", *at);
+                else
+                        arguments->words[arguments->word_count++] = *at;
+        }
+        return true;
+}
+
+static bool run_verb(char **argv, struct err *err) {
+        for (size_t i = 0; i < lengthof(verbs); i++) {
+                if (strcmp(argv[0], verbs[i].name) != 0)
+                        continue;
+                struct arguments arguments = { .root = "/" };
+                if (!parse(argv + 1, &arguments, err))
+                        return false;
+                if (arguments.word_count != verbs[i].words)
+                        return fail(err, ERR_USAGE, 0, "usage: kiln-node %s %s", verbs[i].name, verbs[i].usage);
+                return verbs[i].run(&arguments, err);
+        }
+        return fail(err, ERR_USAGE, 0, "unknown verb %s", argv[0]);
+}
+
+int main(int argc, char **argv) {
+        started_ms = machine_now_ms();
+        if (argc < 2 || strcmp(argv[1], "--help") == 0) {
+                print_help(argc < 2 ? stderr : stdout);
+                return argc < 2 ? err_exit_code(ERR_USAGE) : 0;
+        }
+        auto_err err = { 0 };
+        if (run_verb(argv + 1, &err))
+                return 0;
+        if (err.kind != ERR_IDENTITY) // a refusal was shown already, with its remedy
+                fprintf(stderr, "kiln-node: %s\n", err.text);
+        if (err.hint)
+                fprintf(stderr, "kiln-node: %s\n", err.hint);
+        return err_exit_code(err.kind);
+}

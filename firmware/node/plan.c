@@ -1,0 +1,252 @@
+#include "firmware/node/plan.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "firmware/node/network.h"
+#include "profile/template.h"
+
+enum { RENDERED_MAX = 1 << 20 };
+
+void plan_add_file(struct plan *plan, const char *path, unsigned mode, const struct buf *content) {
+        struct plan_file *file = array_append(&plan->files, &plan->file_count);
+        char *copy = arena_alloc(&plan->arena, content->size + 1);
+        memcpy(copy, buf_text(content), content->size);
+        *file = (struct plan_file){ arena_strdup(&plan->arena, path), copy, content->size, mode, 0, 0 };
+}
+
+void plan_add_value(struct plan *plan, const char *name, const char *value, const char *source) {
+        struct plan_value *item = array_append(&plan->values, &plan->value_count);
+        *item = (struct plan_value){ name, arena_strdup(&plan->arena, value), arena_strdup(&plan->arena, source) };
+}
+
+void plan_add_note(struct plan *plan, const char *note) {
+        *array_append(&plan->notes, &plan->note_count) = arena_strdup(&plan->arena, note);
+}
+
+void plan_add_remove(struct plan *plan, const char *path) {
+        *array_append(&plan->removes, &plan->remove_count) = arena_strdup(&plan->arena, path);
+}
+
+void plan_release(struct plan *plan) {
+        free(plan->files);
+        free(plan->removes);
+        free(plan->values);
+        free(plan->notes);
+        arena_release(&plan->arena);
+        *plan = (struct plan){ 0 };
+}
+
+// ---- the scope of templates: builder/profile/node_config.h ----
+
+static void scope_text(struct arena *arena, struct value *map, const char *key, const char *text) {
+        value_set(arena, map, key, value_scalar(arena, arena_strdup(arena, text)));
+}
+
+static void scope_address(struct arena *arena, struct value *map, const char *key, uint32_t address) {
+        char text[ADDRESS_TEXT_SIZE] = "";
+        if (address)
+                address_format(address, text);
+        scope_text(arena, map, key, text);
+}
+
+// A number that the machine does not have is null: empty where it is printed, false as a section.
+static void scope_number(struct arena *arena, struct value *map, const char *key, int number, bool known) {
+        char text[16];
+        snprintf(text, sizeof text, "%d", number);
+        if (known)
+                scope_text(arena, map, key, text);
+        else
+                value_set(arena, map, key, arena_alloc(arena, sizeof(struct value)));
+}
+
+static struct value *make_scope(struct arena *arena, const struct facts *facts, const struct identity *identity) {
+        const struct inventory_node *known = identity->node;
+        struct value *node = value_map(arena), *scope = value_map(arena), *dns = value_list(arena);
+        char mac[MAC_TEXT_SIZE], address[ADDRESS_TEXT_SIZE];
+        mac_format(&identity->interface->mac, mac);
+        scope_text(arena, node, "name", known ? known->name : identity->hostname);
+        scope_text(arena, node, "hostname", identity->hostname);
+        scope_text(arena, node, "role", facts->inventory->role);
+        scope_address(arena, node, "ip", identity->address);
+        scope_text(arena, node, "mac", mac);
+        scope_number(arena, node, "id", identity->id, identity->id > 0);
+        scope_number(arena, node, "index", known ? known->index : 0, known != NULL);
+        scope_number(arena, node, "prefix", identity->prefix, true);
+        scope_address(arena, node, "netmask", mask_of_prefix(identity->prefix));
+        scope_address(arena, node, "gateway", identity->gateway);
+        scope_text(arena, node, "interface", identity->interface->name);
+        scope_text(arena, node, "network", identity->network ? identity->network->name : "");
+        for (size_t i = 0; i < identity->dns_count; i++) {
+                address_format(identity->dns[i], address);
+                value_append(arena, dns, value_scalar(arena, arena_strdup(arena, address)));
+        }
+        value_set(arena, node, "dns", dns);
+        value_set(arena, node, "variables", known ? known->variables : value_map(arena));
+        value_set(arena, scope, "node", node);
+        return scope;
+}
+
+static bool add_templates(struct plan *plan, const struct facts *facts, const struct identity *identity,
+                          struct err *err) {
+        const struct inventory *inventory = facts->inventory;
+        const struct value *scope = make_scope(&plan->arena, facts, identity);
+        for (size_t i = 0; i < inventory->template_count; i++) {
+                const struct inventory_template *template = &inventory->templates[i];
+                const char *text = facts->template_texts[i];
+                auto_buf output = { .max = RENDERED_MAX };
+                if (!template_render(template->path, text, strlen(text), scope, NULL, &output, NULL, err))
+                        return false;
+                if (output.overflow)
+                        return fail(err, ERR_TEMPLATE, 0, "%s: longer than %d bytes", template->path, RENDERED_MAX);
+                plan_add_file(plan, template->path, template->mode, &output);
+                plan->files[plan->file_count - 1].uid = template->uid;
+                plan->files[plan->file_count - 1].gid = template->gid;
+        }
+        return true;
+}
+
+// ---- the files that every node has ----
+
+static void add_hostname(struct plan *plan, const struct identity *identity) {
+        auto_buf text = { 0 };
+        buf_printf(&text, "%s\n", identity->hostname);
+        plan_add_file(plan, "/etc/hostname", 0644, &text);
+        plan->hostname = arena_strdup(&plan->arena, identity->hostname);
+}
+
+static void add_hosts(struct plan *plan, const struct facts *facts, const struct identity *identity) {
+        auto_buf text = { 0 };
+        char address[ADDRESS_TEXT_SIZE];
+        address_format(identity->address, address);
+        buf_append_text(&text, "127.0.0.1 localhost localhost.localdomain\n"
+                               "::1 localhost localhost.localdomain ip6-localhost ip6-loopback\n");
+        // The inventory's lines name every known node; a stranger, or a node with a domain of its own, is not among
+        // them.
+        if (!identity->node)
+                buf_printf(&text, "%s %s\n", address, identity->hostname);
+        else if (strcmp(identity->hostname, identity->node->name) != 0)
+                buf_printf(&text, "%s %s %s\n", address, identity->hostname, identity->node->name);
+        const char *hosts = facts->inventory->hosts;
+        buf_append_text(&text, hosts);
+        if (*hosts && hosts[strlen(hosts) - 1] != '\n')
+                buf_append_char(&text, '\n');
+        plan_add_file(plan, "/etc/hosts", 0644, &text);
+}
+
+static void add_resolver(struct plan *plan, const struct identity *identity) {
+        if (identity->dns_count == 0)
+                return;
+        auto_buf text = { 0 };
+        char address[ADDRESS_TEXT_SIZE];
+        if (*identity->domain)
+                buf_printf(&text, "search %s\n", identity->domain);
+        for (size_t i = 0; i < identity->dns_count; i++) {
+                address_format(identity->dns[i], address);
+                buf_printf(&text, "nameserver %s\n", address);
+        }
+        plan_add_file(plan, "/etc/resolv.conf", 0644, &text);
+}
+
+static void add_values(struct plan *plan, const struct facts *facts, const struct identity *identity) {
+        char text[64], address[ADDRESS_TEXT_SIZE];
+        plan_add_value(plan, "hostname", identity->hostname, identity->hostname_source);
+        plan_add_value(plan, "role", facts->inventory->role, "image");
+        address_format(identity->address, address);
+        snprintf(text, sizeof text, "%s/%d", address, identity->prefix);
+        plan_add_value(plan, "ip", text, identity->address_source);
+        if (identity->id) {
+                snprintf(text, sizeof text, "%d", identity->id);
+                plan_add_value(plan, "id", text, identity->id_source);
+        }
+        plan_add_value(plan, "interface", identity->interface->name, identity->interface_source);
+        mac_format(&identity->interface->mac, text);
+        plan_add_value(plan, "mac", text, "machine");
+}
+
+static bool plan_node(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
+                      const struct identity *identity, struct err *err) {
+        plan->interface_index = identity->interface->index;
+        add_hostname(plan, identity);
+        add_hosts(plan, facts, identity);
+        add_resolver(plan, identity);
+        writer->node(identity, plan);
+        add_values(plan, facts, identity);
+        if (*identity->note)
+                plan_add_note(plan, identity->note);
+        plan_add_remove(plan, "/run/kiln/refused");
+        return add_templates(plan, facts, identity, err);
+}
+
+static void plan_refuse(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
+                        struct err *err) {
+        auto_buf text = { 0 }, found = { 0 };
+        plan->file_count = plan->value_count = plan->remove_count = 0; // what a failing template leaves behind
+        plan->refusal = arena_strdup(&plan->arena, err->text);
+        err_release(err);
+        identity_describe(facts, &found);
+        plan->found = arena_strdup(&plan->arena, buf_text(&found));
+        buf_printf(&text, "%s\n%s\n", plan->refusal, plan->found);
+        plan_add_file(plan, "/run/kiln/refused", 0644, &text);
+        writer->refused(facts, plan);
+        plan->hostname = "localhost";
+        plan->interface_index = 0;
+        plan_add_value(plan, "role", facts->inventory->role, "image");
+}
+
+bool plan_make(const struct facts *facts, struct plan *ret, struct err *err) {
+        *ret = (struct plan){ 0 };
+        const struct network_writer *writer = network_writer_find(facts->inventory->network_writer);
+        if (!writer)
+                return fail(err, ERR_SCHEMA, 0, "unknown network_writer \"%s\"", facts->inventory->network_writer);
+        auto_free struct cmdline *cmdline = xcalloc(1, sizeof *cmdline);
+        auto_free struct identity *identity = xcalloc(1, sizeof *identity);
+        bool ok = cmdline_parse(facts->command_line, cmdline, err) &&
+                  identity_decide(facts, cmdline, identity, &ret->need, err);
+        for (size_t i = 0; i < cmdline->note_count; i++)
+                plan_add_note(ret, cmdline->notes[i]);
+        if (!ok || !plan_node(ret, facts, writer, identity, err))
+                plan_refuse(ret, facts, writer, err);
+        return true;
+}
+
+// ---- as JSON ----
+
+static json_t *json_text(const char *text) {
+        json_t *json = json_string(text);
+        return json ? json : json_string("(not UTF-8)");
+}
+
+static json_t *files_json(const struct plan *plan, bool with_content) {
+        json_t *files = json_array();
+        for (size_t i = 0; i < plan->file_count; i++) {
+                const struct plan_file *file = &plan->files[i];
+                char mode[8];
+                snprintf(mode, sizeof mode, "%04o", file->mode);
+                json_t *item = json_pack("{so ss sI sI}", "path", json_text(file->path), "mode", mode, "uid",
+                                         (json_int_t)file->uid, "gid", (json_int_t)file->gid);
+                if (with_content)
+                        json_object_set_new(item, "content", json_text(file->content));
+                json_array_append_new(files, item);
+        }
+        return files;
+}
+
+json_t *plan_json(const struct plan *plan, bool with_content) {
+        json_t *values = json_array(), *removes = json_array(), *notes = json_array();
+        for (size_t i = 0; i < plan->value_count; i++)
+                json_array_append_new(values, json_pack("{ss so so}", "name", plan->values[i].name, "value",
+                                                        json_text(plan->values[i].value), "source",
+                                                        json_text(plan->values[i].source)));
+        for (size_t i = 0; i < plan->remove_count; i++)
+                json_array_append_new(removes, json_text(plan->removes[i]));
+        for (size_t i = 0; i < plan->note_count; i++)
+                json_array_append_new(notes, json_text(plan->notes[i]));
+        json_t *root =
+            json_pack("{so ss so so so so}", "refused", plan->refusal ? json_text(plan->refusal) : json_null(),
+                      "hostname", plan->hostname ? plan->hostname : "", "values", values, "files",
+                      files_json(plan, with_content), "removes", removes, "notes", notes);
+        if (plan->found)
+                json_object_set_new(root, "found", json_text(plan->found));
+        return root;
+}

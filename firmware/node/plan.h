@@ -1,0 +1,54 @@
+// What kiln-node will do, before it does anything: facts in, plan out. Nothing here reads a file or a clock, so that
+// `kiln-node plan` prints on any machine what `apply` would do on this one.
+#ifndef KILN_NODE_PLAN_H
+#define KILN_NODE_PLAN_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "firmware/node/facts.h"
+#include "firmware/node/identity.h"
+
+struct plan_file {
+        const char *path; // absolute, inside the root
+        const char *content;
+        size_t size;
+        unsigned mode, uid, gid;
+};
+
+struct plan_value {
+        const char *name, *value, *source;
+};
+
+struct plan {
+        struct arena arena;      // owns every string
+        struct plan_file *files; // heap arrays
+        size_t file_count;
+        const char **removes; // files of an earlier run that must not stay
+        size_t remove_count;
+        struct plan_value *values;
+        size_t value_count;
+        const char **notes;
+        size_t note_count;
+        const char *hostname;
+        int interface_index; // of the chosen card; 0: none
+        const char
+            *refusal; // NULL, or why this machine is not configured; files then only bring up DHCP for the operator
+        const char *found;       // with a refusal: what this machine is, for the operator
+        enum identity_need need; // what may still change this plan
+};
+
+// False only for an image that cannot make one (ERR_SCHEMA): a refusal, also for a template that fails, is a plan.
+// plan_release() it in any case.
+must_check bool plan_make(const struct facts *facts, struct plan *ret, struct err *err);
+void plan_release(struct plan *plan);
+
+void plan_add_file(struct plan *plan, const char *path, unsigned mode, const struct buf *content);
+void plan_add_value(struct plan *plan, const char *name, const char *value, const char *source);
+void plan_add_note(struct plan *plan, const char *note);
+void plan_add_remove(struct plan *plan, const char *path);
+
+// As a new JSON object. `with_content`: file contents too.
+json_t *plan_json(const struct plan *plan, bool with_content);
+
+#endif
