@@ -79,7 +79,7 @@ struct file {
         const char *path;           // absolute, in the image
         const char *content;        // literal text; or NULL
         const char *source;         // absolute path on the build host; or NULL
-        const char *link;           // symbolic link target instead of both; or NULL
+        const char *link;           // symbolic link target instead of both, rendered if is_template; or NULL
         bool is_template;           // render before writing
         int mode;                   // -1: 0644, or 0755 if the source is executable
         const char *owner, *group;  // names or numbers in the image; "root" by default
@@ -203,5 +203,7 @@ const struct node *cluster_find_node(const struct cluster *cluster, const char *
 
 // JSON Schema (2020-12) of "cluster", "release" or "role" files, from the tables that check them.
 char *profile_json_schema(const char *kind);  // heap; NULL for an unknown kind
+// The same as plain text for profiles(5): each key, what it is for, what it must be.
+char *profile_reference(const char *kind);  // heap; NULL for an unknown kind
 
 #endif
