@@ -1,0 +1,147 @@
+// Reads what librpm's OpenPGP parser does not tell: when a key expires and whether it was revoked (RFC 4880,
+// sections 4.2, 5.2.3, 5.5.2). The signatures that say so are not checked: the certificate is the release's own, and a
+// false statement could only make kiln refuse a key.
+#include <openssl/sha.h>
+#include <string.h>
+
+#include "packages/internal.h"
+
+enum {
+        TAG_SIGNATURE = 2,
+        TAG_PUBLIC_KEY = 6,
+        TAG_PUBLIC_SUBKEY = 14,
+        SIGNATURE_GENERIC = 0x10, // 0x10..0x13 certify a user id
+        SIGNATURE_POSITIVE = 0x13,
+        SIGNATURE_SUBKEY = 0x18,
+        SIGNATURE_DIRECT = 0x1f,
+        SIGNATURE_KEY_REVOCATION = 0x20,
+        SIGNATURE_SUBKEY_REVOCATION = 0x28,
+        SUBPACKET_CREATED = 2,
+        SUBPACKET_KEY_EXPIRES = 9,
+};
+
+struct packet {
+        int tag;
+        const unsigned char *body;
+        size_t size;
+};
+
+static uint32_t grab(const unsigned char *bytes, size_t count) {
+        uint32_t value = 0;
+        for (size_t i = 0; i < count; i++)
+                value = value << 8 | bytes[i];
+        return value;
+}
+
+// Body length of a new-format packet or of a subpacket: one, two or five octets. 0 if malformed or partial.
+static size_t new_length(const unsigned char *bytes, size_t size, size_t *ret_length) {
+        if (size >= 1 && bytes[0] < 192) {
+                *ret_length = bytes[0];
+                return 1;
+        }
+        if (size >= 2 && bytes[0] < 224) {
+                *ret_length = ((size_t)(bytes[0] - 192) << 8) + bytes[1] + 192;
+                return 2;
+        }
+        if (size >= 5 && bytes[0] == 255) {
+                *ret_length = grab(bytes + 1, 4);
+                return 5;
+        }
+        return 0;
+}
+
+// Returns the size of the whole packet, 0 at the end or at anything malformed.
+static size_t packet_read(const unsigned char *bytes, size_t size, struct packet *ret) {
+        if (size < 2 || !(bytes[0] & 0x80))
+                return 0;
+        size_t header = 0;
+        size_t length = 0;
+        if (bytes[0] & 0x40) {
+                ret->tag = bytes[0] & 0x3f;
+                header = new_length(bytes + 1, size - 1, &length);
+        } else if ((bytes[0] & 3) < 3) {
+                ret->tag = bytes[0] >> 2 & 0x0f;
+                header = (size_t)1 << (bytes[0] & 3);
+                if (header < size)
+                        length = grab(bytes + 1, header);
+        }
+        if (header == 0 || header + 1 > size || length > size - header - 1)
+                return 0;
+        ret->body = bytes + 1 + header;
+        ret->size = length;
+        return 1 + header + length;
+}
+
+static void key_id(const struct packet *packet, char ret[static 17]) {
+        unsigned char digest[SHA_DIGEST_LENGTH];
+        unsigned char prefix[3] = { 0x99, (unsigned char)(packet->size >> 8), (unsigned char)packet->size };
+        struct digest *running = digest_new("sha1");
+        char hex[DIGEST_HEX_SIZE];
+        digest_update(running, prefix, sizeof prefix);
+        digest_update(running, packet->body, packet->size);
+        digest_final(running, hex);
+        memcpy(ret, hex + 2 * (sizeof digest - 8), 17);
+}
+
+struct self_signature {
+        int type;
+        int64_t created, key_lifetime; // key_lifetime 0: for ever
+};
+
+static bool self_signature_read(const struct packet *packet, struct self_signature *ret) {
+        if (packet->size < 6 || packet->body[0] != 4)
+                return false;
+        *ret = (struct self_signature){ .type = packet->body[1] };
+        size_t left = grab(packet->body + 4, 2);
+        const unsigned char *next = packet->body + 6;
+        if (left > packet->size - 6)
+                return false;
+        while (left > 0) {
+                size_t length = 0;
+                size_t header = new_length(next, left, &length);
+                if (header == 0 || length == 0 || length > left - header)
+                        return false;
+                const unsigned char *subpacket = next + header;
+                int type = subpacket[0] & 0x7f;
+                if (type == SUBPACKET_CREATED && length == 5)
+                        ret->created = grab(subpacket + 1, 4);
+                if (type == SUBPACKET_KEY_EXPIRES && length == 5)
+                        ret->key_lifetime = grab(subpacket + 1, 4);
+                next += header + length;
+                left -= header + length;
+        }
+        return true;
+}
+
+// The latest self-signature decides, so a key whose life was extended is alive.
+static void apply(struct key_facts *key, const struct self_signature *signature, bool is_primary, int64_t *latest) {
+        bool certifies = is_primary ? (signature->type >= SIGNATURE_GENERIC && signature->type <= SIGNATURE_POSITIVE) ||
+                                          signature->type == SIGNATURE_DIRECT
+                                    : signature->type == SIGNATURE_SUBKEY;
+        if (signature->type == (is_primary ? SIGNATURE_KEY_REVOCATION : SIGNATURE_SUBKEY_REVOCATION))
+                key->revoked = true;
+        if (!certifies || signature->created < *latest)
+                return;
+        *latest = signature->created;
+        key->expires = signature->key_lifetime ? key->created + signature->key_lifetime : 0;
+}
+
+size_t certificate_read(const unsigned char *packets, size_t size, struct key_facts *ret, size_t max) {
+        size_t count = 0;
+        int64_t latest = 0;
+        struct packet packet;
+        for (size_t step; (step = packet_read(packets, size, &packet)) > 0; packets += step, size -= step) {
+                bool is_key = packet.tag == TAG_PUBLIC_KEY || packet.tag == TAG_PUBLIC_SUBKEY;
+                struct self_signature signature;
+                if (is_key && packet.size >= 6 && packet.body[0] == 4) {
+                        if (count == max)
+                                break;
+                        ret[count] = (struct key_facts){ .created = grab(packet.body + 1, 4) };
+                        key_id(&packet, ret[count++].id);
+                        latest = 0;
+                } else if (packet.tag == TAG_SIGNATURE && count > 0 && self_signature_read(&packet, &signature)) {
+                        apply(&ret[count - 1], &signature, count == 1, &latest);
+                }
+        }
+        return count;
+}

@@ -1,0 +1,129 @@
+// Unpacking without librpm, for boot loader files. A package is verified before, and treated as hostile all the same:
+// every path is resolved with the directory as its root, so neither "..", nor absolute names, nor links lead out of it.
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "packages/packages.h"
+
+// "./usr/x", "/usr/x" and "usr/x" are the same file; the package's own root has no name.
+static const char *relative(const char *path) {
+        while (*path == '/' || (path[0] == '.' && (path[1] == '/' || !path[1])))
+                path++;
+        return path;
+}
+
+// mkdir -p in the root. A link to a directory inside it, such as lib64 -> usr/lib64, is followed.
+static bool open_parent(int dir, const char *path, int *ret_fd, const char **ret_name, struct err *err) {
+        const char *slash = strrchr(path, '/');
+        *ret_name = slash ? slash + 1 : path;
+        auto_free char *parent = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+        if (fs_open_in_root(dir, parent, O_RDONLY | O_DIRECTORY, 0, ret_fd, err))
+                return true;
+        if (err->number != ENOENT || !slash)
+                return false;
+        auto_close int above = -1;
+        const char *name = NULL;
+        if (!open_parent(dir, parent, &above, &name, err))
+                return false;
+        if (mkdirat(above, name, 0755) < 0 && errno != EEXIST)
+                return fail(err, ERR_SYSTEM, errno, "make directory %s", parent);
+        return fs_open_in_root(dir, parent, O_RDONLY | O_DIRECTORY, 0, ret_fd, err);
+}
+
+static bool write_data(struct archive *archive, int parent, const char *name, mode_t mode, struct err *err) {
+        auto_close int fd = -1;
+        if (!fs_open(parent, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, &fd, err))
+                return false;
+        const void *block;
+        size_t size;
+        la_int64_t offset;
+        int result;
+        while ((result = archive_read_data_block(archive, &block, &size, &offset)) == ARCHIVE_OK)
+                if (!interrupt_check(err) || !fs_write_all(fd, block, size, err))
+                        return false;
+        if (result != ARCHIVE_EOF)
+                return fail(err, ERR_CORRUPT, 0, "%s", archive_error_string(archive));
+        return fchmod(fd, mode) == 0 || fail(err, ERR_SYSTEM, errno, "chmod");
+}
+
+static bool write_hard_link(struct archive *archive, struct archive_entry *entry, int dir, int parent, const char *name,
+                            struct err *err) {
+        const char *target = relative(archive_entry_hardlink(entry));
+        const char *target_name = NULL;
+        auto_close int target_parent = -1;
+        if (!fs_path_is_safe(target) || !open_parent(dir, target, &target_parent, &target_name, err))
+                return err->kind ? false : fail(err, ERR_CORRUPT, 0, "a hard link leads outside");
+        if (linkat(target_parent, target_name, parent, name, 0) < 0)
+                return fail(err, ERR_SYSTEM, errno, "link");
+        // newc gives the contents of a set of links with its last member
+        return archive_entry_size(entry) == 0 || write_data(archive, parent, name, archive_entry_perm(entry), err);
+}
+
+static bool make_dir(int parent, const char *name, mode_t mode, struct err *err) {
+        struct stat stat;
+        if (fstatat(parent, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && (S_ISDIR(stat.st_mode) || S_ISLNK(stat.st_mode)))
+                return true;
+        if (mkdirat(parent, name, 0700) < 0)
+                return fail(err, ERR_SYSTEM, errno, "make directory");
+        // Always writable for us, or the files in it could not be written.
+        return fchmodat(parent, name, mode | 0700, 0) == 0 || fail(err, ERR_SYSTEM, errno, "chmod");
+}
+
+static bool write_entry(struct archive *archive, struct archive_entry *entry, int dir, struct err *err) {
+        const char *path = relative(archive_entry_pathname(entry));
+        auto_close int parent = -1;
+        const char *name = NULL;
+        mode_t type = archive_entry_filetype(entry);
+        if (!*path)
+                return true;
+        if (!fs_path_is_safe(path))
+                return fail(err, ERR_CORRUPT, 0, "`%s` leads outside", path);
+        auto_free char *clean = xstrdup(path);
+        for (size_t end = strlen(clean); end > 1 && clean[end - 1] == '/';)
+                clean[--end] = '\0';
+        if (!open_parent(dir, clean, &parent, &name, err))
+                return false;
+        if (type == AE_IFDIR)
+                return make_dir(parent, name, archive_entry_perm(entry), err) || wrap(err, "%s", path);
+        if (unlinkat(parent, name, 0) < 0 && errno != ENOENT)
+                return fail(err, ERR_SYSTEM, errno, "replace %s", path);
+        if (archive_entry_hardlink(entry))
+                return write_hard_link(archive, entry, dir, parent, name, err) || wrap(err, "%s", path);
+        if (type == AE_IFLNK)
+                return symlinkat(archive_entry_symlink(entry), parent, name) == 0 ||
+                       fail(err, ERR_SYSTEM, errno, "link %s", path);
+        if (type == AE_IFREG)
+                return write_data(archive, parent, name, archive_entry_perm(entry), err) || wrap(err, "%s", path);
+        return true; // no boot loader is a device
+}
+
+static bool extract_all(struct archive *archive, const char *path, int dir, struct err *err) {
+        enum { BLOCK = 128 << 10 };
+        if (archive_read_open_filename(archive, path, BLOCK) != ARCHIVE_OK)
+                return fail(err, ERR_CORRUPT, 0, "%s", archive_error_string(archive));
+        struct archive_entry *entry;
+        int result;
+        while ((result = archive_read_next_header(archive, &entry)) == ARCHIVE_OK)
+                if (!interrupt_check(err) || !write_entry(archive, entry, dir, err))
+                        return false;
+        return result == ARCHIVE_EOF || fail(err, ERR_CORRUPT, 0, "%s", archive_error_string(archive));
+}
+
+bool package_extract(const struct package *package, int dir, struct err *err) {
+        if (!package->path)
+                return fail(err, ERR_INTERNAL, 0, "%s was not fetched", package->nevra);
+        struct archive *archive = archive_read_new();
+        archive_read_support_filter_all(archive);
+        archive_read_support_format_cpio(archive);
+        bool ok = extract_all(archive, package->path, dir, err);
+        archive_read_free(archive);
+        return ok || wrap(err, "unpacking %s", package->nevra);
+}

@@ -1,0 +1,232 @@
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "packages/internal.h"
+
+enum { THREADS = 4 };
+
+// One package on its way to a verified file.
+struct item {
+        struct package *package;
+        struct source *source;
+        const struct keyring *keyring; // NULL: its digest is enough
+        const char *path;              // where it lies, or will lie
+        char policy[DIGEST_HEX_SIZE];
+        struct strings urls;
+        bool lies_there, digest_known, verified;
+};
+
+struct fetch {
+        struct packages *packages;
+        struct item *items;
+        size_t count;
+        struct verified *verified;
+        size_t next; // of the verifying threads
+};
+
+static struct source *source_of(struct packages *packages, const struct repository *repository) {
+        for (size_t i = 0; i < packages->source_count; i++)
+                if (packages->sources[i].repository == repository)
+                        return &packages->sources[i];
+        return NULL;
+}
+
+static void make_policy(struct item *item) {
+        const struct package *package = item->package;
+        struct digest *digest = digest_new("sha256");
+        digest_update(digest, package->checksum, strlen(package->checksum) + 1);
+        digest_update(digest, package->nevra, strlen(package->nevra) + 1);
+        const char *keys = item->keyring ? keyring_identity(item->keyring) : "digest";
+        digest_update(digest, keys, strlen(keys) + 1);
+        digest_final(digest, item->policy);
+}
+
+// A package of a file:// repository is used where it lies; any other has its place in the cache.
+static void find_place(struct packages *packages, struct item *item) {
+        struct arena *arena = &packages->arena;
+        item->path = arena_printf(arena, "%s/packages/%s.rpm", packages->options.cache, item->package->checksum);
+        item->lies_there = fs_exists(AT_FDCWD, item->path);
+        for (size_t i = 0; i < item->source->urls.count; i++) {
+                auto_free char *url = url_join(item->source->urls.items[i], item->package->location);
+                auto_free char *local = url_local_path(url);
+                if (!local) {
+                        *array_append(&item->urls.items, &item->urls.count) = arena_strdup(arena, url);
+                } else if (!item->lies_there && access(local, F_OK) == 0) {
+                        item->path = arena_strdup(arena, local);
+                        item->lies_there = true;
+                }
+        }
+}
+
+static bool prepare_item(struct fetch *fetch, struct package *package, struct item *item, struct err *err) {
+        item->package = package;
+        item->source = source_of(fetch->packages, package->repository);
+        if (!item->source)
+                return fail(err, ERR_INTERNAL, 0, "%s comes from an unknown repository", package->nevra);
+        if (package->repository->trust == TRUST_SIGNATURE && !source_keys(item->source, &item->keyring, err))
+                return false;
+        make_policy(item);
+        find_place(fetch->packages, item);
+        return true;
+}
+
+static bool cannot_fetch(const struct fetch *fetch, const struct item *item, struct err *err) {
+        const char *repository = item->package->repository->name;
+        if (item->urls.count == 0) {
+                auto_free char *url = url_join(item->source->urls.items[0], item->package->location);
+                fail(err, ERR_NETWORK, 0, "%s: repository %s lacks the file %s", item->package->nevra, repository, url);
+        } else {
+                fail(err, ERR_NETWORK, 0, "%s is not in the cache %s, and --offline forbids to fetch it",
+                     item->package->nevra, fetch->packages->options.cache);
+        }
+        return hint(err, "use a complete copy with --repo %s=URL", repository);
+}
+
+static struct transfer item_transfer(const struct item *item) {
+        return (struct transfer){
+                .name = item->package->nevra,
+                .urls = item->urls.items,
+                .url_count = item->urls.count,
+                .path = item->path,
+                .checksum_type = item->package->checksum_type,
+                .checksum = item->package->checksum,
+                .size_bytes = item->package->size_bytes,
+        };
+}
+
+static bool download(struct fetch *fetch, struct err *err) {
+        struct transfer *transfers = xcalloc(fetch->count + 1, sizeof *transfers);
+        size_t count = 0;
+        uint64_t bytes = 0;
+        bool ok = true;
+        for (size_t i = 0; ok && i < fetch->count; i++) {
+                struct item *item = &fetch->items[i];
+                if (item->lies_there)
+                        continue;
+                if (item->urls.count == 0 || fetch->packages->options.offline) {
+                        ok = cannot_fetch(fetch, item, err);
+                        continue;
+                }
+                transfers[count++] = item_transfer(item);
+                bytes += item->package->size_bytes;
+                item->digest_known = true; // computed as the bytes come in
+        }
+        if (ok && count > 0) {
+                struct progress progress;
+                progress_begin(&progress, "download", "bytes", bytes);
+                ok = transfers_run(transfers, count, &progress, err);
+                progress_end(&progress);
+                if (!ok && err->kind == ERR_NETWORK)
+                        hint(err, "run it again to go on; --repo NAME=URL names another mirror");
+        }
+        free(transfers);
+        return ok;
+}
+
+// A damaged cache entry is no reason to stop: it is fetched anew. A damaged file in someone's repository is.
+static bool verify_item(struct fetch *fetch, struct item *item, struct err *err) {
+        if (!item->digest_known && verified_has(fetch->verified, item->policy, item->path)) {
+                item->verified = true;
+                return true;
+        }
+        return package_verify(item->package, item->path, item->keyring, item->digest_known, err);
+}
+
+struct verifier {
+        struct fetch *fetch;
+        struct err *err;
+};
+
+static void *verify_some(void *context) {
+        struct verifier *verifier = context;
+        struct fetch *fetch = verifier->fetch;
+        for (;;) {
+                size_t index = __atomic_fetch_add(&fetch->next, 1, __ATOMIC_RELAXED);
+                if (index >= fetch->count || !interrupt_check(verifier->err))
+                        return NULL;
+                if (verify_item(fetch, &fetch->items[index], verifier->err))
+                        continue;
+                __atomic_store_n(&fetch->next, fetch->count, __ATOMIC_RELAXED);
+                return NULL;
+        }
+}
+
+static bool verify_all(struct fetch *fetch, struct err *err) {
+        pthread_t threads[THREADS];
+        struct err errors[THREADS] = { 0 };
+        struct verifier verifiers[THREADS];
+        size_t started = 0;
+        for (; started < THREADS; started++) {
+                verifiers[started] = (struct verifier){ fetch, &errors[started] };
+                if (pthread_create(&threads[started], NULL, verify_some, &verifiers[started]) != 0)
+                        break;
+        }
+        if (started == 0)
+                verify_some(&(struct verifier){ fetch, err });
+        for (size_t i = 0; i < started; i++)
+                pthread_join(threads[i], NULL);
+        for (size_t i = 0; i < started; i++) {
+                if (errors[i].kind && !err->kind)
+                        *err = errors[i];
+                else
+                        err_release(&errors[i]);
+        }
+        return !err->kind;
+}
+
+// Cache entries that do not match any more (a disk's fault, or a crash before the data reached it) are removed here,
+// once.
+static void drop_damaged(struct fetch *fetch) {
+        size_t length = strlen(fetch->packages->options.cache);
+        for (size_t i = 0; i < fetch->count; i++) {
+                struct item *item = &fetch->items[i];
+                bool cached = item->lies_there && strncmp(item->path, fetch->packages->options.cache, length) == 0 &&
+                              item->urls.count > 0 && !fetch->packages->options.offline;
+                if (!cached || verified_has(fetch->verified, item->policy, item->path))
+                        continue;
+                char hex[DIGEST_HEX_SIZE];
+                auto_err ignored = { 0 };
+                if (digest_file(item->package->checksum_type, AT_FDCWD, item->path, hex, &ignored) &&
+                    strcmp(hex, item->package->checksum) == 0) {
+                        item->digest_known = true;
+                        continue;
+                }
+                warning("%s in the cache is damaged and fetched again", item->package->nevra);
+                unlink(item->path);
+                item->lies_there = false;
+        }
+}
+
+static bool fetch_all(struct fetch *fetch, struct package_set *set, struct err *err) {
+        for (size_t i = 0; i < set->count; i++) {
+                fetch->count++;
+                if (!prepare_item(fetch, &set->items[i], &fetch->items[i], err))
+                        return false;
+        }
+        drop_damaged(fetch);
+        if (!download(fetch, err) || !verify_all(fetch, err))
+                return false;
+        for (size_t i = 0; i < fetch->count; i++) {
+                struct item *item = &fetch->items[i];
+                item->package->path = item->path;
+                if (!item->verified)
+                        verified_add(fetch->verified, item->policy, item->path);
+        }
+        return true;
+}
+
+bool packages_fetch(struct packages *packages, struct package_set *set, struct err *err) {
+        struct fetch fetch = { .packages = packages, .items = xcalloc(set->count + 1, sizeof(struct item)) };
+        fetch.verified = verified_load(packages->options.cache);
+        bool ok = fetch_all(&fetch, set, err);
+        for (size_t i = 0; i < fetch.count; i++)
+                free(fetch.items[i].urls.items);
+        free(fetch.items);
+        verified_save_and_free(fetch.verified);
+        return ok;
+}

@@ -1,0 +1,189 @@
+// What the modules of packages/ share. From the network up: transfer (bytes), source (one repository's
+// metadata files), pool (metadata in libsolv), solve (requests to packages), verify and fetch (packages to files).
+#ifndef KILN_PACKAGES_INTERNAL_H
+#define KILN_PACKAGES_INTERNAL_H
+
+#include <rpm/header.h>
+#include <solv/pool.h>
+#include <solv/queue.h>
+#include <solv/repo.h>
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/progress.h"
+#include "packages/packages.h"
+
+// ---- url.c ----
+
+// BASE/LOCATION, or LOCATION itself if it is a URL.
+char *url_join(const char *base, const char *location);
+// The path of a file:// URL, percent-decoded; NULL for any other URL.
+char *url_local_path(const char *url);
+// A URL from what a user wrote: a path (made absolute) becomes file://.
+char *url_from_user(const char *text);
+// Whether metadata may name this location: relative without "..", or http(s).
+bool url_location_is_safe(const char *location);
+
+// ---- transfer.c: files by HTTP ----
+
+struct transfer {
+        const char *name;        // for messages: "repomd.xml of os"
+        const char *const *urls; // tried in turn
+        size_t url_count;
+        const char *path;                     // where the complete and verified file goes, by rename
+        const char *checksum_type, *checksum; // NULL: not known
+        uint64_t size_bytes, max_bytes;       // 0: not known; no limit
+        bool missing_ok, missing;             // 404 everywhere is no error, but sets `missing`
+};
+
+// Up to six at once; resumes path + ".part", retries with growing pauses, goes on with the next URL. Errors: NETWORK
+// (no URL works), CHECKSUM, CORRUPT (wrong length), DISK_FULL, INTERRUPTED. `progress` may be NULL.
+must_check bool transfers_run(struct transfer *transfers, size_t count, struct progress *progress, struct err *err);
+
+// ---- keys.c: OpenPGP ----
+
+struct keyring;
+must_check bool keyring_load(const struct repository *repository, const struct packages_options *options,
+                             struct keyring **ret, struct err *err);
+void keyring_free(struct keyring *keyring);
+// Hash over fingerprints: changes when the trusted keys change.
+const char *keyring_identity(const struct keyring *keyring);
+
+// One part of what a signature covers.
+struct span {
+        int fd;
+        uint64_t offset, size_bytes;
+};
+// Checks a binary OpenPGP signature over parts of a file. `subject` begins the messages. ERR_SIGNATURE.
+must_check bool keyring_verify(const struct keyring *keyring, const char *subject, const void *signature,
+                               size_t signature_size, struct span covered, struct err *err);
+// The same for an ASCII-armored or binary detached signature (repomd.xml.asc).
+must_check bool keyring_verify_detached(const struct keyring *keyring, const char *subject, const struct buf *signature,
+                                        int fd, struct err *err);
+
+// ---- certificate.c: what librpm does not tell about a key ----
+
+struct key_facts {
+        char id[17];              // lower-case hex of the last eight bytes of the fingerprint
+        int64_t created, expires; // seconds since 1970; expires 0: never
+        bool revoked;
+};
+// The primary key first, then its subkeys (RFC 4880). Returns how many, at most `max`.
+size_t certificate_read(const unsigned char *packets, size_t size, struct key_facts *ret, size_t max);
+
+// ---- source.c: one repository ----
+
+struct metadata_file {
+        const char *location, *checksum_type, *checksum; // location NULL: the repository has none
+        uint64_t size_bytes;
+};
+
+struct source {
+        const struct repository *repository;
+        const struct packages_options *options;
+        struct arena *arena;
+        struct strings urls; // base URLs, replacement and mirror list applied
+        const char *dir;     // <cache>/repos/<hash of the first URL>
+        struct metadata_file primary, filelists, group;
+        struct keyring *keyring;
+};
+
+must_check bool source_open(struct source *source, const struct repository *repository, const char *arch,
+                            const struct packages_options *options, struct arena *arena, struct err *err);
+void source_close(struct source *source);
+// The keyring of the repository, loaded on first use.
+must_check bool source_keys(struct source *source, const struct keyring **ret, struct err *err);
+// A verified metadata file: its path on this machine (in place for file://).
+must_check bool source_metadata(struct source *source, const char *what, const struct metadata_file *file,
+                                const char **ret_path, struct err *err);
+
+// ---- repomd.c ----
+must_check bool repomd_parse(struct source *source, const char *bytes, size_t size, struct err *err);
+
+// ---- pool.c: metadata in libsolv ----
+
+struct packages {
+        struct arena arena;
+        const struct release *release;
+        struct packages_options options;
+        struct source *sources; // one per repository; Repo.appdata points to its own
+        size_t source_count;
+        Pool *pool;
+        Map considered;
+        struct groups *groups; // loaded by the first "@..." request
+        bool filelists_loaded, filelists_refused;
+        Id paths;           // pseudo package that "requires" paths which libsolv must look up
+        Queue wanted_paths; // paths of requests
+        Queue unresolved;   // file dependencies that only filelists could answer
+        bool prepared;
+};
+
+must_check bool pool_open(struct packages *packages, struct err *err);
+// Adds the file lists of all repositories.
+must_check bool pool_load_filelists(struct packages *packages, struct err *err);
+void pool_close(struct packages *packages);
+struct source *pool_source(const Solvable *solvable); // NULL for kiln's pseudo packages
+
+// ---- cache.c: .solv files ----
+
+// Reads a cached repository or extension; false if it is absent, stale or damaged. `flags` as for repo_add_solv().
+bool solv_cache_read(Repo *repo, const char *path, const char *cookie, int flags);
+// Writes repodata areas from `first_area` on (0: whole repository). Failure costs only time: it warns and goes on.
+void solv_cache_write(Repo *repo, const char *path, const char *cookie, int first_area);
+
+// ---- paths.c: file dependencies ----
+
+// Adds file provides, makes the index of providers, lets /bin/x and /usr/bin/x answer for each other, and notes in
+// packages->unresolved what primary.xml cannot answer; those count as satisfied unless `strict`.
+void paths_prepare(struct packages *packages, bool strict);
+bool path_is_in_primary(const char *path);
+char *path_other_side_of_usrmove(const char *path); // heap; NULL if it has none
+
+// ---- groups.c: comps ----
+must_check bool groups_load(struct packages *packages, struct err *err);
+void groups_free(struct groups *groups);
+// Calls `add` for each mandatory, default and conditional ("requires" not NULL) package of a group or environment,
+// named by id or name. False with ERR_PACKAGE if there is none.
+typedef void comps_member(void *context, const char *package, const char *requires);
+must_check bool groups_members(const struct groups *groups, const char *name, comps_member *add, void *context,
+                               struct err *err);
+
+// ---- request.c: requests to jobs ----
+must_check bool request_jobs(struct packages *packages, const char *const *requests, size_t count, Queue *jobs,
+                             struct err *err);
+
+// ---- problem.c ----
+struct s_Solver;
+bool problem_explain(struct packages *packages, struct s_Solver *solver, struct err *err); // fails with ERR_SOLVE
+
+// ---- nearest.c ----
+// Up to three of the candidates that look most like `wanted`, as "a, b or c"; heap, NULL if none does.
+struct nearest;
+struct nearest *nearest_new(const char *wanted);
+void nearest_consider(struct nearest *nearest, const char *candidate);
+char *nearest_finish(struct nearest *nearest); // and free it
+
+// ---- verify.c ----
+// A package file against its metadata and, for TRUST_SIGNATURE, the repository's keys (NULL: DIGEST). `digest_known`:
+// the caller has just computed the checksum of these bytes. Errors: CHECKSUM, CORRUPT, SIGNATURE.
+must_check bool package_verify(const struct package *package, const char *path, const struct keyring *keyring,
+                               bool digest_known, struct err *err);
+
+// ---- rpmfile.c ----
+struct rpm_file {
+        int fd;
+        Header signature, header;
+        uint64_t header_offset, payload_offset, size_bytes;
+};
+must_check bool rpm_file_open(const char *path, struct rpm_file *ret, struct err *err);
+void rpm_file_close(struct rpm_file *file);
+
+// ---- verified.c: what was verified before ----
+struct verified;
+struct verified *verified_load(const char *cache);
+// Whether this very file was verified under this policy (a hash of checksum, NEVRA and keys).
+bool verified_has(const struct verified *verified, const char *policy, const char *path);
+void verified_add(struct verified *verified, const char *policy, const char *path);
+void verified_save_and_free(struct verified *verified);
+
+#endif

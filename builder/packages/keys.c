@@ -1,0 +1,303 @@
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <rpm/rpmcrypto.h>
+#include <rpm/rpmkeyring.h>
+#include <rpm/rpmpgp.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/fs.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "packages/internal.h"
+
+enum { KEY_FILE_MAX = 1 << 20, KEYS_MAX = 32, DESCRIPTION_MAX = 8 };
+
+struct keyring {
+        rpmKeyring ring;
+        const struct repository *repository;
+        struct key_facts *keys; // primary keys and subkeys, in the order read
+        size_t key_count;
+        struct strings fingerprints; // of the primary keys that were accepted, upper-case hex; heap
+        char identity[DIGEST_HEX_SIZE];
+};
+
+void keyring_free(struct keyring *keyring) {
+        if (!keyring)
+                return;
+        rpmKeyringFree(keyring->ring);
+        for (size_t i = 0; i < keyring->fingerprints.count; i++)
+                free((char *)keyring->fingerprints.items[i]);
+        free(keyring->fingerprints.items);
+        free(keyring->keys);
+        free(keyring);
+}
+
+const char *keyring_identity(const struct keyring *keyring) { return keyring->identity; }
+
+// Pins are compared without the spaces and case that people write fingerprints with.
+static bool fingerprint_equals(const char *written, const char *fingerprint) {
+        for (; *written; written++) {
+                if (isspace((unsigned char)*written) || *written == ':')
+                        continue;
+                if (toupper((unsigned char)*written) != *fingerprint)
+                        return false;
+                fingerprint++;
+        }
+        return !*fingerprint;
+}
+
+static bool is_pinned(const struct repository *repository, const char *fingerprint) {
+        for (size_t i = 0; i < repository->fingerprints.count; i++)
+                if (fingerprint_equals(repository->fingerprints.items[i], fingerprint))
+                        return true;
+        return repository->fingerprints.count == 0;
+}
+
+static char *fingerprint_of(const uint8_t *packets, size_t size) {
+        uint8_t *bytes = NULL;
+        size_t count = 0;
+        if (pgpPubkeyFingerprint(packets, size, &bytes, &count) != 0)
+                return NULL;
+        auto_buf text = { 0 };
+        for (size_t i = 0; i < count; i++)
+                buf_printf(&text, "%02X", bytes[i]);
+        free(bytes);
+        return buf_take(&text);
+}
+
+static void add_to_ring(struct keyring *keyring, const uint8_t *packets, size_t size) {
+        rpmPubkey key = rpmPubkeyNew(packets, size);
+        if (!key)
+                return;
+        rpmKeyringAddKey(keyring->ring, key);
+        int count = 0;
+        rpmPubkey *subkeys = rpmGetSubkeys(key, &count);
+        for (int i = 0; i < count; i++) {
+                rpmKeyringAddKey(keyring->ring, subkeys[i]);
+                rpmPubkeyFree(subkeys[i]);
+        }
+        free(subkeys);
+        rpmPubkeyFree(key);
+        struct key_facts facts[KEYS_MAX];
+        size_t found = certificate_read(packets, size, facts, KEYS_MAX);
+        for (size_t i = 0; i < found; i++)
+                *array_append(&keyring->keys, &keyring->key_count) = facts[i];
+}
+
+// One certificate after the other; those that are not pinned are left out and named.
+static bool add_certificates(struct keyring *keyring, const uint8_t *packets, size_t size, struct buf *strangers,
+                             struct err *err) {
+        while (size > 0) {
+                size_t length = 0;
+                if (pgpPubKeyCertLen(packets, size, &length) != 0 || length == 0 || length > size)
+                        return fail(err, ERR_SIGNATURE, 0, "does not hold an OpenPGP public key");
+                auto_free char *fingerprint = fingerprint_of(packets, length);
+                if (!fingerprint)
+                        return fail(err, ERR_SIGNATURE, 0, "holds a public key that cannot be read");
+                if (is_pinned(keyring->repository, fingerprint)) {
+                        add_to_ring(keyring, packets, length);
+                        *array_append(&keyring->fingerprints.items, &keyring->fingerprints.count) =
+                            take_ptr(fingerprint);
+                } else {
+                        buf_printf(strangers, "%s%s", strangers->size ? ", " : "", fingerprint);
+                }
+                packets += length;
+                size -= length;
+        }
+        return true;
+}
+
+static bool add_armored(struct keyring *keyring, const char *text, struct buf *strangers, struct err *err) {
+        static const char begin[] = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+        const char *block = strstr(text, begin);
+        if (!block)
+                return fail(err, ERR_SIGNATURE, 0, "does not hold an OpenPGP public key");
+        for (; block; block = strstr(block + 1, begin)) {
+                uint8_t *packets = NULL;
+                size_t size = 0;
+                if (pgpParsePkts(block, &packets, &size) != PGPARMOR_PUBKEY)
+                        return fail(err, ERR_SIGNATURE, 0, "holds a damaged OpenPGP public key");
+                bool ok = add_certificates(keyring, packets, size, strangers, err);
+                free(packets);
+                if (!ok)
+                        return false;
+        }
+        return true;
+}
+
+static bool add_file(struct keyring *keyring, const char *name, const char *path, struct err *err) {
+        auto_buf text = { .max = KEY_FILE_MAX };
+        auto_buf strangers = { 0 };
+        size_t before = keyring->fingerprints.count;
+        if (!fs_read(AT_FDCWD, path, &text, err))
+                return wrap(err, "key");
+        bool binary = text.size > 0 && (text.data[0] & 0x80);
+        bool ok = binary ? add_certificates(keyring, (const uint8_t *)text.data, text.size, &strangers, err)
+                         : add_armored(keyring, buf_text(&text), &strangers, err);
+        if (!ok)
+                return wrap(err, "key file %s", name);
+        if (keyring->fingerprints.count == before)
+                return fail(err, ERR_SIGNATURE, 0, "key file %s holds %s, which is not a pinned fingerprint", name,
+                            strangers.size ? buf_text(&strangers) : "no key");
+        return true;
+}
+
+// A key from the network is kept in the cache. It is trusted for its pinned fingerprint, not for where it came from.
+static bool add_remote(struct keyring *keyring, const char *url, const struct packages_options *options,
+                       struct err *err) {
+        char hex[DIGEST_HEX_SIZE];
+        digest_bytes("sha256", url, strlen(url), hex);
+        auto_free char *path = xasprintf("%s/keys/%.16s", options->cache, hex);
+        bool pinned = keyring->repository->fingerprints.count > 0;
+        bool usable = fs_exists(AT_FDCWD, path) && (pinned || options->offline);
+        auto_err stale = { 0 };
+        if (usable && add_file(keyring, url, path, &stale))
+                return true;
+        if (options->offline)
+                return fail(err, ERR_NETWORK, 0, "key %s is not in the cache, and --offline forbids to fetch it", url);
+        struct transfer transfer = {
+                .name = "key", .urls = &url, .url_count = 1, .path = path, .max_bytes = KEY_FILE_MAX
+        };
+        return transfers_run(&transfer, 1, NULL, err) && add_file(keyring, url, path, err);
+}
+
+static void make_identity(struct keyring *keyring) {
+        struct digest *digest = digest_new("sha256");
+        for (size_t i = 0; i < keyring->fingerprints.count; i++)
+                digest_update(digest, keyring->fingerprints.items[i], strlen(keyring->fingerprints.items[i]) + 1);
+        if (keyring->repository->allow_sha1)
+                digest_update(digest, "allow_sha1", sizeof "allow_sha1");
+        digest_final(digest, keyring->identity);
+}
+
+bool keyring_load(const struct repository *repository, const struct packages_options *options, struct keyring **ret,
+                  struct err *err) {
+        rpmInitCrypto();
+        struct keyring *keyring = xcalloc(1, sizeof *keyring);
+        keyring->ring = rpmKeyringNew();
+        keyring->repository = repository;
+        bool ok = repository->keys.count > 0 || fail(err, ERR_SIGNATURE, 0, "no key is given to check signatures with");
+        for (size_t i = 0; ok && i < repository->keys.count; i++) {
+                const char *key = repository->keys.items[i];
+                auto_free char *local = url_local_path(key);
+                ok = strstr(key, "://") && !local ? add_remote(keyring, key, options, err)
+                                                  : add_file(keyring, key, local ? local : key, err);
+        }
+        if (!ok) {
+                keyring_free(keyring);
+                return false;
+        }
+        make_identity(keyring);
+        *ret = keyring;
+        return true;
+}
+
+static const struct key_facts *find_key(const struct keyring *keyring, const char *id) {
+        for (size_t i = 0; i < keyring->key_count; i++)
+                if (strcmp(keyring->keys[i].id, id) == 0)
+                        return &keyring->keys[i];
+        return NULL;
+}
+
+static bool stranger(const struct keyring *keyring, const char *subject, const char *id, struct err *err) {
+        auto_buf known = { 0 };
+        for (size_t i = 0; i < keyring->fingerprints.count && i < DESCRIPTION_MAX; i++)
+                buf_printf(&known, "%s%s", i ? ", " : "", keyring->fingerprints.items[i]);
+        return fail(err, ERR_SIGNATURE, 0, "%s: signed by key %s, which is not among the keys of repository %s: %s",
+                    subject, id, keyring->repository->name, buf_text(&known));
+}
+
+static bool check_key(const struct keyring *keyring, const char *subject, const char *id, struct err *err) {
+        const struct key_facts *key = find_key(keyring, id);
+        if (!key)
+                return stranger(keyring, subject, id, err);
+        bool of_primary = false;
+        for (size_t i = 0; i < keyring->fingerprints.count; i++)
+                of_primary |= strcasecmp(keyring->fingerprints.items[i] + 24, id) == 0;
+        if (key->revoked)
+                return fail(err, ERR_SIGNATURE, 0, "%s: signed by %s %s, which was revoked", subject,
+                            of_primary ? "key" : "subkey", id);
+        if (key->expires && key->expires < time(NULL)) {
+                char date[32];
+                time_t when = key->expires;
+                struct tm parts;
+                strftime(date, sizeof date, "%F", gmtime_r(&when, &parts));
+                return fail(err, ERR_SIGNATURE, 0, "%s: signed by key %s, which expired on %s", subject, id, date);
+        }
+        return true;
+}
+
+static bool check_hash(const struct keyring *keyring, const char *subject, unsigned hash, struct err *err) {
+        if (hash == PGPHASHALGO_SHA256 || hash == PGPHASHALGO_SHA384 || hash == PGPHASHALGO_SHA512 ||
+            hash == PGPHASHALGO_SHA224 || (hash == PGPHASHALGO_SHA1 && keyring->repository->allow_sha1))
+                return true;
+        fail(err, ERR_SIGNATURE, 0, "%s: its signature uses %s, which repository %s does not allow", subject,
+             pgpValString(PGPVAL_HASHALGO, (uint8_t)hash), keyring->repository->name);
+        return hash == PGPHASHALGO_SHA1 ? hint(err, "`allow_sha1: true` in the release file accepts it") : false;
+}
+
+static bool feed(DIGEST_CTX context, struct span span, struct err *err) {
+        enum { BLOCK = 256 << 10 };
+        auto_free char *block = xmalloc(BLOCK);
+        while (span.size_bytes > 0) {
+                size_t want = span.size_bytes < BLOCK ? (size_t)span.size_bytes : BLOCK;
+                ssize_t got = pread(span.fd, block, want, (off_t)span.offset);
+                if (got < 0 && errno == EINTR)
+                        continue;
+                if (got < 0)
+                        return fail(err, ERR_SYSTEM, errno, "read");
+                if (got == 0)
+                        break; // up to the end of the file
+                if (!interrupt_check(err))
+                        return false;
+                rpmDigestUpdate(context, block, (size_t)got);
+                span.offset += (uint64_t)got;
+                span.size_bytes -= (uint64_t)got;
+        }
+        return true;
+}
+
+static bool verify_parsed(const struct keyring *keyring, const char *subject, pgpDigParams signature,
+                          struct span covered, struct err *err) {
+        char id[17];
+        const uint8_t *bytes = pgpDigParamsSignID(signature);
+        for (size_t i = 0; i < 8; i++)
+                snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+        unsigned hash = pgpDigParamsAlgo(signature, PGPVAL_HASHALGO);
+        if (!check_key(keyring, subject, id, err) || !check_hash(keyring, subject, hash, err))
+                return false;
+        DIGEST_CTX context = rpmDigestInit((int)hash, RPMDIGEST_NONE);
+        if (!context)
+                return fail(err, ERR_SIGNATURE, 0, "%s: its signature uses an unknown hash", subject);
+        bool ok = feed(context, covered, err);
+        if (ok && rpmKeyringVerifySig(keyring->ring, signature, context) != RPMRC_OK)
+                ok = fail(err, ERR_SIGNATURE, 0, "%s: the signature by key %s does not fit the contents", subject, id);
+        rpmDigestFinal(context, NULL, NULL, 0);
+        return ok;
+}
+
+bool keyring_verify(const struct keyring *keyring, const char *subject, const void *signature, size_t signature_size,
+                    struct span covered, struct err *err) {
+        pgpDigParams parsed = NULL;
+        if (pgpPrtParams(signature, signature_size, PGPTAG_SIGNATURE, &parsed) != 0 || !parsed)
+                return fail(err, ERR_SIGNATURE, 0, "%s: its signature cannot be read", subject);
+        bool ok = verify_parsed(keyring, subject, parsed, covered, err);
+        pgpDigParamsFree(parsed);
+        return ok;
+}
+
+bool keyring_verify_detached(const struct keyring *keyring, const char *subject, const struct buf *signature, int fd,
+                             struct err *err) {
+        struct span whole = { fd, 0, UINT64_MAX };
+        if (signature->size > 0 && (signature->data[0] & 0x80))
+                return keyring_verify(keyring, subject, signature->data, signature->size, whole, err);
+        uint8_t *packets = NULL;
+        size_t size = 0;
+        if (pgpParsePkts(buf_text(signature), &packets, &size) != PGPARMOR_SIGNATURE)
+                return fail(err, ERR_SIGNATURE, 0, "%s: its signature cannot be read", subject);
+        bool ok = keyring_verify(keyring, subject, packets, size, whole, err);
+        free(packets);
+        return ok;
+}

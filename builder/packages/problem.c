@@ -1,0 +1,52 @@
+#include <string.h>
+
+#include "base/mem.h"
+#include "packages/internal.h"
+
+// libsolv's headers need pool.h first
+#include <solv/problems.h>
+#include <solv/rules.h>
+#include <solv/solver.h>
+
+enum { SENTENCES_MAX = 12 };
+
+static bool said(const struct buf *text, const char *sentence) {
+        return text->size > 0 && strstr(text->data, sentence) != NULL;
+}
+
+static void explain_rule(struct packages *packages, Solver *solver, Id rule, struct buf *text, int *count) {
+        Id source;
+        Id target;
+        Id dependency;
+        SolverRuleinfo type = solver_ruleinfo(solver, rule, &source, &target, &dependency);
+        bool excluded = type == SOLVER_RULE_PKG_NOT_INSTALLABLE && source > 0 && source < packages->pool->nsolvables &&
+                        !MAPTST(&packages->considered, source);
+        auto_free char *sentence = excluded
+                                       ? xasprintf("the release's `excludes` or `includes` leave out %s",
+                                                   pool_solvid2str(packages->pool, source))
+                                       : xstrdup(solver_problemruleinfo2str(solver, type, source, target, dependency));
+        // Jobs only say "conflicting requests", which the other sentences show.
+        bool is_job = (type & SOLVER_RULE_TYPEMASK) == SOLVER_RULE_JOB;
+        if ((is_job && text->size > 0) || said(text, sentence))
+                return;
+        if (++*count <= SENTENCES_MAX)
+                buf_printf(text, "\n  %s", sentence);
+}
+
+bool problem_explain(struct packages *packages, Solver *solver, struct err *err) {
+        auto_buf text = { 0 };
+        int problems = (int)solver_problem_count(solver);
+        for (Id problem = 1; problem <= problems; problem++) {
+                Queue rules;
+                int count = 0;
+                queue_init(&rules);
+                solver_findallproblemrules(solver, problem, &rules);
+                // Facts first, then the requests that run into them.
+                for (int i = 0; i < rules.count; i++)
+                        explain_rule(packages, solver, rules.elements[i], &text, &count);
+                if (count > SENTENCES_MAX)
+                        buf_printf(&text, "\n  and %d more", count - SENTENCES_MAX);
+                queue_free(&rules);
+        }
+        return fail(err, ERR_SOLVE, 0, "the packages cannot be installed together:%s", buf_text(&text));
+}

@@ -1,0 +1,77 @@
+#include <string.h>
+
+#include "base/mem.h"
+#include "packages/internal.h"
+
+// libsolv's headers need pool.h first
+#include <solv/chksum.h>
+#include <solv/repo_repomdxml.h>
+#include <solv/solv_xfopen.h>
+
+// sha256 is what is published; old repositories have sha1 ("sha"). MD5 proves nothing.
+static bool checksum_is_strong(const char *type) {
+        static const char *const strong[] = { "sha1", "sha", "sha256", "sha512" };
+        for (size_t i = 0; i < lengthof(strong); i++)
+                if (strcmp(type, strong[i]) == 0)
+                        return true;
+        return false;
+}
+
+static bool read_entry(struct source *source, Pool *pool, const char *type, struct metadata_file *ret,
+                       struct err *err) {
+        Id checksum_type = 0;
+        const char *location = pool_lookup_str(pool, SOLVID_POS, REPOSITORY_REPOMD_LOCATION);
+        const char *checksum = pool_lookup_checksum(pool, SOLVID_POS, REPOSITORY_REPOMD_CHECKSUM, &checksum_type);
+        const char *name = checksum ? solv_chksum_type2str(checksum_type) : NULL;
+        if (!location || !url_location_is_safe(location))
+                return fail(err, ERR_CORRUPT, 0, "repomd.xml: the location of %s is missing or leads outside", type);
+        if (!name || !checksum_is_strong(name))
+                return fail(err, ERR_CORRUPT, 0, "repomd.xml: %s has no sha1, sha256 or sha512 checksum", type);
+        ret->location = arena_strdup(source->arena, location);
+        ret->checksum_type = arena_strdup(source->arena, name);
+        ret->checksum = arena_strdup(source->arena, checksum);
+        ret->size_bytes = pool_lookup_num(pool, SOLVID_POS, REPOSITORY_REPOMD_SIZE, 0);
+        return true;
+}
+
+static bool find_entry(struct source *source, Repo *repo, const char *type, struct metadata_file *ret,
+                       struct err *err) {
+        Dataiterator iterator;
+        bool ok = true;
+        dataiterator_init(&iterator, repo->pool, repo, SOLVID_META, REPOSITORY_REPOMD_TYPE, type, SEARCH_STRING);
+        dataiterator_prepend_keyname(&iterator, REPOSITORY_REPOMD);
+        if (dataiterator_step(&iterator)) {
+                dataiterator_setpos_parent(&iterator);
+                ok = read_entry(source, repo->pool, type, ret, err);
+        }
+        dataiterator_free(&iterator);
+        return ok;
+}
+
+// zchunk and sqlite variants carry the same facts again and are left alone.
+static bool find_entries(struct source *source, Repo *repo, struct err *err) {
+        const struct {
+                const char *type;
+                struct metadata_file *file;
+        } wanted[] = {
+                { "primary", &source->primary }, { "filelists", &source->filelists }, { "group_gz", &source->group },
+                { "group_xz", &source->group },  { "group_zst", &source->group },     { "group", &source->group },
+        };
+        for (size_t i = 0; i < lengthof(wanted); i++)
+                if (!wanted[i].file->location && !find_entry(source, repo, wanted[i].type, wanted[i].file, err))
+                        return false;
+        return source->primary.location || fail(err, ERR_CORRUPT, 0, "repomd.xml lists no primary metadata");
+}
+
+bool repomd_parse(struct source *source, const char *bytes, size_t size, struct err *err) {
+        Pool *pool = pool_create();
+        Repo *repo = repo_create(pool, source->repository->name);
+        FILE *stream = solv_fmemopen(bytes, size, "r");
+        bool parsed = stream && repo_add_repomdxml(repo, stream, 0) == 0;
+        if (stream)
+                fclose(stream);
+        bool ok = parsed ? find_entries(source, repo, err)
+                         : fail(err, ERR_CORRUPT, 0, "repomd.xml does not parse: %s", pool_errstr(pool));
+        pool_free(pool);
+        return ok;
+}

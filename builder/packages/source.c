@@ -1,0 +1,251 @@
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "packages/internal.h"
+
+enum { REPOMD_MAX = 4 << 20, METADATA_MAX = 1 << 30, LIST_MAX = 1 << 20 };
+
+static void add_url(struct source *source, const char *url) {
+        *array_append(&source->urls.items, &source->urls.count) = arena_strdup(source->arena, url);
+}
+
+static bool unreachable(const struct source *source, struct err *err) {
+        wrap(err, "repository %s", source->repository->name);
+        return hint(err, "use a mirror with --repo %s=URL, or --offline to work from the cache",
+                    source->repository->name);
+}
+
+static const char *find_replacement(const struct source *source) {
+        size_t length = strlen(source->repository->name);
+        const char *found = NULL;
+        for (const char *const *item = source->options->replace; item && *item; item++)
+                if (strncmp(*item, source->repository->name, length) == 0 && (*item)[length] == '=')
+                        found = *item + length + 1;
+        return found;
+}
+
+// Fetches a small file without a known checksum into the repository's cache directory, or finds it there when offline.
+static bool fetch_small(struct source *source, const struct strings *urls, const char *file, bool missing_ok,
+                        bool *ret_missing, struct err *err) {
+        auto_free char *path = xasprintf("%s/%s", source->dir, file);
+        auto_free char *name = xasprintf("%s of %s", file, source->repository->name);
+        if (source->options->offline) {
+                *ret_missing = !fs_exists(AT_FDCWD, path);
+                return !*ret_missing || missing_ok ||
+                       fail(err, ERR_NETWORK, 0, "%s is not in the cache, and --offline forbids to fetch it", name);
+        }
+        struct transfer transfer = {
+                .name = name,
+                .urls = urls->items,
+                .url_count = urls->count,
+                .path = path,
+                .max_bytes = REPOMD_MAX,
+                .missing_ok = missing_ok,
+        };
+        if (!transfers_run(&transfer, 1, NULL, err))
+                return err->kind == ERR_NETWORK ? unreachable(source, err) : false;
+        *ret_missing = transfer.missing;
+        return true;
+}
+
+// A mirror list is one URL a line; comments and XML (metalink) are not URLs.
+static bool read_mirrorlist(struct source *source, const char *url, const char *arch, struct err *err) {
+        auto_free char *local = url_local_path(url);
+        auto_free char *path = local ? take_ptr(local) : xasprintf("%s/mirrorlist", source->dir);
+        auto_buf text = { .max = LIST_MAX };
+        struct strings urls = { &url, 1 };
+        bool missing = false;
+        if (strncmp(url, "file://", 7) != 0 && !fetch_small(source, &urls, "mirrorlist", false, &missing, err))
+                return false;
+        if (!fs_read(AT_FDCWD, path, &text, err))
+                return wrap(err, "mirror list of %s", source->repository->name);
+        size_t before = source->urls.count;
+        char *rest = text.data;
+        for (char *line; rest && (line = strsep(&rest, "\n"));) {
+                line[strcspn(line, " \t\r")] = '\0';
+                if (strncmp(line, "http://", 7) != 0 && strncmp(line, "https://", 8) != 0)
+                        continue;
+                char *variable = strstr(line, "$basearch");
+                auto_free char *whole =
+                    variable ? xasprintf("%.*s%s%s", (int)(variable - line), line, arch, variable + strlen("$basearch"))
+                             : xstrdup(line);
+                add_url(source, whole);
+        }
+        return source->urls.count > before ||
+               fail(err, ERR_NETWORK, 0, "mirror list %s of %s holds no URL", url, source->repository->name);
+}
+
+static void choose_dir(struct source *source, const char *first_url) {
+        char hex[DIGEST_HEX_SIZE];
+        digest_bytes("sha256", first_url, strlen(first_url), hex);
+        source->dir = arena_printf(source->arena, "%s/repos/%.16s", source->options->cache, hex);
+}
+
+static bool choose_urls(struct source *source, const char *arch, struct err *err) {
+        const struct repository *repository = source->repository;
+        const char *replacement = find_replacement(source);
+        if (replacement) {
+                auto_free char *url = url_from_user(replacement);
+                add_url(source, url);
+        } else {
+                for (size_t i = 0; i < repository->base_urls.count; i++)
+                        add_url(source, repository->base_urls.items[i]);
+        }
+        const char *mirrorlist = replacement ? NULL : repository->mirrorlist;
+        if (source->urls.count == 0 && !mirrorlist)
+                return fail(err, ERR_REFERENCE, 0, "repository %s has no base URL", repository->name);
+        choose_dir(source, source->urls.count ? source->urls.items[0] : mirrorlist);
+        return !mirrorlist || read_mirrorlist(source, mirrorlist, arch, err);
+}
+
+// The first base URL on this machine that holds the file; NULL if none does.
+static char *find_local(const struct source *source, const char *location, bool *ret_any_local) {
+        *ret_any_local = false;
+        for (size_t i = 0; i < source->urls.count; i++) {
+                auto_free char *url = url_join(source->urls.items[i], location);
+                auto_free char *path = url_local_path(url);
+                *ret_any_local |= path != NULL;
+                if (path && access(path, F_OK) == 0)
+                        return take_ptr(path);
+        }
+        return NULL;
+}
+
+static struct strings remote_urls(const struct source *source, const char *location) {
+        struct strings urls = { 0 };
+        for (size_t i = 0; i < source->urls.count; i++) {
+                auto_free char *url = url_join(source->urls.items[i], location);
+                if (strncmp(url, "file://", 7) == 0)
+                        continue;
+                *array_append(&urls.items, &urls.count) = arena_strdup(source->arena, url);
+        }
+        return urls;
+}
+
+// repomd.xml or its signature: where it is now. NULL in `ret_path` if there is none and that is allowed.
+static bool locate_small(struct source *source, const char *file, bool missing_ok, char **ret_path, struct err *err) {
+        auto_free char *location = xasprintf("repodata/%s", file);
+        bool any_local = false;
+        auto_free char *path = find_local(source, location, &any_local);
+        struct strings urls = remote_urls(source, location);
+        bool missing = !path;
+        bool ok = true;
+        if (!path && urls.count > 0) {
+                ok = fetch_small(source, &urls, file, missing_ok, &missing, err);
+                path = xasprintf("%s/%s", source->dir, file);
+        } else if (!path && !missing_ok) {
+                auto_free char *url = url_join(source->urls.items[0], location);
+                fail(err, ERR_NETWORK, ENOENT, "%s", url);
+                ok = unreachable(source, err);
+        }
+        free(urls.items);
+        if (ok)
+                *ret_path = missing ? NULL : take_ptr(path);
+        return ok;
+}
+
+static bool check_repomd_signature(struct source *source, const char *path, struct err *err) {
+        auto_free char *signature_path = NULL;
+        auto_buf signature = { .max = 1 << 20 };
+        auto_close int fd = -1;
+        const struct keyring *keyring = NULL;
+        if (!locate_small(source, "repomd.xml.asc", true, &signature_path, err))
+                return false;
+        if (!signature_path)
+                return fail(err, ERR_SIGNATURE, 0, "repository %s: repomd.xml is not signed: %s has no repomd.xml.asc",
+                            source->repository->name, source->urls.items[0]) ||
+                       hint(err, "set `repo_gpgcheck: false` if its metadata is never signed");
+        auto_free char *subject = xasprintf("repository %s: repomd.xml", source->repository->name);
+        return source_keys(source, &keyring, err) && fs_read(AT_FDCWD, signature_path, &signature, err) &&
+               fs_open(AT_FDCWD, path, O_RDONLY, 0, &fd, err) &&
+               keyring_verify_detached(keyring, subject, &signature, fd, err);
+}
+
+bool source_open(struct source *source, const struct repository *repository, const char *arch,
+                 const struct packages_options *options, struct arena *arena, struct err *err) {
+        *source = (struct source){ .repository = repository, .options = options, .arena = arena };
+        auto_free char *path = NULL;
+        auto_buf bytes = { .max = REPOMD_MAX };
+        if (!choose_urls(source, arch, err) || !fs_mkdirs(AT_FDCWD, source->dir, 0755, err) ||
+            !locate_small(source, "repomd.xml", false, &path, err) || !fs_read(AT_FDCWD, path, &bytes, err))
+                return false;
+        if (repository->check_metadata_signature && !check_repomd_signature(source, path, err))
+                return false;
+        return repomd_parse(source, buf_text(&bytes), bytes.size, err) || wrap(err, "repository %s", repository->name);
+}
+
+void source_close(struct source *source) {
+        keyring_free(source->keyring);
+        free(source->urls.items);
+}
+
+bool source_keys(struct source *source, const struct keyring **ret, struct err *err) {
+        if (!source->keyring && !keyring_load(source->repository, source->options, &source->keyring, err))
+                return wrap(err, "repository %s", source->repository->name);
+        *ret = source->keyring;
+        return true;
+}
+
+static bool check_metadata(const struct source *source, const struct metadata_file *file, const char *path,
+                           struct err *err) {
+        char hex[DIGEST_HEX_SIZE];
+        if (!digest_file(file->checksum_type, AT_FDCWD, path, hex, err))
+                return false;
+        return strcmp(hex, file->checksum) == 0 ||
+               fail(err, ERR_CHECKSUM, 0, "repository %s: %s: %s is %s, repomd.xml says %s", source->repository->name,
+                    path, file->checksum_type, hex, file->checksum);
+}
+
+static bool fetch_metadata(struct source *source, const char *what, const struct metadata_file *file, const char *path,
+                           struct err *err) {
+        auto_free char *name = xasprintf("%s of %s", what, source->repository->name);
+        struct strings urls = remote_urls(source, file->location);
+        struct transfer transfer = {
+                .name = name,
+                .urls = urls.items,
+                .url_count = urls.count,
+                .path = path,
+                .checksum_type = file->checksum_type,
+                .checksum = file->checksum,
+                .size_bytes = file->size_bytes,
+                .max_bytes = METADATA_MAX,
+        };
+        struct progress progress;
+        progress_begin(&progress, name, "bytes", file->size_bytes);
+        bool ok = transfers_run(&transfer, 1, &progress, err);
+        progress_end(&progress);
+        free(urls.items);
+        return ok || (err->kind == ERR_NETWORK ? unreachable(source, err) : false);
+}
+
+bool source_metadata(struct source *source, const char *what, const struct metadata_file *file, const char **ret_path,
+                     struct err *err) {
+        bool any_local = false;
+        auto_free char *local = find_local(source, file->location, &any_local);
+        if (local) {
+                *ret_path = arena_strdup(source->arena, local);
+                return check_metadata(source, file, local, err);
+        }
+        struct strings urls = remote_urls(source, file->location);
+        size_t remote_count = urls.count;
+        free(urls.items);
+        const char *base = strrchr(file->location, '/');
+        const char *cached =
+            arena_printf(source->arena, "%s/%.16s-%s", source->dir, file->checksum, base ? base + 1 : file->location);
+        auto_err damaged = { 0 };
+        *ret_path = cached;
+        if (fs_exists(AT_FDCWD, cached) && check_metadata(source, file, cached, &damaged))
+                return true;
+        if (source->options->offline || remote_count == 0) {
+                auto_free char *url = url_join(source->urls.items[0], file->location);
+                fail(err, ERR_NETWORK, any_local ? ENOENT : 0, "repository %s: %s %s", source->repository->name, url,
+                     any_local ? "cannot be read" : "is not in the cache, and --offline forbids to fetch it");
+                return hint(err, "use a complete copy with --repo %s=URL", source->repository->name);
+        }
+        return fetch_metadata(source, what, file, cached, err);
+}
