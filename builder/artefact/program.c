@@ -1,0 +1,43 @@
+#include "artefact/program.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/run.h"
+
+extern char **environ;
+
+bool program_run(int64_t source_date_epoch, int dir, const char *const *argv, struct err *err) {
+        static const char *const fixed[] = { "SOURCE_DATE_EPOCH=", "TZ=", "LC_ALL=", "MTOOLSRC=" };
+        const char **env = NULL;
+        size_t count = 0;
+        for (char **next = environ; *next; next++) {
+                bool replaced = false;
+                for (size_t i = 0; i < lengthof(fixed); i++)
+                        replaced = replaced || strncmp(*next, fixed[i], strlen(fixed[i])) == 0;
+                if (!replaced)
+                        *array_append(&env, &count) = *next;
+        }
+        auto_free char *epoch = xasprintf("SOURCE_DATE_EPOCH=%lld", (long long)source_date_epoch);
+        auto_free char *path = xasprintf("/proc/self/fd/%d", dir);
+        *array_append(&env, &count) = epoch;
+        *array_append(&env, &count) = "TZ=UTC";
+        *array_append(&env, &count) = "LC_ALL=C";
+        *array_append(&env, &count) = NULL;
+        bool ok = run(&(struct run){ .argv = argv, .env = env, .dir = path }, err);
+        free(env);
+        return ok;
+}
+
+bool program_check(const char *name, const char *package, struct err *err) {
+        const char *path = getenv("PATH");
+        auto_free char *copy = xstrdup(path ? path : "/usr/bin:/bin");
+        char *state = NULL;
+        for (char *dir = strtok_r(copy, ":", &state); dir; dir = strtok_r(NULL, ":", &state)) {
+                auto_free char *full = xasprintf("%s/%s", dir, name);
+                if (access(full, X_OK) == 0)
+                        return true;
+        }
+        fail(err, ERR_TOOL, 0, "the program %s is missing", name);
+        return hint(err, "install the Debian package %s, or run `make deps`", package);
+}
