@@ -1,0 +1,124 @@
+// Kickstart files: the role's template, once for the role and once for each of its nodes (scope:
+// kickstart/base.ks.tmpl).
+#include <fcntl.h>
+#include <string.h>
+
+#include "artefact/internal.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "profile/template.h"
+
+static bool kickstart_check(const struct artefact_build *build, struct err *err) {
+        const struct cluster *cluster = build->cluster;
+        for (size_t i = 0; i < cluster->role_count; i++) {
+                const char *path = cluster->roles[i].kickstart;
+                if (path && access(path, R_OK) < 0)
+                        return fail(err, ERR_REFERENCE, 0, "role %s: the kickstart template %s cannot be read",
+                                    cluster->roles[i].name, path);
+        }
+        return true;
+}
+
+static void set_url(struct arena *arena, struct value *map, const char *key, const char *base, const char *role,
+                    const char *name) {
+        value_set(arena, map, key, value_scalar(arena, arena_printf(arena, "%s/%s/%s", base, role, name)));
+}
+
+// Without a URL the installer finds the files where it mounts its own medium: the role's ISO, written to a stick.
+static struct value *artefact_scope(const struct artefact_build *build, const struct artefact_role *role,
+                                    struct arena *arena) {
+        struct value *map = value_map(arena);
+        const char *name = role->role->name;
+        if (build->http_base) {
+                size_t length = strlen(build->http_base);
+                length -= length > 0 && build->http_base[length - 1] == '/';
+                const char *base = arena_printf(arena, "%.*s/%s", (int)length, build->http_base, build->build_id);
+                value_set(arena, map, "http_base", value_scalar(arena, base));
+                set_url(arena, map, "rootfs_url", base, name, "rootfs.squashfs");
+                set_url(arena, map, "config_url", base, name, "config.cpio");
+        } else {
+                const char *base = "file:///run/install/repo";
+                value_set(arena, map, "http_base", value_scalar(arena, base));
+                set_url(arena, map, "rootfs_url", base, "kiln", "rootfs.squashfs");
+                set_url(arena, map, "config_url", base, "boot", "config.cpio");
+        }
+        value_set(arena, map, "rootfs_sha256", value_scalar(arena, arena_strdup(arena, role->root_sha256)));
+        return map;
+}
+
+// A scope of our own around the role's: cluster_scope() may share its parts.
+static struct value *role_scope(const struct artefact_build *build, const struct artefact_role *role,
+                                struct arena *arena) {
+        struct value *shared = cluster_scope(build->cluster, role->role);
+        struct value *scope = value_map(arena);
+        for (size_t i = 0; i < shared->count; i++)
+                value_set(arena, scope, shared->keys[i], shared->items[i]);
+        value_set(arena, scope, "artefact", artefact_scope(build, role, arena));
+        value_set(arena, scope, "node", value_bool(arena, false));
+        return scope;
+}
+
+static bool render(const struct role *role, const struct buf *template, const struct value *scope, int dir,
+                   const char *name, struct err *err) {
+        auto_buf rendered = { 0 };
+        auto_free char *path = xasprintf("%s.ks", name);
+        return template_render(role->kickstart, buf_text(template), template->size, scope, NULL, &rendered, NULL,
+                               err) &&
+               fs_write_atomic(dir, path, buf_text(&rendered), rendered.size, 0644, err);
+}
+
+static struct value *find_node(const struct value *scope, const char *name) {
+        const struct value *nodes = value_get(scope, "nodes");
+        for (size_t i = 0; nodes && i < nodes->count; i++) {
+                const struct value *found = value_get(nodes->items[i], "name");
+                if (found && strcmp(found->text, name) == 0)
+                        return nodes->items[i];
+        }
+        return NULL;
+}
+
+static bool write_role(const struct artefact_build *build, const struct artefact_role *role, struct arena *arena,
+                       int dir, struct err *err) {
+        auto_buf template = { 0 };
+        if (!fs_read(AT_FDCWD, role->role->kickstart, &template, err))
+                return false;
+        struct value *scope = role_scope(build, role, arena);
+        if (!render(role->role, &template, scope, dir, role->role->name, err))
+                return false;
+        for (size_t i = 0; i < role->role->node_count; i++) {
+                const struct node *node = &build->cluster->nodes[role->role->nodes[i]];
+                struct value *found = find_node(scope, node->name);
+                if (!found)
+                        return fail(err, ERR_INTERNAL, 0, "node %s is not in the scope of its role", node->name);
+                value_set(arena, scope, "node", found);
+                if (strcmp(node->name, role->role->name) == 0)
+                        warning("kickstart/%s.ks is the node's, not the role's: they share a name", node->name);
+                if (!render(role->role, &template, scope, dir, node->name, err))
+                        return false;
+        }
+        return true;
+}
+
+static bool kickstart_write(struct artefact_build *build, struct artefact_role *none, struct err *err) {
+        (void)none;
+        auto_close int dir = -1;
+        if (!fs_mkdirs(build->out, "kickstart", 0755, err) || !fs_open_dir(build->out, "kickstart", &dir, err))
+                return false;
+        for (size_t i = 0; i < build->role_count; i++) {
+                struct arena arena = { 0 };
+                const struct artefact_role *role = &build->roles[i];
+                bool ok = !role->role->kickstart || write_role(build, role, &arena, dir, err);
+                arena_release(&arena);
+                if (!ok)
+                        return wrap(err, "kickstart of role %s", role->role->name);
+        }
+        return true;
+}
+
+const struct artefact_kind kickstart_kind = {
+        .name = "kickstart",
+        .description = "install to disk with Anaconda, per role and per node",
+        .check = kickstart_check,
+        .write = kickstart_write,
+};

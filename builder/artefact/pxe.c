@@ -1,0 +1,163 @@
+// The PXE tree, complete in itself, so that a TFTP server may have its root at pxe/, at the build or above it, and no
+// loader ever needs "..":
+//
+//     pxe/boot.ipxe                  iPXE: chains mac/<mac>.ipxe, or shows a menu
+//     pxe/mac/<mac>.ipxe  pxe/role/<role>.ipxe  pxe/node/<node>.ipxe
+//     pxe/pxelinux.0  pxe/pxelinux.cfg/{01-<mac>,default}
+//     pxe/grubx64.efi  pxe/grub.cfg  pxe/grub/grub.cfg (the same)
+//     pxe/undionly.kpxe  pxe/ipxe.efi  pxe/shimx64.efi
+//     pxe/images/<role>/             hard links to ../<role>/
+//
+// The root is carried as further initrds: it needs no network driver, address or server once the loader is done.
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "artefact/boot.h"
+#include "artefact/internal.h"
+#include "base/fs.h"
+#include "base/mem.h"
+
+#define CARRIED "carried"
+#define NO_ENTRY "exit"
+
+static bool pxe_check(const struct artefact_build *build, struct err *err) { return boot_check_arguments(build, err); }
+
+static bool link_images(const struct artefact_role *role, int pxe, struct err *err) {
+        static const char *const names[] = { "vmlinuz",     "initrd.img",      "config.cpio",
+                                             "rootfs.head", "rootfs.squashfs", "rootfs.tail" };
+        for (size_t i = 0; i < lengthof(names); i++) {
+                auto_free char *to = xasprintf("images/%s/%s", role->role->name, names[i]);
+                if (!fs_mkdirs_for(pxe, to, 0755, err) || !fs_link_or_copy(role->out, names[i], pxe, to, err))
+                        return wrap(err, "pxe");
+        }
+        return true;
+}
+
+static bool copy_loaders(const struct artefact_build *build, int pxe, struct err *err) {
+        const struct release *release = &build->cluster->release;
+        const struct artefact_role *role = &build->roles[0];
+        const char *modules = release->bootloader.isolinux_modules;
+        auto_free char *loader = modules && release->bootloader.pxelinux ? xasprintf("%s/ldlinux.c32", modules) : NULL;
+        auto_err absent = { 0 };
+        auto_close int probe = -1;
+        bool has_loader = loader && fs_open_in_root(role->bootloader, loader, O_RDONLY, 0, &probe, &absent);
+        const struct {
+                const char *from, *to;
+        } files[] = {
+                { release->bootloader.pxelinux, "pxelinux.0" },      { has_loader ? loader : NULL, "ldlinux.c32" },
+                { release->bootloader.grub_efi_net, "grubx64.efi" }, { release->bootloader.shim, "shimx64.efi" },
+                { release->bootloader.ipxe_bios, "undionly.kpxe" },  { release->bootloader.ipxe_efi, "ipxe.efi" },
+        };
+        for (size_t i = 0; i < lengthof(files); i++)
+                if (!boot_copy(role, files[i].from, pxe, files[i].to, err))
+                        return false;
+        return true;
+}
+
+// What a machine gets that no entry names: the role that takes strangers, if there is exactly one; otherwise its next
+// boot device.
+static const char *default_entry(const struct artefact_build *build, struct arena *arena) {
+        const struct role *open = NULL;
+        for (size_t i = 0; i < build->role_count; i++) {
+                const struct role *role = build->roles[i].role;
+                if (role->strangers && open)
+                        return NO_ENTRY;
+                open = role->strangers ? role : open;
+        }
+        return open ? arena_printf(arena, "role-%s", open->name) : NO_ENTRY;
+}
+
+static void add_nodes(const struct artefact_build *build, struct arena *arena, struct value *scope) {
+        for (size_t i = 0; i < build->role_count; i++)
+                for (size_t j = 0; j < build->roles[i].role->node_count; j++) {
+                        const struct node *node = &build->cluster->nodes[build->roles[i].role->nodes[j]];
+                        // Started from the menu, a node is whom the operator says, whatever card it came through.
+                        boot_add_entry(build, arena, scope,
+                                       &(struct boot_entry){ build->roles[i].role, node, CARRIED, false, false });
+                }
+}
+
+static struct value *menu_scope(const struct artefact_build *build, struct arena *arena) {
+        struct value *scope = boot_scope(build, arena);
+        for (size_t i = 0; i < build->role_count; i++)
+                boot_add_entry(build, arena, scope,
+                               &(struct boot_entry){ build->roles[i].role, NULL, CARRIED, false, false });
+        add_nodes(build, arena, scope);
+        value_set(arena, scope, "default", value_scalar(arena, default_entry(build, arena)));
+        return scope;
+}
+
+static bool render_entry(const struct artefact_build *build, const struct boot_entry *entry, const char *template_name,
+                         int pxe, const char *path, struct err *err) {
+        struct arena arena = { 0 };
+        struct value *scope = boot_scope(build, &arena);
+        const char *id = boot_add_entry(build, &arena, scope, entry);
+        value_set(&arena, scope, "default", value_scalar(&arena, id));
+        bool ok = boot_render(build, template_name, scope, pxe, path, err);
+        arena_release(&arena);
+        return ok;
+}
+
+static bool write_node(const struct artefact_build *build, const struct role *role, const struct node *node, int pxe,
+                       struct err *err) {
+        struct boot_entry named = { role, node, CARRIED, false, false };
+        struct boot_entry by_mac = { role, node, CARRIED, false, true };
+        auto_free char *by_name_path = xasprintf("node/%s.ipxe", node->name);
+        if (!render_entry(build, &named, "entry.ipxe.tmpl", pxe, by_name_path, err))
+                return false;
+        if (!node->has_mac)
+                return true;
+        char mac[MAC_TEXT_SIZE];
+        boot_mac(node, '-', mac);
+        auto_free char *ipxe_path = xasprintf("mac/%s.ipxe", mac);
+        auto_free char *pxelinux_path = xasprintf("pxelinux.cfg/01-%s", mac);
+        return render_entry(build, &by_mac, "entry.ipxe.tmpl", pxe, ipxe_path, err) &&
+               render_entry(build, &by_mac, "pxelinux-mac.tmpl", pxe, pxelinux_path, err);
+}
+
+static bool write_role(const struct artefact_build *build, const struct artefact_role *role, int pxe, struct err *err) {
+        struct boot_entry entry = { role->role, NULL, CARRIED, false, false };
+        auto_free char *path = xasprintf("role/%s.ipxe", role->role->name);
+        if (!link_images(role, pxe, err) || !render_entry(build, &entry, "entry.ipxe.tmpl", pxe, path, err))
+                return false;
+        for (size_t i = 0; i < role->role->node_count; i++)
+                if (!write_node(build, role->role, &build->cluster->nodes[role->role->nodes[i]], pxe, err))
+                        return false;
+        return true;
+}
+
+static bool write_menus(const struct artefact_build *build, int pxe, struct err *err) {
+        struct arena arena = { 0 };
+        const char *grub = build->cluster->release.bootloader.grub_efi_net;
+        struct value *scope = menu_scope(build, &arena);
+        bool ok = boot_render(build, "boot.ipxe.tmpl", scope, pxe, "boot.ipxe", err) &&
+                  boot_render(build, "pxelinux-default.tmpl", scope, pxe, "pxelinux.cfg/default", err);
+        if (ok && grub)
+                ok = boot_choose_grub_commands(&build->roles[0], grub, &arena, scope, err) &&
+                     boot_render(build, "pxe-grub.cfg.tmpl", scope, pxe, "grub.cfg", err) &&
+                     boot_render(build, "pxe-grub.cfg.tmpl", scope, pxe, "grub/grub.cfg", err);
+        arena_release(&arena);
+        return ok;
+}
+
+static bool pxe_write(struct artefact_build *build, struct artefact_role *none, struct err *err) {
+        (void)none;
+        auto_close int pxe = -1;
+        if (build->role_count == 0)
+                return true;
+        if (!fs_mkdirs(build->out, "pxe", 0755, err) || !fs_open_dir(build->out, "pxe", &pxe, err) ||
+            !copy_loaders(build, pxe, err))
+                return false;
+        for (size_t i = 0; i < build->role_count; i++)
+                if (!write_role(build, &build->roles[i], pxe, err))
+                        return false;
+        return write_menus(build, pxe, err);
+}
+
+const struct artefact_kind pxe_kind = {
+        .name = "pxe",
+        .description = "a tree for TFTP and HTTP servers: iPXE, pxelinux, GRUB",
+        .check = pxe_check,
+        .write = pxe_write,
+};
