@@ -173,6 +173,8 @@ static bool fail_problems(rpmts ts, const char *what, struct err *err) {
 static int keep_message(rpmlogRec record, rpmlogCallbackData data) {
         struct worker *worker = data;
         const char *text = rpmlogRecMessage(record);
+        if (rpmlogRecPriority(record) > RPMLOG_WARNING)
+                return 0;
         buf_append_text(&worker->messages, text);
         if (rpmlogRecPriority(record) == RPMLOG_WARNING && !strstr(text, "scriptlet failed")) {
                 auto_free char *line = xstrndup(text, strcspn(text, "\n"));
@@ -282,7 +284,7 @@ static rpmts make_transaction(struct worker *worker, FD_t output) {
         rpmtsSetScriptFd(ts, output);
         rpmtsSetNotifyStyle(ts, 0);
         rpmtsSetNotifyCallback(ts, on_event, worker);
-        rpmlogSetMask(RPMLOG_UPTO(RPMLOG_WARNING));
+        rpmlogSetMask(RPMLOG_UPTO(RPMLOG_INFO)); // "verbose": else scriptlets' standard output is thrown away
         rpmlogSetCallback(keep_message, worker);
         return ts;
 }
