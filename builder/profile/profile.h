@@ -170,6 +170,8 @@ struct cluster {
         struct role *roles;         // those that at least one node has, or that `roles:` of the cluster file names
         size_t role_count;
         const struct value *variables;
+        int dhcp_timeout_ms;        // how long kiln-node waits for DHCP
+        const char *report_url;     // where kiln-node sends its report; ""
         struct strings inputs;      // every file that was read or will be rendered (profiles, overlay and kickstart files), sorted, once each: their bytes decide the build id
         struct strings set;         // the --set overrides that were applied
         const char *firmware_dir;   // set by build.c: initramfs/, bootloader/, kiln-node

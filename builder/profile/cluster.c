@@ -1,0 +1,239 @@
+// Reading a cluster file and all that it names.
+#include "profile/profile.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "profile/internal.h"
+#include "profile/mistake.h"
+
+// ---- the release ----
+
+static bool is_file_name(const char *name) {
+        size_t size = strlen(name);
+        return strchr(name, '/') || (size > 5 && strcmp(name + size - 5, ".yaml") == 0);
+}
+
+// --release is seen from the working directory, the file's own from the file.
+static const char *release_path(struct loader *loader, const char *cluster_path, const struct cluster_file *file,
+                                const char *override) {
+        const char *name = override ? override : file->release;
+        if (!is_file_name(name))
+                return arena_printf(loader->arena, "%s/%s.yaml", file->paths.releases, name);
+        return override ? name : path_beside(loader->arena, cluster_path, name);
+}
+
+static bool read_release(struct loader *loader, const struct cluster_file *file, const char *override,
+                         struct cluster *cluster) {
+        static const struct place option = { "--release", 0, 0 };
+        const char *name = override ? override : file->release;
+        if (!name || !name[0])
+                return false;  // that was reported
+        const char *path = release_path(loader, cluster->path, file, override);
+        const struct place *from = override ? &option : schema_place(file->tree, "release");
+        if (path_is_file(path))
+                return release_read(loader, path, from, &cluster->release);
+        struct strings known = path_names(loader->arena, file->paths.releases, ".yaml");
+        report(loader->diagnostics, ERR_REFERENCE, from, "unknown release `%s`: there is no %s", name, path);
+        report_known(loader->diagnostics, name, &known);
+        return false;
+}
+
+// ---- roles ----
+
+struct wanted_role {
+        const char *name;
+        const struct place *place;  // of what asks for it
+};
+
+static struct wanted_role *list_roles(const struct cluster_file *file, size_t *ret_count) {
+        struct wanted_role *wanted = NULL;
+        size_t count = 0;
+        const struct value *nodes = value_get(file->tree, "nodes"), *vips = value_get(file->tree, "vips");
+        const struct value *names = value_get(file->tree, "roles");
+        for (size_t i = 0; i < file->node_count; i++)
+                *array_append(&wanted, &count) =
+                        (struct wanted_role){ file->nodes[i].role, schema_place(nodes->items[i], "role") };
+        for (size_t i = 0; i < file->roles.count; i++) {
+                const struct value *item = i < names->count ? names->items[i] : names;
+                *array_append(&wanted, &count) = (struct wanted_role){ file->roles.items[i], &item->place };
+        }
+        for (size_t i = 0; i < file->vip_count; i++)
+                *array_append(&wanted, &count) =
+                        (struct wanted_role){ file->vips[i].role, schema_place(vips->items[i], "role") };
+        *ret_count = count;
+        return wanted;
+}
+
+static size_t find_role(const struct cluster *cluster, const char *name) {
+        size_t index = 0;
+        while (index < cluster->role_count && strcmp(cluster->roles[index].name, name) != 0)
+                index++;
+        return index;
+}
+
+static void read_roles(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
+        size_t count;
+        auto_free struct wanted_role *wanted = list_roles(file, &count);
+        struct role_library library = { .paths = &file->paths };
+        cluster->roles = arena_alloc(loader->arena, (count + 1) * sizeof *cluster->roles);
+        for (size_t i = 0; i < count; i++) {
+                if (!wanted[i].name || !wanted[i].name[0] || cluster_find_role(cluster, wanted[i].name))
+                        continue;
+                struct role_file *role = role_file_get(loader, &library, wanted[i].name, wanted[i].place);
+                if (role)
+                        role_join(loader, &library, &cluster->release, role, &cluster->roles[cluster->role_count++]);
+        }
+        free(library.files);
+}
+
+static void select_roles(struct loader *loader, const struct strings *names, struct cluster *cluster) {
+        struct strings known = { 0 };
+        for (size_t i = 0; i < cluster->role_count; i++) {
+                cluster->roles[i].selected = names->count == 0 || strings_have(names, cluster->roles[i].name);
+                strings_add_once(loader->arena, &known, cluster->roles[i].name);
+        }
+        for (size_t i = 0; i < names->count; i++) {
+                if (strings_have(&known, names->items[i]))
+                        continue;
+                report(loader->diagnostics, ERR_REFERENCE, &(struct place){ "--role", 0, 0 },
+                       "the cluster has no role `%s`", names->items[i]);
+                report_known(loader->diagnostics, names->items[i], &known);
+        }
+}
+
+// ---- joining ----
+
+static size_t find_network(const struct cluster *cluster, struct in_addr address) {
+        for (size_t i = 0; i < cluster->network_count; i++)
+                if (network_holds(&cluster->networks[i], address))
+                        return i;
+        return 0;  // none: the checks report it
+}
+
+static void join_nodes(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
+        cluster->node_count = file->node_count;
+        cluster->nodes = arena_alloc(loader->arena, (file->node_count + 1) * sizeof *cluster->nodes);
+        struct value *empty = value_map(loader->arena);
+        for (size_t i = 0; i < file->node_count; i++) {
+                struct node *node = &cluster->nodes[i];
+                *node = file->nodes[i].node;
+                node->variables = node->variables ? node->variables : empty;
+                node->network = find_network(cluster, node->ip);
+                node->role = find_role(cluster, file->nodes[i].role ? file->nodes[i].role : "");
+        }
+        for (size_t i = 0; i < cluster->role_count; i++) {
+                struct role *role = &cluster->roles[i];
+                role->nodes = arena_alloc(loader->arena, (file->node_count + 1) * sizeof *role->nodes);
+                for (size_t j = 0; j < cluster->node_count; j++)
+                        if (cluster->nodes[j].role == i)
+                                role->nodes[role->node_count++] = j;
+        }
+}
+
+static void join_cluster(struct loader *loader, const struct cluster_file *file, const struct profile_options *options,
+                         struct cluster *cluster) {
+        cluster->place = file->place;
+        cluster->name = file->name;
+        cluster->report_url = file->report_url;
+        cluster->dhcp_timeout_ms = file->dhcp_timeout_ms;
+        cluster->variables = file->variables ? file->variables : value_map(loader->arena);
+        cluster->networks = file->networks;
+        cluster->network_count = file->network_count;
+        cluster->vips = file->vips;
+        cluster->vip_count = file->vip_count;
+        for (size_t i = 0; i < cluster->vip_count; i++)
+                cluster->vips[i].network = find_network(cluster, cluster->vips[i].ip);
+        read_roles(loader, file, cluster);
+        select_roles(loader, &options->roles, cluster);
+        join_nodes(loader, file, cluster);
+}
+
+static bool read_cluster_file(struct loader *loader, const char *path, const struct profile_options *options,
+                              struct cluster_file *file) {
+        struct value *tree = loader_read(loader, path, NULL);
+        for (size_t i = 0; tree && i < options->set.count; i++)
+                override_apply(loader, tree, options->set.items[i]);
+        if (!tree)
+                return false;
+        file->tree = tree;
+        if (options->release && tree->type == VALUE_MAP && !value_get(tree, "release"))
+                value_set(loader->arena, tree, "release", value_scalar(loader->arena, options->release));
+        schema_read(&loader->reader, &cluster_schema, tree, file);
+        if (tree->type != VALUE_MAP)
+                return false;
+        const char **const folders[] = { &file->paths.roles, &file->paths.releases, &file->paths.overlays,
+                                         &file->paths.kickstart };
+        for (size_t i = 0; i < lengthof(folders); i++)
+                *folders[i] = path_beside(loader->arena, path, *folders[i] ? *folders[i] : "");
+        return true;
+}
+
+static int compare_texts(const void *left, const void *right) {
+        return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+static void keep_inputs(struct loader *loader, struct cluster *cluster) {
+        struct strings *inputs = &loader->inputs;
+        if (inputs->count > 0)
+                qsort(inputs->items, inputs->count, sizeof *inputs->items, compare_texts);
+        cluster->inputs.items = arena_alloc(loader->arena, (inputs->count + 1) * sizeof(char *));
+        for (size_t i = 0; i < inputs->count; i++)
+                if (i == 0 || strcmp(inputs->items[i], inputs->items[i - 1]) != 0)
+                        cluster->inputs.items[cluster->inputs.count++] = inputs->items[i];
+}
+
+static void read_all(struct loader *loader, const struct profile_options *options, struct cluster *cluster) {
+        struct cluster_file file = { 0 };
+        if (!read_cluster_file(loader, cluster->path, options, &file))
+                return;
+        check_names(loader, &file);
+        check_networks(loader, &file);
+        cluster->release.package_names = cluster->release.service_names = cluster->release.variables =
+                value_map(loader->arena);
+        bool release = read_release(loader, &file, options->release, cluster);
+        join_cluster(loader, &file, options, cluster);
+        check_cluster(loader, &file, cluster);
+        // A variable may be missing only because the file that gives it could not be read.
+        if (release && loader->diagnostics->mistake_count == 0)
+                check_templates(loader, cluster);
+}
+
+bool cluster_load(const char *path, const struct profile_options *options, struct cluster **ret, struct err *err) {
+        static const struct profile_options none;
+        struct cluster *cluster = xcalloc(1, sizeof *cluster);
+        auto_diagnostics diagnostics = { .arena = &cluster->arena };
+        struct loader loader = { &cluster->arena, &diagnostics, { &cluster->arena, &diagnostics }, { 0 } };
+        options = options ? options : &none;
+        cluster->path = arena_strdup(loader.arena, path);
+        read_all(&loader, options, cluster);
+        keep_inputs(&loader, cluster);
+        free(loader.inputs.items);
+        for (size_t i = 0; i < options->set.count; i++)
+                strings_add_once(loader.arena, &cluster->set, arena_strdup(loader.arena, options->set.items[i]));
+        if (!diagnostics_finish(&diagnostics, err)) {
+                cluster_free(cluster);
+                return false;
+        }
+        *ret = cluster;
+        return true;
+}
+
+void cluster_free(struct cluster *cluster) {
+        if (!cluster)
+                return;
+        arena_release(&cluster->arena);
+        free(cluster);
+}
+
+const struct role *cluster_find_role(const struct cluster *cluster, const char *name) {
+        size_t index = find_role(cluster, name);
+        return index < cluster->role_count ? &cluster->roles[index] : NULL;
+}
+
+const struct node *cluster_find_node(const struct cluster *cluster, const char *name) {
+        for (size_t i = 0; i < cluster->node_count; i++)
+                if (strcmp(cluster->nodes[i].name, name) == 0)
+                        return &cluster->nodes[i];
+        return NULL;
+}

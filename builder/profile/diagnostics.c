@@ -1,0 +1,99 @@
+#include "profile/diagnostics.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "profile/mistake.h"
+
+enum { SHOWN_MAX = 100 };
+
+void diagnostics_add_source(struct diagnostics *diagnostics, const char *name, const char *text, size_t size) {
+        *array_append(&diagnostics->sources, &diagnostics->source_count) = (struct source){ name, text, size };
+}
+
+static bool same_place(const struct place *a, const struct place *b) {
+        bool same_file = a->file == b->file || (a->file && b->file && strcmp(a->file, b->file) == 0);
+        return same_file && a->line == b->line && a->column == b->column;
+}
+
+void report(struct diagnostics *diagnostics, enum err_kind kind, const struct place *place, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        auto_free char *message = xvasprintf(format, arguments);
+        va_end(arguments);
+        struct place nowhere = { 0 };
+        place = place ? place : &nowhere;
+        diagnostics->last = NULL;
+        for (size_t i = 0; i < diagnostics->mistake_count; i++) {
+                const struct mistake *known = &diagnostics->mistakes[i];
+                if (same_place(&known->place, place) && strcmp(known->message, message) == 0)
+                        return;
+        }
+        struct mistake *mistake = array_append(&diagnostics->mistakes, &diagnostics->mistake_count);
+        *mistake = (struct mistake){ .kind = kind,
+                                     .place = *place,
+                                     .message = arena_strdup(diagnostics->arena, message) };
+        diagnostics->last = mistake;
+}
+
+void report_hint(struct diagnostics *diagnostics, const char *format, ...) {
+        if (!diagnostics->last)
+                return;
+        va_list arguments;
+        va_start(arguments, format);
+        auto_free char *text = xvasprintf(format, arguments);
+        va_end(arguments);
+        diagnostics->last->hint = arena_strdup(diagnostics->arena, text);
+}
+
+void report_nearest(struct diagnostics *diagnostics, const char *nearest) {
+        if (nearest)
+                report_hint(diagnostics, "did you mean `%s`?", nearest);
+}
+
+const char *place_text(struct arena *arena, const struct place *place) {
+        if (!place->file)
+                return "kiln";
+        if (place->line < 1)
+                return place->file;
+        return arena_printf(arena, "%s:%d:%d", place->file, place->line, place->column);
+}
+
+static const struct source *find_source(const struct diagnostics *diagnostics, const char *name) {
+        for (size_t i = 0; name && i < diagnostics->source_count; i++)
+                if (strcmp(diagnostics->sources[i].name, name) == 0)
+                        return &diagnostics->sources[i];
+        return NULL;
+}
+
+static void append_mistake(const struct diagnostics *diagnostics, const struct mistake *mistake, struct buf *buf) {
+        const struct place *place = &mistake->place;
+        if (place->file)
+                buf_printf(buf, "%s: ", place_text(diagnostics->arena, place));
+        buf_append_text(buf, mistake->message);
+        const struct source *source = find_source(diagnostics, place->file);
+        if (source)
+                mistake_excerpt(buf, source->text, source->size, place->line, place->column);
+        if (mistake->hint)
+                buf_printf(buf, "\n    hint: %s", mistake->hint);
+}
+
+bool diagnostics_finish(const struct diagnostics *diagnostics, struct err *err) {
+        if (diagnostics->mistake_count == 0)
+                return true;
+        auto_buf text = { 0 };
+        for (size_t i = 0; i < diagnostics->mistake_count && i < SHOWN_MAX; i++) {
+                if (i > 0)
+                        buf_append_char(&text, '\n');
+                append_mistake(diagnostics, &diagnostics->mistakes[i], &text);
+        }
+        if (diagnostics->mistake_count > SHOWN_MAX)
+                buf_printf(&text, "\nand %zu more", diagnostics->mistake_count - SHOWN_MAX);
+        return fail(err, diagnostics->mistakes[0].kind, 0, "%s", buf_text(&text));
+}
+
+void diagnostics_release(struct diagnostics *diagnostics) {
+        free(diagnostics->sources);
+        free(diagnostics->mistakes);
+        *diagnostics = (struct diagnostics){ 0 };
+}

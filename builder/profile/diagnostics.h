@@ -1,0 +1,46 @@
+// Everything that is wrong with what the user wrote, collected over a whole run and reported together. Texts of
+// sources are kept, so that each mistake shows its line. Zeroed is empty; the arena outlives it.
+#ifndef KILN_PROFILE_DIAGNOSTICS_H
+#define KILN_PROFILE_DIAGNOSTICS_H
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "profile/value.h"
+
+struct diagnostics {
+        struct arena *arena;
+        struct source {
+                const char *name, *text;
+                size_t size;
+        } *sources;
+        size_t source_count;
+        struct mistake {
+                enum err_kind kind;
+                struct place place;
+                const char *message, *hint;
+        } *mistakes;
+        size_t mistake_count;
+        struct mistake *last;  // what report_hint() speaks of; NULL if it was reported before
+};
+
+#define auto_diagnostics __attribute__((cleanup(diagnostics_release))) struct diagnostics
+
+// `text` must stay valid. `name` is what places call it.
+void diagnostics_add_source(struct diagnostics *diagnostics, const char *name, const char *text, size_t size);
+
+// The same message at the same place is kept once. `place` may be NULL.
+void report(struct diagnostics *diagnostics, enum err_kind kind, const struct place *place, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+// What to do about the mistake that was just reported.
+void report_hint(struct diagnostics *diagnostics, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// "did you mean `NEAREST`?", if there is one.
+void report_nearest(struct diagnostics *diagnostics, const char *nearest);
+
+// "FILE:LINE:COLUMN", or what there is of it, on the arena.
+const char *place_text(struct arena *arena, const struct place *place);
+
+// True if nothing was reported; otherwise all of it as one error, of the first mistake's kind.
+must_check bool diagnostics_finish(const struct diagnostics *diagnostics, struct err *err);
+void diagnostics_release(struct diagnostics *diagnostics);
+
+#endif

@@ -1,0 +1,127 @@
+// Reading release files.
+#include <ctype.h>
+#include <string.h>
+
+#include "profile/internal.h"
+#include "profile/mistake.h"
+
+// A URL stays, a path becomes absolute (and, for repositories, a file:// URL).
+static const char *read_location(struct loader *loader, const char *file, const char *location, bool as_url,
+                                 const struct place *place) {
+        static const char *const schemes[] = { "http://", "https://", "file://" };
+        for (size_t i = 0; i < lengthof(schemes); i++)
+                if (strncmp(location, schemes[i], strlen(schemes[i])) == 0)
+                        return location;
+        const char *colon = strstr(location, "://");
+        if (colon) {
+                report(loader->diagnostics, ERR_SCHEMA, place, "`%.*s` URLs are not supported: %s",
+                       (int)(colon - location), location, location);
+                report_hint(loader->diagnostics, "use http, https or file");
+                return location;
+        }
+        const char *absolute = path_absolute(loader->arena, file, location);
+        return as_url ? arena_printf(loader->arena, "file://%s", absolute) : absolute;
+}
+
+static const char *normal_fingerprint(struct arena *arena, const char *text) {
+        char *normal = arena_strdup(arena, text), *to = normal;
+        for (const char *from = text; *from; from++)
+                if (*from != ' ')
+                        *to++ = (char)toupper((unsigned char)*from);
+        *to = '\0';
+        return normal;
+}
+
+static void finish_repository(struct loader *loader, const char *path, const struct value *row,
+                              struct repository *repository) {
+        const struct place *urls = schema_place(row, "baseurl"), *keys = schema_place(row, "gpgkeys");
+        for (size_t i = 0; i < repository->base_urls.count; i++)
+                repository->base_urls.items[i] =
+                        read_location(loader, path, repository->base_urls.items[i], true, urls);
+        for (size_t i = 0; i < repository->keys.count; i++)
+                repository->keys.items[i] = read_location(loader, path, repository->keys.items[i], false, keys);
+        for (size_t i = 0; i < repository->fingerprints.count; i++)
+                repository->fingerprints.items[i] = normal_fingerprint(loader->arena, repository->fingerprints.items[i]);
+        if (repository->mirrorlist)
+                repository->mirrorlist = read_location(loader, path, repository->mirrorlist, true,
+                                                       schema_place(row, "mirrorlist"));
+        if (repository->base_urls.count == 0 && !repository->mirrorlist)
+                report(loader->diagnostics, ERR_SCHEMA, &repository->place, "repository `%s` needs `baseurl` or `mirrorlist`",
+                       repository->name);
+        bool needs_keys = repository->trust == TRUST_SIGNATURE || repository->check_metadata_signature;
+        if (needs_keys && repository->keys.count == 0) {
+                report(loader->diagnostics, ERR_SCHEMA, &repository->place,
+                       "repository `%s` has no `gpgkeys` to check signatures with", repository->name);
+                report_hint(loader->diagnostics, "give `gpgkeys`, or `trust: digest` if the metadata's digests are enough");
+        }
+}
+
+static void check_repositories(struct loader *loader, const struct value *tree, const struct release *release) {
+        const struct value *rows = value_get(tree, "repositories");
+        if (rows && rows->type == VALUE_LIST && rows->count == 0)
+                report(loader->diagnostics, ERR_SCHEMA, &rows->place, "`repositories` is empty: no package can come from anywhere");
+        for (size_t i = 0; i < release->repository_count; i++) {
+                const char *name = release->repositories[i].name;
+                for (size_t j = 0; j < i; j++) {
+                        if (!name[0] || strcmp(release->repositories[j].name, name) != 0)
+                                continue;
+                        report(loader->diagnostics, ERR_DUPLICATE, schema_place(rows->items[i], "name"),
+                               "two repositories are called `%s`", name);
+                        report_hint(loader->diagnostics, "the other one is at %s",
+                                    place_text(loader->arena, &release->repositories[j].place));
+                        break;
+                }
+        }
+}
+
+static void check_squashfs(struct loader *loader, const struct value *tree, const struct release *release) {
+        static const struct {
+                const char *compressor;
+                int level_max;
+        } limits[] = { { "gzip", 12 }, { "xz", 9 }, { "zstd", 22 } };
+        const struct value *part = value_get(tree, "squashfs");
+        uint32_t block = release->squashfs_block_bytes;
+        if (block & (block - 1))
+                report(loader->diagnostics, ERR_SCHEMA, schema_place(part, "block_size"),
+                       "`block_size` must be a power of two, not %u", block);
+        for (size_t i = 0; i < lengthof(limits); i++)
+                if (strcmp(limits[i].compressor, release->squashfs_compressor) == 0 &&
+                    release->squashfs_level > limits[i].level_max)
+                        report(loader->diagnostics, ERR_SCHEMA, schema_place(part, "level"),
+                               "`level` of %s must be from 1 to %d, not %d", limits[i].compressor, limits[i].level_max,
+                               release->squashfs_level);
+}
+
+bool release_read(struct loader *loader, const char *path, const struct place *from, struct release *ret) {
+        struct value *tree = loader_read(loader, path, from);
+        if (!tree)
+                return false;
+        schema_read(&loader->reader, &release_schema, tree, ret);
+        if (tree->type != VALUE_MAP)
+                return false;
+        ret->name = path_stem(loader->arena, path);
+        ret->path = arena_strdup(loader->arena, path);
+        struct value *empty = value_map(loader->arena);
+        ret->package_names = ret->package_names ? ret->package_names : empty;
+        ret->service_names = ret->service_names ? ret->service_names : empty;
+        ret->variables = ret->variables ? ret->variables : empty;
+        const struct value *rows = value_get(tree, "repositories");
+        for (size_t i = 0; i < ret->repository_count; i++)
+                if (rows->items[i]->type == VALUE_MAP)
+                        finish_repository(loader, path, rows->items[i], &ret->repositories[i]);
+        check_repositories(loader, tree, ret);
+        check_squashfs(loader, tree, ret);
+        return true;
+}
+
+bool release_load(const char *path, struct arena *arena, struct release *ret, struct err *err) {
+        auto_diagnostics diagnostics = { .arena = arena };
+        struct loader loader = { arena, &diagnostics, { arena, &diagnostics }, { 0 } };
+        struct release release = { 0 };
+        release_read(&loader, path, NULL, &release);
+        free(loader.inputs.items);
+        if (!diagnostics_finish(&diagnostics, err))
+                return false;
+        *ret = release;
+        return true;
+}

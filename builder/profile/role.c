@@ -1,0 +1,347 @@
+// Reading role files and joining a role with what it inherits.
+#include <string.h>
+
+#include "profile/internal.h"
+#include "profile/mistake.h"
+
+// ---- reading ----
+
+static void report_no_role(struct loader *loader, const struct role_library *library, const char *name,
+                           const char *path, const struct place *from) {
+        struct strings known = path_names(loader->arena, library->paths->roles, ".yaml");
+        report(loader->diagnostics, ERR_REFERENCE, from, "unknown role `%s`: there is no %s", name, path);
+        report_known(loader->diagnostics, name, &known);
+}
+
+// Sources of files are relative to the role file that names them.
+static void resolve_sources(struct loader *loader, struct role_file *role) {
+        const struct value *rows = value_get(role->tree, "files");
+        for (size_t i = 0; i < role->file_count; i++) {
+                struct file *file = &role->files[i];
+                if (!file->source)
+                        continue;
+                const char *shown = path_beside(loader->arena, role->path, file->source);
+                if (path_is_file(shown)) {
+                        file->source = path_absolute(loader->arena, role->path, file->source);
+                        loader_add_input(loader, shown);
+                        continue;
+                }
+                const char *folder = path_beside(loader->arena, shown, ".");
+                struct strings known = path_names(loader->arena, folder, "");
+                const char *slash = strrchr(file->source, '/');
+                report(loader->diagnostics, ERR_REFERENCE, schema_place(rows->items[i], "source"), "no such file: %s",
+                       shown);
+                report_known(loader->diagnostics, slash ? slash + 1 : file->source, &known);
+        }
+}
+
+static struct role_file *read_role(struct loader *loader, const char *name, const char *path,
+                                   const struct place *from) {
+        struct role_file *role = arena_alloc(loader->arena, sizeof *role);
+        *role = (struct role_file){ .name = arena_strdup(loader->arena, name),
+                                    .path = path,
+                                    .description = "",
+                                    .ensemble = -1,
+                                    .strangers = -1 };
+        role->tree = loader_read(loader, path, from);
+        role->usable = role->tree && role->tree->type == VALUE_MAP;
+        if (role->tree)
+                schema_read(&loader->reader, &role_schema, role->tree, role);
+        if (role->usable) {
+                resolve_sources(loader, role);
+                check_role_file(loader, role);
+        }
+        return role;
+}
+
+struct role_file *role_file_get(struct loader *loader, struct role_library *library, const char *name,
+                                const struct place *from) {
+        for (size_t i = 0; i < library->count; i++)
+                if (strcmp(library->files[i]->name, name) == 0)
+                        return library->files[i]->usable ? library->files[i] : NULL;
+        const char *path = arena_printf(loader->arena, "%s/%s.yaml", library->paths->roles, name);
+        if (!path_is_file(path)) {
+                report_no_role(loader, library, name, path, from);
+                return NULL;
+        }
+        struct role_file *role = read_role(loader, name, path, from);
+        *array_append(&library->files, &library->count) = role;
+        return role->usable ? role : NULL;
+}
+
+// ---- inheritance ----
+
+struct lineage {
+        struct role_file **files;  // heap array; ancestors first, each once
+        size_t count;
+};
+
+static const struct place *inherits_place(const struct role_file *role, size_t index) {
+        const struct value *value = value_get(role->tree, "inherits");
+        return value->type == VALUE_LIST && index < value->count ? &value->items[index]->place : &value->place;
+}
+
+static void collect_lineage(struct loader *loader, struct role_library *library, struct role_file *role,
+                            struct lineage *lineage) {
+        for (size_t i = 0; i < lineage->count; i++)
+                if (lineage->files[i] == role)
+                        return;
+        role->visiting = true;
+        for (size_t i = 0; i < role->inherits.count; i++) {
+                const struct place *place = inherits_place(role, i);
+                struct role_file *parent = role_file_get(loader, library, role->inherits.items[i], place);
+                if (parent && parent->visiting)
+                        report(loader->diagnostics, ERR_REFERENCE, place, "role `%s` inherits itself through `%s`",
+                               parent->name, role->name);
+                else if (parent)
+                        collect_lineage(loader, library, parent, lineage);
+        }
+        role->visiting = false;
+        *array_append(&lineage->files, &lineage->count) = role;
+}
+
+// ---- names of the release ----
+
+// The release's names for one name of the role: none, one or several.
+static struct strings renamed(struct arena *arena, const struct value *names, const char *name) {
+        struct strings result = { 0 };
+        const struct value *other = NULL;
+        bool known = false;
+        for (size_t i = 0; i < names->count && !known; i++) {
+                known = strcmp(names->keys[i], name) == 0;
+                other = names->items[i];
+        }
+        if (!known)
+                strings_add_once(arena, &result, name);
+        else if (other->type == VALUE_SCALAR)
+                strings_add_once(arena, &result, other->text);
+        for (size_t i = 0; known && other->type == VALUE_LIST && i < other->count; i++)
+                strings_add_once(arena, &result, other->items[i]->text);
+        return result;
+}
+
+const char *unit_name(struct arena *arena, const char *name) {
+        static const char *const suffixes[] = { ".service", ".socket", ".target", ".timer", ".path", ".mount",
+                                                ".automount", ".swap", ".slice", ".scope", ".device" };
+        const char *dot = strrchr(name, '.');
+        for (size_t i = 0; dot && i < lengthof(suffixes); i++)
+                if (strcmp(dot, suffixes[i]) == 0)
+                        return arena_strdup(arena, name);
+        return arena_printf(arena, "%s.service", name);
+}
+
+// A map may name units with or without `.service`, and so may a role.
+static struct strings renamed_units(struct arena *arena, const struct value *names, const char *name) {
+        const char *unit = unit_name(arena, name);
+        size_t stem = strlen(unit) - strlen(".service");
+        const char *bare = strcmp(unit + stem, ".service") == 0 ? arena_strndup(arena, unit, stem) : unit;
+        const char *const forms[] = { name, bare, unit };
+        struct strings result = { 0 }, units = { 0 };
+        for (size_t i = 0; i < lengthof(forms); i++) {
+                result = renamed(arena, names, forms[i]);
+                if (result.count != 1 || strcmp(result.items[0], forms[i]) != 0)
+                        break;
+        }
+        for (size_t i = 0; i < result.count; i++)
+                strings_add_once(arena, &units, unit_name(arena, result.items[i]));
+        return units;
+}
+
+// ---- joining ----
+
+struct join {
+        struct loader *loader;
+        const struct release *release;
+        const struct cluster_paths *paths;
+        struct role *role;
+        struct value *sysctl;
+};
+
+static void join_packages(struct join *join, const struct role_file *file) {
+        for (size_t i = 0; i < file->packages.count; i++) {
+                struct strings names = renamed(join->loader->arena, join->release->package_names, file->packages.items[i]);
+                for (size_t j = 0; j < names.count; j++)
+                        strings_add_once(join->loader->arena, &join->role->packages, names.items[j]);
+        }
+}
+
+// What a later role says of a unit holds, whatever an earlier one said.
+static void join_units(struct join *join, const struct strings *units, struct strings *into, struct strings *out,
+                       struct strings *out_too) {
+        for (size_t i = 0; i < units->count; i++) {
+                struct strings names =
+                        renamed_units(join->loader->arena, join->release->service_names, units->items[i]);
+                for (size_t j = 0; j < names.count; j++) {
+                        strings_remove(out, names.items[j]);
+                        if (out_too)
+                                strings_remove(out_too, names.items[j]);
+                        strings_add_once(join->loader->arena, into, names.items[j]);
+                }
+        }
+}
+
+static void join_services(struct join *join, const struct role_file *file) {
+        struct role *role = join->role;
+        join_units(join, &file->services_disable, &role->services_disable, &role->services_enable,
+                   &role->services_cluster);
+        join_units(join, &file->services_enable, &role->services_enable, &role->services_disable, NULL);
+        join_units(join, &file->services_cluster, &role->services_cluster, &role->services_disable,
+                   &role->services_enable);
+}
+
+static void join_overlay(struct join *join, const struct role_file *file, const char *name, const struct place *place) {
+        struct role *role = join->role;
+        if (overlay_add(join->loader, join->paths->overlays, name, &role->files, &role->file_count) || !place)
+                return;
+        struct strings known = path_names(join->loader->arena, join->paths->overlays, "");
+        report(join->loader->diagnostics, ERR_REFERENCE, place, "role `%s`: no overlay folder %s/%s", file->name,
+               join->paths->overlays, name);
+        report_known(join->loader->diagnostics, name, &known);
+}
+
+static void join_files(struct join *join, const struct role_file *file) {
+        struct role *role = join->role;
+        size_t before = role->file_count;
+        for (size_t i = 0; i < file->overlays.count; i++)
+                join_overlay(join, file, file->overlays.items[i], schema_place(file->tree, "overlays"));
+        join_overlay(join, file, file->name, NULL);
+        for (size_t i = before; i < role->file_count; i++)
+                strings_remove(&role->remove, role->files[i].path);
+        for (size_t i = 0; i < file->file_count; i++) {
+                if (!file->files[i].path[0])
+                        continue;  // that was reported
+                strings_remove(&role->remove, file->files[i].path);
+                file_put(join->loader->arena, &role->files, &role->file_count, &file->files[i]);
+        }
+}
+
+static void join_removals(struct join *join, const struct role_file *file) {
+        struct role *role = join->role;
+        for (size_t i = 0; i < file->remove.count; i++) {
+                size_t kept = 0;
+                for (size_t j = 0; j < role->file_count; j++)
+                        if (strcmp(role->files[j].path, file->remove.items[i]) != 0)
+                                role->files[kept++] = role->files[j];
+                role->file_count = kept;
+                strings_add_once(join->loader->arena, &role->remove, file->remove.items[i]);
+        }
+}
+
+// Lists of structs with a name each (their first text, at `key`): a later one replaces an earlier one.
+static void *join_rows(struct arena *arena, const void *rows, size_t *count, const void *added, size_t added_count,
+                       size_t size, size_t key) {
+        char *joined = arena_alloc(arena, (*count + added_count + 1) * size);
+        if (*count > 0)
+                memcpy(joined, rows, *count * size);
+        for (size_t i = 0; i < added_count; i++) {
+                const char *row = (const char *)added + i * size;
+                size_t at = 0;
+                for (; at < *count; at++)
+                        if (strcmp(*(const char *const *)(joined + at * size + key), *(const char *const *)(row + key)) == 0)
+                                break;
+                memcpy(joined + at * size, row, size);
+                *count += at == *count;
+        }
+        return joined;
+}
+#define JOIN_ROWS(arena, role, file, rows, count, key)                                                        \
+        (role)->rows = join_rows(arena, (role)->rows, &(role)->count, (file)->rows, (file)->count,            \
+                                 sizeof *(role)->rows, offsetof(__typeof__(*(role)->rows), key))
+
+static void join_scalars(struct join *join, const struct role_file *file) {
+        struct role *role = join->role;
+        role->ensemble = file->ensemble < 0 ? role->ensemble : file->ensemble;
+        role->strangers = file->strangers < 0 ? role->strangers : file->strangers;
+        if (file->default_target)
+                role->default_target = file->default_target;
+        for (size_t i = 0; i < file->kernel_arguments.count; i++)
+                strings_add_once(join->loader->arena, &role->kernel_arguments, file->kernel_arguments.items[i]);
+        for (size_t i = 0; file->sysctl && i < file->sysctl->count; i++)
+                value_set(join->loader->arena, join->sysctl, file->sysctl->keys[i], file->sysctl->items[i]);
+}
+
+static void join_file(struct join *join, const struct role_file *file) {
+        struct arena *arena = join->loader->arena;
+        struct role *role = join->role;
+        join_packages(join, file);
+        join_services(join, file);
+        join_removals(join, file);
+        join_files(join, file);
+        join_scalars(join, file);
+        JOIN_ROWS(arena, role, file, users, user_count, name);
+        JOIN_ROWS(arena, role, file, state, state_count, path);
+        JOIN_ROWS(arena, role, file, health, health_count, name);
+}
+
+static void apply_attributes(struct join *join, const struct role_file *file) {
+        for (size_t i = 0; i < file->attribute_count; i++) {
+                const struct attributes *attributes = &file->attributes[i];
+                struct nearest nearest = { .wanted = attributes->path ? attributes->path : "" };
+                struct file *found = NULL;
+                for (size_t j = 0; j < join->role->file_count && !found; j++) {
+                        nearest_offer(&nearest, join->role->files[j].path);
+                        found = strcmp(join->role->files[j].path, nearest.wanted) == 0 ? &join->role->files[j] : NULL;
+                }
+                if (found) {
+                        found->mode = attributes->mode < 0 ? found->mode : attributes->mode;
+                        found->owner = attributes->owner ? attributes->owner : found->owner;
+                        found->group = attributes->group ? attributes->group : found->group;
+                } else if (nearest.wanted[0]) {
+                        report(join->loader->diagnostics, ERR_REFERENCE, &attributes->place,
+                               "no overlay or `files` of role `%s` holds `%s`", file->name, nearest.wanted);
+                        report_nearest(join->loader->diagnostics, nearest.best);
+                }
+        }
+}
+
+// The youngest role of the lineage that names a template, or has one named as itself.
+static const char *find_kickstart(struct join *join, const struct lineage *lineage) {
+        for (size_t i = lineage->count; i-- > 0;) {
+                const struct role_file *file = lineage->files[i];
+                const char *name = file->kickstart ? file->kickstart :
+                                                     arena_printf(join->loader->arena, "%s.ks.tmpl", file->name);
+                const char *path = arena_printf(join->loader->arena, "%s/%s", join->paths->kickstart, name);
+                if (path_is_file(path)) {
+                        loader_add_input(join->loader, path);
+                        return path_absolute(join->loader->arena, "./x", path);
+                }
+                if (!file->kickstart || !name[0])
+                        continue;
+                struct strings known = path_names(join->loader->arena, join->paths->kickstart, "");
+                report(join->loader->diagnostics, ERR_REFERENCE, schema_place(file->tree, "kickstart"),
+                       "no such file: %s", path);
+                report_known(join->loader->diagnostics, name, &known);
+                return NULL;
+        }
+        return NULL;
+}
+
+static void fill_users(struct arena *arena, struct role *role) {
+        for (size_t i = 0; i < role->user_count; i++) {
+                struct user *user = &role->users[i];
+                if (!user->home)
+                        user->home = user->system ? "/" : arena_printf(arena, "/home/%s", user->name);
+                if (!user->shell)
+                        user->shell = user->system ? "/sbin/nologin" : "/bin/bash";
+        }
+}
+
+void role_join(struct loader *loader, struct role_library *library, const struct release *release,
+               struct role_file *file, struct role *ret) {
+        struct lineage lineage = { 0 };
+        collect_lineage(loader, library, file, &lineage);
+        struct role role = { .place = file->place,
+                             .name = file->name,
+                             .description = file->description,
+                             .default_target = "multi-user.target" };
+        struct join join = { loader, release, library->paths, &role, value_map(loader->arena) };
+        for (size_t i = 0; i < lineage.count; i++)
+                join_file(&join, lineage.files[i]);
+        for (size_t i = 0; i < lineage.count; i++)
+                apply_attributes(&join, lineage.files[i]);
+        role.sysctl = join.sysctl;
+        role.kickstart = find_kickstart(&join, &lineage);
+        fill_users(loader->arena, &role);
+        free(lineage.files);
+        *ret = role;
+}

@@ -1,0 +1,137 @@
+// The grammar of a role file.
+#include <string.h>
+
+#include "profile/internal.h"
+#include "profile/tables.h"
+
+static const char *const health_kinds[] = { "tcp", "http", NULL };
+
+static const struct schema_field service_rows[] = {
+        { "enable", "units to enable", &type_texts, MEMBER(role_file, services_enable), .pattern = UNIT_PATTERN,
+          .pattern_means = UNIT_MEANS },
+        { "disable", "units to disable, whatever packages say", &type_texts, MEMBER(role_file, services_disable),
+          .pattern = UNIT_PATTERN, .pattern_means = UNIT_MEANS },
+        { "cluster", "units to enable that start only when the node knows who it is", &type_texts,
+          MEMBER(role_file, services_cluster), .pattern = UNIT_PATTERN, .pattern_means = UNIT_MEANS },
+};
+static const struct schema service_part =
+        SCHEMA_PART(service_rows, "`services`", "units; without a suffix they are services");
+
+static const struct schema_field user_rows[] = {
+        { "name", "login name", &type_text, MEMBER(user, name), .required = true,
+          .pattern = "^[a-z_][a-z0-9_-]{0,30}[$]?$", .pattern_means = "a login name" },
+        { "uid", "user id; absent: the next free one", &type_id, MEMBER(user, uid), .min = 0, .max = 2147483646 },
+        { "system", "a system account", &type_bool, MEMBER(user, system), .fallback = "false" },
+        { "home", "home directory", &type_path, MEMBER(user, home) },
+        { "shell", "login shell", &type_path, MEMBER(user, shell) },
+        { "comment", "full name", &type_text, MEMBER(user, comment), .fallback = "", .pattern = "^[^:]*$",
+          .pattern_means = "a text without `:`" },
+        { "groups", "groups it is a member of besides its own", &type_texts, MEMBER(user, groups),
+          .pattern = "^[a-z_][a-z0-9_-]{0,30}$", .pattern_means = "a group name" },
+};
+static const struct schema user_table = SCHEMA(user, user_rows, "a user", "an account of the image");
+
+#define OWNER_ROWS(STRUCT, OWNER)                                                                          \
+        { "owner", "user name or number", &type_text, MEMBER(STRUCT, owner), .fallback = OWNER,            \
+          .pattern = IDENTITY_PATTERN, .pattern_means = IDENTITY_MEANS },                                  \
+                { "group", "group name or number", &type_text, MEMBER(STRUCT, group), .fallback = OWNER,   \
+                  .pattern = IDENTITY_PATTERN, .pattern_means = IDENTITY_MEANS }
+
+static const struct schema_field file_rows[] = {
+        { "path", "where it is in the image", &type_path, MEMBER(file, path), .required = true },
+        { "content", "what is in it", &type_text, MEMBER(file, content) },
+        { "source", "file to copy, relative to the role file", &type_text, MEMBER(file, source) },
+        { "link", "target of a symbolic link", &type_text, MEMBER(file, link) },
+        { "template", "render it", &type_bool, MEMBER(file, is_template), .fallback = "false" },
+        { "mode", "mode, octal; absent: 0644, or 0755 for an executable source", &type_mode, MEMBER(file, mode) },
+        OWNER_ROWS(file, "root"),
+};
+static const struct schema file_table =
+        SCHEMA(file, file_rows, "a file", "a file of the image with one of content, source and link");
+
+static const struct schema_field attribute_rows[] = {
+        { "path", "path in the image of a file from an overlay", &type_path, MEMBER(attributes, path), .required = true },
+        { "mode", "mode, octal", &type_mode, MEMBER(attributes, mode) },
+        OWNER_ROWS(attributes, NULL),
+};
+static const struct schema attribute_table =
+        SCHEMA(attributes, attribute_rows, "`attributes`", "mode and owner of a file from an overlay");
+
+static const struct schema_field state_rows[] = {
+        { "path", "directory in the image", &type_path, MEMBER(state_path, path), .required = true },
+        { "mode", "mode, octal", &type_mode, MEMBER(state_path, mode), .fallback = "0755" },
+        OWNER_ROWS(state_path, "root"),
+};
+static const struct schema state_table =
+        SCHEMA(state_path, state_rows, "a state path", "a directory that outlives reboots when there is a state disk");
+
+static const struct schema_field health_rows[] = {
+        { "name", "name for messages", &type_text, MEMBER(health_check, name), .required = true,
+          .pattern = FILE_NAME_PATTERN, .pattern_means = "a name" },
+        { "kind", "what is asked for", &type_text, MEMBER(health_check, kind), .required = true,
+          .choices = health_kinds },
+        { "port", "port that must answer", &type_integer, MEMBER(health_check, port), .required = true, .min = 1,
+          .max = 65535 },
+        { "path", "path that must answer 200, for http", &type_text, MEMBER(health_check, path),
+          .pattern = "^/[!-~]*$", .pattern_means = "a path that begins with `/`" },
+};
+static const struct schema health_table =
+        SCHEMA(health_check, health_rows, "a health check", "how one sees that a node works");
+
+static const struct schema_field role_rows[] = {
+        { "description", "one line for lists", &type_text, MEMBER(role_file, description), .fallback = "" },
+        { "inherits", "roles that this one builds on: their lists come first, later scalars win", &type_texts,
+          MEMBER(role_file, inherits), .or_one = true, .pattern = NAME_PATTERN, .pattern_means = NAME_MEANS },
+        { "ensemble", "nodes vote: an odd number of them, each with an id", &type_optional_bool,
+          MEMBER(role_file, ensemble) },
+        { "strangers", "machines that the inventory does not know may come up", &type_optional_bool,
+          MEMBER(role_file, strangers) },
+        { "packages", "packages and @groups; names go through the release's package_names", &type_texts,
+          MEMBER(role_file, packages), .pattern = PACKAGE_PATTERN, .pattern_means = PACKAGE_MEANS },
+        { "services", "units; without a suffix they are services", &type_table, .table = &service_part },
+        { "default_target", "what the system boots to; multi-user.target if nothing is said", &type_text,
+          MEMBER(role_file, default_target), .pattern = "^[A-Za-z0-9_.@-]+[.]target$",
+          .pattern_means = "a unit name that ends in .target" },
+        { "sysctl", "kernel parameters", &type_scalars, MEMBER(role_file, sysctl),
+          .pattern = "^[A-Za-z0-9_]+([./][A-Za-z0-9_*:-]+)+$", .pattern_means = "a parameter such as net.ipv4.ip_forward" },
+        { "users", "accounts", &type_tables, MEMBERS(role_file, users, user_count), .table = &user_table },
+        { "overlays", "overlay folders besides the one named as the role", &type_texts, MEMBER(role_file, overlays),
+          .pattern = FILE_NAME_PATTERN, .pattern_means = "the name of a folder in paths.overlays" },
+        { "files", "files; they win over overlays", &type_tables, MEMBERS(role_file, files, file_count),
+          .table = &file_table },
+        { "attributes", "mode and owner of files from overlays", &type_tables,
+          MEMBERS(role_file, attributes, attribute_count), .table = &attribute_table },
+        { "remove", "paths that the image must not have", &type_paths, MEMBER(role_file, remove) },
+        { "kernel_arguments", "arguments of the kernel command line", &type_texts, MEMBER(role_file, kernel_arguments),
+          .pattern = ARGUMENT_PATTERN, .pattern_means = ARGUMENT_MEANS },
+        { "state", "directories that outlive reboots", &type_tables, MEMBERS(role_file, state, state_count),
+          .table = &state_table },
+        { "health", "how one sees that a node works", &type_tables, MEMBERS(role_file, health, health_count),
+          .table = &health_table },
+        { "kickstart", "template in paths.kickstart; absent: ROLE.ks.tmpl, or a parent's", &type_text,
+          MEMBER(role_file, kickstart), .pattern = FILE_NAME_PATTERN, .pattern_means = FILE_NAME_MEANS },
+};
+const struct schema role_schema = SCHEMA(role_file, role_rows, "a role file", "A role file: what a machine of this role is.");
+
+static const struct {
+        const char *kind, *title;
+        const struct schema *schema;
+} kinds[] = {
+        { "cluster", "kiln cluster file", &cluster_schema },
+        { "release", "kiln release file", &release_schema },
+        { "role", "kiln role file", &role_schema },
+};
+
+char *profile_json_schema(const char *kind) {
+        for (size_t i = 0; i < lengthof(kinds); i++)
+                if (strcmp(kinds[i].kind, kind) == 0)
+                        return schema_to_json(kinds[i].schema, kinds[i].title);
+        return NULL;
+}
+
+char *profile_reference(const char *kind) {
+        for (size_t i = 0; i < lengthof(kinds); i++)
+                if (strcmp(kinds[i].kind, kind) == 0)
+                        return schema_to_reference(kinds[i].schema);
+        return NULL;
+}

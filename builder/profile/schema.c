@@ -1,0 +1,96 @@
+#include "profile/schema.h"
+
+#include <string.h>
+
+#include "profile/mistake.h"
+
+static const struct schema_field *find_field(const struct schema *schema, const char *key) {
+        for (size_t i = 0; i < schema->field_count; i++)
+                if (strcmp(schema->fields[i].key, key) == 0)
+                        return &schema->fields[i];
+        return NULL;
+}
+
+const struct place *schema_place(const struct value *map, const char *key) {
+        static const struct place nowhere;
+        if (!map)
+                return &nowhere;
+        const struct value *value = value_get(map, key);
+        return value && value->place.file ? &value->place : &map->place;
+}
+
+const char *value_describe(struct arena *arena, const struct value *value) {
+        switch (value->type) {
+        case VALUE_NULL:
+                return "nothing";
+        case VALUE_LIST:
+                return "a list";
+        case VALUE_MAP:
+                return "a map";
+        case VALUE_SCALAR:
+                break;
+        }
+        // 40 bytes say enough of a long text; a multi-byte character is not cut.
+        size_t length = strcspn(value->text, "\n");
+        bool cut = length > 40 || value->text[length];
+        for (length = length > 40 ? 40 : length; length > 0 && ((unsigned char)value->text[length] & 0xC0) == 0x80;)
+                length--;
+        return arena_printf(arena, "%s`%.*s%s`", value->quoted ? "the quoted text " : "", (int)length, value->text,
+                            cut ? "..." : "");
+}
+
+static void report_unknown_keys(const struct schema_reader *reader, const struct schema *schema,
+                                const struct value *map) {
+        for (size_t i = 0; i < map->count; i++) {
+                if (find_field(schema, map->keys[i]))
+                        continue;
+                struct nearest nearest = { .wanted = map->keys[i] };
+                for (size_t j = 0; j < schema->field_count; j++)
+                        nearest_offer(&nearest, schema->fields[j].key);
+                report(reader->diagnostics, ERR_SCHEMA, &map->key_places[i], "unknown key `%s` in %s", map->keys[i],
+                       schema->what);
+                report_nearest(reader->diagnostics, nearest.best);
+        }
+}
+
+static void read_field(const struct schema_reader *reader, const struct schema *schema, const struct schema_field *row,
+                       const struct value *map, void *object) {
+        const struct value *value = value_get(map, row->key);
+        if (value && value->type != VALUE_NULL) {
+                row->type->read(reader, row, value, object);
+        } else if (row->required) {
+                report(reader->diagnostics, ERR_SCHEMA, value ? &value->place : &map->place, "%s needs `%s`, %s",
+                       schema->what, row->key, row->type->what);
+        } else if (row->fallback) {
+                struct value fallback = { .type = VALUE_SCALAR, .text = row->fallback };
+                row->type->read(reader, row, &fallback, object);
+        } else if (row->type->read == type_table.read) {
+                struct value empty = { .type = VALUE_MAP, .place = map->place };
+                row->type->read(reader, row, &empty, object);  // for the fallbacks of its rows
+        } else if (row->type->absent) {
+                row->type->absent(row, object);
+        }
+}
+
+bool schema_read(const struct schema_reader *reader, const struct schema *schema, const struct value *map,
+                 void *object) {
+        size_t before = reader->diagnostics->mistake_count;
+        if (schema->place != SCHEMA_NO_PLACE)
+                memcpy((char *)object + schema->place, &map->place, sizeof map->place);
+        static const char *const empty = "";
+        for (size_t i = 0; i < schema->field_count; i++) {  // what is required and missing must not be NULL either
+                const struct schema_field *row = &schema->fields[i];
+                bool text = row->type->read == type_text.read || row->type->read == type_path.read;
+                if (text && (row->required || row->fallback))
+                        memcpy((char *)object + row->offset, &empty, sizeof empty);
+        }
+        if (map->type != VALUE_MAP) {
+                report(reader->diagnostics, ERR_SCHEMA, &map->place, "%s must be a map, not %s", schema->what,
+                       value_describe(reader->arena, map));
+                return false;
+        }
+        report_unknown_keys(reader, schema, map);
+        for (size_t i = 0; i < schema->field_count; i++)
+                read_field(reader, schema, &schema->fields[i], map, object);
+        return reader->diagnostics->mistake_count == before;
+}

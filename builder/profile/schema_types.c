@@ -1,0 +1,479 @@
+// The kinds of values that rows of schema tables may name.
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <regex.h>
+#include <string.h>
+#include <strings.h>
+
+#include "profile/mistake.h"
+#include "profile/schema.h"
+
+static void *member(void *object, size_t offset) { return (char *)object + offset; }
+
+static void store_text(void *object, size_t offset, const char *text) {
+        memcpy(member(object, offset), &text, sizeof text);
+}
+
+static void wrong(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                  const char *what) {
+        report(reader->diagnostics, ERR_SCHEMA, &value->place, "`%s` must be %s, not %s", row->key, what,
+               value_describe(reader->arena, value));
+}
+
+static bool is_plain(const struct value *value) { return value->type == VALUE_SCALAR && !value->quoted; }
+
+// ---- texts ----
+
+static bool has_control(const char *text) {
+        for (; *text; text++)
+                if (iscntrl((unsigned char)*text) && *text != '\n' && *text != '\t')
+                        return true;
+        return false;
+}
+
+static bool matches(const char *pattern, const char *text) {
+        regex_t compiled;
+        if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+                abort();  // a defect of a table
+        bool yes = regexec(&compiled, text, 0, NULL, 0) == 0;
+        regfree(&compiled);
+        return yes;
+}
+
+static bool is_choice(const char *const *choices, const char *text, int *ret_index) {
+        for (int i = 0; choices[i]; i++) {
+                if (strcmp(choices[i], text) == 0) {
+                        *ret_index = i;
+                        return true;
+                }
+        }
+        return false;
+}
+
+static bool check_choice(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                         int *ret_index) {
+        if (is_choice(row->choices, value->text, ret_index))
+                return true;
+        auto_buf list = { 0 };
+        struct nearest nearest = { .wanted = value->text };
+        for (size_t i = 0; row->choices[i]; i++) {
+                const char *separator = i == 0 ? "" : row->choices[i + 1] ? ", " : " or ";
+                buf_printf(&list, "%s`%s`", separator, row->choices[i]);
+                nearest_offer(&nearest, row->choices[i]);
+        }
+        wrong(reader, row, value, buf_text(&list));
+        report_nearest(reader->diagnostics, nearest.best);
+        return false;
+}
+
+static bool check_text(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                       const char *what) {
+        int index;
+        if (value->type != VALUE_SCALAR) {
+                wrong(reader, row, value, what);
+        } else if (has_control(value->text)) {
+                report(reader->diagnostics, ERR_SCHEMA, &value->place, "`%s` holds a control character", row->key);
+        } else if (row->choices) {
+                return check_choice(reader, row, value, &index);
+        } else if (row->pattern && !matches(row->pattern, value->text)) {
+                wrong(reader, row, value, row->pattern_means);
+        } else {
+                return true;
+        }
+        return false;
+}
+
+static void read_text(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                      void *object) {
+        bool ok = check_text(reader, row, value, "a text");
+        store_text(object, row->offset, ok ? value->text : "");
+}
+const struct schema_type type_text = { "a text", "string", NULL, read_text };
+
+static void read_choice(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                        void *object) {
+        int index;
+        if (value->type != VALUE_SCALAR)
+                wrong(reader, row, value, "a text");
+        else if (check_choice(reader, row, value, &index))
+                memcpy(member(object, row->offset), &index, sizeof index);
+}
+const struct schema_type type_choice = { "a text", "string", NULL, read_choice };
+
+bool path_is_plain(const char *path) {
+        if (path[0] != '/' || path[1] == '\0')
+                return false;
+        for (const char *part = path; *part;) {
+                size_t length = strcspn(part + 1, "/");
+                bool dots = (length == 1 && part[1] == '.') || (length == 2 && part[1] == '.' && part[2] == '.');
+                if (length == 0 || dots)
+                        return false;
+                part += 1 + length;
+        }
+        return !has_control(path) && !strpbrk(path, "\n\t");
+}
+
+static const char path_means[] = "an absolute path without `.`, `..`, `//` or a final `/`";
+
+static bool check_path(const struct schema_reader *reader, const struct schema_field *row, const struct value *value) {
+        if (value->type == VALUE_SCALAR && path_is_plain(value->text))
+                return true;
+        wrong(reader, row, value, path_means);
+        return false;
+}
+
+static void read_path(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                      void *object) {
+        bool ok = check_path(reader, row, value);
+        store_text(object, row->offset, ok ? value->text : "");
+}
+const struct schema_type type_path = { "an absolute path", "string", "^/", read_path };
+
+// ---- lists of texts ----
+
+typedef bool check_item(const struct schema_reader *reader, const struct schema_field *row, const struct value *value);
+
+static bool check_text_item(const struct schema_reader *reader, const struct schema_field *row,
+                            const struct value *value) {
+        if (!check_text(reader, row, value, "a list of texts"))
+                return false;
+        if (value->text[0] != '\0')
+                return true;
+        report(reader->diagnostics, ERR_SCHEMA, &value->place, "an empty text in `%s`", row->key);
+        return false;
+}
+
+static void read_items(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                       void *object, check_item *check) {
+        struct value *const single[] = { (struct value *)value };
+        struct value *const *items = value->items;
+        size_t count = value->count;
+        if (value->type != VALUE_LIST) {
+                if (!row->or_one || value->type != VALUE_SCALAR) {
+                        wrong(reader, row, value, row->type->what);
+                        return;
+                }
+                items = single;
+                count = 1;
+        }
+        struct strings strings = { arena_alloc(reader->arena, (count + 1) * sizeof(char *)), 0 };
+        for (size_t i = 0; i < count; i++)
+                if (check(reader, row, items[i]))
+                        strings.items[strings.count++] = items[i]->text;
+        memcpy(member(object, row->offset), &strings, sizeof strings);
+}
+
+static void read_texts(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                       void *object) {
+        read_items(reader, row, value, object, check_text_item);
+}
+const struct schema_type type_texts = { "a list of texts", "array", NULL, read_texts };
+
+static void read_paths(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                       void *object) {
+        read_items(reader, row, value, object, check_path);
+}
+const struct schema_type type_paths = { "a list of absolute paths", "array", "^/", read_paths };
+
+// ---- booleans and numbers ----
+
+static bool parse_bool(const struct value *value, bool *ret) {
+        static const struct {
+                const char *text;
+                bool truth;
+        } words[] = { { "true", true }, { "false", false }, { "yes", true },
+                      { "no", false },  { "on", true },     { "off", false } };
+        for (size_t i = 0; is_plain(value) && i < lengthof(words); i++) {
+                if (strcasecmp(words[i].text, value->text) == 0) {
+                        *ret = words[i].truth;
+                        return true;
+                }
+        }
+        return false;
+}
+
+static void read_bool(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                      void *object) {
+        bool truth;
+        if (parse_bool(value, &truth))
+                memcpy(member(object, row->offset), &truth, sizeof truth);
+        else
+                wrong(reader, row, value, "`true` or `false`");
+}
+const struct schema_type type_bool = { "true or false", "boolean", NULL, read_bool };
+
+static void absent_int(const struct schema_field *row, void *object) {
+        const int none = -1;
+        memcpy(member(object, row->offset), &none, sizeof none);
+}
+
+static void read_optional_bool(const struct schema_reader *reader, const struct schema_field *row,
+                               const struct value *value, void *object) {
+        bool truth;
+        if (!parse_bool(value, &truth)) {
+                wrong(reader, row, value, "`true` or `false`");
+                return;
+        }
+        int stored = truth;
+        memcpy(member(object, row->offset), &stored, sizeof stored);
+}
+const struct schema_type type_optional_bool = { "true or false", "boolean", NULL, read_optional_bool, absent_int };
+
+static bool parse_number(const char *text, int base, long long *ret) {
+        char *end;
+        errno = 0;
+        if (!isdigit((unsigned char)text[0]) && !(text[0] == '-' && isdigit((unsigned char)text[1])))
+                return false;
+        *ret = strtoll(text, &end, base);
+        return *end == '\0' && errno == 0;
+}
+
+static bool read_number(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                        long long *ret) {
+        if (!is_plain(value) || !parse_number(value->text, 10, ret)) {
+                wrong(reader, row, value, "a whole number");
+                return false;
+        }
+        long long min = row->min || row->max ? row->min : INT_MIN, max = row->min || row->max ? row->max : INT_MAX;
+        if (*ret >= min && *ret <= max)
+                return true;
+        report(reader->diagnostics, ERR_SCHEMA, &value->place, "`%s` must be from %lld to %lld, not %s", row->key, min,
+               max, value->text);
+        return false;
+}
+
+static void read_integer(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                         void *object) {
+        long long number;
+        if (!read_number(reader, row, value, &number))
+                return;
+        int stored = (int)number;
+        memcpy(member(object, row->offset), &stored, sizeof stored);
+}
+const struct schema_type type_integer = { "a whole number", "integer", NULL, read_integer };
+
+static void read_id(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                    void *object) {
+        long long number;
+        if (!read_number(reader, row, value, &number))
+                return;
+        int64_t stored = number;
+        memcpy(member(object, row->offset), &stored, sizeof stored);
+}
+
+static void absent_id(const struct schema_field *row, void *object) {
+        const int64_t none = -1;
+        memcpy(member(object, row->offset), &none, sizeof none);
+}
+const struct schema_type type_id = { "a whole number", "integer", NULL, read_id, absent_id };
+
+// Modes are octal however they are written: 644, 0644, "0644", 0o644.
+static void read_mode(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                      void *object) {
+        const char *text = value->type == VALUE_SCALAR ? value->text : "";
+        long long number;
+        if (strncmp(text, "0o", 2) == 0)
+                text += 2;
+        if (!parse_number(text, 8, &number) || number < 0 || number > 07777) {
+                wrong(reader, row, value, "an octal mode from 0000 to 7777");
+                return;
+        }
+        int stored = (int)number;
+        memcpy(member(object, row->offset), &stored, sizeof stored);
+}
+const struct schema_type type_mode = { "an octal mode", "string|integer", NULL, read_mode, absent_int };
+
+// ---- maps ----
+
+static void store_tree(void *object, const struct schema_field *row, const struct value *value) {
+        memcpy(member(object, row->offset), &value, sizeof value);
+}
+
+static void read_tree(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                      void *object) {
+        if (value->type != VALUE_MAP)
+                wrong(reader, row, value, "a map");
+        else
+                store_tree(object, row, value);
+}
+const struct schema_type type_tree = { "a map", "object", NULL, read_tree };
+
+static void read_scalars(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                         void *object) {
+        if (value->type != VALUE_MAP) {
+                wrong(reader, row, value, "a map of texts and numbers");
+                return;
+        }
+        bool ok = true;
+        for (size_t i = 0; i < value->count; i++) {
+                const struct value *item = value->items[i];
+                bool line = item->type == VALUE_SCALAR && item->text[0] && !strpbrk(item->text, "\n\r");
+                if (!line || has_control(item->text))
+                        report(reader->diagnostics, ERR_SCHEMA, &item->place, "`%s` must be one line of text or a number, not %s",
+                               value->keys[i], value_describe(reader->arena, item));
+                if (!row->pattern || matches(row->pattern, value->keys[i])) {
+                        ok = ok && line;
+                        continue;
+                }
+                report(reader->diagnostics, ERR_SCHEMA, &value->key_places[i], "`%s` must be %s", value->keys[i],
+                       row->pattern_means);
+                ok = false;
+        }
+        if (ok)
+                store_tree(object, row, value);
+}
+const struct schema_type type_scalars = { "a map of texts and numbers", "object", NULL, read_scalars };
+
+static bool is_name(const struct value *value) { return value->type == VALUE_SCALAR && value->text[0]; }
+
+static bool is_rename(const struct value *value) {
+        if (value->type != VALUE_LIST)
+                return value->type == VALUE_NULL || is_name(value);
+        for (size_t i = 0; i < value->count; i++)
+                if (!is_name(value->items[i]))
+                        return false;
+        return true;
+}
+
+static void read_renames(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                         void *object) {
+        if (value->type != VALUE_MAP) {
+                wrong(reader, row, value, "a map from names to names");
+                return;
+        }
+        bool ok = true;
+        for (size_t i = 0; i < value->count; i++) {
+                if (is_rename(value->items[i]))
+                        continue;
+                report(reader->diagnostics, ERR_SCHEMA, &value->items[i]->place,
+                       "`%s` must be a name, a list of names or null, not %s", value->keys[i],
+                       value_describe(reader->arena, value->items[i]));
+                ok = false;
+        }
+        if (ok)
+                store_tree(object, row, value);
+}
+const struct schema_type type_renames = { "a map from names to names, lists of names or null", "object", NULL,
+                                          read_renames };
+
+// ---- addresses ----
+
+static void read_address(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                         void *object) {
+        struct in_addr address;
+        if (value->type != VALUE_SCALAR || inet_pton(AF_INET, value->text, &address) != 1 || address.s_addr == 0)
+                wrong(reader, row, value, "an IPv4 address");
+        else
+                memcpy(member(object, row->offset), &address, sizeof address);
+}
+#define OCTET "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+#define ADDRESS OCTET "\\." OCTET "\\." OCTET "\\." OCTET
+const struct schema_type type_address = { "an IPv4 address", "string", "^" ADDRESS "$", read_address };
+
+static bool parse_subnet(const char *text, struct in_addr *ret_address, long long *ret_prefix) {
+        char address[INET_ADDRSTRLEN];
+        size_t length = strcspn(text, "/");
+        if (length >= sizeof address || text[length] != '/')
+                return false;
+        memcpy(address, text, length);
+        address[length] = '\0';
+        return inet_pton(AF_INET, address, ret_address) == 1 && isdigit((unsigned char)text[length + 1]) &&
+               parse_number(text + length + 1, 10, ret_prefix) && *ret_prefix <= 32;
+}
+
+static void read_subnet(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                        void *object) {
+        struct in_addr address;
+        long long prefix;
+        if (value->type != VALUE_SCALAR || !parse_subnet(value->text, &address, &prefix)) {
+                wrong(reader, row, value, "a subnet such as 192.168.2.0/24");
+                return;
+        }
+        uint32_t mask = prefix == 0 ? 0 : UINT32_MAX << (32 - prefix);
+        struct in_addr network = { htonl(ntohl(address.s_addr) & mask) };
+        int stored = (int)prefix;
+        memcpy(member(object, row->offset), &network, sizeof network);
+        memcpy(member(object, row->second), &stored, sizeof stored);
+        if (network.s_addr == address.s_addr)
+                return;
+        char text[INET_ADDRSTRLEN];
+        report(reader->diagnostics, ERR_SCHEMA, &value->place, "`%s` has bits set beyond its prefix: %s", row->key,
+               value->text);
+        report_hint(reader->diagnostics, "did you mean `%s/%d`?", inet_ntop(AF_INET, &network, text, sizeof text),
+                    stored);
+}
+const struct schema_type type_subnet = { "an IPv4 subnet (address/prefix)", "string",
+                                         "^" ADDRESS "/([12]?[0-9]|3[0-2])$", read_subnet };
+
+static void read_address_range(const struct schema_reader *reader, const struct schema_field *row,
+                               const struct value *value, void *object) {
+        struct in_addr first = { 0 }, last = { 0 };
+        bool ok = value->type == VALUE_SCALAR && !has_control(value->text);
+        if (ok) {
+                size_t length = strcspn(value->text, "-");
+                auto_free char *start = xstrndup(value->text, length);
+                ok = value->text[length] == '-' && inet_pton(AF_INET, start, &first) == 1 &&
+                     inet_pton(AF_INET, value->text + length + 1, &last) == 1 && first.s_addr != 0;
+        }
+        if (!ok) {
+                wrong(reader, row, value, "a range such as 192.168.2.150-192.168.2.199");
+                return;
+        }
+        memcpy(member(object, row->offset), &first, sizeof first);
+        memcpy(member(object, row->second), &last, sizeof last);
+}
+const struct schema_type type_address_range = { "a range of IPv4 addresses (first-last)", "string",
+                                                "^" ADDRESS "-" ADDRESS "$", read_address_range };
+
+static bool parse_mac(const char *text, unsigned char mac[static 6]) {
+        char separator = text[0] && text[1] ? text[2] : '\0';
+        if ((separator != ':' && separator != '-') || strlen(text) != 17)
+                return false;
+        for (size_t i = 0; i < 6; i++) {
+                const char *pair = text + 3 * i;
+                if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1]) || (i < 5 && pair[2] != separator))
+                        return false;
+                mac[i] = (unsigned char)strtoul((char[]){ pair[0], pair[1], '\0' }, NULL, 16);
+        }
+        return true;
+}
+
+static void read_mac(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                     void *object) {
+        unsigned char mac[6];
+        static const unsigned char zeros[6];
+        bool has = true;
+        if (value->type != VALUE_SCALAR || !parse_mac(value->text, mac)) {
+                wrong(reader, row, value, "a MAC address such as 52:54:00:a8:02:47");
+        } else if ((mac[0] & 1) || memcmp(mac, zeros, sizeof mac) == 0) {
+                wrong(reader, row, value, "the MAC address of one interface (no group address, not all zeros)");
+        } else {
+                memcpy(member(object, row->offset), mac, sizeof mac);
+                memcpy(member(object, row->second), &has, sizeof has);
+        }
+}
+const struct schema_type type_mac = { "a MAC address", "string", "^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$", read_mac };
+
+// ---- tables ----
+
+static void read_table(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                       void *object) {
+        schema_read(reader, row->table, value, member(object, row->offset));
+}
+const struct schema_type type_table = { "a map", "object", NULL, read_table };
+
+static void read_tables(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
+                        void *object) {
+        if (value->type != VALUE_LIST) {
+                wrong(reader, row, value, "a list of maps");
+                return;
+        }
+        char *array = arena_alloc(reader->arena, (value->count + 1) * row->table->size);
+        for (size_t i = 0; i < value->count; i++)
+                schema_read(reader, row->table, value->items[i], array + i * row->table->size);
+        memcpy(member(object, row->offset), &array, sizeof array);
+        memcpy(member(object, row->second), &value->count, sizeof value->count);
+}
+const struct schema_type type_tables = { "a list of maps", "array", NULL, read_tables };

@@ -1,0 +1,145 @@
+// What templates see.
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "profile/internal.h"
+
+static void set_text(struct arena *arena, struct value *map, const char *key, const char *text) {
+        value_set(arena, map, key, value_scalar(arena, text ? text : ""));
+}
+
+static void set_number(struct arena *arena, struct value *map, const char *key, long number) {
+        value_set(arena, map, key, value_scalar(arena, arena_printf(arena, "%ld", number)));
+}
+
+const char *address_text(struct arena *arena, struct in_addr address) {
+        char text[INET_ADDRSTRLEN] = "";
+        if (address.s_addr != 0)
+                inet_ntop(AF_INET, &address, text, sizeof text);
+        return arena_strdup(arena, text);
+}
+
+static struct in_addr netmask(int prefix) {
+        return (struct in_addr){ htonl(prefix == 0 ? 0 : UINT32_MAX << (32 - prefix)) };
+}
+
+static const char *mac_text(struct arena *arena, const struct node *node) {
+        const unsigned char *mac = node->mac;
+        if (!node->has_mac)
+                return "";
+        return arena_printf(arena, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
+static struct value *texts_value(struct arena *arena, const struct strings *texts) {
+        struct value *list = value_list(arena);
+        for (size_t i = 0; i < texts->count; i++)
+                value_append(arena, list, value_scalar(arena, texts->items[i]));
+        return list;
+}
+
+static void set_network(struct arena *arena, struct value *map, const struct network *network) {
+        set_number(arena, map, "prefix", network->prefix);
+        set_text(arena, map, "netmask", network->prefix ? address_text(arena, netmask(network->prefix)) : "0.0.0.0");
+        set_text(arena, map, "gateway", address_text(arena, network->gateway));
+}
+
+// Position among the nodes of its role, from 0: VRRP priorities and the like come from it.
+static size_t node_index(const struct cluster *cluster, const struct node *node) {
+        const struct role *role = &cluster->roles[node->role];
+        size_t index = 0;
+        while (index < role->node_count && &cluster->nodes[role->nodes[index]] != node)
+                index++;
+        return index;
+}
+
+static struct value *node_value(struct arena *arena, const struct cluster *cluster, const struct node *node) {
+        struct value *map = value_map(arena);
+        set_text(arena, map, "name", node->name);
+        set_text(arena, map, "role", cluster->roles[node->role].name);
+        set_text(arena, map, "ip", address_text(arena, node->ip));
+        set_text(arena, map, "mac", mac_text(arena, node));
+        set_text(arena, map, "id", node->id ? arena_printf(arena, "%d", node->id) : "");
+        set_number(arena, map, "index", (long)node_index(cluster, node));
+        set_network(arena, map, &cluster->networks[node->network]);
+        value_set(arena, map, "variables", (struct value *)node->variables);
+        return map;
+}
+
+struct value *node_scope(struct arena *arena, const struct cluster *cluster, const struct node *node) {
+        const struct network *network = &cluster->networks[node->network];
+        struct value *map = node_value(arena, cluster, node), *scope = value_map(arena);
+        set_text(arena, map, "hostname", node->name);
+        set_text(arena, map, "interface", "eth0");
+        set_text(arena, map, "network", network->name);
+        value_set(arena, map, "dns", texts_value(arena, &network->dns));
+        value_set(arena, scope, "node", map);
+        return scope;
+}
+
+static struct value *networks_value(struct arena *arena, const struct cluster *cluster) {
+        struct value *networks = value_map(arena);
+        for (size_t i = 0; i < cluster->network_count; i++) {
+                const struct network *network = &cluster->networks[i];
+                struct value *map = value_map(arena);
+                const char *address = network->address.s_addr ? address_text(arena, network->address) : "0.0.0.0";
+                set_text(arena, map, "name", network->name);
+                set_text(arena, map, "subnet", arena_printf(arena, "%s/%d", address, network->prefix));
+                set_text(arena, map, "address", address);
+                set_network(arena, map, network);
+                value_set(arena, map, "dns", texts_value(arena, &network->dns));
+                value_set(arena, networks, network->name, map);
+        }
+        return networks;
+}
+
+static struct value *vips_value(struct arena *arena, const struct cluster *cluster) {
+        struct value *vips = value_map(arena);
+        for (size_t i = 0; i < cluster->vip_count; i++) {
+                const struct vip *vip = &cluster->vips[i];
+                struct value *map = value_map(arena);
+                set_text(arena, map, "name", vip->name);
+                set_text(arena, map, "ip", address_text(arena, vip->ip));
+                set_number(arena, map, "vrrp_id", vip->vrrp_id);
+                set_number(arena, map, "prefix", cluster->networks[vip->network].prefix);
+                set_text(arena, map, "role", vip->role);
+                value_set(arena, vips, vip->name, map);
+        }
+        return vips;
+}
+
+static struct value *roles_value(struct arena *arena, const struct cluster *cluster, const struct value *nodes) {
+        struct value *roles = value_map(arena);
+        for (size_t i = 0; i < cluster->role_count; i++) {
+                const struct role *role = &cluster->roles[i];
+                struct value *map = value_map(arena), *members = value_list(arena);
+                for (size_t j = 0; j < role->node_count; j++)
+                        value_append(arena, members, nodes->items[role->nodes[j]]);
+                value_set(arena, map, "nodes", members);
+                set_number(arena, map, "count", (long)role->node_count);
+                set_number(arena, map, "quorum", (long)role->node_count / 2 + 1);
+                value_set(arena, roles, role->name, map);
+        }
+        return roles;
+}
+
+struct value *cluster_scope(struct cluster *cluster, const struct role *role) {
+        struct arena *arena = &cluster->arena;
+        struct value *scope = value_map(arena), *name = value_map(arena), *release = value_map(arena);
+        struct value *self = value_map(arena), *nodes = value_list(arena);
+        set_text(arena, name, "name", cluster->name);
+        set_text(arena, release, "name", cluster->release.name);
+        set_text(arena, release, "network", cluster->release.network);
+        value_set(arena, release, "variables", (struct value *)cluster->release.variables);
+        set_text(arena, self, "name", role->name);
+        for (size_t i = 0; i < cluster->node_count; i++)
+                value_append(arena, nodes, node_value(arena, cluster, &cluster->nodes[i]));
+        value_set(arena, scope, "cluster", name);
+        value_set(arena, scope, "release", release);
+        value_set(arena, scope, "role", self);
+        value_set(arena, scope, "variables", (struct value *)cluster->variables);
+        value_set(arena, scope, "networks", networks_value(arena, cluster));
+        value_set(arena, scope, "vips", vips_value(arena, cluster));
+        value_set(arena, scope, "nodes", nodes);
+        value_set(arena, scope, "roles", roles_value(arena, cluster, nodes));
+        return scope;
+}
