@@ -133,11 +133,11 @@ static json_t *call_ne(struct buf *error, json_t **arguments, size_t count) {
         return json_boolean(!json_equal(arguments[0], arguments[1]));
 }
 
-#define COMPARISON(name, operator)                                                                                     \
+#define COMPARISON(name, relation)                                                                                     \
         static json_t *call_##name(struct buf *error, json_t **arguments, size_t count) {                              \
                 (void)error;                                                                                           \
                 (void)count;                                                                                           \
-                return json_boolean(order(arguments[0], arguments[1]) operator0);                                      \
+                return json_boolean(order(arguments[0], arguments[1]) relation 0);                                     \
         }
 COMPARISON(lt, <)
 COMPARISON(le, <=)
