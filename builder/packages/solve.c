@@ -75,16 +75,21 @@ static bool attempt(struct packages *packages, const char *const *requests, size
 // File lists are ten times the size of primary.xml. The first attempt takes every file that only they could confirm for
 // granted; if its answer rests on one, or there is none, they are loaded and the question is asked again. A repository
 // without them is solved from primary.xml alone, strictly.
+static bool get_filelists(struct packages *packages, struct err *err) {
+        auto_err missing = { 0 };
+        if (pool_load_filelists(packages, &missing))
+                return true;
+        if (missing.kind != ERR_NETWORK)
+                return fail(err, missing.kind, 0, "%s", missing.text);
+        warning("file lists are not available, so files are looked for in primary metadata alone: %s", missing.text);
+        packages->filelists_refused = true;
+        return true;
+}
+
 static bool attempt_with_filelists(struct packages *packages, const char *const *requests, size_t count, Queue *ret_ids,
                                    struct err *err) {
-        auto_err missing = { 0 };
-        if (!pool_load_filelists(packages, &missing)) {
-                if (missing.kind == ERR_INTERRUPTED || missing.kind == ERR_DISK_FULL || missing.kind == ERR_CHECKSUM)
-                        return fail(err, missing.kind, 0, "%s", missing.text);
-                warning("file lists are not available, so files are looked for in primary metadata alone: %s",
-                        missing.text);
-                packages->filelists_refused = true;
-        }
+        if (!get_filelists(packages, err))
+                return false;
         paths_prepare(packages, true);
         packages->prepared = true;
         return attempt(packages, requests, count, ret_ids, err);
