@@ -38,6 +38,7 @@ struct artefact_build {
         const char
             *http_base; // URL that serves <build>/'s parent for iPXE, or NULL: relative to where boot.ipxe came from
         unsigned jobs;
+        struct file_sums *sums; // digests of what is published, found so far; artefacts_write()'s own
 };
 
 struct artefact_kind {

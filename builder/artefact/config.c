@@ -141,9 +141,12 @@ static bool config_write(struct artefact_build *build, struct artefact_role *rol
         return ok;
 }
 
+static const char *const needs[] = { "squashfs", NULL };
+
 const struct artefact_kind config_kind = {
         .name = "config",
         .description = "the configuration layer, loaded as one more initrd",
+        .needs = needs,
         .per_role = true,
         .write = config_write,
 };

@@ -200,9 +200,12 @@ static bool iso_write(struct artefact_build *build, struct artefact_role *role, 
         return fs_remove_tree(role->out, STAGE, ok ? err : &ignored) && ok;
 }
 
+static const char *const needs[] = { "kernel", "squashfs", "initrd", "config", NULL };
+
 const struct artefact_kind iso_kind = {
         .name = "iso",
         .description = "a hybrid ISO: BIOS, UEFI, USB stick",
+        .needs = needs,
         .per_role = true,
         .check = iso_check,
         .write = iso_write,

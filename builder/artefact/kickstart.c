@@ -116,9 +116,12 @@ static bool kickstart_write(struct artefact_build *build, struct artefact_role *
         return true;
 }
 
+static const char *const needs[] = { "squashfs", NULL };
+
 const struct artefact_kind kickstart_kind = {
         .name = "kickstart",
         .description = "install to disk with Anaconda, per role and per node",
+        .needs = needs,
         .check = kickstart_check,
         .write = kickstart_write,
 };

@@ -155,9 +155,12 @@ static bool pxe_write(struct artefact_build *build, struct artefact_role *none, 
         return write_menus(build, pxe, err);
 }
 
+static const char *const needs[] = { "kernel", "squashfs", "initrd", "config", NULL };
+
 const struct artefact_kind pxe_kind = {
         .name = "pxe",
         .description = "a tree for TFTP and HTTP servers: iPXE, pxelinux, GRUB",
+        .needs = needs,
         .check = pxe_check,
         .write = pxe_write,
 };

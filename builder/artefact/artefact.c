@@ -1,0 +1,123 @@
+#include "artefact/artefact.h"
+
+#include <string.h>
+
+#include "artefact/file_sums.h"
+#include "artefact/internal.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/parallel.h"
+#include "base/progress.h"
+
+// The order matters: config names the root's digest, iso and pxe take up what came before, and the last three list it
+// all.
+const struct artefact_kind *const artefact_kinds[] = {
+        &kernel_kind, &squashfs_kind,  &initrd_kind,   &config_kind, &iso_kind,
+        &pxe_kind,    &kickstart_kind, &manifest_kind, &sbom_kind,   &sums_kind,
+};
+const size_t artefact_kind_count = lengthof(artefact_kinds);
+
+// Packing keeps every core busy for one role; the second thread makes initrd and ISO of the role before.
+enum { ROLES_AT_ONCE = 2 };
+
+static bool is_named(const char *name, const struct strings *wanted) {
+        for (size_t i = 0; wanted && i < wanted->count; i++)
+                if (strcmp(wanted->items[i], name) == 0)
+                        return true;
+        return !wanted || wanted->count == 0;
+}
+
+static bool needs(const struct artefact_kind *kind, const char *name) {
+        for (const char *const *next = kind->needs; next && *next; next++)
+                if (strcmp(*next, name) == 0)
+                        return true;
+        return false;
+}
+
+// A kind is written if it is named, or if a later kind that is written needs it.
+static bool is_wanted(const struct artefact_kind *kind, const struct strings *wanted) {
+        if (is_named(kind->name, wanted))
+                return true;
+        for (size_t i = 0; i < artefact_kind_count; i++)
+                if (needs(artefact_kinds[i], kind->name) && is_wanted(artefact_kinds[i], wanted))
+                        return true;
+        return false;
+}
+
+static bool check_names(const struct strings *wanted, struct err *err) {
+        for (size_t i = 0; wanted && i < wanted->count; i++) {
+                bool known = false;
+                for (size_t j = 0; j < artefact_kind_count; j++)
+                        known = known || strcmp(artefact_kinds[j]->name, wanted->items[i]) == 0;
+                if (!known)
+                        return fail(err, ERR_USAGE, 0, "there is no kind of artefact called %s", wanted->items[i]);
+        }
+        return true;
+}
+
+bool artefacts_check(const struct artefact_build *build, const struct strings *wanted, struct err *err) {
+        if (!check_names(wanted, err))
+                return false;
+        for (size_t i = 0; i < artefact_kind_count; i++) {
+                const struct artefact_kind *kind = artefact_kinds[i];
+                if (is_wanted(kind, wanted) && kind->check && !kind->check(build, err))
+                        return wrap(err, "artefact %s", kind->name);
+        }
+        return true;
+}
+
+// A run of kinds that are all written for each role.
+struct stretch {
+        struct artefact_build *build;
+        const struct strings *wanted;
+        size_t first, end;
+};
+
+static bool write_one(struct artefact_build *build, const struct artefact_kind *kind, struct artefact_role *role,
+                      struct err *err) {
+        struct progress progress;
+        const char *name = role ? role->role->name : build->cluster->name;
+        auto_free char *step = xasprintf("%s %s", kind->name, name);
+        if (!interrupt_check(err))
+                return false;
+        progress_begin(&progress, step, "bytes", 0);
+        bool ok = kind->write(build, role, err);
+        progress_end(&progress);
+        return ok || wrap(err, "artefact %s of %s", kind->name, name);
+}
+
+static bool write_role(size_t index, void *context, struct err *err) {
+        const struct stretch *stretch = context;
+        for (size_t i = stretch->first; i < stretch->end; i++)
+                if (is_wanted(artefact_kinds[i], stretch->wanted) &&
+                    !write_one(stretch->build, artefact_kinds[i], &stretch->build->roles[index], err))
+                        return false;
+        return true;
+}
+
+static bool write_all(struct artefact_build *build, const struct strings *wanted, struct err *err) {
+        for (size_t i = 0; i < artefact_kind_count;) {
+                struct stretch stretch = { build, wanted, i, i };
+                while (stretch.end < artefact_kind_count && artefact_kinds[stretch.end]->per_role)
+                        stretch.end++;
+                unsigned jobs = build->jobs < ROLES_AT_ONCE ? build->jobs : ROLES_AT_ONCE;
+                if (stretch.end > i && !parallel_for(build->role_count, jobs ? jobs : 1, write_role, &stretch, err))
+                        return false;
+                i = stretch.end;
+                if (i < artefact_kind_count) {
+                        if (is_wanted(artefact_kinds[i], wanted) && !write_one(build, artefact_kinds[i], NULL, err))
+                                return false;
+                        i++;
+                }
+        }
+        return true;
+}
+
+bool artefacts_write(struct artefact_build *build, const struct strings *wanted, struct err *err) {
+        if (!check_names(wanted, err))
+                return false;
+        build->sums = file_sums_new();
+        bool ok = write_all(build, wanted, err);
+        file_sums_free(take_ptr(build->sums));
+        return ok;
+}

@@ -1,0 +1,104 @@
+#include "artefact/file_sums.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+
+// The change time tells a file that was written again from one that was not.
+struct known {
+        dev_t device;
+        ino_t inode;
+        struct timespec changed;
+        char sha256[DIGEST_HEX_SIZE];
+};
+
+struct file_sums {
+        struct known *items;
+        size_t count;
+};
+
+struct file_sums *file_sums_new(void) {
+        return xcalloc(1, sizeof(struct file_sums));
+}
+
+void file_sums_free(struct file_sums *sums) {
+        if (sums)
+                free(sums->items);
+        free(sums);
+}
+
+static struct known *find(const struct file_sums *sums, const struct stat *stat) {
+        for (size_t i = 0; i < sums->count; i++) {
+                struct known *known = &sums->items[i];
+                if (known->device == stat->st_dev && known->inode == stat->st_ino &&
+                    known->changed.tv_sec == stat->st_ctim.tv_sec && known->changed.tv_nsec == stat->st_ctim.tv_nsec)
+                        return known;
+        }
+        return NULL;
+}
+
+static struct known *remember(struct file_sums *sums, const struct stat *stat, const char *sha256) {
+        struct known *known = array_append(&sums->items, &sums->count);
+        *known = (struct known){ .device = stat->st_dev, .inode = stat->st_ino, .changed = stat->st_ctim };
+        memcpy(known->sha256, sha256, strlen(sha256) + 1);
+        return known;
+}
+
+// The squashfs kind digested the roots already, perhaps in a build long ago.
+static bool remember_roots(const struct artefact_build *build, struct err *err) {
+        for (size_t i = 0; i < build->role_count; i++) {
+                const struct artefact_role *role = &build->roles[i];
+                struct stat stat;
+                if (!role->root_sha256[0] || fstatat(role->out, "rootfs.squashfs", &stat, AT_SYMLINK_NOFOLLOW) < 0)
+                        continue;
+                if ((uint64_t)stat.st_size != role->root_size_bytes)
+                        return fail(err, ERR_INTERNAL, 0, "%s/rootfs.squashfs changed while it was published",
+                                    role->role->name);
+                if (!find(build->sums, &stat))
+                        remember(build->sums, &stat, role->root_sha256);
+        }
+        return true;
+}
+
+struct listing {
+        struct file_sums *sums;
+        struct published_list *list;
+};
+
+static bool list_file(const struct fs_entry *entry, void *context, struct err *err) {
+        struct listing *listing = context;
+        if (!S_ISREG(entry->stat->st_mode))
+                return true;
+        struct known *known = find(listing->sums, entry->stat);
+        if (!known) {
+                char sha256[DIGEST_HEX_SIZE];
+                if (!digest_file("sha256", entry->parent, entry->name, sha256, err))
+                        return false;
+                known = remember(listing->sums, entry->stat, sha256);
+        }
+        struct published *published = array_append(&listing->list->items, &listing->list->count);
+        published->path = xstrdup(entry->path);
+        published->size_bytes = (uint64_t)entry->stat->st_size;
+        memcpy(published->sha256, known->sha256, sizeof known->sha256);
+        return true;
+}
+
+bool file_sums_list(struct artefact_build *build, struct published_list *ret, struct err *err) {
+        struct published_list list = { 0 };
+        struct listing listing = { build->sums, &list };
+        if (!remember_roots(build, err) || !fs_walk(build->out, list_file, &listing, err)) {
+                published_list_release(&list);
+                return false;
+        }
+        *ret = list;
+        return true;
+}
+
+void published_list_release(struct published_list *list) {
+        for (size_t i = 0; i < list->count; i++)
+                free(list->items[i].path);
+        free(list->items);
+}

@@ -1,0 +1,26 @@
+// SHA-256 digests of published files, each computed once: a file with several names, or one that was digested when it
+// was written, is not read again.
+#ifndef KILN_ARTEFACT_FILE_SUMS_H
+#define KILN_ARTEFACT_FILE_SUMS_H
+
+#include "artefact/artefact.h"
+#include "base/digest.h"
+
+struct published {
+        char *path; // below the build
+        uint64_t size_bytes;
+        char sha256[DIGEST_HEX_SIZE];
+};
+struct published_list {
+        struct published *items; // in the order of the tree walk
+        size_t count;
+};
+
+struct file_sums *file_sums_new(void);
+void file_sums_free(struct file_sums *sums);
+
+// Everything below build->out, with its digest.
+must_check bool file_sums_list(struct artefact_build *build, struct published_list *ret, struct err *err);
+void published_list_release(struct published_list *list);
+
+#endif

@@ -1,0 +1,128 @@
+// manifest.json: what was built from what. Keys are sorted and nothing in it depends on the machine. The file lists are
+// copied as text (file_list.h): some hundred thousand files need no tree in memory.
+//
+//     { "artefacts": [{path, sha256, size}], "build", "cluster", "format": 1, "release",
+//       "roles": { NAME: { "configuration": [file], "files": [file], "kernel": {image, version},
+//                          "packages": [{nevra, repository, sha256, ...}], "root": {sha256, size} } },
+//       "source_date_epoch": 1450051200 }
+#include <fcntl.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "artefact/file_list.h"
+#include "artefact/file_sums.h"
+#include "artefact/internal.h"
+#include "base/fs.h"
+#include "base/mem.h"
+
+#define MANIFEST_NAME "manifest.json"
+
+static void append_json(struct buf *to, json_t *object) {
+        auto_free char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+        json_decref(object);
+        buf_append_text(to, text ? text : "null");
+}
+
+// Lines of JSON as the elements of an array.
+static void append_lines(struct buf *to, const struct buf *lines) {
+        size_t length;
+        for (const char *line = buf_text(lines); *line; line += length + (line[length] == '\n')) {
+                length = strcspn(line, "\n");
+                buf_append_text(to, line == buf_text(lines) ? "" : ",\n");
+                buf_append(to, line, length);
+        }
+}
+
+static bool append_artefacts(struct artefact_build *build, struct buf *to, struct err *err) {
+        struct published_list list = { 0 };
+        if (!file_sums_list(build, &list, err))
+                return false;
+        for (size_t i = 0; i < list.count; i++) {
+                const struct published *file = &list.items[i];
+                buf_append_text(to, i ? ",\n" : "\n");
+                append_json(to, json_pack("{ss ss sI}", "path", file->path, "sha256", file->sha256, "size",
+                                          (json_int_t)file->size_bytes));
+        }
+        published_list_release(&list);
+        return true;
+}
+
+static void append_packages(const struct package_set *set, struct buf *to) {
+        for (size_t i = 0; i < set->count; i++) {
+                const struct package *package = &set->items[i];
+                json_t *object = json_pack(
+                    "{ss ss ss ss ss sI sI}", "name", package->name, "nevra", package->nevra, "arch", package->arch,
+                    "repository", package->repository->name, package->checksum_type, package->checksum, "size",
+                    (json_int_t)package->size_bytes, "installed_size", (json_int_t)package->installed_bytes);
+                buf_append_text(to, i ? ",\n" : "\n");
+                append_json(to, object);
+        }
+}
+
+static bool append_role(struct artefact_build *build, const struct artefact_role *role, struct buf *to,
+                        struct err *err) {
+        auto_buf files = { 0 };
+        auto_buf configuration = { 0 };
+        if (role->root_sha256[0] && !squashfs_read_files(build, role, &files, err))
+                return false;
+        if (!file_list_scan(role->config, &configuration, err))
+                return wrap(err, "configuration layer of role %s", role->role->name);
+        append_json(to, json_string(role->role->name));
+        buf_append_text(to, ":{\n\"configuration\":[\n");
+        append_lines(to, &configuration);
+        buf_append_text(to, "],\n\"files\":[\n");
+        append_lines(to, &files);
+        buf_append_text(to, "],\n\"kernel\":");
+        append_json(to, json_pack("{ss ss}", "image", role->kernel_path, "version", role->kernel_version));
+        buf_append_text(to, ",\n\"packages\":[");
+        append_packages(role->packages, to);
+        buf_append_text(to, "],\n\"root\":");
+        append_json(to, json_pack("{ss sI}", "sha256", role->root_sha256, "size", (json_int_t)role->root_size_bytes));
+        buf_append_char(to, '}');
+        return true;
+}
+
+static int by_name(const void *left, const void *right) {
+        const struct artefact_role *const *a = left, *const *b = right;
+        return strcmp((*a)->role->name, (*b)->role->name);
+}
+
+static bool append_roles(struct artefact_build *build, struct buf *to, struct err *err) {
+        auto_free const struct artefact_role **sorted = xcalloc(build->role_count + 1, sizeof *sorted);
+        for (size_t i = 0; i < build->role_count; i++)
+                sorted[i] = &build->roles[i];
+        qsort(sorted, build->role_count, sizeof *sorted, by_name);
+        for (size_t i = 0; i < build->role_count; i++) {
+                buf_append_text(to, i ? ",\n" : "\n");
+                if (!append_role(build, sorted[i], to, err))
+                        return false;
+        }
+        return true;
+}
+
+static bool manifest_write(struct artefact_build *build, struct artefact_role *none, struct err *err) {
+        (void)none;
+        auto_buf text = { 0 };
+        buf_append_text(&text, "{\"artefacts\":[");
+        if (!append_artefacts(build, &text, err))
+                return false;
+        buf_append_text(&text, "],\n\"build\":");
+        append_json(&text, json_string(build->build_id));
+        buf_append_text(&text, ",\n\"cluster\":");
+        append_json(&text, json_string(build->cluster->name));
+        buf_append_text(&text, ",\n\"format\":1,\n\"release\":");
+        append_json(&text, json_string(build->cluster->release.name));
+        buf_append_text(&text, ",\n\"roles\":{");
+        if (!append_roles(build, &text, err))
+                return false;
+        buf_printf(&text, "},\n\"source_date_epoch\":%lld}\n", (long long)build->source_date_epoch);
+        if (text.overflow)
+                return fail(err, ERR_INTERNAL, 0, "the manifest is too large");
+        return fs_write_atomic(build->out, MANIFEST_NAME, text.data, text.size, 0644, err);
+}
+
+const struct artefact_kind manifest_kind = {
+        .name = "manifest",
+        .description = "every package and every file, with digests",
+        .write = manifest_write,
+};

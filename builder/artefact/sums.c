@@ -1,0 +1,22 @@
+// SHA256SUMS, for `sha256sum -c`: every published file but itself.
+#include "artefact/file_sums.h"
+#include "artefact/internal.h"
+#include "base/fs.h"
+
+static bool sums_write(struct artefact_build *build, struct artefact_role *none, struct err *err) {
+        (void)none;
+        struct published_list list = { 0 };
+        auto_buf text = { 0 };
+        if (!file_sums_list(build, &list, err))
+                return false;
+        for (size_t i = 0; i < list.count; i++)
+                buf_printf(&text, "%s  %s\n", list.items[i].sha256, list.items[i].path);
+        published_list_release(&list);
+        return fs_write_atomic(build->out, "SHA256SUMS", buf_text(&text), text.size, 0644, err);
+}
+
+const struct artefact_kind sums_kind = {
+        .name = "sums",
+        .description = "SHA256SUMS of everything published",
+        .write = sums_write,
+};
