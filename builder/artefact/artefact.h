@@ -42,9 +42,11 @@ struct artefact_build {
 };
 
 struct artefact_kind {
-        const char *name; // "squashfs", "initrd", "config", "iso", "pxe", "kickstart", "manifest", "sums"
+        const char
+            *name; // "kernel", "squashfs", "initrd", "config", "iso", "pxe", "kickstart", "manifest", "sbom", "sums"
         const char *description;
-        bool per_role; // write is called for every role; else once with role NULL
+        const char *const *needs; // kinds that it builds on, NULL-terminated, written with it; NULL: none
+        bool per_role;            // write is called for every role; else once with role NULL
         bool (*check)(const struct artefact_build *build, struct err *err); // may be NULL
         bool (*write)(struct artefact_build *build, struct artefact_role *role, struct err *err);
 };
