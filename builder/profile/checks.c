@@ -90,8 +90,6 @@ static void check_file(struct loader *loader, const struct value *row, const str
         else if (count > 1)
                 report(loader->diagnostics, ERR_SCHEMA, &seen[1]->place,
                        "`%s` has more than one of `content`, `source` and `link`", file->path);
-        else if (file->link && file->is_template)
-                report(loader->diagnostics, ERR_SCHEMA, schema_place(row, "template"), "a link cannot be a template");
         else if (file->link && !file->link[0])
                 report(loader->diagnostics, ERR_SCHEMA, schema_place(row, "link"), "`link` is empty");
 }

@@ -79,7 +79,7 @@ struct file {
         const char *path;           // absolute, in the image
         const char *content;        // literal text; or NULL
         const char *source;         // absolute path on the build host; or NULL
-        const char *link;           // symbolic link target instead of both; or NULL
+        const char *link;           // symbolic link target instead of both, already rendered; or NULL
         bool is_template;           // render before writing
         int mode;                   // -1: 0644, or 0755 if the source is executable
         const char *owner, *group;  // names or numbers in the image; "root" by default

@@ -42,7 +42,7 @@ static const struct schema_field file_rows[] = {
         { "content", "what is in it", &type_text, MEMBER(file, content) },
         { "source", "file to copy, relative to the role file", &type_text, MEMBER(file, source) },
         { "link", "target of a symbolic link", &type_text, MEMBER(file, link) },
-        { "template", "render it", &type_bool, MEMBER(file, is_template), .fallback = "false" },
+        { "template", "render it (of a link: its target, for the build)", &type_bool, MEMBER(file, is_template), .fallback = "false" },
         { "mode", "mode, octal; absent: 0644, or 0755 for an executable source", &type_mode, MEMBER(file, mode) },
         OWNER_ROWS(file, "root"),
 };

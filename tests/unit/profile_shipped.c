@@ -1,0 +1,39 @@
+// The profiles that kiln ships: they load for both releases, and every template renders in both phases (cluster_load
+// renders each of them for the build and for each node).
+#include <unistd.h>
+
+#include "profile/profile.h"
+#include "tests/unit/test.h"
+
+static struct cluster *load(const char *release) {
+        struct profile_options options = { .release = release };
+        struct cluster *cluster = NULL;
+        EXPECT_OK(cluster_load("profiles/cluster.yaml", &options, &cluster, err));
+        return cluster;
+}
+
+static void check_article(const char *release) {
+        struct cluster *cluster = load(release);
+        if (!cluster)
+                return;
+        EXPECT_TEXT(cluster->release.name, release);
+        EXPECT(cluster->node_count >= 9);
+        const struct node *master = cluster_find_node(cluster, "master101");
+        EXPECT(master != NULL);
+        if (master) {
+                EXPECT_TEXT(cluster->roles[master->role].name, "master");
+                EXPECT(master->id == 1);
+        }
+        const struct role *role = cluster_find_role(cluster, "master");
+        EXPECT(role && role->ensemble && role->node_count == 3);
+        cluster_free(cluster);
+}
+
+static void loads_for_lab(void) { check_article("lab"); }
+static void loads_for_centos(void) { check_article("centos-7.2"); }
+
+int main(void) {
+        RUN(loads_for_lab);
+        RUN(loads_for_centos);
+        return test_done();
+}
