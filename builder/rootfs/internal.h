@@ -16,13 +16,13 @@ char *sandbox_mapping(void);
 
 // ---- overlay.c ----
 
-// Makes an overlay mount that is attached nowhere; it ends when its descriptors are closed. `lowers` are directories, topmost
-// first. `upper` and `work` are -1 for a read-only one (then two lowers at least).
+// Makes an overlay mount that is attached nowhere; it ends when its descriptors are closed. `lowers` are directories,
+// topmost first. `upper` and `work` are -1 for a read-only one (then two lowers at least).
 must_check bool overlay_open(const int *lowers, size_t lower_count, int upper, int work, int *ret_fd, struct err *err);
 // A detached copy of one directory's mount, `read_only` or not; never its submounts, no devices, no setuid.
 must_check bool overlay_bind(int dir, bool read_only, int *ret_fd, struct err *err);
-// Removes the attributes that overlayfs left in an upper directory over `lower`. REFERENCE for a directory that replaces one
-// of `lower`: a plain archive could not carry the mark that says so.
+// Removes the attributes that overlayfs left in an upper directory over `lower`. REFERENCE for a directory that
+// replaces one of `lower`: a plain archive could not carry the mark that says so.
 must_check bool overlay_clean_upper(int upper, int lower, struct err *err);
 
 // ---- container.c ----
@@ -30,13 +30,13 @@ must_check bool overlay_clean_upper(int upper, int lower, struct err *err);
 // A child that sees nothing of the host: own pid, ipc, uts, network, cgroup and mount namespaces, few capabilities.
 struct container_channel;
 struct container {
-        int root;                  // becomes "/": a mount that is attached nowhere (overlay.c), used once
-        const char *files;         // absolute directory that `work` may read through its descriptor; or NULL
-        bool (*prepare)(void *context, struct err *err);                                // sees the host's files still; may be NULL
+        int root;          // becomes "/": a mount that is attached nowhere (overlay.c), used once
+        const char *files; // absolute directory that `work` may read through its descriptor; or NULL
+        bool (*prepare)(void *context, struct err *err); // sees the host's files still; may be NULL
         bool (*work)(void *context, int files, struct container_channel *channel, struct err *err);
         void *context;
         int64_t source_date_epoch;
-        struct progress *progress;  // or NULL
+        struct progress *progress; // or NULL
 };
 // Ends with work()'s error; on Ctrl-C everything in the container is killed and waited for.
 must_check bool container_run(const struct container *container, struct err *err);
@@ -49,10 +49,10 @@ _Noreturn void container_abort(struct container_channel *channel, struct err *er
 // ---- transaction.c ----
 
 struct transaction {
-        int root;  // a mount, as a container's
+        int root; // a mount, as a container's
         const struct package *const *packages;
         size_t package_count;
-        const char *rpmdb;  // release->rpmdb
+        const char *rpmdb; // release->rpmdb
         int64_t source_date_epoch;
         struct progress *progress;
 };
@@ -62,7 +62,7 @@ must_check bool transaction_run(const struct transaction *transaction, struct er
 
 // How a release's rpm keeps its database. `finish` runs inside the container when librpm has closed it.
 struct rpmdb_backend {
-        const char *name, *macro;  // release->rpmdb, %_db_backend
+        const char *name, *macro; // release->rpmdb, %_db_backend
         bool (*finish)(int64_t source_date_epoch, struct err *err);
 };
 must_check bool rpmdb_find(const char *name, const struct rpmdb_backend **ret, struct err *err);
@@ -78,24 +78,25 @@ must_check bool normalise_tree(int dir, int64_t started, int64_t source_date_epo
 struct config {
         struct cluster *cluster;
         const struct role *role;
-        int root;  // the writable merged tree
+        int root; // the writable merged tree
         int64_t source_date_epoch;
         const char *build_id;
         struct value *scope;
         struct kept_template {
                 const char *path, *source;
                 unsigned mode, uid, gid;
-        } *kept;
+        } * kept;
         size_t kept_count;
         struct arena arena;
 };
 
 // "file:line:column: " before the message, as everywhere that a user's text is wrong.
 bool fail_at(struct err *err, enum err_kind kind, const struct place *place, const char *format, ...)
-        __attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5)));
 
 // Files inside the merged tree. Links of the image are followed as if it were "/".
-must_check bool tree_open_parent(int root, const char *path, bool create, int *ret_fd, const char **ret_name, struct err *err);
+must_check bool tree_open_parent(int root, const char *path, bool create, int *ret_fd, const char **ret_name,
+                                 struct err *err);
 must_check bool tree_write(int root, const char *path, const void *data, size_t size, unsigned mode, unsigned uid,
                            unsigned gid, struct err *err);
 must_check bool tree_link(int root, const char *path, const char *target, struct err *err);
@@ -103,19 +104,19 @@ must_check bool tree_mkdir(int root, const char *path, unsigned mode, unsigned u
 must_check bool tree_remove(int root, const char *path, struct err *err);
 // An absent file is empty text.
 must_check bool tree_read(int root, const char *path, struct buf *ret_text, struct err *err);
-bool tree_exists(int root, const char *path);  // the last link is not followed
+bool tree_exists(int root, const char *path); // the last link is not followed
 
 // Numeric ids of names in the image ("root", "zk", "480"). False with ERR_REFERENCE and the nearest name.
-must_check bool accounts_resolve(int root, const char *owner, const char *group, const struct place *place, unsigned *ret_uid,
-                                 unsigned *ret_gid, struct err *err);
+must_check bool accounts_resolve(int root, const char *owner, const char *group, const struct place *place,
+                                 unsigned *ret_uid, unsigned *ret_gid, struct err *err);
 must_check bool accounts_write(struct config *config, struct err *err);
 
 // A unit as systemd's [Install] section sees it.
 struct unit {
-        char *name;      // "getty@tty1.service"
-        char *file;      // path in the image, absolute: "/usr/lib/systemd/system/getty@.service"
+        char *name; // "getty@tty1.service"
+        char *file; // path in the image, absolute: "/usr/lib/systemd/system/getty@.service"
         bool masked, has_install;
-        struct buf wanted_by, required_by, alias, also, default_instance;  // words between single spaces
+        struct buf wanted_by, required_by, alias, also, default_instance; // words between single spaces
 };
 // False only on I/O errors; `ret->file` is NULL when there is no such unit.
 must_check bool unit_load(int root, const char *name, struct unit *ret, struct err *err);
@@ -125,6 +126,7 @@ must_check bool unit_enable(int root, const struct unit *unit, struct err *err);
 must_check bool unit_disable(int root, const char *name, struct err *err);
 must_check bool services_write(struct config *config, struct err *err);
 
+char *hosts_lines(const struct cluster *cluster); // heap: the inventory and the VIPs as hosts(5) lines
 must_check bool node_json_write(struct config *config, struct err *err);
 
 #endif

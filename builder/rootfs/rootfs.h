@@ -14,16 +14,16 @@ must_check bool sandbox_enter(struct err *err);
 
 // A layer: a directory in the cache that holds a root file system, or the overlay upper directory over its parent.
 struct layer {
-        const char *path;            // absolute directory of the tree (root, or upper)
-        const struct layer *parent;  // NULL: complete by itself
-        char key[65];                // hash of everything that decides it
-        bool fresh;                  // made in this run
+        const char *path;           // absolute directory of the tree (root, or upper)
+        const struct layer *parent; // NULL: complete by itself
+        char key[65];               // hash of everything that decides it
+        bool fresh;                 // made in this run
 };
 
 struct rootfs_options {
-        const char *cache;           // absolute
+        const char *cache; // absolute
         const struct release *release;
-        int64_t source_date_epoch;   // every time stamp in the image
+        int64_t source_date_epoch; // every time stamp in the image
 };
 
 // Finds or makes the layer of `set` over `parent` (which holds `parent_set`): packages of `set` that are not in
@@ -36,17 +36,19 @@ must_check bool layer_install(const struct rootfs_options *options, const struct
 // Mounts a layer (parents below it) read-only at a new temporary directory and opens it. In the build's
 // mount namespace only.
 struct mounted {
-        int fd;            // the root directory
+        int fd; // the root directory
         char *path;
 };
-must_check bool layer_mount(const struct rootfs_options *options, const struct layer *layer, struct mounted *ret, struct err *err);
+must_check bool layer_mount(const struct rootfs_options *options, const struct layer *layer, struct mounted *ret,
+                            struct err *err);
 void layer_unmount(struct mounted *mounted);
 
 // The configuration layer of a role over a mounted root: overlays, rendered files, templates left for the node, users,
-// services, presets, default target, sysctl, removed paths, /etc/machine-id, node.json, kiln-node and its unit. `work` is an
-// empty directory that becomes the overlay's upper directory (not the root of a mount: a scratch directory is made beside
-// it for a moment). Whiteouts are character devices 0:0, also as a plain user, which the caller packs as such. Owners are
-// the final numeric ids, every time stamp is `source_date_epoch`. Errors: REFERENCE (unit, user, group, file), TEMPLATE.
+// services, presets, default target, sysctl, removed paths, /etc/machine-id, node.json, kiln-node and its unit. `work`
+// is an empty directory that becomes the overlay's upper directory (not the root of a mount: a scratch directory is
+// made beside it for a moment). Whiteouts are character devices 0:0, also as a plain user, which the caller packs as
+// such. Owners are the final numeric ids, every time stamp is `source_date_epoch`. Errors: REFERENCE (unit, user,
+// group, file), TEMPLATE.
 must_check bool config_layer_write(struct cluster *cluster, const struct role *role, int root, const char *build_id,
                                    const char *kiln_node_path, int64_t source_date_epoch, int work, struct err *err);
 

@@ -1,0 +1,135 @@
+// Files inside a writable image. Every path is resolved as if the image were "/": its own links cannot lead outside.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "rootfs/internal.h"
+
+bool fail_at(struct err *err, enum err_kind kind, const struct place *place, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        auto_free char *text = xvasprintf(format, arguments);
+        va_end(arguments);
+        if (place && place->file)
+                return fail(err, kind, 0, "%s:%d:%d: %s", place->file, place->line, place->column, text);
+        return fail(err, kind, 0, "%s", text);
+}
+
+// Like fs_mkdirs, but below an image: existing directories keep their owner and mode, links are followed inside.
+static bool make_parents(int root, const char *path, struct err *err) {
+        auto_free char *copy = xstrdup(path);
+        for (char *slash = copy; (slash = strchr(slash + 1, '/'));) {
+                *slash = '\0';
+                struct err ignored = { 0 };
+                int fd = -1;
+                bool exists = fs_open_in_root(root, copy, O_PATH | O_DIRECTORY, 0, &fd, &ignored);
+                int number = ignored.number;
+                err_release(&ignored);
+                close_cleanup(&fd);
+                if (!exists && number == ENOENT) {
+                        if (!tree_mkdir(root, copy, 0755, 0, 0, err))
+                                return false;
+                } else if (!exists) {
+                        return fail(err, ERR_SYSTEM, number, "make the directory %s in the image", copy);
+                }
+                *slash = '/';
+        }
+        return true;
+}
+
+bool tree_open_parent(int root, const char *path, bool create, int *ret_fd, const char **ret_name, struct err *err) {
+        if (!fs_path_is_safe(path))
+                return fail(err, ERR_REFERENCE, 0, "%s leaves the image", path);
+        const char *slash = strrchr(path, '/');
+        const char *name = slash ? slash + 1 : path;
+        if (!*name)
+                return fail(err, ERR_REFERENCE, 0, "%s ends in \"/\"", path);
+        auto_free char *parent = slash && slash > path ? xstrndup(path, (size_t)(slash - path)) : xstrdup("/");
+        if (create && !make_parents(root, path, err))
+                return false;
+        *ret_name = name;
+        return fs_open_in_root(root, parent, O_RDONLY | O_DIRECTORY, 0, ret_fd, err);
+}
+
+static bool set_owner(int fd, const char *path, unsigned mode, unsigned uid, unsigned gid, struct err *err) {
+        // chown first: it clears the setuid bit
+        if (fchown(fd, uid, gid) < 0 || fchmod(fd, (mode_t)mode) < 0)
+                return fail(err, ERR_SYSTEM, errno, "set the owner and mode of %s", path);
+        return true;
+}
+
+bool tree_write(int root, const char *path, const void *data, size_t size, unsigned mode, unsigned uid, unsigned gid,
+                struct err *err) {
+        auto_close int parent = -1;
+        auto_close int file = -1;
+        const char *name;
+        struct stat stat;
+        if (!tree_open_parent(root, path, true, &parent, &name, err))
+                return false;
+        if (fstatat(parent, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(stat.st_mode))
+                return fail(err, ERR_REFERENCE, 0, "%s is a directory in the image", path);
+        if (unlinkat(parent, name, 0) < 0 &&
+            errno != ENOENT) // a link is replaced, not followed; other hard links are left alone
+                return fail(err, ERR_SYSTEM, errno, "replace %s", path);
+        return fs_open(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &file, err) &&
+               fs_write_all(file, data, size, err) && set_owner(file, path, mode, uid, gid, err);
+}
+
+bool tree_link(int root, const char *path, const char *target, struct err *err) {
+        auto_close int parent = -1;
+        const char *name;
+        struct stat stat;
+        if (!tree_open_parent(root, path, true, &parent, &name, err))
+                return false;
+        if (fstatat(parent, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(stat.st_mode))
+                return fail(err, ERR_REFERENCE, 0, "%s is a directory in the image, and cannot become a link", path);
+        if ((unlinkat(parent, name, 0) < 0 && errno != ENOENT) || symlinkat(target, parent, name) < 0)
+                return fail(err, ERR_SYSTEM, errno, "make the link %s", path);
+        return true;
+}
+
+bool tree_mkdir(int root, const char *path, unsigned mode, unsigned uid, unsigned gid, struct err *err) {
+        auto_close int parent = -1;
+        auto_close int dir = -1;
+        const char *name;
+        if (!tree_open_parent(root, path, true, &parent, &name, err))
+                return false;
+        if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
+                return fail(err, ERR_SYSTEM, errno, "make the directory %s", path);
+        return fs_open_in_root(root, path, O_RDONLY | O_DIRECTORY, 0, &dir, err) &&
+               set_owner(dir, path, mode, uid, gid, err);
+}
+
+bool tree_remove(int root, const char *path, struct err *err) {
+        auto_close int parent = -1;
+        const char *name;
+        auto_err missing = { 0 };
+        if (!fs_path_is_safe(path))
+                return fail(err, ERR_REFERENCE, 0, "%s leaves the image", path);
+        if (!tree_open_parent(root, path, false, &parent, &name, &missing)) {
+                if (missing.number == ENOENT || missing.number == ENOTDIR)
+                        return true;
+                return fail(err, missing.kind, missing.number, "remove %s", path);
+        }
+        return fs_remove_tree(parent, name, err);
+}
+
+bool tree_read(int root, const char *path, struct buf *ret_text, struct err *err) {
+        auto_close int file = -1;
+        auto_err missing = { 0 };
+        if (!fs_open_in_root(root, path, O_RDONLY, 0, &file, &missing)) {
+                if (missing.number == ENOENT || missing.number == ENOTDIR)
+                        return true;
+                return fail(err, ERR_SYSTEM, missing.number, "read %s", path);
+        }
+        return buf_read_fd(ret_text, file, err) || wrap(err, "%s", path);
+}
+
+bool tree_exists(int root, const char *path) {
+        auto_close int parent = -1;
+        const char *name;
+        auto_err ignored = { 0 };
+        return tree_open_parent(root, path, false, &parent, &name, &ignored) && fs_exists(parent, name);
+}
