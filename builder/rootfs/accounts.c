@@ -216,13 +216,18 @@ static bool join_groups(struct accounts *accounts, const struct user *user, stru
 }
 
 // A home that the image lacks is made; one that packages bring keeps its owner.
-static bool make_home(struct config *config, const struct user *user, struct err *err) {
+static bool make_home(struct config *config, const struct accounts *accounts, const struct user *user,
+                      struct err *err) {
+        size_t length;
         unsigned uid, gid;
-        if (!user->home || !*user->home || tree_exists(config->root, user->home))
+        const char *line = find_line(&accounts->passwd, user->name, &length);
+        if (!line || !user->home || !*user->home || strcmp(user->home, "/") == 0 ||
+            tree_exists(config->root, user->home))
                 return true;
-        auto_free char *owner = xstrdup(user->name);
-        return accounts_resolve(config->root, owner, owner, &user->place, &uid, &gid, err) &&
-               tree_mkdir(config->root, user->home, user->system ? 0755 : 0700, uid, gid, err);
+        if (sscanf(line, "%*[^:]:%*[^:]:%u:%u:", &uid, &gid) != 2)
+                return fail_at(err, ERR_REFERENCE, &user->place, "/etc/passwd holds a malformed line for %s",
+                               user->name);
+        return tree_mkdir(config->root, user->home, user->system ? 0755 : 0700, uid, gid, err);
 }
 
 // In place: the file keeps its owner and mode (0000 in EL, group shadow in others).
@@ -254,7 +259,7 @@ static bool write_accounts(struct config *config, struct accounts *accounts, str
             !write_table(config->root, &accounts->gshadow, 0000, err))
                 return false;
         for (size_t i = 0; i < role->user_count; i++)
-                if (!make_home(config, &role->users[i], err))
+                if (!make_home(config, accounts, &role->users[i], err))
                         return false;
         return true;
 }

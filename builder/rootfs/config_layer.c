@@ -64,15 +64,6 @@ static bool keep_template(struct config *config, const struct file *file, const 
                tree_remove(config->root, file->path, err);
 }
 
-// A later file at the same path replaces an earlier one, kept templates included.
-static void forget_kept(struct config *config, const char *path) {
-        size_t count = 0;
-        for (size_t i = 0; i < config->kept_count; i++)
-                if (strcmp(config->kept[i].path, path) != 0)
-                        config->kept[count++] = config->kept[i];
-        config->kept_count = count;
-}
-
 static bool write_file(struct config *config, const struct file *file, struct err *err) {
         auto_buf text = { .max = SOURCE_BYTES_MAX };
         unsigned mode, uid, gid;
@@ -98,7 +89,6 @@ static bool is_replaced_later(const struct role *role, size_t index) {
 static bool write_files(struct config *config, struct err *err) {
         const struct role *role = config->role;
         for (size_t i = 0; i < role->file_count; i++) {
-                forget_kept(config, role->files[i].path);
                 if (!is_replaced_later(role, i) && !write_file(config, &role->files[i], err))
                         return err->kind == ERR_TEMPLATE ? false
                                                          : wrap(err, "role %s: %s", role->name, role->files[i].path);

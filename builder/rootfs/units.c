@@ -287,7 +287,9 @@ static bool link_aliases(int root, const struct unit *unit, struct err *err) {
         for (const char *words = buf_text(&unit->alias); *words;) {
                 size_t length = strcspn(words, " ");
                 auto_free char *path = xasprintf("%s/%.*s", config_dir, (int)length, words);
-                if (strcmp(base_name(path), base_name(unit->file)) != 0 && !tree_link(root, path, unit->file, err))
+                bool fits = !strchr(unit->name, '@') || strchr(base_name(path), '@'); // systemd refuses others
+                if (fits && strcmp(base_name(path), base_name(unit->file)) != 0 &&
+                    !tree_link(root, path, unit->file, err))
                         return false;
                 words += length + (words[length] == ' ');
         }
