@@ -1,0 +1,65 @@
+// What boot.c, machine.c, network.c, accelerator.c and process.c share.
+#ifndef KILN_BOOT_INTERNAL_H
+#define KILN_BOOT_INTERNAL_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "boot/boot.h"
+
+#define QEMU "qemu-system-x86_64"
+
+enum medium { MEDIUM_PXE, MEDIUM_ISO, MEDIUM_USB };
+enum firmware { FIRMWARE_BIOS, FIRMWARE_UEFI };
+enum { MAC_SIZE = 18 };
+
+// A checked set of options. Strings are the arena's or the options'.
+struct machine {
+        struct arena arena;
+        const struct boot_options *options;
+        const struct node *node;
+        const struct role *role;
+        enum medium medium;
+        enum firmware firmware;
+        unsigned memory_mib;
+        char mac[MAC_SIZE];
+        const char *image;       // ISO; NULL for PXE
+        const char *kernel;      // the role's
+        const char *accelerator; // "tcg" or "kvm"
+        int variables;           // memfd with the UEFI variables, inherited by QEMU; -1 for BIOS
+};
+
+// A growing argv; memory is the arena's but for the list itself.
+struct arguments {
+        const char **items;
+        size_t count;
+};
+void arguments_add(struct arguments *arguments, const char *argument);
+void arguments_release(struct arguments *arguments);
+// QEMU separates suboptions by commas; one in a value is doubled. The arena's.
+const char *quote_commas(struct arena *arena, const char *text);
+
+// Checks all options and that the build holds what they need. The machine is to be released in any case.
+must_check bool machine_settle(const struct boot_options *options, struct machine *ret, struct err *err);
+// QEMU's argv, NULL-terminated. `accelerator` is set by then.
+must_check bool machine_arguments(struct machine *machine, struct arguments *ret, struct err *err);
+void machine_release(struct machine *machine);
+
+// The value of -netdev. ERR_USAGE for a network that is none of the kinds.
+must_check bool network_argument(struct machine *machine, const char **ret, struct err *err);
+
+// Decides "tcg" or "kvm". A probe takes seconds, so its result is kept for the run.
+must_check bool accelerator_choose(const char *wanted, const char *kernel, const char **ret, struct err *err);
+
+// Starts a program that dies with kiln, waits for it, passes on kiln's own end by a signal. With `output`, its standard
+// output and error go there and its input is empty; else all three are kiln's. `limit_ms` (0: none) ends it with
+// `*ret_timed_out` set. `keep_fd` (-1: none) stays open in it.
+struct process {
+        const char *const *argv;
+        struct buf *output;
+        int keep_fd, limit_ms;
+};
+must_check bool process_run(const struct process *process, bool *ret_timed_out, struct err *err);
+
+#endif

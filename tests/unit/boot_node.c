@@ -1,0 +1,230 @@
+// builder/boot: from options to QEMU's arguments, and a child that never outlives kiln.
+#include "boot/boot.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/fs.h"
+#include "base/progress.h"
+#include "boot/internal.h"
+#include "tests/unit/test.h"
+
+static char build_dir[] = "/tmp/kiln-boot-node.XXXXXX";
+
+static struct in_addr address(const char *text) {
+        struct in_addr ip;
+        inet_pton(AF_INET, text, &ip);
+        return ip;
+}
+
+static struct cluster *test_cluster(void) {
+        static struct network lan = { .name = "lan", .prefix = 24 };
+        static struct node nodes[2] = {
+                { .name = "master101", .mac = { 0x52, 0x54, 0, 0xa8, 2, 0x47 }, .has_mac = true },
+                { .name = "bare", .role = 0 }
+        };
+        static struct vip vip;
+        static struct role role = { .name = "master" };
+        static struct cluster cluster = { .name = "article",
+                                          .path = "cluster.yaml",
+                                          .networks = &lan,
+                                          .network_count = 1,
+                                          .vips = &vip,
+                                          .vip_count = 1,
+                                          .nodes = nodes,
+                                          .node_count = 2,
+                                          .roles = &role,
+                                          .role_count = 1 };
+        lan.address = address("192.168.2.0");
+        lan.gateway = address("192.168.2.1");
+        vip.ip = address("192.168.2.254");
+        nodes[0].ip = address("192.168.2.71");
+        nodes[1].ip = address("192.168.2.72");
+        return &cluster;
+}
+
+static void make_build(void) {
+        static const char *const files[] = { "master/vmlinuz", "master/article-master.iso", "pxe/boot.ipxe" };
+        auto_close int dir = -1;
+        EXPECT(mkdtemp(build_dir) != NULL);
+        EXPECT_OK(fs_open_dir(AT_FDCWD, build_dir, &dir, err));
+        for (size_t i = 0; i < lengthof(files); i++) {
+                EXPECT_OK(fs_mkdirs_for(dir, files[i], 0755, err));
+                EXPECT_OK(fs_write_atomic(dir, files[i], "x", 1, 0644, err));
+        }
+}
+
+// QEMU's arguments joined by spaces, or the error's text.
+static char *arguments_of(struct boot_options options, enum err_kind *ret_kind) {
+        struct machine machine;
+        struct arguments arguments = { 0 };
+        auto_err err = { 0 };
+        auto_buf joined = { 0 };
+        options.cluster = test_cluster();
+        options.artefacts = options.artefacts ? options.artefacts : build_dir;
+        options.node = options.node ? options.node : "master101";
+        bool ok = machine_settle(&options, &machine, &err);
+        machine.accelerator = "tcg";
+        ok = ok && machine_arguments(&machine, &arguments, &err);
+        for (size_t i = 0; ok && arguments.items[i]; i++)
+                buf_printf(&joined, "%s%s", i ? " " : "", arguments.items[i]);
+        if (!ok)
+                buf_append_text(&joined, err.text);
+        *ret_kind = err.kind;
+        arguments_release(&arguments);
+        machine_release(&machine);
+        return buf_take(&joined);
+}
+
+static void expect_argument(struct boot_options options, const char *part) {
+        enum err_kind kind;
+        auto_free char *text = arguments_of(options, &kind);
+        EXPECT(kind == ERR_NONE);
+        EXPECT(strstr(text, part) != NULL);
+        if (kind != ERR_NONE || !strstr(text, part))
+                printf("# wanted %s\n# in %s\n", part, text);
+}
+
+static void expect_refusal(struct boot_options options, enum err_kind wanted) {
+        enum err_kind kind;
+        auto_free char *text = arguments_of(options, &kind);
+        EXPECT(kind == wanted);
+        if (kind != wanted)
+                printf("# %s\n", text);
+}
+
+static void gives_the_inventory_s_mac_and_address(void) {
+        expect_argument((struct boot_options){ 0 }, "mac=52:54:00:a8:02:47,bootindex=1");
+        expect_argument((struct boot_options){ 0 }, "net=192.168.2.0/24,host=192.168.2.1");
+        expect_argument((struct boot_options){ 0 },
+                        "dhcpstart=192.168.2.71,hostname=master101,tftp=/tmp/kiln-boot-node.");
+        expect_argument((struct boot_options){ .mac = "52:54:00:FF:00:01" }, "mac=52:54:00:ff:00:01,");
+        // The VIP has the subnet's last address, so QEMU's name server takes the one before.
+        expect_argument((struct boot_options){ 0 }, "dns=192.168.2.253");
+}
+
+static void boots_a_node_without_a_mac_by_name(void) {
+        expect_argument((struct boot_options){ .node = "bare" }, "mac=52:54:00:a8:02:48,");
+        expect_argument((struct boot_options){ .node = "bare" }, "bootfile=node/bare.ipxe");
+        expect_argument((struct boot_options){ .node = "master101" }, "bootfile=boot.ipxe");
+        expect_argument((struct boot_options){ .entry = "role/master" }, "bootfile=role/master.ipxe");
+}
+
+static void knows_media_networks_and_serial_lines(void) {
+        expect_argument((struct boot_options){ .medium = "iso" }, "media=cdrom,file=/tmp/kiln-boot-node.");
+        expect_argument((struct boot_options){ .medium = "usb" }, "usb-storage,bus=usb.0,drive=medium");
+        expect_argument((struct boot_options){ .medium = "iso" }, "romfile=");
+        expect_argument((struct boot_options){ .network = "tap:tap0" }, "tap,id=lan,ifname=tap0,script=no");
+        expect_argument((struct boot_options){ .network = "bridge:br0" }, "bridge,id=lan,br=br0");
+        expect_argument((struct boot_options){ .serial = "unix:/a,b" }, "-serial unix:/a,,b,server=on");
+        expect_argument((struct boot_options){ .serial = "file:/x" }, "-serial file:/x");
+        expect_argument((struct boot_options){ .memory = "512" }, "-m 512 ");
+        const char *forwards[] = { "2222:22", "5050:5050" };
+        expect_argument((struct boot_options){ .forwards = { forwards, 2 } },
+                        "hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:5050-:5050");
+}
+
+static void refuses_what_it_does_not_know(void) {
+        const char *bad_forward[] = { "22" }, *big_forward[] = { "70000:22" }, *good_forward[] = { "1:2" };
+        expect_refusal((struct boot_options){ .node = "nobody" }, ERR_REFERENCE);
+        expect_refusal((struct boot_options){ .artefacts = "/nowhere" }, ERR_REFERENCE);
+        expect_refusal((struct boot_options){ .medium = "floppy" }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .firmware = "coreboot" }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .network = "wifi" }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .network = "tap:" }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .serial = "unix:" }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .serial = "tcp:1" }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .mac = "52:54:00:a8:02" }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .mac = "52:54:00:a8:02:47:00" }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .mac = "01:00:5e:00:00:01" }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .memory = "64" }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .memory = "-1" }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .memory = "2G" }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .entry = "../x" }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .entry = "node/bare", .medium = "iso" }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .forwards = { bad_forward, 1 } }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .forwards = { big_forward, 1 } }, ERR_USAGE);
+        expect_refusal((struct boot_options){ .forwards = { good_forward, 1 }, .network = "tap:x" }, ERR_USAGE);
+}
+
+static void chooses_the_accelerator_that_was_named(void) {
+        const char *chosen = NULL;
+        EXPECT_OK(accelerator_choose("tcg", "/nowhere", &chosen, err));
+        EXPECT_TEXT(chosen, "tcg");
+        auto_err err = { 0 };
+        EXPECT(!accelerator_choose("xen", "/nowhere", &chosen, &err) && err.kind == ERR_USAGE);
+}
+
+static bool run_shell(const char *script, int limit_ms, struct buf *output, bool *ret_timed_out, struct err *err) {
+        const char *argv[] = { "sh", "-c", script, NULL };
+        struct process process = { .argv = argv, .output = output, .keep_fd = -1, .limit_ms = limit_ms };
+        return process_run(&process, ret_timed_out, err);
+}
+
+static void ends_a_program_when_its_time_is_over(void) {
+        auto_buf output = { 0 };
+        bool timed_out;
+        int64_t started = monotonic_ms();
+        EXPECT_OK(run_shell("echo begun; exec sleep 60", 300, &output, &timed_out, err));
+        EXPECT(timed_out);
+        EXPECT(monotonic_ms() - started < 10000);
+        EXPECT_TEXT(buf_text(&output), "begun\n");
+        EXPECT_OK(run_shell("echo done; exit 3", 5000, &output, &timed_out, err));
+        EXPECT(!timed_out);
+}
+
+static void says_when_a_program_cannot_be_started(void) {
+        auto_err err = { 0 };
+        auto_buf output = { 0 };
+        bool timed_out;
+        const char *argv[] = { "kiln-has-no-such-program", NULL };
+        struct process process = { .argv = argv, .output = &output, .keep_fd = -1 };
+        EXPECT(!process_run(&process, &timed_out, &err));
+        EXPECT(err.kind == ERR_TOOL && err.hint != NULL);
+}
+
+// Whoever waits for the last writer of a pipe sees the grandchild end.
+static void leaves_no_program_behind_when_it_is_killed(void) {
+        int ends[2];
+        EXPECT(pipe(ends) == 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+                auto_err err = { 0 };
+                bool timed_out;
+                const char *argv[] = { "sh", "-c", "echo up; exec sleep 60", NULL };
+                dup2(ends[1], STDOUT_FILENO);
+                close(ends[0]);
+                close(ends[1]);
+                struct process process = { .argv = argv, .keep_fd = -1 };
+                _exit(process_run(&process, &timed_out, &err) ? 0 : 1);
+        }
+        close(ends[1]);
+        char text[16] = "";
+        EXPECT(read(ends[0], text, sizeof(text)) > 0);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        alarm(10);
+        EXPECT(read(ends[0], text, sizeof(text)) == 0);
+        alarm(0);
+        close(ends[0]);
+}
+
+int main(void) {
+        progress_setup(PROGRESS_QUIET);
+        make_build();
+        RUN(gives_the_inventory_s_mac_and_address);
+        RUN(boots_a_node_without_a_mac_by_name);
+        RUN(knows_media_networks_and_serial_lines);
+        RUN(refuses_what_it_does_not_know);
+        RUN(chooses_the_accelerator_that_was_named);
+        RUN(ends_a_program_when_its_time_is_over);
+        RUN(says_when_a_program_cannot_be_started);
+        RUN(leaves_no_program_behind_when_it_is_killed);
+        auto_err err = { 0 };
+        EXPECT(fs_remove_tree(AT_FDCWD, build_dir, &err));
+        return test_done();
+}
