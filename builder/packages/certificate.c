@@ -1,6 +1,7 @@
 // Reads what librpm's OpenPGP parser does not tell: when a key expires and whether it was revoked (RFC 4880,
 // sections 4.2, 5.2.3, 5.5.2). The signatures that say so are not checked: the certificate is the release's own, and a
 // false statement could only make kiln refuse a key.
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <string.h>
 
@@ -144,4 +145,31 @@ size_t certificate_read(const unsigned char *packets, size_t size, struct key_fa
                 }
         }
         return count;
+}
+
+// librpm decodes armored keys only, not signatures. The checksum line is ignored: the signature itself is checked.
+bool armor_decode(const char *text, const char *begin, struct buf *ret) {
+        const char *line = strstr(text, begin);
+        EVP_ENCODE_CTX *context = EVP_ENCODE_CTX_new();
+        int size = 0;
+        bool body = false;
+        bool ok = line && context;
+        if (ok)
+                EVP_DecodeInit(context);
+        for (line = ok ? strchr(line, '\n') : NULL; line && ok; line = strchr(line, '\n')) {
+                line++;
+                size_t length = strcspn(line, "\r\n");
+                if (*line == '=' || *line == '-')
+                        break;
+                if (body && length > 0) {
+                        char *room = buf_reserve(ret, length + 4);
+                        ok = room && length < INT32_MAX &&
+                             EVP_DecodeUpdate(context, (unsigned char *)room, &size, (const unsigned char *)line,
+                                              (int)length) >= 0;
+                        ret->size += ok ? (size_t)size : 0;
+                }
+                body |= length == 0; // header lines end with an empty one
+        }
+        EVP_ENCODE_CTX_free(context);
+        return ok && ret->size > 0;
 }

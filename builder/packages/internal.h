@@ -71,6 +71,9 @@ struct key_facts {
 // The primary key first, then its subkeys (RFC 4880). Returns how many, at most `max`.
 size_t certificate_read(const unsigned char *packets, size_t size, struct key_facts *ret, size_t max);
 
+// The bytes of an ASCII-armored block (RFC 4880, section 6.2) that begins with the line `begin`.
+bool armor_decode(const char *text, const char *begin, struct buf *ret);
+
 // ---- source.c: one repository ----
 
 struct metadata_file {

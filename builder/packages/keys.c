@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <rpm/rpmcrypto.h>
 #include <rpm/rpmkeyring.h>
+#include <rpm/rpmlog.h>
 #include <rpm/rpmpgp.h>
 #include <string.h>
 #include <time.h>
@@ -172,9 +173,17 @@ static void make_identity(struct keyring *keyring) {
         digest_final(digest, keyring->identity);
 }
 
+// librpm remarks on standard error what kiln says itself, with place and reason.
+static int discard_message(rpmlogRec record, rpmlogCallbackData data) {
+        (void)record;
+        (void)data;
+        return 0;
+}
+
 bool keyring_load(const struct repository *repository, const struct packages_options *options, struct keyring **ret,
                   struct err *err) {
         rpmInitCrypto();
+        rpmlogSetCallback(discard_message, NULL);
         struct keyring *keyring = xcalloc(1, sizeof *keyring);
         keyring->ring = rpmKeyringNew();
         keyring->repository = repository;
@@ -293,11 +302,8 @@ bool keyring_verify_detached(const struct keyring *keyring, const char *subject,
         struct span whole = { fd, 0, UINT64_MAX };
         if (signature->size > 0 && (signature->data[0] & 0x80))
                 return keyring_verify(keyring, subject, signature->data, signature->size, whole, err);
-        uint8_t *packets = NULL;
-        size_t size = 0;
-        if (pgpParsePkts(buf_text(signature), &packets, &size) != PGPARMOR_SIGNATURE)
+        auto_buf packets = { .max = KEY_FILE_MAX };
+        if (!armor_decode(buf_text(signature), "-----BEGIN PGP SIGNATURE-----", &packets))
                 return fail(err, ERR_SIGNATURE, 0, "%s: its signature cannot be read", subject);
-        bool ok = keyring_verify(keyring, subject, packets, size, whole, err);
-        free(packets);
-        return ok;
+        return keyring_verify(keyring, subject, packets.data, packets.size, whole, err);
 }

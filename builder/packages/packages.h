@@ -11,16 +11,16 @@
 struct package {
         const char *name, *version, *release, *arch;
         uint64_t epoch;
-        const char *nevra;          // name-[epoch:]version-release.arch, epoch only if not 0
+        const char *nevra; // name-[epoch:]version-release.arch, epoch only if not 0
         const struct repository *repository;
-        const char *location;       // href of primary.xml, relative to the base URL
-        const char *checksum_type, *checksum;  // "sha256", lower-case hex
+        const char *location;                 // href of primary.xml, relative to the base URL
+        const char *checksum_type, *checksum; // "sha256", lower-case hex
         uint64_t size_bytes, installed_bytes;
-        const char *path;           // verified file in the cache; NULL until packages_fetch()
+        const char *path; // verified file in the cache; NULL until packages_fetch()
 };
 
 struct package_set {
-        struct package *items;      // sorted by name, then nevra
+        struct package *items; // sorted by name, then nevra
         size_t count;
 };
 
@@ -37,17 +37,19 @@ must_check bool packages_open(const struct release *release, const struct packag
                               struct packages **ret, struct err *err);
 void packages_close(struct packages *packages);
 
-// Everything that must be installed for the requests ("bash", "@core", "java >= 1:1.8.0", "/usr/bin/awk") in an empty root, as dnf
-// would choose it without weak dependencies. PACKAGE names the nearest known name; SOLVE explains by libsolv's problem rules.
-// The set's memory is `packages`'.
+// Everything that must be installed for the requests ("bash", "@core", "java >= 1:1.8.0", "/usr/bin/awk") in an empty
+// root, as dnf would choose it without weak dependencies. PACKAGE names the nearest known name; SOLVE explains by
+// libsolv's problem rules. The set's memory is `packages`'.
 must_check bool packages_solve(struct packages *packages, const char *const *requests, size_t request_count,
                                struct package_set *ret, struct err *err);
 
-// Downloads what the cache lacks, in parallel with resume and retries, and verifies every file (size, checksum, header against
-// metadata, signature unless the repository's trust is DIGEST); sets each `path`. Errors: NETWORK, CHECKSUM, CORRUPT, SIGNATURE, DISK_FULL.
+// Downloads what the cache lacks, in parallel with resume and retries, and verifies every file (size, checksum, header
+// against metadata, signature unless the repository's trust is DIGEST); sets each `path`. Errors: NETWORK, CHECKSUM,
+// CORRUPT, SIGNATURE, DISK_FULL.
 must_check bool packages_fetch(struct packages *packages, struct package_set *set, struct err *err);
 
-// Unpacks the payload of a verified package below a directory, without scriptlets and without leaving it: for boot loader files.
+// Unpacks the payload of a verified package below a directory, without scriptlets and without leaving it: for boot
+// loader files.
 must_check bool package_extract(const struct package *package, int dir, struct err *err);
 
 // SHA-256 over the sorted nevras and checksums: the identity of a set.

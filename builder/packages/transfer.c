@@ -44,7 +44,7 @@ struct work {
         char curl_text[CURL_ERROR_SIZE];
 };
 
-struct run {
+struct batch {
         CURLM *multi;
         struct work *works;
         size_t count, running, finished;
@@ -170,7 +170,7 @@ static bool prepare_file(struct work *work, struct err *err) {
         return locked ? adopt_partial(work, err) : fail(err, ERR_LOCKED, 0, "%s is in use", work->partial);
 }
 
-static bool start(struct run *run, struct work *work, struct err *err) {
+static bool start(struct batch *batch, struct work *work, struct err *err) {
         if (work->fd < 0 && !prepare_file(work, err))
                 return false;
         work->easy = curl_easy_init();
@@ -187,8 +187,8 @@ static bool start(struct run *run, struct work *work, struct err *err) {
         work->found_wrong = false;
         work->curl_text[0] = '\0';
         work->stage = RUNNING;
-        run->running++;
-        curl_multi_add_handle(run->multi, work->easy);
+        batch->running++;
+        curl_multi_add_handle(batch->multi, work->easy);
         return true;
 }
 
@@ -210,11 +210,11 @@ static bool check_complete(struct work *work, struct err *err) {
                     transfer->checksum);
 }
 
-static bool publish(struct run *run, struct work *work, struct err *err) {
+static bool publish(struct batch *batch, struct work *work, struct err *err) {
         if (fchmod(work->fd, 0644) < 0 || rename(work->partial, work->transfer->path) < 0)
                 return fail(err, ERR_SYSTEM, errno, "rename %s", work->partial);
         work->stage = FINISHED;
-        run->finished++;
+        batch->finished++;
         return true;
 }
 
@@ -236,11 +236,11 @@ static void next_url(struct work *work) {
         } while (work->refused[work->url]);
 }
 
-static bool give_up(struct run *run, struct work *work, bool missing, struct err *err) {
+static bool give_up(struct batch *batch, struct work *work, bool missing, struct err *err) {
         work->transfer->missing = missing;
         if (missing && work->transfer->missing_ok) {
                 work->stage = FINISHED;
-                run->finished++;
+                batch->finished++;
                 unlink(work->partial);
                 return true;
         }
@@ -252,7 +252,7 @@ static bool give_up(struct run *run, struct work *work, bool missing, struct err
 }
 
 // Decides what becomes of a failed attempt: the same URL later, the next one, or the end.
-static bool retry(struct run *run, struct work *work, long status, struct err *err) {
+static bool retry(struct batch *batch, struct work *work, long status, struct err *err) {
         bool missing = status == 404 || status == 410;
         bool fresh_and_wrong = work->found_wrong && work->start == 0;
         if (missing || status == 401 || status == 403 || fresh_and_wrong)
@@ -262,24 +262,24 @@ static bool retry(struct run *run, struct work *work, long status, struct err *e
                         return false;
         }
         if (urls_left(work) == 0)
-                return give_up(run, work, missing, err);
+                return give_up(batch, work, missing, err);
         bool useful = work->have >= work->start + PROGRESS_BYTES && work->transfer->size_bytes;
         if (!useful || work->refused[work->url])
                 next_url(work);
         if (work->round >= ROUNDS)
-                return give_up(run, work, false, err);
+                return give_up(batch, work, false, err);
         work->stage = WAITING;
         return true;
 }
 
-static bool finish_attempt(struct run *run, struct work *work, CURLcode code, struct err *err) {
+static bool finish_attempt(struct batch *batch, struct work *work, CURLcode code, struct err *err) {
         long status = 0;
         curl_easy_getinfo(work->easy, CURLINFO_RESPONSE_CODE, &status);
-        curl_multi_remove_handle(run->multi, work->easy);
+        curl_multi_remove_handle(batch->multi, work->easy);
         curl_easy_cleanup(take_ptr(work->easy));
-        run->running--;
-        if (run->progress && work->have > work->start)
-                progress_add(run->progress, work->have - work->start);
+        batch->running--;
+        if (batch->progress && work->have > work->start)
+                progress_add(batch->progress, work->have - work->start);
         if (work->error.kind == ERR_DISK_FULL || work->error.kind == ERR_SYSTEM)
                 return fail(err, work->error.kind, 0, "%s: %s", work->transfer->name, work->error.text);
         if (code == CURLE_OK) {
@@ -287,50 +287,50 @@ static bool finish_attempt(struct run *run, struct work *work, CURLcode code, st
                         return false; // an empty answer to a range request
                 err_release(&work->error);
                 if (check_complete(work, &work->error))
-                        return publish(run, work, err);
+                        return publish(batch, work, err);
                 work->found_wrong = work->error.kind == ERR_CHECKSUM;
         } else if (!work->found_wrong) {
                 fail(&work->error, ERR_NETWORK, 0, "%s",
                      work->curl_text[0] ? work->curl_text : curl_easy_strerror(code));
         }
-        return retry(run, work, status, err);
+        return retry(batch, work, status, err);
 }
 
-static bool start_due(struct run *run, struct err *err) {
+static bool start_due(struct batch *batch, struct err *err) {
         int64_t now = monotonic_ms();
-        for (size_t i = 0; i < run->count && run->running < PARALLEL; i++) {
-                struct work *work = &run->works[i];
-                if (work->stage == WAITING && work->not_before_ms <= now && !start(run, work, err))
+        for (size_t i = 0; i < batch->count && batch->running < PARALLEL; i++) {
+                struct work *work = &batch->works[i];
+                if (work->stage == WAITING && work->not_before_ms <= now && !start(batch, work, err))
                         return false;
         }
         return true;
 }
 
-static bool run_all(struct run *run, struct err *err) {
-        while (run->finished < run->count) {
-                if (!interrupt_check(err) || !start_due(run, err))
+static bool run_all(struct batch *batch, struct err *err) {
+        while (batch->finished < batch->count) {
+                if (!interrupt_check(err) || !start_due(batch, err))
                         return false;
                 int running = 0;
-                curl_multi_perform(run->multi, &running);
+                curl_multi_perform(batch->multi, &running);
                 int left = 0;
-                for (CURLMsg *message; (message = curl_multi_info_read(run->multi, &left));) {
+                for (CURLMsg *message; (message = curl_multi_info_read(batch->multi, &left));) {
                         if (message->msg != CURLMSG_DONE)
                                 continue;
                         CURLcode code = message->data.result;
                         char *private = NULL;
                         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
-                        if (!finish_attempt(run, (struct work *)(void *)private, code, err))
+                        if (!finish_attempt(batch, (struct work *)(void *)private, code, err))
                                 return false;
                 }
-                if (run->finished < run->count && run->running == (size_t)running)
-                        curl_multi_poll(run->multi, NULL, 0, TICK_MS, NULL);
+                if (batch->finished < batch->count && batch->running == (size_t)running)
+                        curl_multi_poll(batch->multi, NULL, 0, TICK_MS, NULL);
         }
         return true;
 }
 
-static void work_release(struct run *run, struct work *work) {
+static void work_release(struct batch *batch, struct work *work) {
         if (work->easy) {
-                curl_multi_remove_handle(run->multi, work->easy);
+                curl_multi_remove_handle(batch->multi, work->easy);
                 curl_easy_cleanup(work->easy);
         }
         if (work->fd >= 0 && work->stage != FINISHED && (work->have == 0 || !work->transfer->checksum))
@@ -348,16 +348,18 @@ bool transfers_run(struct transfer *transfers, size_t count, struct progress *pr
         if (!ready)
                 curl_global_init(CURL_GLOBAL_DEFAULT);
         ready = true;
-        struct run run = { curl_multi_init(), xcalloc(count ? count : 1, sizeof(struct work)), count, 0, 0, progress };
+        struct batch batch = {
+                curl_multi_init(), xcalloc(count ? count : 1, sizeof(struct work)), count, 0, 0, progress
+        };
         for (size_t i = 0; i < count; i++) {
-                run.works[i] = (struct work){ .transfer = &transfers[i], .fd = -1 };
-                run.works[i].refused = xcalloc(transfers[i].url_count, sizeof(bool));
+                batch.works[i] = (struct work){ .transfer = &transfers[i], .fd = -1 };
+                batch.works[i].refused = xcalloc(transfers[i].url_count, sizeof(bool));
         }
-        curl_multi_setopt(run.multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)PARALLEL);
-        bool ok = run_all(&run, err);
+        curl_multi_setopt(batch.multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)PARALLEL);
+        bool ok = run_all(&batch, err);
         for (size_t i = 0; i < count; i++)
-                work_release(&run, &run.works[i]);
-        curl_multi_cleanup(run.multi);
-        free(run.works);
+                work_release(&batch, &batch.works[i]);
+        curl_multi_cleanup(batch.multi);
+        free(batch.works);
         return ok;
 }
