@@ -7,6 +7,7 @@
 
 #include "firmware/node/apply.h"
 #include "firmware/node/initrd.h"
+#include "firmware/node/modules.h"
 
 static int64_t started_ms;
 
@@ -97,9 +98,18 @@ static bool run_network(const struct arguments *arguments, struct err *err) {
         return true;
 }
 
+static bool run_load_modules(const struct arguments *arguments, struct err *err) {
+        return modules_load(arguments->words, arguments->word_count, err);
+}
+
+static bool run_load_drivers(const struct arguments *arguments, struct err *err) {
+        (void)arguments;
+        return modules_load_for_devices(err);
+}
+
 static const struct verb {
         const char *name, *usage, *help;
-        int words;
+        int words; // -1: any number
         bool (*run)(const struct arguments *arguments, struct err *err);
 } verbs[] = {
         { "apply", "[--root DIR] [--cmdline FILE]", "decide who this machine is and write its files", 0, run_apply },
@@ -109,13 +119,15 @@ static const struct verb {
           run_check_root },
         { "find-label", "LABEL TIMEOUT_MS", "initrd: wait for a medium and print its device and type", 2,
           run_find_label },
+        { "load-modules", "NAME...", "initrd: load modules and what they depend on", -1, run_load_modules },
+        { "load-drivers", "", "initrd: load the modules of the devices that are there", 0, run_load_drivers },
         { "network", "[--root DIR] RESOLV_CONF", "initrd: bring the network up to fetch the root", 1, run_network },
 };
 
 static void print_help(FILE *stream) {
         fputs("Usage: kiln-node VERB ...\n", stream);
         for (size_t i = 0; i < lengthof(verbs); i++)
-                fprintf(stream, "  %-10s %-52s %s\n", verbs[i].name, verbs[i].usage, verbs[i].help);
+                fprintf(stream, "  %-12s %-52s %s\n", verbs[i].name, verbs[i].usage, verbs[i].help);
 }
 
 static bool parse(char **argv, struct arguments *arguments, struct err *err) {
@@ -148,7 +160,7 @@ static bool run_verb(char **argv, struct err *err) {
                 struct arguments arguments = { .root = "/" };
                 if (!parse(argv + 1, &arguments, err))
                         return false;
-                if (arguments.word_count != verbs[i].words)
+                if (verbs[i].words >= 0 && arguments.word_count != verbs[i].words)
                         return fail(err, ERR_USAGE, 0, "usage: kiln-node %s %s", verbs[i].name, verbs[i].usage);
                 return verbs[i].run(&arguments, err);
         }
