@@ -37,7 +37,7 @@ static struct value *iso_scope(const struct artefact_build *build, const struct 
                                struct arena *arena) {
         char label[LABEL_SIZE];
         boot_label(role->role, label);
-        const char *root = arena_printf(arena, "medium:LABEL=%s", label);
+        const char *root = arena_printf(arena, "medium:%s", label);
         struct value *scope = boot_scope(build, arena);
         const char *first =
             boot_add_entry(build, arena, scope, &(struct boot_entry){ .role = role->role, .root = root });

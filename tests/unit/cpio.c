@@ -1,0 +1,88 @@
+#include "artefact/cpio.h"
+
+#include "tests/artefact/sample.h"
+
+static struct sample sample;
+
+static bool write_kind(struct sample *made, const char *out, const char *kind, struct err *err) {
+        const char *names[] = { kind };
+        struct strings wanted = { names, 1 };
+        return sample_open(made, out, err) && artefacts_write(&made->build, &wanted, err);
+}
+
+static void cpio_lists_and_unpacks_the_layer(void) {
+        auto_buf output = { 0 };
+        EXPECT_OK(write_kind(&sample, "out", "config", err));
+        EXPECT_OK(sample_judge("gzip -t out/alpha/config.cpio 2>&1 | grep -v 'trailing zero' || true; "
+                               "gzip -dc out/alpha/config.cpio > a.cpio; cpio -itv -n --quiet < a.cpio",
+                               &output, err));
+        const char *text = buf_text(&output);
+        EXPECT(strstr(text, "kiln/root.conf\n") != NULL && strstr(text, "kiln/config/etc/hostname\n") != NULL);
+        EXPECT(strstr(text, "kiln/config/etc/link -> hostname\n") != NULL);
+        EXPECT(strstr(text, "crw") != NULL && strstr(text, "kiln/config/etc/removed\n") != NULL);
+        EXPECT_OK(sample_judge(
+            "mkdir u; cd u; cpio -id --quiet < ../a.cpio; cmp kiln/config/etc/hostname ../config/etc/hostname; "
+            "test kiln/config/etc/copy -ef kiln/config/etc/second; grep -q linked kiln/config/etc/copy; "
+            "test -c kiln/config/etc/removed",
+            NULL, err));
+}
+
+static void root_conf_binds_the_layer_to_its_root(void) {
+        auto_buf text = { 0 };
+        auto_free char *want =
+            xasprintf("ROOT_SHA256=%s\nROOT_SIZE=%llu\nROLE=alpha\nCLUSTER=demo\nBUILD_ID=build-1\nRELEASE=test\n",
+                      sample.roles[0].root_sha256, (unsigned long long)sample.roles[0].root_size_bytes);
+        EXPECT_OK(fs_read(sample_fd, "u/kiln/root.conf", &text, err));
+        EXPECT_TEXT(buf_text(&text), want);
+        EXPECT(strlen(sample.roles[0].root_sha256) == 64);
+}
+
+static void the_size_is_a_multiple_of_4096_and_the_bits_repeat(void) {
+        struct sample again;
+        EXPECT_OK(sample_judge("sleep 1.1; touch config/etc/hostname", NULL, err));
+        EXPECT_OK(write_kind(&again, "again", "config", err));
+        EXPECT_OK(sample_judge("cmp out/alpha/config.cpio again/alpha/config.cpio; "
+                               "test $(($(stat -c %s out/alpha/config.cpio) % 4096)) = 0",
+                               NULL, err));
+        sample_close(&again);
+}
+
+static void a_capability_is_refused(void) {
+        struct err error = { 0 };
+        EXPECT_OK(sample_judge("setcap cap_net_raw+ep config/etc/hostname", NULL, err));
+        EXPECT(!config_kind.write(&sample.build, &sample.roles[0], &error));
+        EXPECT(error.kind == ERR_REFERENCE && strstr(error.text, "/etc/hostname") != NULL);
+        EXPECT_OK(sample_judge("setcap -r config/etc/hostname", NULL, err));
+        err_release(&error);
+}
+
+static void the_root_must_be_packed_first(void) {
+        struct err error = { 0 };
+        struct artefact_role role = sample.roles[0];
+        role.root_sha256[0] = '\0';
+        EXPECT(!config_kind.write(&sample.build, &role, &error));
+        err_release(&error);
+}
+
+static void xz_parts_carry_crc32(void) {
+        auto_buf output = { 0 };
+        auto_buf archive = { 0 };
+        buf_append_zeros(&archive, 100000);
+        EXPECT_OK(part_write("xz", &archive, sample_fd, "part.xz", err));
+        EXPECT_OK(
+            sample_judge("test $(($(stat -c %s part.xz) % 4096)) = 0; xz -dc part.xz | wc -c; xz --robot -lvv part.xz",
+                         &output, err));
+        EXPECT(strncmp(buf_text(&output), "100000\n", 7) == 0 && strstr(buf_text(&output), "\tCRC32\t") != NULL);
+}
+
+int main(void) {
+        sample_begin();
+        RUN(cpio_lists_and_unpacks_the_layer);
+        RUN(root_conf_binds_the_layer_to_its_root);
+        RUN(the_size_is_a_multiple_of_4096_and_the_bits_repeat);
+        RUN(a_capability_is_refused);
+        RUN(the_root_must_be_packed_first);
+        RUN(xz_parts_carry_crc32);
+        sample_close(&sample);
+        return sample_end();
+}

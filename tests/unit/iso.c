@@ -1,0 +1,135 @@
+#include "tests/artefact/sample.h"
+
+#include "artefact/boot.h"
+
+static struct sample sample;
+
+static bool write_kinds(struct sample *made, const char *out, const char *kind, struct err *err) {
+        const char *names[] = { kind };
+        struct strings wanted = { names, 1 };
+        return sample_open(made, out, err) && artefacts_check(&made->build, &wanted, err) &&
+               artefacts_write(&made->build, &wanted, err);
+}
+
+static void only_what_an_iso_needs_is_written(void) {
+        EXPECT_OK(write_kinds(&sample, "out", "iso", err));
+        EXPECT(fs_exists(sample.out, "alpha/demo-alpha.iso") && fs_exists(sample.out, "beta/demo-beta.iso"));
+        EXPECT(fs_exists(sample.out, "alpha/config.cpio"));
+        EXPECT(!fs_exists(sample.out, "alpha/.iso") && !fs_exists(sample.out, "pxe") &&
+               !fs_exists(sample.out, "SHA256SUMS"));
+}
+
+static void xorriso_sees_every_way_to_boot(void) {
+        auto_buf output = { 0 };
+        EXPECT_OK(sample_judge("xorriso -no_rc -indev out/alpha/demo-alpha.iso -report_el_torito plain "
+                               "-report_system_area plain -pvd_info 2>/dev/null",
+                               &output, err));
+        const char *text = buf_text(&output);
+        EXPECT(strstr(text, "El Torito boot img :   1  BIOS") != NULL);
+        EXPECT(strstr(text, "El Torito boot img :   2  UEFI") != NULL);
+        EXPECT(strstr(text, "isohybrid") != NULL && strstr(text, "GPT") != NULL);
+        EXPECT(strstr(text, "KILN_ALPHA") != NULL);
+}
+
+static void a_stick_has_an_mbr_and_a_gpt_with_the_efi_image(void) {
+        EXPECT_OK(sample_judge(
+            "xorriso -no_rc -osirrox on -indev out/alpha/demo-alpha.iso -extract /boot/efiboot.img esp.img "
+            "2>/dev/null; python3 - <<'E'\n"
+            "import struct\n"
+            "iso = open('out/alpha/demo-alpha.iso', 'rb').read()\n"
+            "esp = open('esp.img', 'rb').read()\n"
+            "assert iso[510:512] == b'\\x55\\xaa' and iso[:3] == b'iii' and iso[512:520] == b'EFI PART'\n"
+            "entries, = struct.unpack_from('<Q', iso, 512 + 72)\n"
+            "found = []\n"
+            "for i in range(8):\n"
+            "    first, last = struct.unpack_from('<QQ', iso, entries * 512 + i * 128 + 32)\n"
+            "    found.append(first and iso[first * 512:(last + 1) * 512][:len(esp)] == esp)\n"
+            "assert any(found), found\nE",
+            NULL, err));
+}
+
+static void the_content_is_the_published_files(void) {
+        EXPECT_OK(sample_judge(
+            "mkdir x; xorriso -no_rc -osirrox on -indev out/alpha/demo-alpha.iso -extract / x 2>/dev/null; "
+            "cmp x/boot/vmlinuz out/alpha/vmlinuz; cmp x/boot/initrd.img out/alpha/initrd.img; "
+            "cmp x/boot/config.cpio out/alpha/config.cpio; "
+            "cmp x/kiln/rootfs.squashfs out/alpha/rootfs.squashfs; cmp x/isolinux/ldlinux.c32 "
+            "bootloader/bl/ldlinux.c32; cmp x/EFI/BOOT/BOOTX64.EFI bootloader/bl/shim.efi; "
+            "cmp x/EFI/BOOT/grubx64.efi bootloader/bl/gcdx64.efi; "
+            "mcopy -i x/boot/efiboot.img ::/EFI/BOOT/grub.cfg fat.cfg; cmp fat.cfg x/EFI/BOOT/grub.cfg; "
+            "mcopy -i x/boot/efiboot.img ::/EFI/BOOT/BOOTX64.EFI fat.efi; cmp fat.efi bootloader/bl/shim.efi",
+            NULL, err));
+}
+
+static void menus_name_the_role_and_every_node(void) {
+        auto_buf isolinux = { 0 };
+        auto_buf grub = { 0 };
+        EXPECT_OK(fs_read(sample_fd, "x/isolinux/isolinux.cfg", &isolinux, err));
+        EXPECT_OK(fs_read(sample_fd, "x/EFI/BOOT/grub.cfg", &grub, err));
+        EXPECT(strncmp(buf_text(&isolinux), "serial 0 115200\n", 16) == 0);
+        EXPECT(strstr(buf_text(&isolinux), "default role-alpha\n") != NULL);
+        EXPECT(strstr(buf_text(&isolinux), "  append console=ttyS0,115200 quiet mem=1G;x kiln.role=alpha "
+                                           "kiln.root=medium:KILN_ALPHA kiln.node=alpha1 "
+                                           "ip=10.1.0.11::10.1.0.1:255.255.240.0:alpha1:52-54-00-aa-00-01:none "
+                                           "nameserver=10.1.0.2\n") != NULL);
+        EXPECT(strstr(buf_text(&isolinux), "ip=10.1.0.12::10.1.0.1:255.255.240.0:alpha2::none") != NULL);
+        EXPECT(strstr(buf_text(&isolinux), "beta1") == NULL);
+        EXPECT(strstr(buf_text(&grub), "search --no-floppy --set=root --label KILN_ALPHA\n") != NULL);
+        EXPECT(strstr(buf_text(&grub),
+                      "linuxefi /boot/vmlinuz console=ttyS0,115200 quiet 'mem=1G;x' kiln.role=alpha") != NULL);
+        EXPECT(strstr(buf_text(&grub), "initrdefi /boot/initrd.img /boot/config.cpio\n") != NULL);
+}
+
+static void the_same_inputs_give_the_same_bits(void) {
+        struct sample again;
+        EXPECT_OK(sample_judge("sleep 1.1", NULL, err)); // file systems and ISO 9660 count in seconds
+        EXPECT_OK(write_kinds(&again, "again", "iso", err));
+        EXPECT_OK(sample_judge("cmp out/alpha/demo-alpha.iso again/alpha/demo-alpha.iso; "
+                               "cmp out/beta/demo-beta.iso again/beta/demo-beta.iso",
+                               NULL, err));
+        sample_close(&again);
+}
+
+static void without_a_loader_there_is_no_iso(void) {
+        struct err error = { 0 };
+        struct cluster cluster = { .release = { .path = "r.yaml", .initrd_compressor = "gzip" } };
+        struct artefact_build build = { .cluster = &cluster };
+        EXPECT(!iso_kind.check(&build, &error));
+        EXPECT(error.kind == ERR_SCHEMA);
+        err_release(&error);
+}
+
+static void arguments_that_would_break_a_menu_are_refused(void) {
+        static const char *const bad[] = { "a\nkernel evil", "a='x", "a=$x", "a={{x}}", "a`x" };
+        for (size_t i = 0; i < lengthof(bad); i++) {
+                struct err error = { 0 };
+                const char *items[] = { bad[i] };
+                struct role role = { .name = "x", .kernel_arguments = { items, 1 } };
+                struct cluster cluster = { .roles = &role, .role_count = 1 };
+                struct artefact_build build = { .cluster = &cluster };
+                EXPECT(!boot_check_arguments(&build, &error));
+                EXPECT(error.kind == ERR_SCHEMA);
+                err_release(&error);
+        }
+}
+
+static void labels_fit_the_volume(void) {
+        char label[LABEL_SIZE];
+        boot_label(&(struct role){ .name = "a-very-long-role-name-that-goes-on-and-on" }, label);
+        EXPECT_TEXT(label, "KILN_A_VERY_LONG_ROLE_NAME_THAT_");
+}
+
+int main(void) {
+        sample_begin();
+        RUN(only_what_an_iso_needs_is_written);
+        RUN(xorriso_sees_every_way_to_boot);
+        RUN(a_stick_has_an_mbr_and_a_gpt_with_the_efi_image);
+        RUN(the_content_is_the_published_files);
+        RUN(menus_name_the_role_and_every_node);
+        RUN(the_same_inputs_give_the_same_bits);
+        RUN(without_a_loader_there_is_no_iso);
+        RUN(arguments_that_would_break_a_menu_are_refused);
+        RUN(labels_fit_the_volume);
+        sample_close(&sample);
+        return sample_end();
+}
