@@ -19,7 +19,7 @@ static void cpio_lists_and_unpacks_the_layer(void) {
         const char *text = buf_text(&output);
         EXPECT(strstr(text, "kiln/root.conf\n") != NULL && strstr(text, "kiln/config/etc/hostname\n") != NULL);
         EXPECT(strstr(text, "kiln/config/etc/link -> hostname\n") != NULL);
-        EXPECT(strstr(text, "crw") != NULL && strstr(text, "kiln/config/etc/removed\n") != NULL);
+        EXPECT(strstr(text, "c---------") != NULL && strstr(text, "kiln/config/etc/removed\n") != NULL);
         EXPECT_OK(sample_judge(
             "mkdir u; cd u; cpio -id --quiet < ../a.cpio; cmp kiln/config/etc/hostname ../config/etc/hostname; "
             "test kiln/config/etc/copy -ef kiln/config/etc/second; grep -q linked kiln/config/etc/copy; "
