@@ -170,28 +170,6 @@ static bool prepare_file(struct work *work, struct err *err) {
         return locked ? adopt_partial(work, err) : fail(err, ERR_LOCKED, 0, "%s is in use", work->partial);
 }
 
-static bool start(struct batch *batch, struct work *work, struct err *err) {
-        if (work->fd < 0 && !prepare_file(work, err))
-                return false;
-        work->easy = curl_easy_init();
-        if (!work->easy)
-                return fail(err, ERR_INTERNAL, 0, "curl_easy_init failed");
-        set_options(work);
-        if (work->have > 0) {
-                char range[32];
-                snprintf(range, sizeof range, "%" PRIu64 "-", work->have);
-                curl_easy_setopt(work->easy, CURLOPT_RANGE, range);
-        }
-        work->start = work->have;
-        work->answered = false;
-        work->found_wrong = false;
-        work->curl_text[0] = '\0';
-        work->stage = RUNNING;
-        batch->running++;
-        curl_multi_add_handle(batch->multi, work->easy);
-        return true;
-}
-
 static bool check_complete(struct work *work, struct err *err) {
         const struct transfer *transfer = work->transfer;
         if (transfer->size_bytes && work->have < transfer->size_bytes)
@@ -215,6 +193,32 @@ static bool publish(struct batch *batch, struct work *work, struct err *err) {
                 return fail(err, ERR_SYSTEM, errno, "rename %s", work->partial);
         work->stage = FINISHED;
         batch->finished++;
+        return true;
+}
+
+static bool start(struct batch *batch, struct work *work, struct err *err) {
+        if (work->fd < 0 && !prepare_file(work, err))
+                return false;
+        auto_err ignored = { 0 };
+        bool whole = work->transfer->size_bytes && work->have == work->transfer->size_bytes;
+        if (whole && check_complete(work, &ignored))
+                return publish(batch, work, err); // an earlier kiln was stopped just before its rename
+        work->easy = curl_easy_init();
+        if (!work->easy)
+                return fail(err, ERR_INTERNAL, 0, "curl_easy_init failed");
+        set_options(work);
+        if (work->have > 0) {
+                char range[32];
+                snprintf(range, sizeof range, "%" PRIu64 "-", work->have);
+                curl_easy_setopt(work->easy, CURLOPT_RANGE, range);
+        }
+        work->start = work->have;
+        work->answered = false;
+        work->found_wrong = false;
+        work->curl_text[0] = '\0';
+        work->stage = RUNNING;
+        batch->running++;
+        curl_multi_add_handle(batch->multi, work->easy);
         return true;
 }
 

@@ -338,9 +338,9 @@ static void solve_twice(struct test_case *test) {
         for (int run = 0; run < 2; run++) {
                 struct packages *packages = NULL;
                 struct package_set set = { 0 };
-                auto_err err = { 0 };
-                bool ok = solve(test, &packages, &set, &err);
-                check_error(test, &err);
+                auto_err error = { 0 };
+                bool ok = solve(test, &packages, &set, &error);
+                check_error(test, &error);
                 if (ok)
                         check_set(test, &set);
                 packages_close(packages);
@@ -374,15 +374,15 @@ static const char *case_path;
 static void solves_as_the_case_says(void) {
         char dir[] = "/tmp/kiln-solve.XXXXXX";
         struct test_case test = { .dir = mkdtemp(dir), .release = { .name = "test", .arch = "x86_64" } };
-        auto_err err = { 0 };
-        bool ready = read_case(&test, case_path, &err);
+        auto_err error = { 0 };
+        bool ready = read_case(&test, case_path, &error);
         test.release.repositories = xcalloc(test.repo_count + 1, sizeof(struct repository));
         test.release.repository_count = test.repo_count;
         for (size_t i = 0; ready && i < test.repo_count; i++) {
-                ready = write_repo(&test.repos[i], &err);
+                ready = write_repo(&test.repos[i], &error);
                 test.release.repositories[i] = test.repos[i].repository;
         }
-        EXPECT_TEXT(err.text ? err.text : "", "");
+        EXPECT_TEXT(error.text ? error.text : "", "");
         EXPECT(test.expected.count > 0 || test.error);
         if (ready)
                 solve_twice(&test);

@@ -130,8 +130,8 @@ static struct package describe(const struct repository *repository, const char *
                                    .repository = repository };
         char hex[DIGEST_HEX_SIZE];
         struct stat stat_;
-        auto_err err = { 0 };
-        if (stat(path, &stat_) == 0 && digest_file("sha256", AT_FDCWD, path, hex, &err)) {
+        auto_err error = { 0 };
+        if (stat(path, &stat_) == 0 && digest_file("sha256", AT_FDCWD, path, hex, &error)) {
                 package.size_bytes = (uint64_t)stat_.st_size;
                 package.checksum = arena_strdup(&arena, hex);
         }
@@ -161,10 +161,10 @@ static void good_signatures_pass(void) {
         static const char *const files[] = { "good.rpm", "v4.rpm" };
         for (size_t i = 0; i < lengthof(files); i++) {
                 struct repository repository = repository_with("good");
-                struct err err = { 0 };
-                verify(&repository, files[i], &err);
-                EXPECT_TEXT(err.text ? err.text : "", "");
-                err_release(&err);
+                struct err error = { 0 };
+                verify(&repository, files[i], &error);
+                EXPECT_TEXT(error.text ? error.text : "", "");
+                err_release(&error);
         }
 }
 
@@ -182,27 +182,27 @@ static void bad_signers_are_named(void) {
                 usleep(100000);
         for (size_t i = 0; i < lengthof(cases); i++) {
                 struct repository repository = repository_with(cases[i].key);
-                struct err err = { 0 };
-                verify(&repository, cases[i].file, &err);
-                expect(&err, "SIGNATURE", cases[i].part);
+                struct err error = { 0 };
+                verify(&repository, cases[i].file, &error);
+                expect(&error, "SIGNATURE", cases[i].part);
         }
 }
 
 static void sha1_passes_where_it_is_allowed(void) {
         struct repository repository = repository_with("good");
-        struct err err = { 0 };
+        struct err error = { 0 };
         repository.allow_sha1 = true;
-        verify(&repository, "sha1.rpm", &err);
-        expect(&err, "NONE", NULL);
+        verify(&repository, "sha1.rpm", &error);
+        expect(&error, "NONE", NULL);
 }
 
 static void only_pinned_keys_are_trusted(void) {
         struct repository repository = repository_with("good");
         const char *pins[] = { "8102 6D00 04C4 4CF7 EF55  ADF8 DF7D 54CB E561 51BF" };
-        struct err err = { 0 };
+        struct err error = { 0 };
         repository.fingerprints = (struct strings){ pins, 1 };
-        verify(&repository, "good.rpm", &err);
-        expect(&err, "SIGNATURE", "which is not a pinned fingerprint");
+        verify(&repository, "good.rpm", &error);
+        expect(&error, "SIGNATURE", "which is not a pinned fingerprint");
 }
 
 static void flip(const char *from, const char *to, off_t offset) {
@@ -218,25 +218,25 @@ static void altered_payload_is_noticed_by_the_signature(void) {
         static const char *const files[] = { "good.rpm", "v4.rpm" };
         for (size_t i = 0; i < lengthof(files); i++) {
                 struct repository repository = repository_with("good");
-                struct err err = { 0 };
+                struct err error = { 0 };
                 flip(files[i], "flipped.rpm", -100);
-                verify(&repository, "flipped.rpm", &err);
-                EXPECT(err.kind == ERR_CHECKSUM || err.kind == ERR_SIGNATURE);
-                err_release(&err);
+                verify(&repository, "flipped.rpm", &error);
+                EXPECT(error.kind == ERR_CHECKSUM || error.kind == ERR_SIGNATURE);
+                err_release(&error);
         }
 }
 
 static void altered_header_is_noticed(void) {
         struct repository repository = repository_with("good");
-        struct err err = { 0 };
+        struct err error = { 0 };
         struct rpm_file file;
         EXPECT_OK(rpm_file_open(in_top("good.rpm"), &file, err));
         off_t inside = (off_t)file.payload_offset - 40;
         rpm_file_close(&file);
         flip("good.rpm", "flipped.rpm", inside);
-        verify(&repository, "flipped.rpm", &err);
-        EXPECT(err.kind == ERR_SIGNATURE || err.kind == ERR_CORRUPT);
-        err_release(&err);
+        verify(&repository, "flipped.rpm", &error);
+        EXPECT(error.kind == ERR_SIGNATURE || error.kind == ERR_CORRUPT);
+        err_release(&error);
 }
 
 // Bytes before the signed header may be damaged unnoticed (the file's checksum sees to them), none inside it.
@@ -252,10 +252,10 @@ static void damage_anywhere_is_survived(void) {
         EXPECT_OK(keyring_load(&repository, &options, &keyring, err));
         int accepted_header = 0;
         for (off_t offset = 0; offset < end; offset += 5) {
-                auto_err err = { 0 };
+                auto_err error = { 0 };
                 flip("good.rpm", "flipped.rpm", offset);
                 struct package package = describe(&repository, in_top("flipped.rpm"));
-                bool accepted = package_verify(&package, in_top("flipped.rpm"), keyring, true, &err);
+                bool accepted = package_verify(&package, in_top("flipped.rpm"), keyring, true, &error);
                 accepted_header += accepted && offset >= begin;
         }
         EXPECT(end > begin + 1000);
@@ -267,15 +267,15 @@ static void damage_anywhere_is_survived(void) {
 static void file_and_metadata_must_agree(void) {
         struct repository repository = { .name = "test", .trust = TRUST_DIGEST };
         struct package package = describe(&repository, in_top("good.rpm"));
-        struct err err = { 0 };
+        struct err error = { 0 };
         flip("good.rpm", "flipped.rpm", -100);
-        EXPECT(!package_verify(&package, in_top("flipped.rpm"), NULL, false, &err));
-        expect(&err, "CHECKSUM", "the metadata of test says");
-        EXPECT(!package_verify(&package, in_top("other.rpm"), NULL, false, &err));
-        expect(&err, err.kind == ERR_CORRUPT ? "CORRUPT" : "CHECKSUM", NULL);
+        EXPECT(!package_verify(&package, in_top("flipped.rpm"), NULL, false, &error));
+        expect(&error, "CHECKSUM", "the metadata of test says");
+        EXPECT(!package_verify(&package, in_top("other.rpm"), NULL, false, &error));
+        expect(&error, error.kind == ERR_CORRUPT ? "CORRUPT" : "CHECKSUM", NULL);
         package.nevra = "hello-1.0-2.noarch";
-        EXPECT(!package_verify(&package, in_top("good.rpm"), NULL, false, &err));
-        expect(&err, "CORRUPT", "the file is really hello-3:1.0-2.noarch");
+        EXPECT(!package_verify(&package, in_top("good.rpm"), NULL, false, &error));
+        expect(&error, "CORRUPT", "the file is really hello-3:1.0-2.noarch");
 }
 
 static void truncation_is_noticed(void) {
@@ -283,27 +283,27 @@ static void truncation_is_noticed(void) {
         struct package package = describe(&repository, in_top("good.rpm"));
         const off_t lengths[] = { 0, 50, 100, 1000, (off_t)package.size_bytes - 10 };
         for (size_t i = 0; i < lengthof(lengths); i++) {
-                struct err err = { 0 };
+                struct err error = { 0 };
                 EXPECT_OK(copy_file(in_top("good.rpm"), in_top("short.rpm"), err));
                 EXPECT(truncate(in_top("short.rpm"), lengths[i]) == 0);
-                EXPECT(!package_verify(&package, in_top("short.rpm"), NULL, false, &err));
-                expect(&err, "CORRUPT", "truncated");
+                EXPECT(!package_verify(&package, in_top("short.rpm"), NULL, false, &error));
+                expect(&error, "CORRUPT", "truncated");
                 // and even when the metadata was made from the truncated file
                 struct package same = describe(&repository, in_top("short.rpm"));
-                EXPECT(!package_verify(&same, in_top("short.rpm"), NULL, false, &err));
-                expect(&err, "CORRUPT", "truncated");
+                EXPECT(!package_verify(&same, in_top("short.rpm"), NULL, false, &error));
+                expect(&error, "CORRUPT", "truncated");
         }
 }
 
 static void junk_is_no_package(void) {
         struct repository repository = { .name = "test", .trust = TRUST_DIGEST };
         auto_buf junk = { 0 };
-        struct err err = { 0 };
+        struct err error = { 0 };
         buf_append_zeros(&junk, 5000);
         EXPECT_OK(fs_write_atomic(AT_FDCWD, in_top("junk.rpm"), junk.data, junk.size, 0644, err));
         struct package package = describe(&repository, in_top("junk.rpm"));
-        EXPECT(!package_verify(&package, in_top("junk.rpm"), NULL, false, &err));
-        expect(&err, "CORRUPT", "not an RPM package");
+        EXPECT(!package_verify(&package, in_top("junk.rpm"), NULL, false, &error));
+        expect(&error, "CORRUPT", "not an RPM package");
 }
 
 static void expect_mode(int dir, const char *path, mode_t mode) {
@@ -349,8 +349,8 @@ static void extraction_cannot_escape(void) {
         EXPECT_OK(fs_mkdirs(AT_FDCWD, in_top("jail"), 0755, err));
         EXPECT_OK(fs_open_dir(AT_FDCWD, in_top("jail"), &dir, err));
         struct package package = { .nevra = "hostile", .path = in_top("hostile.rpm") };
-        auto_err err = { 0 };
-        (void)!package_extract(&package, dir, &err);
+        auto_err error = { 0 };
+        (void)!package_extract(&package, dir, &error);
         EXPECT(fs_exists(dir, "out"));
         EXPECT(!fs_exists(AT_FDCWD, in_top("outside/planted")));
 }
@@ -374,9 +374,9 @@ static void real_keys_are_read(void) {
 }
 
 int main(void) {
-        struct err err = { 0 };
-        if (!make_material(&err)) {
-                printf("Bail out! test packages could not be made: %s\n", err.text ? err.text : "no directory");
+        struct err error = { 0 };
+        if (!make_material(&error)) {
+                printf("Bail out! test packages could not be made: %s\n", error.text ? error.text : "no directory");
                 return 1;
         }
         RUN(good_signatures_pass);
@@ -395,8 +395,8 @@ int main(void) {
                 RUN(real_keys_are_read);
         else
                 printf("ok %d - real_keys_are_read # SKIP ../shared/data/keys is not there\n", ++test_number);
-        (void)!run_command(&err, "gpgconf", "--homedir", homedir, "--kill", "gpg-agent", NULL);
-        err_release(&err);
+        (void)!run_command(&error, "gpgconf", "--homedir", homedir, "--kill", "gpg-agent", NULL);
+        err_release(&error);
         EXPECT_OK(fs_remove_tree(AT_FDCWD, top, err));
         arena_release(&arena);
         return test_done();
