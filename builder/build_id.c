@@ -1,7 +1,9 @@
 #include "build_id.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/digest.h"
@@ -35,19 +37,26 @@ static bool add_tree(struct digest *digest, const char *path, struct err *err) {
         return fs_open_dir(AT_FDCWD, path, &dir, err) && fs_walk(dir, add_entry, digest, err);
 }
 
-// Where a checkout lies must not matter: inputs are named from the directory above the cluster file's.
-static const char *relative_name(const struct cluster *cluster, const char *path) {
-        const char *slash = strrchr(cluster->path, '/');
-        size_t length = slash ? (size_t)(slash - cluster->path) : 0;
-        while (length > 0 && cluster->path[length - 1] != '/')
-                length--;
-        return strncmp(path, cluster->path, length) == 0 ? path + length : path;
+// Where a checkout lies must not matter: inputs, whose paths are absolute, are named from the directory above the
+// cluster file's.
+static void find_prefix(const struct cluster *cluster, char ret_prefix[static PATH_MAX]) {
+        if (!realpath(cluster->path, ret_prefix))
+                *ret_prefix = '\0';
+        for (int i = 0; i < 2; i++) {
+                char *slash = strrchr(ret_prefix, '/');
+                if (slash)
+                        *slash = '\0';
+        }
 }
 
 static bool add_inputs(struct digest *digest, const struct cluster *cluster, struct err *err) {
+        char prefix[PATH_MAX];
+        find_prefix(cluster, prefix);
+        size_t length = strlen(prefix);
         for (size_t i = 0; i < cluster->inputs.count; i++) {
                 const char *path = cluster->inputs.items[i];
-                if (!add_file(digest, AT_FDCWD, path, relative_name(cluster, path), err))
+                const char *name = strncmp(path, prefix, length) == 0 ? path + length : path;
+                if (!add_file(digest, AT_FDCWD, path, name, err))
                         return false;
         }
         for (size_t i = 0; i < cluster->set.count; i++)

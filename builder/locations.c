@@ -40,7 +40,7 @@ bool locations_find(struct arena *arena, struct locations *ret, struct err *err)
         return hint(err, "run `make` in the source tree, or `make install`");
 }
 
-char *path_absolute(struct arena *arena, const char *path) {
+char *locations_absolute(struct arena *arena, const char *path) {
         if (*path == '/')
                 return arena_strdup(arena, path);
         char here[PATH_MAX];

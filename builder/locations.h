@@ -18,6 +18,6 @@ must_check bool locations_find(struct arena *arena, struct locations *ret, struc
 const char *locations_default_cache(struct arena *arena);
 
 // An absolute form of a path that may not exist yet.
-char *path_absolute(struct arena *arena, const char *path);
+char *locations_absolute(struct arena *arena, const char *path);
 
 #endif

@@ -35,6 +35,8 @@ static const struct option {
         O("mac", "o", "MAC", TEXT, mac, "another MAC address than the inventory's"),
         O("memory", "o", "MIB", TEXT, memory, "memory of the machine (default: 2048)"),
         O("accel", "o", "KIND", TEXT, accelerator, "auto, tcg or kvm (default: auto)"),
+        O("entry", "o", "NAME", TEXT, entry, "boot this PXE entry instead of asking by MAC: node/NAME or role/NAME"),
+        O("forward", "o", "PORT:PORT", LIST, forwards, "forward a port of 127.0.0.1 to the machine's (network user)"),
         O("json", "bcro", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
         O("verbose", "bcro", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
         O("quiet", "bcro", NULL, FLAG, quiet, "warnings and errors only"),
@@ -132,7 +134,8 @@ bool options_parse(const struct verb *verb, int argc, char **argv, struct option
 }
 
 void options_release(struct options *options) {
-        struct strings *lists[] = { &options->set, &options->roles, &options->only, &options->repositories };
+        struct strings *lists[] = { &options->set, &options->roles, &options->only, &options->repositories,
+                                    &options->forwards };
         for (size_t i = 0; i < lengthof(lists); i++) {
                 for (size_t j = 0; j < lists[i]->count; j++)
                         free((char *)lists[i]->items[j]);

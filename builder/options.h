@@ -17,6 +17,7 @@ struct options {
         bool offline, json, verbose, quiet, help;
         // kiln boot
         const char *artefacts, *medium, *firmware, *network, *serial, *mac, *memory, *accelerator, *entry;
+        struct strings forwards;
 };
 
 struct verb {

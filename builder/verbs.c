@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/progress.h"
+#include "boot/boot.h"
 #include "build.h"
 #include "locations.h"
 #include "packages/packages.h"
@@ -24,7 +25,7 @@ static const char *const *repository_list(struct arena *arena, const struct opti
 }
 
 static const char *cache_of(struct arena *arena, const struct options *options) {
-        return options->cache ? path_absolute(arena, options->cache) : locations_default_cache(arena);
+        return options->cache ? locations_absolute(arena, options->cache) : locations_default_cache(arena);
 }
 
 static unsigned processor_count(void) {
@@ -34,7 +35,7 @@ static unsigned processor_count(void) {
 
 static bool build_loaded(const struct options *options, struct cluster *cluster, struct arena *arena, struct err *err) {
         struct build_options build = {
-                .out = path_absolute(arena, options->out ? options->out : "out"),
+                .out = locations_absolute(arena, options->out ? options->out : "out"),
                 .cache = cache_of(arena, options),
                 .http_base = options->http_base,
                 .repositories = repository_list(arena, options),
@@ -116,6 +117,35 @@ bool verb_resolve(const struct options *options, struct err *err) {
         const char *path =
             strchr(name, '/') || strstr(name, ".yaml") ? name : arena_printf(&arena, "profiles/releases/%s.yaml", name);
         bool ok = release_load(path, &arena, &release, err) && resolve(options, &release, &arena, err);
+        arena_release(&arena);
+        return ok;
+}
+
+static bool boot_loaded(const struct options *options, struct cluster *cluster, struct arena *arena, struct err *err) {
+        const char *out = options->out ? options->out : "out";
+        struct boot_options boot = {
+                .cluster = cluster,
+                .node = options->arguments[1],
+                .artefacts =
+                    options->artefacts ? options->artefacts : arena_printf(arena, "%s/%s/current", out, cluster->name),
+                .medium = options->medium,
+                .firmware = options->firmware,
+                .network = options->network,
+                .serial = options->serial,
+                .mac = options->mac,
+                .memory = options->memory,
+                .accelerator = options->accelerator,
+                .entry = options->entry,
+                .forwards = options->forwards,
+        };
+        return boot_node(&boot, err);
+}
+
+bool verb_boot(const struct options *options, struct err *err) {
+        struct cluster *cluster = NULL;
+        struct arena arena = { 0 };
+        bool ok = load_cluster(options, &cluster, err) && boot_loaded(options, cluster, &arena, err);
+        cluster_free(cluster);
         arena_release(&arena);
         return ok;
 }
