@@ -1,0 +1,99 @@
+"""Assertions from outside: TAP, HTTP, ZooKeeper's four letters, commands over ssh."""
+import base64
+import json
+import socket
+import sys
+import urllib.error
+import urllib.request
+
+from environment import wait_until
+
+PATIENCE_S = 120  # for what starts late: units restart every 20 s, and two cores emulate several machines
+
+
+class Tap:
+    def __init__(self):
+        self.count = self.failures = 0
+        self.scenario = ""
+
+    def _line(self, verdict, name):
+        self.count += 1
+        print(f"{verdict} {self.count} - {self.scenario}: {name}", flush=True)
+
+    def note(self, text):
+        print("\n".join("# " + line for line in str(text).splitlines()), flush=True)
+
+    def ok(self, condition, name, detail=""):
+        """One check. The detail comes first, so that whoever reads the result has it at hand."""
+        if not condition:
+            self.failures += 1
+            self.note(detail)
+        self._line("ok" if condition else "not ok", name)
+        return bool(condition)
+
+    def failed(self, name, detail):
+        self.ok(False, name.splitlines()[0], name + "\n" + detail)
+
+    def same(self, actual, expected, name):
+        return self.ok(actual == expected, name, f"got  {actual!r}\nwant {expected!r}")
+
+    def holds(self, look, judge, name, seconds=PATIENCE_S):
+        """`look` until `judge` accepts what it returns."""
+        seen = {}
+
+        def attempt():
+            seen["value"] = look()
+            try:
+                return judge(seen["value"])
+            except (KeyError, IndexError, TypeError, AttributeError):
+                return False
+        return self.ok(wait_until(attempt, seconds, 1), name, f"last seen: {str(seen.get('value'))[:2000]}")
+
+    def command(self, node, command, judge, name, seconds=PATIENCE_S):
+        """A command on the node: `judge` sees its output if it succeeded, else it is tried again."""
+        return self.holds(lambda: node.ssh(command), lambda result: result[0] == 0 and judge(result[1]), name, seconds)
+
+    def finish(self):
+        print(f"1..{self.count}", flush=True)
+        sys.stdout.flush()
+
+
+def http(url, user=None, body=None, method=None, host=None):
+    """(status, text); (0, why) when there is no answer."""
+    request = urllib.request.Request(url, data=body, method=method)
+    if user:
+        request.add_header("Authorization", "Basic " + base64.b64encode(user.encode()).decode())
+    if body:
+        request.add_header("Content-Type", "application/json")
+    if host:
+        request.add_header("Host", host)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=10) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+    except (OSError, ValueError) as error:
+        return 0, str(error)
+
+
+def http_json(url):
+    """The parsed answer, or (status, text) if it is no JSON."""
+    status, text = http(url)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return status, text
+
+
+def four_letters(ip, word):
+    """ZooKeeper's answer to a four-letter word, or why there is none."""
+    try:
+        with socket.create_connection((ip, 2181), 5) as connection:
+            connection.sendall(word.encode())
+            answer = b""
+            while data := connection.recv(4096):
+                answer += data
+            return answer.decode(errors="replace")
+    except OSError as error:
+        return str(error)
