@@ -172,8 +172,11 @@ static bool make_tree(struct making *making, const struct package_set *set, cons
             install(making, set, parent_set, making->parent ? "install role packages" : "install base packages", err);
         close_cleanup(&making->target); // the overlay ends before its upper directory is touched
         making->target = -1;
-        return ok && normalise_tree(making->tree, making->started, making->options->source_date_epoch, err) &&
-               fs_remove_tree(making->dir, "work", err);
+        if (!ok || !normalise_tree(making->tree, making->started, making->options->source_date_epoch, err) ||
+            !fs_remove_tree(making->dir, "work", err))
+                return false;
+        // Once for all: a layer that a power failure cut short would be taken for whole by the next build.
+        return syncfs(making->dir) == 0 || fail(err, ERR_SYSTEM, errno, "write the layer to disk");
 }
 
 static bool make_layer(const struct rootfs_options *options, int layers, const char *name,

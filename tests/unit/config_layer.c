@@ -1,0 +1,222 @@
+// The configuration layer over a made-up root: exactly the difference, with the right owners, and the same bits each
+// time.
+#include "tests/unit/test.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include "base/digest.h"
+#include "base/fs.h"
+#include "rootfs/internal.h"
+
+enum { EPOCH = 1447000000 };
+
+static char work_path[] = "/tmp/kiln-config-XXXXXX";
+static int work = -1, root = -1;
+static struct cluster *cluster;
+
+static const char cluster_text[] =
+    "cluster: little\nrelease: r\npaths: {roles: ., releases: ., overlays: ., kickstart: .}\n"
+    "networks:\n  - {name: lan, subnet: 10.0.0.0/24, gateway: 10.0.0.1, dns: [10.0.0.1]}\n"
+    "vips:\n  - {name: web, ip: 10.0.0.90, role: one, vrrp_id: 7}\n"
+    "nodes:\n  - {name: n1, role: one, mac: \"52:54:00:00:00:01\", ip: 10.0.0.11, id: 1, variables: {rack: a}}\n"
+    "  - {name: n2, role: one, ip: 10.0.0.12, id: 2}\n"
+    "variables: {colour: blue}\n";
+static const char release_text[] =
+    "arch: x86_64\nrepositories:\n  - {name: x, baseurl: none, trust: digest}\n"
+    "kernel: {package: kernel, image: \"/boot/vmlinuz-*\"}\n"
+    "squashfs: {compressor: gzip, level: 6, block_size: 131072}\nrpmdb: sqlite\nnetwork: ifcfg\n"
+    "initrd: {compressor: gzip, modules: []}\n";
+static const char role_text[] =
+    "packages: [bash]\nservices: {enable: [a], disable: [old], cluster: [c]}\n"
+    "default_target: multi-user.target\nsysctl: {net.ipv4.ip_forward: 1}\n"
+    "users:\n  - {name: app, uid: 480, system: true, home: /var/lib/app}\n"
+    "files:\n"
+    "  - {path: /etc/plain, content: \"plain\\n\", mode: 0640, owner: app, group: app}\n"
+    "  - {path: /etc/cluster, content: \"{{variables.colour}}\\n\", template: true}\n"
+    "  - {path: /etc/node, content: \"{{variables.colour}} {{node.ip}}\\n\", template: true, mode: 0600}\n"
+    "  - {path: /bin/tool, content: \"#!/bin/sh\\n\", mode: 0755}\n"
+    "  - {path: /etc/alias, link: plain}\n"
+    "remove: [/etc/unwanted, /usr/share/tree]\n"
+    "state:\n  - {path: /var/lib/state, mode: 0700, owner: app, group: app}\n";
+
+static bool put(const char *path, const char *text, struct err *err) {
+        return tree_write(root, path, text, strlen(text), 0644, 0, 0, err);
+}
+
+static bool make_profile(struct err *err) {
+        return fs_write_atomic(work, "cluster.yaml", cluster_text, sizeof cluster_text - 1, 0644, err) &&
+               fs_write_atomic(work, "r.yaml", release_text, sizeof release_text - 1, 0644, err) &&
+               fs_write_atomic(work, "one.yaml", role_text, sizeof role_text - 1, 0644, err) &&
+               fs_mkdirs(work, "node", 0755, err) && fs_write_atomic(work, "kiln-node", "binary", 6, 0755, err) &&
+               fs_write_atomic(work, "node/kiln-node.service", "[Install]\nWantedBy=multi-user.target\n", 37, 0644,
+                               err);
+}
+
+static bool make_root(struct err *err) {
+        return fs_mkdirs(work, "root", 0755, err) && fs_open_dir(work, "root", &root, err) &&
+               tree_mkdir(root, "/usr", 0555, 0, 0, err) && tree_mkdir(root, "/usr/bin", 0555, 0, 0, err) &&
+               tree_link(root, "/bin", "usr/bin", err) && tree_mkdir(root, "/etc", 0751, 3, 4, err) &&
+               put("/etc/passwd", "root:x:0:0::/root:/bin/sh\n", err) && put("/etc/group", "root:x:0:\n", err) &&
+               put("/etc/shadow", "root:*:1::::::\n", err) && put("/etc/unwanted", "x", err) &&
+               put("/etc/untouched", "x", err) && put("/usr/share/tree/file", "x", err) &&
+               put("/etc/node", "default", err) &&
+               put("/usr/lib/systemd/system/a.service", "[Install]\nWantedBy=multi-user.target\n", err) &&
+               put("/usr/lib/systemd/system/c.service", "[Install]\nWantedBy=multi-user.target\n", err) &&
+               put("/usr/lib/systemd/system/old.service", "[Install]\nWantedBy=multi-user.target\n", err) &&
+               put("/usr/lib/systemd/system/multi-user.target", "[Unit]\n", err) &&
+               tree_link(root, "/etc/systemd/system/multi-user.target.wants/old.service",
+                         "/usr/lib/systemd/system/old.service", err);
+}
+
+static bool write_layer(const char *name, int *ret_fd, struct err *err) {
+        auto_free char *node = xasprintf("%s/kiln-node", work_path);
+        cluster->firmware_dir = work_path;
+        return fs_mkdirs(work, name, 0755, err) && fs_open_dir(work, name, ret_fd, err) &&
+               config_layer_write(cluster, &cluster->roles[0], root, "b1", node, EPOCH, *ret_fd, err);
+}
+
+static bool is_whiteout(int layer, const char *path) {
+        struct stat stat;
+        return fstatat(layer, path, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISCHR(stat.st_mode) &&
+               stat.st_rdev == makedev(0, 0);
+}
+
+static void expect_file(int layer, const char *path, const char *text, unsigned mode, unsigned owner) {
+        auto_buf content = { 0 };
+        struct stat stat;
+        EXPECT_OK(fs_read(layer, path, &content, err));
+        EXPECT_TEXT(buf_text(&content), text);
+        EXPECT(fstatat(layer, path, &stat, 0) == 0 && (stat.st_mode & 07777) == mode && stat.st_uid == owner &&
+               stat.st_gid == owner);
+}
+
+static bool check_entry(const struct fs_entry *entry, void *context, struct err *err) {
+        size_t *wrong = context;
+        char names[1024];
+        auto_free char *path = xasprintf("/proc/self/fd/%d/%s", entry->parent, entry->name);
+        (void)err;
+        if (entry->stat->st_mtim.tv_sec != EPOCH || entry->stat->st_mtim.tv_nsec != 0 ||
+            (!S_ISLNK(entry->stat->st_mode) && llistxattr(path, names, sizeof names) > 0)) {
+                printf("# %s\n", entry->path);
+                ++*wrong;
+        }
+        return true;
+}
+
+static void writes_the_difference(void) {
+        auto_close int layer = -1;
+        struct stat stat;
+        EXPECT_OK(write_layer("layer", &layer, err));
+        expect_file(layer, "etc/plain", "plain\n", 0640, 480);
+        expect_file(layer, "etc/cluster", "blue\n", 0644, 0);
+        expect_file(layer, "usr/bin/tool", "#!/bin/sh\n", 0755, 0);
+        expect_file(layer, "etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:480:480::/var/lib/app:/sbin/nologin\n", 0644,
+                    0);
+        expect_file(layer, "etc/sysctl.d/90-kiln.conf", "net.ipv4.ip_forward = 1\n", 0644, 0);
+        expect_file(layer, "etc/machine-id", "", 0444, 0);
+        expect_file(layer, "usr/libexec/kiln/kiln-node", "binary", 0755, 0);
+        expect_file(layer, "usr/share/kiln/templates/0", "blue {{node.ip}}\n", 0600, 0);
+        EXPECT(is_whiteout(layer, "etc/node") && is_whiteout(layer, "etc/unwanted") &&
+               is_whiteout(layer, "usr/share/tree"));
+        EXPECT(is_whiteout(layer, "etc/systemd/system/multi-user.target.wants/old.service"));
+        EXPECT(!fs_exists(layer, "etc/untouched") && !fs_exists(layer, "usr/lib") && !fs_exists(layer, "bin"));
+        EXPECT(fs_exists(layer, "etc/systemd/system/multi-user.target.wants/a.service"));
+        EXPECT(fs_exists(layer, "etc/systemd/system/c.service.d/10-kiln.conf"));
+        EXPECT(fs_exists(layer, "etc/systemd/system/multi-user.target.wants/kiln-node.service"));
+        EXPECT(fstatat(layer, "etc", &stat, 0) == 0 && (stat.st_mode & 07777) == 0751 && stat.st_uid == 3 &&
+               stat.st_gid == 4);
+        EXPECT(fstatat(layer, "usr/bin", &stat, 0) == 0 && (stat.st_mode & 07777) == 0555);
+        EXPECT(fstatat(layer, "var/lib/state", &stat, 0) == 0 && (stat.st_mode & 07777) == 0700 && stat.st_uid == 480);
+        size_t wrong = 0;
+        EXPECT_OK(fs_walk(layer, check_entry, &wrong, err));
+        EXPECT(wrong == 0);
+        EXPECT(!fs_exists(root, "etc/plain") && fs_exists(root, "etc/unwanted")); // the packages' tree is as it was
+}
+
+static const char *text_at(const json_t *json, const char *list, size_t index, const char *key) {
+        return json_string_value(json_object_get(json_array_get(json_object_get(json, list), index), key));
+}
+
+static void tells_the_node(void) {
+        auto_buf text = { 0 };
+        EXPECT_OK(fs_read(work, "layer/etc/kiln/node.json", &text, err));
+        json_t *json = json_loads(buf_text(&text), 0, NULL);
+        EXPECT(json != NULL);
+        EXPECT_TEXT(json_string_value(json_object_get(json, "role")), "one");
+        EXPECT_TEXT(json_string_value(json_object_get(json, "network_writer")), "ifcfg");
+        EXPECT_TEXT(json_string_value(json_object_get(json, "hosts")), "10.0.0.11 n1\n10.0.0.12 n2\n10.0.0.90 web\n");
+        EXPECT_TEXT(text_at(json, "networks", 0, "subnet"), "10.0.0.0/24");
+        EXPECT_TEXT(text_at(json, "networks", 0, "netmask"), "255.255.255.0");
+        EXPECT_TEXT(text_at(json, "nodes", 0, "mac"), "52:54:00:00:00:01");
+        EXPECT_TEXT(text_at(json, "nodes", 1, "mac"), "");
+        EXPECT_TEXT(text_at(json, "templates", 0, "path"), "/etc/node");
+        EXPECT_TEXT(text_at(json, "templates", 0, "source"), "/usr/share/kiln/templates/0");
+        const json_t *first = json_array_get(json_object_get(json, "nodes"), 0),
+                     *second = json_array_get(json_object_get(json, "nodes"), 1);
+        EXPECT_TEXT(json_string_value(json_object_get(json_object_get(first, "variables"), "rack")), "a");
+        EXPECT(json_integer_value(json_object_get(second, "index")) == 1);
+        const json_t *state = json_array_get(json_object_get(json, "state"), 0);
+        EXPECT(json_integer_value(json_object_get(state, "uid")) == 480 &&
+               json_integer_value(json_object_get(state, "mode")) == 0700);
+        EXPECT_TEXT(json_string_value(json_array_get(json_object_get(json, "cluster_services"), 0)), "c.service");
+        json_decref(json);
+}
+
+static bool digest_entry(const struct fs_entry *entry, void *context, struct err *err) {
+        char hex[DIGEST_HEX_SIZE] = "";
+        if (S_ISREG(entry->stat->st_mode) && !digest_file("sha256", entry->parent, entry->name, hex, err))
+                return false;
+        buf_printf(context, "%s %o %u %u %s\n", entry->path, entry->stat->st_mode, entry->stat->st_uid,
+                   entry->stat->st_gid, hex);
+        return true;
+}
+
+static void gives_the_same_bits(void) {
+        auto_close int again = -1;
+        auto_close int first = -1;
+        auto_buf one = { 0 }, two = { 0 };
+        EXPECT_OK(write_layer("again", &again, err));
+        EXPECT_OK(fs_open_dir(work, "layer", &first, err));
+        EXPECT_OK(fs_walk(first, digest_entry, &one, err));
+        EXPECT_OK(fs_walk(again, digest_entry, &two, err));
+        EXPECT_TEXT(buf_text(&one), buf_text(&two));
+        EXPECT(one.size > 1000);
+}
+
+static void refuses_what_is_wrong(void) {
+        struct role *role = &cluster->roles[0];
+        auto_close int layer = -1;
+        auto_err failure = { 0 };
+        const char *owner = role->files[0].owner;
+        role->files[0].owner = "ap";
+        EXPECT(!write_layer("wrong", &layer, &failure));
+        EXPECT(failure.kind == ERR_REFERENCE && failure.text && strstr(failure.text, "one.yaml:") &&
+               strstr(failure.text, "\"ap\""));
+        role->files[0].owner = owner;
+}
+
+int main(void) {
+        auto_err err = { 0 };
+        auto_free char *path = NULL;
+        bool ready = mkdtemp(work_path) && sandbox_enter(&err) && fs_open_dir(AT_FDCWD, work_path, &work, &err) &&
+                     make_profile(&err) && make_root(&err);
+        path = xasprintf("%s/cluster.yaml", work_path);
+        if (!ready || !cluster_load(path, &(struct profile_options){ 0 }, &cluster, &err)) {
+                printf("Bail out! %s\n", err.text ? err.text : strerror(errno));
+                return 1;
+        }
+        RUN(writes_the_difference);
+        RUN(tells_the_node);
+        RUN(gives_the_same_bits);
+        RUN(refuses_what_is_wrong);
+        int failed = test_done();
+        cluster_free(cluster);
+        (void)!fs_remove_tree(AT_FDCWD, work_path, &err);
+        return failed;
+}
