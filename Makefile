@@ -46,6 +46,8 @@ NODE_SHARED := builder/base/err.c builder/base/mem.c builder/base/buf.c builder/
 NODE_SOURCES := $(wildcard firmware/node/*.c)
 NODE_OBJECTS := $(NODE_SOURCES:%.c=$(B)/static/%.o) $(NODE_SHARED:%.c=$(B)/static/%.o)
 
+NODE_TESTED := $(filter-out %/firmware/node/main.o,$(NODE_OBJECTS))
+
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 
 .PHONY: all images test lint bench install clean distclean help deps lab
@@ -70,6 +72,9 @@ $(B)/static/%.o: %.c
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/tests/unit/node%: $(B)/tests/unit/node%.o $(NODE_TESTED)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lblkid -lnettle
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(KILN_LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
