@@ -27,9 +27,14 @@ static bool set_dir(int context, const char *key, int fd, struct err *err) {
 
 static bool set_options(int context, const int *lowers, size_t lower_count, int upper, int work, struct err *err) {
         // No feature that would put meaning into attributes beyond whiteouts and opaque directories.
-        static const char *const off[] = { "metacopy", "redirect_dir", "index", "xino" };
-        for (size_t i = 0; i < lengthof(off); i++)
-                if (!set_option(context, off[i], "off", err))
+        static const char *const features[][2] = {
+                { "metacopy", "off" },
+                { "redirect_dir", "nofollow" },
+                { "index", "off" },
+                { "xino", "off" },
+        };
+        for (size_t i = 0; i < lengthof(features); i++)
+                if (!set_option(context, features[i][0], features[i][1], err))
                         return false;
         if (sandbox_is_mapped() && !set_option(context, "userxattr", NULL, err))
                 return false;

@@ -202,10 +202,10 @@ static bool check_overlay(struct err *err) {
         rmdir(scratch);
         if (ok)
                 return true;
-        err_release(err);
-        *err = (struct err){ 0 };
-        fail(err, ERR_SANDBOX, 0, "this kernel mounts no overlayfs%s",
-             sandbox_is_mapped() ? " in a user namespace" : "");
+        if (!err->kind)
+                fail(err, ERR_SANDBOX, 0, "no tmpfs");
+        err->kind = ERR_SANDBOX;
+        wrap(err, "this kernel mounts no overlayfs%s", sandbox_is_mapped() ? " in a user namespace" : "");
         return hint(
             err, "load the module overlay (modprobe overlay); plain users need Linux 5.11 or newer, or build as root");
 }

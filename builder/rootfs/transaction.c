@@ -40,11 +40,16 @@ static void set_macros(const char *backend) {
         const struct {
                 const char *name, *body;
         } macros[] = {
-                { "_dbpath", "/var/lib/rpm" },  { "_db_backend", backend },
-                { "_tmppath", "/var/tmp" },     { "_install_langs", "all" },
-                { "_excludedocs", "0" },        { "_netsharedpath", "%{nil}" },
-                { "_pkgverify_level", "none" }, { "_install_script_path", "/sbin:/bin:/usr/sbin:/usr/bin" },
-                { "_flush_io", "0" },           { "_minimize_writes", "0" },
+                { "_dbpath", "/var/lib/rpm" },
+                { "_db_backend", backend },
+                { "_tmppath", "/var/tmp" },
+                { "_install_langs", "all" },
+                { "_excludedocs", "0" },
+                { "_netsharedpath", "/proc" }, // its owner cannot be set, and in a user namespace is not root
+                { "_pkgverify_level", "none" },
+                { "_install_script_path", "/sbin:/bin:/usr/sbin:/usr/bin" },
+                { "_flush_io", "0" },
+                { "_minimize_writes", "0" },
         };
         for (size_t i = 0; i < lengthof(macros); i++)
                 rpmPushMacro(NULL, macros[i].name, NULL, macros[i].body, RMIL_CMDLINE);
