@@ -84,12 +84,12 @@ static void check_file(struct loader *loader, const struct value *row, const str
                 if (value && value->type != VALUE_NULL)
                         seen[count++] = value;
         }
+        const char *name = file->path[0] ? arena_printf(loader->arena, "`%s`", file->path) : "a file";
         if (count == 0)
-                report(loader->diagnostics, ERR_SCHEMA, &row->place, "`%s` needs one of `content`, `source` and `link`",
-                       file->path);
+                report(loader->diagnostics, ERR_SCHEMA, &row->place, "%s needs one of `content`, `source` and `link`", name);
         else if (count > 1)
                 report(loader->diagnostics, ERR_SCHEMA, &seen[1]->place,
-                       "`%s` has more than one of `content`, `source` and `link`", file->path);
+                       "%s has more than one of `content`, `source` and `link`", name);
         else if (file->link && !file->link[0])
                 report(loader->diagnostics, ERR_SCHEMA, schema_place(row, "link"), "`link` is empty");
 }
