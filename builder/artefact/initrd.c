@@ -2,12 +2,14 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
 #include "artefact/cpio.h"
 #include "artefact/internal.h"
 #include "artefact/modules.h"
+#include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
@@ -250,11 +252,28 @@ static bool initrd_check(const struct artefact_build *build, struct err *err) {
                check_static(build->busybox ? build->busybox : "/bin/busybox", err);
 }
 
+// Roles with the same kernel have the same initrd: it is compressed once, and found again by the archive's digest.
+static bool publish(const struct artefact_build *build, const struct artefact_role *role, const struct buf *archive,
+                    struct err *err) {
+        static pthread_mutex_t compressing = PTHREAD_MUTEX_INITIALIZER;
+        const char *compressor = build->cluster->release.initrd_compressor;
+        char sha256[DIGEST_HEX_SIZE];
+        digest_bytes("sha256", archive->data, archive->size, sha256);
+        auto_free char *name = xasprintf("%s.%s", sha256, compressor);
+        auto_free char *path = xasprintf("%s/initrd", build->cache);
+        auto_close int dir = -1;
+        if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !fs_open_dir(AT_FDCWD, path, &dir, err))
+                return false;
+        pthread_mutex_lock(&compressing);
+        bool ok = fs_exists(dir, name) || part_write(compressor, archive, dir, name, err);
+        pthread_mutex_unlock(&compressing);
+        return ok && fs_link_or_copy(dir, name, role->out, "initrd.img", err);
+}
+
 static bool initrd_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
         auto_buf archive = { 0 };
         struct initrd initrd = { .build = build, .role = role, .cpio = cpio_new(build->source_date_epoch, &archive) };
-        bool ok = add_parts(&initrd, err) &&
-                  part_write(build->cluster->release.initrd_compressor, &archive, role->out, "initrd.img", err);
+        bool ok = add_parts(&initrd, err) && publish(build, role, &archive, err);
         cpio_free(initrd.cpio);
         free(initrd.paths);
         arena_release(&initrd.arena);

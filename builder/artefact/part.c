@@ -7,7 +7,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-enum { DEFLATE_LEVEL = 9, XZ_PRESET = 6 };
+enum { DEFLATE_LEVEL = 12, XZ_PRESET = 6 };
 
 static bool compress_gzip(const struct buf *from, struct buf *to, struct err *err) {
         struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(DEFLATE_LEVEL);
@@ -57,5 +57,5 @@ bool part_write(const char *compressor, const struct buf *archive, int dir, cons
         if (!compressors[find_compressor(compressor)].compress(archive, &compressed, err))
                 return wrap(err, "%s", name);
         buf_append_zeros(&compressed, (PART_ALIGN_BYTES - compressed.size % PART_ALIGN_BYTES) % PART_ALIGN_BYTES);
-        return fs_write_atomic(dir, name, compressed.data, compressed.size, 0644, err);
+        return fs_write_atomic(dir, name, compressed.data, compressed.size, 0444, err); // perhaps linked to the cache
 }
