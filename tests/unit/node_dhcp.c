@@ -1,0 +1,218 @@
+// DHCP messages: what we send, and what we accept.
+#include "tests/unit/test.h"
+
+#include <stdlib.h>
+
+#include "firmware/node/dhcp_packet.h"
+
+enum { XID = 0x12345678, HEADERS = 28, OPTIONS = HEADERS + 240 };
+
+static const struct mac mac = { { 0x52, 0x54, 0, 0xa8, 2, 0x47 } };
+
+struct packet {
+        uint8_t bytes[DHCP_FRAME_MAX];
+        size_t size;
+};
+
+static void put16(uint8_t *at, unsigned value) {
+        at[0] = (uint8_t)(value >> 8);
+        at[1] = (uint8_t)value;
+}
+
+static unsigned sum(unsigned total, const uint8_t *data, size_t size) {
+        for (size_t i = 0; i < size; i++)
+                total += (unsigned)data[i] << (i & 1 ? 0 : 8);
+        while (total >> 16)
+                total = (total & 0xffff) + (total >> 16);
+        return total;
+}
+
+// Lengths and checksums over whatever is inside.
+static void seal(struct packet *packet) {
+        uint8_t *ip = packet->bytes, *udp = ip + 20;
+        size_t udp_size = packet->size - 20;
+        put16(ip + 2, (unsigned)packet->size);
+        put16(ip + 10, 0);
+        put16(ip + 10, ~sum(0, ip, 20) & 0xffff);
+        put16(udp + 4, (unsigned)udp_size);
+        put16(udp + 6, 0);
+        put16(udp + 6, ~sum(sum(17 + (unsigned)udp_size, ip + 12, 8), udp, udp_size) & 0xffff);
+}
+
+static void add(struct packet *packet, unsigned code, const void *data, unsigned size) {
+        uint8_t *at = packet->bytes + packet->size;
+        at[0] = (uint8_t)code;
+        at[1] = (uint8_t)size;
+        memcpy(at + 2, data, size);
+        packet->size += 2 + size;
+}
+
+// An answer without options but type and server.
+static struct packet answer(uint8_t type) {
+        struct packet packet = { .size = OPTIONS };
+        uint8_t *ip = packet.bytes, *bootp = ip + HEADERS;
+        ip[0] = 0x45;
+        ip[8] = 64;
+        ip[9] = 17;
+        memcpy(ip + 12, "\xc0\xa8\x02\x01\xff\xff\xff\xff", 8);
+        put16(ip + 20, 67);
+        put16(ip + 22, 68);
+        memcpy(bootp, "\x02\x01\x06\x00\x12\x34\x56\x78", 8);
+        memcpy(bootp + 16, "\xc0\xa8\x02\x47", 4);
+        memcpy(bootp + 28, mac.bytes, 6);
+        memcpy(bootp + 236, "\x63\x82\x53\x63", 4);
+        add(&packet, 53, &type, 1);
+        add(&packet, 54, "\xc0\xa8\x02\x01", 4);
+        return packet;
+}
+
+static struct dhcp_reply reply;
+
+static bool accepted(struct packet *packet) {
+        seal(packet);
+        memset(&reply, 0, sizeof reply);
+        // In exactly its size on the heap, so that the sanitizer sees a read past the end.
+        uint8_t *copy = malloc(packet->size);
+        memcpy(copy, packet->bytes, packet->size);
+        bool ok = dhcp_parse(copy, packet->size, false, XID, &mac, &reply);
+        free(copy);
+        return ok;
+}
+
+static void a_full_acknowledgement(void) {
+        struct packet packet = answer(DHCP_ACK);
+        add(&packet, 1, "\xff\xff\xff\x00", 4);
+        add(&packet, 3, "\xc0\xa8\x02\x01\xc0\xa8\x02\x02", 8);
+        add(&packet, 6, "\x08\x08\x08\x08\x00\x00\x00\x00\x08\x08\x04\x04", 12);
+        add(&packet, 12, "master101\0\0", 11);
+        add(&packet, 15, "example.com", 11);
+        add(&packet, 26, "\x05\xdc", 2);
+        add(&packet, 51, "\x00\x00\x0e\x10", 4);
+        packet.bytes[packet.size++] = 255;
+        EXPECT(accepted(&packet));
+        EXPECT(reply.type == DHCP_ACK && reply.lease.address == 0xc0a80247 && reply.lease.server == 0xc0a80201);
+        EXPECT(reply.lease.prefix == 24 && reply.lease.router == 0xc0a80201 && reply.lease.mtu == 1500);
+        EXPECT(reply.lease.dns_count == 2 && reply.lease.dns[1] == 0x08080404 && reply.lease.lease_s == 3600);
+        EXPECT_TEXT(reply.lease.hostname, "master101");
+        EXPECT_TEXT(reply.lease.domain, "example.com");
+}
+
+static void options_in_the_file_and_name_fields(void) {
+        struct packet packet = answer(DHCP_OFFER);
+        uint8_t *bootp = packet.bytes + HEADERS;
+        add(&packet, 52, "\x03", 1);
+        memcpy(bootp + 44, "\x0c\x03two\xff", 6);  // sname
+        memcpy(bootp + 108, "\x0c\x03one\xff", 6); // file comes first (RFC 2131, 4.1), and the pieces are joined
+        EXPECT(accepted(&packet));
+        EXPECT_TEXT(reply.lease.hostname, "onetwo");
+        packet = answer(DHCP_OFFER);
+        memcpy(packet.bytes + HEADERS + 44, "\x0c\x03two\xff", 6); // without option 52 it is a name
+        EXPECT(accepted(&packet));
+        EXPECT_TEXT(reply.lease.hostname, "");
+}
+
+static void names_that_are_none_are_dropped(void) {
+        const char *const names[] = { "a b", "x\n192.168.2.9 y", "-a", "a..b", "../etc", "" };
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+                struct packet packet = answer(DHCP_ACK);
+                add(&packet, 12, names[i], (unsigned)strlen(names[i]));
+                EXPECT(accepted(&packet));
+                EXPECT_TEXT(reply.lease.hostname, "");
+        }
+        struct packet packet = answer(DHCP_ACK);
+        char big[100];
+        memset(big, 'a', sizeof big);
+        add(&packet, 12, big, sizeof big);
+        EXPECT(accepted(&packet));
+        EXPECT_TEXT(reply.lease.hostname, "");
+}
+
+// Changes one place of a good packet; it must be refused.
+static bool refused_with(size_t offset, const void *bytes, size_t size) {
+        struct packet packet = answer(DHCP_ACK);
+        EXPECT(accepted(&packet));
+        memcpy(packet.bytes + offset, bytes, size);
+        return !accepted(&packet);
+}
+
+static void what_is_not_for_us_is_refused(void) {
+        EXPECT(refused_with(0, "\x65", 1));                       // IPv6
+        EXPECT(refused_with(0, "\x44", 1));                       // IP header too short
+        EXPECT(refused_with(6, "\x20\x00", 2));                   // fragment
+        EXPECT(refused_with(9, "\x06", 1));                       // TCP
+        EXPECT(refused_with(20, "\x00\x44", 2));                  // not from a server
+        EXPECT(refused_with(22, "\x00\x43", 2));                  // not to a client
+        EXPECT(refused_with(HEADERS, "\x01", 1));                 // a request
+        EXPECT(refused_with(HEADERS + 2, "\x10", 1));             // other hardware
+        EXPECT(refused_with(HEADERS + 4, "\x12\x34\x56\x79", 4)); // other transaction
+        EXPECT(refused_with(HEADERS + 28, "\x52\x54\x00\xa8\x02\x48", 6));
+        EXPECT(refused_with(HEADERS + 236, "\x63\x82\x53\x62", 4));
+        EXPECT(refused_with(HEADERS + 16, "\x00\x00\x00\x00", 4)); // no address
+        EXPECT(refused_with(HEADERS + 16, "\x7f\x00\x00\x01", 4));
+        EXPECT(refused_with(HEADERS + 16, "\xe0\x00\x00\x01", 4));
+        EXPECT(refused_with(OPTIONS, "\x35\x01\x01", 3));                 // a DISCOVER
+        EXPECT(refused_with(OPTIONS, "\x00\x00\x00", 3));                 // no type
+        EXPECT(refused_with(OPTIONS + 3, "\x00\x00\x00\x00\x00\x00", 6)); // no server
+        EXPECT(refused_with(OPTIONS + 3, "\x36\x05", 2));                 // runs over the end
+}
+
+static void damaged_options_are_refused(void) {
+        struct packet packet = answer(DHCP_ACK);
+        packet.bytes[packet.size++] = 12; // a code without a length
+        EXPECT(!accepted(&packet));
+        packet = answer(DHCP_ACK);
+        add(&packet, 1, "\xff\x00\xff\x00", 4); // mask with holes
+        EXPECT(!accepted(&packet));
+        packet = answer(DHCP_ACK);
+        add(&packet, 52, "\x01", 1);
+        memset(packet.bytes + HEADERS + 108, 12, 128); // option 12 of 12 bytes, again and again, over the field's end
+        packet.bytes[HEADERS + 108 + 126] = 12;
+        packet.bytes[HEADERS + 108 + 127] = 200;
+        EXPECT(!accepted(&packet));
+}
+
+static void checksums_are_checked(void) {
+        struct packet packet = answer(DHCP_ACK);
+        seal(&packet);
+        packet.bytes[26] ^= 1;
+        EXPECT(!dhcp_parse(packet.bytes, packet.size, false, XID, &mac, &reply));
+        EXPECT(dhcp_parse(packet.bytes, packet.size, true, XID, &mac, &reply));
+        packet.bytes[26] = packet.bytes[27] = 0; // the sender made none (RFC 768)
+        EXPECT(dhcp_parse(packet.bytes, packet.size, false, XID, &mac, &reply));
+        packet.bytes[10] ^= 1;
+        EXPECT(!dhcp_parse(packet.bytes, packet.size, true, XID, &mac, &reply));
+        packet = answer(DHCP_ACK);
+        seal(&packet);
+        for (size_t size = 0; size < packet.size; size++)
+                EXPECT(!dhcp_parse(packet.bytes, size, true, XID, &mac, &reply));
+}
+
+static void what_we_send(void) {
+        struct dhcp_query query = { DHCP_REQUEST, XID, mac, 9, 0xc0a80247, 0xc0a80201 };
+        uint8_t packet[DHCP_FRAME_MAX];
+        size_t size = dhcp_build(&query, packet);
+        EXPECT(size == 20 + 8 + 300);
+        EXPECT(sum(0, packet, 20) == 0xffff);
+        EXPECT(sum(sum(17 + (unsigned)size - 20, packet + 12, 8), packet + 20, size - 20) == 0xffff);
+        EXPECT(memcmp(packet + HEADERS, "\x01\x01\x06\x00\x12\x34\x56\x78\x00\x09\x00\x00", 12) == 0);
+        EXPECT(memcmp(packet + HEADERS + 28, mac.bytes, 6) == 0);
+        EXPECT(memcmp(packet + OPTIONS, "\x35\x01\x03\x3d\x07\x01", 6) == 0);
+        EXPECT(memmem(packet + OPTIONS, size - OPTIONS, "\x32\x04\xc0\xa8\x02\x47\x36\x04\xc0\xa8\x02\x01", 12) !=
+               NULL);
+        query.type = DHCP_DISCOVER;
+        query.requested = query.server = 0;
+        dhcp_build(&query, packet);
+        EXPECT(memcmp(packet + OPTIONS, "\x35\x01\x01", 3) == 0);
+        EXPECT(!memmem(packet + OPTIONS, size - OPTIONS, "\x32\x04", 2));
+}
+
+int main(void) {
+        RUN(a_full_acknowledgement);
+        RUN(options_in_the_file_and_name_fields);
+        RUN(names_that_are_none_are_dropped);
+        RUN(what_is_not_for_us_is_refused);
+        RUN(damaged_options_are_refused);
+        RUN(checksums_are_checked);
+        RUN(what_we_send);
+        return test_done();
+}
