@@ -127,6 +127,13 @@ must_check bool pool_load_filelists(struct packages *packages, struct err *err);
 void pool_close(struct packages *packages);
 struct source *pool_source(const Solvable *solvable); // NULL for kiln's pseudo packages
 
+// ---- stream.c: decompression beside parsing ----
+
+struct stream;
+struct stream *stream_open(const char *path); // NULL: cannot be read, or its compression is not known
+FILE *stream_file(const struct stream *stream);
+bool stream_close(struct stream *stream); // false: the compressed file is damaged
+
 // ---- cache.c: .solv files ----
 
 // Reads a cached repository or extension; false if it is absent, stale or damaged. `flags` as for repo_add_solv().

@@ -8,7 +8,6 @@
 // libsolv's headers need pool.h first
 #include <solv/poolarch.h>
 #include <solv/repo_rpmmd.h>
-#include <solv/solv_xfopen.h>
 
 static char *cache_path(const struct source *source, const struct metadata_file *file, const char *suffix) {
         return xasprintf("%s/%.32s%s", source->dir, file->checksum, suffix);
@@ -16,13 +15,17 @@ static char *cache_path(const struct source *source, const struct metadata_file 
 
 static bool parse(Repo *repo, const struct source *source, const char *what, const char *path, const char *language,
                   int flags, struct err *err) {
-        auto_fclose FILE *stream = solv_xfopen(path, "r");
+        struct stream *stream = stream_open(path);
         if (!stream)
                 return fail(err, ERR_CORRUPT, 0, "repository %s: %s cannot be opened: its compression is not known",
                             source->repository->name, path);
-        return repo_add_rpmmd(repo, stream, language, flags) == 0 ||
-               fail(err, ERR_CORRUPT, 0, "repository %s: %s (%s) does not parse: %s", source->repository->name, what,
-                    path, pool_errstr(repo->pool));
+        bool parsed = repo_add_rpmmd(repo, stream_file(stream), language, flags) == 0;
+        bool whole = stream_close(stream);
+        if (!parsed)
+                return fail(err, ERR_CORRUPT, 0, "repository %s: %s (%s) does not parse: %s", source->repository->name,
+                            what, path, pool_errstr(repo->pool));
+        return whole || fail(err, ERR_CORRUPT, 0, "repository %s: %s (%s) does not decompress",
+                             source->repository->name, what, path);
 }
 
 static bool load_primary(struct source *source, Repo *repo, struct err *err) {
