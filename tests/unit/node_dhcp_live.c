@@ -1,0 +1,152 @@
+// The DHCP client against a real dnsmasq, in a network namespace of its own: one cable with a server, one without, one
+// unplugged.
+#include "tests/unit/test.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "firmware/node/dhcp_client.h"
+#include "firmware/node/machine.h"
+
+#define KNOWN_MAC "52:54:00:a8:02:47"
+#define OTHER_MAC "52:54:00:a8:02:99"
+
+extern char **environ;
+
+static pid_t start_program(char *const argv[]) {
+        posix_spawn_file_actions_t actions;
+        posix_spawn_file_actions_init(&actions);
+        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+        pid_t pid = -1;
+        if (posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ) != 0)
+                pid = -1;
+        posix_spawn_file_actions_destroy(&actions);
+        return pid;
+}
+
+static bool run_program(char *const argv[]) {
+        int status;
+        pid_t pid = start_program(argv);
+        return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+#define RUN_PROGRAM(...) run_program((char *[]){ __VA_ARGS__, NULL })
+
+static void write_text(const char *path, const char *text) {
+        auto_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd >= 0)
+                (void)!write(fd, text, strlen(text));
+}
+
+static bool enter_namespace(void) {
+        uid_t uid = getuid();
+        gid_t gid = getgid();
+        if (unshare(uid == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) < 0)
+                return false;
+        if (uid != 0) {
+                char map[64];
+                write_text("/proc/self/setgroups", "deny");
+                snprintf(map, sizeof map, "0 %u 1", uid);
+                write_text("/proc/self/uid_map", map);
+                snprintf(map, sizeof map, "0 %u 1", gid);
+                write_text("/proc/self/gid_map", map);
+        }
+        return RUN_PROGRAM("ip", "link", "set", "lo", "up");
+}
+
+static bool make_cables(void) {
+        return RUN_PROGRAM("ip", "link", "add", "server", "type", "veth", "peer", "name", "served", "address",
+                           KNOWN_MAC) &&
+               RUN_PROGRAM("ip", "link", "add", "deaf", "type", "veth", "peer", "name", "silent") &&
+               RUN_PROGRAM("ip", "link", "add", "nobody", "type", "veth", "peer", "name", "unplugged") &&
+               RUN_PROGRAM("ip", "address", "add", "192.168.2.1/24", "dev", "server") &&
+               RUN_PROGRAM("ip", "link", "set", "server", "up") && RUN_PROGRAM("ip", "link", "set", "deaf", "up");
+}
+
+static pid_t dnsmasq = -1;
+
+static void start_dnsmasq(void) {
+        dnsmasq = start_program((char *[]){
+            "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0",
+            "--user=", "--group=", "--pid-file=", "--leasefile-ro", "--interface=server", "--bind-interfaces",
+            "--no-ping", "--dhcp-authoritative", "--dhcp-range=192.168.2.150,192.168.2.160,255.255.255.0,1h",
+            "--dhcp-host=" KNOWN_MAC ",192.168.2.71,master101",
+            "--dhcp-option=option:dns-server,192.168.2.1,192.168.2.2", NULL });
+}
+
+static void stop_dnsmasq(void) {
+        if (dnsmasq > 0) {
+                kill(dnsmasq, SIGTERM);
+                waitpid(dnsmasq, NULL, 0);
+        }
+        dnsmasq = -1;
+}
+
+static struct interface interface_named(const char *name, const char *mac) {
+        struct interface interface = { .index = (int)if_nametoindex(name) };
+        snprintf(interface.name, sizeof interface.name, "%s", name);
+        if (!mac_parse(mac, &interface.mac))
+                interface.index = 0;
+        return interface;
+}
+
+static struct lease leases[LEASES_MAX];
+static size_t lease_count;
+static int64_t took_ms;
+
+static bool ask(const char *mac, int timeout_ms) {
+        const struct interface interfaces[] = { interface_named("unplugged", "52:54:00:00:00:01"),
+                                                interface_named("silent", "52:54:00:00:00:02"),
+                                                interface_named("served", mac) };
+        struct err err = { 0 };
+        int64_t start = machine_now_ms();
+        memset(leases, 0, sizeof leases);
+        bool ok = dhcp_ask(interfaces, lengthof(interfaces), timeout_ms, leases, &lease_count, &err);
+        took_ms = machine_now_ms() - start;
+        if (!ok)
+                printf("# %s\n", err.text);
+        err_release(&err);
+        return ok;
+}
+
+static void a_reservation_gives_name_and_address(void) {
+        EXPECT(ask(KNOWN_MAC, 20000) && lease_count == 1);
+        EXPECT(leases[0].address == 0xc0a80247 && leases[0].prefix == 24 && leases[0].router == 0xc0a80201);
+        EXPECT(leases[0].dns_count == 2 && leases[0].lease_s == 3600);
+        EXPECT_TEXT(leases[0].hostname, "master101");
+        EXPECT_TEXT(leases[0].interface, "served");
+}
+
+static void another_card_gets_an_address_of_the_pool(void) {
+        EXPECT(ask(OTHER_MAC, 20000) && lease_count == 1);
+        EXPECT(leases[0].address >= 0xc0a80296 && leases[0].address <= 0xc0a802a0);
+        EXPECT_TEXT(leases[0].hostname, "");
+}
+
+static void silence_ends_at_the_limit(void) {
+        stop_dnsmasq();
+        EXPECT(ask(KNOWN_MAC, 1500) && lease_count == 0);
+        EXPECT(took_ms >= 1500);
+}
+
+int main(void) {
+        if (!enter_namespace() || !make_cables()) {
+                printf("1..0 # skip no network namespace with veth may be made here\n");
+                return 0;
+        }
+        start_dnsmasq();
+        if (dnsmasq < 0) {
+                printf("1..0 # skip dnsmasq is not installed\n");
+                return 0;
+        }
+        RUN(a_reservation_gives_name_and_address);
+        RUN(another_card_gets_an_address_of_the_pool);
+        RUN(silence_ends_at_the_limit);
+        return test_done();
+}
