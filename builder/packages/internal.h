@@ -21,6 +21,8 @@ char *url_join(const char *base, const char *location);
 char *url_local_path(const char *url);
 // A URL from what a user wrote: a path (made absolute) becomes file://.
 char *url_from_user(const char *text);
+// The URL that --repo NAME=URL gives for a repository; NULL: none.
+const char *url_replacement(const struct packages_options *options, const char *repository);
 // Whether metadata may name this location: relative without "..", or http(s).
 bool url_location_is_safe(const char *location);
 
@@ -43,8 +45,10 @@ must_check bool transfers_run(struct transfer *transfers, size_t count, struct p
 // ---- keys.c: OpenPGP ----
 
 struct keyring;
-must_check bool keyring_load(const struct repository *repository, const struct packages_options *options,
-                             struct keyring **ret, struct err *err);
+// The keys of a repository. A key URL below the base URL of a replaced repository of the release (NULL: none) is looked
+// for below the replacement first.
+must_check bool keyring_load(const struct repository *repository, const struct release *release,
+                             const struct packages_options *options, struct keyring **ret, struct err *err);
 void keyring_free(struct keyring *keyring);
 // Hash over fingerprints: changes when the trusted keys change.
 const char *keyring_identity(const struct keyring *keyring);
@@ -83,6 +87,7 @@ struct metadata_file {
 
 struct source {
         const struct repository *repository;
+        const struct release *release;
         const struct packages_options *options;
         struct arena *arena;
         struct strings urls; // base URLs, replacement and mirror list applied
@@ -91,7 +96,7 @@ struct source {
         struct keyring *keyring;
 };
 
-must_check bool source_open(struct source *source, const struct repository *repository, const char *arch,
+must_check bool source_open(struct source *source, const struct repository *repository, const struct release *release,
                             const struct packages_options *options, struct arena *arena, struct err *err);
 void source_close(struct source *source);
 // The keyring of the repository, loaded on first use.

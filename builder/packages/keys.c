@@ -173,6 +173,33 @@ static void make_identity(struct keyring *keyring) {
         digest_final(digest, keyring->identity);
 }
 
+// Where a key lies if the repository that it is published with was replaced: its path below the new base URL.
+static char *key_in_replacement(const struct release *release, const struct packages_options *options,
+                                const char *key) {
+        for (size_t i = 0; release && i < release->repository_count; i++) {
+                const struct repository *repository = &release->repositories[i];
+                const char *replacement = url_replacement(options, repository->name);
+                for (size_t k = 0; replacement && k < repository->base_urls.count; k++) {
+                        size_t length = strlen(repository->base_urls.items[k]);
+                        if (strncmp(key, repository->base_urls.items[k], length) != 0)
+                                continue;
+                        auto_free char *base = url_from_user(replacement);
+                        return url_join(base, key + length);
+                }
+        }
+        return NULL;
+}
+
+static bool add_key(struct keyring *keyring, const char *key, const struct packages_options *options, struct err *err) {
+        auto_free char *local = url_local_path(key);
+        if (!strstr(key, "://") || local)
+                return add_file(keyring, key, local ? local : key, err);
+        if (add_remote(keyring, key, options, err))
+                return true;
+        return err->kind == ERR_NETWORK &&
+               hint(err, "`gpgkeys` may also name a file; its fingerprint is checked all the same");
+}
+
 // librpm remarks on standard error what kiln says itself, with place and reason.
 static int discard_message(rpmlogRec record, rpmlogCallbackData data) {
         (void)record;
@@ -180,8 +207,8 @@ static int discard_message(rpmlogRec record, rpmlogCallbackData data) {
         return 0;
 }
 
-bool keyring_load(const struct repository *repository, const struct packages_options *options, struct keyring **ret,
-                  struct err *err) {
+bool keyring_load(const struct repository *repository, const struct release *release,
+                  const struct packages_options *options, struct keyring **ret, struct err *err) {
         rpmInitCrypto();
         rpmlogSetCallback(discard_message, NULL);
         struct keyring *keyring = xcalloc(1, sizeof *keyring);
@@ -190,9 +217,9 @@ bool keyring_load(const struct repository *repository, const struct packages_opt
         bool ok = repository->keys.count > 0 || fail(err, ERR_SIGNATURE, 0, "no key is given to check signatures with");
         for (size_t i = 0; ok && i < repository->keys.count; i++) {
                 const char *key = repository->keys.items[i];
-                auto_free char *local = url_local_path(key);
-                ok = strstr(key, "://") && !local ? add_remote(keyring, key, options, err)
-                                                  : add_file(keyring, key, local ? local : key, err);
+                auto_free char *replaced = key_in_replacement(release, options, key);
+                auto_err absent = { 0 };
+                ok = (replaced && add_key(keyring, replaced, options, &absent)) || add_key(keyring, key, options, err);
         }
         if (!ok) {
                 keyring_free(keyring);

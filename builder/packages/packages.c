@@ -36,7 +36,7 @@ static bool open_all(struct packages *packages, struct err *err) {
         packages->sources = xcalloc(release->repository_count + 1, sizeof *packages->sources);
         for (size_t i = 0; i < release->repository_count; i++) {
                 packages->source_count++;
-                if (!source_open(&packages->sources[i], &release->repositories[i], release->arch, &packages->options,
+                if (!source_open(&packages->sources[i], &release->repositories[i], release, &packages->options,
                                  &packages->arena, err))
                         return false;
         }

@@ -20,15 +20,6 @@ static bool unreachable(const struct source *source, struct err *err) {
                     source->repository->name);
 }
 
-static const char *find_replacement(const struct source *source) {
-        size_t length = strlen(source->repository->name);
-        const char *found = NULL;
-        for (const char *const *item = source->options->replace; item && *item; item++)
-                if (strncmp(*item, source->repository->name, length) == 0 && (*item)[length] == '=')
-                        found = *item + length + 1;
-        return found;
-}
-
 // Fetches a small file without a known checksum into the repository's cache directory, or finds it there when offline.
 static bool fetch_small(struct source *source, const struct strings *urls, const char *file, bool missing_ok,
                         bool *ret_missing, struct err *err) {
@@ -54,7 +45,7 @@ static bool fetch_small(struct source *source, const struct strings *urls, const
 }
 
 // A mirror list is one URL a line; comments and XML (metalink) are not URLs.
-static bool read_mirrorlist(struct source *source, const char *url, const char *arch, struct err *err) {
+static bool read_mirrorlist(struct source *source, const char *url, struct err *err) {
         auto_free char *local = url_local_path(url);
         auto_free char *path = local ? take_ptr(local) : xasprintf("%s/mirrorlist", source->dir);
         auto_buf text = { .max = LIST_MAX };
@@ -71,9 +62,9 @@ static bool read_mirrorlist(struct source *source, const char *url, const char *
                 if (strncmp(line, "http://", 7) != 0 && strncmp(line, "https://", 8) != 0)
                         continue;
                 char *variable = strstr(line, "$basearch");
-                auto_free char *whole =
-                    variable ? xasprintf("%.*s%s%s", (int)(variable - line), line, arch, variable + strlen("$basearch"))
-                             : xstrdup(line);
+                auto_free char *whole = variable ? xasprintf("%.*s%s%s", (int)(variable - line), line,
+                                                             source->release->arch, variable + strlen("$basearch"))
+                                                 : xstrdup(line);
                 add_url(source, whole);
         }
         return source->urls.count > before ||
@@ -86,9 +77,9 @@ static void choose_dir(struct source *source, const char *first_url) {
         source->dir = arena_printf(source->arena, "%s/repos/%.16s", source->options->cache, hex);
 }
 
-static bool choose_urls(struct source *source, const char *arch, struct err *err) {
+static bool choose_urls(struct source *source, struct err *err) {
         const struct repository *repository = source->repository;
-        const char *replacement = find_replacement(source);
+        const char *replacement = url_replacement(source->options, repository->name);
         if (replacement) {
                 auto_free char *url = url_from_user(replacement);
                 add_url(source, url);
@@ -100,7 +91,7 @@ static bool choose_urls(struct source *source, const char *arch, struct err *err
         if (source->urls.count == 0 && !mirrorlist)
                 return fail(err, ERR_REFERENCE, 0, "repository %s has no base URL", repository->name);
         choose_dir(source, source->urls.count ? source->urls.items[0] : mirrorlist);
-        return !mirrorlist || read_mirrorlist(source, mirrorlist, arch, err);
+        return !mirrorlist || read_mirrorlist(source, mirrorlist, err);
 }
 
 // The first base URL on this machine that holds the file; NULL if none does.
@@ -166,12 +157,12 @@ static bool check_repomd_signature(struct source *source, const char *path, stru
                keyring_verify_detached(keyring, subject, &signature, fd, err);
 }
 
-bool source_open(struct source *source, const struct repository *repository, const char *arch,
+bool source_open(struct source *source, const struct repository *repository, const struct release *release,
                  const struct packages_options *options, struct arena *arena, struct err *err) {
-        *source = (struct source){ .repository = repository, .options = options, .arena = arena };
+        *source = (struct source){ .repository = repository, .release = release, .options = options, .arena = arena };
         auto_free char *path = NULL;
         auto_buf bytes = { .max = REPOMD_MAX };
-        if (!choose_urls(source, arch, err) || !fs_mkdirs(AT_FDCWD, source->dir, 0755, err) ||
+        if (!choose_urls(source, err) || !fs_mkdirs(AT_FDCWD, source->dir, 0755, err) ||
             !locate_small(source, "repomd.xml", false, &path, err) || !fs_read(AT_FDCWD, path, &bytes, err))
                 return false;
         if (repository->check_metadata_signature && !check_repomd_signature(source, path, err))
@@ -185,7 +176,8 @@ void source_close(struct source *source) {
 }
 
 bool source_keys(struct source *source, const struct keyring **ret, struct err *err) {
-        if (!source->keyring && !keyring_load(source->repository, source->options, &source->keyring, err))
+        if (!source->keyring &&
+            !keyring_load(source->repository, source->release, source->options, &source->keyring, err))
                 return wrap(err, "repository %s", source->repository->name);
         *ret = source->keyring;
         return true;

@@ -51,3 +51,12 @@ bool url_location_is_safe(const char *location) {
                 return strncmp(location, "http://", 7) == 0 || strncmp(location, "https://", 8) == 0;
         return *location != '/' && fs_path_is_safe(location);
 }
+
+const char *url_replacement(const struct packages_options *options, const char *repository) {
+        size_t length = strlen(repository);
+        const char *found = NULL;
+        for (const char *const *item = options->replace; item && *item; item++)
+                if (strncmp(*item, repository, length) == 0 && (*item)[length] == '=')
+                        found = *item + length + 1; // the last one wins
+        return found;
+}

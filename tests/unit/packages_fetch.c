@@ -309,11 +309,14 @@ static bool make_repository(struct err *err) {
                run_command(err, "createrepo_c", "--quiet", in_top("repo"), NULL);
 }
 
+static const char *mirrorlist;
+
 static bool open_solve_fetch(const char *const *urls, size_t count, bool offline, struct package_set *ret,
                              struct packages **packages, struct err *err) {
         struct repository repository = {
                 .name = "web", .trust = TRUST_DIGEST, .priority = 99, .base_urls = { (const char **)urls, count }
         };
+        repository.mirrorlist = mirrorlist;
         struct release release = {
                 .name = "test", .arch = "x86_64", .repositories = &repository, .repository_count = 1
         };
@@ -342,6 +345,17 @@ static void repository_by_http(void) {
         EXPECT(first >= 8 + 2);
         expect_set(urls, 2, false);
         EXPECT(requests == 2); // repomd.xml alone, from both
+}
+
+static void mirror_list_is_read(void) {
+        auto_free char *list = xasprintf("# mirrors\n%s\r\n%s\n", server_url("404/repo"), server_url("ok/repo"));
+        EXPECT_OK(fs_write_atomic(AT_FDCWD, in_top("mirrors"), list, strlen(list), 0644, err));
+        mirrorlist = arena_printf(&arena, "%s/mirrors", server_url("ok"));
+        expect_set(NULL, 0, false);
+        atomic_store(&requests, 0);
+        expect_set(NULL, 0, true);
+        EXPECT(requests == 0);
+        mirrorlist = NULL;
 }
 
 static void offline_needs_no_network(void) {
@@ -425,6 +439,7 @@ int main(void) {
         RUN(repository_by_http);
         RUN(offline_needs_no_network);
         RUN(damaged_cache_is_repaired);
+        RUN(mirror_list_is_read);
         RUN(stale_metadata_is_a_checksum_error);
         RUN(dead_repository_names_the_remedy);
         RUN(local_repository_is_read_in_place);

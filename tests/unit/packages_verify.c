@@ -143,7 +143,7 @@ static void verify(struct repository *repository, const char *file, struct err *
         struct packages_options options = { .cache = in_top("cache") };
         struct keyring *keyring = NULL;
         struct package package = describe(repository, in_top(file));
-        if (keyring_load(repository, &options, &keyring, err) &&
+        if (keyring_load(repository, NULL, &options, &keyring, err) &&
             !package_verify(&package, in_top(file), keyring, false, err))
                 EXPECT(err->kind != ERR_NONE);
         keyring_free(keyring);
@@ -249,7 +249,7 @@ static void damage_anywhere_is_survived(void) {
         off_t begin = (off_t)file.header_offset;
         off_t end = (off_t)file.payload_offset;
         rpm_file_close(&file);
-        EXPECT_OK(keyring_load(&repository, &options, &keyring, err));
+        EXPECT_OK(keyring_load(&repository, NULL, &options, &keyring, err));
         int accepted_header = 0;
         for (off_t offset = 0; offset < end; offset += 5) {
                 auto_err error = { 0 };
@@ -355,6 +355,19 @@ static void extraction_cannot_escape(void) {
         EXPECT(!fs_exists(AT_FDCWD, in_top("outside/planted")));
 }
 
+// The key is published below a server that is gone; its repository was replaced by a local copy that has it too.
+static void keys_follow_a_replaced_repository(void) {
+        const char *base = "http://127.0.0.1:1/os/";
+        const char *key = "http://127.0.0.1:1/os/good";
+        struct repository repository = { .name = "os", .base_urls = { &base, 1 }, .keys = { &key, 1 } };
+        struct release release = { .repositories = &repository, .repository_count = 1 };
+        const char *replace[] = { arena_printf(&arena, "os=%s", top), NULL };
+        struct packages_options options = { .cache = in_top("cache"), .replace = replace };
+        struct keyring *keyring = NULL;
+        EXPECT_OK(keyring_load(&repository, &release, &options, &keyring, err));
+        keyring_free(keyring);
+}
+
 // The keys that real repositories use (read from ../shared, where it is there).
 static void real_keys_are_read(void) {
         static const struct {
@@ -368,7 +381,7 @@ static void real_keys_are_read(void) {
                 repository.fingerprints = (struct strings){ (const char **)&keys[i].fingerprint, 1 };
                 struct packages_options options = { .cache = in_top("cache") };
                 struct keyring *keyring = NULL;
-                EXPECT_OK(keyring_load(&repository, &options, &keyring, err));
+                EXPECT_OK(keyring_load(&repository, NULL, &options, &keyring, err));
                 keyring_free(keyring);
         }
 }
@@ -390,6 +403,7 @@ int main(void) {
         RUN(junk_is_no_package);
         RUN(extracts_below_its_directory);
         RUN(extraction_cannot_escape);
+        RUN(keys_follow_a_replaced_repository);
         RUN(bad_signers_are_named);
         if (access("../shared/data/keys", F_OK) == 0)
                 RUN(real_keys_are_read);
