@@ -1,0 +1,194 @@
+// The build's namespaces, and what a child of the container can reach.
+#include "tests/unit/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/fs.h"
+#include "base/interrupt.h"
+#include "rootfs/internal.h"
+
+static char work_path[] = "/tmp/kiln-sandbox-XXXXXX";
+static int work = -1;
+
+// ---- the namespaces ----
+
+// Runs in a child that becomes another user first: 65534 has no subordinate ids.
+static void says_what_a_plain_user_lacks(void) {
+        int message[2];
+        char text[1024] = "";
+        if (geteuid() != 0)
+                return; // main() has shown the other side
+        EXPECT(pipe(message) == 0);
+        pid_t child = fork();
+        if (child == 0) {
+                auto_err err = { 0 };
+                if (setgid(64999) < 0 || setuid(64999) < 0)
+                        _exit(9);
+                bool entered = sandbox_enter(&err);
+                dprintf(message[1], "%d %s | %s", err.kind == ERR_SANDBOX, err.text ? err.text : "",
+                        err.hint ? err.hint : "");
+                _exit(entered);
+        }
+        close(message[1]);
+        int status = 0;
+        waitpid(child, &status, 0);
+        EXPECT(read(message[0], text, sizeof text - 1) > 0);
+        close(message[0]);
+        EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        EXPECT(strncmp(text, "1 ", 2) == 0 && strstr(text, "subordinate") && strstr(text, "usermod --add-subuids"));
+}
+
+static void enters_once(void) {
+        EXPECT_OK(sandbox_enter(err));
+        EXPECT_OK(sandbox_enter(err));
+        EXPECT(geteuid() == 0);
+        EXPECT_OK(fs_open_dir(AT_FDCWD, work_path, &work, err));
+}
+
+static void mounts_are_private(void) {
+        auto_free char *point = xasprintf("%s/private", work_path);
+        EXPECT_OK(fs_mkdirs(work, "private", 0755, err));
+        EXPECT(mount("x", point, "tmpfs", 0, NULL) == 0);
+        auto_fclose FILE *outside = fopen("/proc/1/mounts", "re");
+        char line[4096];
+        bool seen = false;
+        while (outside && fgets(line, sizeof line, outside))
+                seen |= strstr(line, work_path) != NULL;
+        EXPECT(!seen);
+        EXPECT(umount2(point, MNT_DETACH) == 0);
+}
+
+// ---- the container ----
+
+struct probe {
+        int mode;
+};
+
+static bool has_host_file(const char *path) { return access(path, F_OK) == 0; }
+
+static bool try_to_leave(struct err *err) {
+        struct sockaddr_in address = { .sin_family = AF_INET,
+                                       .sin_port = htons(80),
+                                       .sin_addr = { htonl(0x08080808) } };
+        if (has_host_file("/usr/bin/env") || has_host_file("/proc/1/root/usr") ||
+            has_host_file("../../../../usr/bin/env"))
+                return fail(err, ERR_INTERNAL, 0, "sees the host's files");
+        if (chroot("/tmp") == 0 && (chdir("../../../..") < 0 || has_host_file("usr/bin/env")))
+                return fail(err, ERR_INTERNAL, 0, "leaves by chroot");
+        int network = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (connect(network, (struct sockaddr *)&address, sizeof address) == 0 || errno != ENETUNREACH)
+                return fail(err, ERR_INTERNAL, errno, "reaches a network");
+        close(network);
+        if (mount("x", "/tmp", "tmpfs", 0, NULL) == 0 || umount2("/proc", MNT_DETACH) == 0)
+                return fail(err, ERR_INTERNAL, 0, "mounts");
+        if (kill(getppid(), 0) < 0 || getpid() != 2)
+                return fail(err, ERR_INTERNAL, errno, "is not the child of its own init: pid %d", getpid());
+        for (int fd = 3; fd < 64; fd++) {
+                char path[32], target[256] = "";
+                snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+                if (readlink(path, target, sizeof target - 1) > 0 && strncmp(target, "pipe:", 5) != 0)
+                        return fail(err, ERR_INTERNAL, 0, "holds descriptor %d: %s", fd, target);
+        }
+        return true;
+}
+
+static bool probe(void *context, int files, struct container_channel *channel, struct err *err) {
+        const struct probe *probe = context;
+        (void)files;
+        switch (probe->mode) {
+        case 0:
+                container_step(channel);
+                return try_to_leave(err);
+        case 1:
+                fail(err, ERR_SCRIPTLET, 0, "said so");
+                return hint(err, "a hint");
+        case 2:
+                raise(SIGKILL);
+                break;
+        default:
+                for (;;)
+                        pause();
+        }
+        return true;
+}
+
+static bool contain(int mode, struct err *err) {
+        static const char *const points[] = { "root/proc", "root/sys", "root/dev", "root/run", "root/tmp" };
+        struct probe context = { mode };
+        auto_close int tree = -1;
+        auto_close int root = -1;
+        for (size_t i = 0; i < lengthof(points); i++)
+                if (!fs_mkdirs(work, points[i], 0755, err))
+                        return false;
+        if (!fs_open_dir(work, "root", &tree, err) || !overlay_bind(tree, false, &root, err))
+                return false;
+        return container_run(&(struct container){ .root = root, .work = probe, .context = &context }, err);
+}
+
+static void child_cannot_leave(void) { EXPECT_OK(contain(0, err)); }
+
+static void errors_come_back_whole(void) {
+        auto_err failure = { 0 };
+        EXPECT(!contain(1, &failure));
+        EXPECT(failure.kind == ERR_SCRIPTLET);
+        EXPECT_TEXT(failure.text, "said so");
+        EXPECT_TEXT(failure.hint, "a hint");
+}
+
+static void a_crash_is_an_error(void) {
+        auto_err failure = { 0 };
+        EXPECT(!contain(2, &failure));
+        EXPECT(failure.kind == ERR_TRANSACTION && failure.text && strstr(failure.text, "unexpectedly"));
+}
+
+static void needs_mount_points(void) {
+        auto_close int tree = -1;
+        auto_close int root = -1;
+        auto_err failure = { 0 };
+        struct probe context = { 0 };
+        EXPECT_OK(fs_mkdirs(work, "hostile", 0755, err));
+        EXPECT_OK(fs_open_dir(work, "hostile", &tree, err));
+        EXPECT(symlinkat("/etc", tree, "proc") == 0);
+        EXPECT_OK(overlay_bind(tree, false, &root, err));
+        EXPECT(!container_run(&(struct container){ .root = root, .work = probe, .context = &context }, &failure));
+        EXPECT(failure.kind == ERR_SANDBOX && strstr(failure.text, "/proc of the image"));
+}
+
+// Last: the flag stays set.
+static void ctrl_c_ends_it(void) {
+        auto_err failure = { 0 };
+        interrupt_install();
+        pid_t self = getpid(), child = fork();
+        if (child == 0) {
+                usleep(500000);
+                kill(self, SIGINT);
+                _exit(0);
+        }
+        EXPECT(!contain(3, &failure));
+        EXPECT(failure.kind == ERR_INTERRUPTED);
+        waitpid(child, NULL, 0);
+        EXPECT(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD); // guard and container are gone
+}
+
+int main(void) {
+        auto_err err = { 0 };
+        if (!mkdtemp(work_path))
+                return 1;
+        RUN(says_what_a_plain_user_lacks);
+        RUN(enters_once);
+        RUN(mounts_are_private);
+        RUN(child_cannot_leave);
+        RUN(errors_come_back_whole);
+        RUN(a_crash_is_an_error);
+        RUN(needs_mount_points);
+        RUN(ctrl_c_ends_it);
+        int failed = test_done();
+        (void)!fs_remove_tree(AT_FDCWD, work_path, &err);
+        return failed;
+}
