@@ -86,7 +86,8 @@ static void check_file(struct loader *loader, const struct value *row, const str
         }
         const char *name = file->path[0] ? arena_printf(loader->arena, "`%s`", file->path) : "a file";
         if (count == 0)
-                report(loader->diagnostics, ERR_SCHEMA, &row->place, "%s needs one of `content`, `source` and `link`", name);
+                report(loader->diagnostics, ERR_SCHEMA, &row->place, "%s needs one of `content`, `source` and `link`",
+                       name);
         else if (count > 1)
                 report(loader->diagnostics, ERR_SCHEMA, &seen[1]->place,
                        "%s has more than one of `content`, `source` and `link`", name);
@@ -171,8 +172,8 @@ static const char *lower(struct arena *arena, const char *text) {
 
 static const char *mac_key(struct arena *arena, const struct node *node) {
         const unsigned char *mac = node->mac;
-        return !node->has_mac ? "" :
-                                arena_printf(arena, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+        return !node->has_mac ? ""
+                              : arena_printf(arena, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
                                              mac[4], mac[5]);
 }
 
@@ -186,15 +187,15 @@ static void check_nodes(struct loader *loader, const struct cluster_file *file) 
                 const struct value *row = rows->items[i];
                 const char *problem = node->name[0] ? hostname_problem(node->name) : NULL;
                 if (problem)
-                        report(loader->diagnostics, ERR_SCHEMA, schema_place(row, "name"),
-                               "`%s` is no host name: %s", node->name, problem);
+                        report(loader->diagnostics, ERR_SCHEMA, schema_place(row, "name"), "`%s` is no host name: %s",
+                               node->name, problem);
                 names[i] = (struct once){ lower(loader->arena, node->name), schema_place(row, "name") };
                 macs[i] = (struct once){ mac_key(loader->arena, node), schema_place(row, "mac") };
                 addresses[i] = (struct once){ address_text(loader->arena, node->ip), schema_place(row, "ip") };
         }
-        for (size_t i = 0; i < file->vip_count; i++)  // both kinds of names stand in /etc/hosts
-                names[count + i] = (struct once){ lower(loader->arena, file->vips[i].name),
-                                                  schema_place(vips->items[i], "name") };
+        for (size_t i = 0; i < file->vip_count; i++) // both kinds of names stand in /etc/hosts
+                names[count + i] =
+                    (struct once){ lower(loader->arena, file->vips[i].name), schema_place(vips->items[i], "name") };
         check_once(loader, "name", names, all);
         check_once(loader, "MAC address", macs, count);
         check_once(loader, "IP address", addresses, count);
@@ -206,7 +207,8 @@ static void check_vips(struct loader *loader, const struct cluster_file *file) {
         auto_free struct once *ids = xcalloc(file->vip_count, sizeof *ids);
         for (size_t i = 0; i < file->vip_count; i++) {
                 const struct vip *vip = &file->vips[i];
-                addresses[i] = (struct once){ address_text(loader->arena, vip->ip), schema_place(rows->items[i], "ip") };
+                addresses[i] =
+                    (struct once){ address_text(loader->arena, vip->ip), schema_place(rows->items[i], "ip") };
                 ids[i] = (struct once){ vip->vrrp_id ? arena_printf(loader->arena, "%d", vip->vrrp_id) : "",
                                         schema_place(rows->items[i], "vrrp_id") };
         }

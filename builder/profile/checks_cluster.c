@@ -39,8 +39,8 @@ static void check_pool(struct loader *loader, const struct network *network, con
         if (first > last)
                 report(loader->diagnostics, ERR_CLUSTER, place, "the DHCP pool ends before it begins");
         else if (!network_holds(network, network->pool_first) || !network_holds(network, network->pool_last))
-                report(loader->diagnostics, ERR_CLUSTER, place, "the DHCP pool is not inside the subnet of network `%s`",
-                       network->name);
+                report(loader->diagnostics, ERR_CLUSTER, place,
+                       "the DHCP pool is not inside the subnet of network `%s`", network->name);
         else if (is_network_address(network, network->pool_first) || is_broadcast_address(network, network->pool_last))
                 report(loader->diagnostics, ERR_CLUSTER, place,
                        "the DHCP pool holds the network or broadcast address of network `%s`", network->name);
@@ -58,9 +58,7 @@ static void check_host_address(struct loader *loader, const struct network *netw
                 complain(loader, place, what, text, "is the broadcast address of network", network->name);
 }
 
-static bool has_subnet(const struct value *row) {
-        return value_get(row, "subnet") != NULL;
-}
+static bool has_subnet(const struct value *row) { return value_get(row, "subnet") != NULL; }
 
 static void check_network(struct loader *loader, const struct network *network, const struct value *row) {
         if (network->gateway.s_addr) {
@@ -141,7 +139,8 @@ void check_networks(struct loader *loader, const struct cluster_file *file) {
         check_overlaps(loader, file, networks);
         for (size_t i = 0; i < file->node_count; i++)
                 if (file->nodes[i].node.ip.s_addr)
-                        check_address(loader, file, file->nodes[i].node.ip, schema_place(nodes->items[i], "ip"), "address");
+                        check_address(loader, file, file->nodes[i].node.ip, schema_place(nodes->items[i], "ip"),
+                                      "address");
         for (size_t i = 0; i < file->vip_count; i++) {
                 const struct place *place = schema_place(vips->items[i], "ip");
                 if (!file->vips[i].ip.s_addr)
@@ -206,5 +205,6 @@ void check_cluster(struct loader *loader, const struct cluster_file *file, struc
         check_vip_roles(loader, file, cluster);
         bool asked = value_get(file->tree, "nodes") || value_get(file->tree, "roles");
         if (cluster->role_count == 0 && (!asked || loader->diagnostics->mistake_count == 0))
-                report(loader->diagnostics, ERR_CLUSTER, &file->place, "neither `nodes` nor `roles`: there is nothing to build");
+                report(loader->diagnostics, ERR_CLUSTER, &file->place,
+                       "neither `nodes` nor `roles`: there is nothing to build");
 }

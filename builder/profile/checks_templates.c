@@ -16,8 +16,8 @@ static void report_template(struct loader *loader, const struct err *err) {
                 report_hint(loader->diagnostics, "%s", err->hint);
 }
 
-static bool check_left(const struct cluster *cluster, const struct role *role, const char *name,
-                       const struct buf *left, struct err *err) {
+static bool check_left(const struct cluster *cluster, const struct role *role, const char *name, const struct buf *left,
+                       struct err *err) {
         bool ok = true;
         for (size_t i = 0; ok && i < role->node_count; i++) {
                 const struct node *node = &cluster->nodes[role->nodes[i]];
@@ -71,8 +71,8 @@ void check_templates(struct loader *loader, struct cluster *cluster) {
                         auto_err err = { 0 };
                         struct file *file = &role->files[j];
                         bool ok = !file->is_template ||
-                                  (file->link ? render_link(loader, file, scope, &err) :
-                                                check_template(loader, cluster, role, file, scope, &err));
+                                  (file->link ? render_link(loader, file, scope, &err)
+                                              : check_template(loader, cluster, role, file, scope, &err));
                         if (!ok)
                                 report_template(loader, &err);
                 }

@@ -28,7 +28,7 @@ static bool read_release(struct loader *loader, const struct cluster_file *file,
         static const struct place option = { "--release", 0, 0 };
         const char *name = override ? override : file->release;
         if (!name || !name[0])
-                return false;  // that was reported
+                return false; // that was reported
         const char *path = release_path(loader, cluster->path, file, override);
         const struct place *from = override ? &option : schema_place(file->tree, "release");
         if (path_is_file(path))
@@ -43,7 +43,7 @@ static bool read_release(struct loader *loader, const struct cluster_file *file,
 
 struct wanted_role {
         const char *name;
-        const struct place *place;  // of what asks for it
+        const struct place *place; // of what asks for it
 };
 
 static struct wanted_role *list_roles(const struct cluster_file *file, size_t *ret_count) {
@@ -53,14 +53,14 @@ static struct wanted_role *list_roles(const struct cluster_file *file, size_t *r
         const struct value *names = value_get(file->tree, "roles");
         for (size_t i = 0; i < file->node_count; i++)
                 *array_append(&wanted, &count) =
-                        (struct wanted_role){ file->nodes[i].role, schema_place(nodes->items[i], "role") };
+                    (struct wanted_role){ file->nodes[i].role, schema_place(nodes->items[i], "role") };
         for (size_t i = 0; i < file->roles.count; i++) {
                 const struct value *item = i < names->count ? names->items[i] : names;
                 *array_append(&wanted, &count) = (struct wanted_role){ file->roles.items[i], &item->place };
         }
         for (size_t i = 0; i < file->vip_count; i++)
                 *array_append(&wanted, &count) =
-                        (struct wanted_role){ file->vips[i].role, schema_place(vips->items[i], "role") };
+                    (struct wanted_role){ file->vips[i].role, schema_place(vips->items[i], "role") };
         *ret_count = count;
         return wanted;
 }
@@ -108,7 +108,7 @@ static size_t find_network(const struct cluster *cluster, struct in_addr address
         for (size_t i = 0; i < cluster->network_count; i++)
                 if (network_holds(&cluster->networks[i], address))
                         return i;
-        return 0;  // none: the checks report it
+        return 0; // none: the checks report it
 }
 
 static void join_nodes(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
@@ -190,7 +190,7 @@ static void read_all(struct loader *loader, const struct profile_options *option
         check_names(loader, &file);
         check_networks(loader, &file);
         cluster->release.package_names = cluster->release.service_names = cluster->release.variables =
-                value_map(loader->arena);
+            value_map(loader->arena);
         bool release = read_release(loader, &file, options->release, cluster);
         join_cluster(loader, &file, options, cluster);
         check_cluster(loader, &file, cluster);

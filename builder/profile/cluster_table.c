@@ -13,7 +13,8 @@ static const struct schema_field path_rows[] = {
         { "kickstart", "folder of the kickstart templates", &type_text, MEMBER(cluster_paths, kickstart),
           .fallback = "../kickstart" },
 };
-static const struct schema path_table = SCHEMA_PART(path_rows, "`paths`", "where other files are, as seen from this file");
+static const struct schema path_table =
+    SCHEMA_PART(path_rows, "`paths`", "where other files are, as seen from this file");
 
 static const struct schema_field network_rows[] = {
         { "name", "name, networks.NAME in templates", &type_text, MEMBER(network, name), .required = true,
@@ -36,7 +37,8 @@ static const struct schema_field vip_rows[] = {
         { "vrrp_id", "VRRP virtual router id", &type_integer, MEMBER(vip, vrrp_id), .required = true, .min = 1,
           .max = 255 },
 };
-static const struct schema vip_table = SCHEMA(vip, vip_rows, "a VIP", "an address that the nodes of a role share by VRRP");
+static const struct schema vip_table =
+    SCHEMA(vip, vip_rows, "a VIP", "an address that the nodes of a role share by VRRP");
 
 static const struct schema_field node_rows[] = {
         { "name", "host name", &type_text, MEMBER(node_row, node.name), .required = true },
@@ -77,4 +79,4 @@ static const struct schema_field cluster_rows[] = {
           .fallback = "" },
 };
 const struct schema cluster_schema =
-        SCHEMA(cluster_file, cluster_rows, "a cluster file", "A cluster file: the inventory and what is built from it.");
+    SCHEMA(cluster_file, cluster_rows, "a cluster file", "A cluster file: the inventory and what is built from it.");

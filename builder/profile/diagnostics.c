@@ -30,9 +30,8 @@ void report(struct diagnostics *diagnostics, enum err_kind kind, const struct pl
                         return;
         }
         struct mistake *mistake = array_append(&diagnostics->mistakes, &diagnostics->mistake_count);
-        *mistake = (struct mistake){ .kind = kind,
-                                     .place = *place,
-                                     .message = arena_strdup(diagnostics->arena, message) };
+        *mistake =
+            (struct mistake){ .kind = kind, .place = *place, .message = arena_strdup(diagnostics->arena, message) };
         diagnostics->last = mistake;
 }
 

@@ -12,15 +12,15 @@ struct diagnostics {
         struct source {
                 const char *name, *text;
                 size_t size;
-        } *sources;
+        } * sources;
         size_t source_count;
         struct mistake {
                 enum err_kind kind;
                 struct place place;
                 const char *message, *hint;
-        } *mistakes;
+        } * mistakes;
         size_t mistake_count;
-        struct mistake *last;  // what report_hint() speaks of; NULL if it was reported before
+        struct mistake *last; // what report_hint() speaks of; NULL if it was reported before
 };
 
 #define auto_diagnostics __attribute__((cleanup(diagnostics_release))) struct diagnostics
@@ -30,7 +30,7 @@ void diagnostics_add_source(struct diagnostics *diagnostics, const char *name, c
 
 // The same message at the same place is kept once. `place` may be NULL.
 void report(struct diagnostics *diagnostics, enum err_kind kind, const struct place *place, const char *format, ...)
-        __attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5)));
 // What to do about the mistake that was just reported.
 void report_hint(struct diagnostics *diagnostics, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // "did you mean `NEAREST`?", if there is one.

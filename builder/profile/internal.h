@@ -11,7 +11,7 @@ struct loader {
         struct arena *arena;
         struct diagnostics *diagnostics;
         struct schema_reader reader;
-        struct strings inputs;  // files that were read or will be rendered; a heap array
+        struct strings inputs; // files that were read or will be rendered; a heap array
 };
 
 void loader_add_input(struct loader *loader, const char *path);
@@ -26,7 +26,7 @@ const char *path_beside(struct arena *arena, const char *file, const char *path)
 const char *path_absolute(struct arena *arena, const char *file, const char *path);
 // The names in a directory that end in `suffix` (which is taken off), sorted; empty if there is no such directory.
 struct strings path_names(struct arena *arena, const char *directory, const char *suffix);
-const char *path_stem(struct arena *arena, const char *path);  // "profiles/roles/base.yaml" -> "base"
+const char *path_stem(struct arena *arena, const char *path); // "profiles/roles/base.yaml" -> "base"
 bool path_is_directory(const char *path);
 bool path_is_file(const char *path);
 
@@ -43,7 +43,7 @@ void strings_remove(struct strings *strings, const char *text);
 // ---- the files ----
 
 struct cluster_paths {
-        const char *roles, *releases, *overlays, *kickstart;  // as seen from the working directory
+        const char *roles, *releases, *overlays, *kickstart; // as seen from the working directory
 };
 
 struct node_row {
@@ -64,7 +64,7 @@ struct cluster_file {
         size_t node_count;
         const struct value *variables;
         int dhcp_timeout_ms;
-        const struct value *tree;  // for the places of single values
+        const struct value *tree; // for the places of single values
 };
 
 struct attributes {
@@ -72,7 +72,6 @@ struct attributes {
         const char *path, *owner, *group;
         int mode;
 };
-
 
 // A role file as written; what a row does not give is NULL, -1 or empty.
 struct role_file {
@@ -102,7 +101,7 @@ struct role_file {
 
 // Every role file that was asked for, by name.
 struct role_library {
-        struct role_file **files;  // heap array
+        struct role_file **files; // heap array
         size_t count;
         const struct cluster_paths *paths;
 };
@@ -155,6 +154,6 @@ struct value *node_scope(struct arena *arena, const struct cluster *cluster, con
 // What is wrong with a host name (RFC 1123, and short enough for Linux), or NULL.
 const char *hostname_problem(const char *name);
 bool network_holds(const struct network *network, struct in_addr address);
-const char *address_text(struct arena *arena, struct in_addr address);  // "" for 0
+const char *address_text(struct arena *arena, struct in_addr address); // "" for 0
 
 #endif

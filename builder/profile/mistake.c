@@ -30,7 +30,7 @@ size_t mistake_distance(const char *a, const char *b) {
 
 void nearest_offer(struct nearest *nearest, const char *name) {
         size_t distance = mistake_distance(nearest->wanted, name);
-        size_t allowed = (strlen(nearest->wanted) + 1) / 3;  // a slip in three letters
+        size_t allowed = (strlen(nearest->wanted) + 1) / 3; // a slip in three letters
         if (distance > allowed || distance >= strlen(name) || (nearest->best && distance >= nearest->distance))
                 return;
         nearest->best = name;

@@ -7,8 +7,8 @@
 // and the carried root is the concatenation rootfs.head + rootfs.squashfs + rootfs.tail, which is one newc
 // archive (rootfs.head is 4096 bytes: header and a name padded with NULs; rootfs.squashfs is a multiple of
 // 4096 bytes; rootfs.tail is the trailer, 4096 bytes) that unpacks to /kiln/rootfs.squashfs. Any boot loader that
-// loads several initrds one after the other (pxelinux, GRUB, iPXE) therefore carries the root with no second copy on the server.
-// Every initrd part's size is a multiple of 4096, so no loader's alignment matters.
+// loads several initrds one after the other (pxelinux, GRUB, iPXE) therefore carries the root with no second copy on
+// the server. Every initrd part's size is a multiple of 4096, so no loader's alignment matters.
 //
 // /etc/kiln/node.json, mode 0644:
 // {
@@ -18,17 +18,19 @@
 //   "ensemble": true, "strangers": false,
 //   "networks": [ {"name","subnet":"192.168.2.0/24","prefix":24,"netmask","gateway" ("" if none),"dns":[...]} ],
 //   "nodes": [ {"name","role","mac" ("" if none, lower case, colons),"ip","id" (0 if none),"index","network","prefix",
-//               "netmask","gateway","variables":{...}} ],       every node of the cluster, so that a node booted with another role's image is refused by name
+//               "netmask","gateway","variables":{...}} ],       every node of the cluster, so that a node booted with
+//               another role's image is refused by name
 //   "hosts": "192.168.2.71 master101\n...",                      /etc/hosts lines of the inventory and the VIPs
 //   "templates": [ {"path":"/etc/mesos-master/ip","source":"/usr/share/kiln/templates/0","mode":420,"uid":0,"gid":0} ],
 //   "cluster_services": ["zookeeper.service", ...],
 //   "state": [ {"path","mode","uid","gid"} ],
-//   "dhcp_timeout_ms": 30000, "report_url": "" 
+//   "dhcp_timeout_ms": 30000, "report_url": ""
 // }
 //
-// In templates left for the node, scope is { node: { name, hostname, role, ip, mac, id, index, prefix, netmask, gateway,
-// interface, network, dns: [..], variables: {...} } }.
+// In templates left for the node, scope is { node: { name, hostname, role, ip, mac, id, index, prefix, netmask,
+// gateway, interface, network, dns: [..], variables: {...} } }.
 //
 // cluster services carry a drop-in /etc/systemd/system/UNIT.d/10-kiln.conf with
 //     [Unit] Requires=kiln-node.service After=kiln-node.service
-// and kiln-node.service itself (from firmware/node/kiln-node.service, installed as /etc/systemd/system/kiln-node.service, with /usr/libexec/kiln/kiln-node) is enabled in every image.
+// and kiln-node.service itself (from firmware/node/kiln-node.service, installed as
+// /etc/systemd/system/kiln-node.service, with /usr/libexec/kiln/kiln-node) is enabled in every image.

@@ -24,8 +24,8 @@ void file_put(struct arena *arena, struct file **files, size_t *count, const str
 
 struct visit {
         struct loader *loader;
-        const char *folder;           // as seen from the working directory
-        struct file *files;           // of this folder
+        const char *folder; // as seen from the working directory
+        struct file *files; // of this folder
         size_t count;
 };
 
@@ -57,7 +57,8 @@ static bool visit_entry(const struct fs_entry *entry, void *context, struct err 
                 loader_add_input(visit->loader, source);
         }
         if (!file.link && !file.source) {
-                report(visit->loader->diagnostics, ERR_SCHEMA, &file.place, "neither a file, a directory nor a readable link");
+                report(visit->loader->diagnostics, ERR_SCHEMA, &file.place,
+                       "neither a file, a directory nor a readable link");
                 return true;
         }
         size_t size = strlen(entry->path) - (file.is_template ? strlen(".tmpl") : 0);

@@ -104,8 +104,9 @@ void override_apply(struct loader *loader, struct value *tree, const char *assig
         // The value keeps its columns: it is parsed behind as many blanks as the key has bytes.
         char *text = arena_strdup(loader->arena, assignment);
         memset(text, ' ', key_size + 1);
-        struct value *item = equals[1] == '\0' ? value_scalar(loader->arena, "") :
-                                                 yaml_parse(name, text, strlen(text), loader->arena, loader->diagnostics);
+        struct value *item = equals[1] == '\0'
+                                 ? value_scalar(loader->arena, "")
+                                 : yaml_parse(name, text, strlen(text), loader->arena, loader->diagnostics);
         if (!item)
                 return;
         if (!item->place.file)

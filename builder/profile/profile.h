@@ -23,30 +23,31 @@ enum trust { TRUST_SIGNATURE, TRUST_DIGEST };
 struct repository {
         struct place place;
         const char *name;
-        struct strings base_urls;     // mirrors, tried in turn; file://, http://, https:// (a relative path became file://)
-        const char *mirrorlist;       // URL, or NULL
-        struct strings keys;          // gpgkeys: URLs or (made absolute) file paths
-        struct strings fingerprints;  // pinned, upper-case hex without spaces; empty: whatever `keys` holds
-        enum trust trust;             // DIGEST: packages need no signature, metadata's sha256 is enough
-        bool check_metadata_signature;  // repomd.xml.asc must verify
-        bool allow_sha1;              // V4 RSA/SHA1 package signatures are accepted
-        int priority;                 // 1..99, lower wins, default 99
-        struct strings excludes, includes;  // globs over name and name-version-release.arch
+        struct strings base_urls; // mirrors, tried in turn; file://, http://, https:// (a relative path became file://)
+        const char *mirrorlist;   // URL, or NULL
+        struct strings keys;      // gpgkeys: URLs or (made absolute) file paths
+        struct strings fingerprints;       // pinned, upper-case hex without spaces; empty: whatever `keys` holds
+        enum trust trust;                  // DIGEST: packages need no signature, metadata's sha256 is enough
+        bool check_metadata_signature;     // repomd.xml.asc must verify
+        bool allow_sha1;                   // V4 RSA/SHA1 package signatures are accepted
+        int priority;                      // 1..99, lower wins, default 99
+        struct strings excludes, includes; // globs over name and name-version-release.arch
 };
 
 struct release {
         struct place place;
-        const char *name, *path;      // path of the file it was read from
+        const char *name, *path; // path of the file it was read from
         const char *description, *arch;
         struct repository *repositories;
         size_t repository_count;
-        struct strings excludes;       // for every repository
-        const struct value *package_names;  // MAP role's name -> this release's name, list of names, or null (not needed here)
-        const struct value *service_names;  // MAP, the same for units
-        const char *kernel_package;    // "kernel"
-        const char *kernel_image;      // glob in the root, "/boot/vmlinuz-*"
-        const char *squashfs_compressor;  // "gzip", "xz", "zstd"
-        int squashfs_level;            // gzip 1..12 (libdeflate's scale), others the library's
+        struct strings excludes; // for every repository
+        const struct value
+            *package_names; // MAP role's name -> this release's name, list of names, or null (not needed here)
+        const struct value *service_names; // MAP, the same for units
+        const char *kernel_package;        // "kernel"
+        const char *kernel_image;          // glob in the root, "/boot/vmlinuz-*"
+        const char *squashfs_compressor;   // "gzip", "xz", "zstd"
+        int squashfs_level;                // gzip 1..12 (libdeflate's scale), others the library's
         uint32_t squashfs_block_bytes;
         const char *rpmdb;             // "sqlite" or "bdb"
         const char *network;           // writer that kiln-node uses: "systemd-networkd", "ifcfg"
@@ -54,7 +55,7 @@ struct release {
         struct strings initrd_modules; // kernel modules for the initrd, by name; dependencies are added
         struct strings kernel_arguments;
         struct {
-                struct strings packages;  // fetched and unpacked for their files, not installed into the image
+                struct strings packages; // fetched and unpacked for their files, not installed into the image
                 // Paths inside those packages; NULL: not offered by the release
                 const char *isolinux, *isolinux_modules /* directory */, *isohybrid_mbr, *pxelinux;
                 const char *grub_efi_iso /* prefix /EFI/BOOT */, *grub_efi_net, *shim;
@@ -68,7 +69,7 @@ struct release {
 struct user {
         struct place place;
         const char *name, *home, *shell, *comment;
-        int64_t uid;  // -1: the next free system id
+        int64_t uid; // -1: the next free system id
         struct strings groups;
         bool system;
 };
@@ -76,13 +77,13 @@ struct user {
 // A file written into the configuration layer. Exactly one of content and source is set.
 struct file {
         struct place place;
-        const char *path;           // absolute, in the image
-        const char *content;        // literal text; or NULL
-        const char *source;         // absolute path on the build host; or NULL
-        const char *link;           // symbolic link target instead of both, already rendered; or NULL
-        bool is_template;           // render before writing
-        int mode;                   // -1: 0644, or 0755 if the source is executable
-        const char *owner, *group;  // names or numbers in the image; "root" by default
+        const char *path;          // absolute, in the image
+        const char *content;       // literal text; or NULL
+        const char *source;        // absolute path on the build host; or NULL
+        const char *link;          // symbolic link target instead of both, already rendered; or NULL
+        bool is_template;          // render before writing
+        int mode;                  // -1: 0644, or 0755 if the source is executable
+        const char *owner, *group; // names or numbers in the image; "root" by default
 };
 
 struct state_path {
@@ -101,26 +102,26 @@ struct health_check {
 struct role {
         struct place place;
         const char *name, *description;
-        bool ensemble;              // an odd number of members, stable ids 1..255
-        bool strangers;             // nodes that the inventory does not know may come up
-        struct strings packages;    // release's names already applied; "@group" allowed
-        struct strings services_enable, services_disable;  // units with suffix; release's names already applied
-        struct strings services_cluster;  // enabled too, and started only on a machine whose identity is sure
-        const char *default_target; // "multi-user.target"
-        const struct value *sysctl; // MAP of scalars
+        bool ensemble;                                    // an odd number of members, stable ids 1..255
+        bool strangers;                                   // nodes that the inventory does not know may come up
+        struct strings packages;                          // release's names already applied; "@group" allowed
+        struct strings services_enable, services_disable; // units with suffix; release's names already applied
+        struct strings services_cluster; // enabled too, and started only on a machine whose identity is sure
+        const char *default_target;      // "multi-user.target"
+        const struct value *sysctl;      // MAP of scalars
         struct user *users;
         size_t user_count;
-        struct file *files;         // overlays of the role and its parents first, then `files:`
+        struct file *files; // overlays of the role and its parents first, then `files:`
         size_t file_count;
         struct state_path *state;
         size_t state_count;
-        struct strings remove;      // absolute paths that the image must not have
+        struct strings remove; // absolute paths that the image must not have
         struct strings kernel_arguments;
         struct health_check *health;
         size_t health_count;
-        const char *kickstart;      // template file on the build host, or NULL
-        bool selected;              // to be built in this run: profile_options.roles names it, or names none
-        size_t *nodes;              // indices into cluster.nodes
+        const char *kickstart; // template file on the build host, or NULL
+        bool selected;         // to be built in this run: profile_options.roles names it, or names none
+        size_t *nodes;         // indices into cluster.nodes
         size_t node_count;
 };
 
@@ -129,31 +130,31 @@ struct role {
 struct network {
         struct place place;
         const char *name;
-        struct in_addr address;     // network address
-        int prefix;                 // 0..32
-        struct in_addr gateway;     // 0: none
+        struct in_addr address; // network address
+        int prefix;             // 0..32
+        struct in_addr gateway; // 0: none
         struct strings dns;
-        struct in_addr pool_first, pool_last;  // DHCP pool, 0: none
+        struct in_addr pool_first, pool_last; // DHCP pool, 0: none
 };
 
 struct vip {
         struct place place;
         const char *name, *role;
         struct in_addr ip;
-        int vrrp_id;                // 1..255
+        int vrrp_id; // 1..255
         size_t network;
 };
 
 struct node {
         struct place place;
         const char *name;
-        size_t role;                // index into cluster.roles
+        size_t role; // index into cluster.roles
         unsigned char mac[6];
         bool has_mac;
         struct in_addr ip;
-        int id;                     // 1..255, 0 if the role is no ensemble and none was given
+        int id; // 1..255, 0 if the role is no ensemble and none was given
         size_t network;
-        const struct value *variables;  // MAP, node.variables.* in templates
+        const struct value *variables; // MAP, node.variables.* in templates
 };
 
 struct cluster {
@@ -167,21 +168,22 @@ struct cluster {
         size_t vip_count;
         struct node *nodes;
         size_t node_count;
-        struct role *roles;         // those that at least one node has, or that `roles:` of the cluster file names
+        struct role *roles; // those that at least one node has, or that `roles:` of the cluster file names
         size_t role_count;
         const struct value *variables;
-        int dhcp_timeout_ms;        // how long kiln-node waits for DHCP
-        const char *report_url;     // where kiln-node sends its report; ""
-        struct strings inputs;      // every file that was read or will be rendered (profiles, overlay and kickstart files), sorted, once each: their bytes decide the build id
-        struct strings set;         // the --set overrides that were applied
-        const char *firmware_dir;   // set by build.c: initramfs/, bootloader/, kiln-node
+        int dhcp_timeout_ms;    // how long kiln-node waits for DHCP
+        const char *report_url; // where kiln-node sends its report; ""
+        struct strings inputs;  // every file that was read or will be rendered (profiles, overlay and kickstart files),
+                                // sorted, once each: their bytes decide the build id
+        struct strings set;     // the --set overrides that were applied
+        const char *firmware_dir; // set by build.c: initramfs/, bootloader/, kiln-node
 };
 
 struct profile_options {
-        const char *release;        // overrides the file's: a name or a path; or NULL
-        struct strings set;         // "variables.x=y": overrides in the cluster file's tree before checking
-        struct strings roles;       // only these are `selected`; empty: all. Every role is read and checked all the same,
-                                    // because the templates of one speak of the nodes of another
+        const char *release;  // overrides the file's: a name or a path; or NULL
+        struct strings set;   // "variables.x=y": overrides in the cluster file's tree before checking
+        struct strings roles; // only these are `selected`; empty: all. Every role is read and checked all the same,
+                              // because the templates of one speak of the nodes of another
 };
 
 // Reads and checks everything. All mistakes are found in one run and joined in err->text, each
@@ -194,18 +196,19 @@ void cluster_free(struct cluster *cluster);
 must_check bool release_load(const char *path, struct arena *arena, struct release *ret, struct err *err);
 
 // The scope that a role's templates see at build time (profiles.5 documents it):
-//   cluster.name, release.name, release.network, release.variables.*, role.name, variables.*, networks.NAME.{subnet,prefix,netmask,gateway,dns[]},
-//   vips.NAME.{ip,vrrp_id,prefix,role}, nodes[] and roles.NAME.{nodes[], count, quorum}, where a node is
-//   {name, role, ip, mac, id, index (from 0), prefix, netmask, gateway, variables.*}.
+//   cluster.name, release.name, release.network, release.variables.*, role.name, variables.*,
+//   networks.NAME.{subnet,prefix,netmask,gateway,dns[]}, vips.NAME.{ip,vrrp_id,prefix,role}, nodes[] and
+//   roles.NAME.{nodes[], count, quorum}, where a node is {name, role, ip, mac, id, index (from 0), prefix, netmask,
+//   gateway, variables.*}.
 struct value *cluster_scope(struct cluster *cluster, const struct role *role);
 
 // What kiln-node needs, as /etc/kiln/node.json (format: builder/profile/node_config.h).
-const struct role *cluster_find_role(const struct cluster *cluster, const char *name);  // NULL: none
+const struct role *cluster_find_role(const struct cluster *cluster, const char *name); // NULL: none
 const struct node *cluster_find_node(const struct cluster *cluster, const char *name);
 
 // JSON Schema (2020-12) of "cluster", "release" or "role" files, from the tables that check them.
-char *profile_json_schema(const char *kind);  // heap; NULL for an unknown kind
+char *profile_json_schema(const char *kind); // heap; NULL for an unknown kind
 // The same as plain text for profiles(5): each key, what it is for, what it must be.
-char *profile_reference(const char *kind);  // heap; NULL for an unknown kind
+char *profile_reference(const char *kind); // heap; NULL for an unknown kind
 
 #endif

@@ -37,29 +37,32 @@ static void finish_repository(struct loader *loader, const char *path, const str
         const struct place *urls = schema_place(row, "baseurl"), *keys = schema_place(row, "gpgkeys");
         for (size_t i = 0; i < repository->base_urls.count; i++)
                 repository->base_urls.items[i] =
-                        read_location(loader, path, repository->base_urls.items[i], true, urls);
+                    read_location(loader, path, repository->base_urls.items[i], true, urls);
         for (size_t i = 0; i < repository->keys.count; i++)
                 repository->keys.items[i] = read_location(loader, path, repository->keys.items[i], false, keys);
         for (size_t i = 0; i < repository->fingerprints.count; i++)
-                repository->fingerprints.items[i] = normal_fingerprint(loader->arena, repository->fingerprints.items[i]);
+                repository->fingerprints.items[i] =
+                    normal_fingerprint(loader->arena, repository->fingerprints.items[i]);
         if (repository->mirrorlist)
-                repository->mirrorlist = read_location(loader, path, repository->mirrorlist, true,
-                                                       schema_place(row, "mirrorlist"));
+                repository->mirrorlist =
+                    read_location(loader, path, repository->mirrorlist, true, schema_place(row, "mirrorlist"));
         if (repository->base_urls.count == 0 && !repository->mirrorlist)
-                report(loader->diagnostics, ERR_SCHEMA, &repository->place, "repository `%s` needs `baseurl` or `mirrorlist`",
-                       repository->name);
+                report(loader->diagnostics, ERR_SCHEMA, &repository->place,
+                       "repository `%s` needs `baseurl` or `mirrorlist`", repository->name);
         bool needs_keys = repository->trust == TRUST_SIGNATURE || repository->check_metadata_signature;
         if (needs_keys && repository->keys.count == 0) {
                 report(loader->diagnostics, ERR_SCHEMA, &repository->place,
                        "repository `%s` has no `gpgkeys` to check signatures with", repository->name);
-                report_hint(loader->diagnostics, "give `gpgkeys`, or `trust: digest` if the metadata's digests are enough");
+                report_hint(loader->diagnostics,
+                            "give `gpgkeys`, or `trust: digest` if the metadata's digests are enough");
         }
 }
 
 static void check_repositories(struct loader *loader, const struct value *tree, const struct release *release) {
         const struct value *rows = value_get(tree, "repositories");
         if (rows && rows->type == VALUE_LIST && rows->count == 0)
-                report(loader->diagnostics, ERR_SCHEMA, &rows->place, "`repositories` is empty: no package can come from anywhere");
+                report(loader->diagnostics, ERR_SCHEMA, &rows->place,
+                       "`repositories` is empty: no package can come from anywhere");
         for (size_t i = 0; i < release->repository_count; i++) {
                 const char *name = release->repositories[i].name;
                 for (size_t j = 0; j < i; j++) {

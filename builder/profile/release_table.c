@@ -17,7 +17,8 @@ static const struct schema_field repository_rows[] = {
         { "gpgkeys", "public keys: URLs, or paths relative to this file", &type_texts, MEMBER(repository, keys),
           .or_one = true },
         { "fingerprints", "fingerprints that the keys must have", &type_texts, MEMBER(repository, fingerprints),
-          .or_one = true, .pattern = "^([0-9A-Fa-f] ?){40}$|^([0-9A-Fa-f] ?){64}$|^([0-9A-Fa-f]{4} +){5} *([0-9A-Fa-f]{4} *){5}$",
+          .or_one = true,
+          .pattern = "^([0-9A-Fa-f] ?){40}$|^([0-9A-Fa-f] ?){64}$|^([0-9A-Fa-f]{4} +){5} *([0-9A-Fa-f]{4} *){5}$",
           .pattern_means = "a fingerprint of 40 or 64 hexadecimal digits" },
         { "trust", "what vouches for a package: its own signature, or the metadata's digest", &type_choice,
           MEMBER(repository, trust), .fallback = "signature", .choices = trusts },
@@ -33,7 +34,7 @@ static const struct schema_field repository_rows[] = {
           .pattern = GLOB_PATTERN, .pattern_means = GLOB_MEANS },
 };
 static const struct schema repository_table =
-        SCHEMA(repository, repository_rows, "a repository", "a place that packages come from");
+    SCHEMA(repository, repository_rows, "a repository", "a place that packages come from");
 
 static const struct schema_field kernel_rows[] = {
         { "package", "package that holds the kernel", &type_text, MEMBER(release, kernel_package), .fallback = "kernel",
@@ -67,16 +68,18 @@ static const struct schema_field bootloader_rows[] = {
         { "isolinux", "isolinux.bin", &type_path, MEMBER(release, bootloader.isolinux) },
         { "isolinux_modules", "folder of ldlinux.c32 and its like", &type_path,
           MEMBER(release, bootloader.isolinux_modules) },
-        { "isohybrid_mbr", "isohdpfx.bin, boot code for USB sticks", &type_path, MEMBER(release, bootloader.isohybrid_mbr) },
+        { "isohybrid_mbr", "isohdpfx.bin, boot code for USB sticks", &type_path,
+          MEMBER(release, bootloader.isohybrid_mbr) },
         { "pxelinux", "pxelinux.0", &type_path, MEMBER(release, bootloader.pxelinux) },
-        { "grub_efi_iso", "GRUB for UEFI whose prefix is /EFI/BOOT", &type_path, MEMBER(release, bootloader.grub_efi_iso) },
+        { "grub_efi_iso", "GRUB for UEFI whose prefix is /EFI/BOOT", &type_path,
+          MEMBER(release, bootloader.grub_efi_iso) },
         { "grub_efi_net", "GRUB for UEFI from the network", &type_path, MEMBER(release, bootloader.grub_efi_net) },
         { "shim", "shim for Secure Boot", &type_path, MEMBER(release, bootloader.shim) },
         { "ipxe_bios", "iPXE for BIOS (undionly.kpxe)", &type_path, MEMBER(release, bootloader.ipxe_bios) },
         { "ipxe_efi", "iPXE for UEFI (ipxe.efi)", &type_path, MEMBER(release, bootloader.ipxe_efi) },
 };
 static const struct schema bootloader_part =
-        SCHEMA_PART(bootloader_rows, "`bootloader`", "paths of boot loaders in their packages; absent: not offered");
+    SCHEMA_PART(bootloader_rows, "`bootloader`", "paths of boot loaders in their packages; absent: not offered");
 
 static const struct schema_field release_rows[] = {
         { "description", "one line for lists", &type_text, MEMBER(release, description), .fallback = "" },
@@ -103,5 +106,5 @@ static const struct schema_field release_rows[] = {
           .table = &bootloader_part },
         { "variables", "release.variables.* in templates", &type_tree, MEMBER(release, variables) },
 };
-const struct schema release_schema = SCHEMA(
-        release, release_rows, "a release file", "A release file: where packages come from, what the distribution is like.");
+const struct schema release_schema = SCHEMA(release, release_rows, "a release file",
+                                            "A release file: where packages come from, what the distribution is like.");

@@ -72,7 +72,7 @@ struct role_file *role_file_get(struct loader *loader, struct role_library *libr
 // ---- inheritance ----
 
 struct lineage {
-        struct role_file **files;  // heap array; ancestors first, each once
+        struct role_file **files; // heap array; ancestors first, each once
         size_t count;
 };
 
@@ -121,8 +121,8 @@ static struct strings renamed(struct arena *arena, const struct value *names, co
 }
 
 const char *unit_name(struct arena *arena, const char *name) {
-        static const char *const suffixes[] = { ".service", ".socket", ".target", ".timer", ".path", ".mount",
-                                                ".automount", ".swap", ".slice", ".scope", ".device" };
+        static const char *const suffixes[] = { ".service",   ".socket", ".target", ".timer", ".path",  ".mount",
+                                                ".automount", ".swap",   ".slice",  ".scope", ".device" };
         const char *dot = strrchr(name, '.');
         for (size_t i = 0; dot && i < lengthof(suffixes); i++)
                 if (strcmp(dot, suffixes[i]) == 0)
@@ -159,7 +159,8 @@ struct join {
 
 static void join_packages(struct join *join, const struct role_file *file) {
         for (size_t i = 0; i < file->packages.count; i++) {
-                struct strings names = renamed(join->loader->arena, join->release->package_names, file->packages.items[i]);
+                struct strings names =
+                    renamed(join->loader->arena, join->release->package_names, file->packages.items[i]);
                 for (size_t j = 0; j < names.count; j++)
                         strings_add_once(join->loader->arena, &join->role->packages, names.items[j]);
         }
@@ -170,7 +171,7 @@ static void join_units(struct join *join, const struct strings *units, struct st
                        struct strings *out_too) {
         for (size_t i = 0; i < units->count; i++) {
                 struct strings names =
-                        renamed_units(join->loader->arena, join->release->service_names, units->items[i]);
+                    renamed_units(join->loader->arena, join->release->service_names, units->items[i]);
                 for (size_t j = 0; j < names.count; j++) {
                         strings_remove(out, names.items[j]);
                         if (out_too)
@@ -209,7 +210,7 @@ static void join_files(struct join *join, const struct role_file *file) {
                 strings_remove(&role->remove, role->files[i].path);
         for (size_t i = 0; i < file->file_count; i++) {
                 if (!file->files[i].path[0])
-                        continue;  // that was reported
+                        continue; // that was reported
                 strings_remove(&role->remove, file->files[i].path);
                 file_put(join->loader->arena, &role->files, &role->file_count, &file->files[i]);
         }
@@ -237,15 +238,16 @@ static void *join_rows(struct arena *arena, const void *rows, size_t *count, con
                 const char *row = (const char *)added + i * size;
                 size_t at = 0;
                 for (; at < *count; at++)
-                        if (strcmp(*(const char *const *)(joined + at * size + key), *(const char *const *)(row + key)) == 0)
+                        if (strcmp(*(const char *const *)(joined + at * size + key),
+                                   *(const char *const *)(row + key)) == 0)
                                 break;
                 memcpy(joined + at * size, row, size);
                 *count += at == *count;
         }
         return joined;
 }
-#define JOIN_ROWS(arena, role, file, rows, count, key)                                                        \
-        (role)->rows = join_rows(arena, (role)->rows, &(role)->count, (file)->rows, (file)->count,            \
+#define JOIN_ROWS(arena, role, file, rows, count, key)                                                                 \
+        (role)->rows = join_rows(arena, (role)->rows, &(role)->count, (file)->rows, (file)->count,                     \
                                  sizeof *(role)->rows, offsetof(__typeof__(*(role)->rows), key))
 
 static void join_scalars(struct join *join, const struct role_file *file) {
@@ -298,8 +300,8 @@ static void apply_attributes(struct join *join, const struct role_file *file) {
 static const char *find_kickstart(struct join *join, const struct lineage *lineage) {
         for (size_t i = lineage->count; i-- > 0;) {
                 const struct role_file *file = lineage->files[i];
-                const char *name = file->kickstart ? file->kickstart :
-                                                     arena_printf(join->loader->arena, "%s.ks.tmpl", file->name);
+                const char *name =
+                    file->kickstart ? file->kickstart : arena_printf(join->loader->arena, "%s.ks.tmpl", file->name);
                 const char *path = arena_printf(join->loader->arena, "%s/%s", join->paths->kickstart, name);
                 if (path_is_file(path)) {
                         loader_add_input(join->loader, path);

@@ -15,7 +15,7 @@ static const struct schema_field service_rows[] = {
           MEMBER(role_file, services_cluster), .pattern = UNIT_PATTERN, .pattern_means = UNIT_MEANS },
 };
 static const struct schema service_part =
-        SCHEMA_PART(service_rows, "`services`", "units; without a suffix they are services");
+    SCHEMA_PART(service_rows, "`services`", "units; without a suffix they are services");
 
 static const struct schema_field user_rows[] = {
         { "name", "login name", &type_text, MEMBER(user, name), .required = true,
@@ -31,31 +31,40 @@ static const struct schema_field user_rows[] = {
 };
 static const struct schema user_table = SCHEMA(user, user_rows, "a user", "an account of the image");
 
-#define OWNER_ROWS(STRUCT, OWNER)                                                                          \
-        { "owner", "user name or number", &type_text, MEMBER(STRUCT, owner), .fallback = OWNER,            \
-          .pattern = IDENTITY_PATTERN, .pattern_means = IDENTITY_MEANS },                                  \
-                { "group", "group name or number", &type_text, MEMBER(STRUCT, group), .fallback = OWNER,   \
-                  .pattern = IDENTITY_PATTERN, .pattern_means = IDENTITY_MEANS }
+#define OWNER_ROWS(STRUCT, OWNER)                                                                                      \
+        { "owner",                                                                                                     \
+          "user name or number",                                                                                       \
+          &type_text,                                                                                                  \
+          MEMBER(STRUCT, owner),                                                                                       \
+          .fallback = OWNER,                                                                                           \
+          .pattern = IDENTITY_PATTERN,                                                                                 \
+          .pattern_means = IDENTITY_MEANS },                                                                           \
+        {                                                                                                              \
+                "group", "group name or number", &type_text, MEMBER(STRUCT, group),                                    \
+                    .fallback = OWNER, .pattern = IDENTITY_PATTERN, .pattern_means = IDENTITY_MEANS                    \
+        }
 
 static const struct schema_field file_rows[] = {
         { "path", "where it is in the image", &type_path, MEMBER(file, path), .required = true },
         { "content", "what is in it", &type_text, MEMBER(file, content) },
         { "source", "file to copy, relative to the role file", &type_text, MEMBER(file, source) },
         { "link", "target of a symbolic link", &type_text, MEMBER(file, link) },
-        { "template", "render it (of a link: its target, for the build)", &type_bool, MEMBER(file, is_template), .fallback = "false" },
+        { "template", "render it (of a link: its target, for the build)", &type_bool, MEMBER(file, is_template),
+          .fallback = "false" },
         { "mode", "mode, octal; absent: 0644, or 0755 for an executable source", &type_mode, MEMBER(file, mode) },
         OWNER_ROWS(file, "root"),
 };
 static const struct schema file_table =
-        SCHEMA(file, file_rows, "a file", "a file of the image with one of content, source and link");
+    SCHEMA(file, file_rows, "a file", "a file of the image with one of content, source and link");
 
 static const struct schema_field attribute_rows[] = {
-        { "path", "path in the image of a file from an overlay", &type_path, MEMBER(attributes, path), .required = true },
+        { "path", "path in the image of a file from an overlay", &type_path, MEMBER(attributes, path),
+          .required = true },
         { "mode", "mode, octal", &type_mode, MEMBER(attributes, mode) },
         OWNER_ROWS(attributes, NULL),
 };
 static const struct schema attribute_table =
-        SCHEMA(attributes, attribute_rows, "`attributes`", "mode and owner of a file from an overlay");
+    SCHEMA(attributes, attribute_rows, "`attributes`", "mode and owner of a file from an overlay");
 
 static const struct schema_field state_rows[] = {
         { "path", "directory in the image", &type_path, MEMBER(state_path, path), .required = true },
@@ -63,7 +72,7 @@ static const struct schema_field state_rows[] = {
         OWNER_ROWS(state_path, "root"),
 };
 static const struct schema state_table =
-        SCHEMA(state_path, state_rows, "a state path", "a directory that outlives reboots when there is a state disk");
+    SCHEMA(state_path, state_rows, "a state path", "a directory that outlives reboots when there is a state disk");
 
 static const struct schema_field health_rows[] = {
         { "name", "name for messages", &type_text, MEMBER(health_check, name), .required = true,
@@ -72,11 +81,11 @@ static const struct schema_field health_rows[] = {
           .choices = health_kinds },
         { "port", "port that must answer", &type_integer, MEMBER(health_check, port), .required = true, .min = 1,
           .max = 65535 },
-        { "path", "path that must answer 200, for http", &type_text, MEMBER(health_check, path),
-          .pattern = "^/[!-~]*$", .pattern_means = "a path that begins with `/`" },
+        { "path", "path that must answer 200, for http", &type_text, MEMBER(health_check, path), .pattern = "^/[!-~]*$",
+          .pattern_means = "a path that begins with `/`" },
 };
 static const struct schema health_table =
-        SCHEMA(health_check, health_rows, "a health check", "how one sees that a node works");
+    SCHEMA(health_check, health_rows, "a health check", "how one sees that a node works");
 
 static const struct schema_field role_rows[] = {
         { "description", "one line for lists", &type_text, MEMBER(role_file, description), .fallback = "" },
@@ -93,7 +102,8 @@ static const struct schema_field role_rows[] = {
           MEMBER(role_file, default_target), .pattern = "^[A-Za-z0-9_.@-]+[.]target$",
           .pattern_means = "a unit name that ends in .target" },
         { "sysctl", "kernel parameters", &type_scalars, MEMBER(role_file, sysctl),
-          .pattern = "^[A-Za-z0-9_]+([./][A-Za-z0-9_*:-]+)+$", .pattern_means = "a parameter such as net.ipv4.ip_forward" },
+          .pattern = "^[A-Za-z0-9_]+([./][A-Za-z0-9_*:-]+)+$",
+          .pattern_means = "a parameter such as net.ipv4.ip_forward" },
         { "users", "accounts", &type_tables, MEMBERS(role_file, users, user_count), .table = &user_table },
         { "overlays", "overlay folders besides the one named as the role", &type_texts, MEMBER(role_file, overlays),
           .pattern = FILE_NAME_PATTERN, .pattern_means = "the name of a folder in paths.overlays" },
@@ -111,7 +121,8 @@ static const struct schema_field role_rows[] = {
         { "kickstart", "template in paths.kickstart; absent: ROLE.ks.tmpl, or a parent's", &type_text,
           MEMBER(role_file, kickstart), .pattern = FILE_NAME_PATTERN, .pattern_means = FILE_NAME_MEANS },
 };
-const struct schema role_schema = SCHEMA(role_file, role_rows, "a role file", "A role file: what a machine of this role is.");
+const struct schema role_schema =
+    SCHEMA(role_file, role_rows, "a role file", "A role file: what a machine of this role is.");
 
 static const struct {
         const char *kind, *title;

@@ -66,7 +66,7 @@ static void read_field(const struct schema_reader *reader, const struct schema *
                 row->type->read(reader, row, &fallback, object);
         } else if (row->type->read == type_table.read) {
                 struct value empty = { .type = VALUE_MAP, .place = map->place };
-                row->type->read(reader, row, &empty, object);  // for the fallbacks of its rows
+                row->type->read(reader, row, &empty, object); // for the fallbacks of its rows
         } else if (row->type->absent) {
                 row->type->absent(row, object);
         }
@@ -78,7 +78,7 @@ bool schema_read(const struct schema_reader *reader, const struct schema *schema
         if (schema->place != SCHEMA_NO_PLACE)
                 memcpy((char *)object + schema->place, &map->place, sizeof map->place);
         static const char *const empty = "";
-        for (size_t i = 0; i < schema->field_count; i++) {  // what is required and missing must not be NULL either
+        for (size_t i = 0; i < schema->field_count; i++) { // what is required and missing must not be NULL either
                 const struct schema_field *row = &schema->fields[i];
                 bool text = row->type->read == type_text.read || row->type->read == type_path.read;
                 if (text && (row->required || row->fallback))

@@ -18,7 +18,7 @@ struct schema_reader {
 };
 
 struct schema_type {
-        const char *what;  // "an IPv4 address": for messages and the reference
+        const char *what; // "an IPv4 address": for messages and the reference
         // JSON Schema: "string", "integer", "boolean", "object", "array" and, for texts, a pattern. "array" without a
         // table holds strings.
         const char *json, *json_pattern;
@@ -31,49 +31,49 @@ struct schema_type {
 
 struct schema_field {
         const char *key;
-        const char *help;              // one line for the reference
+        const char *help; // one line for the reference
         const struct schema_type *type;
-        size_t offset;                 // of the member that is written
-        size_t second;                 // of its companion: count of tables, prefix of a subnet, `has` of a MAC, end of a range
+        size_t offset; // of the member that is written
+        size_t second; // of its companion: count of tables, prefix of a subnet, `has` of a MAC, end of a range
         bool required;
-        bool or_one;                   // lists of texts: a single text is a list of one
-        const char *fallback;          // read when the key is absent; NULL: the member keeps what it has
-        long min, max;                 // integers, both inclusive; unchecked if both are 0
-        const char *const *choices;    // NULL-terminated
-        const char *pattern;           // texts and items of lists: POSIX extended (and JSON Schema's) expression ...
-        const char *pattern_means;     // ... and what it asks for, after "must be"
-        const struct schema *table;    // type_table and type_tables
+        bool or_one;                // lists of texts: a single text is a list of one
+        const char *fallback;       // read when the key is absent; NULL: the member keeps what it has
+        long min, max;              // integers, both inclusive; unchecked if both are 0
+        const char *const *choices; // NULL-terminated
+        const char *pattern;        // texts and items of lists: POSIX extended (and JSON Schema's) expression ...
+        const char *pattern_means;  // ... and what it asks for, after "must be"
+        const struct schema *table; // type_table and type_tables
 };
 
 struct schema {
-        const char *what;  // "a node"
-        const char *help;  // one line
+        const char *what; // "a node"
+        const char *help; // one line
         const struct schema_field *fields;
         size_t field_count;
-        size_t size;       // of the struct
-        size_t place;      // offset of its struct place, or SCHEMA_NO_PLACE
+        size_t size;  // of the struct
+        size_t place; // offset of its struct place, or SCHEMA_NO_PLACE
 };
 #define SCHEMA_NO_PLACE SIZE_MAX
 
-extern const struct schema_type type_text,      // const char *
-        type_bool,                              // bool
-        type_optional_bool,                     // int: -1 if absent, 0, 1
-        type_integer,                           // int (or uint32_t)
-        type_id,                                // int64_t, -1 if absent
-        type_mode,                              // int, octal, -1 if absent
-        type_choice,                            // int, index into `choices`
-        type_texts,                             // struct strings
-        type_tree,                              // const struct value *, a map of anything
-        type_scalars,                           // const struct value *, a map of texts and numbers
-        type_renames,                           // const struct value *, a map name -> name, list of names, null
-        type_address,                           // struct in_addr
-        type_subnet,                            // struct in_addr, int
-        type_address_range,                     // struct in_addr, struct in_addr
-        type_mac,                               // unsigned char[6], bool
-        type_path,                              // const char *, absolute path in an image
-        type_paths,                             // struct strings of them
-        type_table,                             // a struct of `table`
-        type_tables;                            // struct *, size_t
+extern const struct schema_type type_text, // const char *
+    type_bool,                             // bool
+    type_optional_bool,                    // int: -1 if absent, 0, 1
+    type_integer,                          // int (or uint32_t)
+    type_id,                               // int64_t, -1 if absent
+    type_mode,                             // int, octal, -1 if absent
+    type_choice,                           // int, index into `choices`
+    type_texts,                            // struct strings
+    type_tree,                             // const struct value *, a map of anything
+    type_scalars,                          // const struct value *, a map of texts and numbers
+    type_renames,                          // const struct value *, a map name -> name, list of names, null
+    type_address,                          // struct in_addr
+    type_subnet,                           // struct in_addr, int
+    type_address_range,                    // struct in_addr, struct in_addr
+    type_mac,                              // unsigned char[6], bool
+    type_path,                             // const char *, absolute path in an image
+    type_paths,                            // struct strings of them
+    type_table,                            // a struct of `table`
+    type_tables;                           // struct *, size_t
 
 // Fills `object`. Every mistake is reported; members of texts are never NULL afterwards unless a fallback is absent
 // and so is the key. Returns false if anything was reported.
@@ -96,13 +96,13 @@ char *schema_to_reference(const struct schema *schema);
 // Row helpers: the designated initialisers of a member of `struct STRUCT`.
 #define MEMBER(STRUCT, member) .offset = offsetof(struct STRUCT, member)
 #define MEMBERS(STRUCT, first, other) .offset = offsetof(struct STRUCT, first), .second = offsetof(struct STRUCT, other)
-#define SCHEMA(STRUCT, rows, WHAT, HELP)                                                                   \
-        {                                                                                                  \
-                .what = WHAT, .help = HELP, .fields = rows, .field_count = lengthof(rows),                 \
-                .size = sizeof(struct STRUCT), .place = offsetof(struct STRUCT, place)                     \
+#define SCHEMA(STRUCT, rows, WHAT, HELP)                                                                               \
+        {                                                                                                              \
+                .what = WHAT, .help = HELP, .fields = rows, .field_count = lengthof(rows),                             \
+                .size = sizeof(struct STRUCT), .place = offsetof(struct STRUCT, place)                                 \
         }
 // A map in the file whose rows write members of the struct around it: give its row no offset.
-#define SCHEMA_PART(rows, WHAT, HELP) \
+#define SCHEMA_PART(rows, WHAT, HELP)                                                                                  \
         { .what = WHAT, .help = HELP, .fields = rows, .field_count = lengthof(rows), .place = SCHEMA_NO_PLACE }
 
 #endif

@@ -100,7 +100,8 @@ static json_t *object_of(const struct schema *schema) {
 }
 
 char *schema_to_json(const struct schema *schema, const char *title) {
-        json_t *root = json_pack("{s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title", title);
+        json_t *root =
+            json_pack("{s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title", title);
         json_t *body = object_of(schema);
         json_object_update(root, body);
         json_decref(body);

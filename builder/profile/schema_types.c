@@ -36,7 +36,7 @@ static bool has_control(const char *text) {
 static bool matches(const char *pattern, const char *text) {
         regex_t compiled;
         if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-                abort();  // a defect of a table
+                abort(); // a defect of a table
         bool yes = regexec(&compiled, text, 0, NULL, 0) == 0;
         regfree(&compiled);
         return yes;
@@ -311,8 +311,9 @@ static void read_scalars(const struct schema_reader *reader, const struct schema
                 const struct value *item = value->items[i];
                 bool line = item->type == VALUE_SCALAR && item->text[0] && !strpbrk(item->text, "\n\r");
                 if (!line || has_control(item->text))
-                        report(reader->diagnostics, ERR_SCHEMA, &item->place, "`%s` must be one line of text or a number, not %s",
-                               value->keys[i], value_describe(reader->arena, item));
+                        report(reader->diagnostics, ERR_SCHEMA, &item->place,
+                               "`%s` must be one line of text or a number, not %s", value->keys[i],
+                               value_describe(reader->arena, item));
                 if (!row->pattern || matches(row->pattern, value->keys[i])) {
                         ok = ok && line;
                         continue;
@@ -433,7 +434,8 @@ static bool parse_mac(const char *text, unsigned char mac[static 6]) {
                 return false;
         for (size_t i = 0; i < 6; i++) {
                 const char *pair = text + 3 * i;
-                if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1]) || (i < 5 && pair[2] != separator))
+                if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1]) ||
+                    (i < 5 && pair[2] != separator))
                         return false;
                 mac[i] = (unsigned char)strtoul((char[]){ pair[0], pair[1], '\0' }, NULL, 16);
         }

@@ -13,10 +13,10 @@ enum tag_kind { TAG_TEXT, TAG_VARIABLE, TAG_SECTION, TAG_INVERTED, TAG_END, TAG_
 
 struct tag {
         enum tag_kind kind;
-        const char *raw, *name;  // slices of the text; raw includes the line's blanks and newline if standalone
+        const char *raw, *name; // slices of the text; raw includes the line's blanks and newline if standalone
         size_t raw_size, name_size;
-        size_t offset;  // of "{{"
-        size_t end;     // SECTION, INVERTED: index of their END
+        size_t offset; // of "{{"
+        size_t end;    // SECTION, INVERTED: index of their END
 };
 
 struct template {
@@ -28,7 +28,7 @@ struct template {
 
 // What names are looked up in, innermost first. A frame of a list's item also answers `first` and `last`.
 struct frame {
-        const struct value *value;  // NULL: a section left for the node, whose keys are not known here
+        const struct value *value; // NULL: a section left for the node, whose keys are not known here
         const struct frame *outer;
         bool item, first, last;
 };
@@ -38,15 +38,15 @@ struct rendering {
         const char *keep;
         struct buf *output;
         bool kept;
-        size_t steps, checked;      // `checked`: output up to here holds no "{{" of ours
-        const struct tag *braces;   // a value that brought "{{" into text that is to be rendered again
+        size_t steps, checked;    // `checked`: output up to here holds no "{{" of ours
+        const struct tag *braces; // a value that brought "{{" into text that is to be rendered again
         struct err *err;
 };
 
 // ---- messages ----
 
 static bool refuse(const struct template *template, size_t offset, struct err *err, const char *format, ...)
-        __attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5)));
 
 static bool refuse(const struct template *template, size_t offset, struct err *err, const char *format, ...) {
         int line, column;
@@ -117,7 +117,8 @@ static bool check_name(const struct template *template, const struct tag *tag, s
         for (size_t i = 0; i < tag->name_size; i++) {
                 bool dot = tag->name[i] == '.', edge = i == 0 || i + 1 == tag->name_size || tag->name[i - 1] == '.';
                 if (is_space(tag->name[i]) || strchr("{}#^/!&>=", tag->name[i]) || (dot && edge))
-                        return refuse(template, tag->offset, err, "`%.*s` is not a name", (int)tag->name_size, tag->name);
+                        return refuse(template, tag->offset, err, "`%.*s` is not a name", (int)tag->name_size,
+                                      tag->name);
         }
         return true;
 }
@@ -136,7 +137,8 @@ static bool read_tag(struct template *template, size_t text_start, size_t start,
                 inner++;
         char sigil = inner < inner_end && !triple ? text[inner] : '\0';
         if (sigil == '>' || sigil == '=')
-                return refuse(template, start, err, "%s are not supported", sigil == '>' ? "partials" : "delimiter changes");
+                return refuse(template, start, err, "%s are not supported",
+                              sigil == '>' ? "partials" : "delimiter changes");
         enum tag_kind kind = kind_of(sigil);
         inner += kind != TAG_VARIABLE || sigil == '&';
         while (inner < inner_end && is_space(text[inner]))
@@ -164,7 +166,8 @@ static bool pair_sections(struct template *template, struct err *err) {
                 struct tag *tag = &template->tags[i];
                 if (tag->kind == TAG_SECTION || tag->kind == TAG_INVERTED) {
                         if (depth == NESTING_MAX)
-                                return refuse(template, tag->offset, err, "sections nested more than %d deep", NESTING_MAX);
+                                return refuse(template, tag->offset, err, "sections nested more than %d deep",
+                                              NESTING_MAX);
                         open[depth++] = i;
                         continue;
                 }
@@ -185,7 +188,8 @@ static bool pair_sections(struct template *template, struct err *err) {
         if (depth == 0)
                 return true;
         const struct tag *start = &template->tags[open[depth - 1]];
-        return refuse(template, start->offset, err, "the section `%.*s` is not ended", (int)start->name_size, start->name);
+        return refuse(template, start->offset, err, "the section `%.*s` is not ended", (int)start->name_size,
+                      start->name);
 }
 
 static bool template_parse(struct template *template, struct err *err) {
@@ -323,7 +327,7 @@ static void append(struct rendering *rendering, const struct tag *tag, const cha
 
 static void keep_tag(struct rendering *rendering, const struct tag *tag) {
         if (rendering->checked < rendering->output->size && !rendering->braces)
-                rendering->braces = tag;  // "{" before the tag would make it "{{{"
+                rendering->braces = tag; // "{" before the tag would make it "{{{"
         buf_append(rendering->output, tag->raw, tag->raw_size);
         rendering->checked = rendering->output->size;
         rendering->kept = true;

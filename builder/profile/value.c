@@ -23,8 +23,12 @@ struct value *value_bool(struct arena *arena, bool truth) {
         return value;
 }
 
-struct value *value_list(struct arena *arena) { return value_new(arena, VALUE_LIST); }
-struct value *value_map(struct arena *arena) { return value_new(arena, VALUE_MAP); }
+struct value *value_list(struct arena *arena) {
+        return value_new(arena, VALUE_LIST);
+}
+struct value *value_map(struct arena *arena) {
+        return value_new(arena, VALUE_MAP);
+}
 
 // Arrays grow at each power of two, so no capacity is stored; the old ones stay in the arena.
 static void *grown(struct arena *arena, void *array, size_t count, size_t element_size) {

@@ -9,8 +9,8 @@
 #include "base/mem.h"
 
 struct place {
-        const char *file;  // as the user named it; NULL for values that kiln made
-        int line, column;  // from 1
+        const char *file; // as the user named it; NULL for values that kiln made
+        int line, column; // from 1
 };
 
 enum value_type { VALUE_NULL, VALUE_SCALAR, VALUE_LIST, VALUE_MAP };
@@ -18,11 +18,11 @@ enum value_type { VALUE_NULL, VALUE_SCALAR, VALUE_LIST, VALUE_MAP };
 struct value {
         enum value_type type;
         struct place place;
-        const char *text;          // SCALAR: as written ("0644", "true", "192.168.2.71")
-        bool quoted;               // SCALAR: was quoted in the source, so never a number or boolean
-        struct value **items;      // LIST: items; MAP: values
-        const char **keys;         // MAP: keys, in the order written
-        struct place *key_places;  // MAP
+        const char *text;         // SCALAR: as written ("0644", "true", "192.168.2.71")
+        bool quoted;              // SCALAR: was quoted in the source, so never a number or boolean
+        struct value **items;     // LIST: items; MAP: values
+        const char **keys;        // MAP: keys, in the order written
+        struct place *key_places; // MAP
         size_t count;
 };
 
@@ -31,11 +31,11 @@ struct value *value_bool(struct arena *arena, bool truth);
 struct value *value_list(struct arena *arena);
 struct value *value_map(struct arena *arena);
 void value_append(struct arena *arena, struct value *list, struct value *item);
-void value_set(struct arena *arena, struct value *map, const char *key, struct value *item);  // replaces
+void value_set(struct arena *arena, struct value *map, const char *key, struct value *item); // replaces
 // Appends without looking for an equal key: readers check that themselves. `key_place` may be NULL.
 void value_append_pair(struct arena *arena, struct value *map, const char *key, const struct place *key_place,
                        struct value *item);
-struct value *value_get(const struct value *map, const char *key);  // NULL if absent or not a map
+struct value *value_get(const struct value *map, const char *key); // NULL if absent or not a map
 // Mustache's idea of truth: null, false, no, off, "" and empty lists are false.
 bool value_truth(const struct value *value);
 

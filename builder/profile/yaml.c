@@ -14,7 +14,7 @@ struct anchor {
         const char *name;
         struct value *value;
         struct place place;
-        size_t weight, height;  // values and levels, aliases expanded; weight 0: still open
+        size_t weight, height; // values and levels, aliases expanded; weight 0: still open
 };
 
 struct yaml {
@@ -25,7 +25,7 @@ struct yaml {
         struct diagnostics *diagnostics;
         struct anchor *anchors;
         size_t anchor_count;
-        size_t values;  // so far, aliases expanded
+        size_t values; // so far, aliases expanded
 };
 
 // A value while it is being read: what it weighs decides whether an alias to it is still sane.
@@ -65,7 +65,8 @@ static bool next_event(struct yaml *yaml, yaml_event_t *event) {
 
 static bool count_values(struct yaml *yaml, size_t weight, struct place place) {
         yaml->values += weight;
-        return yaml->values <= VALUES_MAX || refuse(yaml, place, "more than 100000 values%s", " (aliases count each time)");
+        return yaml->values <= VALUES_MAX ||
+               refuse(yaml, place, "more than 100000 values%s", " (aliases count each time)");
 }
 
 static struct anchor *find_anchor(struct yaml *yaml, const char *name) {
@@ -80,7 +81,7 @@ static size_t open_anchor(struct yaml *yaml, const yaml_char_t *name, struct val
         if (!name)
                 return 0;
         *array_append(&yaml->anchors, &yaml->anchor_count) =
-                (struct anchor){ arena_strdup(yaml->arena, (const char *)name), value, value->place, 0, 0 };
+            (struct anchor){ arena_strdup(yaml->arena, (const char *)name), value, value->place, 0, 0 };
         return yaml->anchor_count;
 }
 
@@ -128,8 +129,8 @@ static bool is_null_text(const char *text) {
 }
 
 static bool read_scalar(struct yaml *yaml, const yaml_event_t *event, struct part *ret) {
-        static const char *const tags[] = { "!", YAML_STR_TAG, YAML_INT_TAG, YAML_BOOL_TAG, YAML_NULL_TAG,
-                                            YAML_FLOAT_TAG, NULL };
+        static const char *const tags[] = { "!",           YAML_STR_TAG,   YAML_INT_TAG, YAML_BOOL_TAG,
+                                            YAML_NULL_TAG, YAML_FLOAT_TAG, NULL };
         struct place place = place_of(yaml, &event->start_mark);
         const yaml_char_t *tag = event->data.scalar.tag;
         if (!check_tag(yaml, tag, tags, place))
@@ -236,8 +237,8 @@ struct merge {
         struct place place;
 };
 
-static bool read_pair(struct yaml *yaml, const yaml_event_t *key, size_t depth, struct part *map,
-                      struct merge **merges, size_t *merge_count) {
+static bool read_pair(struct yaml *yaml, const yaml_event_t *key, size_t depth, struct part *map, struct merge **merges,
+                      size_t *merge_count) {
         struct place place = place_of(yaml, &key->start_mark);
         if (key->type != YAML_SCALAR_EVENT)
                 return refuse(yaml, place, "%s", "a key must be text");
@@ -341,7 +342,7 @@ struct value *yaml_parse(const char *name, const char *text, size_t size, struct
                 return NULL;
         }
         if (!yaml_parser_initialize(&yaml.parser))
-                abort();  // only when memory is out
+                abort(); // only when memory is out
         yaml_parser_set_encoding(&yaml.parser, YAML_UTF8_ENCODING);
         yaml_parser_set_input_string(&yaml.parser, (const unsigned char *)text, size);
         struct part root = { 0 };
@@ -356,8 +357,8 @@ struct value *yaml_load(const char *path, const struct place *from, struct arena
         auto_buf text = { .max = SIZE_MAX_BYTES + (64 << 10) };
         auto_err err = { 0 };
         if (!fs_read(AT_FDCWD, path, &text, &err)) {
-                report(diagnostics, err.number == ENOENT ? ERR_REFERENCE : ERR_SYSTEM, from, "cannot read `%s`: %s", path,
-                       strerror(err.number));
+                report(diagnostics, err.number == ENOENT ? ERR_REFERENCE : ERR_SYSTEM, from, "cannot read `%s`: %s",
+                       path, strerror(err.number));
                 return NULL;
         }
         const char *kept = arena_strndup(arena, buf_text(&text), 0);

@@ -58,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (first && kept)
                 check_left(&left, scope);
         bool second = template_render("t", (const char *)data, size, scope, NULL, &whole, NULL, &err);
-        if (first && !kept && (!second || left.size != whole.size || memcmp(buf_text(&left), buf_text(&whole), left.size) != 0))
+        if (first && !kept &&
+            (!second || left.size != whole.size || memcmp(buf_text(&left), buf_text(&whole), left.size) != 0))
                 abort();
         err_release(&err);
         buf_release(&left);

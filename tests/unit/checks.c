@@ -14,45 +14,45 @@ static char directory[] = "/tmp/kiln-checks-XXXXXX";
 static const struct {
         const char *name, *text;
 } good[] = {
-        { "c.yaml", "cluster: test\n"                                                             // 1
-                    "release: r\n"                                                                // 2
-                    "paths: {overlays: overlays, kickstart: kickstart}\n"                         // 3
-                    "networks:\n"                                                                 // 4
-                    "  - {name: lan, subnet: 10.1.0.0/24, gateway: 10.1.0.1, dhcp: 10.1.0.100-10.1.0.150}\n"  // 5
-                    "  - {name: far, subnet: 10.2.0.0/24, dns: [10.2.0.1]}\n"                     // 6
-                    "vips:\n"                                                                     // 7
-                    "  - {name: web, ip: 10.1.0.90, role: plain, vrrp_id: 9}\n"                   // 8
-                    "  - {name: api, ip: 10.1.0.91, role: plain, vrrp_id: 10}\n"                  // 9
-                    "nodes:\n"                                                                    // 10
-                    "  - {name: m1, role: master, ip: 10.1.0.11, id: 1, mac: '52:54:00:00:00:01'}\n"  // 11
-                    "  - {name: m2, role: master, ip: 10.1.0.12, id: 2, mac: '52:54:00:00:00:02'}\n"  // 12
-                    "  - {name: m3, role: master, ip: 10.1.0.13, id: 3, mac: '52:54:00:00:00:03'}\n"  // 13
-                    "  - {name: p1, role: plain, ip: 10.2.0.21}\n"                                // 14
-                    "variables: {a: 1}\n" },                                                      // 15
-        { "releases/r.yaml", "repositories:\n"                                                    // 1
-                             "  - name: one\n"                                                    // 2
-                             "    baseurl: ../repo\n"                                             // 3
-                             "    trust: digest\n"                                                // 4
-                             "squashfs: {level: 6}\n"                                             // 5
-                             "rpmdb: bdb\n" },                                                    // 6
-        { "roles/base.yaml", "packages: [bash]\n" },                                              // 1
-        { "roles/master.yaml", "inherits: base\n"                                                 // 1
-                               "ensemble: true\n"                                                 // 2
-                               "services: {enable: [a], disable: [b], cluster: [c]}\n"            // 3
-                               "sysctl: {net.ipv4.ip_forward: 1}\n"                               // 4
-                               "users:\n"                                                         // 5
-                               "  - {name: zk, uid: 480}\n"                                       // 6
-                               "  - {name: me, uid: 481}\n"                                       // 7
-                               "files:\n"                                                         // 8
-                               "  - {path: /etc/x, content: x}\n"                                 // 9
-                               "  - {path: /etc/y, source: y.conf}\n"                             // 10
-                               "  - {path: /etc/z, content: '{{variables.a}}', template: true}\n"  // 11
-                               "attributes: [{path: /etc/o, mode: 0600}]\n"                       // 12
-                               "remove: [/etc/r]\n"                                               // 13
-                               "state: [{path: /var/s}]\n"                                        // 14
-                               "health: [{name: h, kind: tcp, port: 80}]\n"                       // 15
-                               "default_target: multi-user.target\n"                              // 16
-                               "kernel_arguments: [quiet]\n" },                                   // 17
+        { "c.yaml", "cluster: test\n"                                                                        // 1
+                    "release: r\n"                                                                           // 2
+                    "paths: {overlays: overlays, kickstart: kickstart}\n"                                    // 3
+                    "networks:\n"                                                                            // 4
+                    "  - {name: lan, subnet: 10.1.0.0/24, gateway: 10.1.0.1, dhcp: 10.1.0.100-10.1.0.150}\n" // 5
+                    "  - {name: far, subnet: 10.2.0.0/24, dns: [10.2.0.1]}\n"                                // 6
+                    "vips:\n"                                                                                // 7
+                    "  - {name: web, ip: 10.1.0.90, role: plain, vrrp_id: 9}\n"                              // 8
+                    "  - {name: api, ip: 10.1.0.91, role: plain, vrrp_id: 10}\n"                             // 9
+                    "nodes:\n"                                                                               // 10
+                    "  - {name: m1, role: master, ip: 10.1.0.11, id: 1, mac: '52:54:00:00:00:01'}\n"         // 11
+                    "  - {name: m2, role: master, ip: 10.1.0.12, id: 2, mac: '52:54:00:00:00:02'}\n"         // 12
+                    "  - {name: m3, role: master, ip: 10.1.0.13, id: 3, mac: '52:54:00:00:00:03'}\n"         // 13
+                    "  - {name: p1, role: plain, ip: 10.2.0.21}\n"                                           // 14
+                    "variables: {a: 1}\n" },                                                                 // 15
+        { "releases/r.yaml", "repositories:\n"                                                               // 1
+                             "  - name: one\n"                                                               // 2
+                             "    baseurl: ../repo\n"                                                        // 3
+                             "    trust: digest\n"                                                           // 4
+                             "squashfs: {level: 6}\n"                                                        // 5
+                             "rpmdb: bdb\n" },                                                               // 6
+        { "roles/base.yaml", "packages: [bash]\n" },                                                         // 1
+        { "roles/master.yaml", "inherits: base\n"                                                            // 1
+                               "ensemble: true\n"                                                            // 2
+                               "services: {enable: [a], disable: [b], cluster: [c]}\n"                       // 3
+                               "sysctl: {net.ipv4.ip_forward: 1}\n"                                          // 4
+                               "users:\n"                                                                    // 5
+                               "  - {name: zk, uid: 480}\n"                                                  // 6
+                               "  - {name: me, uid: 481}\n"                                                  // 7
+                               "files:\n"                                                                    // 8
+                               "  - {path: /etc/x, content: x}\n"                                            // 9
+                               "  - {path: /etc/y, source: y.conf}\n"                                        // 10
+                               "  - {path: /etc/z, content: '{{variables.a}}', template: true}\n"            // 11
+                               "attributes: [{path: /etc/o, mode: 0600}]\n"                                  // 12
+                               "remove: [/etc/r]\n"                                                          // 13
+                               "state: [{path: /var/s}]\n"                                                   // 14
+                               "health: [{name: h, kind: tcp, port: 80}]\n"                                  // 15
+                               "default_target: multi-user.target\n"                                         // 16
+                               "kernel_arguments: [quiet]\n" },                                              // 17
         { "roles/plain.yaml", "{inherits: base}\n" },
         { "roles/y.conf", "y\n" },
         { "overlays/master/etc/o", "o\n" },
@@ -96,8 +96,8 @@ static char *changed(const char *file, const char *from, const char *to) {
 struct sample {
         const char *file, *from, *to;
         enum err_kind kind;
-        const char *want;  // how the message begins
-        const char *hint;  // or NULL
+        const char *want; // how the message begins
+        const char *hint; // or NULL
 };
 
 static void check_samples(const struct sample *samples, size_t count) {
@@ -109,7 +109,8 @@ static void check_samples(const struct sample *samples, size_t count) {
                 write_file(sample->file, text);
                 auto_err err = { 0 };
                 bool ok = load(&err);
-                bool right = !ok && err.kind == sample->kind && strncmp(err.text, sample->want, strlen(sample->want)) == 0 &&
+                bool right = !ok && err.kind == sample->kind &&
+                             strncmp(err.text, sample->want, strlen(sample->want)) == 0 &&
                              (!sample->hint || strstr(err.text, sample->hint));
                 if (!right)
                         printf("# `%s` -> `%s`\n# got %s %s\n# want %s %s (%s)\n", sample->from, sample->to,
@@ -122,155 +123,270 @@ static void check_samples(const struct sample *samples, size_t count) {
 
 static void cluster_schema_errors(void) {
         static const struct sample samples[] = {
-                { "c.yaml", "cluster: test", "clutser: test", ERR_SCHEMA, "c.yaml:1:1: unknown key `clutser` in a cluster file\n    clutser: test\n    ^", "did you mean `cluster`?" },
-                { "c.yaml", "cluster: test\n", "", ERR_SCHEMA, "c.yaml:1:1: a cluster file needs `cluster`, a text", NULL },
-                { "c.yaml", "cluster: test", "cluster: Te st", ERR_SCHEMA, "c.yaml:1:10: `cluster` must be a name of lower-case letters, digits and `-`, not `Te st`", NULL },
-                { "c.yaml", "cluster: test", "cluster: [x]", ERR_SCHEMA, "c.yaml:1:10: `cluster` must be a text, not a list", NULL },
-                { "c.yaml", "variables: {a: 1}", "variables: [a]", ERR_SCHEMA, "c.yaml:15:12: `variables` must be a map, not a list", NULL },
-                { "c.yaml", "dns: [10.2.0.1]", "dns: [10.2.0.256]", ERR_SCHEMA, "c.yaml:6:44: `dns` must be an IPv4 address, not `10.2.0.256`", NULL },
-                { "c.yaml", "10.2.0.0/24", "10.2.0.7/24", ERR_SCHEMA, "c.yaml:6:25: `subnet` has bits set beyond its prefix: 10.2.0.7/24", "did you mean `10.2.0.0/24`?" },
-                { "c.yaml", "10.2.0.0/24", "10.2.0.0/33", ERR_SCHEMA, "c.yaml:6:25: `subnet` must be a subnet such as 192.168.2.0/24, not `10.2.0.0/33`", NULL },
+                { "c.yaml", "cluster: test", "clutser: test", ERR_SCHEMA,
+                  "c.yaml:1:1: unknown key `clutser` in a cluster file\n    clutser: test\n    ^",
+                  "did you mean `cluster`?" },
+                { "c.yaml", "cluster: test\n", "", ERR_SCHEMA, "c.yaml:1:1: a cluster file needs `cluster`, a text",
+                  NULL },
+                { "c.yaml", "cluster: test", "cluster: Te st", ERR_SCHEMA,
+                  "c.yaml:1:10: `cluster` must be a name of lower-case letters, digits and `-`, not `Te st`", NULL },
+                { "c.yaml", "cluster: test", "cluster: [x]", ERR_SCHEMA,
+                  "c.yaml:1:10: `cluster` must be a text, not a list", NULL },
+                { "c.yaml", "variables: {a: 1}", "variables: [a]", ERR_SCHEMA,
+                  "c.yaml:15:12: `variables` must be a map, not a list", NULL },
+                { "c.yaml", "dns: [10.2.0.1]", "dns: [10.2.0.256]", ERR_SCHEMA,
+                  "c.yaml:6:44: `dns` must be an IPv4 address, not `10.2.0.256`", NULL },
+                { "c.yaml", "10.2.0.0/24", "10.2.0.7/24", ERR_SCHEMA,
+                  "c.yaml:6:25: `subnet` has bits set beyond its prefix: 10.2.0.7/24", "did you mean `10.2.0.0/24`?" },
+                { "c.yaml", "10.2.0.0/24", "10.2.0.0/33", ERR_SCHEMA,
+                  "c.yaml:6:25: `subnet` must be a subnet such as 192.168.2.0/24, not `10.2.0.0/33`", NULL },
                 { "c.yaml", "10.2.0.0/24", "10.2.0.0", ERR_SCHEMA, "c.yaml:6:25: `subnet` must be", NULL },
-                { "c.yaml", "10.1.0.100-10.1.0.150", "10.1.0.100", ERR_SCHEMA, "c.yaml:5:63: `dhcp` must be a range", NULL },
-                { "c.yaml", "ip: 10.1.0.11", "ip: 10.1.0", ERR_SCHEMA, "c.yaml:11:34: `ip` must be an IPv4 address, not `10.1.0`", NULL },
-                { "c.yaml", "52:54:00:00:00:01", "52:54:00:00:00:0g", ERR_SCHEMA, "c.yaml:11:57: `mac` must be a MAC address such as", NULL },
-                { "c.yaml", "52:54:00:00:00:01", "01:00:5e:00:00:01", ERR_SCHEMA, "c.yaml:11:57: `mac` must be the MAC address of one interface", NULL },
+                { "c.yaml", "10.1.0.100-10.1.0.150", "10.1.0.100", ERR_SCHEMA, "c.yaml:5:63: `dhcp` must be a range",
+                  NULL },
+                { "c.yaml", "ip: 10.1.0.11", "ip: 10.1.0", ERR_SCHEMA,
+                  "c.yaml:11:34: `ip` must be an IPv4 address, not `10.1.0`", NULL },
+                { "c.yaml", "52:54:00:00:00:01", "52:54:00:00:00:0g", ERR_SCHEMA,
+                  "c.yaml:11:57: `mac` must be a MAC address such as", NULL },
+                { "c.yaml", "52:54:00:00:00:01", "01:00:5e:00:00:01", ERR_SCHEMA,
+                  "c.yaml:11:57: `mac` must be the MAC address of one interface", NULL },
                 { "c.yaml", "id: 1,", "id: 0,", ERR_SCHEMA, "c.yaml:11:49: `id` must be from 1 to 255, not 0", NULL },
-                { "c.yaml", "id: 1,", "id: 256,", ERR_SCHEMA, "c.yaml:11:49: `id` must be from 1 to 255, not 256", NULL },
-                { "c.yaml", "id: 1,", "id: one,", ERR_SCHEMA, "c.yaml:11:49: `id` must be a whole number, not `one`", NULL },
-                { "c.yaml", "id: 1,", "id: '1',", ERR_SCHEMA, "c.yaml:11:49: `id` must be a whole number, not the quoted text `1`", NULL },
-                { "c.yaml", "vrrp_id: 9}", "vrrp_id: 300}", ERR_SCHEMA, "c.yaml:8:54: `vrrp_id` must be from 1 to 255", NULL },
+                { "c.yaml", "id: 1,", "id: 256,", ERR_SCHEMA, "c.yaml:11:49: `id` must be from 1 to 255, not 256",
+                  NULL },
+                { "c.yaml", "id: 1,", "id: one,", ERR_SCHEMA, "c.yaml:11:49: `id` must be a whole number, not `one`",
+                  NULL },
+                { "c.yaml", "id: 1,", "id: '1',", ERR_SCHEMA,
+                  "c.yaml:11:49: `id` must be a whole number, not the quoted text `1`", NULL },
+                { "c.yaml", "vrrp_id: 9}", "vrrp_id: 300}", ERR_SCHEMA, "c.yaml:8:54: `vrrp_id` must be from 1 to 255",
+                  NULL },
                 { "c.yaml", ", vrrp_id: 9}", "}", ERR_SCHEMA, "c.yaml:8:5: a VIP needs `vrrp_id`", NULL },
-                { "c.yaml", "  - {name: p1, role: plain, ip: 10.2.0.21}", "  - p1", ERR_SCHEMA, "c.yaml:14:5: a node must be a map, not `p1`", NULL },
+                { "c.yaml", "  - {name: p1, role: plain, ip: 10.2.0.21}", "  - p1", ERR_SCHEMA,
+                  "c.yaml:14:5: a node must be a map, not `p1`", NULL },
                 { "c.yaml", "name: p1", "name: -p1", ERR_SCHEMA, "c.yaml:14:12: `-p1` is no host name", NULL },
                 { "c.yaml", "name: p1", "name: p_1", ERR_SCHEMA, "c.yaml:14:12: `p_1` is no host name", NULL },
                 { "c.yaml", "name: p1", "name: a..b", ERR_SCHEMA, "c.yaml:14:12: `a..b` is no host name", NULL },
-                { "c.yaml", "name: p1", "name: 10.0.0.1", ERR_SCHEMA, "c.yaml:14:12: `10.0.0.1` is no host name: it has no letter", NULL },
-                { "c.yaml", "name: p1", "name: localhost", ERR_SCHEMA, "c.yaml:14:12: `localhost` is no host name", NULL },
-                { "c.yaml", "name: p1", "name: a123456789012345678901234567890123456789012345678901234567890123", ERR_SCHEMA, "c.yaml:14:12: `a123", NULL },
+                { "c.yaml", "name: p1", "name: 10.0.0.1", ERR_SCHEMA,
+                  "c.yaml:14:12: `10.0.0.1` is no host name: it has no letter", NULL },
+                { "c.yaml", "name: p1", "name: localhost", ERR_SCHEMA, "c.yaml:14:12: `localhost` is no host name",
+                  NULL },
+                { "c.yaml", "name: p1", "name: a123456789012345678901234567890123456789012345678901234567890123",
+                  ERR_SCHEMA, "c.yaml:14:12: `a123", NULL },
         };
         check_samples(samples, lengthof(samples));
 }
 
 static void duplicates(void) {
         static const struct sample samples[] = {
-                { "c.yaml", "name: m2", "name: M1", ERR_DUPLICATE, "c.yaml:12:12: duplicate name `m1`", "given first at c.yaml:11:12" },
+                { "c.yaml", "name: m2", "name: M1", ERR_DUPLICATE, "c.yaml:12:12: duplicate name `m1`",
+                  "given first at c.yaml:11:12" },
                 { "c.yaml", "00:00:00:02", "00-00-00-01", ERR_SCHEMA, "c.yaml:12:57: `mac` must be", NULL },
-                { "c.yaml", "'52:54:00:00:00:02'", "52-54-00-00-00-01", ERR_DUPLICATE, "c.yaml:12:57: duplicate MAC address `52:54:00:00:00:01`", "given first at c.yaml:11:57" },
-                { "c.yaml", "10.1.0.12", "10.1.0.11", ERR_DUPLICATE, "c.yaml:12:34: duplicate IP address `10.1.0.11`", "given first at c.yaml:11:34" },
-                { "c.yaml", "id: 2", "id: 1", ERR_DUPLICATE, "c.yaml:12:49: duplicate id in role `master`: `1`", "given first at c.yaml:11:49" },
-                { "c.yaml", "name: web", "name: p1", ERR_DUPLICATE, "c.yaml:14:12: duplicate name `p1`", "given first at c.yaml:8:12" },
-                { "c.yaml", "name: far", "name: lan", ERR_DUPLICATE, "c.yaml:6:12: duplicate network `lan`", "given first at c.yaml:5:12" },
-                { "c.yaml", "vrrp_id: 10", "vrrp_id: 9", ERR_DUPLICATE, "c.yaml:9:54: duplicate vrrp_id `9`", "given first at c.yaml:8:54" },
-                { "c.yaml", "10.1.0.91", "10.1.0.90", ERR_DUPLICATE, "c.yaml:9:21: duplicate VIP address `10.1.0.90`", "given first at c.yaml:8:21" },
-                { "c.yaml", "release: r\n", "release: r\nrelease: r\n", ERR_SYNTAX, "c.yaml:3:1: duplicate key `release`", "given first at c.yaml:2:1" },
-                { "roles/master.yaml", "name: me", "name: zk", ERR_DUPLICATE, "roles/master.yaml:7:12: duplicate user `zk`", "given first at roles/master.yaml:6:12" },
-                { "roles/master.yaml", "uid: 481", "uid: 480", ERR_DUPLICATE, "roles/master.yaml:7:21: duplicate uid `480`", NULL },
-                { "roles/master.yaml", "/etc/y", "/etc/x", ERR_DUPLICATE, "roles/master.yaml:10:12: duplicate path `/etc/x`", "given first at roles/master.yaml:9:12" },
-                { "releases/r.yaml", "squashfs: {level: 6}", "  - {name: one, baseurl: 'http://x/', trust: digest}", ERR_DUPLICATE, "releases/r.yaml:5:12: two repositories are called `one`", "releases/r.yaml:2:5" },
+                { "c.yaml", "'52:54:00:00:00:02'", "52-54-00-00-00-01", ERR_DUPLICATE,
+                  "c.yaml:12:57: duplicate MAC address `52:54:00:00:00:01`", "given first at c.yaml:11:57" },
+                { "c.yaml", "10.1.0.12", "10.1.0.11", ERR_DUPLICATE, "c.yaml:12:34: duplicate IP address `10.1.0.11`",
+                  "given first at c.yaml:11:34" },
+                { "c.yaml", "id: 2", "id: 1", ERR_DUPLICATE, "c.yaml:12:49: duplicate id in role `master`: `1`",
+                  "given first at c.yaml:11:49" },
+                { "c.yaml", "name: web", "name: p1", ERR_DUPLICATE, "c.yaml:14:12: duplicate name `p1`",
+                  "given first at c.yaml:8:12" },
+                { "c.yaml", "name: far", "name: lan", ERR_DUPLICATE, "c.yaml:6:12: duplicate network `lan`",
+                  "given first at c.yaml:5:12" },
+                { "c.yaml", "vrrp_id: 10", "vrrp_id: 9", ERR_DUPLICATE, "c.yaml:9:54: duplicate vrrp_id `9`",
+                  "given first at c.yaml:8:54" },
+                { "c.yaml", "10.1.0.91", "10.1.0.90", ERR_DUPLICATE, "c.yaml:9:21: duplicate VIP address `10.1.0.90`",
+                  "given first at c.yaml:8:21" },
+                { "c.yaml", "release: r\n", "release: r\nrelease: r\n", ERR_SYNTAX,
+                  "c.yaml:3:1: duplicate key `release`", "given first at c.yaml:2:1" },
+                { "roles/master.yaml", "name: me", "name: zk", ERR_DUPLICATE,
+                  "roles/master.yaml:7:12: duplicate user `zk`", "given first at roles/master.yaml:6:12" },
+                { "roles/master.yaml", "uid: 481", "uid: 480", ERR_DUPLICATE,
+                  "roles/master.yaml:7:21: duplicate uid `480`", NULL },
+                { "roles/master.yaml", "/etc/y", "/etc/x", ERR_DUPLICATE,
+                  "roles/master.yaml:10:12: duplicate path `/etc/x`", "given first at roles/master.yaml:9:12" },
+                { "releases/r.yaml", "squashfs: {level: 6}", "  - {name: one, baseurl: 'http://x/', trust: digest}",
+                  ERR_DUPLICATE, "releases/r.yaml:5:12: two repositories are called `one`", "releases/r.yaml:2:5" },
         };
         check_samples(samples, lengthof(samples));
 }
 
 static void cluster_checks(void) {
         static const struct sample samples[] = {
-                { "c.yaml", "  - {name: m3, role: master, ip: 10.1.0.13, id: 3, mac: '52:54:00:00:00:03'}\n", "", ERR_CLUSTER, "c.yaml:12:22: role `master` is an ensemble of 2 nodes: the number must be odd", "hint: 2 nodes survive" },
-                { "c.yaml", "ip: 10.1.0.11, id: 1", "ip: 10.1.0.11", ERR_CLUSTER, "c.yaml:11:5: node `m1` needs an `id`: role `master` is an ensemble", NULL },
-                { "c.yaml", "10.2.0.21", "10.3.0.21", ERR_CLUSTER, "c.yaml:14:33: address 10.3.0.21 is in no network's subnet", NULL },
-                { "c.yaml", "10.2.0.21", "10.2.0.0", ERR_CLUSTER, "c.yaml:14:33: address 10.2.0.0 is the network address of network `far`", NULL },
-                { "c.yaml", "10.2.0.21", "10.2.0.255", ERR_CLUSTER, "c.yaml:14:33: address 10.2.0.255 is the broadcast address of network `far`", NULL },
-                { "c.yaml", "10.2.0.21", "10.1.0.1", ERR_CLUSTER, "c.yaml:14:33: address 10.1.0.1 is the gateway of network `lan`", NULL },
-                { "c.yaml", "10.2.0.21", "10.1.0.100", ERR_CLUSTER, "c.yaml:14:33: address 10.1.0.100 is in the DHCP pool of network `lan`", NULL },
-                { "c.yaml", "10.1.0.90", "10.9.0.90", ERR_CLUSTER, "c.yaml:8:21: VIP 10.9.0.90 is in no network's subnet", NULL },
-                { "c.yaml", "10.1.0.90", "10.1.0.150", ERR_CLUSTER, "c.yaml:8:21: VIP 10.1.0.150 is in the DHCP pool", NULL },
-                { "c.yaml", "10.1.0.90", "10.1.0.12", ERR_CLUSTER, "c.yaml:8:21: VIP 10.1.0.12 is the address of node `m2`", NULL },
-                { "c.yaml", "gateway: 10.1.0.1", "gateway: 10.2.0.1", ERR_CLUSTER, "c.yaml:5:47: gateway 10.2.0.1 is not inside the subnet of network `lan`", NULL },
-                { "c.yaml", "gateway: 10.1.0.1", "gateway: 10.1.0.255", ERR_CLUSTER, "c.yaml:5:47: gateway 10.1.0.255 is the broadcast address", NULL },
-                { "c.yaml", "gateway: 10.1.0.1", "gateway: 10.1.0.120", ERR_CLUSTER, "c.yaml:5:65: the DHCP pool holds the gateway", NULL },
-                { "c.yaml", "10.1.0.100-10.1.0.150", "10.1.0.150-10.1.0.100", ERR_CLUSTER, "c.yaml:5:63: the DHCP pool ends before it begins", NULL },
-                { "c.yaml", "10.1.0.100-10.1.0.150", "10.1.0.100-10.1.1.150", ERR_CLUSTER, "c.yaml:5:63: the DHCP pool is not inside", NULL },
-                { "c.yaml", "10.1.0.100-10.1.0.150", "10.1.0.100-10.1.0.255", ERR_CLUSTER, "c.yaml:5:63: the DHCP pool holds the network or broadcast address", NULL },
-                { "c.yaml", "10.2.0.0/24", "10.0.0.0/8", ERR_CLUSTER, "c.yaml:6:25: the subnets of `far` and `lan` overlap", NULL },
-                { "c.yaml", "10.2.0.0/24", "10.1.0.128/25", ERR_CLUSTER, "c.yaml:6:25: the subnets of `lan` and `far` overlap", NULL },
-                { "c.yaml", "role: plain, vrrp_id: 9", "role: base, vrrp_id: 9", ERR_CLUSTER, "c.yaml:8:38: no node has role `base`", NULL },
+                { "c.yaml", "  - {name: m3, role: master, ip: 10.1.0.13, id: 3, mac: '52:54:00:00:00:03'}\n", "",
+                  ERR_CLUSTER, "c.yaml:12:22: role `master` is an ensemble of 2 nodes: the number must be odd",
+                  "hint: 2 nodes survive" },
+                { "c.yaml", "ip: 10.1.0.11, id: 1", "ip: 10.1.0.11", ERR_CLUSTER,
+                  "c.yaml:11:5: node `m1` needs an `id`: role `master` is an ensemble", NULL },
+                { "c.yaml", "10.2.0.21", "10.3.0.21", ERR_CLUSTER,
+                  "c.yaml:14:33: address 10.3.0.21 is in no network's subnet", NULL },
+                { "c.yaml", "10.2.0.21", "10.2.0.0", ERR_CLUSTER,
+                  "c.yaml:14:33: address 10.2.0.0 is the network address of network `far`", NULL },
+                { "c.yaml", "10.2.0.21", "10.2.0.255", ERR_CLUSTER,
+                  "c.yaml:14:33: address 10.2.0.255 is the broadcast address of network `far`", NULL },
+                { "c.yaml", "10.2.0.21", "10.1.0.1", ERR_CLUSTER,
+                  "c.yaml:14:33: address 10.1.0.1 is the gateway of network `lan`", NULL },
+                { "c.yaml", "10.2.0.21", "10.1.0.100", ERR_CLUSTER,
+                  "c.yaml:14:33: address 10.1.0.100 is in the DHCP pool of network `lan`", NULL },
+                { "c.yaml", "10.1.0.90", "10.9.0.90", ERR_CLUSTER,
+                  "c.yaml:8:21: VIP 10.9.0.90 is in no network's subnet", NULL },
+                { "c.yaml", "10.1.0.90", "10.1.0.150", ERR_CLUSTER, "c.yaml:8:21: VIP 10.1.0.150 is in the DHCP pool",
+                  NULL },
+                { "c.yaml", "10.1.0.90", "10.1.0.12", ERR_CLUSTER,
+                  "c.yaml:8:21: VIP 10.1.0.12 is the address of node `m2`", NULL },
+                { "c.yaml", "gateway: 10.1.0.1", "gateway: 10.2.0.1", ERR_CLUSTER,
+                  "c.yaml:5:47: gateway 10.2.0.1 is not inside the subnet of network `lan`", NULL },
+                { "c.yaml", "gateway: 10.1.0.1", "gateway: 10.1.0.255", ERR_CLUSTER,
+                  "c.yaml:5:47: gateway 10.1.0.255 is the broadcast address", NULL },
+                { "c.yaml", "gateway: 10.1.0.1", "gateway: 10.1.0.120", ERR_CLUSTER,
+                  "c.yaml:5:65: the DHCP pool holds the gateway", NULL },
+                { "c.yaml", "10.1.0.100-10.1.0.150", "10.1.0.150-10.1.0.100", ERR_CLUSTER,
+                  "c.yaml:5:63: the DHCP pool ends before it begins", NULL },
+                { "c.yaml", "10.1.0.100-10.1.0.150", "10.1.0.100-10.1.1.150", ERR_CLUSTER,
+                  "c.yaml:5:63: the DHCP pool is not inside", NULL },
+                { "c.yaml", "10.1.0.100-10.1.0.150", "10.1.0.100-10.1.0.255", ERR_CLUSTER,
+                  "c.yaml:5:63: the DHCP pool holds the network or broadcast address", NULL },
+                { "c.yaml", "10.2.0.0/24", "10.0.0.0/8", ERR_CLUSTER,
+                  "c.yaml:6:25: the subnets of `far` and `lan` overlap", NULL },
+                { "c.yaml", "10.2.0.0/24", "10.1.0.128/25", ERR_CLUSTER,
+                  "c.yaml:6:25: the subnets of `lan` and `far` overlap", NULL },
+                { "c.yaml", "role: plain, vrrp_id: 9", "role: base, vrrp_id: 9", ERR_CLUSTER,
+                  "c.yaml:8:38: no node has role `base`", NULL },
         };
         check_samples(samples, lengthof(samples));
 }
 
 static void references(void) {
         static const struct sample samples[] = {
-                { "c.yaml", "role: plain, ip", "role: plian, ip", ERR_REFERENCE, "c.yaml:14:22: unknown role `plian`: there is no roles/plian.yaml\n", "did you mean `plain`?" },
-                { "c.yaml", "role: plain, vrrp_id: 9", "role: storage, vrrp_id: 9", ERR_REFERENCE, "c.yaml:8:38: unknown role `storage`", "there are: base, master, plain" },
-                { "c.yaml", "release: r", "release: centos", ERR_REFERENCE, "c.yaml:2:10: unknown release `centos`: there is no releases/centos.yaml", "there are: r" },
-                { "c.yaml", "variables: {a: 1}", "roles: [masters]", ERR_REFERENCE, "c.yaml:15:9: unknown role `masters`", "did you mean `master`?" },
-                { "c.yaml", "role: plain, ip", "role: ../x, ip", ERR_SCHEMA, "c.yaml:14:22: `role` must be a name", NULL },
-                { "roles/master.yaml", "inherits: base", "inherits: [bsae]", ERR_REFERENCE, "roles/master.yaml:1:12: unknown role `bsae`", "did you mean `base`?" },
-                { "roles/base.yaml", "packages: [bash]", "inherits: [master]", ERR_REFERENCE, "roles/base.yaml:1:12: role `master` inherits itself through `base`", NULL },
-                { "roles/master.yaml", "source: y.conf", "source: y.cnf", ERR_REFERENCE, "roles/master.yaml:10:28: no such file: roles/y.cnf", "did you mean `y.conf`?" },
-                { "roles/master.yaml", "remove: [/etc/r]", "overlays: [mroe]", ERR_REFERENCE, "roles/master.yaml:13:11: role `master`: no overlay folder overlays/mroe", "did you mean `more`?" },
-                { "roles/master.yaml", "remove: [/etc/r]", "kickstart: bas.ks.tmpl", ERR_REFERENCE, "roles/master.yaml:13:12: no such file: kickstart/bas.ks.tmpl", "did you mean `base.ks.tmpl`?" },
-                { "roles/master.yaml", "{path: /etc/o,", "{path: /etc/oo,", ERR_REFERENCE, "roles/master.yaml:12:14: no overlay or `files` of role `master` holds `/etc/oo`", "did you mean `/etc/o`?" },
+                { "c.yaml", "role: plain, ip", "role: plian, ip", ERR_REFERENCE,
+                  "c.yaml:14:22: unknown role `plian`: there is no roles/plian.yaml\n", "did you mean `plain`?" },
+                { "c.yaml", "role: plain, vrrp_id: 9", "role: storage, vrrp_id: 9", ERR_REFERENCE,
+                  "c.yaml:8:38: unknown role `storage`", "there are: base, master, plain" },
+                { "c.yaml", "release: r", "release: centos", ERR_REFERENCE,
+                  "c.yaml:2:10: unknown release `centos`: there is no releases/centos.yaml", "there are: r" },
+                { "c.yaml", "variables: {a: 1}", "roles: [masters]", ERR_REFERENCE,
+                  "c.yaml:15:9: unknown role `masters`", "did you mean `master`?" },
+                { "c.yaml", "role: plain, ip", "role: ../x, ip", ERR_SCHEMA, "c.yaml:14:22: `role` must be a name",
+                  NULL },
+                { "roles/master.yaml", "inherits: base", "inherits: [bsae]", ERR_REFERENCE,
+                  "roles/master.yaml:1:12: unknown role `bsae`", "did you mean `base`?" },
+                { "roles/base.yaml", "packages: [bash]", "inherits: [master]", ERR_REFERENCE,
+                  "roles/base.yaml:1:12: role `master` inherits itself through `base`", NULL },
+                { "roles/master.yaml", "source: y.conf", "source: y.cnf", ERR_REFERENCE,
+                  "roles/master.yaml:10:28: no such file: roles/y.cnf", "did you mean `y.conf`?" },
+                { "roles/master.yaml", "remove: [/etc/r]", "overlays: [mroe]", ERR_REFERENCE,
+                  "roles/master.yaml:13:11: role `master`: no overlay folder overlays/mroe", "did you mean `more`?" },
+                { "roles/master.yaml", "remove: [/etc/r]", "kickstart: bas.ks.tmpl", ERR_REFERENCE,
+                  "roles/master.yaml:13:12: no such file: kickstart/bas.ks.tmpl", "did you mean `base.ks.tmpl`?" },
+                { "roles/master.yaml", "{path: /etc/o,", "{path: /etc/oo,", ERR_REFERENCE,
+                  "roles/master.yaml:12:14: no overlay or `files` of role `master` holds `/etc/oo`",
+                  "did you mean `/etc/o`?" },
         };
         check_samples(samples, lengthof(samples));
 }
 
 static void role_errors(void) {
         static const struct sample samples[] = {
-                { "roles/master.yaml", "ensemble: true", "ensemble: 'true'", ERR_SCHEMA, "roles/master.yaml:2:11: `ensemble` must be `true` or `false`, not the quoted text `true`", NULL },
-                { "roles/master.yaml", "ensemble: true", "ensemble: maybe", ERR_SCHEMA, "roles/master.yaml:2:11: `ensemble` must be `true` or `false`, not `maybe`", NULL },
-                { "roles/master.yaml", "ensemble: true", "pacakges: [x]", ERR_SCHEMA, "roles/master.yaml:2:1: unknown key `pacakges` in a role file", "did you mean `packages`?" },
-                { "roles/master.yaml", "{enable: [a]", "{enabled: [a]", ERR_SCHEMA, "roles/master.yaml:3:12: unknown key `enabled` in `services`", "did you mean `enable`?" },
-                { "roles/master.yaml", "disable: [b]", "disable: [a.service]", ERR_SCHEMA, "roles/master.yaml:3:35: `a.service` is in services.disable and in services.enable", "roles/master.yaml:3:21" },
-                { "roles/master.yaml", "cluster: [c]", "cluster: [b]", ERR_SCHEMA, "roles/master.yaml:3:35: `b.service` is in services.disable and in services.cluster", NULL },
-                { "roles/master.yaml", "enable: [a]", "enable: ['a b']", ERR_SCHEMA, "roles/master.yaml:3:21: `enable` must be a unit name", NULL },
-                { "roles/master.yaml", "net.ipv4.ip_forward: 1", "ip_forward: 1", ERR_SCHEMA, "roles/master.yaml:4:10: `ip_forward` must be a parameter such as", NULL },
-                { "roles/master.yaml", "net.ipv4.ip_forward: 1", "net.ipv4.ip_forward: [1]", ERR_SCHEMA, "roles/master.yaml:4:31: `net.ipv4.ip_forward` must be one line", NULL },
-                { "roles/master.yaml", "uid: 480", "uid: -1", ERR_SCHEMA, "roles/master.yaml:6:21: `uid` must be from 0 to", NULL },
-                { "roles/master.yaml", "name: zk", "name: Zk", ERR_SCHEMA, "roles/master.yaml:6:12: `name` must be a login name", NULL },
-                { "roles/master.yaml", "path: /etc/x", "path: etc/x", ERR_SCHEMA, "roles/master.yaml:9:12: `path` must be an absolute path", NULL },
-                { "roles/master.yaml", "path: /etc/x", "path: /etc/../x", ERR_SCHEMA, "roles/master.yaml:9:12: `path` must be an absolute path", NULL },
-                { "roles/master.yaml", "path: /etc/x", "path: /etc/", ERR_SCHEMA, "roles/master.yaml:9:12: `path` must be an absolute path", NULL },
-                { "roles/master.yaml", ", content: x", "", ERR_SCHEMA, "roles/master.yaml:9:5: `/etc/x` needs one of `content`, `source` and `link`", NULL },
-                { "roles/master.yaml", "content: x", "content: x, link: y", ERR_SCHEMA, "roles/master.yaml:9:38: `/etc/x` has more than one of", NULL },
-                { "roles/master.yaml", "content: x", "content: x, mode: 0888", ERR_SCHEMA, "roles/master.yaml:9:38: `mode` must be an octal mode from 0000 to 7777, not `0888`", NULL },
-                { "roles/master.yaml", "content: x", "content: x, owner: 'a b'", ERR_SCHEMA, "roles/master.yaml:9:39: `owner` must be a user or group name", NULL },
-                { "roles/master.yaml", "remove: [/etc/r]", "remove: [/etc/x]", ERR_SCHEMA, "roles/master.yaml:9:12: `/etc/x` is in `files` and in `remove`", "roles/master.yaml:13:10" },
-                { "roles/master.yaml", "remove: [/etc/r]", "remove: /etc/r", ERR_SCHEMA, "roles/master.yaml:13:9: `remove` must be a list of absolute paths, not `/etc/r`", NULL },
-                { "roles/master.yaml", "kind: tcp", "kind: udp", ERR_SCHEMA, "roles/master.yaml:15:26: `kind` must be `tcp` or `http`, not `udp`", NULL },
-                { "roles/master.yaml", "port: 80", "port: 65536", ERR_SCHEMA, "roles/master.yaml:15:37: `port` must be from 1 to 65535", NULL },
-                { "roles/master.yaml", "port: 80", "port: 80, path: /x", ERR_SCHEMA, "roles/master.yaml:15:47: `path` is for checks of kind `http`", NULL },
-                { "roles/master.yaml", "default_target: multi-user.target", "default_target: multi-user", ERR_SCHEMA, "roles/master.yaml:16:17: `default_target` must be a unit name that ends in .target", NULL },
-                { "roles/master.yaml", "[quiet]", "[quiet splash]", ERR_SCHEMA, "roles/master.yaml:17:20: `kernel_arguments` must be one kernel argument without spaces", NULL },
-                { "roles/plain.yaml", "{inherits: base}", "[base]", ERR_SCHEMA, "roles/plain.yaml:1:1: a role file must be a map, not a list", NULL },
-                { "roles/plain.yaml", "{inherits: base}", "{inherits: base", ERR_SYNTAX, "roles/plain.yaml:2:1: not valid YAML", NULL },
+                { "roles/master.yaml", "ensemble: true", "ensemble: 'true'", ERR_SCHEMA,
+                  "roles/master.yaml:2:11: `ensemble` must be `true` or `false`, not the quoted text `true`", NULL },
+                { "roles/master.yaml", "ensemble: true", "ensemble: maybe", ERR_SCHEMA,
+                  "roles/master.yaml:2:11: `ensemble` must be `true` or `false`, not `maybe`", NULL },
+                { "roles/master.yaml", "ensemble: true", "pacakges: [x]", ERR_SCHEMA,
+                  "roles/master.yaml:2:1: unknown key `pacakges` in a role file", "did you mean `packages`?" },
+                { "roles/master.yaml", "{enable: [a]", "{enabled: [a]", ERR_SCHEMA,
+                  "roles/master.yaml:3:12: unknown key `enabled` in `services`", "did you mean `enable`?" },
+                { "roles/master.yaml", "disable: [b]", "disable: [a.service]", ERR_SCHEMA,
+                  "roles/master.yaml:3:35: `a.service` is in services.disable and in services.enable",
+                  "roles/master.yaml:3:21" },
+                { "roles/master.yaml", "cluster: [c]", "cluster: [b]", ERR_SCHEMA,
+                  "roles/master.yaml:3:35: `b.service` is in services.disable and in services.cluster", NULL },
+                { "roles/master.yaml", "enable: [a]", "enable: ['a b']", ERR_SCHEMA,
+                  "roles/master.yaml:3:21: `enable` must be a unit name", NULL },
+                { "roles/master.yaml", "net.ipv4.ip_forward: 1", "ip_forward: 1", ERR_SCHEMA,
+                  "roles/master.yaml:4:10: `ip_forward` must be a parameter such as", NULL },
+                { "roles/master.yaml", "net.ipv4.ip_forward: 1", "net.ipv4.ip_forward: [1]", ERR_SCHEMA,
+                  "roles/master.yaml:4:31: `net.ipv4.ip_forward` must be one line", NULL },
+                { "roles/master.yaml", "uid: 480", "uid: -1", ERR_SCHEMA,
+                  "roles/master.yaml:6:21: `uid` must be from 0 to", NULL },
+                { "roles/master.yaml", "name: zk", "name: Zk", ERR_SCHEMA,
+                  "roles/master.yaml:6:12: `name` must be a login name", NULL },
+                { "roles/master.yaml", "path: /etc/x", "path: etc/x", ERR_SCHEMA,
+                  "roles/master.yaml:9:12: `path` must be an absolute path", NULL },
+                { "roles/master.yaml", "path: /etc/x", "path: /etc/../x", ERR_SCHEMA,
+                  "roles/master.yaml:9:12: `path` must be an absolute path", NULL },
+                { "roles/master.yaml", "path: /etc/x", "path: /etc/", ERR_SCHEMA,
+                  "roles/master.yaml:9:12: `path` must be an absolute path", NULL },
+                { "roles/master.yaml", ", content: x", "", ERR_SCHEMA,
+                  "roles/master.yaml:9:5: `/etc/x` needs one of `content`, `source` and `link`", NULL },
+                { "roles/master.yaml", "content: x", "content: x, link: y", ERR_SCHEMA,
+                  "roles/master.yaml:9:38: `/etc/x` has more than one of", NULL },
+                { "roles/master.yaml", "content: x", "content: x, mode: 0888", ERR_SCHEMA,
+                  "roles/master.yaml:9:38: `mode` must be an octal mode from 0000 to 7777, not `0888`", NULL },
+                { "roles/master.yaml", "content: x", "content: x, owner: 'a b'", ERR_SCHEMA,
+                  "roles/master.yaml:9:39: `owner` must be a user or group name", NULL },
+                { "roles/master.yaml", "remove: [/etc/r]", "remove: [/etc/x]", ERR_SCHEMA,
+                  "roles/master.yaml:9:12: `/etc/x` is in `files` and in `remove`", "roles/master.yaml:13:10" },
+                { "roles/master.yaml", "remove: [/etc/r]", "remove: /etc/r", ERR_SCHEMA,
+                  "roles/master.yaml:13:9: `remove` must be a list of absolute paths, not `/etc/r`", NULL },
+                { "roles/master.yaml", "kind: tcp", "kind: udp", ERR_SCHEMA,
+                  "roles/master.yaml:15:26: `kind` must be `tcp` or `http`, not `udp`", NULL },
+                { "roles/master.yaml", "port: 80", "port: 65536", ERR_SCHEMA,
+                  "roles/master.yaml:15:37: `port` must be from 1 to 65535", NULL },
+                { "roles/master.yaml", "port: 80", "port: 80, path: /x", ERR_SCHEMA,
+                  "roles/master.yaml:15:47: `path` is for checks of kind `http`", NULL },
+                { "roles/master.yaml", "default_target: multi-user.target", "default_target: multi-user", ERR_SCHEMA,
+                  "roles/master.yaml:16:17: `default_target` must be a unit name that ends in .target", NULL },
+                { "roles/master.yaml", "[quiet]", "[quiet splash]", ERR_SCHEMA,
+                  "roles/master.yaml:17:20: `kernel_arguments` must be one kernel argument without spaces", NULL },
+                { "roles/plain.yaml", "{inherits: base}", "[base]", ERR_SCHEMA,
+                  "roles/plain.yaml:1:1: a role file must be a map, not a list", NULL },
+                { "roles/plain.yaml", "{inherits: base}", "{inherits: base", ERR_SYNTAX,
+                  "roles/plain.yaml:2:1: not valid YAML", NULL },
         };
         check_samples(samples, lengthof(samples));
 }
 
 static void release_errors(void) {
         static const struct sample samples[] = {
-                { "releases/r.yaml", "baseurl: ../repo", "baseurl: ftp://x/", ERR_SCHEMA, "releases/r.yaml:3:14: `ftp` URLs are not supported: ftp://x/", "use http, https or file" },
-                { "releases/r.yaml", "    baseurl: ../repo\n", "", ERR_SCHEMA, "releases/r.yaml:2:5: repository `one` needs `baseurl` or `mirrorlist`", NULL },
-                { "releases/r.yaml", "trust: digest", "trust: signature", ERR_SCHEMA, "releases/r.yaml:2:5: repository `one` has no `gpgkeys`", "`trust: digest`" },
-                { "releases/r.yaml", "trust: digest", "trust: diggest", ERR_SCHEMA, "releases/r.yaml:4:12: `trust` must be `signature` or `digest`, not `diggest`", "did you mean `digest`?" },
-                { "releases/r.yaml", "level: 6", "level: 13", ERR_SCHEMA, "releases/r.yaml:5:19: `level` of gzip must be from 1 to 12, not 13", NULL },
-                { "releases/r.yaml", "level: 6", "block_size: 100000", ERR_SCHEMA, "releases/r.yaml:5:24: `block_size` must be a power of two", NULL },
-                { "releases/r.yaml", "level: 6", "compressor: lz4", ERR_SCHEMA, "releases/r.yaml:5:24: `compressor` must be `gzip`, `xz` or `zstd`, not `lz4`", NULL },
-                { "releases/r.yaml", "rpmdb: bdb", "rpmdb: ndb", ERR_SCHEMA, "releases/r.yaml:6:8: `rpmdb` must be `sqlite` or `bdb`, not `ndb`", NULL },
-                { "releases/r.yaml", "rpmdb: bdb", "package_names: {a: {b: c}}", ERR_SCHEMA, "releases/r.yaml:6:20: `a` must be a name, a list of names or null, not a map", NULL },
-                { "releases/r.yaml", "rpmdb: bdb", "kernel: {image: boot/x}", ERR_SCHEMA, "releases/r.yaml:6:17: `image` must be an absolute path", NULL },
-                { "releases/r.yaml", "trust: digest", "fingerprints: [12]", ERR_SCHEMA, "releases/r.yaml:4:20: `fingerprints` must be a fingerprint", NULL },
+                { "releases/r.yaml", "baseurl: ../repo", "baseurl: ftp://x/", ERR_SCHEMA,
+                  "releases/r.yaml:3:14: `ftp` URLs are not supported: ftp://x/", "use http, https or file" },
+                { "releases/r.yaml", "    baseurl: ../repo\n", "", ERR_SCHEMA,
+                  "releases/r.yaml:2:5: repository `one` needs `baseurl` or `mirrorlist`", NULL },
+                { "releases/r.yaml", "trust: digest", "trust: signature", ERR_SCHEMA,
+                  "releases/r.yaml:2:5: repository `one` has no `gpgkeys`", "`trust: digest`" },
+                { "releases/r.yaml", "trust: digest", "trust: diggest", ERR_SCHEMA,
+                  "releases/r.yaml:4:12: `trust` must be `signature` or `digest`, not `diggest`",
+                  "did you mean `digest`?" },
+                { "releases/r.yaml", "level: 6", "level: 13", ERR_SCHEMA,
+                  "releases/r.yaml:5:19: `level` of gzip must be from 1 to 12, not 13", NULL },
+                { "releases/r.yaml", "level: 6", "block_size: 100000", ERR_SCHEMA,
+                  "releases/r.yaml:5:24: `block_size` must be a power of two", NULL },
+                { "releases/r.yaml", "level: 6", "compressor: lz4", ERR_SCHEMA,
+                  "releases/r.yaml:5:24: `compressor` must be `gzip`, `xz` or `zstd`, not `lz4`", NULL },
+                { "releases/r.yaml", "rpmdb: bdb", "rpmdb: ndb", ERR_SCHEMA,
+                  "releases/r.yaml:6:8: `rpmdb` must be `sqlite` or `bdb`, not `ndb`", NULL },
+                { "releases/r.yaml", "rpmdb: bdb", "package_names: {a: {b: c}}", ERR_SCHEMA,
+                  "releases/r.yaml:6:20: `a` must be a name, a list of names or null, not a map", NULL },
+                { "releases/r.yaml", "rpmdb: bdb", "kernel: {image: boot/x}", ERR_SCHEMA,
+                  "releases/r.yaml:6:17: `image` must be an absolute path", NULL },
+                { "releases/r.yaml", "trust: digest", "fingerprints: [12]", ERR_SCHEMA,
+                  "releases/r.yaml:4:20: `fingerprints` must be a fingerprint", NULL },
         };
         check_samples(samples, lengthof(samples));
 }
 
 static void template_errors(void) {
         static const struct sample samples[] = {
-                { "roles/master.yaml", "{{variables.a}}", "{{variables.b}}", ERR_TEMPLATE, "/etc/z (roles/master.yaml:11:5):1:1: unknown variable `variables.b`: `variables` has no `b`", NULL },
-                { "overlays/master/etc/t.tmpl", "{{variables.a}}", "{{varaibles.a}}", ERR_TEMPLATE, "overlays/master/etc/t.tmpl:1:13: unknown variable `varaibles.a`\n    {{node.ip}} {{varaibles.a}}\n                ^", "did you mean `variables`?" },
-                { "overlays/master/etc/t.tmpl", "{{node.ip}}", "\n {{node.pi}}", ERR_TEMPLATE, "on node m1: overlays/master/etc/t.tmpl:2:2: unknown variable `node.pi`: `node` has no `pi`\n     {{node.pi}} 1", "did you mean `node.ip`?" },
-                { "overlays/master/etc/t.tmpl", "{{node.ip}}", "{{#nodes}}", ERR_TEMPLATE, "overlays/master/etc/t.tmpl:1:1: the section `nodes` is not ended", NULL },
-                { "roles/master.yaml", "content: '{{variables.a}}'", "link: '{{node.ip}}'", ERR_TEMPLATE, "/etc/z (roles/master.yaml:11:5): the target of a link cannot wait for the node", NULL },
+                { "roles/master.yaml", "{{variables.a}}", "{{variables.b}}", ERR_TEMPLATE,
+                  "/etc/z (roles/master.yaml:11:5):1:1: unknown variable `variables.b`: `variables` has no `b`", NULL },
+                { "overlays/master/etc/t.tmpl", "{{variables.a}}", "{{varaibles.a}}", ERR_TEMPLATE,
+                  "overlays/master/etc/t.tmpl:1:13: unknown variable `varaibles.a`\n    {{node.ip}} {{varaibles.a}}\n  "
+                  "              ^",
+                  "did you mean `variables`?" },
+                { "overlays/master/etc/t.tmpl", "{{node.ip}}", "\n {{node.pi}}", ERR_TEMPLATE,
+                  "on node m1: overlays/master/etc/t.tmpl:2:2: unknown variable `node.pi`: `node` has no `pi`\n     "
+                  "{{node.pi}} 1",
+                  "did you mean `node.ip`?" },
+                { "overlays/master/etc/t.tmpl", "{{node.ip}}", "{{#nodes}}", ERR_TEMPLATE,
+                  "overlays/master/etc/t.tmpl:1:1: the section `nodes` is not ended", NULL },
+                { "roles/master.yaml", "content: '{{variables.a}}'", "link: '{{node.ip}}'", ERR_TEMPLATE,
+                  "/etc/z (roles/master.yaml:11:5): the target of a link cannot wait for the node", NULL },
         };
         check_samples(samples, lengthof(samples));
 }

@@ -18,20 +18,22 @@ static void write_file(const char *name, const char *text) {
 }
 
 static void write_profiles(void) {
-        write_file("p/cluster.yaml",
-                   "cluster: test\nrelease: one\nroles: [spare]\nnetworks:\n"
-                   "  - {name: lan, subnet: 192.168.2.0/24, gateway: 192.168.2.1, dns: [192.168.2.1, 8.8.8.8]}\n"
-                   "  - {name: link, subnet: 10.0.0.0/31}\n"
-                   "vips: [{name: web, ip: 192.168.2.90, role: app, vrrp_id: 90}]\n"
-                   "nodes:\n"
-                   "  - {name: a1, role: app, ip: 192.168.2.11, mac: 52-54-00-A8-02-47, id: 7, variables: {weight: 5}}\n"
-                   "  - {name: b1, role: base, ip: 10.0.0.0, id: 3}\n"
-                   "  - {name: a2, role: app, ip: 192.168.2.12}\n"
-                   "variables: {greeting: hello, list: [x]}\nreport_url: http://192.168.2.1/report\n");
+        write_file(
+            "p/cluster.yaml",
+            "cluster: test\nrelease: one\nroles: [spare]\nnetworks:\n"
+            "  - {name: lan, subnet: 192.168.2.0/24, gateway: 192.168.2.1, dns: [192.168.2.1, 8.8.8.8]}\n"
+            "  - {name: link, subnet: 10.0.0.0/31}\n"
+            "vips: [{name: web, ip: 192.168.2.90, role: app, vrrp_id: 90}]\n"
+            "nodes:\n"
+            "  - {name: a1, role: app, ip: 192.168.2.11, mac: 52-54-00-A8-02-47, id: 7, variables: {weight: 5}}\n"
+            "  - {name: b1, role: base, ip: 10.0.0.0, id: 3}\n"
+            "  - {name: a2, role: app, ip: 192.168.2.12}\n"
+            "variables: {greeting: hello, list: [x]}\nreport_url: http://192.168.2.1/report\n");
         write_file("p/releases/one.yaml",
                    "description: first\nrepositories:\n"
                    "  - {name: r, baseurl: [../../repo, 'http://example.org/'], gpgkeys: [KEY],\n"
-                   "     fingerprints: ['8102 6d00 04c4 4cf7 ef55  adf8 df7d 54cb e561 51bf'], priority: 5, excludes: ['*.i686']}\n"
+                   "     fingerprints: ['8102 6d00 04c4 4cf7 ef55  adf8 df7d 54cb e561 51bf'], priority: 5, excludes: "
+                   "['*.i686']}\n"
                    "package_names: {httpd: apache, nothing: null, java: [jre, jdk]}\n"
                    "service_names: {chronyd: chrony, old.service: new, gone: null}\n"
                    "kernel: {package: linux}\nvariables: {v: 1}\n");
@@ -71,7 +73,7 @@ static struct cluster *load(const struct profile_options *options) {
         struct cluster *cluster = NULL;
         EXPECT_OK(cluster_load("p/cluster.yaml", options, &cluster, err));
         if (!cluster)
-                exit(1);  // every test below needs it
+                exit(1); // every test below needs it
         return cluster;
 }
 
@@ -82,10 +84,10 @@ static char *joined(const struct strings *strings) {
         return buf_take(&buf);
 }
 
-#define EXPECT_JOINED(strings, want)                  \
-        do {                                          \
-                auto_free char *all_ = joined(strings); \
-                EXPECT_TEXT(all_, want);              \
+#define EXPECT_JOINED(strings, want)                                                                                   \
+        do {                                                                                                           \
+                auto_free char *all_ = joined(strings);                                                                \
+                EXPECT_TEXT(all_, want);                                                                               \
         } while (0)
 
 static const struct file *find_file(const struct role *role, const char *path) {
@@ -132,7 +134,8 @@ static void lays_files(void) {
         struct cluster *cluster = load(NULL);
         const struct role *app = cluster_find_role(cluster, "app");
         const struct file *file = find_file(app, "/etc/conf");
-        EXPECT(file && file->is_template && file->source[0] == '/' && strstr(file->source, "/overlays/base/etc/conf.tmpl"));
+        EXPECT(file && file->is_template && file->source[0] == '/' &&
+               strstr(file->source, "/overlays/base/etc/conf.tmpl"));
         EXPECT(file->mode == -1 && !file->content && !file->link);
         file = find_file(app, "/etc/over");
         EXPECT(file && strstr(file->source, "/overlays/app/etc/over"));
@@ -174,7 +177,8 @@ static void reads_releases(void) {
         EXPECT_TEXT(repository->base_urls.items[1], "http://example.org/");
         EXPECT_TEXT(repository->keys.items[0], key);
         EXPECT_TEXT(repository->fingerprints.items[0], "81026D0004C44CF7EF55ADF8DF7D54CBE56151BF");
-        EXPECT(repository->trust == TRUST_SIGNATURE && !repository->check_metadata_signature && !repository->mirrorlist);
+        EXPECT(repository->trust == TRUST_SIGNATURE && !repository->check_metadata_signature &&
+               !repository->mirrorlist);
         EXPECT(release->bootloader.isolinux == NULL);
         cluster_free(cluster);
         struct arena arena = { 0 };
@@ -206,8 +210,10 @@ static void reads_nodes(void) {
 }
 
 static void obeys_options(void) {
-        const char *set[] = { "variables.greeting=bye", "variables.new.deep=[1, 2]", "nodes.a2.id=9", "nodes.0.role=base",
-                              "vips=[]", "variables.empty=" };
+        const char *set[] = {
+                "variables.greeting=bye", "variables.new.deep=[1, 2]", "nodes.a2.id=9", "nodes.0.role=base", "vips=[]",
+                "variables.empty="
+        };
         const char *roles[] = { "base" };
         struct profile_options options = { .release = "two", .set = { set, lengthof(set) - 3 }, .roles = { roles, 1 } };
         struct cluster *cluster = load(&options);
@@ -226,8 +232,11 @@ static void obeys_options(void) {
         cluster_free(cluster);
 }
 
-static void refuse_options(const char *set, const char *release, const char *role, enum err_kind kind, const char *want) {
-        struct profile_options options = { .release = release, .set = { &set, set != NULL }, .roles = { &role, role != NULL } };
+static void refuse_options(const char *set, const char *release, const char *role, enum err_kind kind,
+                           const char *want) {
+        struct profile_options options = { .release = release,
+                                           .set = { &set, set != NULL },
+                                           .roles = { &role, role != NULL } };
         struct cluster *cluster = NULL;
         auto_err err = { 0 };
         EXPECT(!cluster_load("p/cluster.yaml", &options, &cluster, &err));
@@ -238,27 +247,36 @@ static void refuse_options(const char *set, const char *release, const char *rol
 }
 
 static void reports_wrong_options(void) {
-        refuse_options("nodes.a1.id=999", NULL, NULL, ERR_SCHEMA,
-                       "--set nodes.a1.id:1:13: `id` must be from 1 to 255, not 999\n    nodes.a1.id=999\n                ^");
+        refuse_options(
+            "nodes.a1.id=999", NULL, NULL, ERR_SCHEMA,
+            "--set nodes.a1.id:1:13: `id` must be from 1 to 255, not 999\n    nodes.a1.id=999\n                ^");
         refuse_options("variables", NULL, NULL, ERR_SCHEMA, "--set variables:1:1: `variables` has no `=`");
         refuse_options("nodes.a9.id=1", NULL, NULL, ERR_SCHEMA, "--set nodes.a9.id:1:7: the list has no item `a9`");
         refuse_options("cluster.x=1", NULL, NULL, ERR_SCHEMA, "`x` would be inside a text");
         refuse_options("variables..x=1", NULL, NULL, ERR_SCHEMA, "an empty key");
         refuse_options("nmaes=1", NULL, NULL, ERR_SCHEMA, "unknown key `nmaes`");
         refuse_options("variables.x=[1", NULL, NULL, ERR_SYNTAX, "--set variables.x:");
-        refuse_options(NULL, "tow", NULL, ERR_REFERENCE, "--release: unknown release `tow`: there is no p/releases/tow.yaml\n    hint: did you mean `two`?");
+        refuse_options(
+            NULL, "tow", NULL, ERR_REFERENCE,
+            "--release: unknown release `tow`: there is no p/releases/tow.yaml\n    hint: did you mean `two`?");
         refuse_options(NULL, "nowhere.yaml", NULL, ERR_REFERENCE, "there is no nowhere.yaml");
-        refuse_options(NULL, NULL, "bsae", ERR_REFERENCE, "--role: the cluster has no role `bsae`\n    hint: did you mean `base`?");
+        refuse_options(NULL, NULL, "bsae", ERR_REFERENCE,
+                       "--role: the cluster has no role `bsae`\n    hint: did you mean `base`?");
 }
 
 static void gives_templates_their_scope(void) {
         static const char template[] =
-                "{{cluster.name}} {{release.name}} {{release.network}} {{release.variables.v}} {{role.name}} {{variables.greeting}}\n"
-                "{{networks.lan.subnet}} {{networks.lan.netmask}} {{networks.lan.prefix}} {{networks.lan.gateway}} {{networks.link.netmask}}"
-                "{{#networks.lan.dns}} {{.}}{{/networks.lan.dns}}{{^networks.link.gateway}} none{{/networks.link.gateway}}\n"
-                "{{vips.web.ip}} {{vips.web.vrrp_id}} {{vips.web.prefix}} {{vips.web.role}}\n"
-                "{{#nodes}}{{name}}:{{role}}:{{ip}}:{{mac}}:{{id}}:{{index}}:{{prefix}}:{{gateway}}{{^last}} {{/last}}{{/nodes}}\n"
-                "{{#roles.app.nodes}}{{name}}{{#first}}({{variables.weight}}){{/first}} {{/roles.app.nodes}}{{roles.app.count}} {{roles.app.quorum}} {{roles.spare.count}}\n";
+            "{{cluster.name}} {{release.name}} {{release.network}} {{release.variables.v}} {{role.name}} "
+            "{{variables.greeting}}\n"
+            "{{networks.lan.subnet}} {{networks.lan.netmask}} {{networks.lan.prefix}} {{networks.lan.gateway}} "
+            "{{networks.link.netmask}}"
+            "{{#networks.lan.dns}} {{.}}{{/networks.lan.dns}}{{^networks.link.gateway}} "
+            "none{{/networks.link.gateway}}\n"
+            "{{vips.web.ip}} {{vips.web.vrrp_id}} {{vips.web.prefix}} {{vips.web.role}}\n"
+            "{{#nodes}}{{name}}:{{role}}:{{ip}}:{{mac}}:{{id}}:{{index}}:{{prefix}}:{{gateway}}{{^last}} "
+            "{{/last}}{{/nodes}}\n"
+            "{{#roles.app.nodes}}{{name}}{{#first}}({{variables.weight}}){{/first}} "
+            "{{/roles.app.nodes}}{{roles.app.count}} {{roles.app.quorum}} {{roles.spare.count}}\n";
         struct cluster *cluster = load(NULL);
         struct value *scope = cluster_scope(cluster, cluster_find_role(cluster, "app"));
         auto_buf output = { 0 };
@@ -267,13 +285,15 @@ static void gives_templates_their_scope(void) {
                     "test one systemd-networkd 1 app hello\n"
                     "192.168.2.0/24 255.255.255.0 24 192.168.2.1 255.255.255.254 192.168.2.1 8.8.8.8 none\n"
                     "192.168.2.90 90 24 app\n"
-                    "a1:app:192.168.2.11:52:54:00:a8:02:47:7:0:24:192.168.2.1 b1:base:10.0.0.0::3:0:31: a2:app:192.168.2.12:::1:24:192.168.2.1\n"
+                    "a1:app:192.168.2.11:52:54:00:a8:02:47:7:0:24:192.168.2.1 b1:base:10.0.0.0::3:0:31: "
+                    "a2:app:192.168.2.12:::1:24:192.168.2.1\n"
                     "a1(5) a2 2 2 0\n");
         cluster_free(cluster);
 }
 
 static void reports_all_mistakes_of_all_files(void) {
-        write_file("p/bad.yaml", "cluster: Bad\nrelease: nine\nnodes:\n  - {name: a, role: wrong, ip: 1.2.3.4}\n  - {name: a, role: bad, ip: 1.2.3.4}\n");
+        write_file("p/bad.yaml", "cluster: Bad\nrelease: nine\nnodes:\n  - {name: a, role: wrong, ip: 1.2.3.4}\n  - "
+                                 "{name: a, role: bad, ip: 1.2.3.4}\n");
         write_file("p/roles/bad.yaml", "pakages: []\nfiles: [{path: x}]\n");
         struct cluster *cluster = NULL;
         auto_err err = { 0 };
@@ -298,7 +318,8 @@ static void reports_all_mistakes_of_all_files(void) {
         write_file("p/empty.yaml", "cluster: x\nrelease: two\n");
         auto_err empty = { 0 };
         EXPECT(!cluster_load("p/empty.yaml", NULL, &cluster, &empty) && empty.kind == ERR_CLUSTER);
-        EXPECT_TEXT(empty.text, "p/empty.yaml:1:1: neither `nodes` nor `roles`: there is nothing to build\n    cluster: x\n    ^");
+        EXPECT_TEXT(empty.text,
+                    "p/empty.yaml:1:1: neither `nodes` nor `roles`: there is nothing to build\n    cluster: x\n    ^");
 }
 
 // A cluster file that is only a file name, and folders that are links, work too.

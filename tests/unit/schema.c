@@ -67,9 +67,11 @@ static bool read_text(const char *text, struct outer *outer, struct err *err) {
 
 static void fills_structs(void) {
         struct outer outer = { 0 };
-        EXPECT_OK(read_text("text: 0123\nword: green\nyes: Off\nmaybe: no\nnumber: -5\nchoice: green\nmode: 1777\nid: 4294967\n"
-                            "list: [a, b]\naddress: 1.2.3.4\nrows: [{name: x, mode: '0600'}, {name: y}]\n"
-                            "part: {depth: 9}\ntree: {x: [1]}\n", &outer, err));
+        EXPECT_OK(read_text(
+            "text: 0123\nword: green\nyes: Off\nmaybe: no\nnumber: -5\nchoice: green\nmode: 1777\nid: 4294967\n"
+            "list: [a, b]\naddress: 1.2.3.4\nrows: [{name: x, mode: '0600'}, {name: y}]\n"
+            "part: {depth: 9}\ntree: {x: [1]}\n",
+            &outer, err));
         EXPECT_TEXT(outer.text, "0123");
         EXPECT_TEXT(outer.word, "green");
         EXPECT(!outer.yes && outer.maybe == 0 && outer.number == -5 && outer.choice == 1 && outer.mode == 01777);
@@ -92,8 +94,9 @@ static void reads_modes_as_octal(void) {
         static const struct {
                 const char *text;
                 int mode;
-        } samples[] = { { "0644", 0644 }, { "644", 0644 }, { "'0644'", 0644 }, { "0o644", 0644 }, { "0", 0 }, { "7777", 07777 },
-                        { "8", -2 },      { "10000", -2 }, { "-1", -2 },       { "rw", -2 },      { "[6]", -2 }, { "0x1", -2 }, { "''", -2 } };
+        } samples[] = { { "0644", 0644 },  { "644", 0644 }, { "'0644'", 0644 }, { "0o644", 0644 }, { "0", 0 },
+                        { "7777", 07777 }, { "8", -2 },     { "10000", -2 },    { "-1", -2 },      { "rw", -2 },
+                        { "[6]", -2 },     { "0x1", -2 },   { "''", -2 } };
         for (size_t i = 0; i < lengthof(samples); i++) {
                 struct outer outer = { .mode = -2 };
                 auto_err err = { 0 };
@@ -108,18 +111,21 @@ static void reports_everything_at_once(void) {
         struct outer outer = { 0 };
         auto_err err = { 0 };
         EXPECT(!read_text("txet: 1\nword: blue\nyes: 1\nnumber: 6\nlist: [a, B, c, {}]\nrows: [{mode: 1}, x]\n"
-                          "part: {dept: 1}\n", &outer, &err));
+                          "part: {dept: 1}\n",
+                          &outer, &err));
         EXPECT(err.kind == ERR_SCHEMA);
-        EXPECT_TEXT(err.text, "f:1:1: unknown key `txet` in the test\n    txet: 1\n    ^\n    hint: did you mean `text`?\n"
-                              "f:1:1: the test needs `text`, a text\n    txet: 1\n    ^\n"
-                              "f:2:7: `word` must be `red` or `green`, not `blue`\n    word: blue\n          ^\n"
-                              "f:3:6: `yes` must be `true` or `false`, not `1`\n    yes: 1\n         ^\n"
-                              "f:4:9: `number` must be from -5 to 5, not 6\n    number: 6\n            ^\n"
-                              "f:5:11: `list` must be lower-case letters, not `B`\n    list: [a, B, c, {}]\n              ^\n"
-                              "f:5:17: `list` must be a list of texts, not a map\n    list: [a, B, c, {}]\n                    ^\n"
-                              "f:6:8: a row needs `name`, a text\n    rows: [{mode: 1}, x]\n           ^\n"
-                              "f:6:19: a row must be a map, not `x`\n    rows: [{mode: 1}, x]\n                      ^\n"
-                              "f:7:8: unknown key `dept` in `part`\n    part: {dept: 1}\n           ^\n    hint: did you mean `depth`?");
+        EXPECT_TEXT(
+            err.text,
+            "f:1:1: unknown key `txet` in the test\n    txet: 1\n    ^\n    hint: did you mean `text`?\n"
+            "f:1:1: the test needs `text`, a text\n    txet: 1\n    ^\n"
+            "f:2:7: `word` must be `red` or `green`, not `blue`\n    word: blue\n          ^\n"
+            "f:3:6: `yes` must be `true` or `false`, not `1`\n    yes: 1\n         ^\n"
+            "f:4:9: `number` must be from -5 to 5, not 6\n    number: 6\n            ^\n"
+            "f:5:11: `list` must be lower-case letters, not `B`\n    list: [a, B, c, {}]\n              ^\n"
+            "f:5:17: `list` must be a list of texts, not a map\n    list: [a, B, c, {}]\n                    ^\n"
+            "f:6:8: a row needs `name`, a text\n    rows: [{mode: 1}, x]\n           ^\n"
+            "f:6:19: a row must be a map, not `x`\n    rows: [{mode: 1}, x]\n                      ^\n"
+            "f:7:8: unknown key `dept` in `part`\n    part: {dept: 1}\n           ^\n    hint: did you mean `depth`?");
         EXPECT_TEXT(outer.text, "");
         EXPECT_TEXT(outer.word, "");
         EXPECT_TEXT(outer.rows[0].name, "");
@@ -140,8 +146,10 @@ static void bounds_the_report(void) {
 
 static void plain_paths(void) {
         EXPECT(path_is_plain("/a") && path_is_plain("/a/b.c/..d") && path_is_plain("/a/.b"));
-        EXPECT(!path_is_plain("/") && !path_is_plain("") && !path_is_plain("a") && !path_is_plain("/a/") && !path_is_plain("//a"));
-        EXPECT(!path_is_plain("/a/./b") && !path_is_plain("/a/..") && !path_is_plain("/../a") && !path_is_plain("/a\nb"));
+        EXPECT(!path_is_plain("/") && !path_is_plain("") && !path_is_plain("a") && !path_is_plain("/a/") &&
+               !path_is_plain("//a"));
+        EXPECT(!path_is_plain("/a/./b") && !path_is_plain("/a/..") && !path_is_plain("/../a") &&
+               !path_is_plain("/a\nb"));
 }
 
 static void writes_json_schema(void) {
@@ -173,7 +181,9 @@ static void writes_all_kinds(void) {
         }
         EXPECT(profile_json_schema("node") == NULL && profile_reference("") == NULL);
         auto_free char *reference = profile_reference("cluster");
-        EXPECT(strstr(reference, "nodes[].id\n    id in the ensemble (ZooKeeper's myid); never change it (a whole number, 1 to 255)\n"));
+        EXPECT(strstr(
+            reference,
+            "nodes[].id\n    id in the ensemble (ZooKeeper's myid); never change it (a whole number, 1 to 255)\n"));
 }
 
 int main(void) {

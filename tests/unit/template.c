@@ -13,10 +13,10 @@ static struct value *scope_of(struct arena *arena, const char *yaml) {
 }
 
 static const char scope_text[] =
-        "{name: kiln, empty: '', yes: true, no: false, nothing: null, quoted: 'false', zero: 0, html: '<&>\"',\n"
-        " map: {a: A, deep: {b: B}, none: {}}, list: [{n: 1}, {n: 2, name: own}, {n: 3}], texts: [x, y], nil: [],\n"
-        " lists: [[1, 2], [3]], one: [{n: 9}], nested: [{in: [p, q]}, {in: [r]}],\n"
-        " items: [{node: theirs}], first: F}";
+    "{name: kiln, empty: '', yes: true, no: false, nothing: null, quoted: 'false', zero: 0, html: '<&>\"',\n"
+    " map: {a: A, deep: {b: B}, none: {}}, list: [{n: 1}, {n: 2, name: own}, {n: 3}], texts: [x, y], nil: [],\n"
+    " lists: [[1, 2], [3]], one: [{n: 9}], nested: [{in: [p, q]}, {in: [r]}],\n"
+    " items: [{node: theirs}], first: F}";
 
 // Renders with the scope above; the result is either the text or the error's, which `*ret_ok` tells.
 static char *rendered(const char *text, const char *keep, bool *ret_ok, bool *ret_kept, char **ret_hint) {
@@ -60,7 +60,7 @@ static void interpolates(void) {
                 { "{{map.a}} {{map.deep.b}}", "A B" },
                 { "{ {{name}} }", "{ kiln }" },
                 { "{{name}}}", "kiln}" },
-                { "  {{name}}\n", "  kiln\n" },  // interpolations are never standalone
+                { "  {{name}}\n", "  kiln\n" }, // interpolations are never standalone
                 { "{{! a comment }}x{{!}}", "x" },
                 { "a {{! {{name }} }}b", "a  }}b" },
         };
@@ -70,7 +70,8 @@ static void interpolates(void) {
 static void renders_sections(void) {
         static const struct sample samples[] = {
                 { "{{#yes}}x{{/yes}}{{#no}}y{{/no}}{{#nothing}}z{{/nothing}}{{#empty}}e{{/empty}}", "x" },
-                { "{{^yes}}x{{/yes}}{{^no}}y{{/no}}{{^nothing}}z{{/nothing}}{{^nil}}n{{/nil}}{{^list}}l{{/list}}", "yzn" },
+                { "{{^yes}}x{{/yes}}{{^no}}y{{/no}}{{^nothing}}z{{/nothing}}{{^nil}}n{{/nil}}{{^list}}l{{/list}}",
+                  "yzn" },
                 { "{{#quoted}}text is true{{/quoted}}{{#zero}}0{{/zero}}", "text is true0" },
                 { "{{#list}}{{n}}{{/list}}", "123" },
                 { "{{#list}}{{n}}={{name}};{{/list}}", "1=kiln;2=own;3=kiln;" },
@@ -121,7 +122,8 @@ static void keeps_what_is_the_nodes(void) {
                 { "{{node.ip}}", "{{node.ip}}" },
                 { "{{name}} {{ node.ip }} {{{node.x}}} {{&node.y}}", "kiln {{ node.ip }} {{{node.x}}} {{&node.y}}" },
                 { "{{node}}", "{{node}}" },
-                { "{{#node.dns}}nameserver {{.}} {{name}}\n{{/node.dns}}", "{{#node.dns}}nameserver {{.}} kiln\n{{/node.dns}}" },
+                { "{{#node.dns}}nameserver {{.}} {{name}}\n{{/node.dns}}",
+                  "{{#node.dns}}nameserver {{.}} kiln\n{{/node.dns}}" },
                 { "{{#node.x}}\n{{name}}\n{{/node.x}}\n", "{{#node.x}}\nkiln\n{{/node.x}}\n" },
                 { "  {{^node.x}}  \n{{name}}\n{{/node.x}}", "  {{^node.x}}  \nkiln\n{{/node.x}}" },
                 { "{{#list}}{{n}}:{{node.ip}} {{/list}}", "1:{{node.ip}} 2:{{node.ip}} 3:{{node.ip}} " },
@@ -130,7 +132,8 @@ static void keeps_what_is_the_nodes(void) {
                 { "{{#node.a}}{{#b}}{{c}}{{/b}}{{/node.a}}", "{{#node.a}}{{#b}}{{c}}{{/b}}{{/node.a}}" },
                 // a list of the build inside a section of the node, and the other way round
                 { "{{#node.a}}{{#texts}}{{.}}{{^last}},{{/last}}{{/texts}}{{/node.a}}", "{{#node.a}}x,y{{/node.a}}" },
-                { "{{#texts}}{{#node.a}}{{.}}{{/node.a}}{{.}}{{/texts}}", "{{#node.a}}{{.}}{{/node.a}}x{{#node.a}}{{.}}{{/node.a}}y" },
+                { "{{#texts}}{{#node.a}}{{.}}{{/node.a}}{{.}}{{/texts}}",
+                  "{{#node.a}}{{.}}{{/node.a}}x{{#node.a}}{{.}}{{/node.a}}y" },
                 { "{{#no}}{{node.ip}}{{/no}}done", "done" },
                 { "{{nodes_of}}", NULL },
                 // an item's own key is not the node
@@ -150,8 +153,10 @@ static void keeps_what_is_the_nodes(void) {
 
 // What the build leaves, the node renders to what one rendering with everything would have given.
 static void two_phases_equal_one(void) {
-        static const char template[] = "# {{name}}\n{{#node.dns}}\nnameserver {{.}}\n{{/node.dns}}\n"
-                                       "{{#list}}\n{{n}} {{node.ip}}{{#last}}.{{/last}}\n{{/list}}\n{{^node.gateway}}\nno way\n{{/node.gateway}}\n";
+        static const char template[] =
+            "# {{name}}\n{{#node.dns}}\nnameserver {{.}}\n{{/node.dns}}\n"
+            "{{#list}}\n{{n}} {{node.ip}}{{#last}}.{{/last}}\n{{/list}}\n{{^node.gateway}}\nno "
+            "way\n{{/node.gateway}}\n";
         struct arena arena = { 0 };
         struct value *build = scope_of(&arena, scope_text), *both = scope_of(&arena, scope_text);
         struct value *node = scope_of(&arena, "node: {ip: 10.0.0.1, dns: [8.8.8.8, 9.9.9.9], gateway: ''}");
@@ -164,7 +169,8 @@ static void two_phases_equal_one(void) {
         EXPECT(!kept);
         EXPECT_OK(template_render("t", template, strlen(template), both, NULL, &one, NULL, err));
         EXPECT_TEXT(buf_text(&two), buf_text(&one));
-        EXPECT_TEXT(buf_text(&one), "# kiln\nnameserver 8.8.8.8\nnameserver 9.9.9.9\n1 10.0.0.1\n2 10.0.0.1\n3 10.0.0.1.\nno way\n");
+        EXPECT_TEXT(buf_text(&one),
+                    "# kiln\nnameserver 8.8.8.8\nnameserver 9.9.9.9\n1 10.0.0.1\n2 10.0.0.1\n3 10.0.0.1.\nno way\n");
         arena_release(&arena);
 }
 
@@ -191,18 +197,27 @@ static void names_mistakes(void) {
                 const char *text, *want, *hint;
         } samples[] = {
                 { "x\n  {{nmae}}", "t:2:3: unknown variable `nmae`\n      {{nmae}}\n      ^", "did you mean `name`?" },
-                { "{{map.deep.c}}", "t:1:1: unknown variable `map.deep.c`: `map.deep` has no `c`\n    {{map.deep.c}}\n    ^", NULL },
-                { "{{map.deap.b}}", "t:1:1: unknown variable `map.deap.b`: `map` has no `deap`\n    {{map.deap.b}}\n    ^",
+                { "{{map.deep.c}}",
+                  "t:1:1: unknown variable `map.deep.c`: `map.deep` has no `c`\n    {{map.deep.c}}\n    ^", NULL },
+                { "{{map.deap.b}}",
+                  "t:1:1: unknown variable `map.deap.b`: `map` has no `deap`\n    {{map.deap.b}}\n    ^",
                   "did you mean `map.deep`?" },
-                { "{{#unknown}}{{/unknown}}", "t:1:1: unknown variable `unknown`\n    {{#unknown}}{{/unknown}}\n    ^", NULL },
-                { "{{^lits}}{{/lits}}", "t:1:1: unknown variable `lits`\n    {{^lits}}{{/lits}}\n    ^", "did you mean `list`?" },
-                { "ä {{name.x}}", "t:1:3: unknown variable `name.x`: `name` has no `x`\n    ä {{name.x}}\n      ^", NULL },
-                { "{{list}}", "t:1:1: `list` is a list, not a text\n    {{list}}\n    ^", "use a section: {{#list}}...{{/list}}" },
-                { "{{map}}", "t:1:1: `map` is a map, not a text\n    {{map}}\n    ^", "use a section: {{#map}}...{{/map}}" },
+                { "{{#unknown}}{{/unknown}}", "t:1:1: unknown variable `unknown`\n    {{#unknown}}{{/unknown}}\n    ^",
+                  NULL },
+                { "{{^lits}}{{/lits}}", "t:1:1: unknown variable `lits`\n    {{^lits}}{{/lits}}\n    ^",
+                  "did you mean `list`?" },
+                { "ä {{name.x}}", "t:1:3: unknown variable `name.x`: `name` has no `x`\n    ä {{name.x}}\n      ^",
+                  NULL },
+                { "{{list}}", "t:1:1: `list` is a list, not a text\n    {{list}}\n    ^",
+                  "use a section: {{#list}}...{{/list}}" },
+                { "{{map}}", "t:1:1: `map` is a map, not a text\n    {{map}}\n    ^",
+                  "use a section: {{#map}}...{{/map}}" },
                 { "a\n{{#yes}}\n", "t:2:1: the section `yes` is not ended\n    {{#yes}}\n    ^", NULL },
                 { "{{/yes}}", "t:1:1: `yes` ends here and was not begun\n    {{/yes}}\n    ^", NULL },
                 { "{{#yes}}{{#no}}{{/yes}}{{/no}}",
-                  "t:1:16: `yes` ends here inside the section `no`\n    {{#yes}}{{#no}}{{/yes}}{{/no}}\n                   ^", "end `no` first" },
+                  "t:1:16: `yes` ends here inside the section `no`\n    {{#yes}}{{#no}}{{/yes}}{{/no}}\n               "
+                  "    ^",
+                  "end `no` first" },
                 { "x {{name", "t:1:3: this tag is not closed by `}}`\n    x {{name\n      ^", NULL },
                 { "x {{{name}}", "t:1:3: this tag is not closed by `}}}`\n    x {{{name}}\n      ^", NULL },
                 { "{{}}", "t:1:1: a tag without a name\n    {{}}\n    ^", NULL },
@@ -242,7 +257,8 @@ static void bounds_work(void) {
         struct arena arena = { 0 };
         auto_buf small = { .max = 8 };
         auto_err err = { 0 };
-        EXPECT(!template_render("t", "{{name}}{{name}}{{name}}", 24, scope_of(&arena, scope_text), NULL, &small, NULL, &err));
+        EXPECT(!template_render("t", "{{name}}{{name}}{{name}}", 24, scope_of(&arena, scope_text), NULL, &small, NULL,
+                                &err));
         EXPECT(err.kind == ERR_TEMPLATE && small.size == 0);
         arena_release(&arena);
 }

@@ -28,7 +28,7 @@ static void truth_is_mustaches(void) {
         EXPECT(!value_truth(NULL));
         EXPECT(!value_truth(value_bool(&arena, false)) && value_truth(value_bool(&arena, true)));
         EXPECT(!value_truth(value_scalar(&arena, "")) && value_truth(value_scalar(&arena, "x")));
-        EXPECT(value_truth(value_scalar(&arena, "no")));  // a text of kiln's own is no boolean
+        EXPECT(value_truth(value_scalar(&arena, "no"))); // a text of kiln's own is no boolean
         struct value *plain = value_scalar(&arena, "No");
         plain->quoted = false;
         EXPECT(!value_truth(plain));
@@ -46,7 +46,7 @@ static void distances_count_edits(void) {
         EXPECT(mistake_distance("", "") == 0);
         EXPECT(mistake_distance("", "abc") == 3 && mistake_distance("abc", "") == 3);
         EXPECT(mistake_distance("abc", "abc") == 0);
-        EXPECT(mistake_distance("abc", "acb") == 1);  // a swap is one slip
+        EXPECT(mistake_distance("abc", "acb") == 1); // a swap is one slip
         EXPECT(mistake_distance("kitten", "sitting") == 3);
         EXPECT(mistake_distance("packages", "pakages") == 1);
         char huge[1000];
@@ -63,7 +63,7 @@ static void nearest_must_be_near(void) {
         nearest_offer(&nearest, "packages");
         EXPECT_TEXT(nearest.best, "packages");
         struct nearest tiny = { .wanted = "x" };
-        nearest_offer(&tiny, "y");  // as far as it is long: that is no likeness
+        nearest_offer(&tiny, "y"); // as far as it is long: that is no likeness
         EXPECT(tiny.best == NULL);
 }
 

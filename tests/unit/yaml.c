@@ -39,7 +39,8 @@ static void reads_trees_with_places(void) {
         struct value *a = value_get(root, "a"), *b = value_get(root, "b"), *c = value_get(root, "c");
         EXPECT_TEXT(a->text, "1");
         EXPECT(!a->quoted && a->place.line == 2 && a->place.column == 4);
-        EXPECT(b->type == VALUE_LIST && b->count == 2 && b->items[0]->place.line == 4 && b->items[0]->place.column == 5);
+        EXPECT(b->type == VALUE_LIST && b->count == 2 && b->items[0]->place.line == 4 &&
+               b->items[0]->place.column == 5);
         EXPECT(value_get(b->items[1], "k")->quoted);
         EXPECT(value_get(b->items[1], "n")->type == VALUE_NULL);
         EXPECT(c->quoted);
@@ -48,7 +49,8 @@ static void reads_trees_with_places(void) {
 
 static void tells_null_from_text(void) {
         struct value *list = good("[~, null, NULL, 'null', \"\", !!str null, nil, 0]");
-        EXPECT(list->items[0]->type == VALUE_NULL && list->items[1]->type == VALUE_NULL && list->items[2]->type == VALUE_NULL);
+        EXPECT(list->items[0]->type == VALUE_NULL && list->items[1]->type == VALUE_NULL &&
+               list->items[2]->type == VALUE_NULL);
         for (size_t i = 3; i < list->count; i++)
                 EXPECT(list->items[i]->type == VALUE_SCALAR);
         EXPECT(list->items[5]->quoted);
@@ -57,8 +59,9 @@ static void tells_null_from_text(void) {
 }
 
 static void aliases_and_merges_work(void) {
-        struct value *root = good("base: &b {x: 1, y: 2}\nother: &o {y: 3, z: 4}\n"
-                                  "one: {<<: *b, y: 9}\ntwo:\n  <<: [*b, *o]\n  w: 0\nthree: *b\nfour: {'<<': literal}\n");
+        struct value *root =
+            good("base: &b {x: 1, y: 2}\nother: &o {y: 3, z: 4}\n"
+                 "one: {<<: *b, y: 9}\ntwo:\n  <<: [*b, *o]\n  w: 0\nthree: *b\nfour: {'<<': literal}\n");
         EXPECT_TEXT(value_get(value_get(root, "one"), "x")->text, "1");
         EXPECT_TEXT(value_get(value_get(root, "one"), "y")->text, "9");
         EXPECT(value_get(root, "one")->count == 2);
@@ -72,9 +75,11 @@ static void aliases_and_merges_work(void) {
 
 static void refuses_what_is_no_yaml(void) {
         bad("a: [1, 2\nb: 3\n", "f.yaml:2:2: not valid YAML: ");
-        bad("a: 'x\n", "f.yaml:2:1: not valid YAML: found unexpected end of stream while scanning a quoted scalar (begun at line 1)");
+        bad("a: 'x\n", "f.yaml:2:1: not valid YAML: found unexpected end of stream while scanning a quoted scalar "
+                       "(begun at line 1)");
         bad("a:\n\t- b\n", "f.yaml:2:1: not valid YAML: ");
-        bad("a: b: c\n", "f.yaml:1:5: not valid YAML: mapping values are not allowed in this context\n    a: b: c\n        ^");
+        bad("a: b: c\n",
+            "f.yaml:1:5: not valid YAML: mapping values are not allowed in this context\n    a: b: c\n        ^");
         bad("", "f.yaml:1:1: the file is empty");
         bad("# nothing\n", "f.yaml:1:1: the file is empty");
         bad("a: 1\n---\nb: 2\n", "f.yaml:2:1: a second document: one file holds one\n    ---\n    ^");
@@ -82,7 +87,8 @@ static void refuses_what_is_no_yaml(void) {
         bad("a: \"\\0\"\n", "f.yaml:1:4: a NUL character");
         bad("? [x]\n: 1\n", "f.yaml:1:3: a key must be text");
         bad("a: *b\n", "f.yaml:1:4: unknown anchor `b`");
-        bad("base: &base 1\na: *bsae\n", "f.yaml:2:4: unknown anchor `bsae`\n    a: *bsae\n       ^\n    hint: did you mean `base`?");
+        bad("base: &base 1\na: *bsae\n",
+            "f.yaml:2:4: unknown anchor `bsae`\n    a: *bsae\n       ^\n    hint: did you mean `base`?");
         bad("a: &x [*x]\n", "f.yaml:1:8: the alias `x` stands inside the value that it repeats");
         bad("a: !ruby/object:X {}\n", "f.yaml:1:4: the tag `!ruby/object:X` is not supported");
         bad("a: !!binary aGk=\n", "f.yaml:1:4: the tag");
@@ -90,10 +96,12 @@ static void refuses_what_is_no_yaml(void) {
 }
 
 static void shows_both_duplicate_keys(void) {
-        bad("a: 1\nb: 2\na: 3\n", "f.yaml:3:1: duplicate key `a`\n    a: 3\n    ^\n    hint: it is given first at f.yaml:1:1");
+        bad("a: 1\nb: 2\na: 3\n",
+            "f.yaml:3:1: duplicate key `a`\n    a: 3\n    ^\n    hint: it is given first at f.yaml:1:1");
         auto_err err = { 0 };
         EXPECT(parse("{x: {k: 1, k: 2, k: 3}, y: {j: 1, \"j\": 2}}", &err) == NULL);
-        EXPECT(strstr(err.text, "f.yaml:1:12: duplicate key `k`") && strstr(err.text, "f.yaml:1:18: duplicate key `k`"));
+        EXPECT(strstr(err.text, "f.yaml:1:12: duplicate key `k`") &&
+               strstr(err.text, "f.yaml:1:18: duplicate key `k`"));
         EXPECT(strstr(err.text, "f.yaml:1:35: duplicate key `j`") && strstr(err.text, "first at f.yaml:1:29"));
 }
 
