@@ -15,11 +15,11 @@ void boot_label(const struct role *role, char ret_label[static LABEL_SIZE]) {
 }
 
 void boot_mac(const struct node *node, char separator, char ret_text[static MAC_TEXT_SIZE]) {
+        const unsigned char *mac = node->mac;
         *ret_text = '\0';
-        for (size_t i = 0; node->has_mac && i < sizeof node->mac; i++) {
-                snprintf(ret_text + 3 * i, 4, "%02x%c", node->mac[i], separator);
-                ret_text[3 * i + 2 + (i + 1 < sizeof node->mac)] = '\0';
-        }
+        if (node->has_mac)
+                snprintf(ret_text, MAC_TEXT_SIZE, "%02x%c%02x%c%02x%c%02x%c%02x%c%02x", mac[0], separator, mac[1],
+                         separator, mac[2], separator, mac[3], separator, mac[4], separator, mac[5]);
 }
 
 static bool check_arguments(const struct strings *arguments, const struct place *place, struct err *err) {
