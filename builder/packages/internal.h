@@ -68,8 +68,8 @@ must_check bool keyring_verify_detached(const struct keyring *keyring, const cha
 // ---- certificate.c: what librpm does not tell about a key ----
 
 struct key_facts {
-        char id[17];              // lower-case hex of the last eight bytes of the fingerprint
         int64_t created, expires; // seconds since 1970; expires 0: never
+        char id[17];              // lower-case hex of the last eight bytes of the fingerprint
         bool revoked;
 };
 // The primary key first, then its subkeys (RFC 4880). Returns how many, at most `max`.

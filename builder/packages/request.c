@@ -147,10 +147,9 @@ static void add_selected(struct requests *requests, const char *request) {
         Queue candidates;
         queue_init(&selection);
         queue_init(&candidates);
-        int flags = SELECTION_NAME | FORMS;
-        int made = selection_make(pool, &selection, request, flags);
+        int made = selection_make(pool, &selection, request, SELECTION_NAME | FORMS);
         if (!made)
-                made = selection_make(pool, &selection, request, flags = SELECTION_PROVIDES | FORMS);
+                made = selection_make(pool, &selection, request, SELECTION_PROVIDES | FORMS);
         bool just_name = made && (made & SELECTION_NAME) && !(made & (FORMS & ~SELECTION_GLOB));
         int found = 0;
         for (int i = 0; i + 1 < selection.count; i += 2) {

@@ -69,8 +69,8 @@ static bool check_answer(struct work *work, struct err *err) {
         curl_easy_getinfo(work->easy, CURLINFO_RESPONSE_CODE, &status);
         struct curl_header *range = NULL;
         if (status == 206 && curl_easy_header(work->easy, "Content-Range", 0, CURLH_HEADER, -1, &range) == CURLHE_OK) {
-                uint64_t first = 0;
-                if (sscanf(range->value, "bytes %" SCNu64 "-", &first) == 1 && first == work->start)
+                const char *digits = range->value + strcspn(range->value, "0123456789");
+                if (strncmp(range->value, "bytes ", 6) == 0 && strtoull(digits, NULL, 10) == work->start)
                         return true;
         }
         return restart_file(work, err);

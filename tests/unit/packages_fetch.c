@@ -78,8 +78,10 @@ static void answer(int fd) {
         long first = 0;
         atomic_fetch_add(&requests, 1);
         const char *range = strcasestr(request, "\r\nRange: bytes=");
-        if (range && sscanf(range + 15, "%ld-", &first) == 1)
+        if (range) {
+                first = strtol(range + 15, NULL, 10);
                 atomic_fetch_add(&ranges, 1);
+        }
         auto_buf file = { 0 };
         auto_err error = { 0 };
         if (sscanf(request, "GET /%31[^/]/%511s", how, name) != 2 || !fs_path_is_safe(name) ||
@@ -306,7 +308,7 @@ static bool make_repository(struct err *err) {
                         return false;
         }
         return rename(in_top("rpmbuild/RPMS/noarch"), in_top("repo")) == 0 &&
-               run_command(err, "createrepo_c", "--quiet", in_top("repo"), NULL);
+               run_command(err, "createrepo_c", "--quiet", in_top("repo"), (char *)NULL);
 }
 
 static const char *mirrorlist;

@@ -117,7 +117,7 @@ static void begin_repo(struct test_case *test, char *arguments) {
         push(test, &repo->repository.base_urls, arena_printf(&test->arena, "file://%s", repo->dir));
         for (char *word; arguments && (word = strsep(&arguments, " "));) {
                 if (strncmp(word, "priority=", 9) == 0)
-                        repo->repository.priority = atoi(word + 9);
+                        repo->repository.priority = (int)strtol(word + 9, NULL, 10);
                 else if (strncmp(word, "excludes=", 9) == 0)
                         push_split(test, &repo->repository.excludes, word + 9);
                 else if (strncmp(word, "includes=", 9) == 0)
