@@ -199,6 +199,8 @@ def spec(package, entries):
     if package.arch == "noarch":
         lines.append("BuildArch: noarch")
     lines += [f"Requires: {line}" for line in package.requires] + recipe.copied
+    if package.name != "setup" and any((each.owner, each.group) != ("root", "root") for each in entries.values()):
+        lines.append("Requires(pre): setup")  # the groups must be there when the files are
     made_of = " ".join(f"{deb['Package']} {deb['Version']}" for deb in package.debs)
     lines += ["", "%description", f"{summary}.", f"Repacked for kiln's lab release from: {made_of or 'its recipe'}.", ""]
     for head, body in recipe.sections:
