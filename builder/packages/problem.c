@@ -14,7 +14,8 @@ static bool said(const struct buf *text, const char *sentence) {
         return text->size > 0 && strstr(text->data, sentence) != NULL;
 }
 
-static void explain_rule(struct packages *packages, Solver *solver, Id rule, struct buf *text, int *count) {
+static void explain_rule(struct packages *packages, Solver *solver, Id rule, bool only_requests, struct buf *text,
+                         int *count) {
         Id source;
         Id target;
         Id dependency;
@@ -25,9 +26,9 @@ static void explain_rule(struct packages *packages, Solver *solver, Id rule, str
                                        ? xasprintf("the release's `excludes` or `includes` leave out %s",
                                                    pool_solvid2str(packages->pool, source))
                                        : xstrdup(solver_problemruleinfo2str(solver, type, source, target, dependency));
-        // Jobs only say "conflicting requests", which the other sentences show.
-        bool is_job = (type & SOLVER_RULE_TYPEMASK) == SOLVER_RULE_JOB;
-        if ((is_job && text->size > 0) || said(text, sentence))
+        // "conflicting requests" is all that libsolv says of most requests; the other sentences show which.
+        bool hollow = type == SOLVER_RULE_JOB;
+        if (hollow != only_requests || said(text, sentence))
                 return;
         if (++*count <= SENTENCES_MAX)
                 buf_printf(text, "\n  %s", sentence);
@@ -41,9 +42,10 @@ bool problem_explain(struct packages *packages, Solver *solver, struct err *err)
                 int count = 0;
                 queue_init(&rules);
                 solver_findallproblemrules(solver, problem, &rules);
-                // Facts first, then the requests that run into them.
                 for (int i = 0; i < rules.count; i++)
-                        explain_rule(packages, solver, rules.elements[i], &text, &count);
+                        explain_rule(packages, solver, rules.elements[i], false, &text, &count);
+                for (int i = 0; i < rules.count && text.size == 0; i++)
+                        explain_rule(packages, solver, rules.elements[i], true, &text, &count);
                 if (count > SENTENCES_MAX)
                         buf_printf(&text, "\n  and %d more", count - SENTENCES_MAX);
                 queue_free(&rules);
