@@ -28,10 +28,9 @@ static struct sock_filter filter_code[] = {
         BPF_STMT(BPF_RET | BPF_K, 0),
 };
 
-static bool request_of(const struct interface *interface, struct ifreq *ret) {
+static void request_of(const struct interface *interface, struct ifreq *ret) {
         *ret = (struct ifreq){ 0 };
         memcpy(ret->ifr_name, interface->name, sizeof interface->name);
-        return true;
 }
 
 static bool set_up(const struct interface *interface, int fd, struct err *err) {

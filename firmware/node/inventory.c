@@ -67,11 +67,11 @@ static bool get_list(const json_t *object, const char *key, const json_t **ret, 
 static struct value *value_of_json(const json_t *json, struct arena *arena, int depth) {
         struct value *value;
         if (json_is_object(json) && depth < NESTING_MAX) {
-                const char *key;
-                json_t *item;
                 value = value_map(arena);
-                json_object_foreach((json_t *)json, key, item)
-                    value_set(arena, value, arena_strdup(arena, key), value_of_json(item, arena, depth + 1));
+                json_t *object = (json_t *)json; // jansson's iterators take no const
+                for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at))
+                        value_set(arena, value, arena_strdup(arena, json_object_iter_key(at)),
+                                  value_of_json(json_object_iter_value(at), arena, depth + 1));
                 return value;
         }
         if (json_is_array(json) && depth < NESTING_MAX) {

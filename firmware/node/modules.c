@@ -58,7 +58,8 @@ static void parse_dependencies(struct table *table) {
                 if (!colon)
                         continue;
                 *colon = '\0';
-                *array_append(&table->modules, &table->module_count) = (struct module){ line, colon + 1, false };
+                struct module *module = array_append(&table->modules, &table->module_count);
+                *module = (struct module){ line, colon + 1, false };
         }
 }
 
@@ -67,8 +68,10 @@ static void parse_aliases(struct table *table) {
         for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
                 char *inner = NULL, *word = strtok_r(line, " ", &inner);
                 const char *pattern = strtok_r(NULL, " ", &inner), *module = strtok_r(NULL, " ", &inner);
-                if (word && strcmp(word, "alias") == 0 && module)
-                        *array_append(&table->items, &table->item_count) = (struct alias){ pattern, module };
+                if (!word || strcmp(word, "alias") != 0 || !module)
+                        continue;
+                struct alias *alias = array_append(&table->items, &table->item_count);
+                *alias = (struct alias){ pattern, module };
         }
 }
 

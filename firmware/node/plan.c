@@ -21,11 +21,13 @@ void plan_add_value(struct plan *plan, const char *name, const char *value, cons
 }
 
 void plan_add_note(struct plan *plan, const char *note) {
-        *array_append(&plan->notes, &plan->note_count) = arena_strdup(&plan->arena, note);
+        const char **slot = array_append(&plan->notes, &plan->note_count);
+        *slot = arena_strdup(&plan->arena, note);
 }
 
 void plan_add_remove(struct plan *plan, const char *path) {
-        *array_append(&plan->removes, &plan->remove_count) = arena_strdup(&plan->arena, path);
+        const char **slot = array_append(&plan->removes, &plan->remove_count);
+        *slot = arena_strdup(&plan->arena, path);
 }
 
 void plan_release(struct plan *plan) {
