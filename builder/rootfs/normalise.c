@@ -79,6 +79,8 @@ static bool remove_matching(const struct fs_entry *entry, void *context, struct 
         }
         if (match->files_only && directory)
                 return true;
+        if (S_ISCHR(entry->stat->st_mode) && entry->stat->st_rdev == 0)
+                return true; // a whiteout: without it the lower layer's file would be back
         *entry->descend = false;
         return fs_remove_tree(entry->parent, entry->name, err);
 }

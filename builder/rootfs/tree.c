@@ -85,6 +85,10 @@ bool tree_link(int root, const char *path, const char *target, struct err *err) 
                 return false;
         if (fstatat(parent, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(stat.st_mode))
                 return fail(err, ERR_REFERENCE, 0, "%s is a directory in the image, and cannot become a link", path);
+        char old[4096];
+        ssize_t length = readlinkat(parent, name, old, sizeof old);
+        if (length == (ssize_t)strlen(target) && memcmp(old, target, (size_t)length) == 0)
+                return true; // as the packages have it: no need for a copy in the configuration layer
         if ((unlinkat(parent, name, 0) < 0 && errno != ENOENT) || symlinkat(target, parent, name) < 0)
                 return fail(err, ERR_SYSTEM, errno, "make the link %s", path);
         return true;

@@ -163,7 +163,7 @@ static void names_the_nearest_unit(void) {
 
 int main(void) {
         auto_err err = { 0 };
-        if (!mkdtemp(work_path) || !fs_open_dir(AT_FDCWD, work_path, &work, &err))
+        if (!mkdtemp(work_path) || !sandbox_enter(&err) || !fs_open_dir(AT_FDCWD, work_path, &work, &err))
                 return 1;
         RUN(enables_as_systemctl_does);
         RUN(needs_an_instance);

@@ -121,7 +121,7 @@ static void stays_inside_the_image(void) {
 
 int main(void) {
         auto_err err = { 0 };
-        if (!mkdtemp(root_path) || !fs_open_dir(AT_FDCWD, root_path, &root, &err))
+        if (!mkdtemp(root_path) || !sandbox_enter(&err) || !fs_open_dir(AT_FDCWD, root_path, &root, &err))
                 return 1;
         RUN(adds_users);
         RUN(keeps_what_a_package_made);
