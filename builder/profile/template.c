@@ -15,8 +15,10 @@ struct tag {
         enum tag_kind kind;
         const char *raw, *name; // slices of the text; raw includes the line's blanks and newline if standalone
         size_t raw_size, name_size;
-        size_t offset; // of "{{"
-        size_t end;    // SECTION, INVERTED: index of their END
+        size_t offset;    // of "{{"
+        size_t bare_size; // of the tag alone, from `offset`
+        bool standalone;
+        size_t end; // SECTION, INVERTED: index of their END
 };
 
 struct template {
@@ -38,8 +40,9 @@ struct rendering {
         const char *keep;
         struct buf *output;
         bool kept;
-        size_t steps, checked;    // `checked`: output up to here holds no "{{" of ours
-        const struct tag *braces; // a value that brought "{{" into text that is to be rendered again
+        size_t steps, checked;       // `checked`: output up to here holds no "{{" of ours
+        size_t lone_start, lone_end; // where a tag lies that settle_lone() has to judge; lone_end 0: none
+        const struct tag *braces;    // a value that brought "{{" into text that is to be rendered again
         struct err *err;
 };
 
@@ -78,20 +81,21 @@ static void add_text(struct template *template, size_t start, size_t end) {
 }
 
 // Tags that are not interpolations take the whole line with them if there is nothing else on it.
-static void widen_standalone(const struct template *template, size_t *start, size_t *end) {
+static bool widen_standalone(const struct template *template, size_t *start, size_t *end) {
         size_t before = *start, after = *end;
         while (before > 0 && is_blank(template->text[before - 1]))
                 before--;
         if (before > 0 && template->text[before - 1] != '\n')
-                return;
+                return false;
         while (after < template->size && is_blank(template->text[after]))
                 after++;
         if (after + 1 < template->size && template->text[after] == '\r' && template->text[after + 1] == '\n')
                 after++;
         if (after < template->size && template->text[after++] != '\n')
-                return;
+                return false;
         *start = before;
         *end = after;
+        return true;
 }
 
 static enum tag_kind kind_of(char sigil) {
@@ -145,11 +149,13 @@ static bool read_tag(struct template *template, size_t text_start, size_t start,
                 inner++;
         while (inner_end > inner && is_space(text[inner_end - 1]))
                 inner_end--;
-        if (kind != TAG_VARIABLE)
-                widen_standalone(template, &line_start, &end);
+        size_t bare_size = end - start;
+        bool standalone = kind != TAG_VARIABLE && widen_standalone(template, &line_start, &end);
         add_text(template, text_start, line_start);
         struct tag *tag = add_tag(template, kind, line_start, end);
         tag->offset = start;
+        tag->bare_size = bare_size;
+        tag->standalone = standalone;
         tag->name = text + inner;
         tag->name_size = inner_end - inner;
         *ret_next = end;
@@ -313,9 +319,35 @@ static bool find(struct rendering *rendering, const struct tag *tag, const struc
 
 static bool render_range(struct rendering *rendering, size_t begin, size_t end, const struct frame *frame);
 
+static const char guard[] = "{{!}}";
+
+// A tag that was left alone on a line that it shared in the template: once the line turns out to end behind it, an
+// empty comment before it keeps the node from taking it for a tag with a line of its own.
+static void settle_lone(struct rendering *rendering, bool at_end) {
+        struct buf *output = rendering->output;
+        size_t at = rendering->lone_end;
+        if (at == 0 || output->overflow)
+                return;
+        while (at < output->size && is_blank(output->data[at]))
+                at++;
+        if (at == output->size && !at_end)
+                return;
+        if (at == output->size || output->data[at] == '\n' || output->data[at] == '\r') {
+                size_t start = rendering->lone_start, moved = output->size - start;
+                buf_append_text(output, guard);
+                if (output->overflow)
+                        return;
+                memmove(output->data + start + strlen(guard), output->data + start, moved);
+                memcpy(output->data + start, guard, strlen(guard));
+                rendering->checked += strlen(guard);
+        }
+        rendering->lone_end = 0;
+}
+
 // Text that another phase reads must not hold tags that nobody wrote: remember who brought "{{" in.
 static void append(struct rendering *rendering, const struct tag *tag, const char *text, size_t size) {
         buf_append(rendering->output, text, size);
+        settle_lone(rendering, false);
         if (rendering->braces || rendering->output->overflow || !rendering->keep)
                 return;
         size_t from = rendering->checked;
@@ -325,10 +357,38 @@ static void append(struct rendering *rendering, const struct tag *tag, const cha
         rendering->checked = total > 0 && rendering->output->data[total - 1] == '{' ? total - 1 : total;
 }
 
+// Whether only blanks stand before the end of what was rendered, back to the start of its line.
+static bool line_is_blank(const struct buf *output, bool *ret_empty) {
+        size_t at = output->size;
+        while (at > 0 && is_blank(output->data[at - 1]))
+                at--;
+        *ret_empty = at == output->size;
+        return at == 0 || output->data[at - 1] == '\n';
+}
+
+// A tag that is left must take its line with it on the node exactly if it does so here. What stood beside it may have
+// rendered to nothing, and what stood before its line may not have ended one.
+static void append_tag(struct rendering *rendering, const struct tag *tag) {
+        struct buf *output = rendering->output;
+        bool empty, blank = line_is_blank(output, &empty);
+        if (tag->standalone && !(blank && empty)) {
+                buf_append_text(output, guard);
+                buf_append(output, rendering->template->text + tag->offset, tag->bare_size);
+                return;
+        }
+        size_t start = output->size;
+        buf_append(output, tag->raw, tag->raw_size);
+        settle_lone(rendering, false);
+        if (tag->kind == TAG_VARIABLE || tag->standalone || !blank)
+                return;
+        rendering->lone_start = start;
+        rendering->lone_end = output->size;
+}
+
 static void keep_tag(struct rendering *rendering, const struct tag *tag) {
         if (rendering->checked < rendering->output->size && !rendering->braces)
                 rendering->braces = tag; // "{" before the tag would make it "{{{"
-        buf_append(rendering->output, tag->raw, tag->raw_size);
+        append_tag(rendering, tag);
         rendering->checked = rendering->output->size;
         rendering->kept = true;
 }
@@ -416,6 +476,7 @@ static bool render(struct rendering *rendering, const struct value *scope) {
         struct frame root = { .value = scope };
         if (!render_range(rendering, 0, template->count, &root))
                 return false;
+        settle_lone(rendering, true);
         if (rendering->output->overflow)
                 return refuse(template, 0, rendering->err, "renders to too much text");
         if (!rendering->kept || !rendering->braces)

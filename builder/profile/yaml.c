@@ -8,7 +8,7 @@
 #include "base/fs.h"
 #include "profile/mistake.h"
 
-enum { SIZE_MAX_BYTES = 8 << 20, DEPTH_MAX = 48, VALUES_MAX = 100000, MERGED_KEYS_MAX = 1024 };
+enum { SIZE_MAX_BYTES = 8 << 20, DEPTH_MAX = 48, VALUES_MAX = 500000, MERGED_KEYS_MAX = 1024 };
 
 struct anchor {
         const char *name;
@@ -66,7 +66,7 @@ static bool next_event(struct yaml *yaml, yaml_event_t *event) {
 static bool count_values(struct yaml *yaml, size_t weight, struct place place) {
         yaml->values += weight;
         return yaml->values <= VALUES_MAX ||
-               refuse(yaml, place, "more than 100000 values%s", " (aliases count each time)");
+               refuse(yaml, place, "more than 500000 values%s", " (aliases count each time)");
 }
 
 static struct anchor *find_anchor(struct yaml *yaml, const char *name) {

@@ -1,6 +1,6 @@
 // YAML 1.1 (https://yaml.org/spec/1.1/, as libyaml reads it) to a tree of values. One document a file. Anchors,
 // aliases and merge keys (<<) work; recursive aliases, tags other than !!str and friends, and keys that are not text
-// are refused. Hostile input is bounded: 8 MiB, 48 levels, 100,000 values counted after aliases are expanded.
+// are refused. Hostile input is bounded: 8 MiB, 48 levels, 500,000 values counted after aliases are expanded.
 #ifndef KILN_PROFILE_YAML_H
 #define KILN_PROFILE_YAML_H
 

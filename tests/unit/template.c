@@ -174,6 +174,31 @@ static void two_phases_equal_one(void) {
         arena_release(&arena);
 }
 
+// Lines of their own are decided by the text that was written, not by what the build made of it.
+static void lines_are_the_same_in_two_phases(void) {
+        static const char *const templates[] = {
+                "{{empty}}{{#node.yes}}\nx\n{{empty}}{{/node.yes}}\n",
+                "{{! c }}{{^node.no}}  \nx{{/node.no}}",
+                "{{#texts}}\n{{#node.yes}}\nx\n{{/node.yes}}\nand{{/texts}}\n",
+                "{{#texts}}\n  {{#node.yes}}\nx\n  {{/node.yes}}\n  {{/texts}}\n",
+                "{{#texts}}{{#node.yes}} \n{{.}}{{/node.yes}}\n{{/texts}}",
+                " {{empty}} {{#node.dns}}{{empty}}\n{{.}}{{/node.dns}}{{empty}}\r\n",
+        };
+        struct arena arena = { 0 };
+        struct value *build = scope_of(&arena, "{empty: '', texts: [a, b]}"),
+                     *both = scope_of(&arena, "{empty: '', texts: [a, b]}");
+        struct value *node = scope_of(&arena, "node: {yes: true, no: false, dns: [p, q]}");
+        value_set(&arena, both, "node", value_get(node, "node"));
+        for (size_t i = 0; i < lengthof(templates); i++) {
+                auto_buf left = { 0 }, two = { 0 }, one = { 0 };
+                EXPECT_OK(template_render("t", templates[i], strlen(templates[i]), build, "node", &left, NULL, err));
+                EXPECT_OK(template_render("t", buf_text(&left), left.size, node, NULL, &two, NULL, err));
+                EXPECT_OK(template_render("t", templates[i], strlen(templates[i]), both, NULL, &one, NULL, err));
+                EXPECT_TEXT(buf_text(&two), buf_text(&one));
+        }
+        arena_release(&arena);
+}
+
 // A value that looks like a tag must not become one on the node.
 static void refuses_tags_from_values(void) {
         struct arena arena = { 0 };
@@ -278,6 +303,7 @@ int main(void) {
         RUN(removes_standalone_lines);
         RUN(keeps_what_is_the_nodes);
         RUN(two_phases_equal_one);
+        RUN(lines_are_the_same_in_two_phases);
         RUN(refuses_tags_from_values);
         RUN(names_mistakes);
         RUN(bounds_work);
