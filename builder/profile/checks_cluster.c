@@ -196,11 +196,54 @@ static void check_vip_roles(struct loader *loader, const struct cluster_file *fi
         }
 }
 
+// ---- joined roles: what no single file shows ----
+
+static void check_uids(struct loader *loader, const struct role *role) {
+        auto_free struct once *uids = xcalloc(role->user_count, sizeof *uids);
+        for (size_t i = 0; i < role->user_count; i++) {
+                const struct user *user = &role->users[i];
+                const char *key = user->uid < 0 ? "" : arena_printf(loader->arena, "%lld", (long long)user->uid);
+                uids[i] = (struct once){ key, &user->place };
+        }
+        check_once(loader, arena_printf(loader->arena, "uid in role `%s`:", role->name), uids, role->user_count);
+}
+
+static int compare_files(const void *left, const void *right) {
+        const struct file *const *a = left, *const *b = right;
+        return strcmp((*a)->path, (*b)->path);
+}
+
+// A file cannot lie below another file.
+static void check_nesting(struct loader *loader, const struct role *role) {
+        auto_free const struct file **sorted = xcalloc(role->file_count, sizeof *sorted);
+        for (size_t i = 0; i < role->file_count; i++)
+                sorted[i] = &role->files[i];
+        if (role->file_count > 0)
+                qsort(sorted, role->file_count, sizeof *sorted, compare_files);
+        for (size_t i = 0; i < role->file_count; i++) {
+                const struct file *file = &role->files[i];
+                for (const char *slash = file->path; (slash = strchr(slash + 1, '/'));) {
+                        struct file above = { .path = arena_strndup(loader->arena, file->path,
+                                                                    (size_t)(slash - file->path)) };
+                        const struct file *key = &above, **found = bsearch(&key, sorted, role->file_count,
+                                                                           sizeof *sorted, compare_files);
+                        if (!found || (*found)->link)
+                                continue;
+                        report(loader->diagnostics, ERR_SCHEMA, &file->place, "`%s` is below `%s`, which is a file",
+                               file->path, above.path);
+                        report_hint(loader->diagnostics, "that one is from %s",
+                                    place_text(loader->arena, &(*found)->place));
+                }
+        }
+}
+
 void check_cluster(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
         const struct value *rows = value_get(file->tree, "nodes");
         for (size_t i = 0; i < cluster->role_count; i++) {
                 check_ids(loader, cluster, &cluster->roles[i], rows);
                 check_ensemble(loader, &cluster->roles[i], rows);
+                check_uids(loader, &cluster->roles[i]);
+                check_nesting(loader, &cluster->roles[i]);
         }
         check_vip_roles(loader, file, cluster);
         bool asked = value_get(file->tree, "nodes") || value_get(file->tree, "roles");

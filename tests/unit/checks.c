@@ -371,6 +371,39 @@ static void release_errors(void) {
         check_samples(samples, lengthof(samples));
 }
 
+// Mistakes that only the joined role shows.
+static void joined_errors(void) {
+        static const struct sample samples[] = {
+                { "roles/base.yaml", "packages: [bash]", "users: [{name: other, uid: 480}]", ERR_DUPLICATE,
+                  "roles/master.yaml:6:5: duplicate uid in role `master`: `480`",
+                  "given first at roles/base.yaml:1:9" },
+                { "roles/base.yaml", "packages: [bash]", "files: [{path: /etc/o/below, content: x}]", ERR_SCHEMA,
+                  "roles/base.yaml:1:9: `/etc/o/below` is below `/etc/o`, which is a file", "overlays/master/etc/o" },
+        };
+        check_samples(samples, lengthof(samples));
+}
+
+// One member is allowed, but not in silence.
+static void warns_of_one_member(void) {
+        write_good();
+        write_file("one.yaml", "cluster: one\nrelease: r\npaths: {overlays: overlays, kickstart: kickstart}\n"
+                               "networks: [{name: n, subnet: 10.0.0.0/8}]\n"
+                               "nodes: [{name: m, role: master, ip: 10.0.0.9, id: 1}]\nvariables: {a: 1}\n");
+        fflush(stderr);
+        auto_close int saved = dup(STDERR_FILENO),
+                       file = open("warnings", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        EXPECT(saved >= 0 && file >= 0 && dup2(file, STDERR_FILENO) >= 0);
+        progress_setup(PROGRESS_PLAIN);
+        struct cluster *cluster = NULL;
+        EXPECT_OK(cluster_load("one.yaml", NULL, &cluster, err));
+        progress_setup(PROGRESS_QUIET);
+        EXPECT(dup2(saved, STDERR_FILENO) >= 0);
+        cluster_free(cluster);
+        auto_buf text = { 0 };
+        EXPECT_OK(fs_read(AT_FDCWD, "warnings", &text, err));
+        EXPECT(strstr(buf_text(&text), "one.yaml:5:25: role `master` is an ensemble of one node") != NULL);
+}
+
 static void template_errors(void) {
         static const struct sample samples[] = {
                 { "roles/master.yaml", "{{variables.a}}", "{{variables.b}}", ERR_TEMPLATE,
@@ -403,6 +436,8 @@ int main(void) {
         RUN(role_errors);
         RUN(release_errors);
         RUN(template_errors);
+        RUN(joined_errors);
+        RUN(warns_of_one_member);
         auto_free char *here = getcwd(NULL, 0);
         auto_err err = { 0 };
         if (chdir("/") < 0 || !fs_remove_tree(AT_FDCWD, here, &err))
