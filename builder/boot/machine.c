@@ -207,7 +207,7 @@ bool machine_arguments(struct machine *machine, struct arguments *ret, struct er
         arguments_add(ret, QEMU);
         add(machine, ret, "-name", "kiln-%s", machine->node->name);
         add(machine, ret, "-machine", "q35,accel=%s", machine->accelerator);
-        add(machine, ret, "-cpu", "%s", strcmp(machine->accelerator, "kvm") == 0 ? "host" : "max");
+        add(machine, ret, "-cpu", "%s", strcmp(machine->accelerator, "kvm") == 0 ? "host" : "max,svm=off,la57=off");
         add(machine, ret, "-smp", "%d", processors > 1 ? 2 : 1);
         add(machine, ret, "-m", "%u", machine->memory_mib);
         arguments_add(ret, "-nodefaults");
