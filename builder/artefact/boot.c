@@ -61,7 +61,6 @@ struct value *boot_scope(const struct artefact_build *build, struct arena *arena
         set_group(arena, scope, "build", "id", build->build_id);
         set_text(arena, scope, "default", "");
         set_text(arena, scope, "label", "");
-        set_text(arena, scope, "probe", build->role_count ? build->roles[0].role->name : "");
         value_set(arena, scope, "entries", value_list(arena));
         return scope;
 }

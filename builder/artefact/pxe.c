@@ -4,7 +4,7 @@
 //     pxe/boot.ipxe                  iPXE: chains mac/<mac>.ipxe, or shows a menu
 //     pxe/mac/<mac>.ipxe  pxe/role/<role>.ipxe  pxe/node/<node>.ipxe
 //     pxe/pxelinux.0  pxe/pxelinux.cfg/{01-<mac>,default}
-//     pxe/grubx64.efi  pxe/grub.cfg  pxe/grub/grub.cfg (the same)
+//     pxe/grubx64.efi  pxe/grub.cfg  pxe/grub/grub.cfg (the same)  pxe/grub/here.cfg
 //     pxe/undionly.kpxe  pxe/ipxe.efi  pxe/shimx64.efi
 //     pxe/images/<role>/             hard links to ../<role>/
 //
@@ -136,7 +136,8 @@ static bool write_menus(const struct artefact_build *build, int pxe, struct err 
         if (ok && grub)
                 ok = boot_choose_grub_commands(&build->roles[0], grub, &arena, scope, err) &&
                      boot_render(build, "pxe-grub.cfg.tmpl", scope, pxe, "grub.cfg", err) &&
-                     boot_render(build, "pxe-grub.cfg.tmpl", scope, pxe, "grub/grub.cfg", err);
+                     boot_render(build, "pxe-grub.cfg.tmpl", scope, pxe, "grub/grub.cfg", err) &&
+                     boot_render(build, "grub-here.cfg.tmpl", scope, pxe, "grub/here.cfg", err);
         arena_release(&arena);
         return ok;
 }

@@ -13,6 +13,7 @@ static void the_tree_is_complete(void) {
                 "boot.ipxe",
                 "grub.cfg",
                 "grub/grub.cfg",
+                "grub/here.cfg",
                 "pxelinux.cfg/default",
                 "pxelinux.cfg/01-52-54-00-aa-00-01",
                 "mac/52-54-00-aa-00-01.ipxe",
