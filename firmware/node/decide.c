@@ -18,7 +18,7 @@ static bool settle(struct machine *machine, struct decision *decision, struct er
                         return false;
                 decision->interfaces_ms = machine_now_ms() - start;
                 if (is_final(&decision->plan) || !machine_is_settling(&machine->facts) ||
-                    decision->interfaces_ms >= INTERFACE_WAIT_MS)
+                    decision->interfaces_ms >= (machine_udev_is_busy() ? UDEV_WAIT_MS : INTERFACE_WAIT_MS))
                         return true;
                 usleep(POLL_MS * 1000);
         }

@@ -5,7 +5,8 @@
 #include "firmware/node/machine.h"
 #include "firmware/node/plan.h"
 
-enum { INTERFACE_WAIT_MS = 10000 };
+// How long cards may take to appear: without one, and while udev is still at work (a slow machine with many disks).
+enum { INTERFACE_WAIT_MS = 10000, UDEV_WAIT_MS = 90000 };
 
 struct decision {
         struct plan plan;

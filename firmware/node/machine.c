@@ -165,8 +165,10 @@ bool machine_interface_is_final(int index) {
         return !udev_is_running() || access(path, F_OK) == 0;
 }
 
+bool machine_udev_is_busy(void) { return udev_is_running() && access("/run/udev/queue", F_OK) == 0; }
+
 bool machine_is_settling(const struct facts *facts) {
-        if (facts->interface_count == 0 || (udev_is_running() && access("/run/udev/queue", F_OK) == 0))
+        if (facts->interface_count == 0 || machine_udev_is_busy())
                 return true;
         for (size_t i = 0; i < facts->interface_count; i++)
                 if (!machine_interface_is_final(facts->interfaces[i].index))

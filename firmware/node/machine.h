@@ -22,6 +22,8 @@ void machine_read_hardware(struct facts *facts);
 
 // Whether more cards may appear or change their names: udev is at work, or there is no card yet.
 bool machine_is_settling(const struct facts *facts);
+// Whether udev has events in its queue.
+bool machine_udev_is_busy(void);
 // Whether udev is done with this card, so that it keeps its name.
 bool machine_interface_is_final(int index);
 
