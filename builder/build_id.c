@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/digest.h"
 #include "base/fs.h"
@@ -64,12 +65,25 @@ static bool add_inputs(struct digest *digest, const struct cluster *cluster, str
         return true;
 }
 
+// What the inputs' bytes do not tell of a role's files: where they go, and whether a source is executable.
+static void add_files(struct digest *digest, const struct role *role) {
+        for (size_t i = 0; i < role->file_count; i++) {
+                const struct file *file = &role->files[i];
+                struct stat status = { 0 };
+                bool executable = file->source && stat(file->source, &status) == 0 && (status.st_mode & 0111);
+                auto_free char *text = xasprintf("%s %s %o %d %d", file->path, file->link ? file->link : "",
+                                                 (unsigned)file->mode, executable, file->is_template);
+                add_text(digest, text);
+        }
+}
+
 static void add_roles(struct digest *digest, const struct build_facts *facts) {
         for (size_t i = 0; i < facts->role_count; i++) {
                 char hex[65];
                 package_set_digest(&facts->sets[i], hex);
                 add_text(digest, facts->roles[i]->name);
                 add_text(digest, hex);
+                add_files(digest, facts->roles[i]);
         }
         for (size_t i = 0; i < facts->only->count; i++)
                 add_text(digest, facts->only->items[i]);

@@ -8,6 +8,7 @@
 
 #include "base/interrupt.h"
 #include "base/mem.h"
+#include "base/mistake.h"
 #include "base/progress.h"
 #include "manual.h"
 #include "options.h"
@@ -43,6 +44,19 @@ static const struct verb *find_verb(const char *name) {
                 if (!strcmp(verbs[i].name, name))
                         return &verbs[i];
         return NULL;
+}
+
+static void report_unknown_verb(const char *name) {
+        struct nearest nearest = { .wanted = name };
+        for (size_t i = 0; i < lengthof(verbs); i++)
+                nearest_offer(&nearest, verbs[i].name);
+        if (!*name)
+                print_usage(stderr);
+        else if (nearest.best)
+                fprintf(stderr, "kiln: there is no verb %s\nhint: is %s meant? kiln --help lists them\n", name,
+                        nearest.best);
+        else
+                fprintf(stderr, "kiln: there is no verb %s\nhint: kiln --help lists them\n", name);
 }
 
 static int report(const struct err *err, bool json) {
@@ -112,9 +126,7 @@ int main(int argc, char **argv) {
         }
         const struct verb *verb = find_verb(name);
         if (!verb) {
-                if (*name)
-                        fprintf(stderr, "kiln: there is no verb %s\n", name);
-                print_usage(stderr);
+                report_unknown_verb(name);
                 return err_exit_code(ERR_USAGE);
         }
         return run_verb(verb, argc - 2, argv + 2);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/mistake.h"
 
 enum kind { FLAG, TEXT, LIST };
 
@@ -55,13 +56,6 @@ static const struct option *find(const struct verb *verb, const char *name, size
         return NULL;
 }
 
-static const struct option *find_by_prefix(const struct verb *verb, const char *name) {
-        for (size_t i = 0; i < lengthof(table); i++)
-                if (takes(verb, &table[i]) && !strncmp(table[i].name, name, 2))
-                        return &table[i];
-        return NULL;
-}
-
 static void list_add(struct strings *list, const char *text) { *array_append(&list->items, &list->count) = text; }
 
 // Values of lists may hold commas of their own only in KEY=VALUE pairs.
@@ -78,10 +72,13 @@ static void list_add_all(struct strings *list, const char *text) {
 }
 
 static bool unknown(const struct verb *verb, const char *name, struct err *err) {
-        const struct option *near = find_by_prefix(verb, name);
+        struct nearest nearest = { .wanted = name };
+        for (size_t i = 0; i < lengthof(table); i++)
+                if (takes(verb, &table[i]))
+                        nearest_offer(&nearest, table[i].name);
         fail(err, ERR_USAGE, 0, "kiln %s has no option --%s", verb->name, name);
-        return near ? hint(err, "is --%s meant? kiln %s --help lists them", near->name, verb->name)
-                    : hint(err, "kiln %s --help lists them", verb->name);
+        return nearest.best ? hint(err, "is --%s meant? kiln %s --help lists them", nearest.best, verb->name)
+                            : hint(err, "kiln %s --help lists them", verb->name);
 }
 
 static bool parse_option(const struct verb *verb, char ***next, struct options *options, struct err *err) {

@@ -120,14 +120,14 @@ static bool add_environment(const struct groups *groups, const char *name, comps
 }
 
 static bool unknown(const struct groups *groups, const char *name, struct err *err) {
-        struct nearest *nearest = nearest_new(name);
+        struct suggestions *suggestions = suggestions_new(name);
         for (Id id = 2; id < groups->pool->nsolvables; id++) {
                 const Solvable *group = pool_id2solvable(groups->pool, id);
                 const char *colon = group->repo ? strchr(pool_id2str(groups->pool, group->name), ':') : NULL;
                 if (colon)
-                        nearest_consider(nearest, colon + 1);
+                        suggestions_consider(suggestions, colon + 1);
         }
-        auto_free char *near = nearest_finish(nearest);
+        auto_free char *near = suggestions_finish(suggestions);
         fail(err, ERR_PACKAGE, 0, "no repository has the group `%s`", name);
         return near ? hint(err, "did you mean %s?", near) : false;
 }

@@ -173,10 +173,10 @@ bool problem_explain(struct packages *packages, struct s_Solver *solver, struct 
 
 // ---- nearest.c ----
 // Up to three of the candidates that look most like `wanted`, as "a, b or c"; heap, NULL if none does.
-struct nearest;
-struct nearest *nearest_new(const char *wanted);
-void nearest_consider(struct nearest *nearest, const char *candidate);
-char *nearest_finish(struct nearest *nearest); // and free it
+struct suggestions;
+struct suggestions *suggestions_new(const char *wanted);
+void suggestions_consider(struct suggestions *nearest, const char *candidate);
+char *suggestions_finish(struct suggestions *nearest); // and free it
 
 // ---- verify.c ----
 // A package file against its metadata and, for TRUST_SIGNATURE, the repository's keys (NULL: DIGEST). `digest_known`:

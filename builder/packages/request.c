@@ -102,13 +102,13 @@ static void complain(struct requests *requests, const char *request, const char 
 
 static char *nearest_names(Pool *pool, const char *request) {
         auto_free char *name = xstrndup(request, strcspn(request, " <>="));
-        struct nearest *nearest = nearest_new(name);
+        struct suggestions *suggestions = suggestions_new(name);
         for (Id id = 2; id < pool->nsolvables; id++) {
                 Solvable *solvable = pool_id2solvable(pool, id);
                 if (pool_source(solvable) && pool_installable(pool, solvable))
-                        nearest_consider(nearest, pool_id2str(pool, solvable->name));
+                        suggestions_consider(suggestions, pool_id2str(pool, solvable->name));
         }
-        return nearest_finish(nearest);
+        return suggestions_finish(suggestions);
 }
 
 static void unanswered(struct requests *requests, const char *request, int flags) {

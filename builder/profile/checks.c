@@ -4,7 +4,7 @@
 #include <strings.h>
 
 #include "profile/internal.h"
-#include "profile/mistake.h"
+#include "base/mistake.h"
 
 static int compare_once(const void *left, const void *right) {
         const struct once *a = left, *b = right;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "profile/mistake.h"
+#include "base/mistake.h"
 
 enum { SHOWN_MAX = 100 };
 

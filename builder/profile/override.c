@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "profile/internal.h"
-#include "profile/mistake.h"
+#include "base/mistake.h"
 #include "profile/yaml.h"
 
 struct override {

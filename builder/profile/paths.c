@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "profile/internal.h"
-#include "profile/mistake.h"
+#include "base/mistake.h"
 #include "profile/yaml.h"
 
 void loader_add_input(struct loader *loader, const char *path) {

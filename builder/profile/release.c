@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "profile/internal.h"
-#include "profile/mistake.h"
+#include "base/mistake.h"
 
 // A URL stays, a path becomes absolute (and, for repositories, a file:// URL).
 static const char *read_location(struct loader *loader, const char *file, const char *location, bool as_url,

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "profile/internal.h"
-#include "profile/mistake.h"
+#include "base/mistake.h"
 
 // ---- reading ----
 

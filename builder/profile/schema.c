@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "profile/mistake.h"
+#include "base/mistake.h"
 
 static const struct schema_field *find_field(const struct schema *schema, const char *key) {
         for (size_t i = 0; i < schema->field_count; i++)

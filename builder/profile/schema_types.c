@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "profile/mistake.h"
+#include "base/mistake.h"
 #include "profile/schema.h"
 
 static void *member(void *object, size_t offset) { return (char *)object + offset; }

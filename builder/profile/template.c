@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "profile/mistake.h"
+#include "base/mistake.h"
 
 enum { NESTING_MAX = 32, STEPS_MAX = 5000000, TAGS_MAX = 100000 };
 

@@ -6,7 +6,7 @@
 #include <yaml.h>
 
 #include "base/fs.h"
-#include "profile/mistake.h"
+#include "base/mistake.h"
 
 enum { SIZE_MAX_BYTES = 8 << 20, DEPTH_MAX = 48, VALUES_MAX = 500000, MERGED_KEYS_MAX = 1024 };
 

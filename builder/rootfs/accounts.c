@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "profile/mistake.h"
+#include "base/mistake.h"
 #include "rootfs/internal.h"
 
 enum { SYSTEM_ID_MAX = 999, SYSTEM_ID_MIN = 201, USER_ID_MIN = 1000, USER_ID_MAX = 60000, SECONDS_PER_DAY = 86400 };

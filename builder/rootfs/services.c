@@ -2,7 +2,7 @@
 // does not mention stay as the packages left them.
 #include <string.h>
 
-#include "profile/mistake.h"
+#include "base/mistake.h"
 #include "rootfs/internal.h"
 
 static bool fail_unknown(struct config *config, const char *name, struct err *err) {

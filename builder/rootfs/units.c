@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "profile/mistake.h"
+#include "base/mistake.h"
 #include "rootfs/internal.h"
 
 enum { ALSO_DEPTH_MAX = 4, UNIT_BYTES_MAX = 1 << 20 };

@@ -96,7 +96,7 @@ static void atomic_writes_replace_and_leave_nothing(void) {
         auto_closedir DIR *stream = opendir(path);
         while (readdir(stream))
                 names++;
-        EXPECT(names == 3);  // ".", ".." and "f"
+        EXPECT(names == 3); // ".", ".." and "f"
         remove_temporary_dir(path);
 }
 
@@ -110,8 +110,8 @@ static void links_of_an_image_stay_inside_it(void) {
         for (int i = 0; i < 2; i++) {
                 auto_close int fd = -1;
                 auto_buf text = { 0 };
-                EXPECT_OK(fs_open_in_root(dir, i ? "etc/deep/absolute/passwd" : "etc/deep/relative/passwd", O_RDONLY, 0, &fd,
-                                          err));
+                EXPECT_OK(fs_open_in_root(dir, i ? "etc/deep/absolute/passwd" : "etc/deep/relative/passwd", O_RDONLY, 0,
+                                          &fd, err));
                 EXPECT_OK(buf_read_fd(&text, fd, err));
                 EXPECT_TEXT(buf_text(&text), "inside");
         }

@@ -1,7 +1,7 @@
 // Trees of values, their truth, and help for messages.
 #include "profile/value.h"
 
-#include "profile/mistake.h"
+#include "base/mistake.h"
 #include "tests/unit/test.h"
 
 static void maps_replace_and_lists_grow(void) {

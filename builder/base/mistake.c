@@ -1,4 +1,4 @@
-#include "profile/mistake.h"
+#include "base/mistake.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // Help for messages about what a user wrote: the nearest known name, and the line with a caret. Shared with kiln-node.
-#ifndef KILN_PROFILE_MISTAKE_H
-#define KILN_PROFILE_MISTAKE_H
+#ifndef KILN_BASE_MISTAKE_H
+#define KILN_BASE_MISTAKE_H
 
 #include <stddef.h>
 
