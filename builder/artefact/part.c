@@ -7,7 +7,8 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-enum { DEFLATE_LEVEL = 12, XZ_PRESET = 6 };
+// Level 12 saves 4 % of the lab's initrd and takes 5.7 s instead of 0.5 s.
+enum { DEFLATE_LEVEL = 6, XZ_PRESET = 6 };
 
 static bool compress_gzip(const struct buf *from, struct buf *to, struct err *err) {
         struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(DEFLATE_LEVEL);
