@@ -77,6 +77,8 @@ void mistake_excerpt(struct buf *buf, const char *text, size_t size, int line, i
         size_t length = (size_t)((newline ? newline : end) - start);
         if (length > 0 && start[length - 1] == '\r')
                 length--;
+        if (length == 0)
+                return;
         bool cut = length > LINE_SHOWN_BYTES;
         if (cut)
                 for (length = LINE_SHOWN_BYTES; length > 0 && is_continuation(start[length]);)
