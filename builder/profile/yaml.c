@@ -45,6 +45,16 @@ static bool refuse(struct yaml *yaml, struct place place, const char *message, c
         return false;
 }
 
+// Whether a tab stands where only blanks precede it.
+static bool is_tab(const struct yaml *yaml, const struct place *place) {
+        const char *next = yaml->text, *end = yaml->text + yaml->size;
+        for (int line = 1; next && line < place->line; line++) {
+                next = memchr(next, '\n', (size_t)(end - next));
+                next = next ? next + 1 : NULL;
+        }
+        return next && end - next >= place->column && next[place->column - 1] == '\t';
+}
+
 // libyaml gives a mark for what its scanner and parser refuse, and a byte offset for what its reader does.
 static bool refuse_problem(struct yaml *yaml) {
         const yaml_parser_t *parser = &yaml->parser;
@@ -56,7 +66,10 @@ static bool refuse_problem(struct yaml *yaml) {
                 return refuse(yaml, place, "not valid YAML: %s", problem);
         const char *where = arena_printf(yaml->arena, "%s %s (begun at line %zu)", problem, parser->context,
                                          parser->context_mark.line + 1);
-        return refuse(yaml, place, "not valid YAML: %s", where);
+        (void)!refuse(yaml, place, "not valid YAML: %s", where);
+        if (is_tab(yaml, &place))
+                report_hint(yaml->diagnostics, "indent with blanks: YAML forbids tabs there");
+        return false;
 }
 
 static bool next_event(struct yaml *yaml, yaml_event_t *event) {
@@ -240,8 +253,11 @@ struct merge {
 static bool read_pair(struct yaml *yaml, const yaml_event_t *key, size_t depth, struct part *map, struct merge **merges,
                       size_t *merge_count) {
         struct place place = place_of(yaml, &key->start_mark);
-        if (key->type != YAML_SCALAR_EVENT)
-                return refuse(yaml, place, "%s", "a key must be text");
+        if (key->type != YAML_SCALAR_EVENT) {
+                (void)!refuse(yaml, place, "%s", "a key must be text");
+                report_hint(yaml->diagnostics, "quote a text that begins with `{`: \"{{variables.name}}\"");
+                return false;
+        }
         struct part name, item;
         if (!read_scalar(yaml, key, &name))
                 return false;
