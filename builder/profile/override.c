@@ -2,8 +2,9 @@
 // a wrong line of the file.
 #include <string.h>
 
-#include "profile/internal.h"
 #include "base/mistake.h"
+#include "base/progress.h"
+#include "profile/internal.h"
 #include "profile/yaml.h"
 
 struct override {
@@ -58,6 +59,26 @@ static void assign(const struct override *override, struct value *map, const cha
                         map->key_places[i] = override->place;
 }
 
+// A new variable whose name is almost a known one's is a slip; any other is worth a word, since no template of the file
+// can have needed it so far.
+static bool check_new_variable(const struct override *override, const struct value *map, size_t offset,
+                               const char *key) {
+        struct nearest nearest = { .wanted = key };
+        int size = (int)strcspn(override->text, "=");
+        for (size_t i = 0; i < map->count; i++)
+                nearest_offer(&nearest, map->keys[i]);
+        if (!nearest.best) {
+                warning("--set %.*s: the cluster file has no such variable; this adds it", size, override->text);
+                return true;
+        }
+        struct place place = override->place;
+        place.column = (int)offset + 1;
+        report(override->loader->diagnostics, ERR_REFERENCE, &place, "the cluster file has no variable `%.*s`", size,
+               override->text);
+        report_nearest(override->loader->diagnostics, nearest.best);
+        return false;
+}
+
 // Puts `item` at the path; maps on the way are made where there is nothing.
 static bool put(const struct override *override, struct value *at, struct value *item) {
         struct arena *arena = override->loader->arena;
@@ -73,6 +94,9 @@ static bool put(const struct override *override, struct value *at, struct value 
                         return refuse_item(override, at, offset, key);
                 if (at->type != VALUE_LIST && at->type != VALUE_MAP)
                         return complain(override, offset, "`%s` would be inside a text", key);
+                if (!next && at->count > 0 && offset > 0 && strncmp(override->text, "variables.", 10) == 0 &&
+                    !check_new_variable(override, at, offset, key))
+                        return false;
                 if (!last && (!next || next->type == VALUE_NULL)) {
                         next = value_map(arena);
                         next->place = override->place;
