@@ -136,20 +136,42 @@ static bool solve_bootloader(struct build *build, struct err *err) {
         return true;
 }
 
+// "FILE:LINE:COLUMN" of the first role that asks for a package.
+static char *place_of_request(const void *context, const char *request) {
+        const struct cluster *cluster = context;
+        for (size_t i = 0; i < cluster->role_count; i++) {
+                const struct place *place = role_place(&cluster->roles[i], request);
+                if (place && place->file)
+                        return xasprintf("%s:%d:%d", place->file, place->line, place->column);
+        }
+        return cluster->release.path ? xstrdup(cluster->release.path) : NULL;
+}
+
+// A request that nothing answers has its place already; what cannot be installed together needs to say where.
+static bool wrap_solve(struct err *err, const char *what, const char *name) {
+        return err->kind == ERR_SOLVE ? wrap(err, "%s%s", what, name) : false;
+}
+
 static bool solve(struct build *build, struct err *err) {
-        struct packages_options options = { build->options->cache, build->options->offline,
-                                            build->options->repositories };
+        struct packages_options options = {
+                .cache = build->options->cache,
+                .offline = build->options->offline,
+                .replace = build->options->repositories,
+                .place_of = place_of_request,
+                .place_context = build->cluster,
+        };
         if (!packages_open(&build->cluster->release, &options, &build->packages, err))
                 return false;
         struct strings common = { 0 };
         common_requests(build, &common);
-        bool ok = packages_solve(build->packages, common.items, common.count, &build->base_set, err);
+        bool ok = packages_solve(build->packages, common.items, common.count, &build->base_set, err) ||
+                  wrap_solve(err, "packages that all roles share", "");
         free(common.items);
         for (size_t i = 0; ok && i < build->role_count; i++) {
                 struct role_build *role = &build->roles[i];
                 ok =
                     packages_solve(build->packages, role->requests.items, role->requests.count, &build->sets[i], err) ||
-                    wrap(err, "packages of role %s", role->role->name);
+                    wrap_solve(err, "packages of role ", role->role->name);
                 role->over_base = ok && set_holds(&build->sets[i], &build->base_set);
         }
         return ok && solve_bootloader(build, err);
@@ -370,9 +392,11 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 .out = -1,
                 .jobs = build->options->jobs,
         };
-        if (!artefacts_check(&artefacts, build->options->only, err) || !sandbox_enter(err) ||
-            !fs_mkdirs(AT_FDCWD, build->options->cache, 0755, err) ||
-            !publication_open(build->options->out, build->cluster->name, &build->publication, err) ||
+        if (!artefacts_check(&artefacts, build->options->only, err) || !sandbox_enter(err))
+                return false;
+        if (!fs_mkdirs(AT_FDCWD, build->options->cache, 0755, err))
+                return wrap(err, "preparing the cache");
+        if (!publication_open(build->options->out, build->cluster->name, &build->publication, err) ||
             !solve(build, err) || !identify(build, err))
                 return false;
         *ret_new = !publication_has(&build->publication, build->id);

@@ -28,6 +28,9 @@ struct packages_options {
         const char *cache;          // directory; metadata, .solv files and packages live below it
         bool offline;               // never touch the network (file:// is no network)
         const char *const *replace; // NULL-terminated "NAME=URL": another base URL for a repository
+        // Where a profile makes a request, for messages: heap text, or NULL. May be absent.
+        char *(*place_of)(const void *context, const char *request);
+        const void *place_context;
 };
 
 // The repositories of a release with their metadata loaded: repomd checksum (and signature) verified, pool

@@ -94,8 +94,16 @@ static void add_group_member(void *context, const char *package, const char *req
         queue_free(&candidates);
 }
 
+static void begin_problem(struct requests *requests, const char *request) {
+        const struct packages_options *options = &requests->packages->options;
+        auto_free char *place = options->place_of ? options->place_of(options->place_context, request) : NULL;
+        buf_printf(&requests->problems, "%s%s%s", requests->problems.size ? "\n" : "", place ? place : "",
+                   place ? ": " : "");
+}
+
 static void complain(struct requests *requests, const char *request, const char *what, char *near) {
-        buf_printf(&requests->problems, "%s%s `%s`", requests->problems.size ? "\n" : "", what, request);
+        begin_problem(requests, request);
+        buf_printf(&requests->problems, "%s `%s`", what, request);
         if (near)
                 buf_printf(&requests->hints, "%sdid you mean %s?", requests->hints.size ? "\n" : "", near);
 }
@@ -171,13 +179,15 @@ static void add_selected(struct requests *requests, const char *request) {
         queue_free(&candidates);
 }
 
+// `name` with its "@".
 static bool add_group_request(struct requests *requests, const char *name, struct err *err) {
         if (!groups_load(requests->packages, err))
                 return false;
         auto_err unknown = { 0 };
-        if (groups_members(requests->packages->groups, name, add_group_member, requests, &unknown))
+        if (groups_members(requests->packages->groups, name + 1, add_group_member, requests, &unknown))
                 return true;
-        buf_printf(&requests->problems, "%s%s", requests->problems.size ? "\n" : "", unknown.text);
+        begin_problem(requests, name);
+        buf_append_text(&requests->problems, unknown.text);
         if (unknown.hint)
                 buf_printf(&requests->hints, "%s%s", requests->hints.size ? "\n" : "", unknown.hint);
         return true;
@@ -189,7 +199,7 @@ bool request_jobs(struct packages *packages, const char *const *requests, size_t
         bool ok = true;
         for (size_t i = 0; ok && i < count; i++) {
                 if (requests[i][0] == '@')
-                        ok = add_group_request(&all, requests[i] + 1, err);
+                        ok = add_group_request(&all, requests[i], err);
                 else if (requests[i][0] == '/')
                         add_path(&all, requests[i]);
                 else

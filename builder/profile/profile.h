@@ -99,6 +99,12 @@ struct health_check {
         int port;
 };
 
+// Where a name of a role's lists stands in a profile.
+struct origin {
+        const char *name;
+        struct place place;
+};
+
 struct role {
         struct place place;
         const char *name, *description;
@@ -119,7 +125,9 @@ struct role {
         struct strings kernel_arguments;
         struct health_check *health;
         size_t health_count;
-        const char *kickstart; // template file on the build host, or NULL
+        const char *kickstart;  // template file on the build host, or NULL
+        struct origin *origins; // of packages and units, for messages; see role_place()
+        size_t origin_count;
         bool selected;         // to be built in this run: profile_options.roles names it, or names none
         size_t *nodes;         // indices into cluster.nodes
         size_t node_count;
@@ -202,7 +210,9 @@ must_check bool release_load(const char *path, struct arena *arena, struct relea
 //   gateway, variables.*}.
 struct value *cluster_scope(struct cluster *cluster, const struct role *role);
 
-// What kiln-node needs, as /etc/kiln/node.json (format: builder/profile/node_config.h).
+// Where a profile asks for a package or unit, by the name that the release gives it. NULL: no profile of the role does.
+const struct place *role_place(const struct role *role, const char *name);
+
 const struct role *cluster_find_role(const struct cluster *cluster, const char *name); // NULL: none
 const struct node *cluster_find_node(const struct cluster *cluster, const char *name);
 

@@ -1,8 +1,8 @@
 // Reading role files and joining a role with what it inherits.
 #include <string.h>
 
-#include "profile/internal.h"
 #include "base/mistake.h"
+#include "profile/internal.h"
 
 // ---- reading ----
 
@@ -157,18 +157,44 @@ struct join {
         struct value *sysctl;
 };
 
+// `list` is a list of texts or one text, whose item `index` the release calls `name`.
+static void add_origin(struct join *join, const struct value *list, size_t index, const char *name) {
+        struct role *role = join->role;
+        if (!list)
+                return;
+        bool is_item = list->type == VALUE_LIST && index < list->count;
+        if ((role->origin_count & (role->origin_count - 1)) == 0) {
+                size_t room = role->origin_count ? role->origin_count * 2 : 1;
+                struct origin *larger = arena_alloc(join->loader->arena, room * sizeof *larger);
+                if (role->origin_count > 0)
+                        memcpy(larger, role->origins, role->origin_count * sizeof *larger);
+                role->origins = larger;
+        }
+        role->origins[role->origin_count++] =
+            (struct origin){ name, is_item ? list->items[index]->place : list->place };
+}
+
+const struct place *role_place(const struct role *role, const char *name) {
+        for (size_t i = 0; i < role->origin_count; i++)
+                if (strcmp(role->origins[i].name, name) == 0)
+                        return &role->origins[i].place;
+        return NULL;
+}
+
 static void join_packages(struct join *join, const struct role_file *file) {
         for (size_t i = 0; i < file->packages.count; i++) {
                 struct strings names =
                     renamed(join->loader->arena, join->release->package_names, file->packages.items[i]);
-                for (size_t j = 0; j < names.count; j++)
+                for (size_t j = 0; j < names.count; j++) {
                         strings_add_once(join->loader->arena, &join->role->packages, names.items[j]);
+                        add_origin(join, value_get(file->tree, "packages"), i, names.items[j]);
+                }
         }
 }
 
 // What a later role says of a unit holds, whatever an earlier one said.
-static void join_units(struct join *join, const struct strings *units, struct strings *into, struct strings *out,
-                       struct strings *out_too) {
+static void join_units(struct join *join, const struct value *list, const struct strings *units, struct strings *into,
+                       struct strings *out, struct strings *out_too) {
         for (size_t i = 0; i < units->count; i++) {
                 struct strings names =
                     renamed_units(join->loader->arena, join->release->service_names, units->items[i]);
@@ -177,17 +203,20 @@ static void join_units(struct join *join, const struct strings *units, struct st
                         if (out_too)
                                 strings_remove(out_too, names.items[j]);
                         strings_add_once(join->loader->arena, into, names.items[j]);
+                        add_origin(join, list, i, names.items[j]);
                 }
         }
 }
 
 static void join_services(struct join *join, const struct role_file *file) {
         struct role *role = join->role;
-        join_units(join, &file->services_disable, &role->services_disable, &role->services_enable,
-                   &role->services_cluster);
-        join_units(join, &file->services_enable, &role->services_enable, &role->services_disable, NULL);
-        join_units(join, &file->services_cluster, &role->services_cluster, &role->services_disable,
-                   &role->services_enable);
+        const struct value *services = value_get(file->tree, "services");
+        join_units(join, value_get(services, "disable"), &file->services_disable, &role->services_disable,
+                   &role->services_enable, &role->services_cluster);
+        join_units(join, value_get(services, "enable"), &file->services_enable, &role->services_enable,
+                   &role->services_disable, NULL);
+        join_units(join, value_get(services, "cluster"), &file->services_cluster, &role->services_cluster,
+                   &role->services_disable, &role->services_enable);
 }
 
 static void join_overlay(struct join *join, const struct role_file *file, const char *name, const struct place *place) {
@@ -254,8 +283,10 @@ static void join_scalars(struct join *join, const struct role_file *file) {
         struct role *role = join->role;
         role->ensemble = file->ensemble < 0 ? role->ensemble : file->ensemble;
         role->strangers = file->strangers < 0 ? role->strangers : file->strangers;
-        if (file->default_target)
+        if (file->default_target) {
                 role->default_target = file->default_target;
+                add_origin(join, value_get(file->tree, "default_target"), 0, file->default_target);
+        }
         for (size_t i = 0; i < file->kernel_arguments.count; i++)
                 strings_add_once(join->loader->arena, &role->kernel_arguments, file->kernel_arguments.items[i]);
         for (size_t i = 0; file->sysctl && i < file->sysctl->count; i++)

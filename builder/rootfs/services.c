@@ -9,8 +9,9 @@ static bool fail_unknown(struct config *config, const char *name, struct err *er
         auto_free char *nearest = NULL;
         if (!unit_nearest(config->root, name, &nearest, err))
                 return false;
-        (void)fail_at(err, ERR_REFERENCE, &config->role->place, "role %s: no installed package has a unit \"%s\"",
-                      config->role->name, name);
+        const struct place *place = role_place(config->role, name);
+        (void)fail_at(err, ERR_REFERENCE, place ? place : &config->role->place,
+                      "role %s: no installed package has a unit \"%s\"", config->role->name, name);
         return nearest ? hint(err, "did you mean \"%s\"?", nearest)
                        : hint(err, "add the package that brings it to packages:");
 }
