@@ -4,6 +4,7 @@
 
 #include "artefact/file_sums.h"
 #include "artefact/internal.h"
+#include "base/buf.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/parallel.h"
@@ -47,10 +48,15 @@ static bool is_wanted(const struct artefact_kind *kind, const struct strings *wa
 static bool check_names(const struct strings *wanted, struct err *err) {
         for (size_t i = 0; wanted && i < wanted->count; i++) {
                 bool known = false;
-                for (size_t j = 0; j < artefact_kind_count; j++)
+                auto_buf names = { 0 };
+                for (size_t j = 0; j < artefact_kind_count; j++) {
                         known = known || strcmp(artefact_kinds[j]->name, wanted->items[i]) == 0;
-                if (!known)
-                        return fail(err, ERR_USAGE, 0, "there is no kind of artefact called %s", wanted->items[i]);
+                        buf_printf(&names, "%s%s", j ? ", " : "", artefact_kinds[j]->name);
+                }
+                if (known)
+                        continue;
+                fail(err, ERR_USAGE, 0, "--only %s: there is no such kind of artefact", wanted->items[i]);
+                return hint(err, "there are %s", buf_text(&names));
         }
         return true;
 }

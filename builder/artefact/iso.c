@@ -24,9 +24,11 @@ static bool iso_check(const struct artefact_build *build, struct err *err) {
         } programs[] = {
                 { "xorriso", "xorriso" }, { "mkfs.vfat", "dosfstools" }, { "mcopy", "mtools" }, { "mmd", "mtools" }
         };
-        if (!release->bootloader.isolinux && !release->bootloader.grub_efi_iso)
-                return fail(err, ERR_SCHEMA, 0, "%s: an ISO needs bootloader.isolinux or bootloader.grub_efi_iso",
-                            release->path);
+        if (!release->bootloader.isolinux && !release->bootloader.grub_efi_iso) {
+                fail(err, ERR_SCHEMA, 0, "%s: an ISO needs bootloader.isolinux or bootloader.grub_efi_iso",
+                     release->path);
+                return hint(err, "name them, or leave ISOs out with --only");
+        }
         for (size_t i = 0; i < lengthof(programs); i++)
                 if (!program_check(programs[i].program, programs[i].package, err))
                         return false;
