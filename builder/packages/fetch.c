@@ -134,7 +134,12 @@ static bool verify_item(struct fetch *fetch, struct item *item, struct err *err)
                 item->verified = true;
                 return true;
         }
-        return package_verify(item->package, item->path, item->keyring, item->digest_known, err);
+        if (package_verify(item->package, item->path, item->keyring, item->digest_known, err))
+                return true;
+        if ((err->kind == ERR_CHECKSUM || err->kind == ERR_CORRUPT) && !err->hint)
+                (void)hint(err, "repair repository %s there, or name a whole copy with --repo %s=URL",
+                           item->package->repository->name, item->package->repository->name);
+        return false;
 }
 
 struct verifier {

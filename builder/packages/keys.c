@@ -241,8 +241,9 @@ static bool stranger(const struct keyring *keyring, const char *subject, const c
         auto_buf known = { 0 };
         for (size_t i = 0; i < keyring->fingerprints.count && i < DESCRIPTION_MAX; i++)
                 buf_printf(&known, "%s%s", i ? ", " : "", keyring->fingerprints.items[i]);
-        return fail(err, ERR_SIGNATURE, 0, "%s: signed by key %s, which is not among the keys of repository %s: %s",
-                    subject, id, keyring->repository->name, buf_text(&known));
+        fail(err, ERR_SIGNATURE, 0, "%s: signed by key %s, which is not among the keys of repository %s: %s", subject,
+             id, keyring->repository->name, buf_text(&known));
+        return hint(err, "if that key is to be trusted, add it to `gpgkeys` of %s", keyring->repository->name);
 }
 
 static bool check_key(const struct keyring *keyring, const char *subject, const char *id, struct err *err) {

@@ -17,13 +17,19 @@ static bool check_replacements(const struct release *release, const struct packa
         for (const char *const *item = options->replace; item && *item; item++) {
                 size_t length = strcspn(*item, "=");
                 bool found = false;
+                auto_buf names = { 0 };
+                if (!(*item)[length] || !(*item)[length + 1])
+                        return fail(err, ERR_USAGE, 0, "--repo %s is not NAME=URL", *item);
                 for (size_t i = 0; i < release->repository_count; i++) {
                         const char *name = release->repositories[i].name;
                         found |= strlen(name) == length && strncmp(name, *item, length) == 0;
+                        buf_printf(&names, "%s%s", i ? ", " : "", name);
                 }
-                if (!(*item)[length] || !found)
-                        return fail(err, ERR_REFERENCE, 0, "--repo %s: release %s has no repository `%.*s`", *item,
-                                    release->name, (int)length, *item);
+                if (found)
+                        continue;
+                fail(err, ERR_REFERENCE, 0, "--repo %s: release %s has no repository `%.*s`", *item, release->name,
+                     (int)length, *item);
+                return hint(err, "its repositories are: %s", buf_text(&names));
         }
         return true;
 }
@@ -31,7 +37,7 @@ static bool check_replacements(const struct release *release, const struct packa
 static bool open_all(struct packages *packages, struct err *err) {
         const struct release *release = packages->release;
         if (!fs_mkdirs(AT_FDCWD, packages->options.cache, 0755, err))
-                return wrap(err, "cache");
+                return wrap(err, "preparing the cache");
         packages->options.cache = absolute(&packages->arena, packages->options.cache);
         packages->sources = xcalloc(release->repository_count + 1, sizeof *packages->sources);
         for (size_t i = 0; i < release->repository_count; i++) {

@@ -27,8 +27,12 @@ static bool fetch_small(struct source *source, const struct strings *urls, const
         auto_free char *name = xasprintf("%s of %s", file, source->repository->name);
         if (source->options->offline) {
                 *ret_missing = !fs_exists(AT_FDCWD, path);
-                return !*ret_missing || missing_ok ||
-                       fail(err, ERR_NETWORK, 0, "%s is not in the cache, and --offline forbids to fetch it", name);
+                if (!*ret_missing || missing_ok)
+                        return true;
+                fail(err, ERR_NETWORK, 0, "%s is not in the cache %s, and --offline forbids to fetch it", name,
+                     source->options->cache);
+                return hint(err, "build once without --offline, or name a local copy with --repo %s=DIRECTORY",
+                            source->repository->name);
         }
         struct transfer transfer = {
                 .name = name,
