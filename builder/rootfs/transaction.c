@@ -144,6 +144,9 @@ static _Noreturn void abort_scriptlet(struct worker *worker, Header header, rpm_
         (void)fail(&err, ERR_SCRIPTLET, root_is_full() ? ENOSPC : 0, "%s: %s scriptlet failed%s%.*s:\n%s", name,
                    scriptlet_name(tag), status ? ", " : "", status ? (int)strcspn(status, "\n") : 0,
                    status ? status : "", shown);
+        if (err.kind == ERR_SCRIPTLET)
+                (void)hint(&err,
+                           "`rpm -qp --scripts` shows the package's scriptlets; they run without network and devices");
         container_abort(worker->channel, &err);
 }
 
