@@ -104,13 +104,21 @@ static bool settle_files(struct machine *machine, struct err *err) {
         return need_file(machine->image, machine, err);
 }
 
+static bool no_node(const struct boot_options *options, struct err *err) {
+        auto_buf names = { 0 };
+        for (size_t i = 0; i < options->cluster->node_count; i++)
+                buf_printf(&names, "%s%s", i ? ", " : "", options->cluster->nodes[i].name);
+        fail(err, ERR_REFERENCE, 0, "%s: no node is called `%s`", options->cluster->path, options->node);
+        return hint(err, "its nodes are: %s", buf_text(&names));
+}
+
 bool machine_settle(const struct boot_options *options, struct machine *ret, struct err *err) {
         static const char *const media[] = { "pxe", "iso", "usb" }, *const firmwares[] = { "bios", "uefi" };
         int medium, firmware;
         *ret = (struct machine){ .options = options, .variables = -1 };
         ret->node = cluster_find_node(options->cluster, options->node);
         if (!ret->node)
-                return fail(err, ERR_REFERENCE, 0, "%s: no node is called `%s`", options->cluster->path, options->node);
+                return no_node(options, err);
         ret->role = &options->cluster->roles[ret->node->role];
         if (!choose("medium", options->medium, media, lengthof(media), &medium, err) ||
             !choose("firmware", options->firmware, firmwares, lengthof(firmwares), &firmware, err) ||
