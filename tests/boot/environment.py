@@ -70,6 +70,7 @@ class Lan:
     def __init__(self, artefacts, key, tap):
         self.artefacts, self.key, self.tap = artefacts, key, tap
         self.nodes, self.servers, self.aliases, self.dnsmasq = {}, [], {}, None
+        self.has_masters = False
 
     def __enter__(self):
         run = lambda *command: subprocess.run(command, check=True)  # noqa: E731
