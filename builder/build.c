@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/interrupt.h"
+#include "base/lock.h"
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "build_id.h"
@@ -235,26 +236,36 @@ static bool configure(struct build *build, struct err *err) {
         return true;
 }
 
+static bool unpack_into(struct build *build, const char *path, struct err *err) {
+        auto_free char *temporary = NULL;
+        auto_close int dir = -1;
+        if (!fs_make_temporary_dir(AT_FDCWD, path, &temporary, err))
+                return false;
+        bool ok = fs_open_dir(AT_FDCWD, temporary, &dir, err);
+        for (size_t i = 0; ok && i < build->bootloader_set.count; i++)
+                ok = interrupt_check(err) && package_extract(&build->bootloader_set.items[i], dir, err);
+        if (ok && rename(temporary, path) < 0)
+                ok = fail(err, ERR_SYSTEM, errno, "rename %s", temporary);
+        auto_err ignored = { 0 };
+        if (!ok)
+                (void)!fs_remove_tree(AT_FDCWD, temporary, &ignored); // the first error is the one to tell
+        return ok;
+}
+
 // Unpacked once for a set of packages and kept: <cache>/bootloader/<digest>/.
 static bool unpack_bootloader(struct build *build, struct err *err) {
         char hex[65];
         package_set_digest(&build->bootloader_set, hex);
         const char *path = arena_printf(&build->arena, "%s/bootloader/%s", build->options->cache, hex);
+        const char *lock_path = arena_printf(&build->arena, "%s.lock", path);
+        auto_close int lock = -1;
         if (!fs_exists(AT_FDCWD, path)) {
-                auto_free char *temporary = NULL;
-                auto_close int dir = -1;
-                if (!fs_mkdirs_for(AT_FDCWD, path, 0755, err) ||
-                    !fs_make_temporary_dir(AT_FDCWD, path, &temporary, err) ||
-                    !fs_open_dir(AT_FDCWD, temporary, &dir, err))
+                if (!fs_mkdirs_for(AT_FDCWD, path, 0755, err) || !lock_take(AT_FDCWD, lock_path, &lock, err) ||
+                    !lock_remove_leftovers(AT_FDCWD, path, err))
                         return false;
-                for (size_t i = 0; i < build->bootloader_set.count; i++)
-                        if (!package_extract(&build->bootloader_set.items[i], dir, err)) {
-                                auto_err ignored = { 0 };
-                                (void)!fs_remove_tree(AT_FDCWD, temporary, &ignored);
-                                return wrap(err, "unpacking the boot loaders");
-                        }
-                if (rename(temporary, path) < 0 && !fs_exists(AT_FDCWD, path))
-                        return fail(err, ERR_SYSTEM, errno, "rename %s", temporary);
+                // Another kiln may have made it while this one waited.
+                if (!fs_exists(AT_FDCWD, path) && !unpack_into(build, path, err))
+                        return wrap(err, "unpacking the boot loaders");
         }
         return fs_open_dir(AT_FDCWD, path, &build->bootloader, err);
 }

@@ -8,12 +8,12 @@
 #include <jansson.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "artefact/image.h"
 #include "artefact/internal.h"
 #include "base/digest.h"
 #include "base/fs.h"
+#include "base/lock.h"
 #include "base/mem.h"
 
 #define IMAGE_NAME "rootfs.squashfs"
@@ -118,15 +118,12 @@ static bool find_or_pack(const struct artefact_build *build, struct artefact_rol
                          struct err *err) {
         auto_free char *lock_path = xasprintf("%s.lock", path);
         auto_close int lock = -1; // closing unlocks
-        if (!fs_mkdirs_for(AT_FDCWD, path, 0755, err) ||
-            !fs_open(AT_FDCWD, lock_path, O_RDWR | O_CREAT, 0644, &lock, err))
+        if (!fs_mkdirs_for(AT_FDCWD, path, 0755, err) || !lock_take(AT_FDCWD, lock_path, &lock, err))
                 return false;
-        while (flock(lock, LOCK_EX) < 0)
-                if (errno != EINTR)
-                        return fail(err, ERR_SYSTEM, errno, "lock %s", lock_path);
         if (read_info(path, role))
                 return true;
-        if (!fs_remove_tree(AT_FDCWD, path, err) || !pack(build, role, path, err))
+        if (!fs_remove_tree(AT_FDCWD, path, err) || !lock_remove_leftovers(AT_FDCWD, path, err) ||
+            !pack(build, role, path, err))
                 return false;
         return read_info(path, role) || fail(err, ERR_INTERNAL, 0, "%s is not complete", path);
 }

@@ -12,9 +12,10 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/interrupt.h"
+#include "base/lock.h"
 #include "rootfs/internal.h"
 
-enum { LAYER_FORMAT = 1, LOCK_POLL_MS = 200, DEPTH_MAX = 8 };
+enum { LAYER_FORMAT = 1, DEPTH_MAX = 8 };
 
 static void layer_key(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
                       char ret_key[static 65]) {
@@ -37,22 +38,6 @@ static char *layer_name(const char *key) {
                 return xstrdup(key);
         digest_bytes("sha256", mapping, strlen(mapping), hex);
         return xasprintf("%s-%.8s", key, hex);
-}
-
-static bool take_lock(int layers, const char *name, int *ret_fd, struct err *err) {
-        auto_free char *path = xasprintf("%s.lock", name);
-        auto_close int fd = -1;
-        if (!fs_open(layers, path, O_RDWR | O_CREAT, 0644, &fd, err))
-                return false;
-        while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-                if (errno != EWOULDBLOCK && errno != EINTR)
-                        return fail(err, ERR_SYSTEM, errno, "lock %s", path);
-                if (!interrupt_check(err))
-                        return false;
-                nanosleep(&(struct timespec){ .tv_nsec = LOCK_POLL_MS * 1000000L }, NULL);
-        }
-        *ret_fd = take_fd(fd);
-        return true;
 }
 
 static bool is_abandoned(int layers, const char *entry, const char *held) {
@@ -208,7 +193,8 @@ static bool find_or_make(const struct rootfs_options *options, struct layer *lay
         if (!fs_mkdirs(AT_FDCWD, layers_path, 0755, err) || !fs_open_dir(AT_FDCWD, layers_path, &layers, err))
                 return false;
         if (!fs_exists(layers, name)) {
-                if (!take_lock(layers, name, &lock, err) || !remove_abandoned(layers, name, err))
+                auto_free char *lock_name = xasprintf("%s.lock", name);
+                if (!lock_take(layers, lock_name, &lock, err) || !remove_abandoned(layers, name, err))
                         return false;
                 layer->fresh = !fs_exists(layers, name); // another kiln may have made it while this one waited
                 if (layer->fresh && !make_layer(options, layers, name, set, layer->parent, parent_set, err))
