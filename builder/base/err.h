@@ -15,7 +15,7 @@
 #define ERR_KINDS(X)                                                                                                   \
         X(INTERNAL, 1, "a defect of kiln itself")                                                                      \
         X(USAGE, 2, "the command line is wrong")                                                                       \
-        X(SYNTAX, 10, "a profile is not valid YAML")                                                                   \
+        X(SYNTAX, 10, "a profile is not valid YAML, or a lock file is malformed")                                      \
         X(SCHEMA, 11, "a profile has an unknown key, a wrong type or a value out of range")                            \
         X(REFERENCE, 12, "a profile names something that does not exist: a role, a release, a file")                   \
         X(DUPLICATE, 13, "two nodes share a name, MAC, address or id")                                                 \
@@ -29,6 +29,8 @@
         X(SIGNATURE, 25, "a package or repository is unsigned, or signed by a key that is not trusted")                \
         X(SCRIPTLET, 26, "a package's scriptlet failed")                                                               \
         X(TRANSACTION, 27, "rpm refused the transaction")                                                              \
+        X(LOCK_FILE, 28, "the lock file does not fit the profiles or the repositories")                                \
+        X(DOWNGRADE, 29, "a repository is older than what was seen of it before")                                      \
         X(DISK_FULL, 30, "no space left on the device")                                                                \
         X(SYSTEM, 31, "the operating system refused a call")                                                           \
         X(TOOL, 32, "a program that kiln started failed")                                                              \

@@ -117,7 +117,16 @@ struct packages {
         struct source *sources; // one per repository; Repo.appdata points to its own
         size_t source_count;
         Pool *pool;
-        Map considered;
+        Map considered; // what the release's and repositories' excludes and includes leave
+        Map limited;    // what packages_limit() leaves of that
+        enum limit limit;
+        Map held;        // LIMIT_NAMES: names (Ids) that are held to certain packages
+        size_t released; // names that were let go
+        struct revived { // packages that only the cache has
+                Id id;
+                const struct package *package;
+        } * revived;
+        size_t revived_count;
         struct groups *groups; // loaded by the first "@..." request
         bool filelists_loaded, filelists_refused;
         Id paths;           // pseudo package that "requires" paths which libsolv must look up
@@ -167,11 +176,23 @@ must_check bool groups_members(const struct groups *groups, const char *name, co
 must_check bool request_jobs(struct packages *packages, const char *const *requests, size_t count, Queue *jobs,
                              struct err *err);
 
-// ---- problem.c ----
+// ---- pins.c: packages that a lock names ----
 struct s_Solver;
+// Lets go of the held names that stand in the way of an answer, or of packages that a request names. False: none does.
+bool limit_release_for_problems(struct packages *packages, struct s_Solver *solver);
+bool limit_release_for_request(struct packages *packages, const char *request, int flags);
+// A package that came from the cache, not from metadata; NULL for any other.
+const struct package *revived_find(const struct packages *packages, Id id);
+void pins_release(struct packages *packages);
+
+// ---- solve.c ----
+// What metadata says of a package.
+must_check bool package_describe(struct packages *packages, Id id, struct package *ret, struct err *err);
+
+// ---- problem.c ----
 bool problem_explain(struct packages *packages, struct s_Solver *solver, struct err *err); // fails with ERR_SOLVE
 
-// ---- nearest.c ----
+// ---- suggestions.c ----
 // Up to three of the candidates that look most like `wanted`, as "a, b or c"; heap, NULL if none does.
 struct suggestions;
 struct suggestions *suggestions_new(const char *wanted);

@@ -17,6 +17,7 @@ struct package {
         const char *checksum_type, *checksum; // "sha256", lower-case hex
         uint64_t size_bytes, installed_bytes;
         const char *path; // verified file in the cache; NULL until packages_fetch()
+        int solvable;     // packages/'s own: the package in libsolv's pool
 };
 
 struct package_set {
@@ -45,6 +46,31 @@ void packages_close(struct packages *packages);
 // libsolv's problem rules. The set's memory is `packages`'.
 must_check bool packages_solve(struct packages *packages, const char *const *requests, size_t request_count,
                                struct package_set *ret, struct err *err);
+
+// ---- locked packages ----
+
+// A package as a lock file names it.
+struct locked_package {
+        const char *name, *nevra, *repository;
+        const char *checksum_type, *checksum;
+        uint64_t size_bytes;
+};
+
+// Finds the very packages that a lock names, each in its repository by NEVRA and checksum. One that the repository does
+// not have any more is taken from the cache, by its checksum. `ret` has `count` elements, in the order of `wanted`.
+// Strict: LOCK_FILE lists what is gone, CHECKSUM what was replaced under the same name. Otherwise such a package's
+// `nevra` is NULL in the result, and nothing is said. Ends a limit.
+must_check bool packages_find(struct packages *packages, const struct locked_package *wanted, size_t count, bool strict,
+                              struct package *ret, struct err *err);
+
+// What packages_solve() may take from now on. SET: nothing but these. NAMES: of every name among them, nothing but
+// these; a name that makes the answer impossible is let go, and only that.
+enum limit { LIMIT_NONE, LIMIT_SET, LIMIT_NAMES };
+void packages_limit(struct packages *packages, enum limit limit, const struct package *items, size_t count);
+// How many names were let go since packages_limit(). If it grew, earlier answers may be out of step with later ones.
+size_t packages_released(const struct packages *packages);
+
+// ---- files ----
 
 // Downloads what the cache lacks, in parallel with resume and retries, and verifies every file (size, checksum, header
 // against metadata, signature unless the repository's trust is DIGEST); sets each `path`. Errors: NETWORK, CHECKSUM,

@@ -156,5 +156,6 @@ void pool_close(struct packages *packages) {
         queue_free(&packages->unresolved);
         packages->pool->considered = NULL;
         map_free(&packages->considered);
+        pins_release(packages);
         pool_free(packages->pool);
 }

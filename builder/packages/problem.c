@@ -14,18 +14,27 @@ static bool said(const struct buf *text, const char *sentence) {
         return text->size > 0 && strstr(text->data, sentence) != NULL;
 }
 
+// Why a package that exists may not be installed; NULL if nobody left it out.
+static char *explain_exclusion(const struct packages *packages, Id id) {
+        if (id <= 0 || id >= packages->pool->nsolvables)
+                return NULL;
+        const char *name = pool_solvid2str(packages->pool, id);
+        if (!MAPTST(&packages->considered, id))
+                return xasprintf("the release's `excludes` or `includes` leave out %s", name);
+        if (packages->limit != LIMIT_NONE && !MAPTST(&packages->limited, id))
+                return xasprintf("the lock does not have %s", name);
+        return NULL;
+}
+
 static void explain_rule(struct packages *packages, Solver *solver, Id rule, bool only_requests, struct buf *text,
                          int *count) {
         Id source;
         Id target;
         Id dependency;
         SolverRuleinfo type = solver_ruleinfo(solver, rule, &source, &target, &dependency);
-        bool excluded = type == SOLVER_RULE_PKG_NOT_INSTALLABLE && source > 0 && source < packages->pool->nsolvables &&
-                        !MAPTST(&packages->considered, source);
-        auto_free char *sentence = excluded
-                                       ? xasprintf("the release's `excludes` or `includes` leave out %s",
-                                                   pool_solvid2str(packages->pool, source))
-                                       : xstrdup(solver_problemruleinfo2str(solver, type, source, target, dependency));
+        auto_free char *sentence = type == SOLVER_RULE_PKG_NOT_INSTALLABLE ? explain_exclusion(packages, source) : NULL;
+        if (!sentence)
+                sentence = xstrdup(solver_problemruleinfo2str(solver, type, source, target, dependency));
         // "conflicting requests" is all that libsolv says of most requests; the other sentences show which.
         bool hollow = type == SOLVER_RULE_JOB;
         if (hollow != only_requests || said(text, sentence))

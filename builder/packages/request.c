@@ -122,16 +122,22 @@ static char *nearest_names(Pool *pool, const char *request) {
 static void unanswered(struct requests *requests, const char *request, int flags) {
         Pool *pool = requests->packages->pool;
         Queue left_out;
+        if (limit_release_for_request(requests->packages, request, flags)) {
+                complain(requests, request, "the lock holds back", NULL); // not for long: the caller asks again
+                return;
+        }
         queue_init(&left_out);
         bool excluded = flags && selection_make(pool, &left_out, request, flags | SELECTION_WITH_DISABLED);
         queue_empty(&left_out);
         bool foreign = !excluded && flags && selection_make(pool, &left_out, request, flags | SELECTION_WITH_BADARCH);
         queue_free(&left_out);
-        auto_free char *near = excluded || foreign ? NULL : nearest_names(pool, request);
+        bool locked = requests->packages->limit == LIMIT_SET;
+        auto_free char *near = excluded || foreign || locked ? NULL : nearest_names(pool, request);
         complain(requests, request,
-                 excluded  ? "the release's `excludes` or `includes` leave out"
-                 : foreign ? "only for another architecture is there"
-                           : "no repository has the package",
+                 locked     ? "the lock has no package for"
+                 : excluded ? "the release's `excludes` or `includes` leave out"
+                 : foreign  ? "only for another architecture is there"
+                            : "no repository has the package",
                  near);
 }
 

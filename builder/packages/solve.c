@@ -18,7 +18,9 @@ static bool solve_once(struct packages *packages, Queue *jobs, Queue *ret_ids, s
         Solver *solver = solver_create(packages->pool);
         for (size_t i = 0; i < lengthof(solver_flags); i++)
                 solver_set_flag(solver, solver_flags[i], 1);
-        bool ok = solver_solve(solver, jobs) == 0 || problem_explain(packages, solver, err);
+        bool ok = solver_solve(solver, jobs) == 0;
+        if (!ok && !limit_release_for_problems(packages, solver))
+                (void)problem_explain(packages, solver, err);
         if (ok) {
                 Transaction *transaction = solver_create_transaction(solver);
                 transaction_installedresult(transaction, ret_ids);
@@ -62,14 +64,27 @@ static bool wants_unresolved_path(const struct packages *packages) {
         return false;
 }
 
-static bool attempt(struct packages *packages, const char *const *requests, size_t count, Queue *ret_ids,
-                    struct err *err) {
+static bool attempt_once(struct packages *packages, const char *const *requests, size_t count, Queue *ret_ids,
+                         struct err *err) {
         Queue jobs;
         queue_init(&jobs);
         queue_empty(ret_ids);
         bool ok = request_jobs(packages, requests, count, &jobs, err) && solve_once(packages, &jobs, ret_ids, err);
         queue_free(&jobs);
         return ok;
+}
+
+// A failure that let go of a held name is asked again without it.
+static bool attempt(struct packages *packages, const char *const *requests, size_t count, Queue *ret_ids,
+                    struct err *err) {
+        for (;;) {
+                size_t released = packages->released;
+                if (attempt_once(packages, requests, count, ret_ids, err))
+                        return true;
+                if (packages->released == released)
+                        return false;
+                err_release(err);
+        }
 }
 
 // File lists are ten times the size of primary.xml. The first attempt takes every file that only they could confirm for
@@ -134,7 +149,12 @@ static void split_evr(struct arena *arena, const char *evr, struct package *ret)
         ret->nevra = version;
 }
 
-static bool describe(struct packages *packages, Id id, struct package *ret, struct err *err) {
+bool package_describe(struct packages *packages, Id id, struct package *ret, struct err *err) {
+        const struct package *revived = revived_find(packages, id);
+        if (revived) {
+                *ret = *revived;
+                return true;
+        }
         Pool *pool = packages->pool;
         struct arena *arena = &packages->arena;
         Solvable *solvable = pool_id2solvable(pool, id);
@@ -142,7 +162,8 @@ static bool describe(struct packages *packages, Id id, struct package *ret, stru
         const char *location = solvable_lookup_location(solvable, NULL);
         const char *base = solvable_lookup_str(solvable, SOLVABLE_MEDIABASE);
         const char *checksum = solvable_lookup_checksum(solvable, SOLVABLE_CHECKSUM, &type);
-        *ret = (struct package){ .name = arena_strdup(arena, pool_id2str(pool, solvable->name)),
+        *ret = (struct package){ .solvable = id,
+                                 .name = arena_strdup(arena, pool_id2str(pool, solvable->name)),
                                  .arch = arena_strdup(arena, pool_id2str(pool, solvable->arch)),
                                  .repository = pool_source(solvable)->repository,
                                  .size_bytes = solvable_lookup_num(solvable, SOLVABLE_DOWNLOADSIZE, 0),
@@ -179,7 +200,7 @@ bool packages_solve(struct packages *packages, const char *const *requests, size
         bool ok = solve_ids(packages, requests, request_count, &ids, err);
         struct package_set set = { arena_alloc(&packages->arena, ((size_t)ids.count + 1) * sizeof(struct package)), 0 };
         for (int i = 0; ok && i < ids.count; i++)
-                ok = describe(packages, ids.elements[i], &set.items[set.count++], err);
+                ok = package_describe(packages, ids.elements[i], &set.items[set.count++], err);
         queue_free(&ids);
         if (!ok)
                 return false;
