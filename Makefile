@@ -33,7 +33,7 @@ $(error the Debian packages of .debian-packages could not be installed)
 endif
 endif
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
-PKG_LIBS := $(shell pkg-config --libs $(PACKAGES))
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES)) -ldb-5.3
 endif
 
 KILN_SOURCES := $(wildcard builder/*.c builder/*/*.c)

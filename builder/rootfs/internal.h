@@ -63,9 +63,14 @@ must_check bool transaction_run(const struct transaction *transaction, struct er
 // How a release's rpm keeps its database. `finish` runs inside the container when librpm has closed it.
 struct rpmdb_backend {
         const char *name, *macro; // release->rpmdb, %_db_backend
+        bool aside;               // librpm's own database is not the image's
         bool (*finish)(int64_t source_date_epoch, struct err *err);
 };
 must_check bool rpmdb_find(const char *name, const struct rpmdb_backend **ret, struct err *err);
+// Where it is not the image's: librpm's database from directory `kept` into the tree, before a transaction; and out of
+// the tree again, after one.
+must_check bool rpmdb_restore(const struct rpmdb_backend *backend, int kept, int root, struct err *err);
+must_check bool rpmdb_keep(const struct rpmdb_backend *backend, int root, int kept, struct err *err);
 
 // ---- normalise.c ----
 

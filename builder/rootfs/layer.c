@@ -1,5 +1,6 @@
-// The cache of layers. <cache>/layers/<name>/{root,upper}, made as <name>.tmp.XXXXXXXX and renamed; <name>.lock is held
-// (flock) by whoever makes it. A temporary directory whose lock nobody holds belongs to a build that was killed.
+// The cache of layers. <cache>/layers/<name>/{root,upper} and, where it is not the image's, librpm's database, made as
+// <name>.tmp.XXXXXXXX and renamed; <name>.lock is held (flock) by whoever makes it. A temporary directory whose lock
+// nobody holds belongs to a build that was killed.
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -124,6 +125,23 @@ static bool holds(const struct package_set *set, const struct package *package) 
         return false;
 }
 
+// The directory that holds a layer's tree.
+static bool open_place(const struct layer *layer, int *ret_fd, struct err *err) {
+        auto_free char *place = xasprintf("%s/..", layer->path);
+        return fs_open_dir(AT_FDCWD, place, ret_fd, err);
+}
+
+static bool run_and_keep(struct making *making, const struct transaction *transaction, struct err *err) {
+        const struct rpmdb_backend *backend;
+        auto_close int parent = -1;
+        if (!rpmdb_find(transaction->rpmdb, &backend, err))
+                return false;
+        if (making->parent &&
+            (!open_place(making->parent, &parent, err) || !rpmdb_restore(backend, parent, making->target, err)))
+                return wrap(err, "the base layer's rpm database");
+        return transaction_run(transaction, err) && rpmdb_keep(backend, making->target, making->dir, err);
+}
+
 static bool install(struct making *making, const struct package_set *set, const struct package_set *parent_set,
                     const char *step, struct err *err) {
         const struct package **packages = NULL;
@@ -143,7 +161,7 @@ static bool install(struct making *making, const struct package_set *set, const 
                 .source_date_epoch = making->options->source_date_epoch,
                 .progress = &progress,
         };
-        bool ok = transaction_run(&transaction, err);
+        bool ok = run_and_keep(making, &transaction, err);
         progress_end(&progress);
         free(packages);
         return ok;

@@ -1,0 +1,89 @@
+#include "rootfs/bdb.h"
+
+#include <db.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { PAGE_BYTES = 4096, LITTLE_ENDIAN_ORDER = 1234, CACHE_BYTES = 32 << 20 };
+
+struct bdb_writer {
+        DB *db;
+        char *path;
+};
+
+static bool fail_bdb(int code, const char *path, const char *what, struct err *err) {
+        // libdb's own codes are negative; the others are errno's.
+        return code > 0 ? fail(err, ERR_TRANSACTION, code, "rpm's database: %s %s", what, path)
+                        : fail(err, ERR_TRANSACTION, 0, "rpm's database: %s %s: %s", what, path, db_strerror(code));
+}
+
+// Where the tree lies must not decide the page size, which libdb takes from the file system.
+static int open_new(DB *db, const char *path) {
+        int code = db->set_pagesize(db, PAGE_BYTES);
+        if (code == 0)
+                code = db->set_lorder(db, LITTLE_ENDIAN_ORDER);
+        if (code == 0)
+                code = db->set_cachesize(db, 0, CACHE_BYTES, 1);
+        return code ? code : db->open(db, NULL, path, NULL, DB_HASH, DB_CREATE | DB_EXCL, 0644);
+}
+
+bool bdb_create(const char *path, struct bdb_writer **ret, struct err *err) {
+        DB *db = NULL;
+        int code = db_create(&db, NULL, 0);
+        if (code == 0)
+                code = open_new(db, path);
+        if (code != 0) {
+                if (db)
+                        db->close(db, DB_NOSYNC);
+                return fail_bdb(code, path, "make", err);
+        }
+        struct bdb_writer *writer = xmalloc(sizeof *writer);
+        *writer = (struct bdb_writer){ db, xstrdup(path) };
+        *ret = writer;
+        return true;
+}
+
+bool bdb_put(struct bdb_writer *writer, uint32_t number, const void *data, size_t size, struct err *err) {
+        DBT key = { .data = &number, .size = sizeof number };
+        DBT value = { .data = (void *)(uintptr_t)data, .size = (u_int32_t)size };
+        if (size > UINT32_MAX)
+                return fail(err, ERR_TRANSACTION, 0, "rpm's database: a record of %zu bytes", size);
+        int code = writer->db->put(writer->db, NULL, &key, &value, 0);
+        return code == 0 || fail_bdb(code, writer->path, "write", err);
+}
+
+bool bdb_close(struct bdb_writer *writer, struct err *err) {
+        int code = writer->db->close(writer->db, 0);
+        bool ok = code == 0 || fail_bdb(code, writer->path, "write", err);
+        free(writer->path);
+        free(writer);
+        return ok;
+}
+
+static int count_records(DB *db, size_t *ret_count) {
+        DBC *cursor = NULL;
+        DBT key = { 0 }, value = { .flags = DB_DBT_PARTIAL }; // of length 0: the records themselves are not wanted
+        int code = db->cursor(db, NULL, &cursor, 0);
+        for (*ret_count = 0; code == 0 && (code = cursor->get(cursor, &key, &value, DB_NEXT)) == 0;)
+                ++*ret_count;
+        if (cursor)
+                cursor->close(cursor);
+        return code == DB_NOTFOUND ? 0 : code;
+}
+
+bool bdb_count(const char *path, size_t *ret_count, struct err *err) {
+        DB *db = NULL;
+        size_t count = 0;
+        int code = db_create(&db, NULL, 0);
+        if (code == 0)
+                code = db->open(db, NULL, path, NULL, DB_UNKNOWN, DB_RDONLY, 0);
+        if (code == 0)
+                code = count_records(db, &count);
+        if (db)
+                db->close(db, 0);
+        if (code != 0)
+                return fail_bdb(code, path, "read", err);
+        *ret_count = count;
+        return true;
+}

@@ -1,0 +1,172 @@
+// What an old rpm's --rebuilddb does, for images of the tests: the tables and indexes of rpm 4.11 in Berkeley DB, by a
+// static program. Its memory is as dirty as a real one's, or dirtier: every byte that libdb leaves to chance is random.
+#include <db.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 512, HEADER_BYTES_MAX = 1 << 24 };
+
+static const struct index {
+        const char *name;
+        uint32_t tag;
+        DBTYPE type;
+} indexes[] = {
+        { "Basenames", 1117, DB_HASH },    { "Name", 1000, DB_HASH },        { "Group", 1016, DB_HASH },
+        { "Requirename", 1049, DB_HASH },  { "Providename", 1047, DB_HASH }, { "Conflictname", 1054, DB_HASH },
+        { "Obsoletename", 1090, DB_HASH }, { "Triggername", 1066, DB_HASH }, { "Dirnames", 1118, DB_BTREE },
+        { "Installtid", 1128, DB_BTREE },  { "Sigmd5", 261, DB_BTREE },      { "Sha1header", 269, DB_HASH },
+};
+enum { INDEXES = sizeof indexes / sizeof indexes[0] };
+
+static void check(int code, const char *what) {
+        if (code != 0) {
+                fprintf(stderr, "rpm: %s: %s\n", what, db_strerror(code));
+                exit(1);
+        }
+}
+
+static void *dirty_malloc(size_t size) {
+        unsigned char *memory = malloc(size);
+        for (size_t done = 0; memory && done < size; done += 256)
+                (void)!getrandom(memory + done, size - done < 256 ? size - done : 256, 0);
+        return memory;
+}
+
+static DB *open_table(DB_ENV *env, const char *name, DBTYPE type, u_int32_t flags) {
+        DB *db;
+        check(db_create(&db, env, 0), name);
+        check(db->open(db, NULL, name, NULL, type, flags, 0644), name);
+        return db;
+}
+
+static void add(DB *db, const void *data, size_t size, uint32_t package, uint32_t number) {
+        DBT key = { .data = (void *)data, .size = (u_int32_t)size }, value = { .flags = DB_DBT_MALLOC };
+        int code = db->get(db, NULL, &key, &value, 0);
+        if (code != DB_NOTFOUND)
+                check(code, "get");
+        size_t before = code == 0 ? value.size : 0;
+        uint32_t *items = malloc(before + 8);
+        if (before)
+                memcpy(items, value.data, before);
+        items[before / 4] = package;
+        items[before / 4 + 1] = number;
+        DBT joined = { .data = items, .size = (u_int32_t)before + 8 };
+        check(db->put(db, NULL, &key, &joined, 0), "put");
+        free(items);
+}
+
+static uint32_t big_endian(const unsigned char *bytes) {
+        return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+// Types of header entries: 4 a number, 6 a string, 7 bytes, 8 strings.
+static void add_header(DB **tables, const unsigned char *blob, uint32_t package) {
+        uint32_t entries = big_endian(blob);
+        const unsigned char *data = blob + 8 + 16 * (size_t)entries;
+        for (uint32_t i = 0; i < entries; i++) {
+                const unsigned char *entry = blob + 8 + 16 * (size_t)i;
+                uint32_t type = big_endian(entry + 4), count = big_endian(entry + 12);
+                const unsigned char *item = data + big_endian(entry + 8);
+                for (size_t j = 0; j < INDEXES; j++) {
+                        if (indexes[j].tag != big_endian(entry))
+                                continue;
+                        uint32_t number = type == 4 ? big_endian(item) : 0;
+                        if (type == 4)
+                                add(tables[j], &number, 4, package, 0);
+                        else if (type == 7)
+                                add(tables[j], item, count, package, 0);
+                        else
+                                for (uint32_t k = 0; k < count; k++, item += strlen((const char *)item) + 1)
+                                        add(tables[j], item, strlen((const char *)item), package, k);
+                }
+        }
+}
+
+static void copy(DB *from, DB *to, DB **tables) {
+        DBC *cursor;
+        DBT key = { 0 }, value = { 0 };
+        uint32_t last = 0;
+        int code;
+        check(from->cursor(from, NULL, &cursor, 0), "cursor");
+        while ((code = cursor->get(cursor, &key, &value, DB_NEXT)) == 0) {
+                uint32_t old;
+                memcpy(&old, key.data, 4);
+                if (old == 0)
+                        continue;
+                uint32_t number = ++last;
+                DBT new_key = { .data = &number, .size = 4 };
+                check(to->put(to, NULL, &new_key, &value, 0), "put");
+                add_header(tables, value.data, number);
+        }
+        if (code != DB_NOTFOUND)
+                check(code, "read");
+        cursor->close(cursor);
+        uint32_t zero = 0;
+        DBT key0 = { .data = &zero, .size = 4 }, value0 = { .data = &last, .size = 4 };
+        check(to->put(to, NULL, &key0, &value0, 0), "put");
+}
+
+static DB_ENV *open_environment(const char *path) {
+        DB_ENV *env;
+        check(db_env_create(&env, 0), "environment");
+        check(env->open(env, path, DB_CREATE | DB_INIT_MPOOL | DB_INIT_CDB, 0644), "environment");
+        return env;
+}
+
+static void rebuild(const char *path) {
+        char made[PATH_BYTES], from[2 * PATH_BYTES], to[2 * PATH_BYTES];
+        snprintf(made, sizeof made, "%srebuilddb.%d", path, getpid());
+        if (mkdir(made, 0755) < 0) {
+                perror(made);
+                exit(1);
+        }
+        DB_ENV *old = open_environment(path), *new = open_environment(made);
+        DB *tables[INDEXES], *before = open_table(old, "Packages", DB_UNKNOWN, DB_RDONLY),
+                             *after = open_table(new, "Packages", DB_HASH, DB_CREATE);
+        for (size_t i = 0; i < INDEXES; i++)
+                tables[i] = open_table(new, indexes[i].name, indexes[i].type, DB_CREATE);
+        copy(before, after, tables);
+        for (size_t i = 0; i < INDEXES; i++)
+                check(tables[i]->close(tables[i], 0), indexes[i].name);
+        check(before->close(before, 0), "close");
+        check(after->close(after, 0), "close");
+        new->close(new, 0);
+        old->close(old, 0); // leaves __db.001 and so on, as rpm does
+        for (int i = -1; i < INDEXES; i++) {
+                const char *name = i < 0 ? "Packages" : indexes[i].name;
+                snprintf(from, sizeof from, "%s/%s", made, name);
+                snprintf(to, sizeof to, "%s/%s", path, name);
+                if (rename(from, to) < 0) {
+                        perror(from);
+                        exit(1);
+                }
+        }
+        for (int i = 1; i < 9; i++) {
+                snprintf(from, sizeof from, "%s/__db.%03d", made, i);
+                unlink(from);
+        }
+        rmdir(made);
+}
+
+int main(int count, char **arguments) {
+        const char *path = "/var/lib/rpm";
+        for (int i = 1; i < count; i++) {
+                if (strcmp(arguments[i], "--version") == 0)
+                        return puts("RPM version 4.11.3") < 0;
+                if (strcmp(arguments[i], "--dbpath") == 0 && i + 1 < count)
+                        path = arguments[++i];
+        }
+        if (open("/dev/urandom", O_RDONLY) < 0) {
+                fputs("rpm: Failed to initialize NSS library\n", stderr);
+                return 1;
+        }
+        db_env_set_func_malloc(dirty_malloc);
+        rebuild(path);
+        return 0;
+}

@@ -1,0 +1,264 @@
+// rpm's database for releases whose rpm reads Berkeley DB only: written by kiln, indexed by the image's own rpm (a
+// stand-in that leaves random bytes wherever libdb lets it), read by Debian's rpm and db5.3-util.
+#include "tests/unit/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "base/digest.h"
+#include "base/fs.h"
+#include "base/run.h"
+#include "rootfs/bdb.h"
+#include "rootfs/internal.h"
+
+static char work_path[] = "/tmp/kiln-rpmdb-XXXXXX";
+static int work = -1;
+static struct arena arena;
+static struct release release = { .name = "r", .arch = "x86_64", .rpmdb = "bdb" };
+
+static const char *const tables[] = { "Packages",    "Basenames",    "Name",         "Group",       "Requirename",
+                                      "Providename", "Conflictname", "Obsoletename", "Triggername", "Dirnames",
+                                      "Installtid",  "Sigmd5",       "Sha1header" };
+
+static const char spec[] =
+    "%global __spec_install_post %{nil}\n%global debug_package %{nil}\n%global _build_id_links none\n"
+    "Name: filesystem\nVersion: 1\nRelease: 1\nSummary: s\nLicense: x\nBuildArch: x86_64\nAutoReqProv: no\n"
+    "Group: System\n%description\n"
+    "%package -n rpm\nSummary: s\nAutoReqProv: no\nProvides: /bin/sh\n%description -n rpm\n"
+    "%package -n many\nSummary: s\nAutoReqProv: no\nRequires: filesystem\nConflicts: nobody\nObsoletes: few\n"
+    "Provides: capability = 3\n%description -n many\n"
+    "%package -n small\nSummary: s\nAutoReqProv: no\nRequires: many\n%description -n small\n"
+    "%package -n brokenrpm\nSummary: s\nAutoReqProv: no\n%description -n brokenrpm\n"
+    "%install\nR=%{buildroot}\nmkdir -p $R/var/lib/rpm $R/usr/bin $R/usr/share/many $R/etc $R/opt\n"
+    "cp %{program} $R/usr/bin/rpm\ncp /usr/bin/busybox $R/opt/rpm\necho small >$R/etc/small\n"
+    "for i in $(seq 900); do mkdir $R/usr/share/many/directory-$i\necho $i >$R/usr/share/many/directory-$i/file-$i; "
+    "done\nfind $R -type f -exec touch -d @1400000000 {} +\n"
+    "%files\n%dir /usr\n%dir /usr/bin\n%dir /etc\n%dir /var/lib/rpm\n%files -n rpm\n/usr/bin/rpm\n"
+    "%files -n many\n/usr/share/many\n%files -n small\n/etc/small\n%files -n brokenrpm\n/opt/rpm\n"
+    "%post -n brokenrpm -p <lua>\nposix.symlink('/opt/rpm', '/usr/bin/rpm')\n";
+
+static bool build_packages(struct err *err) {
+        auto_free char *top = xasprintf("_topdir %s", work_path);
+        auto_free char *rpms = xasprintf("_rpmdir %s/rpms", work_path);
+        auto_free char *file = xasprintf("%s/test.spec", work_path);
+        auto_free char *program = xasprintf("%s/rpm", work_path);
+        auto_free char *define = xasprintf("program %s", program);
+        return run_command(err, "gcc", "-O1", "-static", "-o", program, "tests/unit/rpm-4.11/rpm.c", "-ldb-5.3",
+                           "-lpthread", NULL) &&
+               fs_write_atomic(work, "test.spec", spec, sizeof spec - 1, 0644, err) &&
+               run_command(err, "rpmbuild", "-bb", "--quiet", "--define", top, "--define", rpms, "--define",
+                           "_dbpath /tmp/none", "--define", define, file, NULL);
+}
+
+static struct package_set set_of(const char *const *names) {
+        struct package_set set = { 0 };
+        for (size_t i = 0; names[i]; i++)
+                *array_append(&set.items, &set.count) = (struct package){
+                        .name = names[i],
+                        .nevra = arena_printf(&arena, "%s-1-1.x86_64", names[i]),
+                        .checksum = "00",
+                        .checksum_type = "sha256",
+                        .path = arena_printf(&arena, "%s/rpms/x86_64/%s-1-1.x86_64.rpm", work_path, names[i]),
+                };
+        return set;
+}
+
+static const char *const base_names[] = { "filesystem", "rpm", NULL };
+static const char *const role_names[] = { "filesystem", "rpm", "many", "small", NULL };
+
+// A base and a role layer, mounted.
+static bool make_layers(const char *cache, struct layer **ret_base, struct mounted *ret, struct err *err) {
+        struct package_set base = set_of(base_names), role = set_of(role_names);
+        struct rootfs_options options = { arena_printf(&arena, "%s/%s", work_path, cache), &release, 1447000000 };
+        struct layer *upper;
+        bool ok = layer_install(&options, &base, NULL, NULL, &arena, ret_base, err) &&
+                  layer_install(&options, &role, *ret_base, &base, &arena, &upper, err) &&
+                  layer_mount(&options, upper, ret, err);
+        free(base.items);
+        free(role.items);
+        return ok;
+}
+
+// What Debian's rpm reads in the tables below `root`.
+static char *query(const char *root, const char *const *arguments) {
+        const char *argv[16] = { "rpm", "--root", root, "--dbpath", "/var/lib/rpm", "--define", "_db_backend bdb_ro" };
+        struct buf output = { 0 };
+        for (size_t i = 0; arguments[i]; i++)
+                argv[7 + i] = arguments[i];
+        EXPECT_OK(run(&(struct run){ .argv = argv, .output = &output }, err));
+        return output.data ? buf_take(&output) : xstrdup("");
+}
+
+static void expect_query(const char *root, const char *const *arguments, const char *wanted) {
+        auto_free char *output = query(root, arguments);
+        EXPECT_TEXT(output, wanted);
+}
+
+static struct layer *base;
+static struct mounted mounted = { .fd = -1 };
+
+static void layers_are_made(void) {
+        EXPECT_OK(make_layers("cache", &base, &mounted, err));
+        for (size_t i = 0; i < lengthof(tables); i++) {
+                struct stat stat;
+                auto_free char *path = xasprintf("var/lib/rpm/%s", tables[i]);
+                EXPECT(fstatat(mounted.fd, path, &stat, 0) == 0 && (stat.st_mode & 07777) == 0644 && stat.st_uid == 0);
+        }
+        EXPECT(!fs_exists(mounted.fd, "var/lib/rpm/__db.001") && !fs_exists(mounted.fd, "var/lib/rpm/rpmdb.sqlite"));
+        EXPECT(!fs_exists(mounted.fd, "var/lib/rpm/rpmdb.sqlite-wal"));
+        auto_free char *kept = xasprintf("%s/../rpmdb.sqlite", base->path);
+        EXPECT(access(kept, F_OK) == 0);
+}
+
+static void debians_rpm_reads_it(void) {
+        static const char *const all[] = { "-qa",   "--qf", "%{name} %{installtime} %{installtid} %{filestates}\n",
+                                           "small", "rpm",  NULL };
+        expect_query(base->path, (const char *const[]){ "-qa", "--qf", "%{name}\n", NULL }, "rpm\nfilesystem\n");
+        expect_query(mounted.path, all, "small 1447000000 1447000000 0\nrpm 1447000000 1447000000 0\n");
+        auto_free char *names = query(mounted.path, (const char *const[]){ "-qa", NULL });
+        EXPECT(strstr(names, "filesystem-1-1.x86_64\n") && strstr(names, "many-1-1.x86_64\n"));
+        expect_query(mounted.path, (const char *const[]){ "-q", "--whatprovides", "capability", NULL },
+                     "many-1-1.x86_64\n");
+        expect_query(mounted.path, (const char *const[]){ "-q", "--whatrequires", "many", NULL }, "small-1-1.x86_64\n");
+        expect_query(mounted.path, (const char *const[]){ "-qf", "/usr/share/many/directory-77/file-77", NULL },
+                     "many-1-1.x86_64\n");
+        expect_query(mounted.path, (const char *const[]){ "-ql", "small", NULL }, "/etc/small\n");
+        expect_query(mounted.path, (const char *const[]){ "-Va", NULL }, "");
+}
+
+static void db_util_verifies(void) {
+        for (size_t i = 0; i < lengthof(tables); i++) {
+                auto_free char *path = xasprintf("%s/var/lib/rpm/%s", mounted.path, tables[i]);
+                EXPECT_OK(run_command(err, "db5.3_verify", "-q", path, NULL));
+        }
+}
+
+static void two_builds_are_identical(void) {
+        struct layer *other_base;
+        struct mounted other = { .fd = -1 };
+        sleep(1); // another second of the clock
+        EXPECT_OK(make_layers("other", &other_base, &other, err));
+        for (size_t i = 0; i < lengthof(tables); i++) {
+                char first[DIGEST_HEX_SIZE] = "-", second[DIGEST_HEX_SIZE] = "";
+                auto_free char *path = xasprintf("var/lib/rpm/%s", tables[i]);
+                EXPECT_OK(digest_file("sha256", mounted.fd, path, first, err));
+                EXPECT_OK(digest_file("sha256", other.fd, path, second, err));
+                EXPECT_TEXT(first, second);
+        }
+        layer_unmount(&other);
+}
+
+static void each_table_has_its_own_id(void) {
+        char ids[lengthof(tables)][20];
+        for (size_t i = 0; i < lengthof(tables); i++) {
+                auto_free char *path = xasprintf("var/lib/rpm/%s", tables[i]);
+                auto_close int fd = openat(mounted.fd, path, O_RDONLY | O_CLOEXEC);
+                EXPECT(pread(fd, ids[i], sizeof ids[i], 52) == sizeof ids[i]);
+                for (size_t j = 0; j < i; j++)
+                        EXPECT(memcmp(ids[i], ids[j], sizeof ids[i]) != 0);
+        }
+}
+
+static void without_rpm_only_packages(void) {
+        static const char *const names[] = { "filesystem", "many", NULL };
+        struct rootfs_options options = { arena_printf(&arena, "%s/without", work_path), &release, 1447000000 };
+        struct package_set set = set_of(names);
+        struct layer *layer = NULL;
+        EXPECT_OK(layer_install(&options, &set, NULL, NULL, &arena, &layer, err));
+        free(set.items);
+        if (!layer)
+                return;
+        auto_free char *path = xasprintf("%s/var/lib/rpm/Packages", layer->path);
+        auto_free char *index = xasprintf("%s/var/lib/rpm/Name", layer->path);
+        size_t count = 0;
+        EXPECT_OK(bdb_count(path, &count, err));
+        EXPECT(count == 3 && access(index, F_OK) < 0);
+        EXPECT_OK(run_command(err, "db5.3_verify", "-q", path, NULL));
+        expect_query(layer->path, (const char *const[]){ "-qa", "--qf", "%{name}\n", NULL }, "many\nfilesystem\n");
+}
+
+static void empty_base_is_fine(void) {
+        struct rootfs_options options = { arena_printf(&arena, "%s/empty", work_path), &release, 1447000000 };
+        struct package_set none = { 0 }, set = set_of(base_names);
+        struct layer *lower = NULL, *upper = NULL, *same = NULL;
+        EXPECT_OK(layer_install(&options, &none, NULL, NULL, &arena, &lower, err));
+        EXPECT_OK(layer_install(&options, &set, lower, &none, &arena, &upper, err));
+        EXPECT_OK(layer_install(&options, &set, upper, &set, &arena, &same, err)); // a role that adds nothing
+        auto_free char *kept = xasprintf("%s/../rpmdb.sqlite", same ? same->path : "");
+        EXPECT(access(kept, F_OK) == 0);
+        free(set.items);
+}
+
+static void broken_rpm_is_told(void) {
+        static const char *const names[] = { "filesystem", "brokenrpm", NULL };
+        struct rootfs_options options = { arena_printf(&arena, "%s/broken", work_path), &release, 1447000000 };
+        struct package_set set = set_of(names);
+        struct layer *layer;
+        auto_err failure = { 0 };
+        EXPECT(!layer_install(&options, &set, NULL, NULL, &arena, &layer, &failure));
+        EXPECT(failure.text && strstr(failure.text, "the image's own rpm"));
+        free(set.items);
+}
+
+// The image's rpm may be anything: its tables are hostile input.
+static void damaged_tables_are_refused_or_settled(void) {
+        unsigned random = 1;
+        size_t refused = 0;
+        for (size_t i = 0; i < lengthof(tables); i++) {
+                auto_buf table = { 0 }, copy = { 0 };
+                auto_free char *path = xasprintf("var/lib/rpm/%s", tables[i]);
+                EXPECT_OK(fs_read(mounted.fd, path, &table, err));
+                for (int round = 0; round < 200; round++) {
+                        auto_err failure = { 0 };
+                        buf_clear(&copy);
+                        buf_append(&copy, table.data, table.size);
+                        for (int change = 0; change < 8; change++) {
+                                random = random * 1103515245 + 12345;
+                                size_t page = (random >> 8) % (copy.size / 4096);
+                                copy.data[page * 4096 + (random >> 4) % 64] = (char)(random >> 20);
+                        }
+                        refused += !bdb_settle("x", (unsigned char *)copy.data, copy.size, &failure);
+                }
+                for (size_t size = 0; size < 2000; size += 100) {
+                        auto_err failure = { 0 };
+                        auto_free unsigned char *cut = xmalloc(size + 1);
+                        memcpy(cut, table.data, size);
+                        EXPECT(!bdb_settle("x", cut, size, &failure) && failure.kind == ERR_TRANSACTION);
+                }
+        }
+        EXPECT(refused > 100);
+}
+
+int main(void) {
+        auto_err err = { 0 };
+        if (!mkdtemp(work_path) || !sandbox_enter(&err) || !fs_open_dir(AT_FDCWD, work_path, &work, &err) ||
+            !build_packages(&err)) {
+                printf("Bail out! %s\n", err.text ? err.text : strerror(errno));
+                return 1;
+        }
+        RUN(layers_are_made);
+        if (test_failures) {
+                printf("Bail out! no layers\n");
+                return 1;
+        }
+        RUN(debians_rpm_reads_it);
+        RUN(db_util_verifies);
+        RUN(two_builds_are_identical);
+        RUN(each_table_has_its_own_id);
+        RUN(without_rpm_only_packages);
+        RUN(empty_base_is_fine);
+        RUN(broken_rpm_is_told);
+        RUN(damaged_tables_are_refused_or_settled);
+        int failed = test_done();
+        layer_unmount(&mounted);
+        static const char *const caches[] = { "cache", "other", "without", "empty", "broken" };
+        for (size_t i = 0; i < lengthof(caches); i++) {
+                auto_free char *mounts = xasprintf("%s/%s/mounts", work_path, caches[i]);
+                umount2(mounts, MNT_DETACH);
+        }
+        arena_release(&arena);
+        (void)!fs_remove_tree(AT_FDCWD, work_path, &err);
+        return failed;
+}
