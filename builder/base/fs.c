@@ -10,6 +10,8 @@
 
 #include "base/mem.h"
 
+enum { OPEN_ATTEMPTS_MAX = 128 };
+
 bool fs_open(int dir, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err) {
         int fd = openat(dir, path, flags | O_CLOEXEC, mode);
         if (fd < 0)
@@ -28,7 +30,13 @@ bool fs_open_in_root(int root, const char *path, int flags, mode_t mode, int *re
                 .mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
                 .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
         };
-        int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+        // EAGAIN: something was renamed or mounted somewhere while ".." was looked at; see openat2(2).
+        int fd = -1;
+        for (int attempt = 0; attempt < OPEN_ATTEMPTS_MAX && fd < 0; attempt++) {
+                fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+                if (fd < 0 && errno != EAGAIN)
+                        break;
+        }
         if (fd < 0)
                 return fail(err, ERR_SYSTEM, errno, "open %s in the root", path);
         *ret_fd = fd;
