@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -51,6 +52,10 @@ bool publication_stage(struct publication *publication, const char *build_id, st
 
 bool publication_set_current(struct publication *publication, const char *build_id, struct err *err) {
         static const char name[] = STAGING_PREFIX "current";
+        char now[NAME_MAX + 1];
+        ssize_t length = readlinkat(publication->dir, "current", now, sizeof now);
+        if (length >= 0 && (size_t)length == strlen(build_id) && memcmp(now, build_id, (size_t)length) == 0)
+                return true;
         unlinkat(publication->dir, name, 0);
         if (symlinkat(build_id, publication->dir, name) < 0 ||
             renameat(publication->dir, name, publication->dir, "current") < 0)
