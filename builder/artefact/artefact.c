@@ -89,6 +89,8 @@ static bool write_one(struct artefact_build *build, const struct artefact_kind *
         progress_begin(&progress, step, "bytes", 0);
         bool ok = kind->write(build, role, err);
         progress_end(&progress);
+        if (!ok && err->kind == ERR_DISK_FULL)
+                (void)hint(err, "make room on the disks of the cache, %s, and of the output directory", build->cache);
         return ok || wrap(err, "artefact %s of %s", kind->name, name);
 }
 

@@ -38,7 +38,7 @@ bool fail(struct err *err, enum err_kind kind, int number, const char *format, .
         err->kind = number == ENOSPC || number == EDQUOT ? ERR_DISK_FULL : kind;
         err->number = number;
         replace(&err->text, text);
-        replace(&err->hint, NULL);
+        replace(&err->hint, err->kind == ERR_DISK_FULL ? xstrdup("make room on that disk, and run it again") : NULL);
         return false;
 }
 

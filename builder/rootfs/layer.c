@@ -197,6 +197,8 @@ static bool make_layer(const struct rootfs_options *options, int layers, const c
         if (ok && renameat(layers, temporary, layers, name) < 0)
                 ok = fail(err, ERR_SYSTEM, errno, "publish layer %s", name);
         auto_err ignored = { 0 };
+        if (!ok && err->kind == ERR_DISK_FULL)
+                (void)hint(err, "make room on the disk of the cache, %s, or name another with --cache", options->cache);
         if (!ok)
                 (void)!fs_remove_tree(layers, temporary, &ignored); // the first error is the one to tell
         return ok;
