@@ -15,17 +15,18 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "build_id.h"
+#include "cache.h"
 #include "locations.h"
 #include "packages/packages.h"
 #include "publish.h"
 #include "rootfs/rootfs.h"
+#include "selection.h"
 
 // One role on its way through the phases.
 struct role_build {
         const struct role *role;
         struct arena arena; // a role's own: roles are worked on by several threads
-        struct strings requests;
-        bool over_base; // the base layer's packages are all among this role's
+        bool over_base;     // the base layer's packages are all among this role's
         struct layer *layer;
         struct mounted root;
         int config;
@@ -38,15 +39,14 @@ struct build {
         struct locations locations;
         struct rootfs_options rootfs;
         struct packages *packages;
-        struct package_set base_set;
+        struct selection selection;
         struct role_build *roles;
         const struct role **role_pointers;
-        struct package_set *sets; // one a role
         size_t role_count;
         struct layer *base;
-        struct package_set bootloader_set;
         int bootloader;
         struct publication publication;
+        struct cache_use use;
         char id[BUILD_ID_SIZE];
         char *work; // holds the configuration layers, below the publication's directory
 };
@@ -64,22 +64,9 @@ static bool read_epoch(int64_t *ret, struct err *err) {
         return true;
 }
 
-static bool strings_have(const struct strings *list, const char *text) {
-        for (size_t i = 0; i < list->count; i++)
-                if (!strcmp(list->items[i], text))
-                        return true;
-        return false;
-}
-
-static void strings_add(struct strings *list, const char *text) {
-        if (!strings_have(list, text))
-                *array_append(&list->items, &list->count) = text;
-}
-
 static void choose_roles(struct build *build) {
         const struct cluster *cluster = build->cluster;
         build->roles = xcalloc(cluster->role_count, sizeof *build->roles);
-        build->sets = xcalloc(cluster->role_count, sizeof *build->sets);
         build->role_pointers = xcalloc(cluster->role_count, sizeof *build->role_pointers);
         for (size_t i = 0; i < cluster->role_count; i++) {
                 const struct role *role = &cluster->roles[i];
@@ -88,113 +75,43 @@ static void choose_roles(struct build *build) {
                 struct role_build *chosen = &build->roles[build->role_count];
                 *chosen = (struct role_build){ .role = role, .config = -1, .root.fd = -1 };
                 build->role_pointers[build->role_count++] = role;
-                for (size_t j = 0; j < role->packages.count; j++)
-                        strings_add(&chosen->requests, role->packages.items[j]);
-                strings_add(&chosen->requests, cluster->release.kernel_package);
         }
-}
-
-// What every role of the cluster asks for, whichever of them are built now, so that the base layer stays the same.
-static void common_requests(const struct build *build, struct strings *ret) {
-        const struct cluster *cluster = build->cluster;
-        const struct role *first = &cluster->roles[0];
-        for (size_t i = 0; i < first->packages.count; i++) {
-                bool common = true;
-                for (size_t j = 1; j < cluster->role_count; j++)
-                        common = common && strings_have(&cluster->roles[j].packages, first->packages.items[i]);
-                if (common)
-                        strings_add(ret, first->packages.items[i]);
-        }
-        strings_add(ret, cluster->release.kernel_package);
-}
-
-static bool set_has(const struct package_set *set, const char *nevra) {
-        for (size_t i = 0; i < set->count; i++)
-                if (!strcmp(set->items[i].nevra, nevra))
-                        return true;
-        return false;
-}
-
-static bool set_holds(const struct package_set *set, const struct package_set *part) {
-        for (size_t i = 0; i < part->count; i++)
-                if (!set_has(set, part->items[i].nevra))
-                        return false;
-        return true;
-}
-
-// Boot loader packages are taken for their files: what they require is of no use here.
-static bool solve_bootloader(struct build *build, struct err *err) {
-        const struct strings *wanted = &build->cluster->release.bootloader.packages;
-        if (!wanted->count)
-                return true;
-        struct package_set all;
-        if (!packages_solve(build->packages, wanted->items, wanted->count, &all, err))
-                return wrap(err, "boot loader packages of release %s", build->cluster->release.name);
-        struct package_set *set = &build->bootloader_set;
-        for (size_t i = 0; i < all.count; i++)
-                if (strings_have(wanted, all.items[i].name))
-                        *array_append(&set->items, &set->count) = all.items[i];
-        return true;
-}
-
-// "FILE:LINE:COLUMN" of the first role that asks for a package.
-static char *place_of_request(const void *context, const char *request) {
-        const struct cluster *cluster = context;
-        for (size_t i = 0; i < cluster->role_count; i++) {
-                const struct place *place = role_place(&cluster->roles[i], request);
-                if (place && place->file)
-                        return xasprintf("%s:%d:%d", place->file, place->line, place->column);
-        }
-        return cluster->release.path ? xstrdup(cluster->release.path) : NULL;
-}
-
-// A request that nothing answers has its place already; what cannot be installed together needs to say where.
-static bool wrap_solve(struct err *err, const char *what, const char *name) {
-        return err->kind == ERR_SOLVE ? wrap(err, "%s%s", what, name) : false;
 }
 
 static bool solve(struct build *build, struct err *err) {
+        const struct build_options *wanted = build->options;
         struct packages_options options = {
-                .cache = build->options->cache,
-                .offline = build->options->offline,
-                .replace = build->options->repositories,
-                .place_of = place_of_request,
+                .cache = wanted->cache,
+                .offline = wanted->offline,
+                .replace = wanted->repositories,
+                .place_of = selection_place_of,
                 .place_context = build->cluster,
+                .allow_downgrade = wanted->allow_downgrade,
+                .pinned = wanted->lock != NULL,
         };
         if (!packages_open(&build->cluster->release, &options, &build->packages, err))
                 return false;
-        struct strings common = { 0 };
-        common_requests(build, &common);
-        bool ok = packages_solve(build->packages, common.items, common.count, &build->base_set, err) ||
-                  wrap_solve(err, "packages that all roles share", "");
-        free(common.items);
-        for (size_t i = 0; ok && i < build->role_count; i++) {
-                struct role_build *role = &build->roles[i];
-                ok =
-                    packages_solve(build->packages, role->requests.items, role->requests.count, &build->sets[i], err) ||
-                    wrap_solve(err, "packages of role ", role->role->name);
-                role->over_base = ok && set_holds(&build->sets[i], &build->base_set);
-        }
-        return ok && solve_bootloader(build, err);
+        struct selection *selection = &build->selection;
+        bool ok = wanted->lock ? selection_obey(build->packages, build->cluster, build->role_pointers,
+                                                build->role_count, wanted->lock, selection, err)
+                               : selection_solve(build->packages, build->cluster, build->role_pointers,
+                                                 build->role_count, selection, err);
+        for (size_t i = 0; ok && i < build->role_count; i++)
+                build->roles[i].over_base = package_set_holds(&selection->roles[i], &selection->base);
+        return ok;
 }
 
 static bool fetch(struct build *build, struct err *err) {
         // One set with everything, so that all downloads share the connections and one progress line.
-        struct package_set all = { 0 };
-        const struct package_set *parts[] = { &build->base_set, &build->bootloader_set };
-        for (size_t i = 0; i < lengthof(parts) + build->role_count; i++) {
-                const struct package_set *part = i < lengthof(parts) ? parts[i] : &build->sets[i - lengthof(parts)];
-                for (size_t j = 0; j < part->count; j++)
-                        if (!set_has(&all, part->items[j].nevra))
-                                *array_append(&all.items, &all.count) = part->items[j];
-        }
+        struct package_set all;
+        selection_all(&build->selection, &all);
         bool ok = packages_fetch(build->packages, &all, err);
         free(all.items);
         // The cache holds everything now: each set only learns its paths.
-        ok = ok && packages_fetch(build->packages, &build->base_set, err) &&
-             packages_fetch(build->packages, &build->bootloader_set, err);
+        ok = ok && packages_fetch(build->packages, &build->selection.base, err) &&
+             packages_fetch(build->packages, &build->selection.bootloader, err);
         for (size_t i = 0; ok && i < build->role_count; i++)
-                ok = packages_fetch(build->packages, &build->sets[i], err);
+                ok = packages_fetch(build->packages, &build->selection.roles[i], err);
         return ok;
 }
 
@@ -202,8 +119,8 @@ static bool install_role(size_t index, void *context, struct err *err) {
         struct build *build = context;
         struct role_build *role = &build->roles[index];
         const struct layer *parent = role->over_base ? build->base : NULL;
-        return layer_install(&build->rootfs, &build->sets[index], parent, parent ? &build->base_set : NULL,
-                             &role->arena, &role->layer, err) ||
+        return layer_install(&build->rootfs, &build->selection.roles[index], parent,
+                             parent ? &build->selection.base : NULL, &role->arena, &role->layer, err) ||
                wrap(err, "installing role %s", role->role->name);
 }
 
@@ -211,7 +128,8 @@ static bool install(struct build *build, struct err *err) {
         bool shared = false;
         for (size_t i = 0; i < build->role_count; i++)
                 shared = shared || build->roles[i].over_base;
-        if (shared && !layer_install(&build->rootfs, &build->base_set, NULL, NULL, &build->arena, &build->base, err))
+        if (shared &&
+            !layer_install(&build->rootfs, &build->selection.base, NULL, NULL, &build->arena, &build->base, err))
                 return wrap(err, "installing the base layer");
         return parallel_for(build->role_count, build->options->jobs, install_role, build, err);
 }
@@ -242,8 +160,8 @@ static bool unpack_into(struct build *build, const char *path, struct err *err) 
         if (!fs_make_temporary_dir(AT_FDCWD, path, &temporary, err))
                 return false;
         bool ok = fs_open_dir(AT_FDCWD, temporary, &dir, err);
-        for (size_t i = 0; ok && i < build->bootloader_set.count; i++)
-                ok = interrupt_check(err) && package_extract(&build->bootloader_set.items[i], dir, err);
+        for (size_t i = 0; ok && i < build->selection.bootloader.count; i++)
+                ok = interrupt_check(err) && package_extract(&build->selection.bootloader.items[i], dir, err);
         if (ok && rename(temporary, path) < 0)
                 ok = fail(err, ERR_SYSTEM, errno, "rename %s", temporary);
         auto_err ignored = { 0 };
@@ -255,7 +173,7 @@ static bool unpack_into(struct build *build, const char *path, struct err *err) 
 // Unpacked once for a set of packages and kept: <cache>/bootloader/<digest>/.
 static bool unpack_bootloader(struct build *build, struct err *err) {
         char hex[65];
-        package_set_digest(&build->bootloader_set, hex);
+        package_set_digest(&build->selection.bootloader, hex);
         const char *path = arena_printf(&build->arena, "%s/bootloader/%s", build->options->cache, hex);
         const char *lock_path = arena_printf(&build->arena, "%s.lock", path);
         auto_close int lock = -1;
@@ -314,6 +232,34 @@ static const char *root_key(struct build *build, const struct layer *layer) {
         return arena_strdup(&build->arena, hex);
 }
 
+static void note_layer(struct build *build, const struct layer *layer) {
+        const char *end = strrchr(layer->path, '/'); // <cache>/layers/NAME/root
+        const char *begin = end;
+        while (begin > layer->path && begin[-1] != '/')
+                begin--;
+        cache_use_note(&build->use, "layers", "%.*s", (int)(end - begin), begin);
+}
+
+// What of the cache this build stands on: --prune keeps it.
+static void note_uses(struct build *build, const struct artefact_build *artefacts) {
+        struct package_set all;
+        selection_all(&build->selection, &all);
+        for (size_t i = 0; i < all.count; i++)
+                cache_use_note(&build->use, "packages", "%s.rpm", all.items[i].checksum);
+        free(all.items);
+        char hex[65];
+        package_set_digest(&build->selection.bootloader, hex);
+        cache_use_note(&build->use, "bootloader", "%s", hex);
+        if (build->base)
+                note_layer(build, build->base);
+        for (size_t i = 0; i < build->role_count; i++) {
+                const struct artefact_role *role = &artefacts->roles[i];
+                note_layer(build, build->roles[i].layer);
+                cache_use_note(&build->use, "squashfs", "%s", role->root_key);
+                cache_use_note(&build->use, "initrd", "%s", role->initrd_key);
+        }
+}
+
 static bool write_artefacts(struct build *build, struct artefact_build *artefacts, struct err *err) {
         if (!publication_stage(&build->publication, build->id, err))
                 return false;
@@ -325,7 +271,7 @@ static bool write_artefacts(struct build *build, struct artefact_build *artefact
                 struct artefact_role *artefact = &artefacts->roles[i];
                 *artefact = (struct artefact_role){
                         .role = role->role,
-                        .packages = &build->sets[i],
+                        .packages = &build->selection.roles[i],
                         .root = role->root.fd,
                         .config = role->config,
                         .bootloader = build->bootloader,
@@ -338,6 +284,8 @@ static bool write_artefacts(struct build *build, struct artefact_build *artefact
                         return false;
         }
         bool ok = artefacts_write(artefacts, build->options->only, err);
+        if (ok)
+                note_uses(build, artefacts);
         for (size_t i = 0; i < build->role_count; i++)
                 close_cleanup(&artefacts->roles[i].out);
         return ok;
@@ -347,7 +295,7 @@ static bool identify(struct build *build, struct err *err) {
         struct build_facts facts = {
                 .cluster = build->cluster,
                 .locations = &build->locations,
-                .sets = build->sets,
+                .sets = build->selection.roles,
                 .roles = build->role_pointers,
                 .role_count = build->role_count,
                 .only = build->options->only,
@@ -363,6 +311,10 @@ static bool make_and_publish(struct build *build, struct artefact_build *artefac
                publication_finish(&build->publication, build->id, err);
 }
 
+static bool record_use(struct build *build, struct err *err) {
+        return cache_use_record(&build->use, "build", err, "%s-%s", build->cluster->name, build->id);
+}
+
 static void release_build(struct build *build) {
         auto_err err = { 0 };
         for (size_t i = 0; i < build->role_count; i++) {
@@ -371,16 +323,15 @@ static void release_build(struct build *build) {
                 if (role->root.fd >= 0)
                         layer_unmount(&role->root);
                 arena_release(&role->arena);
-                free(role->requests.items);
         }
         if (build->work && !fs_remove_tree(build->publication.dir, build->work, &err))
                 warning("%s stays behind: %s", build->work, err.text);
         publication_close(&build->publication);
         close_cleanup(&build->bootloader);
         packages_close(build->packages);
-        free(build->bootloader_set.items);
+        selection_release(&build->selection);
+        cache_use_end(&build->use);
         free(build->roles);
-        free(build->sets);
         free(build->role_pointers);
         arena_release(&build->arena);
 }
@@ -412,8 +363,8 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 return false;
         *ret_new = !publication_has(&build->publication, build->id);
         if (!*ret_new)
-                return publication_set_current(&build->publication, build->id, err);
-        return make_and_publish(build, &artefacts, err);
+                return publication_set_current(&build->publication, build->id, err) && record_use(build, err);
+        return make_and_publish(build, &artefacts, err) && record_use(build, err);
 }
 
 bool build_cluster(struct cluster *cluster, const struct build_options *options, char **ret_path, bool *ret_new,

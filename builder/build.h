@@ -3,6 +3,7 @@
 #define KILN_BUILD_H
 
 #include "base/err.h"
+#include "lock_file.h"
 #include "profile/profile.h"
 
 struct build_options {
@@ -10,7 +11,8 @@ struct build_options {
         const char *http_base;           // or NULL
         const char *const *repositories; // NULL-terminated NAME=URL
         const struct strings *only;      // kinds of artefacts; empty: all
-        bool offline;
+        const struct lock_file *lock;    // the packages to take; NULL: what the solver chooses
+        bool offline, allow_downgrade;
         unsigned jobs;
 };
 

@@ -17,6 +17,11 @@
 static const struct verb verbs[] = {
         { "build", "CLUSTER.yaml", "Bake the images of every role of a cluster and publish them.", 'b', 1, 1,
           verb_build },
+        { "lock", "CLUSTER.yaml [PACKAGE...]", "Write down the very packages of every role, for builds to obey.", 'l',
+          1, 1000, verb_lock },
+        { "fetch", "CLUSTER.yaml", "Download all that a build needs, so that it works --offline.", 'f', 1, 1,
+          verb_fetch },
+        { "cache", "", "Say what the cache holds, or remove what is no longer needed.", 'k', 0, 0, verb_cache },
         { "check", "CLUSTER.yaml", "Check a cluster's profiles and say what it is; nothing is fetched or written.", 'c',
           1, 1, verb_check },
         { "resolve", "PACKAGE|@GROUP...", "Print what a request installs, one NEVRA a line.", 'r', 1, 1000,

@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +9,10 @@
 #include "base/mem.h"
 #include "base/mistake.h"
 
-enum kind { FLAG, TEXT, LIST };
+enum kind { FLAG, TEXT, LIST, NUMBER };
+enum { NUMBER_MAX = 1000000 };
 
-// b build, c check, r resolve, o boot, s schema
+// b build, l lock, f fetch, k cache, c check, r resolve, o boot, s schema
 static const struct option {
         const char *name, *verbs, *value, *help;
         enum kind kind;
@@ -18,15 +20,23 @@ static const struct option {
 } table[] = {
 #define O(name, verbs, value, kind, member, help)                                                                      \
         { name, verbs, value, help, kind, offsetof(struct options, member) }
-        O("release", "bcro", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
-        O("set", "bco", "KEY=VALUE", LIST, set,
+        O("release", "blfcro", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
+        O("set", "blfco", "KEY=VALUE", LIST, set,
           "override a value of the cluster file, as in variables.registry=host:5000"),
         O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
         O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
         O("out", "bo", "DIR", TEXT, out, "where builds are published (default: out)"),
-        O("cache", "bcr", "DIR", TEXT, cache, "packages, layers and packed roots (default: $XDG_CACHE_HOME/kiln)"),
-        O("repo", "br", "NAME=URL", LIST, repositories, "take a repository from another place, such as a local mirror"),
-        O("offline", "br", NULL, FLAG, offline, "never use the network; fail if something is not in the cache"),
+        O("cache", "blfkcr", "DIR", TEXT, cache, "packages, layers and packed roots (default: $XDG_CACHE_HOME/kiln)"),
+        O("repo", "blfr", "NAME=URL", LIST, repositories,
+          "take a repository from another place, such as a local mirror"),
+        O("offline", "blfr", NULL, FLAG, offline, "never use the network; fail if something is not in the cache"),
+        O("lock", "blf", "FILE", TEXT, lock, "the lock file (default: CLUSTER.RELEASE.lock beside the cluster file)"),
+        O("update", "l", NULL, FLAG, update, "lock what is newest now: the PACKAGEs, or all if none is given"),
+        O("export", "f", "DIR", TEXT, export, "write the packages as a yum repository, for a site without a network"),
+        O("allow-downgrade", "blfr", NULL, FLAG, allow_downgrade,
+          "accept a repository that is older than it was when last seen"),
+        O("prune", "k", NULL, FLAG, prune, "remove what the newest builds and fetches do not need"),
+        O("keep", "k", "N", NUMBER, keep, "how many builds and fetches --prune keeps (default: 3)"),
         O("http-base", "b", "URL", TEXT, http_base, "URL that will serve the output directory, for kickstart and iPXE"),
         O("artefacts", "o", "DIR", TEXT, artefacts, "a published build (default: OUT/CLUSTER/current)"),
         O("medium", "o", "KIND", TEXT, medium, "pxe, iso or usb (default: pxe)"),
@@ -38,10 +48,10 @@ static const struct option {
         O("accel", "o", "KIND", TEXT, accelerator, "auto, tcg or kvm (default: auto)"),
         O("entry", "o", "NAME", TEXT, entry, "boot this PXE entry instead of asking by MAC: node/NAME or role/NAME"),
         O("forward", "o", "PORT:PORT", LIST, forwards, "forward a port of 127.0.0.1 to the machine's (network user)"),
-        O("json", "bcro", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
-        O("verbose", "bcro", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
-        O("quiet", "bcro", NULL, FLAG, quiet, "warnings and errors only"),
-        O("help", "bcros", NULL, FLAG, help, "this text"),
+        O("json", "blfkcro", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
+        O("verbose", "blfkcro", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
+        O("quiet", "blfkcro", NULL, FLAG, quiet, "warnings and errors only"),
+        O("help", "blfkcros", NULL, FLAG, help, "this text"),
 #undef O
 };
 
@@ -81,6 +91,16 @@ static bool unknown(const struct verb *verb, const char *name, struct err *err) 
                             : hint(err, "kiln %s --help lists them", verb->name);
 }
 
+static bool parse_number(const struct option *option, const char *value, struct number *ret, struct err *err) {
+        char *end = NULL;
+        errno = 0;
+        unsigned long number = strtoul(value, &end, 10);
+        if (*value < '0' || *value > '9' || *end || errno || number > NUMBER_MAX)
+                return fail(err, ERR_USAGE, 0, "--%s %s: a number is needed", option->name, value);
+        *ret = (struct number){ true, (unsigned)number };
+        return true;
+}
+
 static bool parse_option(const struct verb *verb, char ***next, struct options *options, struct err *err) {
         const char *name = **next + 2;
         size_t length = strcspn(name, "=");
@@ -97,6 +117,8 @@ static bool parse_option(const struct verb *verb, char ***next, struct options *
         }
         if (!value && !(value = *++*next))
                 return fail(err, ERR_USAGE, 0, "--%s needs a value: %s", option->name, option->value);
+        if (option->kind == NUMBER)
+                return parse_number(option, value, member, err);
         if (option->kind == TEXT)
                 *(const char **)member = value;
         else

@@ -9,12 +9,20 @@
 #include "base/progress.h"
 #include "profile/profile.h"
 
+struct number {
+        bool given;
+        unsigned value;
+};
+
 struct options {
         const char **arguments; // what is left beside the options
         size_t argument_count;
         const char *release, *out, *cache, *http_base;
         struct strings set, roles, only, repositories;
         bool offline, json, verbose, quiet, help;
+        const char *lock, *export;
+        bool update, allow_downgrade, prune;
+        struct number keep;
         // kiln boot
         const char *artefacts, *medium, *firmware, *network, *serial, *mac, *memory, *accelerator, *entry;
         struct strings forwards;

@@ -1,5 +1,6 @@
 #include "verbs.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,21 +12,33 @@
 #include "locations.h"
 #include "packages/packages.h"
 
-static bool load_cluster(const struct options *options, struct cluster **ret, struct err *err) {
+bool verbs_load_cluster(const struct options *options, struct cluster **ret, struct err *err) {
         struct profile_options profile = { .release = options->release, .set = options->set, .roles = options->roles };
         return cluster_load(options->arguments[0], &profile, ret, err);
 }
 
-// --repo values as the NULL-terminated list that packages_open() takes.
-static const char *const *repository_list(struct arena *arena, const struct options *options) {
+const char *const *verbs_repositories(struct arena *arena, const struct options *options) {
         const char **list = arena_alloc(arena, (options->repositories.count + 1) * sizeof *list);
         for (size_t i = 0; i < options->repositories.count; i++)
                 list[i] = options->repositories.items[i];
         return list;
 }
 
-static const char *cache_of(struct arena *arena, const struct options *options) {
+const char *verbs_cache_dir(struct arena *arena, const struct options *options) {
         return options->cache ? locations_absolute(arena, options->cache) : locations_default_cache(arena);
+}
+
+bool verbs_read_lock(const struct options *options, const struct cluster *cluster, struct lock_file **ret,
+                     struct err *err) {
+        struct arena arena = { 0 };
+        const char *path = options->lock ? options->lock : lock_file_path(&arena, cluster);
+        bool ok = lock_file_read(path, ret, err);
+        if (ok && !*ret && options->lock)
+                ok = fail(err, ERR_REFERENCE, ENOENT, "lock file %s", path);
+        if (ok && *ret)
+                notice("packages as locked by %s", path);
+        arena_release(&arena);
+        return ok;
 }
 
 static unsigned processor_count(void) {
@@ -34,18 +47,25 @@ static unsigned processor_count(void) {
 }
 
 static bool build_loaded(const struct options *options, struct cluster *cluster, struct arena *arena, struct err *err) {
+        struct lock_file *lock = NULL;
+        if (!verbs_read_lock(options, cluster, &lock, err))
+                return false;
         struct build_options build = {
                 .out = locations_absolute(arena, options->out ? options->out : "out"),
-                .cache = cache_of(arena, options),
+                .cache = verbs_cache_dir(arena, options),
                 .http_base = options->http_base,
-                .repositories = repository_list(arena, options),
+                .repositories = verbs_repositories(arena, options),
                 .only = &options->only,
+                .lock = lock,
                 .offline = options->offline,
+                .allow_downgrade = options->allow_downgrade,
                 .jobs = processor_count(),
         };
         auto_free char *path = NULL;
         bool is_new = false;
-        if (!build_cluster(cluster, &build, &path, &is_new, err))
+        bool ok = build_cluster(cluster, &build, &path, &is_new, err);
+        lock_file_free(lock);
+        if (!ok)
                 return false;
         notice("%s", is_new ? "published:" : "nothing has changed; the build is already there:");
         puts(path);
@@ -55,7 +75,7 @@ static bool build_loaded(const struct options *options, struct cluster *cluster,
 bool verb_build(const struct options *options, struct err *err) {
         struct cluster *cluster = NULL;
         struct arena arena = { 0 };
-        bool ok = load_cluster(options, &cluster, err) && build_loaded(options, cluster, &arena, err);
+        bool ok = verbs_load_cluster(options, &cluster, err) && build_loaded(options, cluster, &arena, err);
         cluster_free(cluster);
         arena_release(&arena);
         return ok;
@@ -76,7 +96,7 @@ static void print_summary(const struct cluster *cluster) {
 
 bool verb_check(const struct options *options, struct err *err) {
         struct cluster *cluster = NULL;
-        bool ok = load_cluster(options, &cluster, err);
+        bool ok = verbs_load_cluster(options, &cluster, err);
         if (ok)
                 print_summary(cluster);
         cluster_free(cluster);
@@ -98,8 +118,12 @@ static void print_set(const struct package_set *set) {
 
 static bool resolve(const struct options *options, const struct release *release, struct arena *arena,
                     struct err *err) {
-        struct packages_options packages_options = { cache_of(arena, options), options->offline,
-                                                     repository_list(arena, options) };
+        struct packages_options packages_options = {
+                .cache = verbs_cache_dir(arena, options),
+                .offline = options->offline,
+                .replace = verbs_repositories(arena, options),
+                .allow_downgrade = options->allow_downgrade,
+        };
         struct packages *packages = NULL;
         struct package_set set;
         bool ok = packages_open(release, &packages_options, &packages, err) &&
@@ -144,7 +168,7 @@ static bool boot_loaded(const struct options *options, struct cluster *cluster, 
 bool verb_boot(const struct options *options, struct err *err) {
         struct cluster *cluster = NULL;
         struct arena arena = { 0 };
-        bool ok = load_cluster(options, &cluster, err) && boot_loaded(options, cluster, &arena, err);
+        bool ok = verbs_load_cluster(options, &cluster, err) && boot_loaded(options, cluster, &arena, err);
         cluster_free(cluster);
         arena_release(&arena);
         return ok;

@@ -2,12 +2,26 @@
 #ifndef KILN_VERBS_H
 #define KILN_VERBS_H
 
+#include "base/mem.h"
+#include "lock_file.h"
 #include "options.h"
 
 // Decides the build id together with the inputs: raise it when the same inputs make other bits.
 #define KILN_VERSION "0.1.0"
 
+// What several verbs read from their options.
+must_check bool verbs_load_cluster(const struct options *options, struct cluster **ret, struct err *err);
+// --repo values as the NULL-terminated list that packages_open() takes.
+const char *const *verbs_repositories(struct arena *arena, const struct options *options);
+const char *verbs_cache_dir(struct arena *arena, const struct options *options);
+// The lock file of --lock or beside the cluster file, if there is one; one that was named must exist.
+must_check bool verbs_read_lock(const struct options *options, const struct cluster *cluster, struct lock_file **ret,
+                                struct err *err);
+
 bool verb_build(const struct options *options, struct err *err);
+bool verb_lock(const struct options *options, struct err *err);
+bool verb_fetch(const struct options *options, struct err *err);
+bool verb_cache(const struct options *options, struct err *err);
 bool verb_check(const struct options *options, struct err *err);
 bool verb_resolve(const struct options *options, struct err *err);
 bool verb_boot(const struct options *options, struct err *err);

@@ -22,6 +22,7 @@ struct artefact_role {
         int out;                    // <build>/<role>/
         char root_sha256[65];       // set by the squashfs kind
         uint64_t root_size_bytes;   // set by the squashfs kind
+        char initrd_key[80];        // set by the initrd kind: its entry of <cache>/initrd
 };
 
 struct artefact_build {

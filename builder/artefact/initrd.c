@@ -253,13 +253,14 @@ static bool initrd_check(const struct artefact_build *build, struct err *err) {
 }
 
 // Roles with the same kernel have the same initrd: it is compressed once, and found again by the archive's digest.
-static bool publish(const struct artefact_build *build, const struct artefact_role *role, const struct buf *archive,
+static bool publish(const struct artefact_build *build, struct artefact_role *role, const struct buf *archive,
                     struct err *err) {
         static pthread_mutex_t compressing = PTHREAD_MUTEX_INITIALIZER;
         const char *compressor = build->cluster->release.initrd_compressor;
         char sha256[DIGEST_HEX_SIZE];
         digest_bytes("sha256", archive->data, archive->size, sha256);
         auto_free char *name = xasprintf("%s.%s", sha256, compressor);
+        snprintf(role->initrd_key, sizeof role->initrd_key, "%.64s.%.8s", sha256, compressor);
         auto_free char *path = xasprintf("%s/initrd", build->cache);
         auto_close int dir = -1;
         if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !fs_open_dir(AT_FDCWD, path, &dir, err))

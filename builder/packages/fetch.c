@@ -16,6 +16,8 @@ struct item {
         struct source *source;
         const struct keyring *keyring; // NULL: its digest is enough
         const char *path;              // where it lies, or will lie
+        const char *cached;            // its place in the cache
+        const char *local;             // in a repository of this machine; NULL: in none
         char policy[DIGEST_HEX_SIZE];
         struct strings urls;
         bool lies_there, digest_known, verified;
@@ -49,17 +51,21 @@ static void make_policy(struct item *item) {
 // A package of a file:// repository is used where it lies; any other has its place in the cache.
 static void find_place(struct packages *packages, struct item *item) {
         struct arena *arena = &packages->arena;
-        item->path = arena_printf(arena, "%s/packages/%s.rpm", packages->options.cache, item->package->checksum);
+        item->cached = arena_printf(arena, "%s/packages/%s.rpm", packages->options.cache, item->package->checksum);
+        item->path = item->cached;
         item->lies_there = fs_exists(AT_FDCWD, item->path);
         for (size_t i = 0; i < item->source->urls.count; i++) {
                 auto_free char *url = url_join(item->source->urls.items[i], item->package->location);
                 auto_free char *local = url_local_path(url);
                 if (!local) {
                         *array_append(&item->urls.items, &item->urls.count) = arena_strdup(arena, url);
-                } else if (!item->lies_there && access(local, F_OK) == 0) {
-                        item->path = arena_strdup(arena, local);
-                        item->lies_there = true;
+                } else if (!item->local && access(local, F_OK) == 0) {
+                        item->local = arena_strdup(arena, local);
                 }
+        }
+        if (!item->lies_there && item->local) {
+                item->path = item->local;
+                item->lies_there = true;
         }
 }
 
@@ -187,12 +193,11 @@ static bool verify_all(struct fetch *fetch, struct err *err) {
 // Cache entries that do not match any more (a disk's fault, or a crash before the data reached it) are removed here,
 // once.
 static void drop_damaged(struct fetch *fetch) {
-        size_t length = strlen(fetch->packages->options.cache);
         for (size_t i = 0; i < fetch->count; i++) {
                 struct item *item = &fetch->items[i];
-                bool cached = item->lies_there && strncmp(item->path, fetch->packages->options.cache, length) == 0 &&
-                              item->urls.count > 0 && !fetch->packages->options.offline;
-                if (!cached || verified_has(fetch->verified, item->policy, item->path))
+                bool elsewhere = item->local || (item->urls.count > 0 && !fetch->packages->options.offline);
+                if (!item->lies_there || item->path != item->cached || !elsewhere ||
+                    verified_has(fetch->verified, item->policy, item->path))
                         continue;
                 char hex[DIGEST_HEX_SIZE];
                 auto_err ignored = { 0 };
@@ -203,8 +208,20 @@ static void drop_damaged(struct fetch *fetch) {
                 }
                 warning("%s in the cache is damaged and fetched again", item->package->nevra);
                 unlink(item->path);
-                item->lies_there = false;
+                item->path = item->local ? item->local : item->cached;
+                item->lies_there = item->local != NULL;
         }
+}
+
+// A verified package of a repository of this machine gets a copy in the cache.
+static bool keep_item(struct fetch *fetch, struct item *item, struct err *err) {
+        if (!fetch->packages->options.keep || item->path == item->cached)
+                return true;
+        if (!fs_mkdirs_for(AT_FDCWD, item->cached, 0755, err) || !file_copy(item->path, item->cached, err))
+                return wrap(err, "%s", item->package->nevra);
+        item->path = item->cached;
+        item->verified = false; // under this name
+        return true;
 }
 
 static bool fetch_all(struct fetch *fetch, struct package_set *set, struct err *err) {
@@ -218,6 +235,8 @@ static bool fetch_all(struct fetch *fetch, struct package_set *set, struct err *
                 return false;
         for (size_t i = 0; i < fetch->count; i++) {
                 struct item *item = &fetch->items[i];
+                if (!interrupt_check(err) || !keep_item(fetch, item, err))
+                        return false;
                 item->package->path = item->path;
                 if (!item->verified)
                         verified_add(fetch->verified, item->policy, item->path);

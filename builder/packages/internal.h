@@ -53,6 +53,9 @@ void keyring_free(struct keyring *keyring);
 // Hash over fingerprints: changes when the trusted keys change.
 const char *keyring_identity(const struct keyring *keyring);
 
+// The file that a key of a release is, or is cached in; heap. It may be absent.
+char *key_file(const struct packages_options *options, const char *key);
+
 // One part of what a signature covers.
 struct span {
         int fd;
@@ -93,6 +96,8 @@ struct source {
         struct strings urls; // base URLs, replacement and mirror list applied
         const char *dir;     // <cache>/repos/<hash of the first URL>
         struct metadata_file primary, filelists, group;
+        const char *repomd_path, *signature_path; // where they are now; the latter NULL unless it was demanded
+        int64_t published;                        // when the metadata was made, as repomd.xml says; 0: it does not
         struct keyring *keyring;
 };
 
@@ -104,6 +109,9 @@ must_check bool source_keys(struct source *source, const struct keyring **ret, s
 // A verified metadata file: its path on this machine (in place for file://).
 must_check bool source_metadata(struct source *source, const char *what, const struct metadata_file *file,
                                 const char **ret_path, struct err *err);
+
+// Where a metadata file lies in the cache, or would.
+const char *source_cached(const struct source *source, const struct metadata_file *file);
 
 // ---- repomd.c ----
 must_check bool repomd_parse(struct source *source, const char *bytes, size_t size, struct err *err);
@@ -175,6 +183,10 @@ must_check bool groups_members(const struct groups *groups, const char *name, co
 // ---- request.c: requests to jobs ----
 must_check bool request_jobs(struct packages *packages, const char *const *requests, size_t count, Queue *jobs,
                              struct err *err);
+
+// ---- keep.c ----
+// Copies a file to another place, where it appears whole.
+must_check bool file_copy(const char *from, const char *to, struct err *err);
 
 // ---- pins.c: packages that a lock names ----
 struct s_Solver;

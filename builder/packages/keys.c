@@ -145,12 +145,23 @@ static bool add_file(struct keyring *keyring, const char *name, const char *path
         return true;
 }
 
+static char *cached_key(const struct packages_options *options, const char *url) {
+        char hex[DIGEST_HEX_SIZE];
+        digest_bytes("sha256", url, strlen(url), hex);
+        return xasprintf("%s/keys/%.16s", options->cache, hex);
+}
+
+char *key_file(const struct packages_options *options, const char *key) {
+        auto_free char *local = url_local_path(key);
+        if (local)
+                return take_ptr(local);
+        return strstr(key, "://") ? cached_key(options, key) : xstrdup(key);
+}
+
 // A key from the network is kept in the cache. It is trusted for its pinned fingerprint, not for where it came from.
 static bool add_remote(struct keyring *keyring, const char *url, const struct packages_options *options,
                        struct err *err) {
-        char hex[DIGEST_HEX_SIZE];
-        digest_bytes("sha256", url, strlen(url), hex);
-        auto_free char *path = xasprintf("%s/keys/%.16s", options->cache, hex);
+        auto_free char *path = cached_key(options, url);
         bool pinned = keyring->repository->fingerprints.count > 0;
         bool usable = fs_exists(AT_FDCWD, path) && (pinned || options->offline);
         auto_err stale = { 0 };
@@ -200,6 +211,22 @@ static bool add_key(struct keyring *keyring, const char *key, const struct packa
                hint(err, "`gpgkeys` may also name a file; its fingerprint is checked all the same");
 }
 
+// The last resort for a pinned key that cannot be fetched: an export carries its repositories' keys.
+static bool add_exported(struct keyring *keyring, const char *key, const struct packages_options *options,
+                         struct err *err) {
+        const char *replacement = url_replacement(options, keyring->repository->name);
+        const char *slash = strrchr(key, '/');
+        if (err->kind != ERR_NETWORK || !replacement || !slash || keyring->repository->fingerprints.count == 0)
+                return false;
+        auto_err absent = { 0 };
+        auto_free char *base = url_from_user(replacement);
+        auto_free char *url = url_join(base, slash + 1);
+        if (!add_key(keyring, url, options, &absent))
+                return false;
+        err_release(err);
+        return true;
+}
+
 // librpm remarks on standard error what kiln says itself, with place and reason.
 static int discard_message(rpmlogRec record, rpmlogCallbackData data) {
         (void)record;
@@ -219,7 +246,8 @@ bool keyring_load(const struct repository *repository, const struct release *rel
                 const char *key = repository->keys.items[i];
                 auto_free char *replaced = key_in_replacement(release, options, key);
                 auto_err absent = { 0 };
-                ok = (replaced && add_key(keyring, replaced, options, &absent)) || add_key(keyring, key, options, err);
+                ok = (replaced && add_key(keyring, replaced, options, &absent)) ||
+                     add_key(keyring, key, options, err) || add_exported(keyring, key, options, err);
         }
         if (!ok) {
                 keyring_free(keyring);

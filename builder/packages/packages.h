@@ -32,6 +32,9 @@ struct packages_options {
         // Where a profile makes a request, for messages: heap text, or NULL. May be absent.
         char *(*place_of)(const void *context, const char *request);
         const void *place_context;
+        bool allow_downgrade; // an older repomd.xml than the newest that the cache has seen is no error
+        bool pinned;          // every package's digest is known from a lock: a missing repomd.xml.asc is no error
+        bool keep;            // packages of this machine's repositories are copied into the cache too
 };
 
 // The repositories of a release with their metadata loaded: repomd checksum (and signature) verified, pool
@@ -76,6 +79,16 @@ size_t packages_released(const struct packages *packages);
 // against metadata, signature unless the repository's trust is DIGEST); sets each `path`. Errors: NETWORK, CHECKSUM,
 // CORRUPT, SIGNATURE, DISK_FULL.
 must_check bool packages_fetch(struct packages *packages, struct package_set *set, struct err *err);
+
+// Puts everything that repositories publish about themselves (repomd.xml, primary, comps, keys, and file lists where
+// they are to be had) into the cache, so that a later packages_open() needs no network. Errors as packages_open().
+must_check bool packages_keep_metadata(struct packages *packages, struct err *err);
+
+// Writes fetched packages as a yum repository: <dir>/Packages/, <dir>/repodata/ by createrepo_c, comps, and the
+// release's keys. An earlier export is replaced; a directory that holds anything else is REFERENCE. Errors: TOOL,
+// DISK_FULL.
+must_check bool packages_export(struct packages *packages, const struct package_set *set, const char *dir,
+                                struct err *err);
 
 // Unpacks the payload of a verified package below a directory, without scriptlets and without leaving it: for boot
 // loader files.

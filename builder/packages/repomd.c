@@ -63,6 +63,24 @@ static bool find_entries(struct source *source, Repo *repo, struct err *err) {
         return source->primary.location || fail(err, ERR_CORRUPT, 0, "repomd.xml lists no primary metadata");
 }
 
+// When it was made: the latest time stamp of its files, or else the revision, which createrepo makes of the time.
+static int64_t find_time(Repo *repo) {
+        Dataiterator iterator;
+        uint64_t latest = 0;
+        dataiterator_init(&iterator, repo->pool, repo, SOLVID_META, REPOSITORY_REPOMD_TYPE, NULL, 0);
+        dataiterator_prepend_keyname(&iterator, REPOSITORY_REPOMD);
+        while (dataiterator_step(&iterator)) {
+                dataiterator_setpos_parent(&iterator);
+                uint64_t stamp = pool_lookup_num(repo->pool, SOLVID_POS, REPOSITORY_REPOMD_TIMESTAMP, 0);
+                latest = stamp > latest ? stamp : latest;
+        }
+        dataiterator_free(&iterator);
+        const char *revision = latest ? NULL : repo_lookup_str(repo, SOLVID_META, REPOSITORY_REVISION);
+        if (revision && *revision && strspn(revision, "0123456789") == strlen(revision))
+                latest = strtoull(revision, NULL, 10);
+        return latest <= INT32_MAX * INT64_C(4) ? (int64_t)latest : 0; // nonsense is no time
+}
+
 bool repomd_parse(struct source *source, const char *bytes, size_t size, struct err *err) {
         Pool *pool = pool_create();
         Repo *repo = repo_create(pool, source->repository->name);
@@ -72,6 +90,7 @@ bool repomd_parse(struct source *source, const char *bytes, size_t size, struct 
                 fclose(stream);
         bool ok = parsed ? find_entries(source, repo, err)
                          : fail(err, ERR_CORRUPT, 0, "repomd.xml does not parse: %s", pool_errstr(pool));
+        source->published = ok ? find_time(repo) : 0;
         pool_free(pool);
         return ok;
 }

@@ -2,11 +2,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/lock.h"
 #include "base/mem.h"
 #include "packages/internal.h"
+
+// What was fetched and is not yet known to be good.
+#define PENDING ".new"
 
 enum { REPOMD_MAX = 4 << 20, METADATA_MAX = 1 << 30, LIST_MAX = 1 << 20 };
 
@@ -21,9 +26,8 @@ static bool unreachable(const struct source *source, struct err *err) {
 }
 
 // Fetches a small file without a known checksum into the repository's cache directory, or finds it there when offline.
-static bool fetch_small(struct source *source, const struct strings *urls, const char *file, bool missing_ok,
-                        bool *ret_missing, struct err *err) {
-        auto_free char *path = xasprintf("%s/%s", source->dir, file);
+static bool fetch_small(struct source *source, const struct strings *urls, const char *file, const char *path,
+                        bool missing_ok, bool *ret_missing, struct err *err) {
         auto_free char *name = xasprintf("%s of %s", file, source->repository->name);
         if (source->options->offline) {
                 *ret_missing = !fs_exists(AT_FDCWD, path);
@@ -55,7 +59,7 @@ static bool read_mirrorlist(struct source *source, const char *url, struct err *
         auto_buf text = { .max = LIST_MAX };
         struct strings urls = { &url, 1 };
         bool missing = false;
-        if (strncmp(url, "file://", 7) != 0 && !fetch_small(source, &urls, "mirrorlist", false, &missing, err))
+        if (strncmp(url, "file://", 7) != 0 && !fetch_small(source, &urls, "mirrorlist", path, false, &missing, err))
                 return false;
         if (!fs_read(AT_FDCWD, path, &text, err))
                 return wrap(err, "mirror list of %s", source->repository->name);
@@ -130,9 +134,13 @@ static bool locate_small(struct source *source, const char *file, bool missing_o
         struct strings urls = remote_urls(source, location);
         bool missing = !path;
         bool ok = true;
+        auto_free char *cached = xasprintf("%s/%s", source->dir, file);
         if (!path && urls.count > 0) {
-                ok = fetch_small(source, &urls, file, missing_ok, &missing, err);
-                path = xasprintf("%s/%s", source->dir, file);
+                path = source->options->offline ? take_ptr(cached) : xasprintf("%s" PENDING, cached);
+                ok = fetch_small(source, &urls, file, path, missing_ok, &missing, err);
+        } else if (!path && source->options->offline && fs_exists(AT_FDCWD, cached)) {
+                path = take_ptr(cached); // `kiln fetch` kept it
+                missing = false;
         } else if (!path && !missing_ok) {
                 auto_free char *url = url_join(source->urls.items[0], location);
                 fail(err, ERR_NETWORK, ENOENT, "%s", url);
@@ -151,27 +159,86 @@ static bool check_repomd_signature(struct source *source, const char *path, stru
         const struct keyring *keyring = NULL;
         if (!locate_small(source, "repomd.xml.asc", true, &signature_path, err))
                 return false;
+        if (!signature_path && source->options->pinned)
+                return true; // an export; what it leads to is pinned by the lock's digests
         if (!signature_path)
                 return fail(err, ERR_SIGNATURE, 0, "repository %s: repomd.xml is not signed: %s has no repomd.xml.asc",
                             source->repository->name, source->urls.items[0]) ||
                        hint(err, "set `repo_gpgcheck: false` if its metadata is never signed");
         auto_free char *subject = xasprintf("repository %s: repomd.xml", source->repository->name);
+        source->signature_path = arena_strdup(source->arena, signature_path);
         return source_keys(source, &keyring, err) && fs_read(AT_FDCWD, signature_path, &signature, err) &&
                fs_open(AT_FDCWD, path, O_RDONLY, 0, &fd, err) &&
                keyring_verify_detached(keyring, subject, &signature, fd, err);
 }
 
+// The newest metadata ever taken from here, as seconds since 1970. Whoever can alter what a server answers could
+// otherwise hold back updates by serving metadata of last year, signed as it is.
+static bool check_age(struct source *source, struct err *err) {
+        auto_free char *path = xasprintf("%s/newest", source->dir);
+        auto_buf text = { .max = 64 };
+        auto_err none = { 0 };
+        int64_t newest = fs_read(AT_FDCWD, path, &text, &none) ? strtoll(buf_text(&text), NULL, 10) : 0;
+        int64_t now = source->published;
+        if (now == newest || now == 0)
+                return true;
+        if (now < newest && !source->options->allow_downgrade) {
+                char dates[2][32];
+                const time_t times[] = { (time_t)now, (time_t)newest };
+                for (size_t i = 0; i < lengthof(times); i++) {
+                        struct tm parts;
+                        strftime(dates[i], sizeof dates[i], "%F %T", gmtime_r(&times[i], &parts));
+                }
+                fail(err, ERR_DOWNGRADE, 0,
+                     "repository %s: its metadata is of %s UTC, older than that of %s UTC which it had before: a stale "
+                     "mirror, or somebody who holds back updates",
+                     source->repository->name, dates[0], dates[1]);
+                return hint(err, "--allow-downgrade accepts it; --repo %s=URL takes another mirror",
+                            source->repository->name);
+        }
+        auto_free char *line = xasprintf("%lld\n", (long long)now);
+        return fs_write_atomic(AT_FDCWD, path, line, strlen(line), 0644, err);
+}
+
+// What was fetched is good: it takes the place of what was there. A signature that is gone takes its old file along.
+static bool adopt(const struct source *source, const char *file, bool present, struct err *err) {
+        auto_free char *path = xasprintf("%s/%s", source->dir, file);
+        auto_free char *pending = xasprintf("%s" PENDING, path);
+        if (!present)
+                return unlink(path) == 0 || errno == ENOENT || fail(err, ERR_SYSTEM, errno, "remove %s", path);
+        return rename(pending, path) == 0 || errno == ENOENT || fail(err, ERR_SYSTEM, errno, "rename %s", pending);
+}
+
+static bool load_repomd(struct source *source, struct err *err) {
+        const struct repository *repository = source->repository;
+        auto_free char *path = NULL;
+        auto_buf bytes = { .max = REPOMD_MAX };
+        if (!locate_small(source, "repomd.xml", false, &path, err) || !fs_read(AT_FDCWD, path, &bytes, err))
+                return false;
+        source->repomd_path = arena_strdup(source->arena, path);
+        if (repository->check_metadata_signature && !check_repomd_signature(source, path, err))
+                return false;
+        if (!repomd_parse(source, buf_text(&bytes), bytes.size, err))
+                return wrap(err, "repository %s", repository->name);
+        if (!check_age(source, err))
+                return false;
+        size_t length = strlen(path);
+        bool fetched = length > strlen(PENDING) && strcmp(path + length - strlen(PENDING), PENDING) == 0;
+        if (!fetched)
+                return true;
+        source->repomd_path = arena_printf(source->arena, "%s/repomd.xml", source->dir);
+        return adopt(source, "repomd.xml.asc", source->signature_path != NULL, err) &&
+               adopt(source, "repomd.xml", true, err);
+}
+
 bool source_open(struct source *source, const struct repository *repository, const struct release *release,
                  const struct packages_options *options, struct arena *arena, struct err *err) {
         *source = (struct source){ .repository = repository, .release = release, .options = options, .arena = arena };
-        auto_free char *path = NULL;
-        auto_buf bytes = { .max = REPOMD_MAX };
-        if (!choose_urls(source, err) || !fs_mkdirs(AT_FDCWD, source->dir, 0755, err) ||
-            !locate_small(source, "repomd.xml", false, &path, err) || !fs_read(AT_FDCWD, path, &bytes, err))
+        auto_close int lock = -1; // repomd.xml and its signature change together
+        if (!choose_urls(source, err) || !fs_mkdirs(AT_FDCWD, source->dir, 0755, err))
                 return false;
-        if (repository->check_metadata_signature && !check_repomd_signature(source, path, err))
-                return false;
-        return repomd_parse(source, buf_text(&bytes), bytes.size, err) || wrap(err, "repository %s", repository->name);
+        auto_free char *lock_path = xasprintf("%s/lock", source->dir);
+        return lock_take(AT_FDCWD, lock_path, &lock, err) && load_repomd(source, err);
 }
 
 void source_close(struct source *source) {
@@ -219,6 +286,12 @@ static bool fetch_metadata(struct source *source, const char *what, const struct
         return ok || (err->kind == ERR_NETWORK ? unreachable(source, err) : false);
 }
 
+const char *source_cached(const struct source *source, const struct metadata_file *file) {
+        const char *base = strrchr(file->location, '/');
+        return arena_printf(source->arena, "%s/%.16s-%s", source->dir, file->checksum,
+                            base ? base + 1 : file->location);
+}
+
 bool source_metadata(struct source *source, const char *what, const struct metadata_file *file, const char **ret_path,
                      struct err *err) {
         bool any_local = false;
@@ -230,9 +303,7 @@ bool source_metadata(struct source *source, const char *what, const struct metad
         struct strings urls = remote_urls(source, file->location);
         size_t remote_count = urls.count;
         free(urls.items);
-        const char *base = strrchr(file->location, '/');
-        const char *cached =
-            arena_printf(source->arena, "%s/%.16s-%s", source->dir, file->checksum, base ? base + 1 : file->location);
+        const char *cached = source_cached(source, file);
         auto_err damaged = { 0 };
         *ret_path = cached;
         if (fs_exists(AT_FDCWD, cached) && check_metadata(source, file, cached, &damaged))

@@ -1,0 +1,38 @@
+// The cache as a whole: who uses it now, what each build and fetch used, how large it is, and what may go.
+//
+//     <cache>/lock          shared by every kiln at work (flock), taken alone by --prune
+//     <cache>/used/NAME     one record a build or fetch: lines KIND/ENTRY of what it needs; its time is that of its
+//     last
+//                           use
+//
+// The entries themselves belong to the directories that make them: packages/, layers/, squashfs/, initrd/, bootloader/.
+#ifndef KILN_CACHE_H
+#define KILN_CACHE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct cache_use {
+        char *cache;
+        int lock; // valid while `cache` is set
+        struct buf entries;
+};
+
+// Makes the cache if there is none and marks it as used, so that nothing is pruned meanwhile; waits for a prune that is
+// under way.
+must_check bool cache_use_begin(const char *cache, struct cache_use *use, struct err *err);
+// Notes that an entry is needed: <cache>/<kind>/<name>.
+void cache_use_note(struct cache_use *use, const char *kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+// Writes the record <purpose>-<name> with what was noted. With nothing noted, an earlier record only becomes the
+// newest.
+must_check bool cache_use_record(struct cache_use *use, const char *purpose, struct err *err, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void cache_use_end(struct cache_use *use);
+
+// Prints what the cache holds, a line a kind.
+must_check bool cache_print(const char *cache, struct err *err);
+// Waits until no kiln uses the cache; then removes every entry that none of the `keep` newest records names.
+must_check bool cache_prune(const char *cache, unsigned keep, struct err *err);
+
+#endif

@@ -1,0 +1,152 @@
+// A plain yum repository of fetched packages, for sites without a network: dnf and yum read it, and so does kiln, with
+// --repo NAME=DIR for each repository of the release.
+//
+//     Packages/REPOSITORY/*.rpm     as their repositories published them
+//     repodata/                     by createrepo_c, with the groups of the first repository that has any
+//     RPM-GPG-KEY-...               the keys that the release names
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/run.h"
+#include "packages/internal.h"
+
+// Says that a directory is an export, and may be replaced by the next.
+#define MARK ".kiln-export"
+#define COMPS "comps.xml"
+
+enum { COMPS_MAX = 64 << 20 };
+
+struct export {
+        struct packages *packages;
+        const char *dir; // the directory that is being made
+        int64_t published;
+        bool has_comps;
+        struct progress progress;
+};
+
+static bool export_package(struct export *export, const struct package *package, struct err *err) {
+        auto_free char *path = xasprintf("%s/Packages/%s/%s-%s-%s.%s.rpm", export->dir, package->repository->name,
+                                         package->name, package->version, package->release, package->arch);
+        const struct timespec times[2] = { { .tv_sec = export->published }, { .tv_sec = export->published } };
+        if (!fs_mkdirs_for(AT_FDCWD, path, 0755, err) || !file_copy(package->path, path, err))
+                return wrap(err, "exporting %s", package->nevra);
+        // createrepo notes the time of the file: the same packages shall give the same metadata.
+        if (utimensat(AT_FDCWD, path, times, 0) < 0)
+                return fail(err, ERR_SYSTEM, errno, "set the time of %s", path);
+        progress_add(&export->progress, package->size_bytes);
+        return interrupt_check(err);
+}
+
+static bool export_comps(struct export *export, struct source *source, struct err *err) {
+        const char *path = NULL;
+        auto_buf text = { .max = COMPS_MAX };
+        if (export->has_comps || !source->group.location)
+                return true;
+        if (!source_metadata(source, "groups", &source->group, &path, err))
+                return false;
+        struct stream *stream = stream_open(path);
+        if (!stream)
+                return fail(err, ERR_CORRUPT, 0, "%s cannot be opened: its compression is not known", path);
+        char block[16384];
+        for (size_t got; (got = fread(block, 1, sizeof block, stream_file(stream))) > 0;)
+                buf_append(&text, block, got);
+        if (!stream_close(stream) || text.overflow)
+                return fail(err, ERR_CORRUPT, 0, "%s does not decompress", path);
+        auto_free char *comps = xasprintf("%s/" COMPS, export->dir);
+        export->has_comps = true;
+        return fs_write_atomic(AT_FDCWD, comps, buf_text(&text), text.size, 0644, err);
+}
+
+static bool export_keys(const struct export *export, const struct repository *repository, struct err *err) {
+        for (size_t i = 0; i < repository->keys.count; i++) {
+                const char *key = repository->keys.items[i];
+                const char *slash = strrchr(key, '/');
+                auto_free char *from = key_file(&export->packages->options, key);
+                auto_free char *to = xasprintf("%s/%s", export->dir, slash ? slash + 1 : key);
+                if (fs_exists(AT_FDCWD, from) && !fs_exists(AT_FDCWD, to) && !file_copy(from, to, err))
+                        return wrap(err, "exporting a key of repository %s", repository->name);
+        }
+        return true;
+}
+
+static bool make_metadata(const struct export *export, struct err *err) {
+        auto_free char *revision = xasprintf("--revision=%lld", (long long)export->published);
+        auto_free char *comps = xasprintf("%s/" COMPS, export->dir);
+        auto_free char *mark = xasprintf("%s/" MARK, export->dir);
+        const char *argv[10] = { "createrepo_c", "--quiet", "--no-database" };
+        size_t count = 3;
+        if (export->published > 0) {
+                argv[count++] = revision;
+                argv[count++] = "--set-timestamp-to-revision";
+        }
+        if (export->has_comps) {
+                argv[count++] = "--groupfile";
+                argv[count++] = comps;
+        }
+        argv[count++] = export->dir;
+        if (!run(&(struct run){ .argv = argv }, err)) {
+                wrap(err, "writing the repository's metadata");
+                return hint(err, "the package createrepo_c (createrepo-c on Debian) must be installed");
+        }
+        return (unlink(comps) == 0 || errno == ENOENT || fail(err, ERR_SYSTEM, errno, "remove %s", comps)) &&
+               fs_write_atomic(AT_FDCWD, mark, "", 0, 0644, err);
+}
+
+static bool fill(struct export *export, const struct package_set *set, struct err *err) {
+        uint64_t bytes = 0;
+        for (size_t i = 0; i < set->count; i++)
+                bytes += set->items[i].size_bytes;
+        progress_begin(&export->progress, "export", "bytes", bytes);
+        bool ok = true;
+        for (size_t i = 0; ok && i < set->count; i++)
+                ok = export_package(export, &set->items[i], err);
+        progress_end(&export->progress);
+        for (size_t i = 0; ok && i < export->packages->source_count; i++) {
+                struct source *source = &export->packages->sources[i];
+                ok = export_comps(export, source, err) && export_keys(export, source->repository, err);
+        }
+        return ok && make_metadata(export, err);
+}
+
+// An empty directory or an earlier export may be replaced; anything else is somebody's.
+static bool check_place(const char *dir, struct err *err) {
+        auto_free char *mark = xasprintf("%s/" MARK, dir);
+        if (!fs_exists(AT_FDCWD, dir) || fs_exists(AT_FDCWD, mark) || rmdir(dir) == 0)
+                return true;
+        fail(err, ERR_REFERENCE, 0, "%s is not empty, and not an earlier export", dir);
+        return hint(err, "--export wants a directory of its own");
+}
+
+static bool publish(const char *temporary, const char *dir, struct err *err) {
+        auto_free char *old = xasprintf("%s.old", temporary);
+        bool had = fs_exists(AT_FDCWD, dir);
+        if ((had && rename(dir, old) < 0) || rename(temporary, dir) < 0)
+                return fail(err, ERR_SYSTEM, errno, "rename to %s", dir);
+        return !had || fs_remove_tree(AT_FDCWD, old, err);
+}
+
+bool packages_export(struct packages *packages, const struct package_set *set, const char *dir, struct err *err) {
+        size_t length = strlen(dir);
+        while (length > 1 && dir[length - 1] == '/')
+                length--;
+        auto_free char *place = xstrndup(dir, length);
+        auto_free char *temporary = NULL;
+        if (!check_place(place, err) || !fs_mkdirs_for(AT_FDCWD, place, 0755, err) ||
+            !fs_make_temporary_dir(AT_FDCWD, place, &temporary, err))
+                return false;
+        struct export export = { .packages = packages, .dir = temporary };
+        for (size_t i = 0; i < packages->source_count; i++)
+                if (packages->sources[i].published > export.published)
+                        export.published = packages->sources[i].published;
+        auto_err ignored = { 0 };
+        if (fill(&export, set, err) && publish(temporary, place, err))
+                return true;
+        (void)!fs_remove_tree(AT_FDCWD, temporary, &ignored); // the first error is the one to tell
+        return false;
+}
