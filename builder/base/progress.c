@@ -11,7 +11,7 @@
 
 #include "base/mem.h"
 
-enum { REDRAW_INTERVAL_MS = 100 };
+enum { REDRAW_INTERVAL_MS = 100, RATE_AFTER_MS = 500 };
 
 static enum progress_mode mode;
 static atomic_bool line_is_drawn;
@@ -39,19 +39,31 @@ static void emit_step(const struct progress *progress, const char *event, int64_
                             (json_int_t)(now - progress->started_ms)));
 }
 
+// ", 12.3 MB/s, 4 s left": the mean so far, once there is something to take a mean of.
+static char *describe_rate(const struct progress *progress, int64_t elapsed_ms) {
+        uint64_t done = progress->done < progress->total ? progress->done : progress->total;
+        if (elapsed_ms < RATE_AFTER_MS || done == 0)
+                return xstrdup("");
+        double rate = (double)done * 1000 / (double)elapsed_ms; // a second
+        auto_free char *left = xasprintf(", %.0f s left", (double)(progress->total - done) / rate);
+        return strcmp(progress->unit, "bytes") == 0 ? xasprintf(", %.1f MB/s%s", rate / 1e6, left) : take_ptr(left);
+}
+
 static void draw(const struct progress *progress, int64_t now) {
         auto_free char *line = NULL;
-        int64_t seconds = (now - progress->started_ms) / 1000;
+        int64_t elapsed_ms = now - progress->started_ms;
         bool bytes = strcmp(progress->unit, "bytes") == 0;
         uint64_t scale = bytes ? 1000000 : 1;
         const char *unit = bytes ? "MB" : progress->unit;
+        uint64_t done = progress->done < progress->total ? progress->done : progress->total; // less what came twice
+        auto_free char *rate = describe_rate(progress, elapsed_ms);
         if (progress->total > 0)
-                line = xasprintf("\r\033[K%s %llu/%llu %s %llu%% %llds", progress->step,
-                                 (unsigned long long)(progress->done / scale),
-                                 (unsigned long long)(progress->total / scale), unit,
-                                 (unsigned long long)(progress->done * 100 / progress->total), (long long)seconds);
+                line = xasprintf(
+                    "\r\033[K%s %llu/%llu %s %llu%% %llds%s", progress->step,
+                    (unsigned long long)(progress->done / scale), (unsigned long long)(progress->total / scale), unit,
+                    (unsigned long long)(progress->done * 100 / progress->total), (long long)(elapsed_ms / 1000), rate);
         else
-                line = xasprintf("\r\033[K%s %llds", progress->step, (long long)seconds);
+                line = xasprintf("\r\033[K%s %llds", progress->step, (long long)(elapsed_ms / 1000));
         line_is_drawn = true;
         emit(line);
 }

@@ -28,6 +28,7 @@ enum stage { WAITING, RUNNING, FINISHED };
 // of its own.
 struct work {
         struct transfer *transfer;
+        struct progress *progress; // NULL: nobody looks
         enum stage stage;
         CURL *easy;
         char *partial;
@@ -48,7 +49,6 @@ struct batch {
         CURLM *multi;
         struct work *works;
         size_t count, running, finished;
-        struct progress *progress;
 };
 
 static bool restart_file(struct work *work, struct err *err) {
@@ -93,6 +93,8 @@ static size_t receive(char *data, size_t unit, size_t units, void *context) {
         if (work->digest)
                 digest_update(work->digest, data, size);
         work->have += size;
+        if (work->progress)
+                progress_add(work->progress, size);
         return size;
 }
 
@@ -282,8 +284,6 @@ static bool finish_attempt(struct batch *batch, struct work *work, CURLcode code
         curl_multi_remove_handle(batch->multi, work->easy);
         curl_easy_cleanup(take_ptr(work->easy));
         batch->running--;
-        if (batch->progress && work->have > work->start)
-                progress_add(batch->progress, work->have - work->start);
         if (work->error.kind == ERR_DISK_FULL || work->error.kind == ERR_SYSTEM)
                 return fail(err, work->error.kind, 0, "%s: %s", work->transfer->name, work->error.text);
         if (code == CURLE_OK) {
@@ -352,11 +352,9 @@ bool transfers_run(struct transfer *transfers, size_t count, struct progress *pr
         if (!ready)
                 curl_global_init(CURL_GLOBAL_DEFAULT);
         ready = true;
-        struct batch batch = {
-                curl_multi_init(), xcalloc(count ? count : 1, sizeof(struct work)), count, 0, 0, progress
-        };
+        struct batch batch = { curl_multi_init(), xcalloc(count ? count : 1, sizeof(struct work)), count, 0, 0 };
         for (size_t i = 0; i < count; i++) {
-                batch.works[i] = (struct work){ .transfer = &transfers[i], .fd = -1 };
+                batch.works[i] = (struct work){ .transfer = &transfers[i], .progress = progress, .fd = -1 };
                 batch.works[i].refused = xcalloc(transfers[i].url_count, sizeof(bool));
         }
         curl_multi_setopt(batch.multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)PARALLEL);

@@ -1,5 +1,6 @@
 #include <ctype.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -42,8 +43,11 @@ char *url_local_path(const char *url) {
 char *url_from_user(const char *text) {
         if (has_scheme(text))
                 return xstrdup(text);
-        auto_free char *absolute = realpath(text, NULL);
-        return xasprintf("file://%s", absolute ? absolute : text);
+        // By its name, not by where links lead: the cache knows a repository by its URL, also when it is gone.
+        auto_free char *here = *text == '/' ? NULL : getcwd(NULL, 0);
+        while (strncmp(text, "./", 2) == 0)
+                text += 2;
+        return xasprintf("file://%s%s%s", here ? here : "", here ? "/" : "", text);
 }
 
 bool url_location_is_safe(const char *location) {
