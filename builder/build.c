@@ -356,7 +356,7 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
         };
         if (!artefacts_check(&artefacts, build->options->only, err) || !sandbox_enter(err))
                 return false;
-        if (!fs_mkdirs(AT_FDCWD, build->options->cache, 0755, err))
+        if (!cache_use_begin(build->options->cache, &build->use, err))
                 return wrap(err, "preparing the cache");
         if (!publication_open(build->options->out, build->cluster->name, &build->publication, err) ||
             !solve(build, err) || !identify(build, err))

@@ -54,7 +54,7 @@ static bool take_lock(const char *cache, int how, int *ret_fd, struct err *err) 
 bool cache_use_begin(const char *cache, struct cache_use *use, struct err *err) {
         int lock = -1;
         if (!fs_mkdirs(AT_FDCWD, cache, 0755, err) || !take_lock(cache, LOCK_SH, &lock, err))
-                return wrap(err, "cache");
+                return false;
         *use = (struct cache_use){ .cache = xstrdup(cache), .lock = lock, .entries = { .max = RECORD_MAX } };
         return true;
 }

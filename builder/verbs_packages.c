@@ -42,7 +42,7 @@ static bool open_packages(struct work *work, bool keep, bool pinned, struct err 
                 .pinned = pinned,
                 .keep = keep,
         };
-        return cache_use_begin(options.cache, &work->use, err) &&
+        return (cache_use_begin(options.cache, &work->use, err) || wrap(err, "preparing the cache")) &&
                packages_open(&work->cluster->release, &options, &work->packages, err);
 }
 

@@ -58,10 +58,10 @@ static void draw(const struct progress *progress, int64_t now) {
         uint64_t done = progress->done < progress->total ? progress->done : progress->total; // less what came twice
         auto_free char *rate = describe_rate(progress, elapsed_ms);
         if (progress->total > 0)
-                line = xasprintf(
-                    "\r\033[K%s %llu/%llu %s %llu%% %llds%s", progress->step,
-                    (unsigned long long)(progress->done / scale), (unsigned long long)(progress->total / scale), unit,
-                    (unsigned long long)(progress->done * 100 / progress->total), (long long)(elapsed_ms / 1000), rate);
+                line =
+                    xasprintf("\r\033[K%s %llu/%llu %s %llu%% %llds%s", progress->step,
+                              (unsigned long long)(done / scale), (unsigned long long)(progress->total / scale), unit,
+                              (unsigned long long)(done * 100 / progress->total), (long long)(elapsed_ms / 1000), rate);
         else
                 line = xasprintf("\r\033[K%s %llds", progress->step, (long long)(elapsed_ms / 1000));
         line_is_drawn = true;
