@@ -60,7 +60,9 @@ static void find_place(struct packages *packages, struct item *item) {
                 if (!local) {
                         *array_append(&item->urls.items, &item->urls.count) = arena_strdup(arena, url);
                 } else if (!item->local && access(local, F_OK) == 0) {
-                        item->local = arena_strdup(arena, local);
+                        // The sandbox follows no links to other places; nor may one point elsewhere by then.
+                        auto_free char *real = realpath(local, NULL);
+                        item->local = arena_strdup(arena, real ? real : local);
                 }
         }
         if (!item->lies_there && item->local) {
