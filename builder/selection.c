@@ -236,6 +236,9 @@ static bool check_head(const struct cluster *cluster, const struct lock_file *lo
 }
 
 static bool is_made_for(const struct lock_file *lock, const struct cluster *cluster) {
+        for (size_t i = 0; i < cluster->role_count; i++)
+                if (!strings_have(&lock->roles, cluster->roles[i].name))
+                        return false;
         char release[LOCK_HEX_SIZE], profile[LOCK_HEX_SIZE];
         lock_hash_release(&cluster->release, release);
         lock_hash_profile(cluster, profile);
@@ -257,7 +260,7 @@ bool selection_obey(struct packages *packages, const struct cluster *cluster, co
         if (ok && is_made_for(lock, cluster)) {
                 take_all(lock, found, &selection.arena, &selection);
         } else if (ok) {
-                free(selection.roles);
+                free(take_ptr(selection.roles));
                 ok = solve_locked(packages, cluster, lock, found, &selection, err);
         }
         free(found);

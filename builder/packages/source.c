@@ -176,9 +176,10 @@ static bool check_repomd_signature(struct source *source, const char *path, stru
 // otherwise hold back updates by serving metadata of last year, signed as it is.
 static bool check_age(struct source *source, struct err *err) {
         auto_free char *path = xasprintf("%s/newest", source->dir);
-        auto_buf text = { .max = 64 };
-        auto_err none = { 0 };
-        int64_t newest = fs_read(AT_FDCWD, path, &text, &none) ? strtoll(buf_text(&text), NULL, 10) : 0;
+        auto_buf text = { .max = 64 << 10 };
+        if (fs_exists(AT_FDCWD, path) && !fs_read(AT_FDCWD, path, &text, err))
+                return false;
+        int64_t newest = strtoll(buf_text(&text), NULL, 10);
         int64_t now = source->published;
         if (now == newest || now == 0)
                 return true;
