@@ -28,8 +28,8 @@ static const struct verb verbs[] = {
           verb_resolve },
         { "boot", "CLUSTER.yaml NODE", "Boot a node of the inventory from the published artefacts, in QEMU.", 'o', 2, 2,
           verb_boot },
-        { "schema", "cluster|release|role", "Print the JSON Schema of a kind of profile, for editors.", 's', 1, 1,
-          verb_schema },
+        { "schema", "cluster|release|role", "Print the keys of a kind of profile: JSON Schema for editors, or --text.",
+          's', 1, 1, verb_schema },
 };
 
 static void print_usage(FILE *to) {

@@ -51,6 +51,7 @@ static const struct option {
         O("json", "blfkcro", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
         O("verbose", "blfkcro", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
         O("quiet", "blfkcro", NULL, FLAG, quiet, "warnings and errors only"),
+        O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
         O("help", "blfkcros", NULL, FLAG, help, "this text"),
 #undef O
 };

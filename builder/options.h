@@ -19,7 +19,7 @@ struct options {
         size_t argument_count;
         const char *release, *out, *cache, *http_base;
         struct strings set, roles, only, repositories;
-        bool offline, json, verbose, quiet, help;
+        bool offline, json, verbose, quiet, text, help;
         const char *lock, *export;
         bool update, allow_downgrade, prune;
         struct number keep;

@@ -175,10 +175,10 @@ bool verb_boot(const struct options *options, struct err *err) {
 }
 
 bool verb_schema(const struct options *options, struct err *err) {
-        auto_free char *schema = profile_json_schema(options->arguments[0]);
+        const char *kind = options->arguments[0];
+        auto_free char *schema = options->text ? profile_reference(kind) : profile_json_schema(kind);
         if (!schema)
-                return fail(err, ERR_USAGE, 0, "kiln schema %s: there are cluster, release and role",
-                            options->arguments[0]);
+                return fail(err, ERR_USAGE, 0, "kiln schema %s: there are cluster, release and role", kind);
         puts(schema);
         return true;
 }
