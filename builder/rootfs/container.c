@@ -118,8 +118,9 @@ static bool mount_views(struct err *err) {
         if (!mount_at("proc", "proc", "proc", flags, NULL, err))
                 return hint(err, "a container that runs kiln must not hide parts of /proc (docker run --security-opt "
                                  "systempaths=unconfined)");
-        return mount_at("dev", "dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k,nr_inodes=64", err) &&
-               make_devices(err) && mount_at("sys", "sys", "tmpfs", flags | MS_RDONLY, "mode=0555,size=4k", err) &&
+        // nodev: what a scriptlet makes with mknod(1) opens nothing; the nodes below are mounts of their own.
+        return mount_at("dev", "dev", "tmpfs", flags, "mode=0755,size=1m,nr_inodes=4096", err) && make_devices(err) &&
+               mount_at("sys", "sys", "tmpfs", flags | MS_RDONLY, "mode=0555,size=4k", err) &&
                mount_at("run", "run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=64m", err) &&
                (mount_setattr(AT_FDCWD, "proc", 0, (struct mount_attr *)&sealed, sizeof sealed) == 0 ||
                 fail(err, ERR_SANDBOX, errno, "seal /proc"));

@@ -58,6 +58,14 @@ struct transaction {
 };
 must_check bool transaction_run(const struct transaction *transaction, struct err *err);
 
+// ---- boot_tools.c: inside the container ----
+
+// Puts stand-ins in the place of programs that make an initramfs or a boot menu, as far as they are installed by now.
+must_check bool boot_tools_set_aside(struct err *err);
+must_check bool boot_tools_restore(struct err *err);
+// Runs depmod for every kernel whose modules have no index.
+must_check bool kernel_modules_index(struct err *err);
+
 // ---- rpmdb.c ----
 
 // How a release's rpm keeps its database. `finish` runs inside the container when librpm has closed it.

@@ -11,6 +11,7 @@
 
 #include <rpm/rpmcrypto.h>
 #include <rpm/rpmdb.h>
+#include <rpm/rpmfiles.h>
 #include <rpm/rpmio.h>
 #include <rpm/rpmlib.h>
 #include <rpm/rpmlog.h>
@@ -45,7 +46,9 @@ static void set_macros(const char *backend) {
                 { "_tmppath", "/var/tmp" },
                 { "_install_langs", "all" },
                 { "_excludedocs", "0" },
-                { "_netsharedpath", "/proc" }, // its owner cannot be set, and in a user namespace is not root
+                // /proc's owner cannot be set, and in a user namespace is not root. /dev is the kernel's on the node,
+                // and empty in the image; a plain user can make no nodes.
+                { "_netsharedpath", "/proc:/dev" },
                 { "_pkgverify_level", "none" },
                 { "_install_script_path", "/sbin:/bin:/usr/sbin:/usr/bin" },
                 { "_flush_io", "0" },
@@ -223,6 +226,8 @@ static void *on_event(const void *header, const rpmCallbackType what, const rpm_
         case RPMCALLBACK_SCRIPT_START:
                 buf_clear(&worker->messages);
                 (void)!ftruncate(worker->output, 0);
+                if (!boot_tools_set_aside(&err))
+                        container_abort(worker->channel, &err);
                 break;
         case RPMCALLBACK_SCRIPT_ERROR: // librpm goes on after a failed %post; the tree is thrown away, so end here
                 abort_scriptlet(worker, (Header)header, amount);
@@ -238,6 +243,27 @@ static void *on_event(const void *header, const rpmCallbackType what, const rpm_
 
 // ---- the transaction ----
 
+// librpm 4.18 opens what it has just made: a named pipe to wait for a writer for ever, a device node to be refused by
+// the sandbox, whose root is mounted nodev. A plain user may make no device nodes at all.
+static bool check_nodes(const struct package *package, Header header, struct err *err) {
+        rpmfiles files = rpmfilesNew(NULL, header, RPMTAG_BASENAMES, 0);
+        auto_free char *node = NULL;
+        const char *kind = NULL;
+        for (int i = 0; !node && i < (int)rpmfilesFC(files); i++) {
+                rpm_mode_t mode = rpmfilesFMode(files, i);
+                kind = S_ISFIFO(mode) ? "named pipe" : S_ISCHR(mode) || S_ISBLK(mode) ? "device node" : NULL;
+                if (kind && !(rpmfilesFFlags(files, i) & RPMFILE_GHOST) &&
+                    strncmp(rpmfilesDN(files, rpmfilesDI(files, i)), "/dev/", 5) != 0)
+                        node = rpmfilesFN(files, i);
+        }
+        rpmfilesFree(files);
+        if (!node)
+                return true;
+        fail(err, ERR_TRANSACTION, 0, "%s holds the %s %s, which cannot be made in the sandbox", package->nevra, kind,
+             node);
+        return hint(err, "leave the package out; tmpfiles.d(5) can make such files at boot");
+}
+
 static bool add_packages(rpmts ts, struct worker *worker, struct err *err) {
         for (size_t i = 0; i < worker->transaction->package_count; i++) {
                 const struct package *package = worker->transaction->packages[i];
@@ -249,6 +275,10 @@ static bool add_packages(rpmts ts, struct worker *worker, struct err *err) {
                 Fclose(file);
                 if (!header || (result != RPMRC_OK && result != RPMRC_NOTTRUSTED && result != RPMRC_NOKEY))
                         return fail(err, ERR_CORRUPT, 0, "%s: rpm cannot read it", package->path);
+                if (!check_nodes(package, header, err)) {
+                        headerFree(header);
+                        return false;
+                }
                 int refused = rpmtsAddInstallElement(ts, header, (fnpyKey)(uintptr_t)(i + 1), 0, NULL);
                 headerFree(header);
                 if (refused)
@@ -311,7 +341,8 @@ static bool work(void *context, int files, struct container_channel *channel, st
         rpmtsFree(ts);
         Fclose(output);
         rpmlogSetCallback(NULL, NULL);
-        return ok && worker->backend->finish(worker->transaction->source_date_epoch, err);
+        return ok && boot_tools_restore(err) && kernel_modules_index(err) &&
+               worker->backend->finish(worker->transaction->source_date_epoch, err);
 }
 
 // The longest directory that holds all packages.
