@@ -123,6 +123,11 @@ static bool on_kiln_ip(struct cmdline *cmdline, const char *name, char *value, s
 }
 
 static bool on_bootif(struct cmdline *cmdline, const char *name, char *value, struct err *err) {
+        // "01-" and no more is iPXE's before ${netX} was: the loader had nothing to say.
+        if (!*value || strcmp(value, "01-") == 0) {
+                note(cmdline, "BOOTIF=%s: the boot loader does not know its card", value);
+                return true;
+        }
         // pxelinux writes the ARP hardware type first: 01-aa-bb-cc-dd-ee-ff
         const char *text = strlen(value) == 20 && strncmp(value, "01", 2) == 0 ? value + 3 : value;
         struct mac mac;
@@ -290,6 +295,14 @@ static bool on_ip(struct cmdline *cmdline, const char *name, char *value, struct
         return true;
 }
 
+static bool on_stacked(struct cmdline *cmdline, const char *name, char *value, struct err *err) {
+        (void)err;
+        char text[sizeof cmdline->notes[0]];
+        snprintf(text, sizeof text, "%s=%.60s", name, value);
+        note(cmdline, "%s: kiln makes none; the address goes to the card itself", text);
+        return true;
+}
+
 static bool ignored(struct cmdline *cmdline, const char *name, char *value, struct err *err) {
         (void)cmdline, (void)name, (void)value, (void)err;
         return true; // the initrd's own
@@ -307,6 +320,10 @@ static const struct parameter {
         { "BOOTIF", on_bootif },
         { "ip", on_ip },
         { "nameserver", on_nameserver },
+        { "vlan", on_stacked },
+        { "bond", on_stacked },
+        { "team", on_stacked },
+        { "bridge", on_stacked },
         { "kiln.root", ignored },
         { "kiln.debug", ignored },
         { "kiln.on_failure", ignored },

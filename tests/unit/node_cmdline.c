@@ -94,6 +94,8 @@ static void bootif_in_both_forms(void) {
         struct mac mac;
         EXPECT(mac_parse("52:54:00:a8:02:47", &mac));
         EXPECT(parses("BOOTIF=01-52-54-00-a8-02-47") && line.has_bootif && mac_equal(&line.bootif, &mac));
+        EXPECT(parses("BOOTIF=01-") && !line.has_bootif && line.note_count == 1);
+        EXPECT(parses("vlan=eth0.5:eth0 ip=10.0.0.5::10.0.0.1:255.0.0.0::eth0.5:none") && line.note_count == 1);
         EXPECT(parses("BOOTIF=52:54:00:A8:02:47") && line.has_bootif && mac_equal(&line.bootif, &mac));
 }
 
