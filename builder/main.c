@@ -35,7 +35,7 @@ static const struct verb verbs[] = {
 static void print_usage(FILE *to) {
         fputs("usage: kiln VERB [OPTION]... ARGUMENT...\n\n", to);
         for (size_t i = 0; i < lengthof(verbs); i++)
-                fprintf(to, "  %-8s %-22s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+                fprintf(to, "  %-8s %-25s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
         fputs("\nkiln VERB --help lists a verb's options; kiln --version prints the version;\n"
               "kiln manual and kiln completion print the man page and bash's completion.\n\nexit codes:\n",
               to);

@@ -134,12 +134,23 @@ static bool resolve(const struct options *options, const struct release *release
         return ok;
 }
 
+// A release by its file, or by name: of profiles/ here, or else of kiln's source tree.
+static const char *find_release(struct arena *arena, const char *name) {
+        if (strchr(name, '/') || strstr(name, ".yaml"))
+                return name;
+        const char *here = arena_printf(arena, "profiles/releases/%s.yaml", name);
+        struct locations locations;
+        auto_err ignored = { 0 };
+        if (access(here, F_OK) == 0 || !locations_find(arena, &locations, &ignored))
+                return here;
+        const char *shipped = arena_printf(arena, "%s/../profiles/releases/%s.yaml", locations.firmware, name);
+        return access(shipped, F_OK) == 0 ? shipped : here;
+}
+
 bool verb_resolve(const struct options *options, struct err *err) {
         struct arena arena = { 0 };
         struct release release = { 0 };
-        const char *name = options->release ? options->release : "centos-7.2";
-        const char *path =
-            strchr(name, '/') || strstr(name, ".yaml") ? name : arena_printf(&arena, "profiles/releases/%s.yaml", name);
+        const char *path = find_release(&arena, options->release ? options->release : "centos-7.2");
         bool ok = release_load(path, &arena, &release, err) && resolve(options, &release, &arena, err);
         arena_release(&arena);
         return ok;

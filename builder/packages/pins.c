@@ -43,10 +43,12 @@ static int compare_nevra(const void *key, const void *element) {
         return strcmp(key, ((const struct pin *)element)->wanted->nevra);
 }
 
-static bool has_checksum(Solvable *solvable, const struct locked_package *wanted) {
+// The very file: its size goes with its checksum.
+static bool is_same_file(Solvable *solvable, const struct locked_package *wanted) {
         Id type = 0;
         const char *checksum = solvable_lookup_checksum(solvable, SOLVABLE_CHECKSUM, &type);
-        return checksum && strcmp(checksum, wanted->checksum) == 0;
+        uint64_t size = solvable_lookup_num(solvable, SOLVABLE_DOWNLOADSIZE, wanted->size_bytes);
+        return checksum && strcmp(checksum, wanted->checksum) == 0 && size == wanted->size_bytes;
 }
 
 static void offer(struct search *search, Id id, const struct source *source) {
@@ -58,7 +60,7 @@ static void offer(struct search *search, Id id, const struct source *source) {
         for (; pin && pin < search->pins + search->count && strcmp(pin->wanted->nevra, nevra) == 0; pin++) {
                 if (strcmp(pin->wanted->repository, source->repository->name) != 0)
                         continue;
-                if (has_checksum(pool_id2solvable(pool, id), pin->wanted))
+                if (is_same_file(pool_id2solvable(pool, id), pin->wanted))
                         pin->found = id;
                 else
                         pin->namesake = id;
@@ -178,8 +180,12 @@ static void find_elsewhere(struct search *search, struct pin *pin) {
                 Solvable *solvable = pool_id2solvable(search->packages->pool, pin->namesake);
                 const char *checksum = solvable_lookup_checksum(solvable, SOLVABLE_CHECKSUM, &type);
                 search->replaced = true;
-                complain(search, "%s of repository %s is another file now: its checksum is %s, the lock says %s",
-                         wanted->nevra, wanted->repository, checksum ? checksum : "missing", wanted->checksum);
+                complain(search,
+                         "%s of repository %s is another file now: it has %llu bytes and checksum %s, the lock "
+                         "says %llu and %s",
+                         wanted->nevra, wanted->repository,
+                         (unsigned long long)solvable_lookup_num(solvable, SOLVABLE_DOWNLOADSIZE, 0),
+                         checksum ? checksum : "none", (unsigned long long)wanted->size_bytes, wanted->checksum);
                 return;
         }
         pin->found = revive(search->packages, source, wanted);
@@ -204,10 +210,6 @@ static bool hand_out(struct search *search, struct package *ret, struct err *err
                 *package = (struct package){ 0 };
                 if (pin->found && !package_describe(search->packages, pin->found, package, err))
                         return false;
-                if (package->nevra && package->size_bytes && package->size_bytes != pin->wanted->size_bytes)
-                        return fail(err, ERR_LOCK_FILE, 0, "%s: repository %s says %llu bytes, the lock %llu",
-                                    package->nevra, package->repository->name, (unsigned long long)package->size_bytes,
-                                    (unsigned long long)pin->wanted->size_bytes);
         }
         return true;
 }
