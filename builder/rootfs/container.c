@@ -94,11 +94,16 @@ static bool make_devices(struct err *err) {
                                                 { "/proc/self/fd/0", "dev/stdin" },
                                                 { "/proc/self/fd/1", "dev/stdout" },
                                                 { "/proc/self/fd/2", "dev/stderr" } };
+        // Read-only: they can be written to as ever, but not chmod'ed, for they are the host's own.
+        static const struct mount_attr sealed = { .attr_set =
+                                                      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
         for (size_t i = 0; i < lengthof(nodes); i++) {
                 auto_free char *host = xasprintf("/dev/%s", nodes[i]);
                 auto_close int fd = open(host + 1, O_WRONLY | O_CREAT | O_CLOEXEC, 0666); // below the working directory
                 if (fd < 0 || !mount_at(host, host + 1, NULL, MS_BIND, NULL, err))
-                        return fd >= 0 || fail(err, ERR_SYSTEM, errno, "make %s", host);
+                        return fd >= 0 ? false : fail(err, ERR_SYSTEM, errno, "make %s", host);
+                if (mount_setattr(AT_FDCWD, host + 1, 0, (struct mount_attr *)&sealed, sizeof sealed) < 0)
+                        return fail(err, ERR_SANDBOX, errno, "seal %s", host);
         }
         for (size_t i = 0; i < lengthof(links); i++)
                 if (symlink(links[i][0], links[i][1]) < 0)
@@ -232,36 +237,33 @@ static bool enter_root(int go, struct err *err) {
         return set_capabilities(worker_capabilities(), err) && skip_syncs(err);
 }
 
-static _Noreturn void run_worker(const struct container *container, int files, int own, int go, int report) {
+static _Noreturn void run_worker(const struct container *container, int own, int go, int report) {
         auto_err err = { 0 };
         struct container_channel channel = { report };
         set_environment(container->source_date_epoch);
         umask(022);
         if (!leave_init(own, &err) || (container->prepare && !container->prepare(container->context, &err)) ||
-            !enter_root(go, &err) || !container->work(container->context, files, &channel, &err))
+            !enter_root(go, &err) || !container->work(container->context, &channel, &err))
                 container_abort(&channel, &err);
         send_frame(report, FRAME_DONE, "", 0);
         _exit(0);
 }
 
-// The files as a mount of their own, read-only: a descriptor of it leads nowhere else.
-static bool open_files(const char *path, int *ret_fd, struct err *err) {
-        auto_close int dir = -1;
-        return fs_open_dir(AT_FDCWD, path, &dir, err) && overlay_bind(dir, true, ret_fd, err);
-}
+// A directory that every machine has and where prepare() needs nothing. This namespace is the container's, and what is
+// below leaves it soon.
+static const char mount_point[] = "/sys";
 
 static bool enter_target(int root, struct err *err) {
-        // Any directory serves as mount point: this namespace is the container's, and what is below leaves it soon.
-        if (syscall(SYS_move_mount, root, "", AT_FDCWD, "/tmp", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        if (syscall(SYS_move_mount, root, "", AT_FDCWD, mount_point, MOVE_MOUNT_F_EMPTY_PATH) < 0)
                 return fail(err, ERR_SANDBOX, errno, "mount the root");
-        return chdir("/tmp") == 0 || fail(err, ERR_SANDBOX, errno, "enter the root");
+        return chdir(mount_point) == 0 || fail(err, ERR_SANDBOX, errno, "enter the root");
 }
 
 // Init's own root: empty. Mounted over the target, whose tree the worker's namespace already has.
 static bool hide_init(struct err *err) {
         return chdir("/") == 0 &&
-               mount_at("init", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0555,size=4k", err) &&
-               chdir("/tmp") == 0 && pivot_here(err) && set_capabilities(0, err);
+               mount_at("init", mount_point, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0555,size=4k", err) &&
+               chdir(mount_point) == 0 && pivot_here(err) && set_capabilities(0, err);
 }
 
 static int reap_until(pid_t worker) {
@@ -275,19 +277,18 @@ static int reap_until(pid_t worker) {
         }
 }
 
-static bool prepare_init(const struct container *container, int *ret_files, struct err *err) {
+static bool prepare_init(const struct container *container, struct err *err) {
         if (sethostname("localhost", 9) < 0 || setdomainname("", 0) < 0)
                 return fail(err, ERR_SANDBOX, errno, "set the host name");
-        return (!container->files || open_files(container->files, ret_files, err)) &&
-               enter_target(container->root, err) && mount_views(err);
+        return enter_target(container->root, err) && mount_views(err);
 }
 
 static _Noreturn void run_init(const struct container *container, int report) {
         auto_err err = { 0 };
         struct container_channel channel = { report };
-        int files = -1, own[2], go[2];
+        int own[2], go[2];
         char byte;
-        if (!prepare_init(container, &files, &err))
+        if (!prepare_init(container, &err))
                 container_abort(&channel, &err);
         pid_t worker = pipe2(own, O_CLOEXEC) < 0 || pipe2(go, O_CLOEXEC) < 0 ? -1 : fork();
         if (worker < 0) {
@@ -298,9 +299,8 @@ static _Noreturn void run_init(const struct container *container, int report) {
         if (worker == 0) {
                 close(go[1]);
                 close(own[0]);
-                run_worker(container, files, own[1], go[0], report);
+                run_worker(container, own[1], go[0], report);
         }
-        close_cleanup(&files);
         close(go[0]);
         close(own[1]);
         if (read(own[0], &byte, 1) == 1 && !hide_init(&err))
@@ -392,7 +392,9 @@ static bool take_error(const char *data, size_t size, struct err *err) {
         memcpy(numbers, data, sizeof numbers);
         const char *text = data + sizeof numbers;
         const char *rest = text + strlen(text) + 1, *end = data + size;
-        (void)fail(err, numbers[0] ? (enum err_kind)numbers[0] : ERR_INTERNAL, 0, "%s", text);
+        // A scriptlet can reach the pipe, and write nonsense into it.
+        bool known = numbers[0] > ERR_NONE && numbers[0] <= ERR_INTERRUPTED;
+        (void)fail(err, known ? (enum err_kind)numbers[0] : ERR_INTERNAL, 0, "%s", text);
         err->number = (int)numbers[1];
         if (rest < end)
                 (void)hint(err, "%.*s", (int)(end - rest), rest);

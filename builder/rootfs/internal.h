@@ -30,10 +30,11 @@ must_check bool overlay_clean_upper(int upper, int lower, struct err *err);
 // A child that sees nothing of the host: own pid, ipc, uts, network, cgroup and mount namespaces, few capabilities.
 struct container_channel;
 struct container {
-        int root;          // becomes "/": a mount that is attached nowhere (overlay.c), used once
-        const char *files; // absolute directory that `work` may read through its descriptor; or NULL
-        bool (*prepare)(void *context, struct err *err); // sees the host's files still; may be NULL
-        bool (*work)(void *context, int files, struct container_channel *channel, struct err *err);
+        int root; // becomes "/": a mount that is attached nowhere (overlay.c), used once
+        // Sees the host's files still; may be NULL. What it leaves open, scriptlets can reach: no directory, and
+        // nothing that may be written to.
+        bool (*prepare)(void *context, struct err *err);
+        bool (*work)(void *context, struct container_channel *channel, struct err *err);
         void *context;
         int64_t source_date_epoch;
         struct progress *progress; // or NULL

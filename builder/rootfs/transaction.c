@@ -5,6 +5,7 @@
 #include <locale.h>
 #include <nss.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,9 +30,9 @@ enum { SHOWN_OUTPUT_BYTES = 8192, FULL_BYTES = 1 << 20 };
 struct worker {
         const struct transaction *transaction;
         const struct rpmdb_backend *backend;
-        const char *files_dir; // what `files` is, to make the packages' paths relative
         struct container_channel *channel;
-        int files, output;   // the packages' mount; what scriptlets print
+        int *files;          // the packages, in the transaction's order
+        int output;          // what scriptlets print
         struct buf messages; // rpm's own, since the last scriptlet began
 };
 
@@ -59,8 +60,7 @@ static void set_macros(const char *backend) {
 }
 
 // Whatever librpm opens late must be open now: digests, locale, name service modules.
-static bool load_rpm(void *context, struct err *err) {
-        const struct worker *worker = context;
+static bool load_rpm(const struct worker *worker, struct err *err) {
         static const int digests[] = { PGPHASHALGO_MD5, PGPHASHALGO_SHA1, PGPHASHALGO_SHA256, PGPHASHALGO_SHA512 };
         setlocale(LC_ALL, "C");
         macrofiles = "/usr/lib/rpm/macros:/usr/lib/rpm/platform/%{_target}/macros"; // nothing of the builder's or its
@@ -76,6 +76,57 @@ static bool load_rpm(void *context, struct err *err) {
         __nss_configure_lookup("group", "files");
         return true;
 }
+
+// The packages are opened one by one through read-only mounts of their directories: scriptlets can reach whatever this
+// process has open, and from a descriptor of a directory a Lua scriptlet would get at everything below it.
+struct opened_dir {
+        char *path;
+        int fd;
+};
+
+static bool open_package_dir(struct opened_dir **dirs, size_t *count, const char *path, int *ret_fd, struct err *err) {
+        for (size_t i = 0; i < *count; i++)
+                if (strcmp((*dirs)[i].path, path) == 0) {
+                        *ret_fd = (*dirs)[i].fd;
+                        return true;
+                }
+        auto_close int dir = -1;
+        if (!fs_open_dir(AT_FDCWD, path, &dir, err) || !overlay_bind(dir, true, ret_fd, err))
+                return false;
+        *array_append(dirs, count) = (struct opened_dir){ xstrdup(path), *ret_fd };
+        return true;
+}
+
+static bool open_packages(struct worker *worker, struct err *err) {
+        enum { OTHER_FILES = 256 };
+        const struct transaction *transaction = worker->transaction;
+        struct rlimit limit;
+        struct opened_dir *dirs = NULL;
+        size_t dir_count = 0;
+        bool ok = true;
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < transaction->package_count + OTHER_FILES) {
+                limit.rlim_cur = transaction->package_count + OTHER_FILES;
+                if (limit.rlim_cur > limit.rlim_max)
+                        limit.rlim_cur = limit.rlim_max;
+                (void)setrlimit(RLIMIT_NOFILE, &limit);
+        }
+        worker->files = xcalloc(transaction->package_count, sizeof *worker->files);
+        for (size_t i = 0; ok && i < transaction->package_count; i++) {
+                const char *path = transaction->packages[i]->path, *slash = strrchr(path, '/');
+                auto_free char *parent = xstrndup(path, slash > path ? (size_t)(slash - path) : 1);
+                int dir = -1;
+                ok = open_package_dir(&dirs, &dir_count, parent, &dir, err) &&
+                     fs_open(dir, slash + 1, O_RDONLY | O_NOFOLLOW, 0, &worker->files[i], err);
+        }
+        for (size_t i = 0; i < dir_count; i++) {
+                close(dirs[i].fd);
+                free(dirs[i].path);
+        }
+        free(dirs);
+        return ok;
+}
+
+static bool prepare(void *context, struct err *err) { return load_rpm(context, err) && open_packages(context, err); }
 
 // ---- what went wrong ----
 
@@ -194,16 +245,11 @@ static int keep_message(rpmlogRec record, rpmlogCallbackData data) {
         return 0;
 }
 
-static const struct package *package_of(const struct worker *worker, fnpyKey key) {
-        return worker->transaction->packages[(size_t)(uintptr_t)key - 1];
-}
+static size_t index_of(fnpyKey key) { return (size_t)(uintptr_t)key - 1; }
 
-static FD_t open_package(struct worker *worker, const struct package *package) {
-        const char *name = package->path + strlen(worker->files_dir);
-        while (*name == '/')
-                name++;
-        auto_close int fd = openat(worker->files, name, O_RDONLY | O_CLOEXEC);
-        return fd < 0 ? NULL : fdDup(fd);
+// librpm reads one package at a time.
+static FD_t open_package(const struct worker *worker, size_t index) {
+        return lseek(worker->files[index], 0, SEEK_SET) < 0 ? NULL : fdDup(worker->files[index]);
 }
 
 static void *on_event(const void *header, const rpmCallbackType what, const rpm_loff_t amount, const rpm_loff_t total,
@@ -214,7 +260,7 @@ static void *on_event(const void *header, const rpmCallbackType what, const rpm_
         (void)total;
         switch (what) {
         case RPMCALLBACK_INST_OPEN_FILE:
-                payload = open_package(worker, package_of(worker, key));
+                payload = open_package(worker, index_of(key));
                 return payload;
         case RPMCALLBACK_INST_CLOSE_FILE:
                 Fclose(payload);
@@ -233,7 +279,7 @@ static void *on_event(const void *header, const rpmCallbackType what, const rpm_
                 abort_scriptlet(worker, (Header)header, amount);
         case RPMCALLBACK_UNPACK_ERROR:
         case RPMCALLBACK_CPIO_ERROR:
-                (void)fail_rpm(worker, package_of(worker, key)->nevra, &err);
+                (void)fail_rpm(worker, worker->transaction->packages[index_of(key)]->nevra, &err);
                 container_abort(worker->channel, &err);
         default:
                 break;
@@ -267,7 +313,7 @@ static bool check_nodes(const struct package *package, Header header, struct err
 static bool add_packages(rpmts ts, struct worker *worker, struct err *err) {
         for (size_t i = 0; i < worker->transaction->package_count; i++) {
                 const struct package *package = worker->transaction->packages[i];
-                FD_t file = open_package(worker, package);
+                FD_t file = open_package(worker, i);
                 if (!file)
                         return fail(err, ERR_SYSTEM, errno, "open %s", package->path);
                 Header header = NULL;
@@ -327,10 +373,9 @@ static rpmts make_transaction(struct worker *worker, FD_t output) {
         return ts;
 }
 
-static bool work(void *context, int files, struct container_channel *channel, struct err *err) {
+static bool work(void *context, struct container_channel *channel, struct err *err) {
         struct worker *worker = context;
         worker->channel = channel;
-        worker->files = files;
         worker->output = open("/run", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600); // on a tmpfs of limited size
         if (worker->output < 0 || dup2(worker->output, STDOUT_FILENO) < 0 || dup2(worker->output, STDERR_FILENO) < 0)
                 return fail(err, ERR_SYSTEM, errno, "keep the scriptlets' output");
@@ -345,36 +390,15 @@ static bool work(void *context, int files, struct container_channel *channel, st
                worker->backend->finish(worker->transaction->source_date_epoch, err);
 }
 
-// The longest directory that holds all packages.
-static char *common_directory(const struct transaction *transaction) {
-        char *common = xstrdup(transaction->packages[0]->path);
-        for (size_t i = 0; i < transaction->package_count; i++) {
-                const char *path = transaction->packages[i]->path;
-                size_t same = 0;
-                while (common[same] && common[same] == path[same])
-                        same++;
-                while (same > 0 && !(path[same] == '/' && (common[same] == '/' || !common[same])))
-                        same--;
-                common[same] = '\0';
-        }
-        char *slash = strrchr(common, '/');
-        if (transaction->package_count == 1 && slash)
-                *slash = '\0';
-        return common;
-}
-
 bool transaction_run(const struct transaction *transaction, struct err *err) {
         struct worker worker = { .transaction = transaction, .messages = { .max = 1 << 20 } };
         if (!rpmdb_find(transaction->rpmdb, &worker.backend, err))
                 return false;
         if (transaction->package_count == 0)
                 return true;
-        auto_free char *files = common_directory(transaction);
-        worker.files_dir = files;
         struct container container = {
                 .root = transaction->root,
-                .files = *files ? files : "/",
-                .prepare = load_rpm,
+                .prepare = prepare,
                 .work = work,
                 .context = &worker,
                 .source_date_epoch = transaction->source_date_epoch,

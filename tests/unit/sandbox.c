@@ -98,9 +98,8 @@ static bool try_to_leave(struct err *err) {
         return true;
 }
 
-static bool probe(void *context, int files, struct container_channel *channel, struct err *err) {
+static bool probe(void *context, struct container_channel *channel, struct err *err) {
         const struct probe *probe = context;
-        (void)files;
         switch (probe->mode) {
         case 0:
                 container_step(channel);

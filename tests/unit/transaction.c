@@ -76,6 +76,8 @@ static const char spec[] =
     "stat -L -c %%d:%%i /proc/1/root/ >$D/init-id\nstat -c %%d:%%i / >$D/root-id\n"
     "mount -t tmpfs none /tmp 2>/dev/null && echo mounted >$D/escaped\n"
     "echo 0 2>/dev/null >/proc/sys/vm/swappiness && echo sysctl >$D/escaped\n"
+    "busybox chmod 666 /dev/null 2>/dev/null && echo device >$D/escaped\n"
+    "for f in /proc/[0-9]*/fd/*; do [ -d $f/. ] && [ ! -e $f/opt/app ] && echo directory >$D/escaped; done\n"
     "sleep 1000 &\nexit 0\n"
     "%post -n badpost\necho first line\necho the reason >&2\nexit 7\n"
     "%pre -n badpre\necho no way\nexit 3\n"
