@@ -38,6 +38,10 @@ static const char tail[] = ".Sh ENVIRONMENT\n"
                            "A published build;\n"
                            ".Pa OUT/CLUSTER/current\n"
                            "points to the newest.\n"
+                           ".It Pa CLUSTER.RELEASE.lock\n"
+                           "Beside the cluster file: the packages that builds with this release take, one a line;\n"
+                           "written by\n"
+                           ".Ql kiln lock .\n"
                            ".El\n";
 
 static void print_exit_status(void) {
