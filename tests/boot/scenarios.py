@@ -255,4 +255,5 @@ def grub(lan, tap):
     node.stop()
 
 
-SCENARIOS = {"master": master, "slave": slave, "balancer": balancer, "unknown": unknown, "usb": usb, "grub": grub}
+# The masters stay up once they are started, so what needs no cluster comes first.
+SCENARIOS = {"unknown": unknown, "usb": usb, "grub": grub, "master": master, "slave": slave, "balancer": balancer}
