@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "artefact/boot.h"
 #include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -17,12 +18,22 @@ static bool kickstart_check(const struct artefact_build *build, struct err *err)
                         return fail(err, ERR_REFERENCE, 0, "role %s: the kickstart template %s cannot be read",
                                     cluster->roles[i].name, path);
         }
-        return true;
+        return boot_check_arguments(build, err);
 }
 
 static void set_url(struct arena *arena, struct value *map, const char *key, const char *base, const char *role,
                     const char *name) {
         value_set(arena, map, key, value_scalar(arena, arena_printf(arena, "%s/%s/%s", base, role, name)));
+}
+
+static struct value *kernel_arguments(const struct artefact_build *build, const struct role *role,
+                                      struct arena *arena) {
+        const struct strings *lists[] = { &build->cluster->release.kernel_arguments, &role->kernel_arguments };
+        auto_buf text = { 0 };
+        for (size_t i = 0; i < lengthof(lists); i++)
+                for (size_t j = 0; j < lists[i]->count; j++)
+                        buf_printf(&text, "%s%s", text.size ? " " : "", lists[i]->items[j]);
+        return value_scalar(arena, arena_strdup(arena, buf_text(&text)));
 }
 
 // Without a URL the installer finds the files where it mounts its own medium: the role's ISO, written to a stick.
@@ -43,6 +54,7 @@ static struct value *artefact_scope(const struct artefact_build *build, const st
                 set_url(arena, map, "rootfs_url", base, "kiln", "rootfs.squashfs");
                 set_url(arena, map, "config_url", base, "boot", "config.cpio");
         }
+        value_set(arena, map, "kernel_arguments", kernel_arguments(build, role->role, arena));
         value_set(arena, map, "rootfs_sha256", value_scalar(arena, arena_strdup(arena, role->root_sha256)));
         return map;
 }

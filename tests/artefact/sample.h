@@ -47,7 +47,7 @@ static const char sample_kickstart[] = "# {{role.name}} {{variables.greeting}}\n
                                        "--checksum={{artefact.rootfs_sha256}}\n"
                                        "{{#node}}network --ip={{ip}} --hostname={{name}} "
                                        "--netmask={{netmask}}\n{{/node}}{{^node}}network --bootproto=dhcp\n{{/node}}"
-                                       "# {{artefact.config_url}}\n";
+                                       "# {{artefact.config_url}} {{artefact.kernel_arguments}}\n";
 
 static void sample_put(const char *path, const void *data, size_t size, mode_t mode) {
         struct err error = { 0 };

@@ -1,5 +1,7 @@
 #include "tests/artefact/sample.h"
 
+#define ARGUMENTS "console=ttyS0,115200 quiet mem=1G;x" // the release's, then the role's
+
 static struct sample sample;
 
 static void expect_file(const char *path, const char *want) {
@@ -20,10 +22,10 @@ static void one_for_the_role_and_one_for_each_node(void) {
             xasprintf("# alpha hello\nliveimg --url=http://10.1.0.2/kiln/build-1/alpha/rootfs.squashfs "
                       "--checksum=%s\n",
                       sha256);
-        auto_free char *role =
-            xasprintf("%snetwork --bootproto=dhcp\n# http://10.1.0.2/kiln/build-1/alpha/config.cpio\n", start);
+        auto_free char *role = xasprintf(
+            "%snetwork --bootproto=dhcp\n# http://10.1.0.2/kiln/build-1/alpha/config.cpio " ARGUMENTS "\n", start);
         auto_free char *node = xasprintf("%snetwork --ip=10.1.0.12 --hostname=alpha2 --netmask=255.255.240.0\n"
-                                         "# http://10.1.0.2/kiln/build-1/alpha/config.cpio\n",
+                                         "# http://10.1.0.2/kiln/build-1/alpha/config.cpio " ARGUMENTS "\n",
                                          start);
         expect_file("kickstart/alpha.ks", role);
         expect_file("kickstart/alpha2.ks", node);
