@@ -103,8 +103,21 @@ static bool choose(struct work *work, const struct strings *names, struct err *e
                                 &work->selection, err);
 }
 
+// `kiln lock --update PACKAGE CLUSTER.yaml` means what it seems to: the cluster file comes first.
+static void put_cluster_first(const struct options *options) {
+        for (size_t i = 1; i < options->argument_count && !strstr(options->arguments[0], ".yaml"); i++) {
+                const char *argument = options->arguments[i];
+                if (!strstr(argument, ".yaml"))
+                        continue;
+                memmove(options->arguments + 1, options->arguments, i * sizeof *options->arguments);
+                options->arguments[0] = argument;
+        }
+}
+
 static bool lock(struct work *work, struct err *err) {
         const struct options *options = work->options;
+        if (options->update)
+                put_cluster_first(options);
         const struct strings names = { options->arguments + 1, options->argument_count - 1 };
         if (names.count && !options->update)
                 return fail(err, ERR_USAGE, 0, "kiln lock: %s: packages are named with --update", names.items[0]);
