@@ -20,7 +20,7 @@ must_check bool report_write(const struct machine *machine, const struct decisio
 // and what to do. Lines end with a newline and begin with "kiln-node: ".
 void report_text(const struct decision *decision, const struct applied *applied, struct buf *ret_text);
 
-// Shows a refusal on every console but the one that the unit's output goes to.
+// Shows the report on every console but the one that the unit's output goes to.
 void report_on_consoles(const char *text);
 
 #endif

@@ -46,6 +46,7 @@ struct facts {
         const char *command_line;          // as /proc/cmdline has it
         const struct inventory *inventory; // /etc/kiln/node.json
         const char **template_texts;       // one for each of the inventory's templates, in its order
+        const char *issue;                 // /etc/issue as it is, or NULL
         struct interface interfaces[INTERFACES_MAX];
         size_t interface_count;
         struct lease leases[LEASES_MAX];

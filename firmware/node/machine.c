@@ -49,6 +49,15 @@ static bool read_templates(struct machine *machine, struct err *err) {
         return true;
 }
 
+static bool read_issue(struct machine *machine, struct err *err) {
+        auto_buf text = { .max = TEMPLATE_MAX };
+        bool found;
+        if (!root_read(machine->root, "/etc/issue", &text, &found, err))
+                return false;
+        machine->facts.issue = found ? arena_strdup(&machine->arena, buf_text(&text)) : NULL;
+        return true;
+}
+
 bool machine_open(const char *root, const char *command_line_file, struct machine *ret, struct err *err) {
         *ret = (struct machine){ .root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
         if (ret->root < 0)
@@ -62,7 +71,7 @@ bool machine_open(const char *root, const char *command_line_file, struct machin
         if (!inventory_read(buf_text(&config), config.size, &ret->arena, &ret->inventory, err))
                 return wrap(err, "/etc/kiln/node.json");
         ret->facts.inventory = &ret->inventory;
-        return read_templates(ret, err) && read_command_line(ret, command_line_file, err);
+        return read_templates(ret, err) && read_issue(ret, err) && read_command_line(ret, command_line_file, err);
 }
 
 void machine_release(struct machine *machine) {

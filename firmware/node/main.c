@@ -35,11 +35,9 @@ static bool run_apply(const struct arguments *arguments, struct err *err) {
         fputs(buf_text(&text), stdout);
         if (!report_write(&machine, &decision, &applied, err))
                 return wrap(err, "report");
-        if (!decision.plan.refusal)
-                return true;
         if (is_live_root(arguments->root))
                 report_on_consoles(buf_text(&text));
-        return fail(err, ERR_IDENTITY, 0, "%s", decision.plan.refusal);
+        return !decision.plan.refusal || fail(err, ERR_IDENTITY, 0, "%s", decision.plan.refusal);
 }
 
 static bool read_facts(const char *path, struct machine *machine, struct err *err) {

@@ -150,6 +150,43 @@ static void add_resolver(struct plan *plan, const struct identity *identity) {
         plan_add_file(plan, "/etc/resolv.conf", 0644, &text);
 }
 
+// ---- what the console shows above "login:" ----
+
+#define ISSUE_MARK "kiln: "
+
+// agetty(8) expands what follows a backslash.
+static void issue_line(struct buf *text, const char *line) {
+        buf_append_text(text, ISSUE_MARK);
+        for (; *line; line++) {
+                if (*line == '\\')
+                        buf_append_char(text, '\\');
+                buf_append_char(text, *line);
+        }
+        buf_append_char(text, '\n');
+}
+
+// getty clears the screen, and with it the report. What the image says stays below our lines, in each run anew.
+static void add_issue(struct plan *plan, const struct facts *facts, struct buf *text) {
+        for (const char *line = facts->issue ? facts->issue : "", *end; *line; line = end) {
+                end = line + strcspn(line, "\n");
+                end += *end == '\n';
+                if (strncmp(line, ISSUE_MARK, sizeof ISSUE_MARK - 1) != 0)
+                        buf_append(text, line, (size_t)(end - line));
+        }
+        plan_add_file(plan, "/etc/issue", 0644, text);
+}
+
+static void add_identity_issue(struct plan *plan, const struct facts *facts, const struct identity *identity) {
+        const struct inventory *inventory = facts->inventory;
+        auto_buf text = { 0 }, line = { 0 };
+        char address[ADDRESS_TEXT_SIZE];
+        address_format(identity->address, address);
+        buf_printf(&line, "%s, role %s of cluster %s, %s on %s, build %s", identity->hostname, inventory->role,
+                   inventory->cluster, address, identity->interface->name, inventory->build);
+        issue_line(&text, buf_text(&line));
+        add_issue(plan, facts, &text);
+}
+
 static void add_values(struct plan *plan, const struct facts *facts, const struct identity *identity) {
         char text[64], address[ADDRESS_TEXT_SIZE];
         plan_add_value(plan, "hostname", identity->hostname, identity->hostname_source);
@@ -173,6 +210,7 @@ static bool plan_node(struct plan *plan, const struct facts *facts, const struct
         add_hosts(plan, facts, identity);
         add_resolver(plan, identity);
         writer->node(identity, plan);
+        add_identity_issue(plan, facts, identity);
         add_values(plan, facts, identity);
         if (*identity->note)
                 plan_add_note(plan, identity->note);
@@ -182,7 +220,7 @@ static bool plan_node(struct plan *plan, const struct facts *facts, const struct
 
 static void plan_refuse(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
                         struct err *err) {
-        auto_buf text = { 0 }, found = { 0 };
+        auto_buf text = { 0 }, found = { 0 }, issue = { 0 };
         plan->file_count = plan->value_count = plan->remove_count = 0; // what a failing template leaves behind
         plan->refusal = arena_strdup(&plan->arena, err->text);
         err_release(err);
@@ -190,6 +228,10 @@ static void plan_refuse(struct plan *plan, const struct facts *facts, const stru
         plan->found = arena_strdup(&plan->arena, buf_text(&found));
         buf_printf(&text, "%s\n%s\n", plan->refusal, plan->found);
         plan_add_file(plan, "/run/kiln/refused", 0644, &text);
+        issue_line(&issue, "REFUSED, the cluster's services stay down:");
+        issue_line(&issue, plan->refusal);
+        issue_line(&issue, plan->found);
+        add_issue(plan, facts, &issue);
         writer->refused(facts, plan);
         plan->hostname = "localhost";
         plan->interface_index = 0;

@@ -47,6 +47,21 @@ static void ifcfg_for_el7(void) {
                     "IPADDR=192.168.2.71\nPREFIX=24\nDEFROUTE=yes\nGATEWAY=192.168.2.1\nDNS1=192.168.2.1\n");
 }
 
+static void the_console_says_who_it_is(void) {
+        start(MASTER, "", MAC_MASTER101);
+        trial.facts.issue = "Keep out\nkiln: an earlier run\nKernel \\r\n\n";
+        EXPECT(trial_plan(&trial));
+        EXPECT_TEXT(trial_file(&trial, "/etc/issue"),
+                    "kiln: master101, role master of cluster article, 192.168.2.71 on ens3, build b1\n"
+                    "Keep out\nKernel \\r\n\n");
+        start(SLAVE, "kiln.role=a\\b", MAC_MASTER101);
+        EXPECT(trial_plan(&trial) && trial.plan.refusal);
+        EXPECT_TEXT(trial_file(&trial, "/etc/issue"),
+                    "kiln: REFUSED, the cluster's services stay down:\n"
+                    "kiln: kiln.role=a\\\\b on the kernel command line is not a name\n"
+                    "kiln: interfaces: ens3 52:54:00:a8:02:47\n");
+}
+
 static void another_role_is_refused_by_name(void) {
         start(SLAVE, "", MAC_MASTER101);
         EXPECT(trial_plan(&trial));
@@ -208,6 +223,7 @@ static void facts_come_from_json(void) {
 int main(void) {
         RUN(the_mac_table_decides);
         RUN(ifcfg_for_el7);
+        RUN(the_console_says_who_it_is);
         RUN(another_role_is_refused_by_name);
         RUN(contradictions_are_refused);
         RUN(the_command_line_names_a_node);
