@@ -258,7 +258,7 @@ static bool image_fill(struct image *image, int root, struct err *err) {
                 return false;
         if (fstat(root, &stat) < 0)
                 return fail(err, ERR_SYSTEM, errno, "stat the root directory");
-        image_tree_init(&image->tree, &image->arena, &stat, image->options->source_date_epoch);
+        image_tree_init(&image->tree, &image->arena, &stat);
         return pack_xattrs(image, root, ".", image->tree.root, err) && fs_walk(root, visit, image, err) &&
                write_tables(image, &super, err);
 }

@@ -15,7 +15,7 @@ struct image_options {
         const char *compressor;    // "gzip", "xz", "zstd"
         int level;                 // gzip: libdeflate's 1..12; 0: the compressor's own default
         uint32_t block_bytes;      // a power of two, 4096..1048576
-        int64_t source_date_epoch; // no time stamp in the image is later
+        int64_t source_date_epoch; // when the image was made; its files keep their own times
         unsigned jobs;             // compressing threads
         struct progress *progress; // told of file bytes read; may be NULL
 };

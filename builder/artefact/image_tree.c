@@ -23,8 +23,8 @@ static void push(struct image_tree *tree, size_t depth, struct image_node *node)
         *array_append(&tree->stack, &tree->depth) = node;
 }
 
-void image_tree_init(struct image_tree *tree, struct arena *arena, const struct stat *root, int64_t source_date_epoch) {
-        *tree = (struct image_tree){ .arena = arena, .source_date_epoch = source_date_epoch };
+void image_tree_init(struct image_tree *tree, struct arena *arena, const struct stat *root) {
+        *tree = (struct image_tree){ .arena = arena };
         tree->root = add_node(tree, root);
         tree->root->links = 1;
         push(tree, 0, tree->root);
@@ -80,9 +80,8 @@ struct tables {
 
 static bool place(struct tables *tables, struct image_node *node, sqfs_inode_generic_t *inode, struct err *err) {
         int64_t mtime = node->stat.st_mtim.tv_sec;
-        int64_t latest = tables->tree->source_date_epoch;
         inode->base.mode = (sqfs_u16)node->stat.st_mode;
-        inode->base.mod_time = (sqfs_u32)(mtime < 0 ? 0 : mtime > latest ? latest : mtime);
+        inode->base.mod_time = (sqfs_u32)(mtime < 0 ? 0 : mtime > UINT32_MAX ? UINT32_MAX : mtime);
         inode->base.inode_number = node->number;
         int status = sqfs_id_table_id_to_index(tables->ids, node->stat.st_uid, &inode->base.uid_idx);
         if (status == 0)

@@ -37,7 +37,6 @@ enum { IMAGE_TREE_BUCKETS = 4096 };
 
 struct image_tree {
         struct arena *arena;
-        int64_t source_date_epoch;
         struct image_node *root;
         struct image_node **nodes; // in the order found
         size_t node_count;
@@ -46,7 +45,7 @@ struct image_tree {
         struct image_node *hashed[IMAGE_TREE_BUCKETS];
 };
 
-void image_tree_init(struct image_tree *tree, struct arena *arena, const struct stat *root, int64_t source_date_epoch);
+void image_tree_init(struct image_tree *tree, struct arena *arena, const struct stat *root);
 
 // Adds a name in the order of fs_walk(). A further name of a file already there yields its node, and *ret_new false.
 struct image_node *image_tree_add(struct image_tree *tree, const struct fs_entry *entry, bool *ret_new);

@@ -83,8 +83,8 @@ must_check bool rpmdb_keep(const struct rpmdb_backend *backend, int root, int ke
 
 // ---- normalise.c ----
 
-// Removes what must not survive from a freshly installed tree (a root or an overlay upper) and limits its time stamps:
-// whatever is newer than `source_date_epoch` or was written since `started` gets `source_date_epoch`.
+// Removes what must not survive from a freshly installed tree (a root or an overlay upper) and settles its time stamps:
+// whatever was written since `started` gets `source_date_epoch`; packages' own times are kept, also later ones.
 must_check bool normalise_tree(int dir, int64_t started, int64_t source_date_epoch, struct err *err);
 
 // ---- the configuration layer: config_layer.c, accounts.c, services.c, units.c, node_json.c ----

@@ -16,6 +16,7 @@ enum { EPOCH = 1447000000 };
 
 static char work_path[] = "/tmp/kiln-el7-XXXXXX";
 static int work = -1, root = -1;
+static int64_t started;
 
 #define HEAD(name)                                                                                                     \
         "%global __spec_install_post %{nil}\n%global debug_package %{nil}\n%global _build_id_links none\n"             \
@@ -65,6 +66,7 @@ static const char main_spec[] =
     "echo inside >sealed/file\nmkdir shared\ntouch ghost\nmkfifo fifo\n"
     "echo de >$R/usr/share/locale/de/x.mo\necho en >$R/usr/share/locale/en_US/x.mo\necho doc "
     ">$R/usr/share/doc/modes/README\n" TOUCH
+    "touch -d @1600000000 $R/var/lib/modes/setuid\n" // later than the image's own date
     // -- files
     "%files\n%config(noreplace) /etc/passwd\n%config(noreplace) /etc/group\n%config(noreplace) %attr(0000,root,root) "
     "/etc/shadow\n/lib64/libsetup.so.1\n"
@@ -257,12 +259,14 @@ static void verify_finds_nothing(void) {
 }
 
 static void normalising_keeps_it_sealed(void) {
-        EXPECT_OK(normalise_tree(root, 1500000000, EPOCH, err));
+        EXPECT_OK(normalise_tree(root, started, EPOCH, err));
         expect_text("etc/machine-id", "");
         expect_mode("etc/machine-id", 0444, 0);
         expect_mode("var/lib/modes/sealed", 0555, 0);
         expect_mode("var/lib/modes/setuid", 06755, 77);
         EXPECT(!fs_exists(root, "dev/kiln-null"));
+        struct stat stat;
+        EXPECT(fstatat(root, "etc/systemd", &stat, 0) == 0 && stat.st_mtime == EPOCH);
         verify_finds_nothing();
 }
 
@@ -288,7 +292,7 @@ int main(void) {
                 printf("Bail out! %s\n", err.text ? err.text : strerror(errno));
                 return 1;
         }
-        time_t started = time(NULL);
+        started = time(NULL) - 1;
         if (!install("root", all, &err) || !fs_open_dir(work, "root", &root, &err)) {
                 printf("Bail out! %s\n", err.text);
                 return 1;
