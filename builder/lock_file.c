@@ -75,7 +75,7 @@ static bool expect_byte(struct parser *parser, char byte) {
 }
 
 static bool expect_word(struct parser *parser, const char *word) {
-        const char *found = NULL;
+        const char *found = "";
         return read_field(parser, word, &found) &&
                (!strcmp(found, word) || refuse(parser, parser->begun, "`%s` is expected here", word)) &&
                expect_byte(parser, ' ');
@@ -102,7 +102,7 @@ static bool read_digest(struct parser *parser, const char **ret_type, const char
                 const char *type;
                 size_t length;
         } digests[] = { { "sha256", 64 }, { "sha512", 128 }, { "sha1", 40 } };
-        const char *text = NULL;
+        const char *text = "";
         if (!read_field(parser, "a digest", &text))
                 return false;
         size_t type = strcspn(text, ":");
@@ -120,7 +120,7 @@ static bool read_digest(struct parser *parser, const char **ret_type, const char
 }
 
 static bool read_size(struct parser *parser, uint64_t *ret) {
-        const char *text = NULL;
+        const char *text = "";
         if (!read_field(parser, "the size", &text))
                 return false;
         char *end = NULL;
@@ -177,7 +177,7 @@ static bool check_user(const struct parser *parser, const char *at, const struct
 }
 
 static bool read_users(struct parser *parser, struct strings *ret) {
-        const char *text = NULL;
+        const char *text = "";
         if (!read_field(parser, "who takes the package", &text))
                 return false;
         for (const char *at = parser->begun;; text++) {
@@ -218,7 +218,7 @@ static bool read_package(struct parser *parser) {
 
 static bool read_roles(struct parser *parser) {
         struct strings *roles = &parser->lock->roles;
-        const char *role = NULL;
+        const char *role = "";
         if (!expect_word(parser, "roles"))
                 return false;
         for (;;) {
@@ -242,7 +242,7 @@ static void skip_comments(struct parser *parser) {
 }
 
 static bool read_version(struct parser *parser) {
-        const char *version = NULL;
+        const char *version = "";
         if (!expect_word(parser, "kiln-lock") || !read_field(parser, "the format's version", &version))
                 return false;
         if (strcmp(version, "1") != 0)
@@ -252,7 +252,7 @@ static bool read_version(struct parser *parser) {
 }
 
 static bool read_hash(struct parser *parser, const char **ret) {
-        const char *type = NULL;
+        const char *type = "";
         return read_digest(parser, &type, ret) &&
                (!strcmp(type, "sha256") || refuse(parser, parser->begun, "a sha256 digest is expected here"));
 }

@@ -214,7 +214,11 @@ static bool load_repomd(struct source *source, struct err *err) {
         const struct repository *repository = source->repository;
         auto_free char *path = NULL;
         auto_buf bytes = { .max = REPOMD_MAX };
-        if (!locate_small(source, "repomd.xml", false, &path, err) || !fs_read(AT_FDCWD, path, &bytes, err))
+        if (!locate_small(source, "repomd.xml", false, &path, err))
+                return false;
+        if (!path)
+                return fail(err, ERR_INTERNAL, 0, "repository %s has no repomd.xml", repository->name);
+        if (!fs_read(AT_FDCWD, path, &bytes, err))
                 return false;
         source->repomd_path = arena_strdup(source->arena, path);
         if (repository->check_metadata_signature && !check_repomd_signature(source, path, err))
