@@ -13,7 +13,7 @@
 
 extern char **environ;
 
-enum { KEPT_OUTPUT_BYTES = 64 << 20, SHOWN_OUTPUT_BYTES = 4096 };
+enum { KEPT_OUTPUT_BYTES = 64 << 20, SHOWN_OUTPUT_BYTES = 4096, POLL_MS = 200 };
 
 bool run_wait(int pid, const char *name, int *ret_status, struct err *err) {
         int status;
@@ -60,14 +60,12 @@ static int start(const struct run *run, struct pipes *pipes, pid_t *ret_pid) {
         posix_spawnattr_init(&attributes);
         posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
         posix_spawnattr_setsigmask(&attributes, &none);
-        if (!run->inherit) {
-                if (run->input)
-                        posix_spawn_file_actions_adddup2(&actions, pipes->input[0], 0);
-                else
-                        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-                posix_spawn_file_actions_adddup2(&actions, run->output ? pipes->output[1] : pipes->messages[1], 1);
-                posix_spawn_file_actions_adddup2(&actions, pipes->messages[1], 2);
-        }
+        if (run->input)
+                posix_spawn_file_actions_adddup2(&actions, pipes->input[0], 0);
+        else
+                posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+        posix_spawn_file_actions_adddup2(&actions, run->output ? pipes->output[1] : pipes->messages[1], 1);
+        posix_spawn_file_actions_adddup2(&actions, pipes->messages[1], 2);
         if (run->dir)
                 posix_spawn_file_actions_addchdir_np(&actions, run->dir);
         char *const *env = run->env ? (char *const *)run->env : environ;
@@ -112,7 +110,7 @@ static void exchange(const struct run *run, struct pipes *pipes, struct buf *mes
                                           { pipes->messages[0], POLLIN, 0 } };
                 if (polls[0].fd < 0 && polls[1].fd < 0 && polls[2].fd < 0)
                         return;
-                poll(polls, lengthof(polls), -1);
+                poll(polls, lengthof(polls), POLL_MS); // the signal may have come to another thread
                 if (interrupt_requested() && !told) {
                         kill(pid, SIGTERM);
                         told = true;
@@ -142,9 +140,8 @@ static void append_messages(struct err *err, const struct buf *messages) {
 bool run(const struct run *run, struct err *err) {
         struct pipes pipes = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
         auto_buf messages = { .max = KEPT_OUTPUT_BYTES };
-        bool ready = run->inherit ||
-                     ((!run->input || pipe2(pipes.input, O_CLOEXEC) == 0) &&
-                      (!run->output || pipe2(pipes.output, O_CLOEXEC) == 0) && pipe2(pipes.messages, O_CLOEXEC) == 0);
+        bool ready = (!run->input || pipe2(pipes.input, O_CLOEXEC) == 0) &&
+                     (!run->output || pipe2(pipes.output, O_CLOEXEC) == 0) && pipe2(pipes.messages, O_CLOEXEC) == 0;
         if (!ready) {
                 int number = errno;
                 close_pipes(&pipes);

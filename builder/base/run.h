@@ -14,7 +14,6 @@ struct run {
         const void *input;       // bytes for standard input; NULL: /dev/null
         size_t input_size;
         struct buf *output; // standard output; NULL: joined with standard error and kept for the message
-        bool inherit;       // terminal programs: all three streams are the caller's
         int *ret_status;    // if set, a non-zero exit status is stored here and is no error
 };
 
