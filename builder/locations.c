@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -52,5 +53,6 @@ const char *locations_default_cache(struct arena *arena) {
         if (cache && *cache == '/')
                 return arena_printf(arena, "%s/kiln", cache);
         const char *home = getenv("HOME");
-        return arena_printf(arena, "%s/.cache/kiln", home && *home ? home : "/root");
+        const struct passwd *user = home && *home == '/' ? NULL : getpwuid(getuid());
+        return arena_printf(arena, "%s/.cache/kiln", user ? user->pw_dir : home && *home == '/' ? home : "/root");
 }
