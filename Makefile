@@ -55,6 +55,11 @@ UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 
 all: $(B)/kiln $(B)/kiln-node ## build kiln and kiln-node
 
+# A build's id must change with the code that makes it.
+KILN_CODE := $(sort $(wildcard builder/*.[ch] builder/*/*.[ch]))
+$(B)/builder/build_id.o: CPPFLAGS += -DKILN_CODE_DIGEST='"$(shell cat $(KILN_CODE) | sha256sum | cut -c1-64)"'
+$(B)/builder/build_id.o: $(KILN_CODE)
+
 $(KILN_LIBRARY): $(filter-out $(B)/builder/main.o,$(KILN_OBJECTS))
 	rm -f $@ && $(AR) rcs $@ $^
 

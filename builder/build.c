@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +15,7 @@
 #include "base/progress.h"
 #include "build_id.h"
 #include "cache.h"
+#include "kernel_find.h"
 #include "locations.h"
 #include "packages/packages.h"
 #include "publish.h"
@@ -188,37 +188,16 @@ static bool unpack_bootloader(struct build *build, struct err *err) {
         return fs_open_dir(AT_FDCWD, path, &build->bootloader, err);
 }
 
-struct kernel_search {
-        struct arena *arena;
-        const char *pattern, *image, *version;
-};
-
-static bool match_kernel(const struct fs_entry *entry, void *context, struct err *err) {
-        struct kernel_search *search = context;
-        (void)err;
-        // Only the directories on the way to the pattern are entered.
-        *entry->descend = *entry->descend && !strncmp(search->pattern, entry->path, strlen(entry->path));
-        if (S_ISREG(entry->stat->st_mode) && !fnmatch(search->pattern, entry->path, FNM_PATHNAME))
-                search->image = arena_strdup(search->arena, entry->path);
-        return true;
-}
-
 static bool find_kernel(struct role_build *role, const struct release *release, struct artefact_role *ret,
                         struct err *err) {
-        const char *pattern = release->kernel_image + (release->kernel_image[0] == '/');
-        struct kernel_search search = { &role->arena, pattern, NULL, NULL };
-        if (!fs_walk(role->root.fd, match_kernel, &search, err))
+        if (!kernel_find(role->root.fd, release->kernel_image, &role->arena, &ret->kernel_path, &ret->kernel_version,
+                         err))
                 return false;
-        if (!search.image) {
-                fail(err, ERR_REFERENCE, 0, "role %s has no kernel: nothing matches %s", role->role->name,
-                     release->kernel_image);
-                return hint(err, "see kernel.package and kernel.image of release %s", release->name);
-        }
-        // The version is what the pattern's star stands for: it names the directory below /lib/modules.
-        const char *star = strchr(pattern, '*');
-        ret->kernel_path = search.image;
-        ret->kernel_version = star ? search.image + (star - pattern) : "";
-        return true;
+        if (ret->kernel_path)
+                return true;
+        fail(err, ERR_REFERENCE, 0, "role %s has no kernel: nothing matches %s", role->role->name,
+             release->kernel_image);
+        return hint(err, "see kernel.package and kernel.image of release %s", release->name);
 }
 
 // Everything that decides the bits of the packed root.
@@ -296,6 +275,8 @@ static bool identify(struct build *build, struct err *err) {
                 .cluster = build->cluster,
                 .locations = &build->locations,
                 .sets = build->selection.roles,
+                .base = &build->selection.base,
+                .bootloader = &build->selection.bootloader,
                 .roles = build->role_pointers,
                 .role_count = build->role_count,
                 .only = build->options->only,

@@ -11,6 +11,10 @@
 #include "base/fs.h"
 #include "verbs.h"
 
+#ifndef KILN_CODE_DIGEST // the Makefile gives it: other code makes other images
+#define KILN_CODE_DIGEST ""
+#endif
+
 // Every field goes in with its length, so that no two lists of fields give the same bytes.
 static void add_field(struct digest *digest, const void *data, size_t size) {
         uint64_t length = size;
@@ -77,12 +81,18 @@ static void add_files(struct digest *digest, const struct role *role) {
         }
 }
 
+static void add_set(struct digest *digest, const struct package_set *set) {
+        char hex[65];
+        package_set_digest(set, hex);
+        add_text(digest, hex);
+}
+
 static void add_roles(struct digest *digest, const struct build_facts *facts) {
+        add_set(digest, facts->base);
+        add_set(digest, facts->bootloader);
         for (size_t i = 0; i < facts->role_count; i++) {
-                char hex[65];
-                package_set_digest(&facts->sets[i], hex);
                 add_text(digest, facts->roles[i]->name);
-                add_text(digest, hex);
+                add_set(digest, &facts->sets[i]);
                 add_files(digest, facts->roles[i]);
         }
         for (size_t i = 0; i < facts->only->count; i++)
@@ -91,11 +101,14 @@ static void add_roles(struct digest *digest, const struct build_facts *facts) {
 
 static bool add_all(struct digest *digest, const struct build_facts *facts, struct err *err) {
         add_text(digest, KILN_VERSION);
+        add_text(digest, KILN_CODE_DIGEST);
         add_field(digest, &facts->source_date_epoch, sizeof facts->source_date_epoch);
         add_text(digest, facts->http_base ? facts->http_base : "");
         add_roles(digest, facts);
+        auto_free char *unit = xasprintf("%s/node/kiln-node.service", facts->locations->firmware);
         return add_inputs(digest, facts->cluster, err) && add_tree(digest, facts->locations->initramfs, err) &&
                add_tree(digest, facts->locations->bootloader, err) &&
+               add_file(digest, AT_FDCWD, unit, "kiln-node.service", err) &&
                add_file(digest, AT_FDCWD, facts->locations->kiln_node, "kiln-node", err);
 }
 

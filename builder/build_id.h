@@ -15,6 +15,8 @@ struct build_facts {
         const struct cluster *cluster;
         const struct locations *locations;
         const struct package_set *sets; // one a role, in the order of `roles`
+        const struct package_set *base; // installed first, which may decide user ids
+        const struct package_set *bootloader;
         const struct role *const *roles;
         size_t role_count;
         const struct strings *only;
