@@ -194,6 +194,71 @@ static void follow_alias(int root, struct unit *unit) {
         }
 }
 
+// ---- drop-ins: NAME.d/*.conf in every directory of units, in the order of their names; the first directory that has
+// a name wins (systemd.unit(5)) ----
+
+struct drop_in {
+        char *name, *path;
+};
+
+struct drop_ins {
+        const char *directory;
+        struct drop_in *items;
+        size_t count;
+};
+
+static bool add_drop_in(const struct fs_entry *entry, void *context, struct err *err) {
+        struct drop_ins *drop_ins = context;
+        size_t length = strlen(entry->name);
+        (void)err;
+        *entry->descend = false;
+        if (S_ISDIR(entry->stat->st_mode) || length <= 5 || strcmp(entry->name + length - 5, ".conf") != 0)
+                return true;
+        for (size_t i = 0; i < drop_ins->count; i++)
+                if (strcmp(drop_ins->items[i].name, entry->name) == 0)
+                        return true;
+        struct drop_in *added = array_append(&drop_ins->items, &drop_ins->count);
+        added->name = xstrdup(entry->name);
+        added->path = xasprintf("%s/%s", drop_ins->directory, entry->name);
+        return true;
+}
+
+static int by_drop_in_name(const void *left, const void *right) {
+        return strcmp(((const struct drop_in *)left)->name, ((const struct drop_in *)right)->name);
+}
+
+static bool find_drop_ins(int root, const char *name, struct drop_ins *drop_ins, struct err *err) {
+        bool ok = true;
+        for (size_t i = 0; ok && name && i < lengthof(unit_dirs); i++) {
+                auto_free char *path = xasprintf("%s/%s.d", unit_dirs[i], name);
+                auto_close int dir = -1;
+                auto_err ignored = { 0 };
+                if (!fs_open_in_root(root, path, O_RDONLY | O_DIRECTORY, 0, &dir, &ignored))
+                        continue;
+                drop_ins->directory = path;
+                ok = fs_walk(dir, add_drop_in, drop_ins, err);
+        }
+        return ok;
+}
+
+static bool parse_drop_ins(int root, struct unit *unit, struct err *err) {
+        struct drop_ins drop_ins = { 0 };
+        auto_free char *template = template_name(unit->name);
+        bool ok = find_drop_ins(root, unit->name, &drop_ins, err) && find_drop_ins(root, template, &drop_ins, err);
+        if (drop_ins.count)
+                qsort(drop_ins.items, drop_ins.count, sizeof *drop_ins.items, by_drop_in_name);
+        for (size_t i = 0; i < drop_ins.count; i++) {
+                auto_buf text = { .max = UNIT_BYTES_MAX };
+                ok = ok && tree_read(root, drop_ins.items[i].path, &text, err);
+                if (ok)
+                        parse_install(unit, buf_text(&text));
+                free(drop_ins.items[i].name);
+                free(drop_ins.items[i].path);
+        }
+        free(drop_ins.items);
+        return ok;
+}
+
 bool unit_load(int root, const char *name, struct unit *ret, struct err *err) {
         *ret = (struct unit){ .name = xstrdup(name) };
         if (strchr(name, '/') || *name == '.')
@@ -212,7 +277,7 @@ bool unit_load(int root, const char *name, struct unit *ret, struct err *err) {
         if (!tree_read(root, ret->file, &text, err))
                 return false;
         parse_install(ret, buf_text(&text));
-        return true;
+        return parse_drop_ins(root, ret, err);
 }
 
 void unit_release(struct unit *unit) {

@@ -25,6 +25,13 @@ static const struct {
         { "n@.service", "[Install]\nWantedBy=multi-user.target\nAlias=n-%i.service\n" },
         { "long.service", "[Install]\nWantedBy=multi-user.target \\\n  ; in between\n  x.target\n" },
         { "spec-one.service", "[Install]\nWantedBy=%p.target\nAlias=x-%N-%j.service\n" },
+        { "drop.service", "[Install]\nWantedBy=forgotten.target\n" },
+        { "drop.service.d/20-more.conf", "[Install]\nWantedBy=more.target\n" },
+        { "drop.service.d/10-reset.conf", "[Install]\nWantedBy=\nRequiredBy=reset.target\n" },
+        { "drop.service.d/note.txt", "[Install]\nWantedBy=never.target\n" },
+        { "u@.service", "[Service]\nExecStart=/bin/true\n" },
+        { "u@.service.d/all.conf", "[Install]\nWantedBy=multi-user.target\n" },
+        { "u@one.service.d/one.conf", "[Install]\nWantedBy=%i.target\n" },
         { "kiln-node.service", "[Install]\nWantedBy=multi-user.target\n" },
         { "multi-user.target", "[Unit]\nDescription=m\n" },
         { "old.service", "[Install]\nWantedBy=multi-user.target\nAlias=ancient.service\nAlso=old.timer\n" },
@@ -70,7 +77,8 @@ static bool enable_one(int root, const char *name, struct err *err) {
 
 static void enables_as_systemctl_does(void) {
         static const char *const names[] = { "a.service",      "b.service",      "c.service",    "t@.service",
-                                             "t@tty7.service", "n@eth0.service", "long.service", "spec-one.service" };
+                                             "t@tty7.service", "n@eth0.service", "long.service", "spec-one.service",
+                                             "drop.service",   "u@one.service",  "u@two.service" };
         for (size_t i = 0; i < lengthof(names); i++) {
                 auto_free char *ours = xasprintf("ours-%zu", i);
                 auto_free char *theirs = xasprintf("theirs-%zu", i);
