@@ -10,7 +10,7 @@
 // loads several initrds one after the other (pxelinux, GRUB, iPXE) therefore carries the root with no second copy on
 // the server. Every initrd part's size is a multiple of 4096, so no loader's alignment matters.
 //
-// /etc/kiln/node.json, mode 0644:
+// /etc/kiln/node.json, mode 0600:
 // {
 //   "format": 1,
 //   "cluster": "article", "role": "master", "build": "<build id>", "release": "lab",
@@ -19,7 +19,7 @@
 //   "networks": [ {"name","subnet":"192.168.2.0/24","prefix":24,"netmask","gateway" ("" if none),"dns":[...]} ],
 //   "nodes": [ {"name","role","mac" ("" if none, lower case, colons),"ip","id" (0 if none),"index","network","prefix",
 //               "netmask","gateway","variables":{...}} ],       every node of the cluster, so that a node booted with
-//               another role's image is refused by name
+//               another role's image is refused by name; variables only of the nodes of this role
 //   "hosts": "192.168.2.71 master101\n...",                      /etc/hosts lines of the inventory and the VIPs
 //   "templates": [ {"path":"/etc/mesos-master/ip","source":"/usr/share/kiln/templates/0","mode":420,"uid":0,"gid":0} ],
 //   "cluster_services": ["zookeeper.service", ...],

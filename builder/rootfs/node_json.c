@@ -75,7 +75,9 @@ static size_t position(const struct cluster *cluster, const struct node *node) {
         return position;
 }
 
-static json_t *node(const struct cluster *cluster, const struct node *node) {
+// Only its own role's templates read a node's variables, which may hold secrets: other images do not get them.
+static json_t *node(const struct cluster *cluster, const struct role *role, const struct node *node) {
+        bool own = strcmp(cluster->roles[node->role].name, role->name) == 0;
         const struct network *network = &cluster->networks[node->network];
         char mac[18] = "";
         if (node->has_mac)
@@ -93,8 +95,8 @@ static json_t *node(const struct cluster *cluster, const struct node *node) {
         json_object_set_new(json, "netmask", netmask(network->prefix));
         json_object_set_new(json, "gateway", address(network->gateway));
         json_object_set_new(json, "variables",
-                            node->variables && node->variables->type == VALUE_MAP ? tree(node->variables)
-                                                                                  : json_object());
+                            own && node->variables && node->variables->type == VALUE_MAP ? tree(node->variables)
+                                                                                         : json_object());
         return json;
 }
 
@@ -145,13 +147,13 @@ static bool state(const struct config *config, json_t **ret, struct err *err) {
         return true;
 }
 
-static void add_cluster(const struct cluster *cluster, json_t *json) {
+static void add_cluster(const struct cluster *cluster, const struct role *role, json_t *json) {
         json_t *networks = json_array(), *nodes = json_array();
         auto_free char *hosts = hosts_lines(cluster);
         for (size_t i = 0; i < cluster->network_count; i++)
                 json_array_append_new(networks, network(&cluster->networks[i]));
         for (size_t i = 0; i < cluster->node_count; i++)
-                json_array_append_new(nodes, node(cluster, &cluster->nodes[i]));
+                json_array_append_new(nodes, node(cluster, role, &cluster->nodes[i]));
         json_object_set_new(json, "networks", networks);
         json_object_set_new(json, "nodes", nodes);
         json_object_set_new(json, "hosts", json_string(hosts));
@@ -171,7 +173,7 @@ bool node_json_write(struct config *config, struct err *err) {
         json_object_set_new(json, "network_writer", json_string(cluster->release.network));
         json_object_set_new(json, "ensemble", json_boolean(config->role->ensemble));
         json_object_set_new(json, "strangers", json_boolean(config->role->strangers));
-        add_cluster(cluster, json);
+        add_cluster(cluster, config->role, json);
         json_object_set_new(json, "templates", templates(config));
         json_object_set_new(json, "cluster_services", strings(&config->role->services_cluster));
         json_object_set_new(json, "state", paths);
@@ -182,5 +184,5 @@ bool node_json_write(struct config *config, struct err *err) {
         if (!text)
                 return fail(err, ERR_INTERNAL, 0, "a text of the profile is not UTF-8 and cannot be given to the node");
         auto_free char *line = xasprintf("%s\n", text);
-        return tree_write(config->root, "/etc/kiln/node.json", line, strlen(line), 0644, 0, 0, err);
+        return tree_write(config->root, "/etc/kiln/node.json", line, strlen(line), 0600, 0, 0, err);
 }

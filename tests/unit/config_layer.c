@@ -26,6 +26,7 @@ static const char cluster_text[] =
     "vips:\n  - {name: web, ip: 10.0.0.90, role: one, vrrp_id: 7}\n"
     "nodes:\n  - {name: n1, role: one, mac: \"52:54:00:00:00:01\", ip: 10.0.0.11, id: 1, variables: {rack: a}}\n"
     "  - {name: n2, role: one, ip: 10.0.0.12, id: 2}\n"
+    "  - {name: n3, role: two, ip: 10.0.0.13, variables: {password: secret}}\n"
     "variables: {colour: blue}\n";
 static const char release_text[] =
     "arch: x86_64\nrepositories:\n  - {name: x, baseurl: none, trust: digest}\n"
@@ -53,6 +54,7 @@ static bool make_profile(struct err *err) {
         return fs_write_atomic(work, "cluster.yaml", cluster_text, sizeof cluster_text - 1, 0644, err) &&
                fs_write_atomic(work, "r.yaml", release_text, sizeof release_text - 1, 0644, err) &&
                fs_write_atomic(work, "one.yaml", role_text, sizeof role_text - 1, 0644, err) &&
+               fs_write_atomic(work, "two.yaml", "packages: [bash]\n", 17, 0644, err) &&
                fs_mkdirs(work, "node", 0755, err) && fs_write_atomic(work, "kiln-node", "binary", 6, 0755, err) &&
                fs_write_atomic(work, "node/kiln-node.service", "[Install]\nWantedBy=multi-user.target\n", 37, 0644,
                                err);
@@ -150,7 +152,8 @@ static void tells_the_node(void) {
         EXPECT(json != NULL);
         EXPECT_TEXT(json_string_value(json_object_get(json, "role")), "one");
         EXPECT_TEXT(json_string_value(json_object_get(json, "network_writer")), "ifcfg");
-        EXPECT_TEXT(json_string_value(json_object_get(json, "hosts")), "10.0.0.11 n1\n10.0.0.12 n2\n10.0.0.90 web\n");
+        EXPECT_TEXT(json_string_value(json_object_get(json, "hosts")),
+                    "10.0.0.11 n1\n10.0.0.12 n2\n10.0.0.13 n3\n10.0.0.90 web\n");
         EXPECT_TEXT(text_at(json, "networks", 0, "subnet"), "10.0.0.0/24");
         EXPECT_TEXT(text_at(json, "networks", 0, "netmask"), "255.255.255.0");
         EXPECT_TEXT(text_at(json, "nodes", 0, "mac"), "52:54:00:00:00:01");
@@ -161,6 +164,10 @@ static void tells_the_node(void) {
                      *second = json_array_get(json_object_get(json, "nodes"), 1);
         EXPECT_TEXT(json_string_value(json_object_get(json_object_get(first, "variables"), "rack")), "a");
         EXPECT(json_integer_value(json_object_get(second, "index")) == 1);
+        EXPECT_TEXT(text_at(json, "nodes", 2, "role"), "two");
+        EXPECT(!strstr(buf_text(&text), "secret")); // of another role
+        struct stat stat;
+        EXPECT(fstatat(work, "layer/etc/kiln/node.json", &stat, 0) == 0 && (stat.st_mode & 07777) == 0600);
         const json_t *state = json_array_get(json_object_get(json, "state"), 0);
         EXPECT(json_integer_value(json_object_get(state, "uid")) == 480 &&
                json_integer_value(json_object_get(state, "mode")) == 0700);
