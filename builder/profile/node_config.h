@@ -17,6 +17,7 @@
 //   "network_writer": "systemd-networkd" | "ifcfg",
 //   "ensemble": true, "strangers": false,
 //   "networks": [ {"name","subnet":"192.168.2.0/24","prefix":24,"netmask","gateway" ("" if none),"dns":[...]} ],
+//   "vips": [ {"name","ip"} ],                                   no machine's own address
 //   "nodes": [ {"name","role","mac" ("" if none, lower case, colons),"ip","id" (0 if none),"index","network","prefix",
 //               "netmask","gateway","variables":{...}} ],       every node of the cluster, so that a node booted with
 //               another role's image is refused by name; variables only of the nodes of this role

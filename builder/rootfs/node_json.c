@@ -148,13 +148,17 @@ static bool state(const struct config *config, json_t **ret, struct err *err) {
 }
 
 static void add_cluster(const struct cluster *cluster, const struct role *role, json_t *json) {
-        json_t *networks = json_array(), *nodes = json_array();
+        json_t *networks = json_array(), *nodes = json_array(), *vips = json_array();
         auto_free char *hosts = hosts_lines(cluster);
         for (size_t i = 0; i < cluster->network_count; i++)
                 json_array_append_new(networks, network(&cluster->networks[i]));
         for (size_t i = 0; i < cluster->node_count; i++)
                 json_array_append_new(nodes, node(cluster, role, &cluster->nodes[i]));
+        for (size_t i = 0; i < cluster->vip_count; i++)
+                json_array_append_new(
+                    vips, json_pack("{ss so}", "name", cluster->vips[i].name, "ip", address(cluster->vips[i].ip)));
         json_object_set_new(json, "networks", networks);
+        json_object_set_new(json, "vips", vips);
         json_object_set_new(json, "nodes", nodes);
         json_object_set_new(json, "hosts", json_string(hosts));
 }

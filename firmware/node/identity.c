@@ -288,6 +288,14 @@ static bool refuse_unknown(const struct situation *at, struct err *err) {
         return fail(err, ERR_IDENTITY, 0, "no node of cluster %s matches this machine%s", inventory->cluster, why);
 }
 
+static bool check_vips(const struct inventory *inventory, const struct identity *identity, struct err *err) {
+        for (size_t i = 0; i < inventory->vip_count; i++)
+                if (inventory->vips[i].ip == identity->address)
+                        return fail(err, ERR_IDENTITY, 0, "%s gives this machine the address of VIP %s",
+                                    identity->address_source, inventory->vips[i].name);
+        return true;
+}
+
 static bool stranger_address(const struct situation *at, struct identity *identity) {
         const struct cmdline *cmdline = at->cmdline;
         const struct lease *lease = lease_for(at, NULL);
@@ -342,6 +350,8 @@ static bool decide_stranger(const struct situation *at, struct identity *identit
         if (!stranger_address(at, identity))
                 return fail(err, ERR_IDENTITY, 0,
                             "the inventory does not know this machine, and nothing gives it an address");
+        if (!check_vips(inventory, identity, err))
+                return false;
         identity->network = inventory_network_of(inventory, identity->address);
         if (identity->prefix < 0 && identity->network)
                 identity->prefix = identity->network->prefix;

@@ -144,6 +144,14 @@ static bool read_node(const json_t *json, struct arena *arena, void *element, st
         return true;
 }
 
+static bool read_vip(const json_t *json, struct arena *arena, void *element, struct inventory *inventory,
+                     struct err *err) {
+        (void)inventory;
+        struct inventory_vip *vip = element;
+        return need_text(json, "name", arena, &vip->name, err) && get_address(json, "ip", &vip->ip, err) &&
+               (vip->ip || wrong(err, "ip", "given"));
+}
+
 static bool read_template(const json_t *json, struct arena *arena, void *element, struct inventory *inventory,
                           struct err *err) {
         (void)inventory;
@@ -209,6 +217,8 @@ static bool read_all(const json_t *root, struct arena *arena, struct inventory *
                              (void **)&inventory->networks, &inventory->network_count, err) &&
                read_elements(root, "nodes", sizeof *inventory->nodes, read_node, arena, inventory,
                              (void **)&inventory->nodes, &inventory->node_count, err) &&
+               read_elements(root, "vips", sizeof *inventory->vips, read_vip, arena, inventory,
+                             (void **)&inventory->vips, &inventory->vip_count, err) &&
                read_elements(root, "templates", sizeof *inventory->templates, read_template, arena, inventory,
                              (void **)&inventory->templates, &inventory->template_count, err);
 }

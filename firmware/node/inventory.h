@@ -30,6 +30,11 @@ struct inventory_node {
         struct value *variables;
 };
 
+struct inventory_vip {
+        const char *name;
+        uint32_t ip;
+};
+
 struct inventory_template {
         const char *path, *source;
         unsigned mode, uid, gid;
@@ -42,6 +47,8 @@ struct inventory {
         size_t network_count;
         struct inventory_node *nodes;
         size_t node_count;
+        struct inventory_vip *vips;
+        size_t vip_count;
         struct inventory_template *templates;
         size_t template_count;
         int dhcp_timeout_ms;

@@ -156,6 +156,7 @@ static void tells_the_node(void) {
                     "10.0.0.11 n1\n10.0.0.12 n2\n10.0.0.13 n3\n10.0.0.90 web\n");
         EXPECT_TEXT(text_at(json, "networks", 0, "subnet"), "10.0.0.0/24");
         EXPECT_TEXT(text_at(json, "networks", 0, "netmask"), "255.255.255.0");
+        EXPECT_TEXT(text_at(json, "vips", 0, "ip"), "10.0.0.90");
         EXPECT_TEXT(text_at(json, "nodes", 0, "mac"), "52:54:00:00:00:01");
         EXPECT_TEXT(text_at(json, "nodes", 1, "mac"), "");
         EXPECT_TEXT(text_at(json, "templates", 0, "path"), "/etc/node");

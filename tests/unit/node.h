@@ -21,6 +21,7 @@
         "\"network\":\"lan\"},"                                                                                        \
         "{\"name\":\"slave101\",\"role\":\"slave\",\"mac\":\"52:54:00:a8:02:51\",\"ip\":\"192.168.2.81\",\"id\":0,"    \
         "\"index\":0,\"network\":\"lan\"}],"                                                                           \
+        "\"vips\":[{\"name\":\"web\",\"ip\":\"192.168.2.90\"}],"                                                       \
         "\"hosts\":\"192.168.2.71 master101\\n192.168.2.72 master102\\n192.168.2.81 slave101\\n\","                    \
         "\"templates\":[{\"path\":\"/etc/zookeeper/conf/myid\",\"source\":\"/usr/share/kiln/templates/0\","            \
         "\"mode\":416,\"uid\":7,\"gid\":8}],\"dhcp_timeout_ms\":5000}"

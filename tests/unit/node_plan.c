@@ -150,6 +150,9 @@ static void strangers_only_where_allowed(void) {
         trial_lease(&trial, MAC_OTHER, "192.168.2.150", "");
         EXPECT(trial_plan(&trial) && !trial.plan.refusal);
         EXPECT_TEXT(trial.plan.hostname, "slave-525400000001");
+        start(SLAVE, "", MAC_OTHER);
+        trial_lease(&trial, MAC_OTHER, "192.168.2.90", "");
+        EXPECT(trial_plan(&trial) && trial_refused(&trial, "dhcp gives this machine the address of VIP web"));
         start(SLAVE, "kiln.ip=10.1.1.1", MAC_OTHER);
         trial.facts.dhcp_asked = true;
         EXPECT(trial_plan(&trial) && trial_refused(&trial, "no prefix"));
