@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/mistake.h"
@@ -65,16 +66,20 @@ static void report_unknown_verb(const char *name) {
 }
 
 static int report(const struct err *err, bool json) {
+        auto_buf text = { 0 }, hint = { 0 };
+        mistake_printable(&text, err->text, strlen(err->text));
+        if (err->hint)
+                mistake_printable(&hint, err->hint, strlen(err->hint));
         if (json) {
                 json_t *object = json_pack("{ss ss ss ss*}", "event", "error", "kind", err_kind_name(err->kind), "text",
-                                           err->text, "hint", err->hint);
+                                           buf_text(&text), "hint", hint.data);
                 auto_free char *line = object ? json_dumps(object, JSON_COMPACT) : NULL;
                 fprintf(stderr, "%s\n", line ? line : "{\"event\":\"error\"}");
                 json_decref(object);
         } else {
-                fprintf(stderr, "kiln: %s\n", err->text);
-                if (err->hint)
-                        fprintf(stderr, "hint: %s\n", err->hint);
+                fprintf(stderr, "kiln: %s\n", buf_text(&text));
+                if (hint.data)
+                        fprintf(stderr, "hint: %s\n", hint.data);
         }
         return err_exit_code(err->kind);
 }

@@ -63,10 +63,35 @@ static const char *find_line(const char *text, const char *end, int line) {
         return text;
 }
 
-// Control characters would let a hostile profile play with the terminal.
-static void append_clean(struct buf *buf, const char *text, size_t size) {
-        for (size_t i = 0; i < size; i++)
-                buf_append_char(buf, text[i] == '\t' || (unsigned char)text[i] >= ' ' ? text[i] : '?');
+// The bytes of the UTF-8 character at `text`; 0 if there is none, or a control character.
+static size_t printable_length(const char *text, size_t size) {
+        const unsigned char *bytes = (const unsigned char *)text;
+        if (bytes[0] < 0x80)
+                return bytes[0] >= ' ' && bytes[0] != 0x7f;
+        size_t length = bytes[0] >= 0xf0 ? 4 : bytes[0] >= 0xe0 ? 3 : 2;
+        if (bytes[0] < 0xc2 || bytes[0] > 0xf4 || length > size)
+                return 0;
+        for (size_t i = 1; i < length; i++)
+                if (!is_continuation(text[i]))
+                        return 0;
+        uint32_t code = length == 2 ? bytes[0] & 0x1f : length == 3 ? bytes[0] & 0x0f : bytes[0] & 0x07;
+        for (size_t i = 1; i < length; i++)
+                code = code << 6 | (bytes[i] & 0x3f);
+        bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
+        bool nothing = overlong || code < 0xa0 || (code >= 0xd800 && code < 0xe000) || code > 0x10ffff;
+        return nothing ? 0 : length;
+}
+
+void mistake_printable(struct buf *buf, const char *text, size_t size) {
+        while (size > 0) {
+                size_t length = printable_length(text, size);
+                if (length == 0 && *text != '\t' && *text != '\n')
+                        buf_append_char(buf, '?');
+                else
+                        buf_append(buf, text, length ? length : 1);
+                text += length ? length : 1;
+                size -= length ? length : 1;
+        }
 }
 
 void mistake_excerpt(struct buf *buf, const char *text, size_t size, int line, int column) {
@@ -84,7 +109,7 @@ void mistake_excerpt(struct buf *buf, const char *text, size_t size, int line, i
                 for (length = LINE_SHOWN_BYTES; length > 0 && is_continuation(start[length]);)
                         length--;
         buf_append_text(buf, "\n    ");
-        append_clean(buf, start, length);
+        mistake_printable(buf, start, length);
         if (cut)
                 buf_append_text(buf, "...");
         buf_append_text(buf, "\n    ");

@@ -9,7 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "base/mistake.h"
 
 enum { REDRAW_INTERVAL_MS = 100, RATE_AFTER_MS = 500 };
 
@@ -107,14 +109,16 @@ void progress_end(struct progress *progress) {
 }
 
 static void say(const char *level, const char *format, va_list arguments) {
-        auto_free char *text = xvasprintf(format, arguments);
+        auto_free char *written = xvasprintf(format, arguments);
+        auto_buf text = { 0 };
+        mistake_printable(&text, written, strlen(written));
         if (mode == PROGRESS_JSON) {
-                emit_json(json_pack("{ss ss}", "event", level, "text", text));
+                emit_json(json_pack("{ss ss}", "event", level, "text", buf_text(&text)));
                 return;
         }
         clear_line();
         bool plain = strcmp(level, "notice") == 0;
-        auto_free char *line = xasprintf("%s%s%s\n", plain ? "" : level, plain ? "" : ": ", text);
+        auto_free char *line = xasprintf("%s%s%s\n", plain ? "" : level, plain ? "" : ": ", buf_text(&text));
         emit(line);
 }
 

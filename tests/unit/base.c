@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/mistake.h"
 #include "base/parallel.h"
 #include "base/run.h"
 #include "tests/unit/test.h"
@@ -211,6 +212,22 @@ static void parallel_work_ends_at_the_first_error(void) {
         EXPECT(count < 99999);
 }
 
+static void only_what_is_printable_is_printed(void) {
+        static const char *const texts[][2] = {
+                { "a\tb\n\xc3\xbc \xe2\x82\xac \xf0\x9f\x94\xa5", "a\tb\n\xc3\xbc \xe2\x82\xac \xf0\x9f\x94\xa5" },
+                { "\x1b[31m\r\x7f\xc2\x9b", "?[31m????" },
+                { "\xff\xc0\xaf\xe0\x80\x80\xed\xa0\x80\xf5", "?????????\?" },
+                { "caf\xe9", "caf?" },
+                { "\xe2\x82", "??" },
+                { "", "" },
+        };
+        for (size_t i = 0; i < lengthof(texts); i++) {
+                auto_buf text = { 0 };
+                mistake_printable(&text, texts[i][0], strlen(texts[i][0]));
+                EXPECT_TEXT(buf_text(&text), texts[i][1]);
+        }
+}
+
 int main(void) {
         RUN(errors_chain_and_keep_their_kind);
         RUN(a_full_disk_is_told_apart);
@@ -228,5 +245,6 @@ int main(void) {
         RUN(a_status_can_be_asked_for);
         RUN(digests_match_the_standard);
         RUN(parallel_work_ends_at_the_first_error);
+        RUN(only_what_is_printable_is_printed);
         return test_done();
 }
