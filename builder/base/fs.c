@@ -307,6 +307,14 @@ bool fs_path_is_safe(const char *path) {
         return true;
 }
 
+char *fs_file_url(const char *path) {
+        struct buf url = { 0 };
+        buf_append_text(&url, "file://");
+        for (; *path; path++)
+                buf_append_text(&url, *path == '%' ? "%25" : (char[]){ *path, '\0' });
+        return buf_take(&url);
+}
+
 bool fs_make_temporary_dir(int dir, const char *path, char **ret_name, struct err *err) {
         auto_free char *name = temporary_name(path);
         if (mkdirat(dir, name, 0755) < 0)

@@ -61,6 +61,9 @@ must_check bool fs_walk(int dir, fs_visit *visit, void *context, struct err *err
 // Whether a path of a user or an archive stays below its root: not empty, no ".." part, no NUL. Leading "/" is allowed.
 bool fs_path_is_safe(const char *path);
 
+// The file:// URL of an absolute path; heap. A "%" of the path is escaped, so that it is not taken for an escape.
+char *fs_file_url(const char *path);
+
 // Publishing: a new directory beside `path`, filled by the caller, and then moved to it by one rename.
 // The name is path + ".XXXXXX"; the caller removes it when it gives up.
 must_check bool fs_make_temporary_dir(int dir, const char *path, char **ret_name, struct err *err);

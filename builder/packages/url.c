@@ -47,7 +47,8 @@ char *url_from_user(const char *text) {
         auto_free char *here = *text == '/' ? NULL : getcwd(NULL, 0);
         while (strncmp(text, "./", 2) == 0)
                 text += 2;
-        return xasprintf("file://%s%s%s", here ? here : "", here ? "/" : "", text);
+        auto_free char *path = xasprintf("%s%s%s", here ? here : "", here ? "/" : "", text);
+        return fs_file_url(path);
 }
 
 bool url_location_is_safe(const char *location) {

@@ -2,8 +2,9 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "profile/internal.h"
+#include "base/fs.h"
 #include "base/mistake.h"
+#include "profile/internal.h"
 
 // A URL stays, a path becomes absolute (and, for repositories, a file:// URL).
 static const char *read_location(struct loader *loader, const char *file, const char *location, bool as_url,
@@ -20,7 +21,10 @@ static const char *read_location(struct loader *loader, const char *file, const 
                 return location;
         }
         const char *absolute = path_absolute(loader->arena, file, location);
-        return as_url ? arena_printf(loader->arena, "file://%s", absolute) : absolute;
+        if (!as_url)
+                return absolute;
+        auto_free char *url = fs_file_url(absolute);
+        return arena_strdup(loader->arena, url);
 }
 
 static const char *normal_fingerprint(struct arena *arena, const char *text) {

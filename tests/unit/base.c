@@ -212,6 +212,11 @@ static void parallel_work_ends_at_the_first_error(void) {
         EXPECT(count < 99999);
 }
 
+static void urls_of_paths_are_escaped(void) {
+        auto_free char *url = fs_file_url("/a b/100%41/x");
+        EXPECT_TEXT(url, "file:///a b/100%2541/x");
+}
+
 static void only_what_is_printable_is_printed(void) {
         static const char *const texts[][2] = {
                 { "a\tb\n\xc3\xbc \xe2\x82\xac \xf0\x9f\x94\xa5", "a\tb\n\xc3\xbc \xe2\x82\xac \xf0\x9f\x94\xa5" },
@@ -245,6 +250,7 @@ int main(void) {
         RUN(a_status_can_be_asked_for);
         RUN(digests_match_the_standard);
         RUN(parallel_work_ends_at_the_first_error);
+        RUN(urls_of_paths_are_escaped);
         RUN(only_what_is_printable_is_printed);
         return test_done();
 }
