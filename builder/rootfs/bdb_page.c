@@ -52,9 +52,10 @@ static unsigned read16(const unsigned char *bytes) { return bytes[0] | (unsigned
 static uint32_t read32(const unsigned char *bytes) { return read16(bytes) | (uint32_t)read16(bytes + 2) << 16; }
 
 static bool take(struct page *page, size_t offset, size_t length) {
-        if (offset < PAGE_HEADER_BYTES || offset > page->size || length > page->size - offset)
+        if (offset < PAGE_HEADER_BYTES || offset >= page->size || length > page->size - offset)
                 return false;
-        memset(page->used + offset, true, length);
+        for (size_t i = offset; i < offset + length; i++)
+                page->used[i] = true;
         return true;
 }
 
@@ -91,7 +92,7 @@ static bool take_internal_item(struct page *page, size_t offset) {
         unsigned char *item = page->bytes + offset;
         size_t length = read16(item);
         item[3] = 0;
-        if (!take(page, offset + 12, length))
+        if (!take(page, offset, 12 + length))
                 return false;
         if ((item[2] & 0x7f) != BTREE_ITEM_OVERFLOW)
                 return true;

@@ -190,13 +190,15 @@ static bool find_indexer(const char **ret_program, struct err *err) {
         if (!program)
                 return true;
         auto_buf output = { .max = 65536 };
-        unsigned major, minor;
         const char *const argv[] = { program, "--version", NULL };
         if (!run(&(struct run){ .argv = argv, .output = &output }, err))
                 return wrap(err, "the image's own rpm");
         const char *version = strpbrk(buf_text(&output), "0123456789");
-        if (!version || sscanf(version, "%u.%u", &major, &minor) != 2)
+        char *dot = NULL;
+        unsigned long major = version ? strtoul(version, &dot, 10) : 0;
+        if (!dot || *dot != '.')
                 return fail(err, ERR_TRANSACTION, 0, "the image's own rpm does not say which version it is");
+        unsigned long minor = strtoul(dot + 1, NULL, 10);
         if (major < 4 || (major == 4 && minor < 16))
                 *ret_program = program;
         return true;
