@@ -414,7 +414,8 @@ static bool enable_also(int root, const struct unit *unit, int depth, struct err
                 auto_free char *name = xstrndup(words, length);
                 struct unit other;
                 ok = unit_load(root, name, &other, err);
-                if (ok && other.file && strcmp(other.name, unit->name) != 0)
+                // Nobody asked for this one by name: a mask that the role or a package laid holds.
+                if (ok && other.file && !other.masked && strcmp(other.name, unit->name) != 0)
                         ok = enable(root, &other, depth + 1, err);
                 unit_release(&other);
                 words += length + (words[length] == ' ');
