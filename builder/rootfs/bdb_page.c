@@ -173,19 +173,19 @@ static size_t page_size_of(const unsigned char *bytes, size_t size) {
 bool bdb_settle(const char *name, unsigned char *bytes, size_t size, struct err *err) {
         char hex[DIGEST_HEX_SIZE];
         size_t page_size = page_size_of(bytes, size);
-        if (page_size == 0)
+        if (page_size < PAGE_BYTES_MIN)
                 return fail(err, ERR_TRANSACTION, 0,
                             "rpm's database: %s is no Berkeley DB table of this machine's byte order", name);
         auto_free struct page *page = xmalloc(sizeof *page);
         bool is_hash = read32(bytes + META_MAGIC_AT) == HASH_MAGIC;
-        for (size_t offset = 0; offset < size; offset += page_size) {
-                page->bytes = bytes + offset;
+        for (size_t number = 0; number < size / page_size; number++) {
+                page->bytes = bytes + number * page_size;
                 page->size = page_size;
                 if (is_hash)
-                        fill_hole(page, offset / page_size);
+                        fill_hole(page, number);
                 if (!settle_page(page))
-                        return fail(err, ERR_TRANSACTION, 0, "rpm's database: page %zu of %s is malformed",
-                                    offset / page_size, name);
+                        return fail(err, ERR_TRANSACTION, 0, "rpm's database: page %zu of %s is malformed", number,
+                                    name);
         }
         // libdb's cache knows a file by its id: each file of an environment needs one of its own.
         digest_bytes("sha256", name, strlen(name), hex);
