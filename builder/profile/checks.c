@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "profile/internal.h"
 #include "base/mistake.h"
+#include "profile/internal.h"
 
 static int compare_once(const void *left, const void *right) {
         const struct once *a = left, *b = right;

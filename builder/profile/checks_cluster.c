@@ -2,9 +2,9 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/mistake.h"
 #include "base/progress.h"
 #include "profile/internal.h"
-#include "base/mistake.h"
 
 static uint32_t mask_of(int prefix) { return prefix == 0 ? 0 : UINT32_MAX << (32 - prefix); }
 static uint32_t first_of(const struct network *network) { return ntohl(network->address.s_addr); }

@@ -4,8 +4,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "profile/internal.h"
 #include "base/mistake.h"
+#include "profile/internal.h"
 
 // ---- the release ----
 

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
-#include "profile/internal.h"
 #include "base/mistake.h"
+#include "profile/internal.h"
 #include "profile/yaml.h"
 
 void loader_add_input(struct loader *loader, const char *path) {

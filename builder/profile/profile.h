@@ -128,8 +128,8 @@ struct role {
         const char *kickstart;  // template file on the build host, or NULL
         struct origin *origins; // of packages and units, for messages; see role_place()
         size_t origin_count;
-        bool selected;         // to be built in this run: profile_options.roles names it, or names none
-        size_t *nodes;         // indices into cluster.nodes
+        bool selected; // to be built in this run: profile_options.roles names it, or names none
+        size_t *nodes; // indices into cluster.nodes
         size_t node_count;
 };
 
