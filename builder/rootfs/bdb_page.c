@@ -178,7 +178,8 @@ bool bdb_settle(const char *name, unsigned char *bytes, size_t size, struct err 
                             "rpm's database: %s is no Berkeley DB table of this machine's byte order", name);
         auto_free struct page *page = xmalloc(sizeof *page);
         bool is_hash = read32(bytes + META_MAGIC_AT) == HASH_MAGIC;
-        for (size_t number = 0; number < size / page_size; number++) {
+        size_t count = size / page_size;
+        for (size_t number = 0; number < count; number++) {
                 page->bytes = bytes + number * page_size;
                 page->size = page_size;
                 if (is_hash)
