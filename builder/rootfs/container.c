@@ -3,22 +3,17 @@
 //   kiln        reads frames (progress, warnings, the error) from a pipe, watches for Ctrl-C
 //   guard       makes the namespaces; on SIGTERM, or when kiln dies, kills the container and waits for all of it
 //   init        PID 1 of the container. Its root is an empty tmpfs without capabilities, so that /proc/1/root differs
-//   from
-//               "/" (systemd 219's test for a chroot) and yet shows nothing
+//               from "/" (systemd 219's test for a chroot) and yet shows nothing
 //   worker      runs work() with the target as its root; its mount namespace holds nothing else
 //
 // The worker cannot leave: no descriptor of a host directory is open in any process that it can see, no capability
 // for mounts, devices, tracing or modules is left, and the root is mounted nodev and nosuid.
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -28,14 +23,6 @@
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "rootfs/internal.h"
-
-#if defined __x86_64__
-#define NATIVE_ARCHITECTURE AUDIT_ARCH_X86_64
-#elif defined __aarch64__
-#define NATIVE_ARCHITECTURE AUDIT_ARCH_AARCH64
-#else
-#define NATIVE_ARCHITECTURE 0 // no call is filtered
-#endif
 
 enum { FRAME_STEP = 1, FRAME_WARNING, FRAME_ERROR, FRAME_DONE, FRAME_BYTES_MAX = 1 << 20, POLL_MS = 200 };
 
@@ -168,30 +155,6 @@ static uint64_t worker_capabilities(void) {
         return mask;
 }
 
-// fsync(2) and its kin succeed without doing anything: rpm and scriptlets ask for hundreds, the tree is thrown away
-// when a build ends early, and a finished layer is synchronised once. See seccomp(2): an "error" of 0 is success.
-static bool skip_syncs(struct err *err) {
-        static const int numbers[] = { SYS_fsync, SYS_fdatasync, SYS_sync, SYS_syncfs, SYS_sync_file_range };
-        // The numbers are this architecture's: calls of another one (32-bit programs) pass.
-        struct sock_filter filter[2 * lengthof(numbers) + 5] = {
-                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCHITECTURE, 1, 0),
-                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        };
-        size_t count = 4;
-        for (size_t i = 0; i < lengthof(numbers); i++) {
-                filter[count++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)numbers[i], 0, 1);
-                filter[count++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 0);
-        }
-        filter[count++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-        struct sock_fprog program = { .len = (unsigned short)count, .filter = filter };
-        if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 &&
-            errno != EINVAL) // EINVAL: a kernel without it
-                return fail(err, ERR_SANDBOX, errno, "filter system calls");
-        return true;
-}
-
 static void set_environment(int64_t source_date_epoch) {
         char epoch[24];
         snprintf(epoch, sizeof epoch, "%lld", (long long)source_date_epoch);
@@ -234,7 +197,7 @@ static bool enter_root(int go, struct err *err) {
         if (read(go, &byte, 1) != 1) // init has left the host's tree too
                 return fail(err, ERR_SANDBOX, 0, "the sandbox's init ended");
         close(go);
-        return set_capabilities(worker_capabilities(), err) && skip_syncs(err);
+        return set_capabilities(worker_capabilities(), err) && syscalls_filter(err);
 }
 
 static _Noreturn void run_worker(const struct container *container, int own, int go, int report) {

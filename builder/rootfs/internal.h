@@ -25,6 +25,11 @@ must_check bool overlay_bind(int dir, bool read_only, int *ret_fd, struct err *e
 // replaces one of `lower`: a plain archive could not carry the mark that says so.
 must_check bool overlay_clean_upper(int upper, int lower, struct err *err);
 
+// ---- syscalls.c ----
+
+// Refuses the caller and its children what syscalls.c lists, and spares them fsync(2). For good.
+must_check bool syscalls_filter(struct err *err);
+
 // ---- container.c ----
 
 // A child that sees nothing of the host: own pid, ipc, uts, network, cgroup and mount namespaces, few capabilities.
@@ -84,7 +89,8 @@ must_check bool rpmdb_keep(const struct rpmdb_backend *backend, int root, int ke
 // ---- normalise.c ----
 
 // Removes what must not survive from a freshly installed tree (a root or an overlay upper) and settles its time stamps:
-// whatever was written since `started` gets `source_date_epoch`; packages' own times are kept, also later ones.
+// what the installation wrote gets `source_date_epoch`, and so do passwords changed since `started` (seconds since
+// 1970); packages' own times are kept, also later ones.
 must_check bool normalise_tree(int dir, int64_t started, int64_t source_date_epoch, struct err *err);
 
 // ---- the configuration layer: config_layer.c, accounts.c, services.c, units.c, node_json.c ----

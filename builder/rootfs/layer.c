@@ -16,7 +16,7 @@
 #include "base/lock.h"
 #include "rootfs/internal.h"
 
-enum { LAYER_FORMAT = 3, DEPTH_MAX = 8 };
+enum { LAYER_FORMAT = 4, DEPTH_MAX = 8 };
 
 static void layer_key(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
                       char ret_key[static 65]) {

@@ -154,25 +154,18 @@ static bool normalise_shadow(int tree, int64_t started, int64_t epoch, struct er
 
 // ---- time stamps ----
 
-// What carries a time of the installation itself was made by it: a scriptlet, librpm's directories. Every other time is
-// the package's, which `rpm -V` compares.
-struct clock {
-        int64_t started, ended, epoch;
-};
-
+// librpm sets the times that packages record, in whole seconds. A time with a fraction is the clock's: a scriptlet
+// or librpm itself wrote the file now. Clocks are not asked when: a package may be as young as its installation.
 static bool set_time(const struct fs_entry *entry, void *context, struct err *err) {
-        const struct clock *clock = context;
+        const int64_t *epoch = context;
         size_t length = strlen(entry->name);
         if (S_ISREG(entry->stat->st_mode) && length > 7 &&
             (strcmp(entry->name + length - 7, ".rpmnew") == 0 ||
              (length > 8 && strcmp(entry->name + length - 8, ".rpmsave") == 0)))
                 warning("two packages disagree about a configuration file: /%s", entry->path);
-        int64_t seconds = entry->stat->st_mtim.tv_sec;
-        if (seconds >= clock->started && seconds <= clock->ended)
-                seconds = clock->epoch;
-        else if (entry->stat->st_mtim.tv_nsec == 0)
+        if (entry->stat->st_mtim.tv_nsec == 0)
                 return true;
-        struct timespec times[2] = { { .tv_sec = seconds }, { .tv_sec = seconds } };
+        struct timespec times[2] = { { .tv_sec = *epoch }, { .tv_sec = *epoch } };
         return utimensat(entry->parent, entry->name, times, AT_SYMLINK_NOFOLLOW) == 0 ||
                fail(err, ERR_SYSTEM, errno, "set the time of %s", entry->path);
 }
@@ -181,10 +174,9 @@ bool normalise_tree(int dir, int64_t started, int64_t source_date_epoch, struct 
         for (size_t i = 0; i < lengthof(rules); i++)
                 if (!apply(dir, &rules[i], err))
                         return wrap(err, "normalising");
-        struct clock clock = { started, (int64_t)time(NULL) + 1, source_date_epoch };
         struct timespec times[2] = { { .tv_sec = source_date_epoch }, { .tv_sec = source_date_epoch } };
         auto_close int top = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (!normalise_shadow(dir, started, source_date_epoch, err) || !fs_walk(dir, set_time, &clock, err))
+        if (!normalise_shadow(dir, started, source_date_epoch, err) || !fs_walk(dir, set_time, &source_date_epoch, err))
                 return wrap(err, "normalising");
         return futimens(top, times) == 0 || fail(err, ERR_SYSTEM, errno, "set the time of the root directory");
 }

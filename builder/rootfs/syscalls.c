@@ -1,0 +1,113 @@
+// The system calls of a worker, filtered by seccomp(2). Two reasons:
+//
+// - fsync(2) and its kin succeed without doing anything: rpm and scriptlets ask for hundreds, the tree is thrown away
+// when
+//   a build ends early, and a finished layer is synchronised once. An "error" of 0 is success.
+// - What would give a scriptlet capabilities or memory that the container took away is refused: namespaces of its own,
+//   handles of files, kernel keyrings (which no namespace confines), and the interfaces that kernels are attacked by.
+//
+// Capabilities and mounts keep the worker in; this makes leaving harder for a program that finds a hole in the kernel.
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "base/mem.h"
+#include "rootfs/internal.h"
+
+#if defined __x86_64__
+#define NATIVE_ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined __aarch64__
+#define NATIVE_ARCHITECTURE AUDIT_ARCH_AARCH64
+#else
+#define NATIVE_ARCHITECTURE 0
+#endif
+
+// glibc's headers of one architecture do not know the numbers of the other: these are i386's, from the kernel's
+// arch/x86/entry/syscalls/syscall_32.tbl. Programs of i686 packages run under them on x86-64.
+static const struct answer {
+        int native, i386, error;
+} answers[] = {
+        { SYS_fsync, 118, 0 },
+        { SYS_fdatasync, 148, 0 },
+        { SYS_sync, 36, 0 },
+        { SYS_syncfs, 344, 0 },
+        { SYS_sync_file_range, 314, 0 },
+        { SYS_unshare, 310, EPERM },
+        { SYS_setns, 346, EPERM },
+        { SYS_clone3, 435, ENOSYS }, // its flags are in memory, where no filter sees them; glibc then takes clone(2)
+        { SYS_open_by_handle_at, 342, EPERM },
+        { SYS_add_key, 286, EPERM },
+        { SYS_request_key, 287, EPERM },
+        { SYS_keyctl, 288, EPERM },
+        { SYS_bpf, 357, EPERM },
+        { SYS_perf_event_open, 336, EPERM },
+        { SYS_userfaultfd, 374, EPERM },
+        { SYS_io_uring_setup, 425, ENOSYS },
+};
+
+enum {
+        I386_CLONE = 120,
+        X32_FIRST = 0x40000000,
+        NAMESPACES =
+            CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP,
+        INSTRUCTIONS_MAX = 96,
+};
+
+struct filter {
+        struct sock_filter instructions[INSTRUCTIONS_MAX];
+        unsigned short count;
+};
+
+static void add(struct filter *filter, unsigned short code, unsigned value, unsigned char if_true,
+                unsigned char if_false) {
+        filter->instructions[filter->count++] =
+            (struct sock_filter){ .code = code, .jt = if_true, .jf = if_false, .k = value };
+}
+
+static void load(struct filter *filter, size_t offset) {
+        add(filter, BPF_LD | BPF_W | BPF_ABS, (unsigned)offset, 0, 0);
+}
+static void answer(struct filter *filter, unsigned what) { add(filter, BPF_RET | BPF_K, what, 0, 0); }
+
+// Each test jumps over the one answer that follows it, so that no jump depends on the length of the table. Ends with
+// an answer for every call.
+static void add_calls(struct filter *filter, bool native, int clone_number) {
+        load(filter, offsetof(struct seccomp_data, nr));
+        if (native) {
+                add(filter, BPF_JMP | BPF_JGE | BPF_K, X32_FIRST, 0, 1);
+                answer(filter, SECCOMP_RET_ERRNO | ENOSYS);
+        }
+        for (size_t i = 0; i < lengthof(answers); i++) {
+                add(filter, BPF_JMP | BPF_JEQ | BPF_K, (unsigned)(native ? answers[i].native : answers[i].i386), 0, 1);
+                answer(filter, SECCOMP_RET_ERRNO | (unsigned)answers[i].error);
+        }
+        add(filter, BPF_JMP | BPF_JEQ | BPF_K, (unsigned)clone_number, 1, 0);
+        answer(filter, SECCOMP_RET_ALLOW);
+        load(filter, offsetof(struct seccomp_data, args)); // the lower half, where the flags are
+        add(filter, BPF_JMP | BPF_JSET | BPF_K, NAMESPACES, 0, 1);
+        answer(filter, SECCOMP_RET_ERRNO | EPERM);
+        answer(filter, SECCOMP_RET_ALLOW);
+}
+
+bool syscalls_filter(struct err *err) {
+        struct filter filter = { .count = 0 };
+        struct filter native = { .count = 0 };
+        add_calls(&native, true, SYS_clone);
+        load(&filter, offsetof(struct seccomp_data, arch));
+        add(&filter, BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCHITECTURE, 0, (unsigned char)native.count);
+        for (size_t i = 0; i < native.count; i++)
+                filter.instructions[filter.count++] = native.instructions[i];
+        add(&filter, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, 1, 0);
+        answer(&filter, SECCOMP_RET_ERRNO | ENOSYS); // no other architecture's programs run here
+        add_calls(&filter, false, I386_CLONE);
+        struct sock_fprog program = { .len = filter.count, .filter = filter.instructions };
+        if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 &&
+            errno != EINVAL) // EINVAL: a kernel without it
+                return fail(err, ERR_SANDBOX, errno, "filter system calls");
+        return true;
+}
