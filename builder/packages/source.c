@@ -232,6 +232,8 @@ static bool load_repomd(struct source *source, struct err *err) {
         if (!fetched)
                 return true;
         source->repomd_path = arena_printf(source->arena, "%s/repomd.xml", source->dir);
+        if (source->signature_path)
+                source->signature_path = arena_printf(source->arena, "%s/repomd.xml.asc", source->dir);
         return adopt(source, "repomd.xml.asc", source->signature_path != NULL, err) &&
                adopt(source, "repomd.xml", true, err);
 }
