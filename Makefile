@@ -103,6 +103,7 @@ lint: ## format, size and layering checks, clang-tidy, cppcheck, shellcheck
 	tests/lint
 
 bench: all lab ## ratios beside dnf --installroot, mksquashfs and xorriso
+	tests/bench/packages
 	tests/bench/run
 
 install: all ## install below $(DESTDIR)$(PREFIX)
