@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "artefact/block_cache.h"
 #include "artefact/file_sums.h"
 #include "artefact/internal.h"
 #include "base/buf.h"
@@ -125,7 +126,9 @@ bool artefacts_write(struct artefact_build *build, const struct strings *wanted,
         if (!check_names(wanted, err))
                 return false;
         build->sums = file_sums_new();
+        build->blocks = build->role_count > 1 ? block_cache_new(build->cache) : NULL;
         bool ok = write_all(build, wanted, err);
+        block_cache_free(take_ptr(build->blocks));
         file_sums_free(take_ptr(build->sums));
         return ok;
 }

@@ -39,7 +39,8 @@ struct artefact_build {
         const char
             *http_base; // URL that serves <build>/'s parent for iPXE, or NULL: relative to where boot.ipxe came from
         unsigned jobs;
-        struct file_sums *sums; // digests of what is published, found so far; artefacts_write()'s own
+        struct file_sums *sums;     // digests of what is published, found so far; artefacts_write()'s own
+        struct block_cache *blocks; // blocks that the roles' images share; set by artefacts_write()
 };
 
 struct artefact_kind {

@@ -8,6 +8,7 @@ struct deflate {
         sqfs_compressor_t base;
         int level;
         uint32_t block_bytes;
+        struct block_cache *blocks;
         struct libdeflate_compressor *compressor;
 };
 
@@ -20,7 +21,7 @@ static void deflate_destroy(sqfs_object_t *object) {
 // The block processor copies the compressor once for every worker thread.
 static sqfs_object_t *deflate_copy(const sqfs_object_t *object) {
         const struct deflate *deflate = (const struct deflate *)object;
-        return (sqfs_object_t *)deflate_new(deflate->level, deflate->block_bytes);
+        return (sqfs_object_t *)deflate_new(deflate->level, deflate->block_bytes, deflate->blocks);
 }
 
 static void deflate_configuration(const sqfs_compressor_t *compressor, sqfs_compressor_config_t *config) {
@@ -46,11 +47,20 @@ static sqfs_s32 deflate_block(sqfs_compressor_t *compressor, const sqfs_u8 *in, 
         const struct deflate *deflate = (const struct deflate *)compressor;
         if (size < 2)
                 return 0;
-        size_t most = room < size ? room : size - 1;
-        return (sqfs_s32)libdeflate_zlib_compress(deflate->compressor, in, size, out, most);
+        size_t most = room < size ? room : size - 1, done = 0;
+        char key[BLOCK_KEY_SIZE];
+        if (deflate->blocks) {
+                block_cache_key(in, size, deflate->level, most, key);
+                if (block_cache_find(deflate->blocks, key, out, most, &done))
+                        return (sqfs_s32)done;
+        }
+        done = libdeflate_zlib_compress(deflate->compressor, in, size, out, most);
+        if (deflate->blocks)
+                block_cache_add(deflate->blocks, key, out, done);
+        return (sqfs_s32)done;
 }
 
-sqfs_compressor_t *deflate_new(int level, uint32_t block_bytes) {
+sqfs_compressor_t *deflate_new(int level, uint32_t block_bytes, struct block_cache *blocks) {
         struct deflate *deflate = xcalloc(1, sizeof *deflate);
         deflate->base.base = (sqfs_object_t){ deflate_destroy, deflate_copy };
         deflate->base.get_configuration = deflate_configuration;
@@ -59,6 +69,7 @@ sqfs_compressor_t *deflate_new(int level, uint32_t block_bytes) {
         deflate->base.do_block = deflate_block;
         deflate->level = level;
         deflate->block_bytes = block_bytes;
+        deflate->blocks = blocks;
         deflate->compressor = libdeflate_alloc_compressor(level);
         if (!deflate->compressor)
                 abort(); // out of memory: the level was checked before

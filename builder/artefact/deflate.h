@@ -6,9 +6,12 @@
 #include <sqfs/compressor.h>
 #include <stdint.h>
 
+#include "artefact/block_cache.h"
+
 enum { DEFLATE_LEVEL_MIN = 1, DEFLATE_LEVEL_MAX = 12 };
 
-// The caller owns it: sqfs_destroy(). It only compresses; libsquashfs' own gzip compressor reads what it wrote.
-sqfs_compressor_t *deflate_new(int level, uint32_t block_bytes);
+// The caller owns it: sqfs_destroy(). Blocks that `blocks` (may be NULL, outlives it) has are copied from there. It
+// only compresses; libsquashfs' own gzip compressor reads what it wrote.
+sqfs_compressor_t *deflate_new(int level, uint32_t block_bytes, struct block_cache *blocks);
 
 #endif

@@ -44,7 +44,7 @@ struct image {
 static bool make_compressor(const struct image_options *options, bool uncompress, sqfs_compressor_t **ret,
                             struct err *err) {
         if (strcmp(options->compressor, "gzip") == 0 && !uncompress) {
-                *ret = deflate_new(options->level ? options->level : 6, options->block_bytes);
+                *ret = deflate_new(options->level ? options->level : 6, options->block_bytes, options->blocks);
                 return true;
         }
         sqfs_compressor_config_t config;

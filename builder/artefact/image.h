@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "artefact/block_cache.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/progress.h"
@@ -12,12 +13,13 @@
 enum { IMAGE_ALIGN_BYTES = 4096 };
 
 struct image_options {
-        const char *compressor;    // "gzip", "xz", "zstd"
-        int level;                 // gzip: libdeflate's 1..12; 0: the compressor's own default
-        uint32_t block_bytes;      // a power of two, 4096..1048576
-        int64_t source_date_epoch; // when the image was made; its files keep their own times
-        unsigned jobs;             // compressing threads
-        struct progress *progress; // told of file bytes read; may be NULL
+        const char *compressor;     // "gzip", "xz", "zstd"
+        int level;                  // gzip: libdeflate's 1..12; 0: the compressor's own default
+        uint32_t block_bytes;       // a power of two, 4096..1048576
+        int64_t source_date_epoch;  // when the image was made; its files keep their own times
+        unsigned jobs;              // compressing threads
+        struct block_cache *blocks; // compressed before, by another image; may be NULL; gzip only
+        struct progress *progress;  // told of file bytes read; may be NULL
 };
 
 // ERR_SCHEMA if libsquashfs or the format cannot do what the options say.

@@ -31,6 +31,7 @@ static struct image_options options_of(const struct artefact_build *build) {
                 .block_bytes = release->squashfs_block_bytes,
                 .source_date_epoch = build->source_date_epoch,
                 .jobs = build->jobs,
+                .blocks = build->blocks,
         };
 }
 
