@@ -25,7 +25,7 @@ static void replace(char **slot, char *text) {
         *slot = text;
 }
 
-bool fail(struct err *err, enum err_kind kind, int number, const char *format, ...) {
+bool(fail)(struct err *err, enum err_kind kind, int number, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
         char *text = xvasprintf(format, arguments);
@@ -42,7 +42,7 @@ bool fail(struct err *err, enum err_kind kind, int number, const char *format, .
         return false;
 }
 
-bool wrap(struct err *err, const char *format, ...) {
+bool(wrap)(struct err *err, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
         auto_free char *prefix = xvasprintf(format, arguments);
@@ -51,7 +51,7 @@ bool wrap(struct err *err, const char *format, ...) {
         return false;
 }
 
-bool hint(struct err *err, const char *format, ...) {
+bool(hint)(struct err *err, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
         replace(&err->hint, xvasprintf(format, arguments));
