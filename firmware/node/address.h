@@ -11,6 +11,12 @@ struct mac {
         uint8_t bytes[6];
 };
 
+// An address of either family, bytes in network order; an IPv4 address is in the first four.
+struct address {
+        uint8_t family; // 0: none, 4 or 6
+        uint8_t bytes[16];
+};
+
 // Dotted quad only: no octal, no short forms. False leaves `ret` alone.
 bool address_parse(const char *text, uint32_t *ret);
 void address_format(uint32_t address, char ret_text[static ADDRESS_TEXT_SIZE]);

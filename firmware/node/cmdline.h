@@ -9,13 +9,50 @@
 #include "base/err.h"
 #include "firmware/node/facts.h"
 
-enum { CMDLINE_MAX = 16384, CMDLINE_IP_MAX = 16, CMDLINE_NOTES_MAX = 8 };
+enum {
+        CMDLINE_MAX = 16384,
+        CMDLINE_IP_MAX = 16,
+        CMDLINE_LINKS_MAX = 16,
+        CMDLINE_ROUTES_MAX = 16,
+        CMDLINE_MEMBERS_MAX = 8,
+        CMDLINE_NOTES_MAX = 8
+};
 
-// One ip= of dracut.cmdline(7), IPv4: dhcp | IF:dhcp | ADDR:[PEER]:[GW]:MASK:[HOST]:[IF]:METHOD[:...]
+// ifname=NAME:MAC
+struct cmdline_ifname {
+        char name[INTERFACE_NAME_SIZE];
+        struct mac mac;
+};
+
+// vlan=NAME:PARENT; the id is in the name (dracut.cmdline(7): vlan0005, vlan5, eth0.0005, eth0.5)
+struct cmdline_vlan {
+        char name[INTERFACE_NAME_SIZE], parent[INTERFACE_NAME_SIZE];
+        int id; // 1..4094
+};
+
+// bond=NAME[:MEMBERS[:OPTIONS[:MTU]]]
+struct cmdline_bond {
+        char name[INTERFACE_NAME_SIZE];
+        char members[CMDLINE_MEMBERS_MAX][INTERFACE_NAME_SIZE];
+        size_t member_count;
+        char options[256]; // "mode=802.3ad,miimon=100"; "": the driver's own
+        int mtu;           // 0: not given
+};
+
+// rd.route=NET/PREFIX:GATEWAY[:INTERFACE]
+struct cmdline_route {
+        struct address to, gateway; // gateway.family 0: on the link
+        int prefix;
+        char interface[INTERFACE_NAME_SIZE]; // "": where the gateway is
+};
+
+// One ip= of dracut.cmdline(7): dhcp | IF:dhcp | ADDR:[PEER]:[GW]:MASK:[HOST]:[IF]:METHOD[:...]
 struct cmdline_ip {
-        bool dhcp;
-        uint32_t address, gateway; // 0: not given
-        int prefix;                // -1: not given
+        bool dhcp, dhcp6, auto6;
+        struct address address6, gateway6; // family 0: not given
+        int prefix6;                       // -1: not given
+        uint32_t address, gateway;         // 0: not given
+        int prefix;                        // -1: not given
         char hostname[HOSTNAME_SIZE], interface[INTERFACE_NAME_SIZE];
         struct mac mac; // the <if> field may be a MAC
         bool has_mac;
@@ -35,6 +72,17 @@ struct cmdline {
         size_t ip_count;
         uint32_t dns[DNS_MAX]; // nameserver=
         size_t dns_count;
+        struct address dns6[DNS_MAX];
+        size_t dns6_count;
+        struct cmdline_ifname ifnames[CMDLINE_LINKS_MAX];
+        size_t ifname_count;
+        struct cmdline_vlan vlans[CMDLINE_LINKS_MAX];
+        size_t vlan_count;
+        struct cmdline_bond bonds[CMDLINE_LINKS_MAX];
+        size_t bond_count;
+        struct cmdline_route routes[CMDLINE_ROUTES_MAX];
+        size_t route_count;
+        char config[HOSTNAME_SIZE];         // kiln.config=: label of the config drive, or "none"; "": not given
         char notes[CMDLINE_NOTES_MAX][128]; // what was given and has no effect
         size_t note_count;
 };

@@ -15,7 +15,9 @@ enum {
         DNS_MAX = 4,
         HOSTNAME_SIZE = 65,
         INTERFACE_NAME_SIZE = 16,
-        DOMAIN_SIZE = 256
+        DOMAIN_SIZE = 256,
+        LEASE_ROUTES_MAX = 32,
+        LEASE_SEARCH_MAX = 8
 };
 
 struct interface {
@@ -24,6 +26,12 @@ struct interface {
         bool carrier;
         char driver[32]; // "" if unknown
         int index;
+};
+
+// One of option 121's (RFC 3442). Prefix 0: the default route. Gateway 0: on the link.
+struct lease_route {
+        uint32_t to, gateway;
+        int prefix;
 };
 
 // A DHCPACK, validated (dhcp_packet.h).
@@ -38,6 +46,13 @@ struct lease {
         char domain[DOMAIN_SIZE];
         uint32_t lease_s;
         int mtu; // 0: not given
+        struct lease_route routes[LEASE_ROUTES_MAX];
+        size_t route_count;
+        char search[LEASE_SEARCH_MAX][DOMAIN_SIZE]; // option 119 (RFC 3397)
+        size_t search_count;
+        // What the site's options say, by the numbers that the profile gives them; "" and 0: nothing
+        char node[HOSTNAME_SIZE], role[HOSTNAME_SIZE];
+        int id;
 };
 
 struct inventory;
@@ -51,8 +66,11 @@ struct facts {
         size_t interface_count;
         struct lease leases[LEASES_MAX];
         size_t lease_count;
-        bool dhcp_asked;            // DHCP had its chance: no lease means no answer
-        char serial[128], uuid[64]; // SMBIOS; reported, for the operator who enters them in an inventory
+        bool dhcp_asked;          // DHCP had its chance: no lease means no answer
+        const char *config_drive; // kiln.conf of the config drive: words as on the command line; NULL: no drive
+        uint64_t memory_kb;       // MemTotal
+        unsigned cpus;            // online
+        char serial[128], uuid[64], asset_tag[128]; // SMBIOS, "" if the machine has none
 };
 
 // `kiln-node plan --facts FILE`: {"command_line", "dhcp_asked", "interfaces": [{"name","mac","carrier","driver"}],

@@ -1,8 +1,61 @@
-// Network configuration, in the style of the image's distribution. A new style is one entry of the table in network.c.
+// The network of the booted system, as links in the order in which they are made, and the writers that put it down in
+// the style of the image's distribution. A new style is one entry of the table in network.c.
 #ifndef KILN_NODE_NETWORK_H
 #define KILN_NODE_NETWORK_H
 
 #include "firmware/node/plan.h"
+
+enum {
+        NET_LINKS_MAX = 32,
+        NET_ADDRESSES_MAX = 8,
+        NET_ROUTES_MAX = 32,
+        NET_DNS_MAX = 8,
+        NET_SEARCH_MAX = 8,
+        NET_MEMBERS_MAX = 8,
+        BOND_OPTIONS_SIZE = 256
+};
+
+enum net_kind { NET_CARD, NET_VLAN, NET_BOND };
+
+struct net_address {
+        struct address address;
+        int prefix;
+};
+
+struct net_route {
+        struct address to; // with prefix 0: the default route of that family
+        int prefix;
+        struct address gateway; // family 0: on the link
+};
+
+struct net_link {
+        enum net_kind kind;
+        char name[INTERFACE_NAME_SIZE]; // what the booted system calls it
+        struct mac mac;                 // NET_CARD: which card it is
+        bool pin_name;                  // NET_CARD: the card is given this name for its MAC, whatever the kernel says
+        int mtu;                        // 0: the card's own
+        bool dhcp4, dhcp6, auto6;       // ask for an address; take one of a router's advertisement (RFC 4862)
+        struct net_address addresses[NET_ADDRESSES_MAX];
+        size_t address_count;
+        struct net_route routes[NET_ROUTES_MAX];
+        size_t route_count;
+        struct address dns[NET_DNS_MAX];
+        size_t dns_count;
+        char search[NET_SEARCH_MAX][DOMAIN_SIZE];
+        size_t search_count;
+        // NET_VLAN: IEEE 802.1Q id 1..4094 on a link that comes earlier
+        char parent[INTERFACE_NAME_SIZE];
+        int vlan_id;
+        // NET_BOND: links that come earlier, and the driver's options, "mode=802.3ad,miimon=100" (bonding.rst)
+        char members[NET_MEMBERS_MAX][INTERFACE_NAME_SIZE];
+        size_t member_count;
+        char bond_options[BOND_OPTIONS_SIZE];
+};
+
+struct network {
+        struct net_link links[NET_LINKS_MAX];
+        size_t link_count;
+};
 
 struct network_writer {
         const char *name; // release file's `network:`
