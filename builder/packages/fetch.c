@@ -1,11 +1,11 @@
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
+#include "base/parallel.h"
 #include "packages/internal.h"
 
 enum { THREADS = 4 };
@@ -20,7 +20,8 @@ struct item {
         const char *local;             // in a repository of this machine; NULL: in none
         char policy[DIGEST_HEX_SIZE];
         struct strings urls;
-        bool lies_there, digest_known, verified;
+        bool lies_there, digest_known, checked;
+        bool verified; // by an earlier kiln, which noted it
 };
 
 struct fetch {
@@ -28,7 +29,6 @@ struct fetch {
         struct item *items;
         size_t count;
         struct verified *verified;
-        size_t next; // of the verifying threads
 };
 
 static struct source *source_of(struct packages *packages, const struct repository *repository) {
@@ -95,7 +95,26 @@ static bool cannot_fetch(const struct fetch *fetch, const struct item *item, str
         return hint(err, "use a complete copy with --repo %s=URL", repository);
 }
 
-static struct transfer item_transfer(const struct item *item) {
+// A damaged file in someone's repository is a reason to stop.
+static bool check_file(struct item *item, struct err *err) {
+        if (package_verify(item->package, item->path, item->keyring, item->digest_known, err)) {
+                item->checked = true;
+                return true;
+        }
+        if ((err->kind == ERR_CHECKSUM || err->kind == ERR_CORRUPT) && !err->hint)
+                (void)hint(err, "repair repository %s there, or name a whole copy with --repo %s=URL",
+                           item->package->repository->name, item->package->repository->name);
+        return false;
+}
+
+// On a thread of the transfers, while others go on. The digest was computed as the bytes came in.
+static bool check_arrived(void *context, struct err *err) {
+        struct item *item = context;
+        item->digest_known = true;
+        return check_file(item, err);
+}
+
+static struct transfer item_transfer(struct item *item) {
         return (struct transfer){
                 .name = item->package->nevra,
                 .urls = item->urls.items,
@@ -104,92 +123,50 @@ static struct transfer item_transfer(const struct item *item) {
                 .checksum_type = item->package->checksum_type,
                 .checksum = item->package->checksum,
                 .size_bytes = item->package->size_bytes,
+                .arrived = check_arrived,
+                .context = item,
         };
 }
 
-static bool download(struct fetch *fetch, struct err *err) {
-        struct transfer *transfers = xcalloc(fetch->count + 1, sizeof *transfers);
-        size_t count = 0;
+static int largest_first(const void *left, const void *right) {
+        const struct transfer *a = left, *b = right;
+        return a->size_bytes == b->size_bytes ? strcmp(a->name, b->name) : a->size_bytes < b->size_bytes ? 1 : -1;
+}
+
+static bool run_transfers(struct transfer *transfers, size_t count, struct err *err) {
+        struct progress progress;
         uint64_t bytes = 0;
-        bool ok = true;
-        for (size_t i = 0; ok && i < fetch->count; i++) {
+        for (size_t i = 0; i < count; i++)
+                bytes += transfers[i].size_bytes;
+        qsort(transfers, count, sizeof *transfers, largest_first); // no long one is left alone at the end
+        progress_begin(&progress, "download", "bytes", bytes);
+        bool ok = transfers_run(transfers, count, &progress, err);
+        progress_end(&progress);
+        return ok ||
+               (err->kind == ERR_NETWORK && hint(err, "run it again to go on; --repo NAME=URL names another mirror"));
+}
+
+static bool download(struct fetch *fetch, struct err *err) {
+        auto_free struct transfer *transfers = xcalloc(fetch->count + 1, sizeof *transfers);
+        size_t count = 0;
+        for (size_t i = 0; i < fetch->count; i++) {
                 struct item *item = &fetch->items[i];
                 if (item->lies_there)
                         continue;
-                if (item->urls.count == 0 || fetch->packages->options.offline) {
-                        ok = cannot_fetch(fetch, item, err);
-                        continue;
-                }
+                if (item->urls.count == 0 || fetch->packages->options.offline)
+                        return cannot_fetch(fetch, item, err);
                 transfers[count++] = item_transfer(item);
-                bytes += item->package->size_bytes;
-                item->digest_known = true; // computed as the bytes come in
         }
-        if (ok && count > 0) {
-                struct progress progress;
-                progress_begin(&progress, "download", "bytes", bytes);
-                ok = transfers_run(transfers, count, &progress, err);
-                progress_end(&progress);
-                if (!ok && err->kind == ERR_NETWORK)
-                        hint(err, "run it again to go on; --repo NAME=URL names another mirror");
-        }
-        free(transfers);
-        return ok;
+        return count == 0 || run_transfers(transfers, count, err);
 }
 
-// A damaged cache entry is no reason to stop: it is fetched anew. A damaged file in someone's repository is.
-static bool verify_item(struct fetch *fetch, struct item *item, struct err *err) {
-        if (!item->digest_known && verified_has(fetch->verified, item->policy, item->path)) {
-                item->verified = true;
+static bool verify_item(size_t index, void *context, struct err *err) {
+        struct fetch *fetch = context;
+        struct item *item = &fetch->items[index];
+        if (item->checked)
                 return true;
-        }
-        if (package_verify(item->package, item->path, item->keyring, item->digest_known, err))
-                return true;
-        if ((err->kind == ERR_CHECKSUM || err->kind == ERR_CORRUPT) && !err->hint)
-                (void)hint(err, "repair repository %s there, or name a whole copy with --repo %s=URL",
-                           item->package->repository->name, item->package->repository->name);
-        return false;
-}
-
-struct verifier {
-        struct fetch *fetch;
-        struct err *err;
-};
-
-static void *verify_some(void *context) {
-        struct verifier *verifier = context;
-        struct fetch *fetch = verifier->fetch;
-        for (;;) {
-                size_t index = __atomic_fetch_add(&fetch->next, 1, __ATOMIC_RELAXED);
-                if (index >= fetch->count || !interrupt_check(verifier->err))
-                        return NULL;
-                if (verify_item(fetch, &fetch->items[index], verifier->err))
-                        continue;
-                __atomic_store_n(&fetch->next, fetch->count, __ATOMIC_RELAXED);
-                return NULL;
-        }
-}
-
-static bool verify_all(struct fetch *fetch, struct err *err) {
-        pthread_t threads[THREADS];
-        struct err errors[THREADS] = { 0 };
-        struct verifier verifiers[THREADS];
-        size_t started = 0;
-        for (; started < THREADS; started++) {
-                verifiers[started] = (struct verifier){ fetch, &errors[started] };
-                if (pthread_create(&threads[started], NULL, verify_some, &verifiers[started]) != 0)
-                        break;
-        }
-        if (started == 0)
-                verify_some(&(struct verifier){ fetch, err });
-        for (size_t i = 0; i < started; i++)
-                pthread_join(threads[i], NULL);
-        for (size_t i = 0; i < started; i++) {
-                if (errors[i].kind && !err->kind)
-                        *err = errors[i];
-                else
-                        err_release(&errors[i]);
-        }
-        return !err->kind;
+        item->verified = !item->digest_known && verified_has(fetch->verified, item->policy, item->path);
+        return interrupt_check(err) && (item->verified || check_file(item, err));
 }
 
 // Cache entries that do not match any more (a disk's fault, or a crash before the data reached it) are removed here,
@@ -233,7 +210,7 @@ static bool fetch_all(struct fetch *fetch, struct package_set *set, struct err *
                         return false;
         }
         drop_damaged(fetch);
-        if (!download(fetch, err) || !verify_all(fetch, err))
+        if (!download(fetch, err) || !parallel_for(fetch->count, THREADS, verify_item, fetch, err))
                 return false;
         for (size_t i = 0; i < fetch->count; i++) {
                 struct item *item = &fetch->items[i];

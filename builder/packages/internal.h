@@ -36,11 +36,57 @@ struct transfer {
         const char *checksum_type, *checksum; // NULL: not known
         uint64_t size_bytes, max_bytes;       // 0: not known; no limit
         bool missing_ok, missing;             // 404 everywhere is no error, but sets `missing`
+        // Called on another thread when `path` is there, while other transfers go on. Its error ends them all. NULL:
+        // none.
+        bool (*arrived)(void *context, struct err *err);
+        void *context;
 };
 
 // Up to six at once; resumes path + ".part", retries with growing pauses, goes on with the next URL. Errors: NETWORK
-// (no URL works), CHECKSUM, CORRUPT (wrong length), DISK_FULL, INTERRUPTED. `progress` may be NULL.
+// (no URL works), CHECKSUM, CORRUPT (wrong length), DISK_FULL, INTERRUPTED. `progress` may be NULL. For one thread at a
+// time.
 must_check bool transfers_run(struct transfer *transfers, size_t count, struct progress *progress, struct err *err);
+// Closes connections that transfers_run() keeps open for the next time.
+void transfers_hang_up(void);
+
+// ---- partial.c: a file that is not yet whole ----
+
+struct partial {
+        const struct transfer *transfer;
+        char *path; // shared with other kilns through a lock: whoever comes second uses a name of its own
+        int fd;
+        uint64_t size, hashed; // bytes in the file; of these, in the digest
+        struct digest *digest; // NULL: not begun
+        bool published;
+};
+
+// Opens what an earlier kiln left, or a new one.
+must_check bool partial_open(struct partial *partial, const struct transfer *transfer, struct err *err);
+must_check bool partial_restart(struct partial *partial, struct err *err); // empty again
+must_check bool partial_append(struct partial *partial, const char *data, size_t size, struct err *err);
+must_check bool partial_check(struct partial *partial, struct err *err); // CHECKSUM; CORRUPT: too short
+must_check bool partial_publish(struct partial *partial, struct err *err);
+void partial_close(struct partial *partial); // removes what no later run could go on with
+
+// ---- sink.c: threads that write, hash and check what one thread receives ----
+
+struct sinks;
+struct sink;
+typedef bool sink_settle(void *owner, struct err *err);
+
+// `wake` is called from a thread whenever sinks_settled() has something.
+struct sinks *sinks_new(void (*wake)(void *context), void *context);
+void sinks_stop(struct sinks *sinks); // lets go of all sinks, whatever is left to do
+void sinks_free(struct sinks *sinks);
+
+struct sink *sink_new(struct sinks *sinks, struct partial *partial, void *owner);
+void sink_free(struct sink *sink); // of a stopped or settled one
+// Copies the bytes; waits if the threads are far behind. False: an earlier write failed, and sink_end() will tell why.
+must_check bool sink_append(struct sink *sink, const char *data, size_t size);
+// No more bytes for now. When all are written, `settle` (may be NULL) is called on a thread, unless a write failed.
+void sink_end(struct sink *sink, sink_settle *settle);
+// The owner of a sink that has come to its end, and the error that it met, if any; NULL: there is none at the moment.
+void *sinks_settled(struct sinks *sinks, struct err *ret_error);
 
 // ---- keys.c: OpenPGP ----
 

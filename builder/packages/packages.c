@@ -67,6 +67,7 @@ bool packages_open(const struct release *release, const struct packages_options 
 void packages_close(struct packages *packages) {
         if (!packages)
                 return;
+        transfers_hang_up();
         pool_close(packages);
         groups_free(packages->groups);
         for (size_t i = 0; i < packages->source_count; i++)

@@ -1,10 +1,6 @@
 #include <curl/curl.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/interrupt.h"
@@ -22,42 +18,41 @@ enum {
         TICK_MS = 100,
 };
 
-enum stage { WAITING, RUNNING, FINISHED };
+enum stage { WAITING, RUNNING, SETTLING, FINISHED };
 
-// One transfer under way. `partial` is shared with other kilns through a lock: whoever comes second uses a name
-// of its own.
+// One transfer under way. Its attempts follow each other; `sink` has let go of the file when the next one begins.
 struct work {
         struct transfer *transfer;
         struct progress *progress; // NULL: nobody looks
         enum stage stage;
         CURL *easy;
-        char *partial;
-        int fd;
-        uint64_t have, start; // bytes in the file; where this attempt began
-        struct digest *digest;
-        size_t url; // index of the current URL
+        struct partial partial;
+        struct sink *sink;
+        uint64_t have, start; // bytes that came in; where this attempt began
+        size_t url;           // index of the current URL
         int round;
         int64_t not_before_ms;
+        CURLcode code;    // of the last attempt
+        long status;      // HTTP's
         bool answered;    // the first bytes of this attempt were looked at
         bool *refused;    // by URL: no use in asking again
         bool found_wrong; // the last error is about contents, not about the network
+        bool rejected;    // the right bytes came, and were found wanting: no other mirror has better ones
         struct err error; // of the last attempt
         char curl_text[CURL_ERROR_SIZE];
 };
 
 struct batch {
         CURLM *multi;
+        struct sinks *sinks;
         struct work *works;
         size_t count, running, finished;
 };
 
+// Only while `sink` has nothing to do.
 static bool restart_file(struct work *work, struct err *err) {
         work->have = 0;
-        digest_free(work->digest);
-        work->digest = work->transfer->checksum ? digest_new(work->transfer->checksum_type) : NULL;
-        if (ftruncate(work->fd, 0) < 0 || lseek(work->fd, 0, SEEK_SET) < 0)
-                return fail(err, ERR_SYSTEM, errno, "truncate %s", work->partial);
-        return true;
+        return partial_restart(&work->partial, err);
 }
 
 // A server may answer a range request with the whole file, or with another range than asked for.
@@ -88,10 +83,8 @@ static size_t receive(char *data, size_t unit, size_t units, void *context) {
                 fail(&work->error, ERR_CORRUPT, 0, "longer than the %" PRIu64 " bytes that it should have", most);
                 return CURL_WRITEFUNC_ERROR;
         }
-        if (!fs_write_all(work->fd, data, size, &work->error))
-                return CURL_WRITEFUNC_ERROR;
-        if (work->digest)
-                digest_update(work->digest, data, size);
+        if (!sink_append(work->sink, data, size))
+                return CURL_WRITEFUNC_ERROR; // it keeps the reason
         work->have += size;
         if (work->progress)
                 progress_add(work->progress, size);
@@ -120,91 +113,44 @@ static void set_options(struct work *work) {
         curl_easy_setopt(easy, CURLOPT_PRIVATE, work);
 }
 
-// Opens the partial file and takes its lock. The file may have been renamed by whoever held the lock before, so
-// the name is looked at again.
-static bool open_partial(struct work *work, bool *ret_locked, struct err *err) {
-        for (;;) {
-                auto_close int fd = -1;
-                struct stat here;
-                struct stat named;
-                if (!fs_open(AT_FDCWD, work->partial, O_RDWR | O_CREAT, 0644, &fd, err))
-                        return false;
-                if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-                        *ret_locked = false;
-                        return true;
-                }
-                if (fstat(fd, &here) == 0 && stat(work->partial, &named) == 0 && here.st_ino == named.st_ino) {
-                        work->fd = take_fd(fd);
-                        *ret_locked = true;
-                        return true;
-                }
-        }
-}
-
-// What an earlier, interrupted kiln left is worth keeping only if a checksum will tell whether it fits.
-static bool adopt_partial(struct work *work, struct err *err) {
-        enum { BLOCK = 256 << 10 };
-        auto_free char *block = xmalloc(BLOCK);
-        if (work->transfer->checksum)
-                work->digest = digest_new(work->transfer->checksum_type);
-        if (!work->digest)
-                return restart_file(work, err);
-        for (ssize_t got; (got = pread(work->fd, block, BLOCK, (off_t)work->have)) > 0; work->have += (uint64_t)got)
-                digest_update(work->digest, block, (size_t)got);
-        if (work->transfer->size_bytes && work->have > work->transfer->size_bytes)
-                return restart_file(work, err);
-        if (lseek(work->fd, (off_t)work->have, SEEK_SET) < 0)
-                return fail(err, ERR_SYSTEM, errno, "seek in %s", work->partial);
-        return true;
-}
-
-static bool prepare_file(struct work *work, struct err *err) {
-        bool locked = false;
-        work->partial = xasprintf("%s.part", work->transfer->path);
-        if (!fs_mkdirs_for(AT_FDCWD, work->partial, 0755, err) || !open_partial(work, &locked, err))
-                return false;
-        if (!locked) {
-                free(work->partial);
-                work->partial = xasprintf("%s.part.%d", work->transfer->path, (int)getpid());
-                if (!open_partial(work, &locked, err))
-                        return false;
-        }
-        return locked ? adopt_partial(work, err) : fail(err, ERR_LOCKED, 0, "%s is in use", work->partial);
-}
-
-static bool check_complete(struct work *work, struct err *err) {
+// Runs on a thread of the sinks. The transfer may be looked at by nobody else meanwhile.
+static bool settle(void *owner, struct err *err) {
+        struct work *work = owner;
         const struct transfer *transfer = work->transfer;
-        if (transfer->size_bytes && work->have < transfer->size_bytes)
-                return fail(err, ERR_CORRUPT, 0, "truncated: %" PRIu64 " of %" PRIu64 " bytes", work->have,
-                            transfer->size_bytes);
-        if (!transfer->checksum)
+        if (!partial_check(&work->partial, err) || !partial_publish(&work->partial, err))
+                return false;
+        if (!transfer->arrived || transfer->arrived(transfer->context, err))
                 return true;
-        char hex[DIGEST_HEX_SIZE];
-        digest_final(take_ptr(work->digest), hex);
-        if (strcmp(hex, transfer->checksum) == 0)
-                return true;
-        auto_err ignored = { 0 };
-        if (!restart_file(work, &ignored))
-                work->have = 0;
-        return fail(err, ERR_CHECKSUM, 0, "%s is %s, the metadata says %s", transfer->checksum_type, hex,
-                    transfer->checksum);
+        work->rejected = true;
+        return false;
 }
 
-static bool publish(struct batch *batch, struct work *work, struct err *err) {
-        if (fchmod(work->fd, 0644) < 0 || rename(work->partial, work->transfer->path) < 0)
-                return fail(err, ERR_SYSTEM, errno, "rename %s", work->partial);
-        work->stage = FINISHED;
-        batch->finished++;
+static void end_attempt(struct work *work, CURLcode code) {
+        work->code = code;
+        work->stage = SETTLING;
+        sink_end(work->sink, code == CURLE_OK ? settle : NULL);
+}
+
+static bool prepare_file(struct batch *batch, struct work *work, struct err *err) {
+        if (!partial_open(&work->partial, work->transfer, err))
+                return false;
+        work->have = work->partial.size;
+        work->sink = sink_new(batch->sinks, &work->partial, work);
         return true;
 }
 
 static bool start(struct batch *batch, struct work *work, struct err *err) {
-        if (work->fd < 0 && !prepare_file(work, err))
+        if (!work->sink && !prepare_file(batch, work, err))
                 return false;
-        auto_err ignored = { 0 };
-        bool whole = work->transfer->size_bytes && work->have == work->transfer->size_bytes;
-        if (whole && check_complete(work, &ignored))
-                return publish(batch, work, err); // an earlier kiln was stopped just before its rename
+        work->start = work->have;
+        work->answered = false;
+        work->found_wrong = false;
+        work->status = 0;
+        work->curl_text[0] = '\0';
+        if (work->transfer->size_bytes && work->have == work->transfer->size_bytes) {
+                end_attempt(work, CURLE_OK); // an earlier kiln was stopped just before its rename
+                return true;
+        }
         work->easy = curl_easy_init();
         if (!work->easy)
                 return fail(err, ERR_INTERNAL, 0, "curl_easy_init failed");
@@ -214,10 +160,6 @@ static bool start(struct batch *batch, struct work *work, struct err *err) {
                 snprintf(range, sizeof range, "%" PRIu64 "-", work->have);
                 curl_easy_setopt(work->easy, CURLOPT_RANGE, range);
         }
-        work->start = work->have;
-        work->answered = false;
-        work->found_wrong = false;
-        work->curl_text[0] = '\0';
         work->stage = RUNNING;
         batch->running++;
         curl_multi_add_handle(batch->multi, work->easy);
@@ -247,7 +189,6 @@ static bool give_up(struct batch *batch, struct work *work, bool missing, struct
         if (missing && work->transfer->missing_ok) {
                 work->stage = FINISHED;
                 batch->finished++;
-                unlink(work->partial);
                 return true;
         }
         fail(err, work->error.kind, 0, "%s: %s: %s", work->transfer->name, current_url(work), work->error.text);
@@ -258,7 +199,8 @@ static bool give_up(struct batch *batch, struct work *work, bool missing, struct
 }
 
 // Decides what becomes of a failed attempt: the same URL later, the next one, or the end.
-static bool retry(struct batch *batch, struct work *work, long status, struct err *err) {
+static bool retry(struct batch *batch, struct work *work, struct err *err) {
+        long status = work->status;
         bool missing = status == 404 || status == 410;
         bool fresh_and_wrong = work->found_wrong && work->start == 0;
         if (missing || status == 401 || status == 403 || fresh_and_wrong)
@@ -278,26 +220,39 @@ static bool retry(struct batch *batch, struct work *work, long status, struct er
         return true;
 }
 
-static bool finish_attempt(struct batch *batch, struct work *work, CURLcode code, struct err *err) {
-        long status = 0;
-        curl_easy_getinfo(work->easy, CURLINFO_RESPONSE_CODE, &status);
+// What the server had to say is over; the last bytes may still be on their way to the file.
+static bool hang_up(struct batch *batch, struct work *work, CURLcode code, struct err *err) {
+        curl_easy_getinfo(work->easy, CURLINFO_RESPONSE_CODE, &work->status);
         curl_multi_remove_handle(batch->multi, work->easy);
         curl_easy_cleanup(take_ptr(work->easy));
         batch->running--;
+        if (code == CURLE_OK && !work->answered && work->start > 0 && !restart_file(work, err))
+                return false; // an empty answer to a range request
+        end_attempt(work, code);
+        return true;
+}
+
+// `error` is what the sink met, or empty.
+static bool finish_attempt(struct batch *batch, struct work *work, struct err error, struct err *err) {
+        if (error.kind) {
+                err_release(&work->error);
+                work->error = error;
+                work->found_wrong = error.kind == ERR_CHECKSUM;
+        } else if (work->code == CURLE_OK) {
+                work->stage = FINISHED;
+                batch->finished++;
+                return true;
+        } else if (!work->found_wrong && work->error.kind != ERR_SYSTEM && work->error.kind != ERR_DISK_FULL) {
+                fail(&work->error, ERR_NETWORK, 0, "%s",
+                     work->curl_text[0] ? work->curl_text : curl_easy_strerror(work->code));
+        }
+        if (work->rejected) {
+                *err = take_err(&work->error);
+                return false;
+        }
         if (work->error.kind == ERR_DISK_FULL || work->error.kind == ERR_SYSTEM)
                 return fail(err, work->error.kind, 0, "%s: %s", work->transfer->name, work->error.text);
-        if (code == CURLE_OK) {
-                if (!work->answered && work->start > 0 && !restart_file(work, err))
-                        return false; // an empty answer to a range request
-                err_release(&work->error);
-                if (check_complete(work, &work->error))
-                        return publish(batch, work, err);
-                work->found_wrong = work->error.kind == ERR_CHECKSUM;
-        } else if (!work->found_wrong) {
-                fail(&work->error, ERR_NETWORK, 0, "%s",
-                     work->curl_text[0] ? work->curl_text : curl_easy_strerror(code));
-        }
-        return retry(batch, work, status, err);
+        return retry(batch, work, err);
 }
 
 static bool start_due(struct batch *batch, struct err *err) {
@@ -323,9 +278,13 @@ static bool run_all(struct batch *batch, struct err *err) {
                         CURLcode code = message->data.result;
                         char *private = NULL;
                         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
-                        if (!finish_attempt(batch, (struct work *)(void *)private, code, err))
+                        if (!hang_up(batch, (struct work *)(void *)private, code, err))
                                 return false;
                 }
+                struct err error = { 0 };
+                for (struct work *work; (work = sinks_settled(batch->sinks, &error));)
+                        if (!finish_attempt(batch, work, take_err(&error), err))
+                                return false;
                 if (batch->finished < batch->count && batch->running == (size_t)running)
                         curl_multi_poll(batch->multi, NULL, 0, TICK_MS, NULL);
         }
@@ -337,31 +296,48 @@ static void work_release(struct batch *batch, struct work *work) {
                 curl_multi_remove_handle(batch->multi, work->easy);
                 curl_easy_cleanup(work->easy);
         }
-        if (work->fd >= 0 && work->stage != FINISHED && (work->have == 0 || !work->transfer->checksum))
-                unlink(work->partial); // nothing that a later run could go on with
-        if (work->fd >= 0)
-                close(work->fd);
-        digest_free(work->digest);
+        if (work->sink)
+                partial_close(&work->partial);
+        sink_free(work->sink);
         err_release(&work->error);
-        free(work->partial);
         free(work->refused);
 }
 
-bool transfers_run(struct transfer *transfers, size_t count, struct progress *progress, struct err *err) {
+// One for the whole program, so that its connections are used again from one batch to the next.
+static CURLM *connections;
+
+static void wake(void *context) { curl_multi_wakeup(context); }
+
+void transfers_hang_up(void) {
+        if (connections)
+                curl_multi_cleanup(take_ptr(connections));
+}
+
+static CURLM *get_connections(void) {
         static bool ready;
         if (!ready)
                 curl_global_init(CURL_GLOBAL_DEFAULT);
         ready = true;
-        struct batch batch = { curl_multi_init(), xcalloc(count ? count : 1, sizeof(struct work)), count, 0, 0 };
+        if (!connections)
+                connections = curl_multi_init();
+        curl_multi_setopt(connections, CURLMOPT_MAX_HOST_CONNECTIONS, (long)PARALLEL);
+        return connections;
+}
+
+bool transfers_run(struct transfer *transfers, size_t count, struct progress *progress, struct err *err) {
+        struct batch batch = { .multi = get_connections(),
+                               .works = xcalloc(count + 1, sizeof(struct work)),
+                               .count = count };
+        batch.sinks = sinks_new(wake, batch.multi);
         for (size_t i = 0; i < count; i++) {
-                batch.works[i] = (struct work){ .transfer = &transfers[i], .progress = progress, .fd = -1 };
+                batch.works[i] = (struct work){ .transfer = &transfers[i], .progress = progress };
                 batch.works[i].refused = xcalloc(transfers[i].url_count, sizeof(bool));
         }
-        curl_multi_setopt(batch.multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)PARALLEL);
         bool ok = run_all(&batch, err);
+        sinks_stop(batch.sinks);
         for (size_t i = 0; i < count; i++)
                 work_release(&batch, &batch.works[i]);
-        curl_multi_cleanup(batch.multi);
+        sinks_free(batch.sinks);
         free(batch.works);
         return ok;
 }
