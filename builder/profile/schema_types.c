@@ -33,14 +33,25 @@ static bool has_control(const char *text) {
         return false;
 }
 
-static bool matches(const char *pattern, const char *text) {
+// Compiling one costs as much as matching a hundred texts, and an inventory has thousands; the tables have a dozen.
+static const regex_t *compile(const char *pattern) {
+        static struct {
+                const char *pattern;
+                regex_t compiled;
+        } * known;
+        static size_t known_count;
+        for (size_t i = 0; i < known_count; i++)
+                if (known[i].pattern == pattern)
+                        return &known[i].compiled;
         regex_t compiled;
         if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
                 abort(); // a defect of a table
-        bool yes = regexec(&compiled, text, 0, NULL, 0) == 0;
-        regfree(&compiled);
-        return yes;
+        size_t last = known_count;
+        *array_append(&known, &known_count) = (typeof(*known)){ pattern, compiled };
+        return &known[last].compiled;
 }
+
+static bool matches(const char *pattern, const char *text) { return regexec(compile(pattern), text, 0, NULL, 0) == 0; }
 
 static bool is_choice(const char *const *choices, const char *text, int *ret_index) {
         for (int i = 0; choices[i]; i++) {
@@ -253,6 +264,7 @@ static void read_integer(const struct schema_reader *reader, const struct schema
         memcpy(member(object, row->offset), &stored, sizeof stored);
 }
 const struct schema_type type_integer = { "a whole number", "integer", NULL, read_integer };
+const struct schema_type type_optional_count = { "a whole number", "integer", NULL, read_integer, absent_int };
 
 static void read_id(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
                     void *object) {
