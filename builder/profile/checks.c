@@ -132,6 +132,7 @@ void check_role_file(struct loader *loader, const struct role_file *file) {
         check_both(loader, file, "cluster", &file->services_cluster);
         check_files(loader, file);
         check_health(loader, file);
+        check_state_disk(loader, file->tree, &file->state_disk);
 }
 
 // ---- names of the cluster ----

@@ -136,7 +136,7 @@ static void join_cluster(struct loader *loader, const struct cluster_file *file,
         cluster->place = file->place;
         cluster->name = file->name;
         cluster->report_url = file->report_url;
-        cluster->dhcp_timeout_ms = file->dhcp_timeout_ms;
+        cluster->dhcp = file->dhcp;
         cluster->variables = file->variables ? file->variables : value_map(loader->arena);
         cluster->networks = file->networks;
         cluster->network_count = file->network_count;
@@ -145,6 +145,10 @@ static void join_cluster(struct loader *loader, const struct cluster_file *file,
         for (size_t i = 0; i < cluster->vip_count; i++)
                 cluster->vips[i].network = find_network(cluster, cluster->vips[i].ip);
         read_roles(loader, file, cluster);
+        check_state_disk(loader, file->tree, &file->state_disk);
+        for (size_t i = 0; i < cluster->role_count; i++)
+                if (!cluster->roles[i].state_disk.wanted)
+                        state_disk_join(file->tree, &file->state_disk, &cluster->roles[i].state_disk);
         select_roles(loader, &options->roles, cluster);
         join_nodes(loader, file, cluster);
 }

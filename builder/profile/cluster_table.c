@@ -58,6 +58,24 @@ static const struct schema node_table = { .what = "a node",
                                           .size = sizeof(struct node_row),
                                           .place = offsetof(struct node_row, node.place) };
 
+#define DHCP_OPTION_PATTERN "^(22[4-9]|2[34][0-9]|25[0-4]|43[.]([1-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-4]))$"
+#define DHCP_OPTION_MEANS "an option of 224 to 254, or a sub-option of option 43 as in `43.1`"
+
+static const struct schema_field dhcp_option_rows[] = {
+        { "node", "option whose text is the node's name", &type_number_text, MEMBER(dhcp_option_names, node),
+          .fallback = "", .pattern = DHCP_OPTION_PATTERN, .pattern_means = DHCP_OPTION_MEANS },
+        { "role", "option whose text is the role; another image is refused", &type_number_text,
+          MEMBER(dhcp_option_names, role), .fallback = "", .pattern = DHCP_OPTION_PATTERN,
+          .pattern_means = DHCP_OPTION_MEANS },
+        { "id", "option with the id in the ensemble, an integer of 1, 2 or 4 bytes", &type_number_text,
+          MEMBER(dhcp_option_names, id), .fallback = "", .pattern = DHCP_OPTION_PATTERN,
+          .pattern_means = DHCP_OPTION_MEANS },
+};
+static const struct schema dhcp_option_table =
+    SCHEMA_PART(dhcp_option_rows, "`dhcp_options`", "the site's own DHCP options that tell machines who they are");
+
+const char *const dhcp_client_ids[] = { "mac", "duid", NULL };
+
 static const struct schema_field cluster_rows[] = {
         { "cluster", "name of the cluster", &type_text, MEMBER(cluster_file, name), .required = true,
           .pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
@@ -73,10 +91,23 @@ static const struct schema_field cluster_rows[] = {
         { "vips", "virtual addresses", &type_tables, MEMBERS(cluster_file, vips, vip_count), .table = &vip_table },
         { "nodes", "the inventory", &type_tables, MEMBERS(cluster_file, nodes, node_count), .table = &node_table },
         { "variables", "variables.* in templates", &type_tree, MEMBER(cluster_file, variables) },
-        { "dhcp_timeout_ms", "how long a node waits for DHCP, in milliseconds", &type_integer,
-          MEMBER(cluster_file, dhcp_timeout_ms), .fallback = "30000", .min = 100, .max = 3600000 },
+        { "dhcp_timeout_ms",
+          "how long a node waits for DHCP once the link is up, in milliseconds (a port may need 30 s for STP, 70 s for "
+          "LACP)",
+          &type_integer, MEMBER(cluster_file, dhcp.timeout_ms), .fallback = "75000", .min = 100, .max = 3600000 },
+        { "carrier_timeout_ms", "how long it waits for a link, in milliseconds; not once another card has an answer",
+          &type_integer, MEMBER(cluster_file, dhcp.carrier_timeout_ms), .fallback = "60000", .min = 0, .max = 3600000 },
+        { "arp_check", "whether a node asks by ARP if another machine has its address, and stops then (0.3 s)",
+          &type_bool, MEMBER(cluster_file, dhcp.arp_check), .fallback = "true" },
+        { "dhcp_client_id",
+          "how nodes name themselves to DHCP servers: by MAC, as PXE firmware does, or by DUID (RFC 4361)",
+          &type_choice, MEMBER(cluster_file, dhcp.client_id), .fallback = "mac", .choices = dhcp_client_ids },
+        { "dhcp_options", "the site's own DHCP options that tell machines who they are", &type_table,
+          MEMBER(cluster_file, dhcp.options), .table = &dhcp_option_table },
         { "report_url", "where nodes send their report of the first boot", &type_text, MEMBER(cluster_file, report_url),
           .fallback = "" },
+        { "state_disk", "the disk on which the roles' state outlives reboots", &type_table,
+          MEMBER(cluster_file, state_disk), .table = &state_disk_table },
 };
 const struct schema cluster_schema =
     SCHEMA(cluster_file, cluster_rows, "a cluster file", "A cluster file: the inventory and what is built from it.");

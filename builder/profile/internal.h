@@ -63,7 +63,8 @@ struct cluster_file {
         struct node_row *nodes;
         size_t node_count;
         const struct value *variables;
-        int dhcp_timeout_ms;
+        struct dhcp_profile dhcp;
+        struct state_disk state_disk;
         const struct value *tree; // for the places of single values
 };
 
@@ -80,7 +81,8 @@ struct role_file {
         struct strings inherits, packages, overlays;
         int ensemble, strangers;
         struct strings services_enable, services_disable, services_cluster;
-        const char *default_target;
+        const char *default_target, *overlay_size, *on_failure;
+        int64_t reboot_delay_s;
         const struct value *sysctl;
         struct user *users;
         size_t user_count;
@@ -91,6 +93,8 @@ struct role_file {
         struct strings remove, kernel_arguments;
         struct state_path *state;
         size_t state_count;
+        struct state_disk state_disk; // as written: `wanted` is state_disk_join()'s
+        int reserve_memory_mb, reserve_cpus; // -1: not given
         struct health_check *health;
         size_t health_count;
         const char *kickstart;
@@ -106,7 +110,10 @@ struct role_library {
         const struct cluster_paths *paths;
 };
 
-extern const struct schema cluster_schema, release_schema, role_schema;
+extern const struct schema cluster_schema, release_schema, role_schema, state_disk_table;
+
+// If the file with this tree has a `state_disk`, it is what holds, whole.
+void state_disk_join(const struct value *tree, const struct state_disk *written, struct state_disk *into);
 
 // NULL after a report (at `from`, what asked for it).
 struct role_file *role_file_get(struct loader *loader, struct role_library *library, const char *name,
@@ -141,6 +148,8 @@ struct once {
 void check_once(struct loader *loader, const char *what, struct once *entries, size_t count);
 
 void check_role_file(struct loader *loader, const struct role_file *file);
+void check_state_disk(struct loader *loader, const struct value *tree, const struct state_disk *disk);
+void check_state_paths(struct loader *loader, const struct role *role);
 void check_networks(struct loader *loader, const struct cluster_file *file);
 void check_names(struct loader *loader, const struct cluster_file *file);
 // Needs the joined cluster: ensembles, ids, references to networks.

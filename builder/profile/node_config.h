@@ -3,7 +3,8 @@
 //
 // config.cpio (newc, gzip, padded with zeros to a multiple of 4096 bytes) unpacks in the initramfs to
 //     /kiln/config/...            the upper directory of the overlay, whiteouts as character devices 0:0
-//     /kiln/root.conf             KEY=VALUE lines: ROOT_SHA256, ROOT_SIZE (bytes), ROLE, CLUSTER, BUILD_ID, RELEASE
+//     /kiln/root.conf             KEY=VALUE lines: ROOT_SHA256, ROOT_SIZE (bytes), ROLE, CLUSTER, BUILD_ID, RELEASE,
+//                                 OVERLAY_SIZE (as tmpfs takes it), ON_FAILURE (shell, reboot, halt), REBOOT_DELAY_S
 // and the carried root is the concatenation rootfs.head + rootfs.squashfs + rootfs.tail, which is one newc
 // archive (rootfs.head is 4096 bytes: header and a name padded with NULs; rootfs.squashfs is a multiple of
 // 4096 bytes; rootfs.tail is the trailer, 4096 bytes) that unpacks to /kiln/rootfs.squashfs. Any boot loader that
@@ -24,12 +25,19 @@
 //   "hosts": "192.168.2.71 master101\n...",                      /etc/hosts lines of the inventory and the VIPs
 //   "templates": [ {"path":"/etc/mesos-master/ip","source":"/usr/share/kiln/templates/0","mode":420,"uid":0,"gid":0} ],
 //   "cluster_services": ["zookeeper.service", ...],
-//   "state": [ {"path","mode","uid","gid"} ],
-//   "dhcp_timeout_ms": 30000, "report_url": ""
+//   "state": [ {"path","mode","uid","gid","id_file" ("" if none)} ],
+//   "state_disk": {"label","required":false,"timeout_ms":10000,"filesystem":"ext4"|"xfs",
+//                  "claim":{"min_bytes","max_bytes" (0: any),"model","path"} (absent: never format)},   absent: none
+//   "reserve": {"memory_mb":1024,"cpus":0},
+//   "dhcp_timeout_ms": 75000, "carrier_timeout_ms": 60000, "arp_check": true, "dhcp_client_id": "mac" | "duid",
+//   "dhcp_options": {"node":"224","role":"225","id":"43.1"},      "" and absent: servers say nothing of the kind
+//   "report_url": ""
 // }
 //
 // In templates left for the node, scope is { node: { name, hostname, role, ip, mac, id, index, prefix, netmask,
-// gateway, interface, network, dns: [..], variables: {...} } }.
+// gateway, interface, network, dns: [..], variables: {...}, machine: { memory_mb, cpus, task_memory_mb, task_cpus } } }.
+// memory_mb is MemTotal in 2^20 bytes; the task_ ones are less by the role's `reserve`, but never less than half of
+// the memory and one processor.
 //
 // cluster services carry a drop-in /etc/systemd/system/UNIT.d/10-kiln.conf with
 //     [Unit] Requires=kiln-node.service After=kiln-node.service

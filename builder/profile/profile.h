@@ -91,6 +91,29 @@ struct state_path {
         const char *path;
         int mode;
         const char *owner, *group;
+        const char *id_file; // below `path`, says the node's id: ZooKeeper's myid; ""
+};
+
+// The one blank disk that may be formatted. Globs match as fnmatch(3) with no flags.
+struct state_claim {
+        struct place place;
+        bool wanted;        // false: never format anything
+        int min_gb, max_gb; // 10^9 bytes; max 0: any
+        const char *model, *path;
+};
+
+struct state_disk {
+        struct place place;
+        bool wanted; // false: no state disk is looked for
+        const char *label, *filesystem /* "ext4" or "xfs" */;
+        bool required;
+        int timeout_s;
+        struct state_claim claim;
+};
+
+// What of the machine its tasks do not get (node.machine.task_*).
+struct reserve {
+        int memory_mb, cpus;
 };
 
 struct health_check {
@@ -114,13 +137,18 @@ struct role {
         struct strings services_enable, services_disable; // units with suffix; release's names already applied
         struct strings services_cluster; // enabled too, and started only on a machine whose identity is sure
         const char *default_target;      // "multi-user.target"
-        const struct value *sysctl;      // MAP of scalars
+        const char *overlay_size;        // of the tmpfs above the root, as tmpfs(5) takes it: "50%"
+        const char *on_failure;          // of the initrd: "shell", "reboot" or "halt"
+        int reboot_delay_s;
+        const struct value *sysctl; // MAP of scalars
         struct user *users;
         size_t user_count;
         struct file *files; // overlays of the role and its parents first, then `files:`
         size_t file_count;
         struct state_path *state;
         size_t state_count;
+        struct state_disk state_disk; // the role's own, or else the cluster's
+        struct reserve reserve;
         struct strings remove; // absolute paths that the image must not have
         struct strings kernel_arguments;
         struct health_check *health;
@@ -179,7 +207,7 @@ struct cluster {
         struct role *roles; // those that at least one node has, or that `roles:` of the cluster file names
         size_t role_count;
         const struct value *variables;
-        int dhcp_timeout_ms;    // how long kiln-node waits for DHCP
+        struct dhcp_profile dhcp;
         const char *report_url; // where kiln-node sends its report; ""
         struct strings inputs;  // every file that was read or will be rendered (profiles, overlay and kickstart files),
                                 // sorted, once each: their bytes decide the build id

@@ -279,6 +279,12 @@ static void *join_rows(struct arena *arena, const void *rows, size_t *count, con
         (role)->rows = join_rows(arena, (role)->rows, &(role)->count, (file)->rows, (file)->count,                     \
                                  sizeof *(role)->rows, offsetof(__typeof__(*(role)->rows), key))
 
+static void join_boot(struct role *role, const struct role_file *file) {
+        role->overlay_size = file->overlay_size ? file->overlay_size : role->overlay_size;
+        role->on_failure = file->on_failure ? file->on_failure : role->on_failure;
+        role->reboot_delay_s = file->reboot_delay_s < 0 ? role->reboot_delay_s : (int)file->reboot_delay_s;
+}
+
 static void join_scalars(struct join *join, const struct role_file *file) {
         struct role *role = join->role;
         role->ensemble = file->ensemble < 0 ? role->ensemble : file->ensemble;
@@ -287,6 +293,10 @@ static void join_scalars(struct join *join, const struct role_file *file) {
                 role->default_target = file->default_target;
                 add_origin(join, value_get(file->tree, "default_target"), 0, file->default_target);
         }
+        join_boot(role, file);
+        state_disk_join(file->tree, &file->state_disk, &role->state_disk);
+        role->reserve.memory_mb = file->reserve_memory_mb < 0 ? role->reserve.memory_mb : file->reserve_memory_mb;
+        role->reserve.cpus = file->reserve_cpus < 0 ? role->reserve.cpus : file->reserve_cpus;
         for (size_t i = 0; i < file->kernel_arguments.count; i++)
                 strings_add_once(join->loader->arena, &role->kernel_arguments, file->kernel_arguments.items[i]);
         for (size_t i = 0; file->sysctl && i < file->sysctl->count; i++)
@@ -366,7 +376,10 @@ void role_join(struct loader *loader, struct role_library *library, const struct
         struct role role = { .place = file->place,
                              .name = file->name,
                              .description = file->description,
-                             .default_target = "multi-user.target" };
+                             .default_target = "multi-user.target",
+                             .overlay_size = "50%",
+                             .on_failure = "shell",
+                             .reboot_delay_s = 10 };
         struct join join = { loader, release, library->paths, &role, value_map(loader->arena) };
         for (size_t i = 0; i < lineage.count; i++)
                 join_file(&join, lineage.files[i]);
@@ -375,6 +388,7 @@ void role_join(struct loader *loader, struct role_library *library, const struct
         role.sysctl = join.sysctl;
         role.kickstart = find_kickstart(&join, &lineage);
         fill_users(loader->arena, &role);
+        check_state_paths(loader, &role);
         free(lineage.files);
         *ret = role;
 }

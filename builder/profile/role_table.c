@@ -5,6 +5,7 @@
 #include "profile/tables.h"
 
 static const char *const health_kinds[] = { "tcp", "http", NULL };
+static const char *const failure_actions[] = { "shell", "reboot", "halt", NULL };
 
 static const struct schema_field service_rows[] = {
         { "enable", "units to enable", &type_texts, MEMBER(role_file, services_enable), .pattern = UNIT_PATTERN,
@@ -70,9 +71,21 @@ static const struct schema_field state_rows[] = {
         { "path", "directory in the image", &type_path, MEMBER(state_path, path), .required = true },
         { "mode", "mode, octal", &type_mode, MEMBER(state_path, mode), .fallback = "0755" },
         OWNER_ROWS(state_path, "root"),
+        { "id_file", "file in it that says the node's id (ZooKeeper's myid): another id there refuses the node",
+          &type_text, MEMBER(state_path, id_file), .fallback = "", .pattern = FILE_NAME_PATTERN,
+          .pattern_means = FILE_NAME_MEANS },
 };
 static const struct schema state_table =
     SCHEMA(state_path, state_rows, "a state path", "a directory that outlives reboots when there is a state disk");
+
+static const struct schema_field reserve_rows[] = {
+        { "memory_mb", "of memory, in 2^20 bytes; never more than half of it is held back", &type_optional_count,
+          MEMBER(role_file, reserve_memory_mb), .min = 0, .max = 100000000 },
+        { "cpus", "of processors; one is left in any case", &type_optional_count, MEMBER(role_file, reserve_cpus),
+          .min = 0, .max = 100000 },
+};
+static const struct schema reserve_part = SCHEMA_PART(
+    reserve_rows, "`reserve`", "what node.machine.task_memory_mb and task_cpus are less than the machine has");
 
 static const struct schema_field health_rows[] = {
         { "name", "name for messages", &type_text, MEMBER(health_check, name), .required = true,
@@ -114,8 +127,19 @@ static const struct schema_field role_rows[] = {
         { "remove", "paths that the image must not have", &type_paths, MEMBER(role_file, remove) },
         { "kernel_arguments", "arguments of the kernel command line", &type_texts, MEMBER(role_file, kernel_arguments),
           .pattern = ARGUMENT_PATTERN, .pattern_means = ARGUMENT_MEANS },
+        { "overlay_size",
+          "limit of the writable layer in memory: a part of it, or bytes with k, m or g; 50% if nothing is said",
+          &type_text, MEMBER(role_file, overlay_size), .pattern = "^([1-9][0-9]?%|[1-9][0-9]*[kmg]?)$",
+          .pattern_means = "a size such as 30% or 512m" },
+        { "on_failure", "what a machine does whose boot fails in the initrd; shell if nothing is said", &type_text,
+          MEMBER(role_file, on_failure), .choices = failure_actions },
+        { "reboot_delay_s", "how long on_failure: reboot shows the reason before, in seconds; 10 if nothing is said",
+          &type_id, MEMBER(role_file, reboot_delay_s), .min = 0, .max = 86400 },
         { "state", "directories that outlive reboots", &type_tables, MEMBERS(role_file, state, state_count),
           .table = &state_table },
+        { "state_disk", "the disk for them; the cluster file's holds for roles that say nothing", &type_table,
+          MEMBER(role_file, state_disk), .table = &state_disk_table },
+        { "reserve", "what the machine keeps for itself", &type_table, .table = &reserve_part },
         { "health", "how one sees that a node works", &type_tables, MEMBERS(role_file, health, health_count),
           .table = &health_table },
         { "kickstart", "template in paths.kickstart; absent: ROLE.ks.tmpl, or a parent's", &type_text,

@@ -59,6 +59,7 @@ extern const struct schema_type type_text, // const char *
     type_bool,                             // bool
     type_optional_bool,                    // int: -1 if absent, 0, 1
     type_integer,                          // int (or uint32_t)
+    type_optional_count,                   // int, -1 if absent
     type_id,                               // int64_t, -1 if absent
     type_mode,                             // int, octal, -1 if absent
     type_choice,                           // int, index into `choices`

@@ -65,6 +65,16 @@ static struct value *node_value(struct arena *arena, const struct cluster *clust
         return map;
 }
 
+// What kiln-node measures on the node; here some machine's.
+static struct value *machine_value(struct arena *arena) {
+        struct value *machine = value_map(arena);
+        set_number(arena, machine, "memory_mb", 4096);
+        set_number(arena, machine, "cpus", 4);
+        set_number(arena, machine, "task_memory_mb", 3072);
+        set_number(arena, machine, "task_cpus", 4);
+        return machine;
+}
+
 struct value *node_scope(struct arena *arena, const struct cluster *cluster, const struct node *node) {
         const struct network *network = &cluster->networks[node->network];
         struct value *map = node_value(arena, cluster, node), *scope = value_map(arena);
@@ -72,6 +82,7 @@ struct value *node_scope(struct arena *arena, const struct cluster *cluster, con
         set_text(arena, map, "interface", "eth0");
         set_text(arena, map, "network", network->name);
         value_set(arena, map, "dns", texts_value(arena, &network->dns));
+        value_set(arena, map, "machine", machine_value(arena));
         value_set(arena, scope, "node", map);
         return scope;
 }

@@ -141,10 +141,26 @@ static bool state(const struct config *config, json_t **ret, struct err *err) {
                 json_object_set_new(json, "mode", json_integer(path->mode));
                 json_object_set_new(json, "uid", json_integer(uid));
                 json_object_set_new(json, "gid", json_integer(gid));
+                json_object_set_new(json, "id_file", json_string(path->id_file));
                 json_array_append_new(list, json);
         }
         *ret = list;
         return true;
+}
+
+static void add_state_disk(const struct state_disk *disk, json_t *json) {
+        enum { GB = 1000000000 };
+        if (!disk->wanted)
+                return;
+        json_t *item = json_pack("{ss sb sI ss}", "label", disk->label, "required", disk->required, "timeout_ms",
+                                 (json_int_t)disk->timeout_s * 1000, "filesystem", disk->filesystem);
+        const struct state_claim *claim = &disk->claim;
+        if (claim->wanted)
+                json_object_set_new(item, "claim",
+                                    json_pack("{sI sI ss ss}", "min_bytes", (json_int_t)claim->min_gb * GB,
+                                              "max_bytes", (json_int_t)claim->max_gb * GB, "model", claim->model,
+                                              "path", claim->path));
+        json_object_set_new(json, "state_disk", item);
 }
 
 static void add_cluster(const struct cluster *cluster, const struct role *role, json_t *json) {
@@ -161,6 +177,16 @@ static void add_cluster(const struct cluster *cluster, const struct role *role, 
         json_object_set_new(json, "vips", vips);
         json_object_set_new(json, "nodes", nodes);
         json_object_set_new(json, "hosts", json_string(hosts));
+}
+
+static void add_dhcp(const struct dhcp_profile *dhcp, json_t *json) {
+        json_object_set_new(json, "dhcp_timeout_ms", json_integer(dhcp->timeout_ms));
+        json_object_set_new(json, "carrier_timeout_ms", json_integer(dhcp->carrier_timeout_ms));
+        json_object_set_new(json, "arp_check", json_boolean(dhcp->arp_check));
+        json_object_set_new(json, "dhcp_client_id", json_string(dhcp_client_ids[dhcp->client_id]));
+        json_object_set_new(json, "dhcp_options",
+                            json_pack("{ss ss ss}", "node", dhcp->options.node, "role", dhcp->options.role, "id",
+                                      dhcp->options.id));
 }
 
 bool node_json_write(struct config *config, struct err *err) {
@@ -181,7 +207,11 @@ bool node_json_write(struct config *config, struct err *err) {
         json_object_set_new(json, "templates", templates(config));
         json_object_set_new(json, "cluster_services", strings(&config->role->services_cluster));
         json_object_set_new(json, "state", paths);
-        json_object_set_new(json, "dhcp_timeout_ms", json_integer(cluster->dhcp_timeout_ms));
+        add_state_disk(&config->role->state_disk, json);
+        json_object_set_new(json, "reserve",
+                            json_pack("{si si}", "memory_mb", config->role->reserve.memory_mb, "cpus",
+                                      config->role->reserve.cpus));
+        add_dhcp(&cluster->dhcp, json);
         json_object_set_new(json, "report_url", json_string(cluster->report_url ? cluster->report_url : ""));
         auto_free char *text = json_dumps(json, JSON_INDENT(2));
         json_decref(json);
