@@ -114,6 +114,8 @@ static bool add_root_conf(const struct artefact_build *build, const struct artef
         buf_printf(&text, "ROOT_SHA256=%s\nROOT_SIZE=%llu\nROLE=%s\nCLUSTER=%s\nBUILD_ID=%s\nRELEASE=%s\n",
                    role->root_sha256, (unsigned long long)role->root_size_bytes, role->role->name, build->cluster->name,
                    build->build_id, build->cluster->release.name);
+        buf_printf(&text, "OVERLAY_SIZE=%s\nON_FAILURE=%s\nREBOOT_DELAY_S=%d\n", role->role->overlay_size,
+                   role->role->on_failure, role->role->reboot_delay_s);
         struct cpio_entry entry = {
                 .path = "kiln/root.conf", .mode = S_IFREG | 0644, .data = text.data, .size = text.size
         };

@@ -1,14 +1,17 @@
-// Compressed initrd parts. EL7's kernel reads gzip, bzip2, lzma, xz and lzo; its xz decoder knows no CRC64.
+// Compressed initrd parts. EL7's kernel reads gzip, bzip2, lzma, xz and lzo, and zstd since 5.9 only; its xz decoder
+// knows no CRC64.
 #include <libdeflate.h>
 #include <lzma.h>
 #include <string.h>
+#include <zstd.h>
 
 #include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
-// Level 12 saves 4 % of the lab's initrd and takes 5.7 s instead of 0.5 s.
-enum { DEFLATE_LEVEL = 6, XZ_PRESET = 6 };
+// The lab's initrd of 34 MB: gzip 6 makes 9.0 MB in 0.5 s (12: 8.6 MB in 5.7 s), xz 6.4 MB in 19 s, and zstd 8.0 MB at
+// level 12, 7.4 MB in 14 s at 17, 7.2 MB in 24 s at 19. zstd unpacks faster than gzip, xz four times slower.
+enum { DEFLATE_LEVEL = 6, XZ_PRESET = 6, ZSTD_LEVEL = 17 };
 
 static bool compress_gzip(const struct buf *from, struct buf *to, struct err *err) {
         struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(DEFLATE_LEVEL);
@@ -34,10 +37,26 @@ static bool compress_xz(const struct buf *from, struct buf *to, struct err *err)
         return status == LZMA_OK || fail(err, ERR_SYSTEM, 0, "compress: liblzma status %d", (int)status);
 }
 
+static bool compress_zstd(const struct buf *from, struct buf *to, struct err *err) {
+        ZSTD_CCtx *context = ZSTD_createCCtx();
+        if (!context)
+                abort(); // out of memory
+        ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, ZSTD_LEVEL);
+        ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1); // gzip and xz notice damage too
+        size_t most = ZSTD_compressBound(from->size);
+        char *room = buf_reserve(to, most);
+        size_t size = room ? ZSTD_compress2(context, room, most, buf_text(from), from->size) : 0;
+        ZSTD_freeCCtx(context);
+        if (!room || ZSTD_isError(size))
+                return fail(err, ERR_SYSTEM, 0, "compress: %s", room ? ZSTD_getErrorName(size) : "archive too large");
+        to->size += size;
+        return true;
+}
+
 static const struct {
         const char *name;
         bool (*compress)(const struct buf *from, struct buf *to, struct err *err);
-} compressors[] = { { "gzip", compress_gzip }, { "xz", compress_xz } };
+} compressors[] = { { "gzip", compress_gzip }, { "xz", compress_xz }, { "zstd", compress_zstd } };
 
 static size_t find_compressor(const char *name) {
         size_t i = 0;
@@ -48,7 +67,7 @@ static size_t find_compressor(const char *name) {
 
 bool part_check(const char *compressor, struct err *err) {
         return find_compressor(compressor) < lengthof(compressors) ||
-               fail(err, ERR_SCHEMA, 0, "initrd compressor %s: only gzip and xz are known", compressor);
+               fail(err, ERR_SCHEMA, 0, "initrd compressor %s: only gzip, xz and zstd are known", compressor);
 }
 
 bool part_write(const char *compressor, const struct buf *archive, int dir, const char *name, struct err *err) {

@@ -4,7 +4,7 @@
 
 static const char *const trusts[] = { [TRUST_SIGNATURE] = "signature", [TRUST_DIGEST] = "digest", NULL };
 static const char *const squashfs_compressors[] = { "gzip", "xz", "zstd", NULL };
-static const char *const initrd_compressors[] = { "gzip", "xz", NULL };
+static const char *const initrd_compressors[] = { "gzip", "xz", "zstd", NULL };
 static const char *const databases[] = { "sqlite", "bdb", NULL };
 static const char *const network_writers[] = { "systemd-networkd", "ifcfg", NULL };
 

@@ -44,10 +44,11 @@ static void write_profiles(void) {
                    "users: [{name: u, uid: 10, system: true}, {name: v}]\n"
                    "files: [{path: /etc/both, content: base}, {path: /etc/motd, content: base}]\n"
                    "remove: [/etc/gone, /etc/back]\nstate: [{path: /var/a}]\nkernel_arguments: [quiet, a=1]\n"
-                   "health: [{name: ssh, kind: tcp, port: 22}]\ndefault_target: base.target\n");
+                   "health: [{name: ssh, kind: tcp, port: 22}]\ndefault_target: base.target\n"
+                   "overlay_size: 30%\nreboot_delay_s: 0\n");
         write_file("p/roles/extra.yaml", "{inherits: base, packages: [java, bash], strangers: false}\n");
         write_file("p/roles/app.yaml",
-                   "inherits: [base, extra]\ndescription: app\nensemble: no\npackages: [nginx]\noverlays: [shared]\n"
+                   "inherits: [base, extra]\non_failure: reboot\ndescription: app\nensemble: no\npackages: [nginx]\noverlays: [shared]\n"
                    "services: {enable: [web], disable: [sshd], cluster: [app, old]}\nsysctl: {net.b: 3}\n"
                    "users: [{name: u, uid: 11, home: /u, groups: [adm]}]\n"
                    "files:\n  - {path: /etc/both, content: app, mode: 600, owner: u}\n"
@@ -109,6 +110,9 @@ static void joins_roles(void) {
         EXPECT_JOINED(&app->remove, "/etc/gone /etc/motd");
         EXPECT_JOINED(&app->kernel_arguments, "quiet a=1 b=2");
         EXPECT_TEXT(app->default_target, "base.target");
+        EXPECT_TEXT(app->overlay_size, "30%");
+        EXPECT_TEXT(app->on_failure, "reboot");
+        EXPECT(app->reboot_delay_s == 0);
         EXPECT(app->sysctl->count == 2);
         EXPECT_TEXT(value_get(app->sysctl, "net.b")->text, "3");
         EXPECT(app->user_count == 2 && app->users[0].uid == 11 && !app->users[0].system && app->users[1].uid == -1);
@@ -122,6 +126,9 @@ static void joins_roles(void) {
         const struct role *spare = cluster_find_role(cluster, "spare");
         EXPECT(spare && spare->node_count == 0 && spare->services_enable.count == 0);
         EXPECT_TEXT(spare->default_target, "multi-user.target");
+        EXPECT_TEXT(spare->overlay_size, "50%");
+        EXPECT_TEXT(spare->on_failure, "shell");
+        EXPECT(spare->reboot_delay_s == 10);
         EXPECT(strstr(spare->kickstart, "/spare.ks.tmpl") != NULL);
         const struct role *base = cluster_find_role(cluster, "base");
         EXPECT(base->ensemble && base->strangers && base->users[0].uid == 10);
@@ -198,7 +205,7 @@ static void reads_nodes(void) {
         EXPECT(a1->has_mac && memcmp(a1->mac, mac, 6) == 0 && a1->id == 7 && a1->network == 0);
         EXPECT(!b1->has_mac && b1->id == 3 && b1->network == 1 && b1->ip.s_addr == inet_addr("10.0.0.0"));
         EXPECT(b1->variables && b1->variables->count == 0);
-        EXPECT(cluster->vips[0].network == 0 && cluster->dhcp_timeout_ms == 30000);
+        EXPECT(cluster->vips[0].network == 0 && cluster->dhcp.timeout_ms == 75000);
         EXPECT_TEXT(cluster->report_url, "http://192.168.2.1/report");
         EXPECT(cluster_find_node(cluster, "zz") == NULL);
         EXPECT(cluster->inputs.count == 15);
