@@ -237,6 +237,18 @@ static void check_nesting(struct loader *loader, const struct role *role) {
         }
 }
 
+// An option can say one thing only.
+static void check_dhcp_options(struct loader *loader, const struct cluster_file *file) {
+        const struct dhcp_option_names *names = &file->dhcp.options;
+        const struct value *map = value_get(file->tree, "dhcp_options");
+        if (!map || map->type != VALUE_MAP)
+                return;
+        struct once options[] = { { names->node ? names->node : "", schema_place(map, "node") },
+                                  { names->role ? names->role : "", schema_place(map, "role") },
+                                  { names->id ? names->id : "", schema_place(map, "id") } };
+        check_once(loader, "DHCP option", options, lengthof(options));
+}
+
 void check_cluster(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
         const struct value *rows = value_get(file->tree, "nodes");
         for (size_t i = 0; i < cluster->role_count; i++) {
@@ -246,6 +258,7 @@ void check_cluster(struct loader *loader, const struct cluster_file *file, struc
                 check_nesting(loader, &cluster->roles[i]);
         }
         check_vip_roles(loader, file, cluster);
+        check_dhcp_options(loader, file);
         bool asked = value_get(file->tree, "nodes") || value_get(file->tree, "roles");
         if (cluster->role_count == 0 && (!asked || loader->diagnostics->mistake_count == 0))
                 report(loader->diagnostics, ERR_CLUSTER, &file->place,

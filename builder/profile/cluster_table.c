@@ -63,13 +63,11 @@ static const struct schema node_table = { .what = "a node",
 
 static const struct schema_field dhcp_option_rows[] = {
         { "node", "option whose text is the node's name", &type_number_text, MEMBER(dhcp_option_names, node),
-          .fallback = "", .pattern = DHCP_OPTION_PATTERN, .pattern_means = DHCP_OPTION_MEANS },
+          .pattern = DHCP_OPTION_PATTERN, .pattern_means = DHCP_OPTION_MEANS },
         { "role", "option whose text is the role; another image is refused", &type_number_text,
-          MEMBER(dhcp_option_names, role), .fallback = "", .pattern = DHCP_OPTION_PATTERN,
-          .pattern_means = DHCP_OPTION_MEANS },
+          MEMBER(dhcp_option_names, role), .pattern = DHCP_OPTION_PATTERN, .pattern_means = DHCP_OPTION_MEANS },
         { "id", "option with the id in the ensemble, an integer of 1, 2 or 4 bytes", &type_number_text,
-          MEMBER(dhcp_option_names, id), .fallback = "", .pattern = DHCP_OPTION_PATTERN,
-          .pattern_means = DHCP_OPTION_MEANS },
+          MEMBER(dhcp_option_names, id), .pattern = DHCP_OPTION_PATTERN, .pattern_means = DHCP_OPTION_MEANS },
 };
 static const struct schema dhcp_option_table =
     SCHEMA_PART(dhcp_option_rows, "`dhcp_options`", "the site's own DHCP options that tell machines who they are");

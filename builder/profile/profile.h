@@ -193,6 +193,20 @@ struct node {
         const struct value *variables; // MAP, node.variables.* in templates
 };
 
+// The site's own DHCP options: "224" to "254", "43.1" for a sub-option of option 43; NULL: none.
+struct dhcp_option_names {
+        const char *node, *role, *id;
+};
+
+// How kiln-node asks for an address; node_config.h has the meaning of each.
+struct dhcp_profile {
+        int timeout_ms, carrier_timeout_ms;
+        bool arp_check;
+        int client_id; // index into dhcp_client_ids
+        struct dhcp_option_names options;
+};
+extern const char *const dhcp_client_ids[]; // NULL-terminated
+
 struct cluster {
         struct arena arena;
         struct place place;

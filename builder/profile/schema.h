@@ -56,6 +56,7 @@ struct schema {
 #define SCHEMA_NO_PLACE SIZE_MAX
 
 extern const struct schema_type type_text, // const char *
+    type_number_text,                      // const char *, a text that looks like a number
     type_bool,                             // bool
     type_optional_bool,                    // int: -1 if absent, 0, 1
     type_integer,                          // int (or uint32_t)

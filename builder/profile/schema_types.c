@@ -102,6 +102,7 @@ static void read_text(const struct schema_reader *reader, const struct schema_fi
         store_text(object, row->offset, ok ? value->text : "");
 }
 const struct schema_type type_text = { "a text", "string", NULL, read_text };
+const struct schema_type type_number_text = { "a number", "string|integer", NULL, read_text };
 
 static void read_choice(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
                         void *object) {

@@ -179,14 +179,16 @@ static void add_cluster(const struct cluster *cluster, const struct role *role, 
         json_object_set_new(json, "hosts", json_string(hosts));
 }
 
+static const char *text_or_none(const char *text) { return text ? text : ""; }
+
 static void add_dhcp(const struct dhcp_profile *dhcp, json_t *json) {
         json_object_set_new(json, "dhcp_timeout_ms", json_integer(dhcp->timeout_ms));
         json_object_set_new(json, "carrier_timeout_ms", json_integer(dhcp->carrier_timeout_ms));
         json_object_set_new(json, "arp_check", json_boolean(dhcp->arp_check));
         json_object_set_new(json, "dhcp_client_id", json_string(dhcp_client_ids[dhcp->client_id]));
         json_object_set_new(json, "dhcp_options",
-                            json_pack("{ss ss ss}", "node", dhcp->options.node, "role", dhcp->options.role, "id",
-                                      dhcp->options.id));
+                            json_pack("{ss ss ss}", "node", text_or_none(dhcp->options.node), "role",
+                                      text_or_none(dhcp->options.role), "id", text_or_none(dhcp->options.id)));
 }
 
 bool node_json_write(struct config *config, struct err *err) {

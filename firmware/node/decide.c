@@ -33,7 +33,7 @@ bool decide(struct machine *machine, struct decision *ret, struct err *err) {
                 return true;
         int64_t start = machine_now_ms();
         auto_err dhcp_err = { 0 };
-        if (!dhcp_ask(facts->interfaces, facts->interface_count, machine->inventory.dhcp_timeout_ms, facts->leases,
+        if (!dhcp_ask(facts->interfaces, facts->interface_count, machine->inventory.dhcp.timeout_ms, facts->leases,
                       &facts->lease_count, &dhcp_err))
                 facts->lease_count = 0;
         ret->dhcp_ms = machine_now_ms() - start;

@@ -93,7 +93,7 @@ static const struct interface *find_interface(const struct facts *facts, const c
 static bool setup_from_lease(struct machine *machine, struct setup *ret, struct err *err) {
         struct facts *facts = &machine->facts;
         if (!facts->dhcp_asked &&
-            !dhcp_ask(facts->interfaces, facts->interface_count, machine->inventory.dhcp_timeout_ms, facts->leases,
+            !dhcp_ask(facts->interfaces, facts->interface_count, machine->inventory.dhcp.timeout_ms, facts->leases,
                       &facts->lease_count, err))
                 return false;
         const struct lease *lease = facts->lease_count ? &facts->leases[0] : NULL;

@@ -4,7 +4,13 @@
 #include <string.h>
 #include <strings.h>
 
-enum { FORMAT = 1, NESTING_MAX = 32, DHCP_TIMEOUT_DEFAULT_MS = 30000, DHCP_TIMEOUT_MAX_MS = 3600000 };
+enum {
+        FORMAT = 1,
+        NESTING_MAX = 32,
+        DHCP_TIMEOUT_DEFAULT_MS = 75000,
+        CARRIER_TIMEOUT_DEFAULT_MS = 60000,
+        TIMEOUT_MAX_MS = 3600000
+};
 
 static bool wrong(struct err *err, const char *key, const char *want) {
         return fail(err, ERR_SCHEMA, 0, "\"%s\" must be %s", key, want);
@@ -39,11 +45,13 @@ static bool get_number(const json_t *object, const char *key, json_int_t min, js
         return true;
 }
 
+// `*ret` is what it is when the key is absent.
 static bool get_bool(const json_t *object, const char *key, bool *ret, struct err *err) {
         const json_t *item = json_object_get(object, key);
         if (item && !json_is_boolean(item))
                 return wrong(err, key, "true or false");
-        *ret = json_is_true(item);
+        if (item)
+                *ret = json_is_true(item);
         return true;
 }
 
@@ -193,26 +201,59 @@ static bool read_elements(const json_t *root, const char *key, size_t element_si
         return true;
 }
 
+// "224", or "43.1"; "" and absent: none.
+static bool get_site_option(const json_t *object, const char *key, struct dhcp_site_option *ret, struct err *err) {
+        const json_t *item = json_object_get(object, key);
+        const char *text = item ? json_string_value(item) : "";
+        unsigned code = 0, sub = 0;
+        int end = 0, sub_end = 0;
+        if (text && !*text)
+                return true;
+        bool ok = text && sscanf(text, "%3u%n.%3u%n", &code, &end, &sub, &sub_end) >= 1 &&
+                  !text[sub_end ? sub_end : end] &&
+                  (sub_end ? code == 43 && sub >= 1 && sub <= 254 : code >= 224 && code <= 254);
+        *ret = (struct dhcp_site_option){ (uint8_t)code, (uint8_t)sub };
+        return ok || wrong(err, key, "an option's number of 224 to 254, or 43 and a sub-option as in \"43.1\"");
+}
+
+static bool read_dhcp(const json_t *root, struct dhcp_settings *dhcp, struct err *err) {
+        const json_t *options = json_object_get(root, "dhcp_options"), *id = json_object_get(root, "dhcp_client_id");
+        const char *id_kind = id ? json_string_value(id) : "mac";
+        json_int_t timeout_ms, carrier_timeout_ms;
+        dhcp->arp_check = true;
+        if (!get_number(root, "dhcp_timeout_ms", 1, TIMEOUT_MAX_MS, DHCP_TIMEOUT_DEFAULT_MS, &timeout_ms, err) ||
+            !get_number(root, "carrier_timeout_ms", 0, TIMEOUT_MAX_MS, CARRIER_TIMEOUT_DEFAULT_MS, &carrier_timeout_ms,
+                        err) ||
+            !get_bool(root, "arp_check", &dhcp->arp_check, err))
+                return false;
+        if (options && !json_is_object(options))
+                return wrong(err, "dhcp_options", "an object");
+        if (!id_kind || (strcmp(id_kind, "mac") != 0 && strcmp(id_kind, "duid") != 0))
+                return wrong(err, "dhcp_client_id", "\"mac\" or \"duid\"");
+        dhcp->timeout_ms = (int)timeout_ms;
+        dhcp->carrier_timeout_ms = (int)carrier_timeout_ms;
+        dhcp->id_kind = strcmp(id_kind, "duid") == 0 ? DHCP_ID_DUID : DHCP_ID_MAC;
+        return get_site_option(options, "node", &dhcp->node, err) &&
+               get_site_option(options, "role", &dhcp->role, err) && get_site_option(options, "id", &dhcp->id, err);
+}
+
 static bool read_all(const json_t *root, struct arena *arena, struct inventory *inventory, struct err *err) {
-        json_int_t format, timeout_ms;
+        json_int_t format;
         if (!get_number(root, "format", FORMAT, FORMAT, 0, &format, err))
                 return false;
         if (format != FORMAT)
                 return wrong(err, "format", "1");
-        bool ok =
-            need_text(root, "cluster", arena, &inventory->cluster, err) &&
-            need_text(root, "role", arena, &inventory->role, err) &&
-            get_text(root, "build", arena, &inventory->build, err) &&
-            get_text(root, "release", arena, &inventory->release, err) &&
-            need_text(root, "network_writer", arena, &inventory->network_writer, err) &&
-            get_text(root, "hosts", arena, &inventory->hosts, err) &&
-            get_text(root, "report_url", arena, &inventory->report_url, err) &&
-            get_bool(root, "ensemble", &inventory->ensemble, err) &&
-            get_bool(root, "strangers", &inventory->strangers, err) &&
-            get_number(root, "dhcp_timeout_ms", 1, DHCP_TIMEOUT_MAX_MS, DHCP_TIMEOUT_DEFAULT_MS, &timeout_ms, err);
+        bool ok = need_text(root, "cluster", arena, &inventory->cluster, err) &&
+                  need_text(root, "role", arena, &inventory->role, err) &&
+                  get_text(root, "build", arena, &inventory->build, err) &&
+                  get_text(root, "release", arena, &inventory->release, err) &&
+                  need_text(root, "network_writer", arena, &inventory->network_writer, err) &&
+                  get_text(root, "hosts", arena, &inventory->hosts, err) &&
+                  get_text(root, "report_url", arena, &inventory->report_url, err) &&
+                  get_bool(root, "ensemble", &inventory->ensemble, err) &&
+                  get_bool(root, "strangers", &inventory->strangers, err) && read_dhcp(root, &inventory->dhcp, err);
         if (!ok)
                 return false;
-        inventory->dhcp_timeout_ms = (int)timeout_ms;
         return read_elements(root, "networks", sizeof *inventory->networks, read_network, arena, inventory,
                              (void **)&inventory->networks, &inventory->network_count, err) &&
                read_elements(root, "nodes", sizeof *inventory->nodes, read_node, arena, inventory,

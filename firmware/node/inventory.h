@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "firmware/node/address.h"
+#include "firmware/node/dhcp_settings.h"
 #include "profile/value.h"
 
 struct inventory_network {
@@ -51,7 +52,7 @@ struct inventory {
         size_t vip_count;
         struct inventory_template *templates;
         size_t template_count;
-        int dhcp_timeout_ms;
+        struct dhcp_settings dhcp;
 };
 
 // ERR_SYNTAX for text that is no JSON, ERR_SCHEMA for anything else that is wrong, with the place in the tree.

@@ -248,6 +248,14 @@ static void cluster_checks(void) {
                   "c.yaml:6:25: the subnets of `lan` and `far` overlap", NULL },
                 { "c.yaml", "role: plain, vrrp_id: 9", "role: base, vrrp_id: 9", ERR_CLUSTER,
                   "c.yaml:8:38: no node has role `base`", NULL },
+                { "c.yaml", "variables: {a: 1}", "dhcp_options: {node: 223}", ERR_SCHEMA,
+                  "c.yaml:15:23: `node` must be an option of 224 to 254", NULL },
+                { "c.yaml", "variables: {a: 1}", "dhcp_options: {id: '43.255'}", ERR_SCHEMA,
+                  "c.yaml:15:21: `id` must be an option of 224 to 254", NULL },
+                { "c.yaml", "variables: {a: 1}", "dhcp_options: {node: 43.1, id: 43.1}", ERR_DUPLICATE,
+                  "c.yaml:15:33: duplicate DHCP option `43.1`", "it is given first at c.yaml:15:23" },
+                { "c.yaml", "variables: {a: 1}", "dhcp_client_id: uuid", ERR_SCHEMA,
+                  "c.yaml:15:17: `dhcp_client_id` must be `mac` or `duid`", NULL },
         };
         check_samples(samples, lengthof(samples));
 }
