@@ -226,9 +226,21 @@ typedef void comps_member(void *context, const char *package, const char *requir
 must_check bool groups_members(const struct groups *groups, const char *name, comps_member *add, void *context,
                                struct err *err);
 
+// ---- forms.c: names of packages ----
+
+// NAME-[EPOCH:]VERSION-RELEASE.ARCH, NAME.ARCH, NAME, NAME-[EPOCH:]VERSION-RELEASE, NAME-[EPOCH:]VERSION, and globs over
+// the whole; each part may be a glob.
+enum form { FORM_NONE, FORM_NEVRA, FORM_NAME_ARCH, FORM_NAME, FORM_NEVR, FORM_NEV, FORM_WHOLE };
+// Every package that a text names by the first of these forms that fits any, in dnf's order. `installable`: only those
+// that may be installed, not what is excluded or for another architecture.
+enum form forms_find(const struct packages *packages, const char *text, bool installable, Queue *ret);
+bool text_is_glob(const char *text);
+
 // ---- request.c: requests to jobs ----
 must_check bool request_jobs(struct packages *packages, const char *const *requests, size_t count, Queue *jobs,
                              struct err *err);
+// The packages that a request names, or else (FORM_NONE) those that provide it.
+enum form request_match(const struct packages *packages, const char *request, bool installable, Queue *ret);
 
 // ---- keep.c ----
 // Copies a file to another place, where it appears whole.
@@ -238,7 +250,7 @@ must_check bool file_copy(const char *from, const char *to, struct err *err);
 struct s_Solver;
 // Lets go of the held names that stand in the way of an answer, or of packages that a request names. False: none does.
 bool limit_release_for_problems(struct packages *packages, struct s_Solver *solver);
-bool limit_release_for_request(struct packages *packages, const char *request, int flags);
+bool limit_release_for_request(struct packages *packages, const char *request);
 // A package that came from the cache, not from metadata; NULL for any other.
 const struct package *revived_find(const struct packages *packages, Id id);
 void pins_release(struct packages *packages);

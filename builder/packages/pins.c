@@ -10,7 +10,6 @@
 #include <solv/evr.h>
 #include <solv/repo_rpmdb.h>
 #include <solv/rules.h>
-#include <solv/selection.h>
 #include <solv/solver.h>
 
 enum { PROBLEMS_MAX = 20 };
@@ -344,22 +343,18 @@ bool limit_release_for_problems(struct packages *packages, Solver *solver) {
         return any || release_everything(packages);
 }
 
-bool limit_release_for_request(struct packages *packages, const char *request, int flags) {
+bool limit_release_for_request(struct packages *packages, const char *request) {
         Pool *pool = packages->pool;
         if (packages->limit != LIMIT_NAMES)
                 return false;
-        Queue selection;
         Queue found;
         bool any = false;
-        queue_init(&selection);
         queue_init(&found);
         pool->considered = &packages->considered;
-        if (selection_make(pool, &selection, request, flags))
-                selection_solvables(pool, &selection, &found);
+        (void)request_match(packages, request, true, &found);
         pool->considered = &packages->limited;
         for (int i = 0; i < found.count; i++)
                 any |= release_solvable(packages, found.elements[i]);
-        queue_free(&selection);
         queue_free(&found);
         return any;
 }

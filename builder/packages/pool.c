@@ -1,4 +1,3 @@
-#include <fnmatch.h>
 #include <string.h>
 
 #include "base/interrupt.h"
@@ -57,50 +56,59 @@ static bool load_filelists(struct source *source, Repo *repo, struct err *err) {
         return true;
 }
 
-static bool matches(const char *pattern, Pool *pool, const Solvable *solvable) {
-        const char *name = pool_id2str(pool, solvable->name);
-        const char *arch = pool_id2str(pool, solvable->arch);
-        const char *evr = pool_id2str(pool, solvable->evr);
-        const char *colon = strchr(evr, ':');
-        char text[1024];
-        if (fnmatch(pattern, name, 0) == 0)
-                return true;
-        snprintf(text, sizeof text, "%s-%s.%s", name, colon ? colon + 1 : evr, arch);
-        if (fnmatch(pattern, text, 0) == 0)
-                return true;
-        snprintf(text, sizeof text, "%s-%s.%s", name, evr, arch);
-        if (colon && fnmatch(pattern, text, 0) == 0)
-                return true;
-        snprintf(text, sizeof text, "%s.%s", name, arch);
-        return fnmatch(pattern, text, 0) == 0;
-}
-
-static bool matches_any(const struct strings *patterns, Pool *pool, const Solvable *solvable) {
-        for (size_t i = 0; i < patterns->count; i++)
-                if (matches(patterns->items[i], pool, solvable))
-                        return true;
-        return false;
-}
-
 struct source *pool_source(const Solvable *solvable) {
         return solvable->repo ? solvable->repo->appdata : NULL;
+}
+
+// Sets or clears, in `map`, what the patterns name; of one repository, or (NULL) of all.
+static void mark(struct packages *packages, const struct strings *patterns, const struct repository *only, bool set,
+                 Map *map) {
+        Queue named;
+        queue_init(&named);
+        for (size_t i = 0; i < patterns->count; i++) {
+                (void)forms_find(packages, patterns->items[i], false, &named);
+                for (int k = 0; k < named.count; k++) {
+                        Id id = named.elements[k];
+                        if (only && pool_source(pool_id2solvable(packages->pool, id))->repository != only)
+                                continue;
+                        if (set)
+                                MAPSET(map, id);
+                        else
+                                MAPCLR(map, id);
+                }
+        }
+        queue_free(&named);
+}
+
+// Nothing of a repository but what its `includes` name.
+static void keep_included(struct packages *packages, const Repo *repo, const struct repository *repository) {
+        Map included;
+        Id id;
+        const Solvable *solvable;
+        map_init(&included, packages->pool->nsolvables);
+        mark(packages, &repository->includes, repository, true, &included);
+        FOR_REPO_SOLVABLES(repo, id, solvable) {
+                if (!MAPTST(&included, id))
+                        MAPCLR(&packages->considered, id);
+        }
+        map_free(&included);
 }
 
 // Packages that are left out stay in the pool, so that an explanation can name them.
 static void consider(struct packages *packages) {
         Pool *pool = packages->pool;
+        Repo *repo;
+        int index;
         map_init(&packages->considered, pool->nsolvables);
         map_setall(&packages->considered);
-        for (Id id = 2; id < pool->nsolvables; id++) {
-                const Solvable *solvable = pool_id2solvable(pool, id);
-                const struct source *source = pool_source(solvable);
+        mark(packages, &packages->release->excludes, NULL, false, &packages->considered);
+        FOR_REPOS(index, repo) {
+                const struct source *source = repo->appdata;
                 if (!source)
                         continue;
-                const struct repository *repository = source->repository;
-                if (matches_any(&packages->release->excludes, pool, solvable) ||
-                    matches_any(&repository->excludes, pool, solvable) ||
-                    (repository->includes.count > 0 && !matches_any(&repository->includes, pool, solvable)))
-                        MAPCLR(&packages->considered, id);
+                mark(packages, &source->repository->excludes, source->repository, false, &packages->considered);
+                if (source->repository->includes.count > 0)
+                        keep_included(packages, repo, source->repository);
         }
         pool->considered = &packages->considered;
 }
@@ -120,6 +128,7 @@ bool pool_open(struct packages *packages, struct err *err) {
         pool_setdisttype(packages->pool, DISTTYPE_RPM);
         pool_setarch(packages->pool, packages->release->arch);
         pool_set_flag(packages->pool, POOL_FLAG_WHATPROVIDESWITHDISABLED, 1);
+        pool_set_flag(packages->pool, POOL_FLAG_IMPLICITOBSOLETEUSESCOLORS, 1); // 32 and 64 bits beside each other
         queue_init(&packages->wanted_paths);
         queue_init(&packages->unresolved);
         for (size_t i = 0; i < packages->source_count; i++) {

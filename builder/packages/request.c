@@ -6,6 +6,7 @@
 // libsolv's headers need pool.h first
 #include <solv/selection.h>
 #include <solv/solver.h>
+#include <solv/util.h>
 
 // Requests become jobs "install one of these", as dnf makes them: every package of that name, and those that obsolete
 // one of them.
@@ -17,12 +18,14 @@ struct requests {
         struct buf hints;
 };
 
+// SETARCH: an architecture that is asked for is no inferior one.
 static void push_one_of(struct requests *requests, const Queue *candidates) {
+        enum { INSTALL = SOLVER_INSTALL | SOLVER_SETARCH | SOLVER_SETEVR };
         Pool *pool = requests->packages->pool;
         if (candidates->count == 1)
-                queue_push2(requests->jobs, SOLVER_INSTALL | SOLVER_SOLVABLE, candidates->elements[0]);
+                queue_push2(requests->jobs, INSTALL | SOLVER_SOLVABLE, candidates->elements[0]);
         else if (candidates->count > 1)
-                queue_push2(requests->jobs, SOLVER_INSTALL | SOLVER_SOLVABLE_ONE_OF,
+                queue_push2(requests->jobs, INSTALL | SOLVER_SOLVABLE_ONE_OF,
                             pool_queuetowhatprovides(pool, (Queue *)candidates));
 }
 
@@ -119,26 +122,59 @@ static char *nearest_names(Pool *pool, const char *request) {
         return suggestions_finish(suggestions);
 }
 
-static void unanswered(struct requests *requests, const char *request, int flags) {
+// Whatever provides what a text says: "perl(Foo)", "java >= 1:1.8.0", "font(:lang=de)", which is no relation, or a
+// glob.
+static void find_providers(Pool *pool, const char *request, Queue *ret) {
+        enum { FORMS = SELECTION_PROVIDES | SELECTION_GLOB | SELECTION_REL };
+        Id whole = pool_str2id(pool, request, 0);
+        Id provider;
+        Id offset;
+        FOR_PROVIDES(provider, offset, whole)
+        queue_push(ret, provider);
+        Queue selection;
+        queue_init(&selection);
+        if (ret->count == 0 && selection_make(pool, &selection, request, FORMS))
+                selection_solvables(pool, &selection, ret);
+        queue_free(&selection);
+}
+
+enum form request_match(const struct packages *packages, const char *request, bool installable, Queue *ret) {
+        enum form form = forms_find(packages, request, installable, ret);
+        if (form != FORM_NONE)
+                return form;
+        find_providers(packages->pool, request, ret);
+        if (installable)
+                keep_installable(packages->pool, ret);
+        return FORM_NONE;
+}
+
+// What stands in the way of the packages that a request names.
+static const char *obstacle(const struct requests *requests, const char *request, bool *ret_unknown) {
         Pool *pool = requests->packages->pool;
-        Queue left_out;
-        if (limit_release_for_request(requests->packages, request, flags)) {
+        Queue named;
+        queue_init(&named);
+        (void)request_match(requests->packages, request, false, &named);
+        bool any = named.count > 0, native = false;
+        for (int i = 0; i < named.count; i++)
+                native |= pool_arch2score(pool, pool_id2solvable(pool, named.elements[i])->arch) != 0;
+        queue_free(&named);
+        *ret_unknown = !any && requests->packages->limit != LIMIT_SET;
+        if (requests->packages->limit == LIMIT_SET)
+                return "the lock has no package for";
+        return native ? "the release's `excludes` or `includes` leave out"
+               : any  ? "only for another architecture is there"
+                      : "no repository has the package";
+}
+
+static void unanswered(struct requests *requests, const char *request) {
+        if (limit_release_for_request(requests->packages, request)) {
                 complain(requests, request, "the lock holds back", NULL); // not for long: the caller asks again
                 return;
         }
-        queue_init(&left_out);
-        bool excluded = flags && selection_make(pool, &left_out, request, flags | SELECTION_WITH_DISABLED);
-        queue_empty(&left_out);
-        bool foreign = !excluded && flags && selection_make(pool, &left_out, request, flags | SELECTION_WITH_BADARCH);
-        queue_free(&left_out);
-        bool locked = requests->packages->limit == LIMIT_SET;
-        auto_free char *near = excluded || foreign || locked ? NULL : nearest_names(pool, request);
-        complain(requests, request,
-                 locked     ? "the lock has no package for"
-                 : excluded ? "the release's `excludes` or `includes` leave out"
-                 : foreign  ? "only for another architecture is there"
-                            : "no repository has the package",
-                 near);
+        bool unknown = false;
+        const char *what = obstacle(requests, request, &unknown);
+        auto_free char *near = unknown ? nearest_names(requests->packages->pool, request) : NULL;
+        complain(requests, request, what, near);
 }
 
 static void add_path(struct requests *requests, const char *path) {
@@ -154,35 +190,55 @@ static void add_path(struct requests *requests, const char *path) {
         queue_free(&candidates);
 }
 
-static void add_selected(struct requests *requests, const char *request) {
-        enum { FORMS = SELECTION_CANON | SELECTION_DOTARCH | SELECTION_REL | SELECTION_GLOB };
-        Pool *pool = requests->packages->pool;
-        Queue selection;
-        Queue candidates;
-        queue_init(&selection);
-        queue_init(&candidates);
-        int made = selection_make(pool, &selection, request, SELECTION_NAME | FORMS);
-        if (!made)
-                made = selection_make(pool, &selection, request, SELECTION_PROVIDES | FORMS);
-        bool just_name = made && (made & SELECTION_NAME) && !(made & (FORMS & ~SELECTION_GLOB));
-        int found = 0;
-        for (int i = 0; i + 1 < selection.count; i += 2) {
-                Queue one;
-                queue_init(&one);
-                queue_push2(&one, selection.elements[i], selection.elements[i + 1]);
-                queue_empty(&candidates);
-                selection_solvables(pool, &one, &candidates);
-                keep_installable(pool, &candidates);
-                if (just_name && candidates.count > 0)
-                        add_obsoleters(requests, &candidates);
-                push_one_of(requests, &candidates);
-                found += candidates.count;
-                queue_free(&one);
+// How dnf splits what a request names into installs, each of one package: an architecture that is a glob asks for every
+// name and architecture, any other glob for every name.
+struct split {
+        const Pool *pool;
+        bool by_name, by_arch;
+};
+
+static int compare_parts(const struct split *split, Id left, Id right) {
+        const Solvable *a = pool_id2solvable(split->pool, left), *b = pool_id2solvable(split->pool, right);
+        if (split->by_name && a->name != b->name)
+                return a->name < b->name ? -1 : 1;
+        if (split->by_arch && a->arch != b->arch)
+                return a->arch < b->arch ? -1 : 1;
+        return 0;
+}
+
+static int compare_named(const void *left, const void *right, void *context) {
+        Id a = *(const Id *)left, b = *(const Id *)right;
+        int order = compare_parts(context, a, b);
+        return order ? order : (a > b) - (a < b);
+}
+
+static void push_each(struct requests *requests, Queue *named, struct split split, bool with_obsoleters) {
+        Queue part;
+        queue_init(&part);
+        solv_sort(named->elements, (size_t)named->count, sizeof(Id), compare_named, &split);
+        for (int i = 0; i < named->count; i++) {
+                queue_push(&part, named->elements[i]);
+                if (i + 1 < named->count && compare_parts(&split, named->elements[i], named->elements[i + 1]) == 0)
+                        continue;
+                if (with_obsoleters)
+                        add_obsoleters(requests, &part);
+                push_one_of(requests, &part);
+                queue_empty(&part);
         }
-        if (found == 0)
-                unanswered(requests, request, SELECTION_NAME | FORMS);
-        queue_free(&selection);
-        queue_free(&candidates);
+        queue_free(&part);
+}
+
+static void add_selected(struct requests *requests, const char *request) {
+        Queue named;
+        queue_init(&named);
+        enum form form = request_match(requests->packages, request, true, &named);
+        const char *dot = strrchr(request, '.');
+        bool has_arch = form == FORM_NEVRA || form == FORM_NAME_ARCH;
+        struct split split = { requests->packages->pool, text_is_glob(request), has_arch && text_is_glob(dot) };
+        push_each(requests, &named, split, form == FORM_NAME || split.by_arch);
+        if (named.count == 0)
+                unanswered(requests, request);
+        queue_free(&named);
 }
 
 // `name` with its "@".
@@ -199,9 +255,24 @@ static bool add_group_request(struct requests *requests, const char *name, struc
         return true;
 }
 
+// What may be installed in several versions, as dnf's `installonlypkgs` has it.
+static void allow_several_versions(struct requests *requests) {
+        static const char *const provides[] = { "kernel",
+                                                "kernel-PAE",
+                                                "installonlypkg(kernel)",
+                                                "installonlypkg(kernel-module)",
+                                                "installonlypkg(vm)",
+                                                "multiversion(kernel)" };
+        for (size_t i = 0; i < lengthof(provides); i++) {
+                Id id = pool_str2id(requests->packages->pool, provides[i], 1);
+                queue_push2(requests->jobs, SOLVER_MULTIVERSION | SOLVER_SOLVABLE_PROVIDES, id);
+        }
+}
+
 bool request_jobs(struct packages *packages, const char *const *requests, size_t count, Queue *jobs, struct err *err) {
         struct requests all = { .packages = packages, .jobs = jobs };
         find_obsoleting(&all);
+        allow_several_versions(&all);
         bool ok = true;
         for (size_t i = 0; ok && i < count; i++) {
                 if (requests[i][0] == '@')

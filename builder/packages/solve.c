@@ -10,8 +10,8 @@
 
 // dnf's settings, so that the same request has the same answer.
 static const int solver_flags[] = {
-        SOLVER_FLAG_ALLOW_VENDORCHANGE, SOLVER_FLAG_BEST_OBEY_POLICY, SOLVER_FLAG_YUM_OBSOLETES,
-        SOLVER_FLAG_URPM_REORDER,       SOLVER_FLAG_ALLOW_DOWNGRADE,  SOLVER_FLAG_IGNORE_RECOMMENDED,
+        SOLVER_FLAG_ALLOW_VENDORCHANGE, SOLVER_FLAG_BEST_OBEY_POLICY,   SOLVER_FLAG_YUM_OBSOLETES,
+        SOLVER_FLAG_ALLOW_DOWNGRADE,    SOLVER_FLAG_IGNORE_RECOMMENDED,
 };
 
 static bool solve_once(struct packages *packages, Queue *jobs, Queue *ret_ids, struct err *err) {
