@@ -44,20 +44,21 @@ static bool export_package(struct export *export, const struct package *package,
 }
 
 static bool export_comps(struct export *export, struct source *source, struct err *err) {
-        const char *path = NULL;
+        auto_close int fd = -1;
         auto_buf text = { .max = COMPS_MAX };
         if (export->has_comps || !source->group.location)
                 return true;
-        if (!source_metadata(source, "groups", &source->group, &path, err))
+        if (!source_metadata(source, "groups", &source->group, &fd, err))
                 return false;
-        struct stream *stream = stream_open(path);
+        struct stream *stream = stream_open(fd, source->group.location, false);
         if (!stream)
-                return fail(err, ERR_CORRUPT, 0, "%s cannot be opened: its compression is not known", path);
+                return fail(err, ERR_CORRUPT, 0, "%s cannot be opened: its compression is not known",
+                            source->group.location);
         char block[16384];
         for (size_t got; (got = fread(block, 1, sizeof block, stream_file(stream))) > 0;)
                 buf_append(&text, block, got);
         if (!stream_close(stream) || text.overflow)
-                return fail(err, ERR_CORRUPT, 0, "%s does not decompress", path);
+                return fail(err, ERR_CORRUPT, 0, "%s does not decompress", source->group.location);
         auto_free char *comps = xasprintf("%s/" COMPS, export->dir);
         export->has_comps = true;
         return fs_write_atomic(AT_FDCWD, comps, buf_text(&text), text.size, 0644, err);

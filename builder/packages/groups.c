@@ -6,7 +6,6 @@
 
 // libsolv's headers need pool.h first
 #include <solv/repo_comps.h>
-#include <solv/solv_xfopen.h>
 
 // Groups are kept in a pool of their own: they are no packages, and most builds need few or none.
 struct groups {
@@ -14,16 +13,18 @@ struct groups {
 };
 
 static bool load_source(struct groups *groups, struct source *source, struct err *err) {
-        const char *path = NULL;
+        auto_close int fd = -1;
+        const char *name = source->repository->name;
         if (!source->group.location)
                 return true;
-        if (!source_metadata(source, "groups", &source->group, &path, err))
+        if (!source_metadata(source, "groups", &source->group, &fd, err))
                 return false;
-        auto_fclose FILE *stream = solv_xfopen(path, "r");
-        Repo *repo = repo_create(groups->pool, source->repository->name);
-        return (stream && repo_add_comps(repo, stream, 0) == 0) ||
-               fail(err, ERR_CORRUPT, 0, "repository %s: groups (%s) do not parse: %s", source->repository->name, path,
-                    pool_errstr(groups->pool));
+        struct stream *stream = stream_open(fd, source->group.location, false);
+        Repo *repo = repo_create(groups->pool, name);
+        bool parsed = stream && repo_add_comps(repo, stream_file(stream), 0) == 0;
+        bool whole = stream && stream_close(stream);
+        return (parsed && whole) || fail(err, ERR_CORRUPT, 0, "repository %s: groups (%s) do not parse: %s", name,
+                                         source->group.location, pool_errstr(groups->pool));
 }
 
 bool groups_load(struct packages *packages, struct err *err) {

@@ -15,8 +15,12 @@
 
 // ---- url.c ----
 
-// BASE/LOCATION, or LOCATION itself if it is a URL.
+// BASE/LOCATION, or LOCATION itself if it is a URL. What no URL may hold is quoted, but for file://.
 char *url_join(const char *base, const char *location);
+// A URL as messages may show it: without user, password and query.
+char *url_shown(const char *url);
+// The file of a location below a file:// base URL; NULL: it is not on this machine.
+char *url_local_file(const char *base, const char *location);
 // The path of a file:// URL, percent-decoded; NULL for any other URL.
 char *url_local_path(const char *url);
 // A URL from what a user wrote: a path (made absolute) becomes file://.
@@ -36,6 +40,7 @@ struct transfer {
         const char *checksum_type, *checksum; // NULL: not known
         uint64_t size_bytes, max_bytes;       // 0: not known; no limit
         bool missing_ok, missing;             // 404 everywhere is no error, but sets `missing`
+        size_t used;                          // set: index of the URL that it came from
         // Called on another thread when `path` is there, while other transfers go on. Its error ends them all. NULL:
         // none.
         bool (*arrived)(void *context, struct err *err);
@@ -142,8 +147,8 @@ struct source {
         struct strings urls; // base URLs, replacement and mirror list applied
         const char *dir;     // <cache>/repos/<hash of the first URL>
         struct metadata_file primary, filelists, group;
-        const char *repomd_path, *signature_path; // where they are now; the latter NULL unless it was demanded
-        int64_t published;                        // when the metadata was made, as repomd.xml says; 0: it does not
+        struct buf repomd, signature; // as they were verified; the latter empty unless it was demanded
+        int64_t published;            // when the metadata was made, as repomd.xml says; 0: it does not
         struct keyring *keyring;
 };
 
@@ -152,12 +157,26 @@ must_check bool source_open(struct source *source, const struct repository *repo
 void source_close(struct source *source);
 // The keyring of the repository, loaded on first use.
 must_check bool source_keys(struct source *source, const struct keyring **ret, struct err *err);
-// A verified metadata file: its path on this machine (in place for file://).
-must_check bool source_metadata(struct source *source, const char *what, const struct metadata_file *file,
-                                const char **ret_path, struct err *err);
+// Fetches a small file without a known checksum. `urls` are tried in turn; `ret` says which had it.
+must_check bool source_fetch_small(const struct source *source, const struct strings *urls, const char *file,
+                                   const char *path, bool missing_ok, struct transfer *ret, struct err *err);
+// The first base URL on this machine that holds the file; NULL if none does.
+char *source_find_local(const struct source *source, const char *location, bool *ret_any_local);
+// The URLs of a location in the network; heap, with elements on the arena.
+struct strings source_remote_urls(const struct source *source, const char *location);
+bool source_unreachable(const struct source *source, struct err *err); // puts name and remedy to an error
 
-// Where a metadata file lies in the cache, or would.
-const char *source_cached(const struct source *source, const struct metadata_file *file);
+// ---- announce.c ----
+// Reads repomd.xml, with its signature where that is demanded, from the first mirror whose is good.
+must_check bool source_announcement(struct source *source, struct err *err);
+
+// ---- metadata.c ----
+// A verified metadata file as a file in memory, at whatever offset.
+must_check bool source_metadata(struct source *source, const char *what, const struct metadata_file *file, int *ret_fd,
+                                struct err *err);
+// Puts it into the cache.
+must_check bool source_keep(struct source *source, const char *what, const struct metadata_file *file, struct err *err);
+must_check bool memory_file(const void *data, size_t size, int *ret_fd, struct err *err);
 
 // ---- repomd.c ----
 must_check bool repomd_parse(struct source *source, const char *bytes, size_t size, struct err *err);
@@ -198,9 +217,21 @@ struct source *pool_source(const Solvable *solvable); // NULL for kiln's pseudo 
 // ---- stream.c: decompression beside parsing ----
 
 struct stream;
-struct stream *stream_open(const char *path); // NULL: cannot be read, or its compression is not known
+// NULL: cannot be read, or its compression, which the end of `name` tells, is not known. The descriptor stays the
+// caller's.
+struct stream *stream_open(int fd, const char *name, bool without_prose);
 FILE *stream_file(const struct stream *stream);
 bool stream_close(struct stream *stream); // false: the compressed file is damaged
+
+// ---- prose.c: primary.xml without what no solver reads ----
+enum { PROSE_WINDOW = 256 << 10 };
+struct prose { // zeroed to begin with
+        bool begun, after_dropped;
+        bool given_up; // everything passes
+};
+// Works on a part of the text in place: returns how many bytes are left of the first `ret_used`; the others must be
+// brought again in front of what follows. `more`: something follows.
+size_t prose_remove(struct prose *prose, char *bytes, size_t size, bool more, size_t *ret_used);
 
 // ---- cache.c: .solv files ----
 
@@ -228,8 +259,8 @@ must_check bool groups_members(const struct groups *groups, const char *name, co
 
 // ---- forms.c: names of packages ----
 
-// NAME-[EPOCH:]VERSION-RELEASE.ARCH, NAME.ARCH, NAME, NAME-[EPOCH:]VERSION-RELEASE, NAME-[EPOCH:]VERSION, and globs over
-// the whole; each part may be a glob.
+// NAME-[EPOCH:]VERSION-RELEASE.ARCH, NAME.ARCH, NAME, NAME-[EPOCH:]VERSION-RELEASE, NAME-[EPOCH:]VERSION, and globs
+// over the whole; each part may be a glob.
 enum form { FORM_NONE, FORM_NEVRA, FORM_NAME_ARCH, FORM_NAME, FORM_NEVR, FORM_NEV, FORM_WHOLE };
 // Every package that a text names by the first of these forms that fits any, in dnf's order. `installable`: only those
 // that may be installed, not what is excluded or for another architecture.
@@ -245,6 +276,7 @@ enum form request_match(const struct packages *packages, const char *request, bo
 // ---- keep.c ----
 // Copies a file to another place, where it appears whole.
 must_check bool file_copy(const char *from, const char *to, struct err *err);
+must_check bool file_write(int from, const char *to, struct err *err); // from the descriptor's offset on
 
 // ---- pins.c: packages that a lock names ----
 struct s_Solver;

@@ -1,4 +1,5 @@
 #include <string.h>
+#include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/mem.h"
@@ -12,29 +13,32 @@ static char *cache_path(const struct source *source, const struct metadata_file 
         return xasprintf("%s/%.32s%s", source->dir, file->checksum, suffix);
 }
 
-static bool parse(Repo *repo, const struct source *source, const char *what, const char *path, const char *language,
-                  int flags, struct err *err) {
-        struct stream *stream = stream_open(path);
+// Takes the descriptor.
+static bool parse(Repo *repo, const struct source *source, const char *what, const struct metadata_file *file, int fd,
+                  const char *language, int flags, struct err *err) {
+        const char *name = source->repository->name;
+        struct stream *stream = stream_open(fd, file->location, !language);
+        close(fd);
         if (!stream)
                 return fail(err, ERR_CORRUPT, 0, "repository %s: %s cannot be opened: its compression is not known",
-                            source->repository->name, path);
+                            name, file->location);
         bool parsed = repo_add_rpmmd(repo, stream_file(stream), language, flags) == 0;
         bool whole = stream_close(stream);
         if (!parsed)
-                return fail(err, ERR_CORRUPT, 0, "repository %s: %s (%s) does not parse: %s", source->repository->name,
-                            what, path, pool_errstr(repo->pool));
-        return whole || fail(err, ERR_CORRUPT, 0, "repository %s: %s (%s) does not decompress",
-                             source->repository->name, what, path);
+                return fail(err, ERR_CORRUPT, 0, "repository %s: %s (%s) does not parse: %s", name, what,
+                            file->location, pool_errstr(repo->pool));
+        return whole ||
+               fail(err, ERR_CORRUPT, 0, "repository %s: %s (%s) does not decompress", name, what, file->location);
 }
 
 static bool load_primary(struct source *source, Repo *repo, struct err *err) {
         auto_free char *cached = cache_path(source, &source->primary, ".solv");
-        const char *path = NULL;
+        int fd = -1;
         if (solv_cache_read(repo, cached, source->primary.checksum, 0))
                 return true;
         repo_empty(repo, 1);
-        if (!source_metadata(source, "primary metadata", &source->primary, &path, err) ||
-            !parse(repo, source, "primary metadata", path, NULL, 0, err))
+        if (!source_metadata(source, "primary metadata", &source->primary, &fd, err) ||
+            !parse(repo, source, "primary metadata", &source->primary, fd, NULL, 0, err))
                 return false;
         solv_cache_write(repo, cached, source->primary.checksum, 0);
         return true;
@@ -45,12 +49,12 @@ static bool load_filelists(struct source *source, Repo *repo, struct err *err) {
                 return true;
         auto_free char *cached = cache_path(source, &source->filelists, ".filelists.solv");
         auto_free char *cookie = xasprintf("%s %s", source->primary.checksum, source->filelists.checksum);
-        const char *path = NULL;
+        int fd = -1;
         int first_area = repo->nrepodata;
         if (solv_cache_read(repo, cached, cookie, REPO_EXTEND_SOLVABLES))
                 return true;
-        if (!source_metadata(source, "file lists", &source->filelists, &path, err) ||
-            !parse(repo, source, "file lists", path, "FL", REPO_EXTEND_SOLVABLES, err))
+        if (!source_metadata(source, "file lists", &source->filelists, &fd, err) ||
+            !parse(repo, source, "file lists", &source->filelists, fd, "FL", REPO_EXTEND_SOLVABLES, err))
                 return false;
         solv_cache_write(repo, cached, cookie, first_area);
         return true;

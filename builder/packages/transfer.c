@@ -187,11 +187,13 @@ static void next_url(struct work *work) {
 static bool give_up(struct batch *batch, struct work *work, bool missing, struct err *err) {
         work->transfer->missing = missing;
         if (missing && work->transfer->missing_ok) {
+                work->transfer->used = work->url;
                 work->stage = FINISHED;
                 batch->finished++;
                 return true;
         }
-        fail(err, work->error.kind, 0, "%s: %s: %s", work->transfer->name, current_url(work), work->error.text);
+        auto_free char *shown = url_shown(current_url(work));
+        fail(err, work->error.kind, 0, "%s: %s: %s", work->transfer->name, shown, work->error.text);
         size_t others = work->transfer->url_count - 1;
         if (others > 0)
                 wrap(err, "%zu mirrors tried in vain, the last", others + 1);
@@ -239,6 +241,7 @@ static bool finish_attempt(struct batch *batch, struct work *work, struct err er
                 work->error = error;
                 work->found_wrong = error.kind == ERR_CHECKSUM;
         } else if (work->code == CURLE_OK) {
+                work->transfer->used = work->url;
                 work->stage = FINISHED;
                 batch->finished++;
                 return true;

@@ -8,15 +8,46 @@
 
 static bool has_scheme(const char *text) { return strstr(text, "://") != NULL; }
 
+// What a file name may hold and a URL may not. "%41" is left alone: some repositories publish their locations quoted.
+static char *quote(const char *location) {
+        struct buf quoted = { 0 };
+        for (; *location; location++) {
+                unsigned char byte = (unsigned char)*location;
+                bool escape =
+                    byte == '%' && isxdigit((unsigned char)location[1]) && isxdigit((unsigned char)location[2]);
+                if (byte > ' ' && byte < 0x7f && (escape || !strchr("%#\"<>\\^`{|}", byte)))
+                        buf_append_char(&quoted, (char)byte);
+                else
+                        buf_printf(&quoted, "%%%02X", byte);
+        }
+        return buf_take(&quoted);
+}
+
+// A query of the base URL (a token, say) stays at the end.
 char *url_join(const char *base, const char *location) {
         if (has_scheme(location))
                 return xstrdup(location);
-        size_t length = strlen(base);
+        size_t length = strcspn(base, "?#");
+        const char *query = base[length] == '?' ? base + length : "";
         while (length > 0 && base[length - 1] == '/')
                 length--;
         while (*location == '/')
                 location++;
-        return xasprintf("%.*s/%s", (int)length, base, location);
+        bool local = strncmp(base, "file://", 7) == 0;
+        auto_free char *quoted = local ? xstrdup(location) : quote(location);
+        return xasprintf("%.*s/%s%s", (int)length, base, quoted ? quoted : "", local ? "" : query);
+}
+
+char *url_shown(const char *url) {
+        const char *scheme = strstr(url, "://");
+        if (!scheme || strncmp(url, "file://", 7) == 0)
+                return xstrdup(url);
+        const char *host = scheme + 3;
+        size_t length = strcspn(host, "/?#");
+        const char *at = memrchr(host, '@', length);
+        size_t end = strcspn(host, "?");
+        const char *from = at ? at + 1 : host;
+        return xasprintf("%.*s%.*s%s", (int)(host - url), url, (int)(host + end - from), from, host[end] ? "?..." : "");
 }
 
 static int hex_value(char digit) {
@@ -38,6 +69,21 @@ char *url_local_path(const char *url) {
         }
         *to = '\0';
         return path;
+}
+
+char *url_local_file(const char *base, const char *location) {
+        auto_free char *url = has_scheme(location) ? xstrdup(location) : NULL;
+        if (url)
+                return url_local_path(url);
+        auto_free char *dir = url_local_path(base);
+        if (!dir)
+                return NULL;
+        auto_free char *path = xasprintf("%s/%s", dir, location);
+        if (access(path, F_OK) == 0 || !strchr(location, '%'))
+                return take_ptr(path);
+        auto_free char *quoted = xasprintf("file://%s", location); // a location that is published quoted
+        auto_free char *plain = url_local_path(quoted);
+        return xasprintf("%s/%s", dir, plain);
 }
 
 char *url_from_user(const char *text) {
