@@ -291,7 +291,15 @@ void pins_release(struct packages *packages);
 // What metadata says of a package.
 must_check bool package_describe(struct packages *packages, Id id, struct package *ret, struct err *err);
 
+// ---- obstacle.c ----
+// Why a package may not be installed: excluded (by what), not in the lock, for another architecture. Heap; NULL: it may.
+char *obstacle_explain(const struct packages *packages, Id id);
+// "NEVRA of REPOSITORY", heap.
+char *obstacle_full_name(const struct packages *packages, Id id);
+
 // ---- problem.c ----
+// Why it is not sure that no package has a file, to be appended to a sentence; heap, NULL if it is sure.
+char *paths_doubt(const struct packages *packages, const char *path);
 bool problem_explain(struct packages *packages, struct s_Solver *solver, struct err *err); // fails with ERR_SOLVE
 
 // ---- suggestions.c ----

@@ -148,33 +148,53 @@ enum form request_match(const struct packages *packages, const char *request, bo
         return FORM_NONE;
 }
 
-// What stands in the way of the packages that a request names.
-static const char *obstacle(const struct requests *requests, const char *request, bool *ret_unknown) {
-        Pool *pool = requests->packages->pool;
+// The builds that there are of what a request names in another version: "mesos-0.26" where there is mesos-0.25.
+static void add_other_versions(struct requests *requests, const char *request) {
+        enum { SHOWN = 3 };
+        auto_free char *name = xstrndup(request, strcspn(request, " <>="));
         Queue named;
         queue_init(&named);
-        (void)request_match(requests->packages, request, false, &named);
-        bool any = named.count > 0, native = false;
-        for (int i = 0; i < named.count; i++)
-                native |= pool_arch2score(pool, pool_id2solvable(pool, named.elements[i])->arch) != 0;
+        for (char *dash; (void)forms_find(requests->packages, name, true, &named), named.count == 0;) {
+                dash = strrchr(name, '-');
+                if (!dash || dash == name)
+                        break;
+                *dash = '\0';
+        }
+        if (named.count == 0 && strpbrk(request, "<>="))
+                find_providers(requests->packages->pool, name, &named);
+        for (int i = 0; !text_is_glob(request) && i < named.count && i < SHOWN; i++) {
+                auto_free char *full = obstacle_full_name(requests->packages, named.elements[i]);
+                buf_printf(&requests->problems, "%s%s", i ? ", " : "; there is ", full);
+        }
         queue_free(&named);
-        *ret_unknown = !any && requests->packages->limit != LIMIT_SET;
-        if (requests->packages->limit == LIMIT_SET)
-                return "the lock has no package for";
-        return native ? "the release's `excludes` or `includes` leave out"
-               : any  ? "only for another architecture is there"
-                      : "no repository has the package";
+}
+
+// What is there of that name, and why it may not be taken.
+static bool add_obstacle(struct requests *requests, const char *request) {
+        Queue named;
+        auto_free char *why = NULL;
+        queue_init(&named);
+        (void)request_match(requests->packages, request, false, &named);
+        for (int i = 0; !why && i < named.count; i++)
+                why = obstacle_explain(requests->packages, named.elements[i]);
+        queue_free(&named);
+        if (!why)
+                return false;
+        complain(requests, request, "nothing can be installed for", NULL);
+        buf_printf(&requests->problems, ": %s", why);
+        return true;
 }
 
 static void unanswered(struct requests *requests, const char *request) {
         if (limit_release_for_request(requests->packages, request)) {
                 complain(requests, request, "the lock holds back", NULL); // not for long: the caller asks again
-                return;
+        } else if (requests->packages->limit == LIMIT_SET) {
+                complain(requests, request, "the lock has no package for", NULL);
+        } else if (!add_obstacle(requests, request)) {
+                auto_free char *near = nearest_names(requests->packages->pool, request);
+                complain(requests, request, "no repository has the package", near);
+                add_other_versions(requests, request);
         }
-        bool unknown = false;
-        const char *what = obstacle(requests, request, &unknown);
-        auto_free char *near = unknown ? nearest_names(requests->packages->pool, request) : NULL;
-        complain(requests, request, what, near);
 }
 
 static void add_path(struct requests *requests, const char *path) {
@@ -185,8 +205,11 @@ static void add_path(struct requests *requests, const char *path) {
                 queue_push(&candidates, *next);
         keep_installable(pool, &candidates);
         push_one_of(requests, &candidates);
-        if (candidates.count == 0)
+        if (candidates.count == 0) {
+                auto_free char *doubt = paths_doubt(requests->packages, path);
                 complain(requests, path, "no repository has a package with the file", NULL);
+                buf_append_text(&requests->problems, doubt ? doubt : "");
+        }
         queue_free(&candidates);
 }
 
