@@ -99,6 +99,17 @@ static void check_squashfs(struct loader *loader, const struct value *tree, cons
                                release->squashfs_level);
 }
 
+// The star is the kernel's version, which names its modules' directory and tells the newest of several kernels.
+static void check_kernel(struct loader *loader, const struct value *tree, const struct release *release) {
+        const char *image = release->kernel_image;
+        const char *star = image ? strchr(image, '*') : NULL;
+        if (!image || (star && !strchr(star + 1, '*') && !strpbrk(image, "?[")))
+                return;
+        report(loader->diagnostics, ERR_SCHEMA, schema_place(value_get(tree, "kernel"), "image"),
+               "`image` must have exactly one `*`, and no other glob, where the kernel's version is: %s", image);
+        report_hint(loader->diagnostics, "/boot/vmlinuz-* is where most distributions have it");
+}
+
 bool release_read(struct loader *loader, const char *path, const struct place *from, struct release *ret) {
         struct value *tree = loader_read(loader, path, from);
         if (!tree)
@@ -118,6 +129,7 @@ bool release_read(struct loader *loader, const char *path, const struct place *f
                         finish_repository(loader, path, rows->items[i], &ret->repositories[i]);
         check_repositories(loader, tree, ret);
         check_squashfs(loader, tree, ret);
+        check_kernel(loader, tree, ret);
         return true;
 }
 

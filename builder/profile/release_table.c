@@ -24,13 +24,13 @@ static const struct schema_field repository_rows[] = {
           MEMBER(repository, trust), .fallback = "signature", .choices = trusts },
         { "repo_gpgcheck", "repomd.xml must be signed (repomd.xml.asc)", &type_bool,
           MEMBER(repository, check_metadata_signature), .fallback = "false" },
-        { "allow_sha1", "accept SHA-1 signatures of packages", &type_bool, MEMBER(repository, allow_sha1),
-          .fallback = "false" },
-        { "priority", "a package of a lower number hides those of higher ones", &type_integer,
-          MEMBER(repository, priority), .fallback = "99", .min = 1, .max = 99 },
-        { "excludes", "packages that do not exist, globs", &type_texts, MEMBER(repository, excludes),
-          .pattern = GLOB_PATTERN, .pattern_means = GLOB_MEANS },
-        { "includes", "the only packages that exist, globs", &type_texts, MEMBER(repository, includes),
+        { "allow_sha1", "accept SHA-1 signatures of packages and of repomd.xml", &type_bool,
+          MEMBER(repository, allow_sha1), .fallback = "false" },
+        { "priority", "of the repositories that have what is needed, the lowest number is taken, whatever the versions",
+          &type_integer, MEMBER(repository, priority), .fallback = "99", .min = 1, .max = 99 },
+        { "excludes", "packages that do not exist: NAME, NAME.ARCH, NAME-VERSION[-RELEASE[.ARCH]], parts may be globs",
+          &type_texts, MEMBER(repository, excludes), .pattern = GLOB_PATTERN, .pattern_means = GLOB_MEANS },
+        { "includes", "the only packages that exist, named likewise", &type_texts, MEMBER(repository, includes),
           .pattern = GLOB_PATTERN, .pattern_means = GLOB_MEANS },
 };
 static const struct schema repository_table =
@@ -39,8 +39,8 @@ static const struct schema repository_table =
 static const struct schema_field kernel_rows[] = {
         { "package", "package that holds the kernel", &type_text, MEMBER(release, kernel_package), .fallback = "kernel",
           .pattern = PACKAGE_PATTERN, .pattern_means = PACKAGE_MEANS },
-        { "image", "glob of the kernel's file in the image", &type_path, MEMBER(release, kernel_image),
-          .fallback = "/boot/vmlinuz-*" },
+        { "image", "the kernel's file in the image, with one `*` where its version is", &type_path,
+          MEMBER(release, kernel_image), .fallback = "/boot/vmlinuz-*" },
 };
 static const struct schema kernel_part = SCHEMA_PART(kernel_rows, "`kernel`", "the kernel");
 
@@ -87,8 +87,8 @@ static const struct schema_field release_rows[] = {
           .pattern = "^[a-z0-9_]+$", .pattern_means = "an architecture" },
         { "repositories", "where packages come from", &type_tables, MEMBERS(release, repositories, repository_count),
           .required = true, .table = &repository_table },
-        { "excludes", "packages that do not exist in any repository, globs", &type_texts, MEMBER(release, excludes),
-          .pattern = GLOB_PATTERN, .pattern_means = GLOB_MEANS },
+        { "excludes", "packages that do not exist in any repository, named as in `repositories`", &type_texts,
+          MEMBER(release, excludes), .pattern = GLOB_PATTERN, .pattern_means = GLOB_MEANS },
         { "package_names", "what roles' package names are called here; null: not needed", &type_renames,
           MEMBER(release, package_names) },
         { "service_names", "what roles' units are called here; null: does not exist", &type_renames,
