@@ -1,11 +1,12 @@
 #include "firmware/node/address.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-enum { HOSTNAME_MAX = 64, LABEL_MAX = 63 };
+enum { HOSTNAME_MAX = 64, LABEL_MAX = 63, INTERFACE_NAME_MAX = 15 };
 
 // Digits without sign, blanks or leading zeros.
 static const char *parse_decimal(const char *text, unsigned max, unsigned *ret) {
@@ -68,6 +69,43 @@ bool address_in_subnet(uint32_t address, uint32_t subnet, int prefix) {
 
 bool address_is_host(uint32_t address) { return address >> 24 != 0 && address >> 24 != 127 && address < 0xe0000000; }
 
+bool address6_parse(const char *text, struct address *ret) {
+        struct address address = { .family = 6 };
+        if (inet_pton(AF_INET6, text, address.bytes) != 1)
+                return false;
+        *ret = address;
+        return true;
+}
+
+bool address_parse_any(const char *text, struct address *ret) {
+        uint32_t ipv4;
+        if (!address_parse(text, &ipv4))
+                return address6_parse(text, ret);
+        *ret = (struct address){ .family = 4 };
+        ipv4 = htonl(ipv4);
+        memcpy(ret->bytes, &ipv4, sizeof ipv4);
+        return true;
+}
+
+void address_format_any(const struct address *address, char ret_text[static ADDRESS_ANY_TEXT_SIZE]) {
+        ret_text[0] = '\0';
+        if (address->family)
+                inet_ntop(address->family == 4 ? AF_INET : AF_INET6, address->bytes, ret_text, ADDRESS_ANY_TEXT_SIZE);
+}
+
+bool address_equal(const struct address *a, const struct address *b) {
+        return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : sizeof a->bytes) == 0;
+}
+
+bool prefix6_parse(const char *text, int *ret) {
+        unsigned prefix;
+        const char *end = parse_decimal(text, 128, &prefix);
+        if (!end || *end || prefix == 0)
+                return false;
+        *ret = (int)prefix;
+        return true;
+}
+
 static int hex_digit(char digit) {
         static const char digits[] = "0123456789abcdef";
         const char *at = digit ? strchr(digits, tolower((unsigned char)digit)) : NULL;
@@ -96,6 +134,16 @@ void mac_format(const struct mac *mac, char ret_text[static MAC_TEXT_SIZE]) {
 }
 
 bool mac_equal(const struct mac *a, const struct mac *b) { return memcmp(a, b, sizeof *a) == 0; }
+
+bool interface_name_is_valid(const char *text) {
+        size_t size = strlen(text);
+        if (size == 0 || size > INTERFACE_NAME_MAX || *text == '-' || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+                return false;
+        for (size_t i = 0; i < size; i++)
+                if (!isalnum((unsigned char)text[i]) && !strchr("._-@", text[i]))
+                        return false;
+        return true;
+}
 
 static bool label_is_valid(const char *label, size_t size) {
         if (size == 0 || size > LABEL_MAX || label[0] == '-' || label[size - 1] == '-')

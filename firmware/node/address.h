@@ -29,10 +29,22 @@ bool address_in_subnet(uint32_t address, uint32_t subnet, int prefix);
 // Whether a host may have it: not 0.x, not loopback, not multicast or reserved.
 bool address_is_host(uint32_t address);
 
+// IPv6 as inet_pton(3) has it (no zone), into `ret` with family 6; and of either family.
+bool address6_parse(const char *text, struct address *ret);
+bool address_parse_any(const char *text, struct address *ret);
+enum { ADDRESS_ANY_TEXT_SIZE = 46 };
+void address_format_any(const struct address *address, char ret_text[static ADDRESS_ANY_TEXT_SIZE]); // "" for none
+bool address_equal(const struct address *a, const struct address *b);
+bool prefix6_parse(const char *text, int *ret); // 1..128
+
 // Six hex pairs joined by ':' or '-'; all zeros and group addresses are refused.
 bool mac_parse(const char *text, struct mac *ret);
 void mac_format(const struct mac *mac, char ret_text[static MAC_TEXT_SIZE]); // lower case, colons
 bool mac_equal(const struct mac *a, const struct mac *b);
+
+// What a network interface may be called here: at most 15 letters, digits and "._-@", no '-' first. The kernel allows
+// more, which no shell file such as ifcfg could carry.
+bool interface_name_is_valid(const char *text);
 
 // RFC 1123 labels of letters, digits and '-', joined by dots, at most 64 bytes (HOST_NAME_MAX).
 bool hostname_is_valid(const char *text);

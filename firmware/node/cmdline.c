@@ -1,20 +1,31 @@
-#include "firmware/node/cmdline.h"
+#include "firmware/node/cmdline_internal.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+static const char the_line[] = "the kernel command line";
+
+const char *cmdline_source(enum cmdline_from from) {
+        return from == FROM_CONFIG_DRIVE ? "config drive" : "command line";
+}
+
+// ---- words ----
+
+// The kernel's: its table is Latin 1, where 0xa0 is a blank.
+static bool is_blank(char byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r') || byte == '\xa0'; }
+
 char *cmdline_next(char **at, char **ret_value) {
         char *word = *at;
-        while (isspace((unsigned char)*word))
+        while (is_blank(*word))
                 word++;
         if (!*word)
                 return NULL;
         bool quoted = *word == '"', inside = quoted;
         word += quoted;
         char *end = word, *equals = NULL;
-        for (; *end && (inside || !isspace((unsigned char)*end)); end++) {
-                if (*end == '=' && !equals)
+        for (; *end && (inside || !is_blank(*end)); end++) {
+                if (*end == '=' && !equals && end > word) // a word may begin with one
                         equals = end;
                 if (*end == '"')
                         inside = !inside;
@@ -51,305 +62,262 @@ bool cmdline_value(const char *text, const char *name, char *ret, size_t size) {
         return found;
 }
 
-static void note(struct cmdline *cmdline, const char *format, const char *word) {
-        if (cmdline->note_count < CMDLINE_NOTES_MAX)
-                snprintf(cmdline->notes[cmdline->note_count++], sizeof cmdline->notes[0], format, word);
+// ---- what is said of them ----
+
+bool cmdline_refuse(const struct cmdline_reader *reader, struct err *err, const char *name, const char *value,
+                    const char *want) {
+        return fail(err, ERR_IDENTITY, 0, "%s=%s on %s is not %s", name, value, reader->where, want);
 }
 
-static bool refuse_value(struct err *err, const char *name, const char *value, const char *want) {
-        return fail(err, ERR_IDENTITY, 0, "%s=%s on the kernel command line is not %s", name, value, want);
+bool cmdline_contradiction(const struct cmdline_reader *reader, struct err *err, const char *name, const char *first,
+                           enum cmdline_from first_from, const char *second) {
+        if (first_from != reader->from)
+                return fail(err, ERR_IDENTITY, 0, "contradiction: %s=%s on %s, but %s=%s on %s", name, first, the_line,
+                            name, second, reader->where);
+        return fail(err, ERR_IDENTITY, 0, "%s contradicts itself: %s=%s and %s=%s", reader->where, name, first, name,
+                    second);
 }
 
-static bool refuse_second(struct err *err, const char *name, const char *first, const char *second) {
-        return fail(err, ERR_IDENTITY, 0, "the kernel command line contradicts itself: %s=%s and %s=%s", name, first,
-                    name, second);
+bool cmdline_too_many(const struct cmdline_reader *reader, struct err *err, const char *name, size_t max) {
+        return fail(err, ERR_IDENTITY, 0, "more than %zu %s= on %s", max, name, reader->where);
 }
+
+void cmdline_note(struct cmdline_reader *reader, const char *name, const char *value, const char *why) {
+        struct cmdline *out = reader->out;
+        if (out->note_count < CMDLINE_NOTES_MAX)
+                snprintf(out->notes[out->note_count++], sizeof out->notes[0], "%s=%.48s: %s", name, value, why);
+}
+
+// ---- kiln's own ----
 
 // Sets a name once; the same value again is no contradiction.
-static bool set_name(char field[HOSTNAME_SIZE], const char *name, const char *value, struct err *err) {
+static bool set_name(struct cmdline_reader *reader, char field[HOSTNAME_SIZE], enum cmdline_from *from,
+                     const char *name, const char *value, struct err *err) {
         if (!hostname_is_valid(value))
-                return refuse_value(err, name, value, "a name");
+                return cmdline_refuse(reader, err, name, value, "a name");
         if (*field && strcmp(field, value) != 0)
-                return refuse_second(err, name, field, value);
+                return cmdline_contradiction(reader, err, name, field, *from, value);
+        if (!*field)
+                *from = reader->from;
         memcpy(field, value, strlen(value) + 1);
         return true;
 }
 
-static bool on_node(struct cmdline *cmdline, const char *name, char *value, struct err *err) {
-        return set_name(cmdline->node, name, value, err);
+static bool take_node(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
+        return set_name(reader, reader->out->node, &reader->out->node_from, name, value, err);
 }
 
-static bool on_role(struct cmdline *cmdline, const char *name, char *value, struct err *err) {
-        return set_name(cmdline->role, name, value, err);
+static bool take_role(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
+        return set_name(reader, reader->out->role, &reader->out->role_from, name, value, err);
 }
 
-static bool on_hostname(struct cmdline *cmdline, const char *name, char *value, struct err *err) {
-        return set_name(cmdline->hostname, name, value, err);
+static bool take_hostname(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
+        return set_name(reader, reader->out->hostname, &reader->out->hostname_from, name, value, err);
 }
 
-static bool on_id(struct cmdline *cmdline, const char *name, char *value, struct err *err) {
+static bool take_id(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
+        struct cmdline *out = reader->out;
         int id = 0;
         for (const char *at = value; *at; at++) {
                 if (!isdigit((unsigned char)*at) || id > 255)
-                        return refuse_value(err, name, value, "a number of 1 to 255");
+                        return cmdline_refuse(reader, err, name, value, "a number of 1 to 255");
                 id = id * 10 + (*at - '0');
         }
         if (id < 1 || id > 255)
-                return refuse_value(err, name, value, "a number of 1 to 255");
-        if (cmdline->id && cmdline->id != id)
-                return fail(err, ERR_IDENTITY, 0,
-                            "the kernel command line contradicts itself: kiln.id=%d and kiln.id=%d", cmdline->id, id);
-        cmdline->id = id;
+                return cmdline_refuse(reader, err, name, value, "a number of 1 to 255");
+        if (out->id && out->id != id) {
+                char first[16];
+                snprintf(first, sizeof first, "%d", out->id);
+                return cmdline_contradiction(reader, err, name, first, out->id_from, value);
+        }
+        out->id_from = out->id ? out->id_from : reader->from;
+        out->id = id;
         return true;
 }
 
-static bool on_kiln_ip(struct cmdline *cmdline, const char *name, char *value, struct err *err) {
+static bool take_kiln_ip(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
+        struct cmdline *out = reader->out;
         uint32_t address;
         int prefix = -1;
-        char *slash = strchr(value, '/');
+        auto_free char *copy = xstrdup(value);
+        char *slash = strchr(copy, '/');
         if (slash)
                 *slash = '\0';
-        bool ok =
-            address_parse(value, &address) && address_is_host(address) && (!slash || prefix_parse(slash + 1, &prefix));
-        if (slash)
-                *slash = '/';
-        if (!ok)
-                return refuse_value(err, name, value, "ADDRESS/PREFIX");
-        if (cmdline->address && (cmdline->address != address || cmdline->prefix != prefix))
-                return fail(err, ERR_IDENTITY, 0, "the kernel command line gives two different kiln.ip=");
-        cmdline->address = address;
-        cmdline->prefix = prefix;
+        if (!address_parse(copy, &address) || !address_is_host(address) || (slash && !prefix_parse(slash + 1, &prefix)))
+                return cmdline_refuse(reader, err, name, value, "ADDRESS/PREFIX");
+        bool other_prefix = prefix > 0 && out->prefix > 0 && prefix != out->prefix;
+        if (out->address && (out->address != address || other_prefix)) {
+                char first[ADDRESS_TEXT_SIZE + 4], text[ADDRESS_TEXT_SIZE];
+                address_format(out->address, text);
+                snprintf(first, sizeof first, out->prefix > 0 ? "%s/%d" : "%s", text, out->prefix);
+                return cmdline_contradiction(reader, err, name, first, out->address_from, value);
+        }
+        out->address_from = out->address ? out->address_from : reader->from;
+        out->address = address;
+        out->prefix = prefix > 0 ? prefix : out->prefix;
         return true;
 }
 
-static bool on_bootif(struct cmdline *cmdline, const char *name, char *value, struct err *err) {
+static bool take_config(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
+        struct cmdline *out = reader->out;
+        if (!*value || strlen(value) >= sizeof out->config)
+                return cmdline_refuse(reader, err, name, value, "a label, or none");
+        if (*out->config && strcmp(out->config, value) != 0)
+                return cmdline_contradiction(reader, err, name, out->config, reader->from, value);
+        memcpy(out->config, value, strlen(value) + 1);
+        return true;
+}
+
+// ---- the boot loader's and dracut's that are no more than a word ----
+
+static bool take_bootif(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
+        struct cmdline *out = reader->out;
         // "01-" and no more is iPXE's before ${netX} was: the loader had nothing to say.
         if (!*value || strcmp(value, "01-") == 0) {
-                note(cmdline, "BOOTIF=%s: the boot loader does not know its card", value);
+                cmdline_note(reader, name, value, "the boot loader does not know its card");
                 return true;
         }
         // pxelinux writes the ARP hardware type first: 01-aa-bb-cc-dd-ee-ff
-        const char *text = strlen(value) == 20 && strncmp(value, "01", 2) == 0 ? value + 3 : value;
+        bool typed = strlen(value) == 20 && strncmp(value, "01", 2) == 0 && (value[2] == '-' || value[2] == ':');
         struct mac mac;
-        if (!mac_parse(text, &mac))
-                return refuse_value(err, name, value, "an Ethernet address");
-        if (cmdline->has_bootif && !mac_equal(&mac, &cmdline->bootif))
-                return fail(err, ERR_IDENTITY, 0, "the kernel command line gives two different BOOTIF=");
-        cmdline->bootif = mac;
-        cmdline->has_bootif = true;
+        if (!mac_parse(typed ? value + 3 : value, &mac))
+                return cmdline_refuse(reader, err, name, value, "an Ethernet address");
+        if (out->has_bootif && !mac_equal(&mac, &out->bootif)) {
+                char first[MAC_TEXT_SIZE];
+                mac_format(&out->bootif, first);
+                return cmdline_contradiction(reader, err, name, first, reader->from, value);
+        }
+        out->bootif = mac;
+        out->has_bootif = true;
         return true;
 }
 
-static bool on_nameserver(struct cmdline *cmdline, const char *name, char *value, struct err *err) {
-        uint32_t address;
-        if (strchr(value, ':')) {
-                note(cmdline, "nameserver=%s: only IPv4 is used", value);
-                return true;
-        }
-        if (!address_parse(value, &address))
-                return refuse_value(err, name, value, "an address");
-        if (cmdline->dns_count < DNS_MAX)
-                cmdline->dns[cmdline->dns_count++] = address;
+static bool take_bootdev(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
+        struct cmdline *out = reader->out;
+        if (!interface_name_is_valid(value))
+                return cmdline_refuse(reader, err, name, value, "a network interface");
+        if (*out->bootdev && strcmp(out->bootdev, value) != 0)
+                return cmdline_contradiction(reader, err, name, out->bootdev, reader->from, value);
+        memcpy(out->bootdev, value, strlen(value) + 1);
         return true;
 }
 
-// Splits at colons, but not inside brackets (IPv6).
-static size_t split_fields(char *text, char *fields[], size_t max) {
-        size_t count = 0;
-        bool bracket = false;
-        fields[count++] = text;
-        for (; *text; text++) {
-                bracket = *text == '[' ? true : *text == ']' ? false : bracket;
-                if (*text != ':' || bracket)
-                        continue;
-                if (count == max)
-                        return max + 1;
-                *text = '\0';
-                fields[count++] = text + 1;
-        }
-        return count;
-}
-
-static bool is_dynamic(const char *method) {
-        static const char *const methods[] = { "dhcp", "on", "any", "single-dhcp", "both" };
-        for (size_t i = 0; i < lengthof(methods); i++)
-                if (strcmp(method, methods[i]) == 0)
-                        return true;
-        return false;
-}
-
-static bool is_ipv6_only(const char *method) {
-        static const char *const methods[] = { "dhcp6", "auto6", "either6", "link6", "link-local" };
-        for (size_t i = 0; i < lengthof(methods); i++)
-                if (strcmp(method, methods[i]) == 0)
-                        return true;
-        return false;
-}
-
-static bool set_interface(struct cmdline_ip *ip, const char *text) {
-        if (mac_parse(text, &ip->mac)) {
-                ip->has_mac = true;
-                return true;
-        }
-        if (strlen(text) >= INTERFACE_NAME_SIZE || strpbrk(text, "/ "))
-                return false;
-        memcpy(ip->interface, text, strlen(text) + 1);
-        return true;
-}
-
-static bool parse_mtu(const char *text, int *ret) {
-        int mtu = 0;
-        for (const char *at = text; *at; at++) {
-                if (!isdigit((unsigned char)*at) || mtu > 65535)
-                        return false;
-                mtu = mtu * 10 + (*at - '0');
-        }
-        if (*text && (mtu < 68 || mtu > 65535))
-                return false;
-        *ret = mtu;
-        return true;
-}
-
-// After the method: [mtu[:mac]], or [dns1[:dns2]]. A MAC arrives as up to six fields, and kiln never changes one.
-static bool parse_tail(struct cmdline_ip *ip, char *fields[], size_t count) {
-        for (size_t i = 0; i < count && i < 2; i++) {
-                uint32_t dns;
-                if (address_parse(fields[i], &dns))
-                        ip->dns[ip->dns_count++] = dns;
-                else if (i == 0 && !parse_mtu(fields[i], &ip->mtu))
-                        return false;
-        }
-        return true;
-}
-
-static bool parse_static(struct cmdline_ip *ip, char *fields[], size_t count) {
-        bool gateway_ok = !*fields[2] || address_parse(fields[2], &ip->gateway);
-        bool prefix_ok = !*fields[3] || prefix_parse(fields[3], &ip->prefix);
-        bool hostname_ok = !*fields[4] || hostname_is_valid(fields[4]);
-        if (!address_parse(fields[0], &ip->address) || !address_is_host(ip->address) || !gateway_ok || !prefix_ok ||
-            !hostname_ok || !set_interface(ip, fields[5]))
-                return false;
-        memcpy(ip->hostname, fields[4], strlen(fields[4]) + 1);
-        return parse_tail(ip, fields + 7, count - 7);
-}
-
-// A MAC in the <if> place is written with '-' here, since ':' separates; dracut's "aa:bb:.." form is joined again.
-static size_t join_mac(char *fields[], size_t count, size_t at) {
-        if (at + 6 > count || strlen(fields[at]) != 2)
-                return count;
-        struct mac mac;
-        char joined[MAC_TEXT_SIZE];
-        snprintf(joined, sizeof joined, "%.2s:%.2s:%.2s:%.2s:%.2s:%.2s", fields[at], fields[at + 1], fields[at + 2],
-                 fields[at + 3], fields[at + 4], fields[at + 5]);
-        if (!mac_parse(joined, &mac))
-                return count;
-        memcpy(fields[at], joined, sizeof joined); // the six fields lie one after the other
-        memmove(fields + at + 1, fields + at + 6, (count - at - 6) * sizeof *fields);
-        return count - 5;
-}
-
-static bool parse_ip(struct cmdline_ip *ip, char *fields[], size_t count) {
-        if (count == 1) {
-                ip->dhcp = is_dynamic(fields[0]);
-                return ip->dhcp;
-        }
-        count = join_mac(fields, count, 0);
-        if (count >= 2 && is_dynamic(fields[1])) {
-                ip->dhcp = true;
-                return set_interface(ip, fields[0]) && parse_tail(ip, fields + 2, count - 2);
-        }
-        if (count < 6)
-                return false;
-        count = join_mac(fields, count, 5);
-        const char *method = count > 6 ? fields[6] : "none";
-        if (is_dynamic(method)) { // DHCP with a hostname or an interface given
-                ip->dhcp = true;
-                if (*fields[4] && !hostname_is_valid(fields[4]))
-                        return false;
-                memcpy(ip->hostname, fields[4], strlen(fields[4]) + 1);
-                return set_interface(ip, fields[5]);
-        }
-        if (*method && strcmp(method, "none") != 0 && strcmp(method, "off") != 0)
-                return false;
-        return parse_static(ip, fields, count);
-}
-
-static bool on_ip(struct cmdline *cmdline, const char *name, char *value, struct err *err) {
-        enum { FIELDS_MAX = 24 };
-        auto_free char *copy = xstrdup(value);
-        char *fields[FIELDS_MAX + 1] = { 0 };
-        size_t count = split_fields(copy, fields, FIELDS_MAX);
-        const char *method = count == 1 ? fields[0] : count == 2 ? fields[1] : count > 6 ? fields[6] : "";
-        if (is_ipv6_only(method) || fields[0][0] == '[') {
-                note(cmdline, "ip=%s: only IPv4 is used", value);
-                return true;
-        }
-        if (strcmp(value, "none") == 0 || strcmp(value, "off") == 0 || !*value)
-                return true;
-        struct cmdline_ip ip = { .prefix = -1 };
-        if (count > FIELDS_MAX || !parse_ip(&ip, fields, count))
-                return refuse_value(err, name, value, "one of dracut's forms");
-        if (cmdline->ip_count == CMDLINE_IP_MAX)
-                return fail(err, ERR_IDENTITY, 0, "the kernel command line has more than %d ip=", CMDLINE_IP_MAX);
-        cmdline->ips[cmdline->ip_count++] = ip;
-        return true;
-}
-
-static bool on_stacked(struct cmdline *cmdline, const char *name, char *value, struct err *err) {
-        (void)err;
-        char text[sizeof cmdline->notes[0]];
-        snprintf(text, sizeof text, "%s=%.60s", name, value);
-        note(cmdline, "%s: kiln makes none; the address goes to the card itself", text);
-        return true;
-}
-
-static bool ignored(struct cmdline *cmdline, const char *name, char *value, struct err *err) {
-        (void)cmdline, (void)name, (void)value, (void)err;
+static bool take_nothing(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
+        (void)reader, (void)name, (void)value, (void)err;
         return true; // the initrd's own
+}
+
+static bool take_unread(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
+        (void)err;
+        cmdline_note(reader, name, value, "not read by kiln; use ip=");
+        return true;
 }
 
 static const struct parameter {
         const char *name;
-        bool (*set)(struct cmdline *cmdline, const char *name, char *value, struct err *err);
+        cmdline_take *take;
+        bool on_drive; // means the same in kiln.conf
 } parameters[] = {
-        { "kiln.node", on_node },
-        { "kiln.role", on_role },
-        { "kiln.hostname", on_hostname },
-        { "kiln.id", on_id },
-        { "kiln.ip", on_kiln_ip },
-        { "BOOTIF", on_bootif },
-        { "ip", on_ip },
-        { "nameserver", on_nameserver },
-        { "vlan", on_stacked },
-        { "bond", on_stacked },
-        { "team", on_stacked },
-        { "bridge", on_stacked },
-        { "kiln.root", ignored },
-        { "kiln.debug", ignored },
-        { "kiln.on_failure", ignored },
-        { "kiln.overlay_size", ignored },
-        { "kiln.root_timeout", ignored },
+        { "kiln.node", take_node, true },
+        { "kiln.role", take_role, true },
+        { "kiln.hostname", take_hostname, true },
+        { "kiln.id", take_id, true },
+        { "kiln.ip", take_kiln_ip, true },
+        { "kiln.config", take_config, false },
+        { "BOOTIF", take_bootif, false },
+        { "bootdev", take_bootdev, true },
+        { "ip", cmdline_take_ip, true },
+        { "ip6", take_unread, false },
+        { "nameserver", cmdline_take_nameserver, true },
+        { "ifname", cmdline_take_ifname, true },
+        { "vlan", cmdline_take_vlan, true },
+        { "bond", cmdline_take_bond, true },
+        { "team", cmdline_take_unmade, true },
+        { "bridge", cmdline_take_unmade, true },
+        { "rd.route", cmdline_take_route, true },
+        { "kiln.root", take_nothing, false },
+        { "kiln.debug", take_nothing, false },
+        { "kiln.on_failure", take_nothing, false },
+        { "kiln.overlay_size", take_nothing, false },
+        { "kiln.root_timeout", take_nothing, false },
 };
 
-static bool take_word(struct cmdline *cmdline, const char *word, char *value, struct err *err) {
-        static char none[] = "";
+static const struct parameter *find_parameter(const char *word) {
         for (size_t i = 0; i < lengthof(parameters); i++)
                 if (strcmp(word, parameters[i].name) == 0)
-                        return parameters[i].set(cmdline, word, value ? value : none, err);
-        if (strncmp(word, "kiln.", 5) == 0)
-                note(cmdline, "%s: unknown parameter", word);
+                        return &parameters[i];
+        return NULL;
+}
+
+static bool take_word(struct cmdline_reader *reader, const char *word, char *value, struct err *err) {
+        static char none[1];
+        const struct parameter *parameter = find_parameter(word);
+        if (reader->from == FROM_CONFIG_DRIVE && (!parameter || !parameter->on_drive))
+                return fail(err, ERR_IDENTITY, 0, "%s: \"%s\" %s", reader->where, word,
+                            parameter ? "has no effect on a config drive; give it on the kernel command line"
+                                      : "is no parameter of kiln");
+        if (!parameter && strncmp(word, "kiln.", 5) == 0)
+                cmdline_note(reader, word, value ? value : none, "unknown parameter");
+        return !parameter || parameter->take(reader, word, value ? value : none, err);
+}
+
+static bool take_words(struct cmdline_reader *reader, char *text, struct err *err) {
+        char *at = text, *value, *word;
+        while ((word = cmdline_next(&at, &value))) {
+                if (reader->from == FROM_CONFIG_DRIVE && *word == '#')
+                        return true; // a comment, to the end of the line
+                if (!take_word(reader, word, value, err))
+                        return false;
+        }
+        return true;
+}
+
+static bool parse_line(const char *text, struct cmdline *ret, struct err *err) {
+        if (strlen(text) > CMDLINE_MAX)
+                return fail(err, ERR_IDENTITY, 0, "%s is longer than %d bytes", the_line, CMDLINE_MAX);
+        auto_free char *copy = xstrdup(text);
+        *ret = (struct cmdline){ .prefix = -1 };
+        char disabled[8] = "";
+        struct cmdline_reader reader = { ret, FROM_COMMAND_LINE, the_line };
+        if (!take_words(&reader, copy, err))
+                return false;
+        if (cmdline_value(text, "rd.bootif", disabled, sizeof disabled) && strcmp(disabled, "0") == 0)
+                ret->has_bootif = false;
         return true;
 }
 
 bool cmdline_parse(const char *text, struct cmdline *ret, struct err *err) {
-        if (strlen(text) > CMDLINE_MAX)
-                return fail(err, ERR_IDENTITY, 0, "the kernel command line is longer than %d bytes", CMDLINE_MAX);
-        auto_free char *copy = xstrdup(text);
-        struct cmdline cmdline = { .prefix = -1 };
-        char *at = copy, *value, *word;
-        while ((word = cmdline_next(&at, &value)))
-                if (!take_word(&cmdline, word, value, err))
-                        return false;
-        *ret = cmdline;
+        auto_free struct cmdline *cmdline = xcalloc(1, sizeof *cmdline);
+        if (!parse_line(text, cmdline, err) || !cmdline_check(cmdline, err))
+                return false;
+        *ret = *cmdline;
         return true;
+}
+
+bool cmdline_parse_drive(const char *text, const char *device, struct cmdline *cmdline, struct err *err) {
+        static const char byte_order_mark[] = "\xef\xbb\xbf"; // of an editor on Windows
+        auto_free char *copy = xstrdup(text);
+        char *at = copy + (strncmp(copy, byte_order_mark, 3) == 0 ? 3 : 0);
+        for (int line = 1; *at; line++) {
+                char where[128];
+                snprintf(where, sizeof where, "line %d of kiln.conf on %.64s", line, device);
+                struct cmdline_reader reader = { cmdline, FROM_CONFIG_DRIVE, where };
+                char *words = at;
+                at += strcspn(at, "\n");
+                if (*at)
+                        *at++ = '\0';
+                if (!take_words(&reader, words, err))
+                        return false;
+        }
+        return cmdline_check(cmdline, err);
+}
+
+bool cmdline_read(const struct facts *facts, struct cmdline *ret, struct err *err) {
+        const char *device = facts->config_device ? facts->config_device : "the config drive";
+        if (!parse_line(facts->command_line, ret, err))
+                return false;
+        if (facts->config_problem)
+                return fail(err, ERR_IDENTITY, 0, "%s", facts->config_problem);
+        return facts->config_drive ? cmdline_parse_drive(facts->config_drive, device, ret, err)
+                                   : cmdline_check(ret, err);
 }

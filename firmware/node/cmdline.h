@@ -1,6 +1,9 @@
-// What the kernel command line says of this machine. Words are split and quoted as the kernel does it (next_arg in
-// lib/cmdline.c): blanks separate outside double quotes; a quote that begins a word or a value is removed with its
-// partner.
+// What the kernel command line, and the config drive in the same words, say of this machine. Words are split and quoted
+// as the kernel does it (next_arg in lib/cmdline.c): blanks separate outside double quotes; a quote that begins a word
+// or a value is removed with its partner. The network's words are those of dracut.cmdline(7).
+//
+// Whatever is malformed, and two values that contradict, refuse the machine; nothing is resolved by order. What is well
+// formed and has no effect is said in a note.
 #ifndef KILN_NODE_CMDLINE_H
 #define KILN_NODE_CMDLINE_H
 
@@ -15,8 +18,12 @@ enum {
         CMDLINE_LINKS_MAX = 16,
         CMDLINE_ROUTES_MAX = 16,
         CMDLINE_MEMBERS_MAX = 8,
-        CMDLINE_NOTES_MAX = 8
+        CMDLINE_NOTES_MAX = 16
 };
+
+// Who said a value.
+enum cmdline_from { FROM_COMMAND_LINE, FROM_CONFIG_DRIVE };
+const char *cmdline_source(enum cmdline_from from); // "command line", "config drive": as the report names it
 
 // ifname=NAME:MAC
 struct cmdline_ifname {
@@ -24,31 +31,32 @@ struct cmdline_ifname {
         struct mac mac;
 };
 
-// vlan=NAME:PARENT; the id is in the name (dracut.cmdline(7): vlan0005, vlan5, eth0.0005, eth0.5)
+// vlan=NAME:PARENT; the id is the decimal number at the name's end (vlan0005, vlan5, eth0.0005, eth0.5)
 struct cmdline_vlan {
         char name[INTERFACE_NAME_SIZE], parent[INTERFACE_NAME_SIZE];
         int id; // 1..4094
 };
 
-// bond=NAME[:MEMBERS[:OPTIONS[:MTU]]]
+// bond=[NAME[:MEMBERS[:OPTIONS[:MTU]]]]; without members given at all eth0 and eth1, as dracut has it
 struct cmdline_bond {
         char name[INTERFACE_NAME_SIZE];
         char members[CMDLINE_MEMBERS_MAX][INTERFACE_NAME_SIZE];
         size_t member_count;
-        char options[256]; // "mode=802.3ad,miimon=100"; "": the driver's own
+        char options[256]; // "mode=802.3ad,miimon=100", ';' inside a value of several; "": the driver's own
         int mtu;           // 0: not given
 };
 
-// rd.route=NET/PREFIX:GATEWAY[:INTERFACE]
+// rd.route=NET/PREFIX:[GATEWAY][:INTERFACE]
 struct cmdline_route {
-        struct address to, gateway; // gateway.family 0: on the link
+        struct address to, gateway; // `to` without host bits; gateway.family 0: on the link
         int prefix;
         char interface[INTERFACE_NAME_SIZE]; // "": where the gateway is
 };
 
-// One ip= of dracut.cmdline(7): dhcp | IF:dhcp | ADDR:[PEER]:[GW]:MASK:[HOST]:[IF]:METHOD[:...]
+// One ip=: METHOD | IF:METHOD[:[MTU][:MAC]] | ADDR:[PEER]:[GW]:MASK:[HOST]:[IF]:METHOD[:[MTU][:MAC]|:DNS[:DNS[:NTP]]]
 struct cmdline_ip {
-        bool dhcp, dhcp6, auto6;
+        enum cmdline_from from;
+        bool dhcp, dhcp6, auto6;           // an address may be given beside
         struct address address6, gateway6; // family 0: not given
         int prefix6;                       // -1: not given
         uint32_t address, gateway;         // 0: not given
@@ -66,6 +74,7 @@ struct cmdline {
         int id;                                                                 // kiln.id=, 0: not given
         uint32_t address;                                                       // kiln.ip=ADDR/PREFIX
         int prefix;                                                             // -1: not given
+        enum cmdline_from node_from, role_from, hostname_from, id_from, address_from;
         struct mac bootif;
         bool has_bootif;
         struct cmdline_ip ips[CMDLINE_IP_MAX];
@@ -82,6 +91,9 @@ struct cmdline {
         size_t bond_count;
         struct cmdline_route routes[CMDLINE_ROUTES_MAX];
         size_t route_count;
+        char unmade[CMDLINE_LINKS_MAX][INTERFACE_NAME_SIZE]; // bridges and teams: kiln makes none
+        size_t unmade_count;
+        char bootdev[INTERFACE_NAME_SIZE];  // bootdev=: the card to use; "": not given
         char config[HOSTNAME_SIZE];         // kiln.config=: label of the config drive, or "none"; "": not given
         char notes[CMDLINE_NOTES_MAX][128]; // what was given and has no effect
         size_t note_count;
@@ -89,6 +101,13 @@ struct cmdline {
 
 // ERR_IDENTITY for a value that is malformed and for two that contradict: such a machine is refused.
 must_check bool cmdline_parse(const char *text, struct cmdline *ret, struct err *err);
+
+// Adds what kiln.conf of a config drive says, several lines with '#' comments, to what the command line said. A word
+// that means nothing there is an error: the file is ours alone. `device` is for messages, which name it and the line.
+must_check bool cmdline_parse_drive(const char *text, const char *device, struct cmdline *cmdline, struct err *err);
+
+// Both, as the facts have them.
+must_check bool cmdline_read(const struct facts *facts, struct cmdline *ret, struct err *err);
 
 // The next word of `*at`: writes NUL bytes into the text, moves `*at`, and returns the name; `*ret_value` is NULL
 // without "=". NULL at the end.
