@@ -1,8 +1,12 @@
 #include "firmware/node/decide.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "firmware/node/dhcp_arp.h"
 #include "firmware/node/dhcp_client.h"
 
-enum { POLL_MS = 20 };
+enum { POLL_MS = 20, NOTES_MAX = 65536 };
 
 // Nothing that may still appear can change the plan, and the card that it names keeps its name.
 static bool is_final(const struct plan *plan) {
@@ -24,26 +28,71 @@ static bool settle(struct machine *machine, struct decision *decision, struct er
         }
 }
 
-bool decide(struct machine *machine, struct decision *ret, struct err *err) {
-        struct facts *facts = &machine->facts;
-        *ret = (struct decision){ .dhcp_ms = -1 };
-        if (!settle(machine, ret, err))
+// The address of a plan that no DHCP server gave, and so has not been asked about.
+static bool must_probe(const struct facts *facts, const struct plan *plan) {
+        if (plan->refusal || !plan->address || !facts->inventory->dhcp.arp_check)
                 return false;
-        if (ret->plan.need != NEED_DHCP)
+        for (size_t i = 0; i < facts->lease_count; i++)
+                if (facts->leases[i].address == plan->address)
+                        return false;
+        return true;
+}
+
+// Two machines that hold one identity must not both come up: the one that is there stays.
+static bool refuse_taken_address(struct machine *machine, struct decision *decision, struct buf *notes,
+                                 struct err *err) {
+        struct facts *facts = &machine->facts;
+        const struct interface *interface = NULL;
+        for (size_t i = 0; i < facts->interface_count; i++)
+                if (facts->interfaces[i].index == decision->plan.interface_index)
+                        interface = &facts->interfaces[i];
+        if (!interface || !must_probe(facts, &decision->plan))
                 return true;
+        bool taken;
+        struct mac by;
+        auto_err probe_err = { 0 };
+        if (!arp_probe(facts, interface, decision->plan.address, &taken, &by, &probe_err)) {
+                buf_printf(notes, "%s\n", probe_err.text);
+                return true;
+        }
+        if (!taken)
+                return true;
+        char address[ADDRESS_TEXT_SIZE], mac[MAC_TEXT_SIZE];
+        address_format(decision->plan.address, address);
+        mac_format(&by, mac);
+        snprintf(facts->conflict, sizeof facts->conflict, "%s is in use by %s on the network of %s", address, mac,
+                 interface->name);
+        plan_release(&decision->plan);
+        return plan_make(facts, &decision->plan, err);
+}
+
+static void add_notes(struct plan *plan, struct buf *notes) {
+        char *rest = notes->data;
+        for (char *line; rest && (line = strsep(&rest, "\n"));)
+                if (*line)
+                        plan_add_note(plan, line);
+}
+
+static bool ask_dhcp(struct machine *machine, struct decision *decision, struct buf *notes, struct err *err) {
+        struct facts *facts = &machine->facts;
         int64_t start = machine_now_ms();
         auto_err dhcp_err = { 0 };
-        if (!dhcp_ask(facts->interfaces, facts->interface_count, machine->inventory.dhcp.timeout_ms, facts->leases,
-                      &facts->lease_count, &dhcp_err))
-                facts->lease_count = 0;
-        ret->dhcp_ms = machine_now_ms() - start;
+        if (!dhcp_ask(facts, notes, &dhcp_err))
+                buf_printf(notes, "%s\n", dhcp_err.text);
+        decision->dhcp_ms = machine_now_ms() - start;
         facts->dhcp_asked = true;
         machine_read_hardware(facts); // links are known now
-        plan_release(&ret->plan);
-        if (!plan_make(facts, &ret->plan, err))
+        plan_release(&decision->plan);
+        return plan_make(facts, &decision->plan, err);
+}
+
+bool decide(struct machine *machine, struct decision *ret, struct err *err) {
+        auto_buf notes = { .max = NOTES_MAX };
+        *ret = (struct decision){ .dhcp_ms = -1 };
+        if (!settle(machine, ret, err) || (ret->plan.need == NEED_DHCP && !ask_dhcp(machine, ret, &notes, err)) ||
+            !refuse_taken_address(machine, ret, &notes, err))
                 return false;
-        if (dhcp_err.text)
-                plan_add_note(&ret->plan, dhcp_err.text);
+        add_notes(&ret->plan, &notes);
         return true;
 }
 

@@ -3,155 +3,100 @@
 #include <string.h>
 
 #include "firmware/node/dhcp_io.h"
-#include "firmware/node/dhcp_packet.h"
+#include "firmware/node/dhcp_session.h"
 
-enum { FIRST_DELAY_MS = 1000, LAST_DELAY_MS = 8000, CARRIER_POLL_MS = 100, REQUEST_TRIES = 3 };
-
-enum state { WAITING_FOR_LINK, SELECTING, REQUESTING, BOUND };
-
-struct session {
-        const struct interface *interface;
-        int fd;
-        enum state state;
-        uint32_t xid;
-        int64_t started_ms, send_ms; // when to send next
-        int delay_ms, tries;
-        struct lease offer, lease;
+// Several interfaces' sessions, and when asking ends.
+struct asking {
+        struct dhcp_session *sessions;
+        size_t count;
+        const struct dhcp_settings *settings;
+        const struct inventory *inventory;
+        int64_t started_ms, end_ms;
 };
 
-static void begin(struct session *session, int64_t now) {
-        session->state = SELECTING;
-        session->xid = dhcp_io_random();
-        session->started_ms = session->send_ms = now;
-        session->delay_ms = FIRST_DELAY_MS;
-        session->tries = 0;
+// Whether an interface may still get a lease.
+static bool is_open(const struct asking *asking, const struct dhcp_session *session, int64_t now) {
+        if (session->state == DHCP_BOUND)
+                return false;
+        if (session->state == DHCP_NO_LINK)
+                return now - asking->started_ms < asking->settings->carrier_timeout_ms;
+        return now - session->link_ms < asking->settings->timeout_ms;
 }
 
-static int with_jitter(int delay_ms) {
-        return delay_ms - delay_ms / 4 + (int)(dhcp_io_random() % (uint32_t)(delay_ms / 2 + 1));
+// Whoever is bound leaves the others little time.
+static void shorten(struct asking *asking, const struct dhcp_session *session, int64_t now) {
+        int grace_ms = dhcp_named_node(asking->inventory, &session->lease) ? DHCP_GRACE_NODE_MS : DHCP_GRACE_MS;
+        if (now + grace_ms < asking->end_ms)
+                asking->end_ms = now + grace_ms;
 }
 
-static void transmit(struct session *session, int64_t now) {
-        if (session->state == REQUESTING && session->tries == REQUEST_TRIES)
-                begin(session, now);
-        struct dhcp_query query = { .type = DHCP_DISCOVER, .xid = session->xid, .mac = session->interface->mac };
-        int64_t seconds = (now - session->started_ms) / 1000;
-        query.seconds = (uint16_t)(seconds < UINT16_MAX ? seconds : UINT16_MAX);
-        if (session->state == REQUESTING) {
-                query.type = DHCP_REQUEST;
-                query.requested = session->offer.address;
-                query.server = session->offer.server;
+// Advances every session. False when none can get a lease any more.
+static bool advance(struct asking *asking, int64_t now) {
+        bool any = false;
+        for (size_t i = 0; i < asking->count; i++) {
+                struct dhcp_session *session = &asking->sessions[i];
+                bool was_bound = session->state == DHCP_BOUND;
+                dhcp_session_advance(session, now);
+                if (!was_bound && session->state == DHCP_BOUND)
+                        shorten(asking, session, now);
+                any = any || is_open(asking, session, now);
         }
-        uint8_t packet[DHCP_FRAME_MAX];
-        size_t size = dhcp_build(&query, packet);
-        auto_err ignored = { 0 }; // a full queue or a link that just went: the message is repeated anyway
-        (void)!dhcp_io_send(session->fd, session->interface, packet, size, &ignored);
-        session->tries++;
-        session->send_ms = now + with_jitter(session->delay_ms);
-        session->delay_ms = session->delay_ms * 2 < LAST_DELAY_MS ? session->delay_ms * 2 : LAST_DELAY_MS;
+        return any;
 }
 
-static void take_reply(struct session *session, const struct dhcp_reply *reply, int64_t now) {
-        if (session->state == SELECTING && reply->type == DHCP_OFFER) {
-                session->offer = reply->lease;
-                session->state = REQUESTING;
-                session->delay_ms = FIRST_DELAY_MS;
-                session->tries = 0;
-                transmit(session, now);
-                return;
+static void wait_for_more(const struct asking *asking, int64_t now) {
+        int fds[2 * INTERFACES_MAX];
+        size_t count = 0;
+        int64_t next_ms = asking->end_ms;
+        for (size_t i = 0; i < asking->count; i++) {
+                int64_t own_ms = dhcp_session_next_ms(&asking->sessions[i], now);
+                next_ms = own_ms < next_ms ? own_ms : next_ms;
+                count += dhcp_session_fds(&asking->sessions[i], fds + count);
         }
-        if (session->state != REQUESTING || reply->lease.server != session->offer.server)
-                return;
-        if (reply->type == DHCP_NAK) {
-                begin(session, now);
-                session->send_ms = now + with_jitter(FIRST_DELAY_MS); // RFC 2131, 3.1, 5: not at once
-        } else if (reply->type == DHCP_ACK && reply->lease.address == session->offer.address) {
-                session->lease = reply->lease;
-                memcpy(session->lease.interface, session->interface->name, sizeof session->lease.interface);
-                session->lease.mac = session->interface->mac;
-                session->state = BOUND;
-        }
+        if (next_ms > now)
+                dhcp_io_wait(fds, count, (int)(next_ms - now));
 }
 
-static void receive(struct session *session, int64_t now) {
-        enum { PACKETS_AT_ONCE = 32 }; // a flood must not keep us from the clock
-        uint8_t packet[DHCP_FRAME_MAX];
-        for (int i = 0; i < PACKETS_AT_ONCE && session->state != BOUND; i++) {
-                bool pending = false;
-                size_t size = dhcp_io_receive(session->fd, packet, sizeof packet, &pending);
-                if (size == 0)
-                        return;
-                struct dhcp_reply reply;
-                if (dhcp_parse(packet, size, pending, session->xid, &session->interface->mac, &reply))
-                        take_reply(session, &reply, now);
-        }
-}
-
-static void advance(struct session *session, int64_t now) {
-        if (session->state == WAITING_FOR_LINK && dhcp_io_carrier(session->interface))
-                begin(session, now);
-        if (session->state == SELECTING || session->state == REQUESTING)
-                receive(session, now);
-        if ((session->state == SELECTING || session->state == REQUESTING) && now >= session->send_ms)
-                transmit(session, now);
-}
-
-// When to look again, in milliseconds; -1: every interface is bound.
-static int next_delay(const struct session *sessions, size_t count, int64_t now) {
-        int64_t delay = -1;
-        for (size_t i = 0; i < count; i++) {
-                int64_t own = sessions[i].state == WAITING_FOR_LINK ? CARRIER_POLL_MS : sessions[i].send_ms - now;
-                if (sessions[i].state != BOUND && (delay < 0 || own < delay))
-                        delay = own < 0 ? 0 : own;
-        }
-        return (int)delay;
-}
-
-static bool any_bound(const struct session *sessions, size_t count) {
-        for (size_t i = 0; i < count; i++)
-                if (sessions[i].state == BOUND)
-                        return true;
-        return false;
-}
-
-static void exchange(struct session *sessions, const int *fds, size_t count, int timeout_ms) {
-        int64_t now = dhcp_io_now_ms(), deadline = now + timeout_ms;
-        bool grace = false;
-        while (now < deadline) {
-                for (size_t i = 0; i < count; i++)
-                        advance(&sessions[i], now);
-                if (!grace && any_bound(sessions, count)) {
-                        grace = true;
-                        deadline = now + DHCP_GRACE_MS < deadline ? now + DHCP_GRACE_MS : deadline;
-                }
-                int delay = next_delay(sessions, count, now);
-                if (delay < 0)
-                        return;
-                dhcp_io_wait(fds, count, delay < deadline - now ? delay : (int)(deadline - now));
+static void exchange(struct asking *asking) {
+        int64_t now = asking->started_ms = dhcp_io_now_ms();
+        asking->end_ms = now + asking->settings->carrier_timeout_ms + asking->settings->timeout_ms;
+        while (now < asking->end_ms && advance(asking, now)) {
+                wait_for_more(asking, now);
                 now = dhcp_io_now_ms();
         }
 }
 
-bool dhcp_ask(const struct interface *interfaces, size_t interface_count, int timeout_ms,
-              struct lease ret_leases[static LEASES_MAX], size_t *ret_count, struct err *err) {
-        auto_free struct session *sessions = xcalloc(interface_count, sizeof *sessions);
-        int fds[INTERFACES_MAX];
-        size_t count = 0, bound = 0;
-        for (size_t i = 0; i < interface_count && i < INTERFACES_MAX; i++) {
-                if (!dhcp_io_open(&interfaces[i], &fds[count], err))
-                        continue; // one broken card must not stop the others
-                sessions[count] = (struct session){ .interface = &interfaces[i], .fd = fds[count] };
-                count++;
+static void keep_leases(const struct asking *asking, struct facts *facts) {
+        facts->lease_count = 0;
+        for (size_t i = 0; i < asking->count && facts->lease_count < LEASES_MAX; i++)
+                if (asking->sessions[i].state == DHCP_BOUND)
+                        facts->leases[facts->lease_count++] = asking->sessions[i].lease;
+        for (size_t i = 0; i < asking->count && facts->lease_count < LEASES_MAX; i++)
+                if (asking->sessions[i].state == DHCP_BOUND && asking->sessions[i].has_rival)
+                        facts->leases[facts->lease_count++] = asking->sessions[i].rival;
+}
+
+bool dhcp_ask(struct facts *facts, struct buf *ret_notes, struct err *err) {
+        auto_free struct dhcp_session *sessions = xcalloc(facts->interface_count + 1, sizeof *sessions);
+        struct asking asking = { .sessions = sessions,
+                                 .settings = &facts->inventory->dhcp,
+                                 .inventory = facts->inventory };
+        for (size_t i = 0; i < facts->interface_count; i++) {
+                struct dhcp_session *session = &sessions[asking.count];
+                auto_err own = { 0 };
+                if (dhcp_session_open(facts, &facts->interfaces[i], ret_notes, session, &own)) {
+                        asking.count++;
+                        continue;
+                }
+                dhcp_session_close(session); // one broken card must not stop the others
+                buf_printf(ret_notes, "DHCP is not asked on %s: %s\n", facts->interfaces[i].name, own.text);
         }
-        if (count == 0)
-                return err->kind ? false : fail(err, ERR_SYSTEM, 0, "there is no interface to ask DHCP on");
-        err_release(err);
-        exchange(sessions, fds, count, timeout_ms);
-        for (size_t i = 0; i < count; i++) {
-                close(fds[i]);
-                if (sessions[i].state == BOUND && bound < LEASES_MAX)
-                        ret_leases[bound++] = sessions[i].lease;
-        }
-        *ret_count = bound;
+        facts->lease_count = 0;
+        if (asking.count == 0)
+                return fail(err, ERR_SYSTEM, 0, "there is no interface to ask DHCP on");
+        exchange(&asking);
+        keep_leases(&asking, facts);
+        for (size_t i = 0; i < asking.count; i++)
+                dhcp_session_close(&sessions[i]);
         return true;
 }

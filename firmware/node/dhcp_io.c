@@ -15,6 +15,8 @@
 
 #include "firmware/node/dhcp_packet.h"
 
+enum { VLAN_ID_BITS = 0x0fff, SOCKETS_MAX = 2 * INTERFACES_MAX };
+
 // Everything but unfragmented UDP to port 68 stays in the kernel. The IP header is at offset 0 (SOCK_DGRAM).
 static struct sock_filter filter_code[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),
@@ -46,19 +48,22 @@ static bool set_up(const struct interface *interface, int fd, struct err *err) {
         return true;
 }
 
-bool dhcp_io_open(const struct interface *interface, int *ret_fd, struct err *err) {
+static uint16_t protocol_of(enum dhcp_io_kind kind) { return htons(kind == DHCP_IO_ARP ? ETH_P_ARP : ETH_P_IP); }
+
+bool dhcp_io_open(enum dhcp_io_kind kind, const struct interface *interface, int *ret_fd, struct err *err) {
         auto_close int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return fail(err, ERR_SYSTEM, errno, "open a packet socket");
         struct sock_fprog filter = { lengthof(filter_code), filter_code };
         int one = 1;
-        if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) < 0 ||
-            setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof one) < 0)
+        bool filtered =
+            kind != DHCP_IO_UDP || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
+        if (!filtered || setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof one) < 0)
                 return fail(err, ERR_SYSTEM, errno, "set up a packet socket");
         if (!set_up(interface, fd, err))
                 return false;
         struct sockaddr_ll address = { .sll_family = AF_PACKET,
-                                       .sll_protocol = htons(ETH_P_IP),
+                                       .sll_protocol = protocol_of(kind),
                                        .sll_ifindex = interface->index };
         if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
                 return fail(err, ERR_SYSTEM, errno, "listen on %s", interface->name);
@@ -66,9 +71,10 @@ bool dhcp_io_open(const struct interface *interface, int *ret_fd, struct err *er
         return true;
 }
 
-bool dhcp_io_send(int fd, const struct interface *interface, const void *packet, size_t size, struct err *err) {
+bool dhcp_io_send(enum dhcp_io_kind kind, int fd, const struct interface *interface, const void *packet, size_t size,
+                  struct err *err) {
         struct sockaddr_ll address = { .sll_family = AF_PACKET,
-                                       .sll_protocol = htons(ETH_P_IP),
+                                       .sll_protocol = protocol_of(kind),
                                        .sll_ifindex = interface->index,
                                        .sll_halen = 6 };
         memset(address.sll_addr, 0xff, 6);
@@ -77,27 +83,35 @@ bool dhcp_io_send(int fd, const struct interface *interface, const void *packet,
         return true;
 }
 
+static bool is_for_this_station(const struct sockaddr_ll *from, const struct tpacket_auxdata *data) {
+        bool of_vlan = (data->tp_status & TP_STATUS_VLAN_VALID) && (data->tp_vlan_tci & VLAN_ID_BITS) != 0;
+        return !of_vlan && (from->sll_pkttype == PACKET_HOST || from->sll_pkttype == PACKET_BROADCAST);
+}
+
 size_t dhcp_io_receive(int fd, void *packet, size_t size, bool *ret_checksum_pending) {
         union {
                 struct cmsghdr header;
                 char bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
         } control = { 0 };
+        struct sockaddr_ll from = { 0 };
         struct iovec vector = { packet, size };
-        struct msghdr message = {
-                .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
-        };
-        ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT);
-        if (got <= 0)
-                return 0;
-        *ret_checksum_pending = false;
-        for (struct cmsghdr *item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
-                if (item->cmsg_level != SOL_PACKET || item->cmsg_type != PACKET_AUXDATA)
-                        continue;
-                struct tpacket_auxdata data;
-                memcpy(&data, CMSG_DATA(item), sizeof data);
-                *ret_checksum_pending = (data.tp_status & TP_STATUS_CSUMNOTREADY) != 0;
-        }
-        return (size_t)got;
+        struct tpacket_auxdata data;
+        ssize_t got;
+        do {
+                struct msghdr message = { .msg_name = &from,
+                                          .msg_namelen = sizeof from,
+                                          .msg_iov = &vector,
+                                          .msg_iovlen = 1,
+                                          .msg_control = &control,
+                                          .msg_controllen = sizeof control };
+                got = recvmsg(fd, &message, MSG_DONTWAIT);
+                data = (struct tpacket_auxdata){ 0 };
+                struct cmsghdr *item = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+                if (item && item->cmsg_level == SOL_PACKET && item->cmsg_type == PACKET_AUXDATA)
+                        memcpy(&data, CMSG_DATA(item), sizeof data);
+        } while (got > 0 && !is_for_this_station(&from, &data));
+        *ret_checksum_pending = (data.tp_status & TP_STATUS_CSUMNOTREADY) != 0;
+        return got > 0 ? (size_t)got : 0;
 }
 
 bool dhcp_io_carrier(const struct interface *interface) {
@@ -108,7 +122,8 @@ bool dhcp_io_carrier(const struct interface *interface) {
 }
 
 void dhcp_io_wait(const int *fds, size_t count, int timeout_ms) {
-        struct pollfd polls[INTERFACES_MAX];
+        struct pollfd polls[SOCKETS_MAX];
+        count = count < SOCKETS_MAX ? count : SOCKETS_MAX;
         for (size_t i = 0; i < count; i++)
                 polls[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
         poll(polls, count, timeout_ms);

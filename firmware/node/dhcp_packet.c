@@ -1,6 +1,9 @@
 #include "firmware/node/dhcp_packet.h"
 
+#include <ctype.h>
 #include <string.h>
+
+#include "firmware/node/dhcp_options.h"
 
 // Offsets of RFC 791, 768 and 2131.
 enum {
@@ -17,27 +20,11 @@ enum {
         FILE_SIZE = 128,
         COOKIE_SIZE = 4,
         MESSAGE_MIN = 300, // BOOTP relays drop shorter ones (RFC 1542, 2.1)
-        PROTOCOL_UDP = 17
+        PROTOCOL_UDP = 17,
+        UUID_SIZE = 16
 };
 
-enum option {
-        OPTION_PAD = 0,
-        OPTION_MASK = 1,
-        OPTION_ROUTER = 3,
-        OPTION_DNS = 6,
-        OPTION_HOSTNAME = 12,
-        OPTION_DOMAIN = 15,
-        OPTION_MTU = 26,
-        OPTION_REQUESTED = 50,
-        OPTION_LEASE_TIME = 51,
-        OPTION_OVERLOAD = 52,
-        OPTION_TYPE = 53,
-        OPTION_SERVER = 54,
-        OPTION_WANTED = 55,
-        OPTION_MESSAGE_SIZE = 57,
-        OPTION_CLIENT_ID = 61,
-        OPTION_END = 255
-};
+#define VENDOR_CLASS "kiln" // so that a server can answer with option 43 for us
 
 static const uint8_t cookie[COOKIE_SIZE] = { 99, 130, 83, 99 };
 
@@ -68,33 +55,93 @@ static uint32_t pseudo_header_sum(const uint8_t *ip, size_t udp_size) {
                (uint32_t)udp_size;
 }
 
-static uint8_t *put_option(uint8_t *at, enum option code, const void *data, uint8_t size) {
-        *at++ = (uint8_t)code;
+static uint8_t *put_option(uint8_t *at, uint8_t code, const void *data, uint8_t size) {
+        *at++ = code;
         *at++ = size;
         memcpy(at, data, size);
         return at + size;
 }
 
-static uint8_t *put_option32(uint8_t *at, enum option code, uint32_t value) {
+static uint8_t *put_option32(uint8_t *at, uint8_t code, uint32_t value) {
         uint8_t bytes[4];
         put32(bytes, value);
         return put_option(at, code, bytes, sizeof bytes);
 }
 
+// ---- who we are ----
+
+// Bytes in the order of the text, as DUID-UUID wants them. False if there are no 32 digits, or all are the same:
+// firmware whose maker has not filled it in.
+static bool read_uuid(const char *text, uint8_t ret[static UUID_SIZE]) {
+        static const char digits[] = "0123456789abcdef";
+        uint8_t nibbles[2 * UUID_SIZE];
+        size_t count = 0;
+        bool differs = false;
+        for (; *text; text++) {
+                const char *digit = strchr(digits, tolower((unsigned char)*text));
+                if (*text == '-')
+                        continue;
+                if (!digit || count == sizeof nibbles)
+                        return false;
+                nibbles[count++] = (uint8_t)(digit - digits);
+                differs = differs || nibbles[count - 1] != nibbles[0];
+        }
+        for (size_t i = 0; i < UUID_SIZE && count == sizeof nibbles; i++)
+                ret[i] = (uint8_t)(nibbles[2 * i] << 4 | nibbles[2 * i + 1]);
+        return differs && count == sizeof nibbles;
+}
+
+void dhcp_client_id_make(enum dhcp_id_kind kind, const char *uuid, const struct mac *first, const struct mac *mac,
+                         struct dhcp_client_id *ret) {
+        enum { ETHERNET = 1, RFC_4361 = 255, DUID_LL = 3, DUID_UUID = 4 };
+        *ret = (struct dhcp_client_id){ .bytes = { ETHERNET }, .size = 7 };
+        memcpy(ret->bytes + 1, mac->bytes, 6);
+        if (kind == DHCP_ID_MAC)
+                return;
+        ret->bytes[0] = RFC_4361;
+        memcpy(ret->bytes + 1, mac->bytes + 2, 4);
+        put16(ret->bytes + 5, DUID_UUID);
+        ret->size = 7 + UUID_SIZE;
+        if (read_uuid(uuid, ret->bytes + 7))
+                return;
+        put16(ret->bytes + 5, DUID_LL);
+        put16(ret->bytes + 7, ETHERNET);
+        memcpy(ret->bytes + 9, first->bytes, 6);
+        ret->size = 15;
+}
+
+// ---- what we send ----
+
+// Routes stand before routers, as RFC 3442 asks. Returns the count.
+static uint8_t list_wanted(const struct dhcp_settings *settings, uint8_t *ret) {
+        static const uint8_t always[] = { OPTION_MASK,      OPTION_ROUTES,           OPTION_ROUTER,
+                                          OPTION_DNS,       OPTION_HOSTNAME,         OPTION_DOMAIN,
+                                          OPTION_MTU,       OPTION_LEASE_TIME,       OPTION_RENEWAL,
+                                          OPTION_REBINDING, OPTION_ROUTES_MICROSOFT, OPTION_SEARCH,
+                                          OPTION_FQDN };
+        const struct dhcp_site_option site[] = { settings->node, settings->role, settings->id };
+        uint8_t count = sizeof always;
+        memcpy(ret, always, sizeof always);
+        for (size_t i = 0; i < lengthof(site); i++)
+                if (site[i].code && !memchr(ret, site[i].code, count))
+                        ret[count++] = site[i].code;
+        return count;
+}
+
 static uint8_t *put_options(uint8_t *at, const struct dhcp_query *query) {
-        static const uint8_t wanted[] = { OPTION_MASK,   OPTION_ROUTER, OPTION_DNS,       OPTION_HOSTNAME,
-                                          OPTION_DOMAIN, OPTION_MTU,    OPTION_LEASE_TIME };
-        uint8_t type = (uint8_t)query->type, message_size[2], client_id[7] = { 1 }; // 1: Ethernet
-        memcpy(client_id + 1, query->mac.bytes, 6);
-        put16(message_size, DHCP_FRAME_MAX);
+        uint8_t type = (uint8_t)query->type, message_size[2], wanted[32];
         at = put_option(at, OPTION_TYPE, &type, 1);
-        at = put_option(at, OPTION_CLIENT_ID, client_id, sizeof client_id);
-        at = put_option(at, OPTION_MESSAGE_SIZE, message_size, sizeof message_size);
+        at = put_option(at, OPTION_CLIENT_ID, query->client_id.bytes, query->client_id.size);
         if (query->requested)
                 at = put_option32(at, OPTION_REQUESTED, query->requested);
         if (query->server)
                 at = put_option32(at, OPTION_SERVER, query->server);
-        at = put_option(at, OPTION_WANTED, wanted, sizeof wanted);
+        if (query->type != DHCP_DECLINE) { // RFC 2131, table 5
+                put16(message_size, DHCP_FRAME_MAX - IP_SIZE - UDP_SIZE);
+                at = put_option(at, OPTION_MESSAGE_SIZE, message_size, sizeof message_size);
+                at = put_option(at, OPTION_VENDOR_CLASS, VENDOR_CLASS, sizeof VENDOR_CLASS - 1);
+                at = put_option(at, OPTION_WANTED, wanted, list_wanted(query->settings, wanted));
+        }
         *at++ = OPTION_END;
         return at;
 }
@@ -152,127 +199,39 @@ static const uint8_t *open_packet(const uint8_t *packet, size_t size, bool check
         return udp + UDP_SIZE;
 }
 
-// Option values by code. An option that comes in pieces is joined (RFC 3396); 1.5 kB of message bounds the whole.
-struct options {
-        uint8_t bytes[DHCP_FRAME_MAX];
-        uint16_t offset[256], size[256];
-        bool present[256];
-        size_t used;
-};
-
-static bool store_option(struct options *options, uint8_t code, const uint8_t *data, size_t size) {
-        size_t before = options->present[code] ? options->size[code] : 0;
-        if (options->used + before + size > sizeof options->bytes)
+static bool read_options(const uint8_t *bootp, size_t size, struct dhcp_options *options) {
+        if (!dhcp_options_add(options, bootp + BOOTP_SIZE + COOKIE_SIZE, size - BOOTP_SIZE - COOKIE_SIZE))
                 return false;
-        memcpy(options->bytes + options->used, options->bytes + options->offset[code], before);
-        memcpy(options->bytes + options->used + before, data, size);
-        options->offset[code] = (uint16_t)options->used;
-        options->size[code] = (uint16_t)(before + size);
-        options->present[code] = true;
-        options->used += before + size;
-        return true;
-}
-
-static bool read_options(struct options *options, const uint8_t *at, size_t size) {
-        const uint8_t *end = at + size;
-        while (at < end && *at != OPTION_END) {
-                if (*at == OPTION_PAD) {
-                        at++;
-                        continue;
-                }
-                if (end - at < 2 || end - at - 2 < at[1])
-                        return false;
-                if (!store_option(options, at[0], at + 2, at[1]))
-                        return false;
-                at += 2 + at[1];
-        }
-        return true;
-}
-
-static bool read_all_options(struct options *options, const uint8_t *bootp, size_t size) {
-        if (!read_options(options, bootp + BOOTP_SIZE + COOKIE_SIZE, size - BOOTP_SIZE - COOKIE_SIZE))
+        uint8_t overload[DHCP_FRAME_MAX] = { 0 };
+        int overload_size = dhcp_options_get(options, OPTION_OVERLOAD, overload);
+        if (overload_size > 1 || overload_size == 0)
                 return false;
-        if (!options->present[OPTION_OVERLOAD])
-                return true;
-        if (options->size[OPTION_OVERLOAD] != 1)
-                return false;
-        uint8_t overload = options->bytes[options->offset[OPTION_OVERLOAD]];
-        return (!(overload & 1) || read_options(options, bootp + BOOTP_FILE, FILE_SIZE)) &&
-               (!(overload & 2) || read_options(options, bootp + BOOTP_SNAME, SNAME_SIZE));
+        return (!(overload[0] & 1) || dhcp_options_add(options, bootp + BOOTP_FILE, FILE_SIZE)) &&
+               (!(overload[0] & 2) || dhcp_options_add(options, bootp + BOOTP_SNAME, SNAME_SIZE));
 }
 
-static uint32_t option32(const struct options *options, enum option code) {
-        return options->present[code] && options->size[code] == 4 ? get32(options->bytes + options->offset[code]) : 0;
-}
-
-// Text as servers send it: perhaps with NULs at the end (RFC 2132, 2). "" if it holds any other control byte or is too
-// long.
-static void option_text(const struct options *options, enum option code, char *ret, size_t ret_size) {
-        const uint8_t *data = options->bytes + options->offset[code];
-        size_t size = options->present[code] ? options->size[code] : 0;
-        while (size > 0 && data[size - 1] == '\0')
-                size--;
-        ret[0] = '\0';
-        if (size >= ret_size)
-                return;
-        for (size_t i = 0; i < size; i++)
-                if (data[i] <= ' ' || data[i] >= 127)
-                        return;
-        memcpy(ret, data, size);
-        ret[size] = '\0';
-}
-
-static void read_addresses(const struct options *options, struct lease *lease) {
-        const uint8_t *data = options->bytes + options->offset[OPTION_DNS];
-        size_t count = options->present[OPTION_DNS] ? options->size[OPTION_DNS] / 4 : 0;
-        for (size_t i = 0; i < count && lease->dns_count < DNS_MAX; i++)
-                if (address_is_host(get32(data + 4 * i)))
-                        lease->dns[lease->dns_count++] = get32(data + 4 * i);
-        if (options->present[OPTION_ROUTER] && options->size[OPTION_ROUTER] >= 4)
-                lease->router = get32(options->bytes + options->offset[OPTION_ROUTER]);
-        if (!address_is_host(lease->router))
-                lease->router = 0;
-}
-
-static bool read_lease(const struct options *options, const uint8_t *bootp, struct lease *lease) {
-        *lease = (struct lease){ .address = get32(bootp + BOOTP_YIADDR), .prefix = -1 };
-        lease->lease_s = option32(options, OPTION_LEASE_TIME);
-        bool mask_is_bad =
-            options->present[OPTION_MASK] && !prefix_of_mask(option32(options, OPTION_MASK), &lease->prefix);
-        if (mask_is_bad || !address_is_host(lease->address))
-                return false;
-        read_addresses(options, lease);
-        option_text(options, OPTION_HOSTNAME, lease->hostname, sizeof lease->hostname);
-        option_text(options, OPTION_DOMAIN, lease->domain, sizeof lease->domain);
-        if (!hostname_is_valid(lease->hostname))
-                lease->hostname[0] = '\0';
-        if (options->present[OPTION_MTU] && options->size[OPTION_MTU] == 2)
-                lease->mtu = get16(options->bytes + options->offset[OPTION_MTU]);
-        if (lease->mtu < 576)
-                lease->mtu = 0; // RFC 2132, 5.1: at least 68; below IPv4's 576 it only breaks things
-        return true;
-}
-
-static bool is_for_us(const uint8_t *bootp, size_t size, uint32_t xid, const struct mac *mac) {
+static bool is_for_us(const uint8_t *bootp, size_t size, const struct dhcp_query *query) {
         return size >= BOOTP_SIZE + COOKIE_SIZE && bootp[0] == 2 && bootp[1] == 1 && bootp[2] == 6 &&
-               get32(bootp + BOOTP_XID) == xid && memcmp(bootp + BOOTP_CHADDR, mac->bytes, 6) == 0 &&
+               get32(bootp + BOOTP_XID) == query->xid && memcmp(bootp + BOOTP_CHADDR, query->mac.bytes, 6) == 0 &&
                memcmp(bootp + BOOTP_SIZE, cookie, COOKIE_SIZE) == 0;
 }
 
-bool dhcp_parse(const uint8_t *packet, size_t size, bool checksum_pending, uint32_t xid, const struct mac *mac,
+bool dhcp_parse(const uint8_t *packet, size_t size, bool checksum_pending, const struct dhcp_query *query,
                 struct dhcp_reply *ret) {
         size_t bootp_size;
+        uint32_t type, server;
+        struct dhcp_options options = { 0 };
+        struct dhcp_reply reply = { 0 };
         const uint8_t *bootp = open_packet(packet, size, checksum_pending, &bootp_size);
-        if (!bootp || !is_for_us(bootp, bootp_size, xid, mac))
+        if (!bootp || !is_for_us(bootp, bootp_size, query) || !read_options(bootp, bootp_size, &options) ||
+            !dhcp_options_number(&options, OPTION_TYPE, 1, &type) ||
+            !dhcp_options_number(&options, OPTION_SERVER, 4, &server) || !address_is_host(server))
                 return false;
-        struct options options = { 0 };
-        if (!read_all_options(&options, bootp, bootp_size) || options.size[OPTION_TYPE] != 1)
+        if (type != DHCP_OFFER && type != DHCP_ACK && type != DHCP_NAK)
                 return false;
-        struct dhcp_reply reply = { .type = options.bytes[options.offset[OPTION_TYPE]] };
-        uint32_t server = option32(&options, OPTION_SERVER);
-        if (!address_is_host(server) || (reply.type != DHCP_OFFER && reply.type != DHCP_ACK && reply.type != DHCP_NAK))
-                return false;
-        if (reply.type != DHCP_NAK && !read_lease(&options, bootp, &reply.lease))
+        reply.type = (enum dhcp_type)type;
+        if (reply.type != DHCP_NAK &&
+            !dhcp_options_lease(&options, get32(bootp + BOOTP_YIADDR), query->settings, &reply.lease))
                 return false;
         reply.lease.server = server;
         *ret = reply;

@@ -10,7 +10,7 @@
 #include "firmware/node/dhcp_client.h"
 #include "firmware/node/initrd.h"
 
-enum { LINK_WAIT_MS = 30000, POLL_MS = 50 };
+enum { LINK_WAIT_MS = 30000, POLL_MS = 50, NOTES_MAX = 65536 };
 
 // What is needed to fetch a file; the real configuration comes later, from the booted system.
 struct setup {
@@ -92,9 +92,8 @@ static const struct interface *find_interface(const struct facts *facts, const c
 
 static bool setup_from_lease(struct machine *machine, struct setup *ret, struct err *err) {
         struct facts *facts = &machine->facts;
-        if (!facts->dhcp_asked &&
-            !dhcp_ask(facts->interfaces, facts->interface_count, machine->inventory.dhcp.timeout_ms, facts->leases,
-                      &facts->lease_count, err))
+        auto_buf notes = { .max = NOTES_MAX };
+        if (!facts->dhcp_asked && !dhcp_ask(facts, &notes, err))
                 return false;
         const struct lease *lease = facts->lease_count ? &facts->leases[0] : NULL;
         if (!lease || !find_interface(facts, lease->interface))

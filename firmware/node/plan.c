@@ -206,6 +206,7 @@ static void add_values(struct plan *plan, const struct facts *facts, const struc
 static bool plan_node(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
                       const struct identity *identity, struct err *err) {
         plan->interface_index = identity->interface->index;
+        plan->address = identity->address;
         add_hostname(plan, identity);
         add_hosts(plan, facts, identity);
         add_resolver(plan, identity);
@@ -235,6 +236,7 @@ static void plan_refuse(struct plan *plan, const struct facts *facts, const stru
         writer->refused(facts, plan);
         plan->hostname = "localhost";
         plan->interface_index = 0;
+        plan->address = 0;
         plan_add_value(plan, "role", facts->inventory->role, "image");
 }
 
@@ -249,6 +251,8 @@ bool plan_make(const struct facts *facts, struct plan *ret, struct err *err) {
                   identity_decide(facts, cmdline, identity, &ret->need, err);
         for (size_t i = 0; i < cmdline->note_count; i++)
                 plan_add_note(ret, cmdline->notes[i]);
+        if (ok && *facts->conflict)
+                ok = fail(err, ERR_IDENTITY, 0, "%s", facts->conflict);
         if (!ok || !plan_node(ret, facts, writer, identity, err))
                 plan_refuse(ret, facts, writer, err);
         return true;

@@ -8,6 +8,8 @@
 enum { XID = 0x12345678, HEADERS = 28, OPTIONS = HEADERS + 240 };
 
 static const struct mac mac = { { 0x52, 0x54, 0, 0xa8, 2, 0x47 } };
+static struct dhcp_settings settings = { .node = { 224, 0 }, .role = { 43, 2 }, .id = { 226, 0 } };
+static struct dhcp_query query = { .xid = XID, .mac = { { 0x52, 0x54, 0, 0xa8, 2, 0x47 } }, .settings = &settings };
 
 struct packet {
         uint8_t bytes[DHCP_FRAME_MAX];
@@ -74,7 +76,7 @@ static bool accepted(struct packet *packet) {
         // In exactly its size on the heap, so that the sanitizer sees a read past the end.
         uint8_t *copy = malloc(packet->size);
         memcpy(copy, packet->bytes, packet->size);
-        bool ok = dhcp_parse(copy, packet->size, false, XID, &mac, &reply);
+        bool ok = dhcp_parse(copy, packet->size, false, &query, &reply);
         free(copy);
         return ok;
 }
@@ -175,35 +177,74 @@ static void checksums_are_checked(void) {
         struct packet packet = answer(DHCP_ACK);
         seal(&packet);
         packet.bytes[26] ^= 1;
-        EXPECT(!dhcp_parse(packet.bytes, packet.size, false, XID, &mac, &reply));
-        EXPECT(dhcp_parse(packet.bytes, packet.size, true, XID, &mac, &reply));
+        EXPECT(!dhcp_parse(packet.bytes, packet.size, false, &query, &reply));
+        EXPECT(dhcp_parse(packet.bytes, packet.size, true, &query, &reply));
         packet.bytes[26] = packet.bytes[27] = 0; // the sender made none (RFC 768)
-        EXPECT(dhcp_parse(packet.bytes, packet.size, false, XID, &mac, &reply));
+        EXPECT(dhcp_parse(packet.bytes, packet.size, false, &query, &reply));
         packet.bytes[10] ^= 1;
-        EXPECT(!dhcp_parse(packet.bytes, packet.size, true, XID, &mac, &reply));
+        EXPECT(!dhcp_parse(packet.bytes, packet.size, true, &query, &reply));
         packet = answer(DHCP_ACK);
         seal(&packet);
         for (size_t size = 0; size < packet.size; size++)
-                EXPECT(!dhcp_parse(packet.bytes, size, true, XID, &mac, &reply));
+                EXPECT(!dhcp_parse(packet.bytes, size, true, &query, &reply));
 }
 
 static void what_we_send(void) {
-        struct dhcp_query query = { DHCP_REQUEST, XID, mac, 9, 0xc0a80247, 0xc0a80201 };
+        struct dhcp_query request = { DHCP_REQUEST, XID, mac, 9, 0xc0a80247, 0xc0a80201, .settings = &settings };
         uint8_t packet[DHCP_FRAME_MAX];
-        size_t size = dhcp_build(&query, packet);
-        EXPECT(size == 20 + 8 + 300);
+        dhcp_client_id_make(DHCP_ID_MAC, "", &mac, &mac, &request.client_id);
+        size_t size = dhcp_build(&request, packet);
+        EXPECT(size >= 20 + 8 + 300);
         EXPECT(sum(0, packet, 20) == 0xffff);
         EXPECT(sum(sum(17 + (unsigned)size - 20, packet + 12, 8), packet + 20, size - 20) == 0xffff);
         EXPECT(memcmp(packet + HEADERS, "\x01\x01\x06\x00\x12\x34\x56\x78\x00\x09\x00\x00", 12) == 0);
         EXPECT(memcmp(packet + HEADERS + 28, mac.bytes, 6) == 0);
-        EXPECT(memcmp(packet + OPTIONS, "\x35\x01\x03\x3d\x07\x01", 6) == 0);
+        EXPECT(memcmp(packet + OPTIONS, "\x35\x01\x03\x3d\x07\x01\x52\x54\x00\xa8\x02\x47", 12) == 0);
         EXPECT(memmem(packet + OPTIONS, size - OPTIONS, "\x32\x04\xc0\xa8\x02\x47\x36\x04\xc0\xa8\x02\x01", 12) !=
                NULL);
-        query.type = DHCP_DISCOVER;
-        query.requested = query.server = 0;
-        dhcp_build(&query, packet);
+        EXPECT(memmem(packet + OPTIONS, size - OPTIONS, "\x39\x02\x05\xc0\x3c\x04kiln", 10) != NULL);
+        request.type = DHCP_DISCOVER;
+        request.requested = request.server = 0;
+        dhcp_build(&request, packet);
         EXPECT(memcmp(packet + OPTIONS, "\x35\x01\x01", 3) == 0);
         EXPECT(!memmem(packet + OPTIONS, size - OPTIONS, "\x32\x04", 2));
+        const uint8_t *wanted = memmem(packet + OPTIONS, size - OPTIONS, "\x01\x79\x03", 3); // 121 before 3: RFC 3442
+        EXPECT(wanted && wanted[-2] == 55 && memchr(wanted, 224, wanted[-1]) && memchr(wanted, 43, wanted[-1]) &&
+               memchr(wanted, 226, wanted[-1]));
+}
+
+static void a_decline_says_no_more_than_it_may(void) {
+        struct dhcp_query decline = { DHCP_DECLINE, XID, mac, 0, 0xc0a80247, 0xc0a80201, .settings = &settings };
+        uint8_t packet[DHCP_FRAME_MAX];
+        dhcp_client_id_make(DHCP_ID_MAC, "", &mac, &mac, &decline.client_id);
+        dhcp_build(&decline, packet);
+        EXPECT(memcmp(packet + OPTIONS,
+                      "\x35\x01\x04\x3d\x07\x01\x52\x54\x00\xa8\x02\x47"
+                      "\x32\x04\xc0\xa8\x02\x47\x36\x04\xc0\xa8\x02\x01\xff",
+                      25) == 0);
+}
+
+static bool id_is(enum dhcp_id_kind kind, const char *uuid, const char *bytes, size_t size) {
+        static const struct mac first = { { 2, 0, 0, 0, 0, 1 } };
+        struct dhcp_client_id id;
+        dhcp_client_id_make(kind, uuid, &first, &mac, &id);
+        return id.size == size && memcmp(id.bytes, bytes, size) == 0;
+}
+
+static void client_ids(void) {
+        EXPECT(id_is(DHCP_ID_MAC, "", "\x01\x52\x54\x00\xa8\x02\x47", 7));
+        EXPECT(id_is(DHCP_ID_DUID, "00112233-4455-6677-8899-AABBCCDDEEFF",
+                     "\xff\x00\xa8\x02\x47\x00\x04\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff",
+                     23));
+        static const char link_layer[] = "\xff\x00\xa8\x02\x47\x00\x03\x00\x01\x02\x00\x00\x00\x00\x01";
+        static const char *const useless[] = { "",
+                                               "00000000-0000-0000-0000-000000000000",
+                                               "Not Settable",
+                                               "ffffffff-ffff-ffff-ffff-ffffffffffff",
+                                               "00112233-4455-6677-8899-AABBCCDDEEF",
+                                               "00112233-4455-6677-8899-AABBCCDDEEFF0" };
+        for (size_t i = 0; i < lengthof(useless); i++)
+                EXPECT(id_is(DHCP_ID_DUID, useless[i], link_layer, 15));
 }
 
 int main(void) {
@@ -214,5 +255,7 @@ int main(void) {
         RUN(damaged_options_are_refused);
         RUN(checksums_are_checked);
         RUN(what_we_send);
+        RUN(a_decline_says_no_more_than_it_may);
+        RUN(client_ids);
         return test_done();
 }

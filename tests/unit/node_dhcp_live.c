@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "firmware/node/dhcp_client.h"
+#include "firmware/node/inventory.h"
 #include "firmware/node/machine.h"
 
 #define KNOWN_MAC "52:54:00:a8:02:47"
@@ -96,27 +97,33 @@ static struct interface interface_named(const char *name, const char *mac) {
         return interface;
 }
 
-static struct lease leases[LEASES_MAX];
-static size_t lease_count;
+static struct facts facts;
+static const struct lease *const leases = facts.leases;
 static int64_t took_ms;
 
-static bool ask(const char *mac, int timeout_ms) {
+static bool ask(char *mac, int timeout_ms) {
+        EXPECT(RUN_PROGRAM("ip", "link", "set", "served", "address", mac));
         const struct interface interfaces[] = { interface_named("unplugged", "52:54:00:00:00:01"),
                                                 interface_named("silent", "52:54:00:00:00:02"),
                                                 interface_named("served", mac) };
+        const struct inventory inventory = {
+                .dhcp = { .timeout_ms = timeout_ms, .carrier_timeout_ms = timeout_ms, .arp_check = true }
+        };
         struct err err = { 0 };
+        auto_buf notes = { 0 };
         int64_t start = machine_now_ms();
-        memset(leases, 0, sizeof leases);
-        bool ok = dhcp_ask(interfaces, lengthof(interfaces), timeout_ms, leases, &lease_count, &err);
+        facts = (struct facts){ .inventory = &inventory, .interface_count = lengthof(interfaces) };
+        memcpy(facts.interfaces, interfaces, sizeof interfaces);
+        bool ok = dhcp_ask(&facts, &notes, &err);
         took_ms = machine_now_ms() - start;
-        if (!ok)
-                printf("# %s\n", err.text);
+        if (!ok || notes.size > 0)
+                printf("# %s\n", ok ? buf_text(&notes) : err.text);
         err_release(&err);
         return ok;
 }
 
 static void a_reservation_gives_name_and_address(void) {
-        EXPECT(ask(KNOWN_MAC, 20000) && lease_count == 1);
+        EXPECT(ask(KNOWN_MAC, 20000) && facts.lease_count == 1);
         EXPECT(leases[0].address == 0xc0a80247 && leases[0].prefix == 24 && leases[0].router == 0xc0a80201);
         EXPECT(leases[0].dns_count == 2 && leases[0].lease_s == 3600);
         EXPECT_TEXT(leases[0].hostname, "master101");
@@ -124,14 +131,14 @@ static void a_reservation_gives_name_and_address(void) {
 }
 
 static void another_card_gets_an_address_of_the_pool(void) {
-        EXPECT(ask(OTHER_MAC, 20000) && lease_count == 1);
+        EXPECT(ask(OTHER_MAC, 20000) && facts.lease_count == 1);
         EXPECT(leases[0].address >= 0xc0a80296 && leases[0].address <= 0xc0a802a0);
         EXPECT_TEXT(leases[0].hostname, "");
 }
 
 static void silence_ends_at_the_limit(void) {
         stop_dnsmasq();
-        EXPECT(ask(KNOWN_MAC, 1500) && lease_count == 0);
+        EXPECT(ask(KNOWN_MAC, 1500) && facts.lease_count == 0);
         EXPECT(took_ms >= 1500);
 }
 
