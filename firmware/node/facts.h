@@ -56,6 +56,7 @@ struct lease {
 };
 
 struct inventory;
+struct state_facts;
 
 struct facts {
         const char *command_line;          // as /proc/cmdline has it
@@ -67,10 +68,13 @@ struct facts {
         struct lease leases[LEASES_MAX];
         size_t lease_count;
         char conflict[192]; // "": why the network forbids the address that this machine would take (decide.c)
-        bool dhcp_asked;          // DHCP had its chance: no lease means no answer
-        const char *config_drive; // kiln.conf of the config drive: words as on the command line; NULL: no drive
-        uint64_t memory_kb;       // MemTotal
-        unsigned cpus;            // online
+        bool dhcp_asked;            // DHCP had its chance: no lease means no answer
+        const char *config_drive;   // kiln.conf of the config drive: words as on the command line; NULL: no drive
+        const char *config_device;  // the drive that it is on, for messages; NULL: none
+        const char *config_problem; // why there is no telling what the drive says: the machine is refused; NULL: none
+        uint64_t memory_kb;         // MemTotal
+        unsigned cpus;              // online
+        const struct state_facts *state; // state.h; NULL: no state disk is wanted
         char serial[128], uuid[64], asset_tag[128]; // SMBIOS, "" if the machine has none
 };
 
