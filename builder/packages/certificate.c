@@ -84,6 +84,16 @@ static void key_id(const struct packet *packet, char ret[static 17]) {
         memcpy(ret, hex + 2 * (sizeof digest - 8), 17);
 }
 
+// The length of an RSA modulus or a DSA prime, the first number of either key (RFC 4880, sections 3.2 and 5.5.2); 0: an
+// elliptic curve, whose lengths are of another kind.
+static unsigned key_bits(const struct packet *packet) {
+        enum { RSA = 1, RSA_SIGN = 3, DSA = 17, ALGORITHM = 5, NUMBER = 6 };
+        if (packet->size < NUMBER + 2)
+                return 0;
+        int algorithm = packet->body[ALGORITHM];
+        return algorithm == RSA || algorithm == RSA_SIGN || algorithm == DSA ? grab(packet->body + NUMBER, 2) : 0;
+}
+
 struct self_signature {
         int type;
         int64_t created, key_lifetime; // key_lifetime 0: for ever
@@ -137,7 +147,8 @@ size_t certificate_read(const unsigned char *packets, size_t size, struct key_fa
                 if (is_key && packet.size >= 6 && packet.body[0] == 4) {
                         if (count == max)
                                 break;
-                        ret[count] = (struct key_facts){ .created = grab(packet.body + 1, 4) };
+                        ret[count] =
+                            (struct key_facts){ .created = grab(packet.body + 1, 4), .bits = key_bits(&packet) };
                         key_id(&packet, ret[count++].id);
                         latest = 0;
                 } else if (packet.tag == TAG_SIGNATURE && count > 0 && self_signature_read(&packet, &signature)) {

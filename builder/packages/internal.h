@@ -124,6 +124,7 @@ must_check bool keyring_verify_detached(const struct keyring *keyring, const cha
 struct key_facts {
         int64_t created, expires; // seconds since 1970; expires 0: never
         char id[17];              // lower-case hex of the last eight bytes of the fingerprint
+        unsigned bits;           // of an RSA or DSA key; 0: of another kind
         bool revoked;
 };
 // The primary key first, then its subkeys (RFC 4880). Returns how many, at most `max`.

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "packages/internal.h"
 
-enum { KEY_FILE_MAX = 1 << 20, KEYS_MAX = 32, DESCRIPTION_MAX = 8 };
+enum { KEY_FILE_MAX = 1 << 20, KEYS_MAX = 32, DESCRIPTION_MAX = 8, KEY_BITS_MIN = 2048 };
 
 struct keyring {
         rpmKeyring ring;
@@ -284,6 +284,9 @@ static bool check_key(const struct keyring *keyring, const char *subject, const 
         if (key->revoked)
                 return fail(err, ERR_SIGNATURE, 0, "%s: signed by %s %s, which was revoked", subject,
                             of_primary ? "key" : "subkey", id);
+        if (key->bits && key->bits < KEY_BITS_MIN)
+                return fail(err, ERR_SIGNATURE, 0, "%s: signed by key %s, which is too weak: it has %u bits, %d are needed",
+                            subject, id, key->bits, KEY_BITS_MIN);
         if (key->expires && key->expires < time(NULL)) {
                 char date[32];
                 time_t when = key->expires;

@@ -36,6 +36,19 @@ static const char *normal_fingerprint(struct arena *arena, const char *text) {
         return normal;
 }
 
+// Whoever can answer for a server can hand out a key of his own.
+static void check_key_urls(struct loader *loader, const struct value *row, const struct repository *repository) {
+        for (size_t i = 0; i < repository->keys.count && repository->fingerprints.count == 0; i++) {
+                if (strncmp(repository->keys.items[i], "http", 4) != 0)
+                        continue;
+                report(loader->diagnostics, ERR_SCHEMA, schema_place(row, "gpgkeys"),
+                       "a key from the network needs `fingerprints` to be known by: %s", repository->keys.items[i]);
+                report_hint(loader->diagnostics,
+                            "give the fingerprint that its owner publishes, or a file with the key");
+                return;
+        }
+}
+
 static void finish_repository(struct loader *loader, const char *path, const struct value *row,
                               struct repository *repository) {
         const struct place *urls = schema_place(row, "baseurl"), *keys = schema_place(row, "gpgkeys");
@@ -60,6 +73,7 @@ static void finish_repository(struct loader *loader, const char *path, const str
                 report_hint(loader->diagnostics,
                             "give `gpgkeys`, or `trust: digest` if the metadata's digests are enough");
         }
+        check_key_urls(loader, row, repository);
 }
 
 static void check_repositories(struct loader *loader, const struct value *tree, const struct release *release) {
