@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "firmware/node/inventory_links.h"
+
 enum {
         FORMAT = 1,
         NESTING_MAX = 32,
@@ -122,7 +124,7 @@ static bool read_network(const json_t *json, struct arena *arena, void *element,
                 if (!text || !address_parse(text, &network->dns[i]))
                         return wrong(err, "dns", "a list of IPv4 addresses");
         }
-        return true;
+        return inventory_read_links_of_network(json, arena, network, err);
 }
 
 static bool read_node(const json_t *json, struct arena *arena, void *element, struct inventory *inventory,
@@ -149,7 +151,7 @@ static bool read_node(const json_t *json, struct arena *arena, void *element, st
         node->variables = json_is_object(variables) ? value_of_json(variables, arena, 0) : value_map(arena);
         node->id = (int)id;
         node->index = (int)index;
-        return true;
+        return inventory_read_links_of_node(json, arena, inventory, node, err);
 }
 
 static bool read_vip(const json_t *json, struct arena *arena, void *element, struct inventory *inventory,
@@ -297,7 +299,7 @@ const struct inventory_node *inventory_by_address(const struct inventory *invent
 
 const struct inventory_node *inventory_by_mac(const struct inventory *inventory, const struct mac *mac) {
         for (size_t i = 0; i < inventory->node_count; i++)
-                if (inventory->nodes[i].has_mac && mac_equal(&inventory->nodes[i].mac, mac))
+                if (inventory_node_has_mac(&inventory->nodes[i], mac))
                         return &inventory->nodes[i];
         return NULL;
 }

@@ -12,12 +12,27 @@
 #include "firmware/node/dhcp_settings.h"
 #include "profile/value.h"
 
+struct inventory_route {
+        uint32_t to, gateway; // `to` without host bits
+        int prefix;
+};
+
 struct inventory_network {
         const char *name;
         uint32_t address, gateway;
         int prefix;
         uint32_t *dns;
         size_t dns_count;
+        int mtu, vlan; // 0: the card's own; no VLAN
+        struct inventory_route *routes;
+        size_t route_count;
+        const char **search; // host names
+        size_t search_count;
+};
+
+struct inventory_address {
+        uint32_t ip;
+        const struct inventory_network *network; // never NULL
 };
 
 struct inventory_node {
@@ -28,6 +43,13 @@ struct inventory_node {
         int id;                                  // 0: none
         int index;                               // among the nodes of its role
         const struct inventory_network *network; // never NULL
+        struct inventory_address *addresses;     // further ones
+        size_t address_count;
+        const char *interface;    // what the card with `mac` is called; "": what the kernel calls it
+        const char *bond;         // name; "": none
+        struct mac *bond_members; // with `mac` among them
+        size_t bond_member_count;
+        const char *bond_options; // "mode=802.3ad,lacp_rate=fast"
         struct value *variables;
 };
 
@@ -61,6 +83,7 @@ must_check bool inventory_read(const char *text, size_t size, struct arena *aren
 
 const struct inventory_node *inventory_by_name(const struct inventory *inventory, const char *hostname);
 const struct inventory_node *inventory_by_address(const struct inventory *inventory, uint32_t address);
+// Members of bonds count.
 const struct inventory_node *inventory_by_mac(const struct inventory *inventory, const struct mac *mac);
 const struct inventory_network *inventory_network_of(const struct inventory *inventory, uint32_t address);
 

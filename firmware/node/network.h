@@ -12,6 +12,7 @@ enum {
         NET_DNS_MAX = 8,
         NET_SEARCH_MAX = 8,
         NET_MEMBERS_MAX = 8,
+        NET_NOTES_MAX = 8,
         BOND_OPTIONS_SIZE = 256
 };
 
@@ -20,6 +21,7 @@ enum net_kind { NET_CARD, NET_VLAN, NET_BOND };
 struct net_address {
         struct address address;
         int prefix;
+        const char *source; // who gave it: "inventory", "ip="
 };
 
 struct net_route {
@@ -31,10 +33,12 @@ struct net_route {
 struct net_link {
         enum net_kind kind;
         char name[INTERFACE_NAME_SIZE]; // what the booted system calls it
-        struct mac mac;                 // NET_CARD: which card it is
+        char now[INTERFACE_NAME_SIZE];  // NET_CARD: what the running system calls it
+        struct mac mac;                 // NET_CARD: which card it is. NET_BOND: the one that it shows
         bool pin_name;                  // NET_CARD: the card is given this name for its MAC, whatever the kernel says
         int mtu;                        // 0: the card's own
         bool dhcp4, dhcp6, auto6;       // ask for an address; take one of a router's advertisement (RFC 4862)
+        bool no_default;                // what DHCP or a router says is no default route: another link has it
         struct net_address addresses[NET_ADDRESSES_MAX];
         size_t address_count;
         struct net_route routes[NET_ROUTES_MAX];
@@ -46,20 +50,32 @@ struct net_link {
         // NET_VLAN: IEEE 802.1Q id 1..4094 on a link that comes earlier
         char parent[INTERFACE_NAME_SIZE];
         int vlan_id;
-        // NET_BOND: links that come earlier, and the driver's options, "mode=802.3ad,miimon=100" (bonding.rst)
+        // NET_BOND: links that come earlier, and the driver's options, "mode=802.3ad,miimon=100" (bonding.rst); known
+        // ones only, numbers of modes and policies as their names, targets separated by ';'
         char members[NET_MEMBERS_MAX][INTERFACE_NAME_SIZE];
         size_t member_count;
         char bond_options[BOND_OPTIONS_SIZE];
 };
 
 struct network {
-        struct net_link links[NET_LINKS_MAX];
+        struct net_link links[NET_LINKS_MAX]; // cards, then bonds, then VLANs
         size_t link_count;
+        size_t primary; // the link that holds the identity's address
+        char notes[NET_NOTES_MAX][128];
+        size_t note_count;
 };
+
+// Every value of `ret` is safe in the files of every writer: names are of letters, digits, '.', '_' and '-', domains
+// are host names. ERR_IDENTITY for a command line or inventory that contradicts itself or this machine, both sides
+// named.
+must_check bool network_compose(const struct facts *facts, const struct cmdline *cmdline,
+                                const struct identity *identity, struct network *ret, struct err *err);
+
+const struct net_link *network_find(const struct network *network, const char *name); // NULL: no such link
 
 struct network_writer {
         const char *name; // release file's `network:`
-        void (*node)(const struct identity *identity, struct plan *plan);
+        void (*node)(const struct network *network, struct plan *plan);
         // A refused machine: every interface by DHCP, so that an operator can log in.
         void (*refused)(const struct facts *facts, struct plan *plan);
 };

@@ -30,10 +30,21 @@ void plan_add_remove(struct plan *plan, const char *path) {
         *slot = arena_strdup(&plan->arena, path);
 }
 
+// Nothing, if the link is another one or has its name already.
+static void plan_add_rename(struct plan *plan, const struct interface *interface, const struct net_link *link) {
+        if (!link->pin_name || !mac_equal(&link->mac, &interface->mac) || strcmp(interface->name, link->name) == 0)
+                return;
+        struct plan_rename *rename = array_append(&plan->renames, &plan->rename_count);
+        rename->index = interface->index;
+        memcpy(rename->from, interface->name, sizeof rename->from);
+        memcpy(rename->to, link->name, sizeof rename->to);
+}
+
 void plan_release(struct plan *plan) {
         free(plan->files);
         free(plan->removes);
         free(plan->values);
+        free(plan->renames);
         free(plan->notes);
         arena_release(&plan->arena);
         *plan = (struct plan){ 0 };
@@ -62,7 +73,8 @@ static void scope_number(struct arena *arena, struct value *map, const char *key
                 value_set(arena, map, key, arena_alloc(arena, sizeof(struct value)));
 }
 
-static struct value *make_scope(struct arena *arena, const struct facts *facts, const struct identity *identity) {
+static struct value *make_scope(struct arena *arena, const struct facts *facts, const struct identity *identity,
+                                const struct net_link *link) {
         const struct inventory_node *known = identity->node;
         struct value *node = value_map(arena), *scope = value_map(arena), *dns = value_list(arena);
         char mac[MAC_TEXT_SIZE], address[ADDRESS_TEXT_SIZE];
@@ -77,7 +89,7 @@ static struct value *make_scope(struct arena *arena, const struct facts *facts, 
         scope_number(arena, node, "prefix", identity->prefix, true);
         scope_address(arena, node, "netmask", mask_of_prefix(identity->prefix));
         scope_address(arena, node, "gateway", identity->gateway);
-        scope_text(arena, node, "interface", identity->interface->name);
+        scope_text(arena, node, "interface", link->name);
         scope_text(arena, node, "network", identity->network ? identity->network->name : "");
         for (size_t i = 0; i < identity->dns_count; i++) {
                 address_format(identity->dns[i], address);
@@ -90,9 +102,9 @@ static struct value *make_scope(struct arena *arena, const struct facts *facts, 
 }
 
 static bool add_templates(struct plan *plan, const struct facts *facts, const struct identity *identity,
-                          struct err *err) {
+                          const struct net_link *link, struct err *err) {
         const struct inventory *inventory = facts->inventory;
-        const struct value *scope = make_scope(&plan->arena, facts, identity);
+        const struct value *scope = make_scope(&plan->arena, facts, identity, link);
         for (size_t i = 0; i < inventory->template_count; i++) {
                 const struct inventory_template *template = &inventory->templates[i];
                 const char *text = facts->template_texts[i];
@@ -136,18 +148,29 @@ static void add_hosts(struct plan *plan, const struct facts *facts, const struct
         plan_add_file(plan, "/etc/hosts", 0644, &text);
 }
 
-static void add_resolver(struct plan *plan, const struct identity *identity) {
-        if (identity->dns_count == 0)
-                return;
+// For a DHCP client until the lease that the network's own client gets says the same.
+static void add_resolver(struct plan *plan, const struct identity *identity, const struct net_link *link) {
         auto_buf text = { 0 };
-        char address[ADDRESS_TEXT_SIZE];
-        if (*identity->domain)
-                buf_printf(&text, "search %s\n", identity->domain);
-        for (size_t i = 0; i < identity->dns_count; i++) {
+        char address[ADDRESS_ANY_TEXT_SIZE];
+        const char *before = "search ";
+        if (identity->dhcp && *identity->domain) {
+                buf_printf(&text, "search %s", identity->domain);
+                before = " ";
+        }
+        for (size_t i = 0; i < link->search_count; i++, before = " ")
+                buf_printf(&text, "%s%s", before, link->search[i]);
+        if (text.size)
+                buf_append_char(&text, '\n');
+        for (size_t i = 0; i < identity->dns_count && identity->dhcp; i++) {
                 address_format(identity->dns[i], address);
                 buf_printf(&text, "nameserver %s\n", address);
         }
-        plan_add_file(plan, "/etc/resolv.conf", 0644, &text);
+        for (size_t i = 0; i < link->dns_count; i++) {
+                address_format_any(&link->dns[i], address);
+                buf_printf(&text, "nameserver %s\n", address);
+        }
+        if (link->dns_count || (identity->dhcp && identity->dns_count))
+                plan_add_file(plan, "/etc/resolv.conf", 0644, &text);
 }
 
 // ---- what the console shows above "login:" ----
@@ -176,18 +199,20 @@ static void add_issue(struct plan *plan, const struct facts *facts, struct buf *
         plan_add_file(plan, "/etc/issue", 0644, text);
 }
 
-static void add_identity_issue(struct plan *plan, const struct facts *facts, const struct identity *identity) {
+static void add_identity_issue(struct plan *plan, const struct facts *facts, const struct identity *identity,
+                               const struct net_link *link) {
         const struct inventory *inventory = facts->inventory;
         auto_buf text = { 0 }, line = { 0 };
         char address[ADDRESS_TEXT_SIZE];
         address_format(identity->address, address);
         buf_printf(&line, "%s, role %s of cluster %s, %s on %s, build %s", identity->hostname, inventory->role,
-                   inventory->cluster, address, identity->interface->name, inventory->build);
+                   inventory->cluster, address, link->name, inventory->build);
         issue_line(&text, buf_text(&line));
         add_issue(plan, facts, &text);
 }
 
-static void add_values(struct plan *plan, const struct facts *facts, const struct identity *identity) {
+static void add_values(struct plan *plan, const struct facts *facts, const struct identity *identity,
+                       const struct net_link *link) {
         char text[64], address[ADDRESS_TEXT_SIZE];
         plan_add_value(plan, "hostname", identity->hostname, identity->hostname_source);
         plan_add_value(plan, "role", facts->inventory->role, "image");
@@ -198,31 +223,44 @@ static void add_values(struct plan *plan, const struct facts *facts, const struc
                 snprintf(text, sizeof text, "%d", identity->id);
                 plan_add_value(plan, "id", text, identity->id_source);
         }
-        plan_add_value(plan, "interface", identity->interface->name, identity->interface_source);
+        plan_add_value(plan, "interface", link->name, identity->interface_source);
         mac_format(&identity->interface->mac, text);
         plan_add_value(plan, "mac", text, "machine");
 }
 
+// The links of the identity, in the style of the image's distribution; returns the one that has its address.
+static const struct net_link *add_network(struct plan *plan, const struct facts *facts,
+                                          const struct network_writer *writer, const struct network *network) {
+        for (size_t i = 0; i < network->note_count; i++)
+                plan_add_note(plan, network->notes[i]);
+        for (size_t i = 0; i < facts->interface_count; i++)
+                for (size_t j = 0; j < network->link_count; j++)
+                        plan_add_rename(plan, &facts->interfaces[i], &network->links[j]);
+        writer->node(network, plan);
+        return &network->links[network->primary];
+}
+
 static bool plan_node(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
-                      const struct identity *identity, struct err *err) {
+                      const struct identity *identity, const struct network *network, struct err *err) {
         plan->interface_index = identity->interface->index;
         plan->address = identity->address;
         add_hostname(plan, identity);
         add_hosts(plan, facts, identity);
-        add_resolver(plan, identity);
-        writer->node(identity, plan);
-        add_identity_issue(plan, facts, identity);
-        add_values(plan, facts, identity);
+        const struct net_link *link = add_network(plan, facts, writer, network);
+        add_resolver(plan, identity, link);
+        add_identity_issue(plan, facts, identity, link);
+        add_values(plan, facts, identity, link);
         if (*identity->note)
                 plan_add_note(plan, identity->note);
         plan_add_remove(plan, "/run/kiln/refused");
-        return add_templates(plan, facts, identity, err);
+        return add_templates(plan, facts, identity, link, err);
 }
 
 static void plan_refuse(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
                         struct err *err) {
         auto_buf text = { 0 }, found = { 0 }, issue = { 0 };
-        plan->file_count = plan->value_count = plan->remove_count = 0; // what a failing template leaves behind
+        // What a failing template leaves behind.
+        plan->file_count = plan->value_count = plan->remove_count = plan->rename_count = 0;
         plan->refusal = arena_strdup(&plan->arena, err->text);
         err_release(err);
         identity_describe(facts, &found);
@@ -253,7 +291,9 @@ bool plan_make(const struct facts *facts, struct plan *ret, struct err *err) {
                 plan_add_note(ret, cmdline->notes[i]);
         if (ok && *facts->conflict)
                 ok = fail(err, ERR_IDENTITY, 0, "%s", facts->conflict);
-        if (!ok || !plan_node(ret, facts, writer, identity, err))
+        auto_free struct network *network = xcalloc(1, sizeof *network);
+        ok = ok && network_compose(facts, cmdline, identity, network, err);
+        if (!ok || !plan_node(ret, facts, writer, identity, network, err))
                 plan_refuse(ret, facts, writer, err);
         return true;
 }

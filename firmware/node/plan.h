@@ -16,6 +16,12 @@ struct plan_file {
         unsigned mode, uid, gid;
 };
 
+// A card that gets another name, before the network starts.
+struct plan_rename {
+        int index;
+        char from[INTERFACE_NAME_SIZE], to[INTERFACE_NAME_SIZE];
+};
+
 struct plan_value {
         const char *name, *value, *source;
 };
@@ -28,6 +34,8 @@ struct plan {
         size_t remove_count;
         struct plan_value *values;
         size_t value_count;
+        struct plan_rename *renames;
+        size_t rename_count;
         const char **notes;
         size_t note_count;
         const char *hostname;

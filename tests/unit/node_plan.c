@@ -28,7 +28,7 @@ static void the_mac_table_decides(void) {
         EXPECT_TEXT(trial_file(&trial, "/etc/zookeeper/conf/myid"), "1\n");
         EXPECT_TEXT(trial_file(&trial, "/etc/hostname"), "master101\n");
         EXPECT_TEXT(trial_file(&trial, "/etc/resolv.conf"), "nameserver 192.168.2.1\n");
-        EXPECT_TEXT(trial_file(&trial, "/etc/systemd/network/10-kiln.network"),
+        EXPECT_TEXT(trial_file(&trial, "/etc/systemd/network/10-kiln-ens3.network"),
                     "[Match]\nMACAddress=52:54:00:a8:02:47\nType=ether\n\n[Network]\nAddress=192.168.2.71/24\n"
                     "Gateway=192.168.2.1\nDNS=192.168.2.1\n");
         EXPECT_TEXT(trial_file(&trial, "/etc/hosts"),
@@ -69,7 +69,7 @@ static void another_role_is_refused_by_name(void) {
         EXPECT(trial.plan.need == NEED_NOTHING);
         EXPECT(!trial_file(&trial, "/etc/hostname") && !trial_file(&trial, "/etc/zookeeper/conf/myid"));
         EXPECT(trial_file(&trial, "/run/kiln/refused") && strstr(trial.plan.found, MAC_MASTER101));
-        EXPECT(trial_file(&trial, "/run/systemd/network/10-kiln-refused.network") != NULL);
+        EXPECT(trial_file(&trial, "/run/systemd/network/00-kiln-refused.network") != NULL);
         EXPECT_TEXT(trial.plan.hostname, "localhost");
         start(MASTER, "kiln.role=slave", MAC_MASTER101);
         EXPECT(trial_plan(&trial) && trial_refused(&trial, "kiln.role=slave, but this is the master image"));
@@ -144,7 +144,7 @@ static void strangers_only_where_allowed(void) {
         EXPECT(trial_plan(&trial) && !trial.plan.refusal);
         EXPECT_TEXT(trial.plan.hostname, "visitor");
         EXPECT_TEXT(trial_file(&trial, "/etc/zookeeper/conf/myid"), "\n"); // no id, and none guessed
-        EXPECT(strstr(trial_file(&trial, "/etc/systemd/network/10-kiln.network"), "DHCP=ipv4\n") != NULL);
+        EXPECT(strstr(trial_file(&trial, "/etc/systemd/network/10-kiln-ens3.network"), "DHCP=ipv4\n") != NULL);
         EXPECT(strstr(trial_file(&trial, "/etc/hosts"), "192.168.2.150 visitor\n") != NULL);
         start(SLAVE, "", MAC_OTHER);
         trial_lease(&trial, MAC_OTHER, "192.168.2.150", "");
@@ -171,7 +171,7 @@ static void the_card_is_chosen_or_refused_but_not_guessed(void) {
         trial.facts.command_line = "ip=192.168.2.72::192.168.2.254:24::ens3:none";
         EXPECT(trial_plan(&trial) && !trial.plan.refusal);
         EXPECT_TEXT(trial_value(&trial, "interface"), "ens3");
-        EXPECT(strstr(trial_file(&trial, "/etc/systemd/network/10-kiln.network"), "Gateway=192.168.2.254\n") != NULL);
+        EXPECT(strstr(trial_file(&trial, "/etc/systemd/network/10-kiln-ens3.network"), "Gateway=192.168.2.254\n") != NULL);
         trial.facts.command_line = "kiln.node=master102";
         trial.facts.interfaces[0].carrier = false;
         EXPECT(trial_plan(&trial) && !trial.plan.refusal);

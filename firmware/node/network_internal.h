@@ -1,0 +1,70 @@
+// What the parts of the network's code share: composing (network_links.c, network_compose.c, network_bond.c) and the
+// writers (network_networkd.c, network_ifcfg.c, network_manager.c), each one entry of the table in network.c.
+#ifndef KILN_NODE_NETWORK_INTERNAL_H
+#define KILN_NODE_NETWORK_INTERNAL_H
+
+#include <string.h>
+
+#include "firmware/node/inventory.h"
+#include "firmware/node/network.h"
+
+extern const struct network_writer network_writer_networkd, network_writer_ifcfg, network_writer_manager;
+
+// ---- composing ----
+
+struct composer {
+        const struct facts *facts;
+        const struct cmdline *cmdline;
+        const struct identity *identity;
+        struct network *network;
+};
+
+// Every link that the command line, the inventory and the identity ask for, without addresses; network->primary is set.
+must_check bool network_add_links(struct composer *composer, struct err *err);
+
+// A link by its name; a card also by the name that it still has, where no link has that name. NULL: no such link.
+struct net_link *composer_find(const struct composer *composer, const char *name);
+struct net_link *composer_find_mac(const struct composer *composer, const struct mac *mac);
+const struct interface *composer_interface(const struct composer *composer, const struct mac *mac); // NULL: absent
+void network_note(struct network *network, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// ip= says the identity's own address, so that its interface is the primary link.
+bool composer_ip_is_primary(const struct composer *composer, const struct cmdline_ip *ip);
+
+// Options as bond= has them, into `ret`: checked, numbers as names, with a link monitor if they name none. `what` says
+// in messages whose they are.
+must_check bool bond_options_normalise(const char *options, const char *what, char ret[static BOND_OPTIONS_SIZE],
+                                       struct err *err);
+
+// ---- reading a network ----
+
+// The next option of a bond; false at the end. `*at` begins at its bond_options.
+struct bond_option {
+        char name[32], value[128];
+};
+bool bond_option_next(const char **at, struct bond_option *ret);
+// `value` with ';' replaced, into a buffer of at least its size
+void bond_value_join(const char *value, char with, char *ret);
+// What systemd.netdev(5) calls an option, "%sms" or the like for its value; NULL: it has none.
+const char *bond_option_networkd(const char *name, const char **ret_format);
+
+const struct net_link *network_bond_of(const struct network *network, const struct net_link *member); // NULL: none
+bool network_is_parent(const struct network *network, const struct net_link *link);
+bool link_has_addresses(const struct net_link *link); // or asks for some
+// Whether anything is to be configured on it: a card may be there only for its name.
+bool link_is_used(const struct network *network, const struct net_link *link);
+bool route_is_default(const struct net_route *route);
+
+// ---- writing ----
+
+// "192.168.2.71/24"
+enum { NET_PREFIX_TEXT_SIZE = ADDRESS_ANY_TEXT_SIZE + 4 };
+void net_prefix_format(const struct address *address, int prefix, char ret_text[static NET_PREFIX_TEXT_SIZE]);
+void put_any(struct buf *text, const char *before, const struct address *address, const char *after);
+
+// systemd.link(5): udev gives the card its name at each later boot, whoever configures the network.
+void plan_add_link_files(struct plan *plan, const struct network *network);
+// Whether a card's name can stand in a file's name and content.
+bool interface_is_writable(const struct interface *interface);
+
+#endif
