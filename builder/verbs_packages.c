@@ -31,7 +31,7 @@ static bool load(struct work *work, struct err *err) {
         return true;
 }
 
-static bool open_packages(struct work *work, bool keep, bool pinned, struct err *err) {
+static bool open_packages(struct work *work, bool pinned, struct err *err) {
         struct packages_options options = {
                 .cache = verbs_cache_dir(&work->arena, work->options),
                 .offline = work->options->offline,
@@ -40,7 +40,6 @@ static bool open_packages(struct work *work, bool keep, bool pinned, struct err 
                 .place_context = work->cluster,
                 .allow_downgrade = work->options->allow_downgrade,
                 .pinned = pinned,
-                .keep = keep,
         };
         return (cache_use_begin(options.cache, &work->use, err) || wrap(err, "preparing the cache")) &&
                packages_open(&work->cluster->release, &options, &work->packages, err);
@@ -130,7 +129,7 @@ static bool lock(struct work *work, struct err *err) {
         err_release(err);
         if (names.count && !work->lock)
                 return fail(err, ERR_REFERENCE, 0, "there is no lock file %s to update; `kiln lock` writes one", path);
-        if (!open_packages(work, false, false, err) || !choose(work, &names, err) || !write_lock(work, path, err))
+        if (!open_packages(work, false, err) || !choose(work, &names, err) || !write_lock(work, path, err))
                 return false;
         puts(path);
         return true;
@@ -162,7 +161,7 @@ static bool select_packages(struct work *work, struct err *err) {
 static bool fetch(struct work *work, struct err *err) {
         const struct options *options = work->options;
         if (!load(work, err) || !verbs_read_lock(options, work->cluster, &work->lock, err) ||
-            !open_packages(work, true, work->lock != NULL, err) || !select_packages(work, err))
+            !open_packages(work, work->lock != NULL, err) || !select_packages(work, err))
                 return false;
         struct package_set all;
         selection_all(&work->selection, &all);

@@ -1,7 +1,10 @@
 // .solv files: a repository as libsolv parsed it, followed by a trailer that proves that the file is whole. libsolv's
 // reader trusts its input, so nothing reaches it that kiln did not write completely.
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -59,10 +62,17 @@ static void write_repo(Repo *repo, int first_area, FILE *stream) {
         repowriter_free(writer);
 }
 
-void solv_cache_write(Repo *repo, const char *path, const char *cookie, int first_area) {
+// No fsync: a file that a crash leaves incomplete does not fit its seal.
+static bool write_file(const char *path, const char *data, size_t size, const char *hex, struct err *err) {
+        auto_close int fd = -1;
+        return fs_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0644, &fd, err) &&
+               fs_write_all(fd, data, size, err) && fs_write_all(fd, hex, HEX_BYTES, err);
+}
+
+static void write_now(Repo *repo, const char *path, const char *cookie, int first_area) {
         auto_free char *data = NULL;
+        auto_free char *temporary = xasprintf("%s.part.%d", path, (int)getpid());
         size_t size = 0;
-        auto_buf whole = { 0 };
         auto_err err = { 0 };
         char hex[DIGEST_HEX_SIZE];
         FILE *stream = open_memstream(&data, &size);
@@ -72,8 +82,26 @@ void solv_cache_write(Repo *repo, const char *path, const char *cookie, int firs
         if (fclose(stream) != 0)
                 return;
         seal(data, size, cookie, hex);
-        buf_append(&whole, data, size);
-        buf_append(&whole, hex, HEX_BYTES);
-        if (!fs_write_atomic(AT_FDCWD, path, whole.data, whole.size, 0644, &err))
-                warning("the metadata cache could not be written: %s", err.text);
+        if (write_file(temporary, data, size, hex, &err) && rename(temporary, path) == 0)
+                return;
+        unlink(temporary);
+        warning("the metadata cache could not be written: %s", err.kind ? err.text : strerror(errno));
+}
+
+void solv_cache_write(Repo *repo, const char *path, const char *cookie, int first_area, int *writer) {
+        solv_cache_wait(writer);
+        pid_t pid = fork();
+        if (pid > 0) {
+                *writer = pid;
+                return;
+        }
+        write_now(repo, path, cookie, first_area);
+        if (pid == 0)
+                _exit(0);
+}
+
+void solv_cache_wait(int *writer) {
+        while (*writer > 0 && waitpid(*writer, NULL, 0) < 0 && errno == EINTR)
+                continue;
+        *writer = 0;
 }

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,8 +16,7 @@ struct item {
         struct package *package;
         struct source *source;
         const struct keyring *keyring; // NULL: its digest is enough
-        const char *path;              // where it lies, or will lie
-        const char *cached;            // its place in the cache
+        const char *path;              // its place in the cache
         const char *local;             // in a repository of this machine; NULL: in none
         char policy[DIGEST_HEX_SIZE];
         struct strings urls;
@@ -48,26 +48,18 @@ static void make_policy(struct item *item) {
         digest_final(digest, item->policy);
 }
 
-// A package of a file:// repository is used where it lies; any other has its place in the cache.
 static void find_place(struct packages *packages, struct item *item) {
         struct arena *arena = &packages->arena;
-        item->cached = arena_printf(arena, "%s/packages/%s.rpm", packages->options.cache, item->package->checksum);
-        item->path = item->cached;
+        item->path = arena_printf(arena, "%s/packages/%s.rpm", packages->options.cache, item->package->checksum);
         item->lies_there = fs_exists(AT_FDCWD, item->path);
         for (size_t i = 0; i < item->source->urls.count; i++) {
-                auto_free char *url = url_join(item->source->urls.items[i], item->package->location);
-                auto_free char *local = url_local_path(url);
-                if (!local) {
+                const char *base = item->source->urls.items[i];
+                auto_free char *local = url_local_file(base, item->package->location);
+                auto_free char *url = url_join(base, item->package->location);
+                if (!local)
                         *array_append(&item->urls.items, &item->urls.count) = arena_strdup(arena, url);
-                } else if (!item->local && access(local, F_OK) == 0) {
-                        // The sandbox follows no links to other places; nor may one point elsewhere by then.
-                        auto_free char *real = realpath(local, NULL);
-                        item->local = arena_strdup(arena, real ? real : local);
-                }
-        }
-        if (!item->lies_there && item->local) {
-                item->path = item->local;
-                item->lies_there = true;
+                else if (!item->local && access(local, F_OK) == 0)
+                        item->local = arena_strdup(arena, local);
         }
 }
 
@@ -87,7 +79,9 @@ static bool cannot_fetch(const struct fetch *fetch, const struct item *item, str
         const char *repository = item->package->repository->name;
         if (item->urls.count == 0) {
                 auto_free char *url = url_join(item->source->urls.items[0], item->package->location);
-                fail(err, ERR_NETWORK, 0, "%s: repository %s lacks the file %s", item->package->nevra, repository, url);
+                auto_free char *shown = url_shown(url);
+                fail(err, ERR_NETWORK, 0, "%s: repository %s lacks the file %s", item->package->nevra, repository,
+                     shown);
         } else {
                 fail(err, ERR_NETWORK, 0, "%s is not in the cache %s, and --offline forbids to fetch it",
                      item->package->nevra, fetch->packages->options.cache);
@@ -95,16 +89,16 @@ static bool cannot_fetch(const struct fetch *fetch, const struct item *item, str
         return hint(err, "use a complete copy with --repo %s=URL", repository);
 }
 
-// A damaged file in someone's repository is a reason to stop.
-static bool check_file(struct item *item, struct err *err) {
-        if (package_verify(item->package, item->path, item->keyring, item->digest_known, err)) {
-                item->checked = true;
-                return true;
-        }
+static bool repair_hint(const struct item *item, struct err *err) {
         if ((err->kind == ERR_CHECKSUM || err->kind == ERR_CORRUPT) && !err->hint)
                 (void)hint(err, "repair repository %s there, or name a whole copy with --repo %s=URL",
                            item->package->repository->name, item->package->repository->name);
         return false;
+}
+
+static bool check_file(struct item *item, struct err *err) {
+        item->checked = package_verify(item->package, item->path, item->keyring, item->digest_known, err);
+        return item->checked || repair_hint(item, err);
 }
 
 // On a thread of the transfers, while others go on. The digest was computed as the bytes came in.
@@ -151,7 +145,7 @@ static bool download(struct fetch *fetch, struct err *err) {
         size_t count = 0;
         for (size_t i = 0; i < fetch->count; i++) {
                 struct item *item = &fetch->items[i];
-                if (item->lies_there)
+                if (item->lies_there || item->local)
                         continue;
                 if (item->urls.count == 0 || fetch->packages->options.offline)
                         return cannot_fetch(fetch, item, err);
@@ -160,11 +154,58 @@ static bool download(struct fetch *fetch, struct err *err) {
         return count == 0 || run_transfers(transfers, count, err);
 }
 
+// To the end, or as far as a file that grows meanwhile may be of interest.
+static bool read_into(struct partial *partial, int from, uint64_t most, struct err *err) {
+        enum { BLOCK = 256 << 10 };
+        auto_free char *block = xmalloc(BLOCK);
+        while (partial->size <= most) {
+                ssize_t got = read(from, block, BLOCK);
+                if (got < 0 && errno == EINTR)
+                        continue;
+                if (got < 0)
+                        return fail(err, ERR_SYSTEM, errno, "read");
+                if (got == 0)
+                        return true;
+                if (!interrupt_check(err) || !partial_append(partial, block, (size_t)got, err))
+                        return false;
+        }
+        return true;
+}
+
+static bool copy_into(struct partial *partial, const struct item *item, int from, struct err *err) {
+        const struct package *package = item->package;
+        uint64_t most = package->size_bytes ? package->size_bytes : UINT64_MAX - 1;
+        char hex[DIGEST_HEX_SIZE];
+        if (!partial_restart(partial, err) || !read_into(partial, from, most, err) ||
+            !partial_digest(partial, hex, err))
+                return wrap(err, "%s (%s)", package->nevra, item->local);
+        return package_check_size(package, partial->size, item->local, err) &&
+               package_check_digest(package, hex, item->local, err) && partial_publish(partial, err);
+}
+
+// A package of a repository on this machine is copied and the copy checked: somebody may write to the repository, but
+// what was verified is what is installed.
+static bool copy_local(struct item *item, struct err *err) {
+        struct transfer transfer = item_transfer(item);
+        struct partial partial;
+        auto_close int from = -1;
+        if (!fs_open(AT_FDCWD, item->local, O_RDONLY, 0, &from, err))
+                return wrap(err, "%s", item->package->nevra);
+        bool ok = partial_open(&partial, &transfer, err) && copy_into(&partial, item, from, err);
+        if (!ok)
+                partial_forget(&partial);
+        partial_close(&partial);
+        item->lies_there = item->digest_known = ok;
+        return ok;
+}
+
 static bool verify_item(size_t index, void *context, struct err *err) {
         struct fetch *fetch = context;
         struct item *item = &fetch->items[index];
         if (item->checked)
                 return true;
+        if (!item->lies_there && !copy_local(item, err))
+                return repair_hint(item, err);
         item->verified = !item->digest_known && verified_has(fetch->verified, item->policy, item->path);
         return interrupt_check(err) && (item->verified || check_file(item, err));
 }
@@ -175,8 +216,7 @@ static void drop_damaged(struct fetch *fetch) {
         for (size_t i = 0; i < fetch->count; i++) {
                 struct item *item = &fetch->items[i];
                 bool elsewhere = item->local || (item->urls.count > 0 && !fetch->packages->options.offline);
-                if (!item->lies_there || item->path != item->cached || !elsewhere ||
-                    verified_has(fetch->verified, item->policy, item->path))
+                if (!item->lies_there || !elsewhere || verified_has(fetch->verified, item->policy, item->path))
                         continue;
                 char hex[DIGEST_HEX_SIZE];
                 auto_err ignored = { 0 };
@@ -187,20 +227,8 @@ static void drop_damaged(struct fetch *fetch) {
                 }
                 warning("%s in the cache is damaged and fetched again", item->package->nevra);
                 unlink(item->path);
-                item->path = item->local ? item->local : item->cached;
-                item->lies_there = item->local != NULL;
+                item->lies_there = false;
         }
-}
-
-// A verified package of a repository of this machine gets a copy in the cache.
-static bool keep_item(struct fetch *fetch, struct item *item, struct err *err) {
-        if (!fetch->packages->options.keep || item->path == item->cached)
-                return true;
-        if (!fs_mkdirs_for(AT_FDCWD, item->cached, 0755, err) || !file_copy(item->path, item->cached, err))
-                return wrap(err, "%s", item->package->nevra);
-        item->path = item->cached;
-        item->verified = false; // under this name
-        return true;
 }
 
 static bool fetch_all(struct fetch *fetch, struct package_set *set, struct err *err) {
@@ -214,8 +242,6 @@ static bool fetch_all(struct fetch *fetch, struct package_set *set, struct err *
                 return false;
         for (size_t i = 0; i < fetch->count; i++) {
                 struct item *item = &fetch->items[i];
-                if (!interrupt_check(err) || !keep_item(fetch, item, err))
-                        return false;
                 item->package->path = item->path;
                 if (!item->verified)
                         verified_add(fetch->verified, item->policy, item->path);

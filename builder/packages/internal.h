@@ -69,9 +69,11 @@ struct partial {
 must_check bool partial_open(struct partial *partial, const struct transfer *transfer, struct err *err);
 must_check bool partial_restart(struct partial *partial, struct err *err); // empty again
 must_check bool partial_append(struct partial *partial, const char *data, size_t size, struct err *err);
+must_check bool partial_digest(struct partial *partial, char ret_hex[static DIGEST_HEX_SIZE], struct err *err);
 must_check bool partial_check(struct partial *partial, struct err *err); // CHECKSUM; CORRUPT: too short
 must_check bool partial_publish(struct partial *partial, struct err *err);
-void partial_close(struct partial *partial); // removes what no later run could go on with
+void partial_forget(struct partial *partial); // nothing of it is worth keeping
+void partial_close(struct partial *partial);  // removes what no later run could go on with
 
 // ---- sink.c: threads that write, hash and check what one thread receives ----
 
@@ -151,6 +153,7 @@ struct source {
         struct buf repomd, signature; // as they were verified; the latter empty unless it was demanded
         int64_t published;            // when the metadata was made, as repomd.xml says; 0: it does not
         struct keyring *keyring;
+        int writer; // process that writes a .solv file, or 0
 };
 
 must_check bool source_open(struct source *source, const struct repository *repository, const struct release *release,
@@ -239,7 +242,10 @@ size_t prose_remove(struct prose *prose, char *bytes, size_t size, bool more, si
 // Reads a cached repository or extension; false if it is absent, stale or damaged. `flags` as for repo_add_solv().
 bool solv_cache_read(Repo *repo, const char *path, const char *cookie, int flags);
 // Writes repodata areas from `first_area` on (0: whole repository). Failure costs only time: it warns and goes on.
-void solv_cache_write(Repo *repo, const char *path, const char *cookie, int first_area);
+// A process of its own does it, from its copy of the pool, while this one goes on to solve; `writer` is its id, 0
+// before.
+void solv_cache_write(Repo *repo, const char *path, const char *cookie, int first_area, int *writer);
+void solv_cache_wait(int *writer);
 
 // ---- paths.c: file dependencies ----
 
@@ -311,6 +317,9 @@ void suggestions_consider(struct suggestions *nearest, const char *candidate);
 char *suggestions_finish(struct suggestions *nearest); // and free it
 
 // ---- verify.c ----
+// Size and digest of a package's file against its metadata. `path` is for messages.
+must_check bool package_check_size(const struct package *package, uint64_t size, const char *path, struct err *err);
+must_check bool package_check_digest(const struct package *package, const char *hex, const char *path, struct err *err);
 // A package file against its metadata and, for TRUST_SIGNATURE, the repository's keys (NULL: DIGEST). `digest_known`:
 // the caller has just computed the checksum of these bytes. Errors: CHECKSUM, CORRUPT, SIGNATURE.
 must_check bool package_verify(const struct package *package, const char *path, const struct keyring *keyring,

@@ -128,15 +128,12 @@ static bool add_armored(struct keyring *keyring, const char *text, struct buf *s
         return true;
 }
 
-static bool add_file(struct keyring *keyring, const char *name, const char *path, struct err *err) {
-        auto_buf text = { .max = KEY_FILE_MAX };
+static bool add_text(struct keyring *keyring, const char *name, const struct buf *text, struct err *err) {
         auto_buf strangers = { 0 };
         size_t before = keyring->fingerprints.count;
-        if (!fs_read(AT_FDCWD, path, &text, err))
-                return wrap(err, "key");
-        bool binary = text.size > 0 && (text.data[0] & 0x80);
-        bool ok = binary ? add_certificates(keyring, (const uint8_t *)text.data, text.size, &strangers, err)
-                         : add_armored(keyring, buf_text(&text), &strangers, err);
+        bool binary = text->size > 0 && (text->data[0] & 0x80);
+        bool ok = binary ? add_certificates(keyring, (const uint8_t *)text->data, text->size, &strangers, err)
+                         : add_armored(keyring, buf_text(text), &strangers, err);
         if (!ok)
                 return wrap(err, "key file %s", name);
         if (keyring->fingerprints.count == before)
@@ -145,34 +142,70 @@ static bool add_file(struct keyring *keyring, const char *name, const char *path
         return true;
 }
 
+static bool add_file(struct keyring *keyring, const char *name, const char *path, struct err *err) {
+        auto_buf text = { .max = KEY_FILE_MAX };
+        if (!fs_read(AT_FDCWD, path, &text, err))
+                return wrap(err, "key");
+        return add_text(keyring, name, &text, err);
+}
+
 static char *cached_key(const struct packages_options *options, const char *url) {
         char hex[DIGEST_HEX_SIZE];
         digest_bytes("sha256", url, strlen(url), hex);
         return xasprintf("%s/keys/%.16s", options->cache, hex);
 }
 
+// The file of a key on this machine; NULL: it comes from the network. Heap.
+static char *local_key(const char *key) { return strstr(key, "://") ? url_local_path(key) : xstrdup(key); }
+
 char *key_file(const struct packages_options *options, const char *key) {
-        auto_free char *local = url_local_path(key);
-        if (local)
-                return take_ptr(local);
-        return strstr(key, "://") ? cached_key(options, key) : xstrdup(key);
+        auto_free char *local = local_key(key);
+        return local && fs_exists(AT_FDCWD, local) ? take_ptr(local) : cached_key(options, key);
+}
+
+static bool keep_key(const struct packages_options *options, const char *key, const struct buf *text, struct err *err) {
+        auto_free char *path = cached_key(options, key);
+        auto_buf kept = { .max = KEY_FILE_MAX };
+        auto_err absent = { 0 };
+        bool same = fs_read(AT_FDCWD, path, &kept, &absent) && kept.size == text->size &&
+                    memcmp(kept.data, text->data, text->size) == 0;
+        return same || (fs_mkdirs_for(AT_FDCWD, path, 0755, err) &&
+                        fs_write_atomic(AT_FDCWD, path, text->data, text->size, 0644, err));
+}
+
+// A key of this machine is copied into the cache, and looked for there when an --offline build finds it gone.
+static bool add_local(struct keyring *keyring, const char *key, const char *path,
+                      const struct packages_options *options, struct err *err) {
+        auto_free char *kept = cached_key(options, key);
+        auto_buf text = { .max = KEY_FILE_MAX };
+        if (options->offline && !fs_exists(AT_FDCWD, path) && fs_exists(AT_FDCWD, kept))
+                return add_file(keyring, key, kept, err);
+        if (!fs_read(AT_FDCWD, path, &text, err))
+                return wrap(err, "key");
+        return add_text(keyring, key, &text, err) && keep_key(options, key, &text, err);
+}
+
+static bool cannot_fetch(const char *url, struct err *err) {
+        auto_free char *shown = url_shown(url);
+        return fail(err, ERR_NETWORK, 0, "key %s is not in the cache, and --offline forbids to fetch it", shown);
 }
 
 // A key from the network is kept in the cache. It is trusted for its pinned fingerprint, not for where it came from.
 static bool add_remote(struct keyring *keyring, const char *url, const struct packages_options *options,
                        struct err *err) {
         auto_free char *path = cached_key(options, url);
+        auto_free char *shown = url_shown(url);
         bool pinned = keyring->repository->fingerprints.count > 0;
         bool usable = fs_exists(AT_FDCWD, path) && (pinned || options->offline);
         auto_err stale = { 0 };
-        if (usable && add_file(keyring, url, path, &stale))
+        if (usable && add_file(keyring, shown, path, &stale))
                 return true;
         if (options->offline)
-                return fail(err, ERR_NETWORK, 0, "key %s is not in the cache, and --offline forbids to fetch it", url);
+                return cannot_fetch(url, err);
         struct transfer transfer = {
                 .name = "key", .urls = &url, .url_count = 1, .path = path, .max_bytes = KEY_FILE_MAX
         };
-        return transfers_run(&transfer, 1, NULL, err) && add_file(keyring, url, path, err);
+        return transfers_run(&transfer, 1, NULL, err) && add_file(keyring, shown, path, err);
 }
 
 static void make_identity(struct keyring *keyring) {
@@ -202,9 +235,9 @@ static char *key_in_replacement(const struct release *release, const struct pack
 }
 
 static bool add_key(struct keyring *keyring, const char *key, const struct packages_options *options, struct err *err) {
-        auto_free char *local = url_local_path(key);
-        if (!strstr(key, "://") || local)
-                return add_file(keyring, key, local ? local : key, err);
+        auto_free char *local = local_key(key);
+        if (local)
+                return add_local(keyring, key, local, options, err);
         if (add_remote(keyring, key, options, err))
                 return true;
         return err->kind == ERR_NETWORK &&

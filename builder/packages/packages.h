@@ -34,7 +34,6 @@ struct packages_options {
         const void *place_context;
         bool allow_downgrade; // an older repomd.xml than the newest that the cache has seen is no error
         bool pinned;          // every package's digest is known from a lock: a missing repomd.xml.asc is no error
-        bool keep;            // packages of this machine's repositories are copied into the cache too
 };
 
 // The repositories of a release with their metadata loaded: repomd checksum (and signature) verified, pool
@@ -75,7 +74,8 @@ size_t packages_released(const struct packages *packages);
 
 // ---- files ----
 
-// Downloads what the cache lacks, in parallel with resume and retries, and verifies every file (size, checksum, header
+// Downloads what the cache lacks, in parallel with resume and retries (what a file:// repository has is copied), and
+// verifies every file (size, checksum, header
 // against metadata, signature unless the repository's trust is DIGEST); sets each `path`. Errors: NETWORK, CHECKSUM,
 // CORRUPT, SIGNATURE, DISK_FULL.
 must_check bool packages_fetch(struct packages *packages, struct package_set *set, struct err *err);

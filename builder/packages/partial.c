@@ -106,6 +106,14 @@ bool partial_append(struct partial *partial, const char *data, size_t size, stru
         return fs_write_all(partial->fd, data, size, err);
 }
 
+bool partial_digest(struct partial *partial, char ret_hex[static DIGEST_HEX_SIZE], struct err *err) {
+        if (!catch_up(partial, err))
+                return false;
+        digest_final(take_ptr(partial->digest), ret_hex);
+        partial->hashed = 0;
+        return true;
+}
+
 bool partial_check(struct partial *partial, struct err *err) {
         const struct transfer *transfer = partial->transfer;
         char hex[DIGEST_HEX_SIZE];
@@ -133,6 +141,8 @@ bool partial_publish(struct partial *partial, struct err *err) {
         partial->published = true;
         return true;
 }
+
+void partial_forget(struct partial *partial) { partial->size = 0; }
 
 void partial_close(struct partial *partial) {
         if (partial->fd >= 0 && !partial->published && (partial->size == 0 || !partial->transfer->checksum))

@@ -40,7 +40,7 @@ static bool load_primary(struct source *source, Repo *repo, struct err *err) {
         if (!source_metadata(source, "primary metadata", &source->primary, &fd, err) ||
             !parse(repo, source, "primary metadata", &source->primary, fd, NULL, 0, err))
                 return false;
-        solv_cache_write(repo, cached, source->primary.checksum, 0);
+        solv_cache_write(repo, cached, source->primary.checksum, 0, &source->writer);
         return true;
 }
 
@@ -56,7 +56,7 @@ static bool load_filelists(struct source *source, Repo *repo, struct err *err) {
         if (!source_metadata(source, "file lists", &source->filelists, &fd, err) ||
             !parse(repo, source, "file lists", &source->filelists, fd, "FL", REPO_EXTEND_SOLVABLES, err))
                 return false;
-        solv_cache_write(repo, cached, cookie, first_area);
+        solv_cache_write(repo, cached, cookie, first_area, &source->writer);
         return true;
 }
 

@@ -132,6 +132,7 @@ bool source_open(struct source *source, const struct repository *repository, con
 }
 
 void source_close(struct source *source) {
+        solv_cache_wait(&source->writer);
         keyring_free(source->keyring);
         free(source->urls.items);
         buf_release(&source->repomd);

@@ -14,11 +14,7 @@
 #include "base/mem.h"
 #include "packages/internal.h"
 
-static bool check_size(const struct package *package, int fd, const char *path, struct err *err) {
-        struct stat stat;
-        if (fstat(fd, &stat) < 0)
-                return fail(err, ERR_SYSTEM, errno, "stat %s", path);
-        uint64_t size = (uint64_t)stat.st_size;
+bool package_check_size(const struct package *package, uint64_t size, const char *path, struct err *err) {
         if (package->size_bytes == 0 || size == package->size_bytes)
                 return true;
         if (size < package->size_bytes)
@@ -28,13 +24,24 @@ static bool check_size(const struct package *package, int fd, const char *path, 
                     package->size_bytes, path);
 }
 
+bool package_check_digest(const struct package *package, const char *hex, const char *path, struct err *err) {
+        return strcmp(hex, package->checksum) == 0 ||
+               fail(err, ERR_CHECKSUM, 0, "%s: checksum differs: %s of %s is %s, the metadata of %s says %s",
+                    package->nevra, package->checksum_type, path, hex, package->repository->name, package->checksum);
+}
+
+static bool check_size(const struct package *package, int fd, const char *path, struct err *err) {
+        struct stat stat;
+        if (fstat(fd, &stat) < 0)
+                return fail(err, ERR_SYSTEM, errno, "stat %s", path);
+        return package_check_size(package, (uint64_t)stat.st_size, path, err);
+}
+
 static bool check_digest(const struct package *package, int fd, const char *path, struct err *err) {
         char hex[DIGEST_HEX_SIZE];
         if (!digest_fd(package->checksum_type, fd, hex, err))
                 return wrap(err, "%s", path);
-        return strcmp(hex, package->checksum) == 0 ||
-               fail(err, ERR_CHECKSUM, 0, "%s: checksum differs: %s of %s is %s, the metadata of %s says %s",
-                    package->nevra, package->checksum_type, path, hex, package->repository->name, package->checksum);
+        return package_check_digest(package, hex, path, err);
 }
 
 static char *header_nevra(Header header) {
