@@ -42,7 +42,7 @@ KILN_LIBRARY := $(B)/libkiln.a
 
 # The helper shares the error object, buffers, values and templates with the builder, and nothing else.
 NODE_SHARED := builder/base/err.c builder/base/mem.c builder/base/buf.c builder/profile/value.c \
-	builder/profile/template.c builder/base/mistake.c
+	builder/profile/template.c builder/base/mistake.c builder/base/run.c builder/base/interrupt.c
 NODE_SOURCES := $(wildcard firmware/node/*.c)
 NODE_OBJECTS := $(NODE_SOURCES:%.c=$(B)/static/%.o) $(NODE_SHARED:%.c=$(B)/static/%.o)
 
@@ -114,6 +114,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 0644 $(B)/kiln.1 $(DESTDIR)$(PREFIX)/share/man/man1/kiln.1
 	install -D -m 0644 $(B)/kiln.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kiln
 	install -D -m 0644 firmware/node/kiln-node.service $(DESTDIR)$(PREFIX)/share/kiln/node/kiln-node.service
+	install -D -m 0644 firmware/node/kiln-keep.service $(DESTDIR)$(PREFIX)/share/kiln/node/kiln-keep.service
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/share/kiln/initramfs $(wildcard firmware/initramfs/*)
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiln/bootloader $(wildcard firmware/bootloader/*)
 

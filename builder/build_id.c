@@ -106,9 +106,11 @@ static bool add_all(struct digest *digest, const struct build_facts *facts, stru
         add_text(digest, facts->http_base ? facts->http_base : "");
         add_roles(digest, facts);
         auto_free char *unit = xasprintf("%s/node/kiln-node.service", facts->locations->firmware);
+        auto_free char *keep = xasprintf("%s/node/kiln-keep.service", facts->locations->firmware);
         return add_inputs(digest, facts->cluster, err) && add_tree(digest, facts->locations->initramfs, err) &&
                add_tree(digest, facts->locations->bootloader, err) &&
                add_file(digest, AT_FDCWD, unit, "kiln-node.service", err) &&
+               add_file(digest, AT_FDCWD, keep, "kiln-keep.service", err) &&
                add_file(digest, AT_FDCWD, facts->locations->kiln_node, "kiln-node", err);
 }
 

@@ -91,7 +91,7 @@ struct state_path {
         const char *path;
         int mode;
         const char *owner, *group;
-        const char *id_file; // below `path`, says the node's id: ZooKeeper's myid; ""
+        const char *id_file; // below `path`, says the node's id: ZooKeeper's myid; or NULL
 };
 
 // The one blank disk that may be formatted. Globs match as fnmatch(3) with no flags.

@@ -72,8 +72,7 @@ static const struct schema_field state_rows[] = {
         { "mode", "mode, octal", &type_mode, MEMBER(state_path, mode), .fallback = "0755" },
         OWNER_ROWS(state_path, "root"),
         { "id_file", "file in it that says the node's id (ZooKeeper's myid): another id there refuses the node",
-          &type_text, MEMBER(state_path, id_file), .fallback = "", .pattern = FILE_NAME_PATTERN,
-          .pattern_means = FILE_NAME_MEANS },
+          &type_text, MEMBER(state_path, id_file), .pattern = FILE_NAME_PATTERN, .pattern_means = FILE_NAME_MEANS },
 };
 static const struct schema state_table =
     SCHEMA(state_path, state_rows, "a state path", "a directory that outlives reboots when there is a state disk");

@@ -12,7 +12,7 @@
 enum { SOURCE_BYTES_MAX = 256 << 20 };
 
 static const char kiln_node_place[] = "/usr/libexec/kiln/kiln-node";
-static const char kiln_node_unit[] = "/etc/systemd/system/kiln-node.service";
+static const char *const kiln_node_units[] = { "kiln-node.service", "kiln-keep.service" };
 
 // ---- files of the role ----
 
@@ -140,9 +140,13 @@ static bool copy_in(struct config *config, const char *source, const char *path,
 }
 
 static bool write_kiln_node(struct config *config, const char *kiln_node_path, struct err *err) {
-        auto_free char *unit = xasprintf("%s/node/kiln-node.service", config->cluster->firmware_dir);
-        return copy_in(config, kiln_node_path, kiln_node_place, 0755, err) &&
-               copy_in(config, unit, kiln_node_unit, 0644, err);
+        for (size_t i = 0; i < lengthof(kiln_node_units); i++) {
+                auto_free char *unit = xasprintf("%s/node/%s", config->cluster->firmware_dir, kiln_node_units[i]);
+                auto_free char *path = xasprintf("/etc/systemd/system/%s", kiln_node_units[i]);
+                if (!copy_in(config, unit, path, 0644, err))
+                        return false;
+        }
+        return copy_in(config, kiln_node_path, kiln_node_place, 0755, err);
 }
 
 static bool remove_paths(struct config *config, struct err *err) {

@@ -141,7 +141,7 @@ static bool state(const struct config *config, json_t **ret, struct err *err) {
                 json_object_set_new(json, "mode", json_integer(path->mode));
                 json_object_set_new(json, "uid", json_integer(uid));
                 json_object_set_new(json, "gid", json_integer(gid));
-                json_object_set_new(json, "id_file", json_string(path->id_file));
+                json_object_set_new(json, "id_file", json_string(path->id_file ? path->id_file : ""));
                 json_array_append_new(list, json);
         }
         *ret = list;

@@ -51,6 +51,8 @@ static bool write_presets(struct config *config, struct err *err) {
         const struct role *role = config->role;
         auto_buf text = { 0 };
         buf_append_text(&text, "enable kiln-node.service\n");
+        if (role->state_disk.wanted)
+                buf_append_text(&text, "enable kiln-keep.service\n");
         append_presets(&text, "enable", &role->services_cluster);
         append_presets(&text, "enable", &role->services_enable);
         append_presets(&text, "disable", &role->services_disable);
@@ -83,6 +85,7 @@ bool services_write(struct config *config, struct err *err) {
                 if (!enable(config, role->services_cluster.items[i], err) ||
                     !gate(config, role->services_cluster.items[i], err))
                         return false;
-        return enable(config, "kiln-node.service", err) && write_presets(config, err) &&
+        return enable(config, "kiln-node.service", err) &&
+               (!role->state_disk.wanted || enable(config, "kiln-keep.service", err)) && write_presets(config, err) &&
                write_default_target(config, err);
 }

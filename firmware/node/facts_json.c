@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "firmware/node/facts.h"
+#include "firmware/node/state.h"
 
 static bool copy_text(const json_t *object, const char *key, char *ret, size_t size, struct err *err) {
         const json_t *item = json_object_get(object, key);
@@ -82,6 +83,18 @@ static bool read_list(const json_t *root, const char *key, bool (*read)(const js
         return true;
 }
 
+static bool read_size(const json_t *root, struct facts *facts, struct err *err) {
+        json_int_t memory_kb = (json_int_t)facts->memory_kb, cpus = facts->cpus;
+        json_error_t error;
+        if (json_unpack_ex((json_t *)root, &error, 0, "{s?I s?I}", "memory_kb", &memory_kb, "cpus", &cpus) < 0)
+                return fail(err, ERR_SCHEMA, 0, "%s", error.text);
+        if (memory_kb < 0 || cpus < 0 || cpus > INT32_MAX)
+                return fail(err, ERR_SCHEMA, 0, "\"memory_kb\" and \"cpus\" must not be negative");
+        facts->memory_kb = (uint64_t)memory_kb;
+        facts->cpus = (unsigned)cpus;
+        return true;
+}
+
 static bool read_all(const json_t *root, struct arena *arena, struct facts *facts, struct err *err) {
         const json_t *command_line = json_object_get(root, "command_line"),
                      *asked = json_object_get(root, "dhcp_asked");
@@ -91,6 +104,7 @@ static bool read_all(const json_t *root, struct arena *arena, struct facts *fact
                 facts->command_line = arena_strdup(arena, json_string_value(command_line));
         if (!read_list(root, "interfaces", read_interface, &facts->interface_count, facts, err) ||
             !read_list(root, "leases", read_lease, &facts->lease_count, facts, err) ||
+            !read_size(root, facts, err) || !state_facts_read(root, arena, facts, err) ||
             !copy_text(root, "serial", facts->serial, sizeof facts->serial, err) ||
             !copy_text(root, "uuid", facts->uuid, sizeof facts->uuid, err))
                 return false;

@@ -254,7 +254,7 @@ static bool read_all(const json_t *root, struct arena *arena, struct inventory *
                   get_text(root, "report_url", arena, &inventory->report_url, err) &&
                   get_bool(root, "ensemble", &inventory->ensemble, err) &&
                   get_bool(root, "strangers", &inventory->strangers, err) && read_dhcp(root, &inventory->dhcp, err);
-        if (!ok)
+        if (!ok || !state_settings_read(root, arena, &inventory->state, err))
                 return false;
         return read_elements(root, "networks", sizeof *inventory->networks, read_network, arena, inventory,
                              (void **)&inventory->networks, &inventory->network_count, err) &&

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "firmware/node/address.h"
 #include "firmware/node/dhcp_settings.h"
+#include "firmware/node/state_settings.h"
 #include "profile/value.h"
 
 struct inventory_route {
@@ -74,6 +75,7 @@ struct inventory {
         size_t vip_count;
         struct inventory_template *templates;
         size_t template_count;
+        struct state_settings state;
         struct dhcp_settings dhcp;
 };
 

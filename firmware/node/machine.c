@@ -8,8 +8,10 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "firmware/node/capacity.h"
 #include "firmware/node/cmdline.h"
 #include "firmware/node/root.h"
+#include "firmware/node/state.h"
 
 enum { CONFIG_MAX = 1 << 20, TEMPLATE_MAX = 1 << 20, ARPHRD_ETHER_TYPE = 1 };
 
@@ -71,7 +73,9 @@ bool machine_open(const char *root, const char *command_line_file, struct machin
         if (!inventory_read(buf_text(&config), config.size, &ret->arena, &ret->inventory, err))
                 return wrap(err, "/etc/kiln/node.json");
         ret->facts.inventory = &ret->inventory;
-        return read_templates(ret, err) && read_issue(ret, err) && read_command_line(ret, command_line_file, err);
+        return read_templates(ret, err) && read_issue(ret, err) &&
+               state_read(ret->root, &ret->inventory.state, &ret->arena, &ret->facts.state, err) &&
+               read_command_line(ret, command_line_file, err);
 }
 
 void machine_release(struct machine *machine) {
@@ -159,6 +163,7 @@ static void read_interfaces(struct facts *facts, bool want_virtual) {
 }
 
 void machine_read_hardware(struct facts *facts) {
+        capacity_read(facts);
         read_interfaces(facts, false);
         if (facts->interface_count == 0)
                 read_interfaces(facts, true);

@@ -1,13 +1,16 @@
 // kiln-node: who a machine is, before its services start. Exit codes are those of builder/base/err.h; a refused
 // machine is 40 (IDENTITY).
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "firmware/node/apply.h"
 #include "firmware/node/initrd.h"
+#include "firmware/node/keep.h"
 #include "firmware/node/modules.h"
+#include "firmware/node/state_initrd.h"
 
 static int64_t started_ms;
 
@@ -105,6 +108,15 @@ static bool run_load_drivers(const struct arguments *arguments, struct err *err)
         return modules_load_for_devices(err);
 }
 
+static bool run_state(const struct arguments *arguments, struct err *err) { return state_run(arguments->root, err); }
+
+static bool run_keep(const struct arguments *arguments, struct err *err) {
+        auto_close int root = open(arguments->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (root < 0)
+                return fail(err, ERR_SYSTEM, errno, "open %s", arguments->root);
+        return keep_save(root, err);
+}
+
 static const struct verb {
         const char *name, *usage, *help;
         int words; // -1: any number
@@ -113,6 +125,8 @@ static const struct verb {
         { "apply", "[--root DIR] [--cmdline FILE]", "decide who this machine is and write its files", 0, run_apply },
         { "plan", "[--root DIR] [--cmdline FILE] [--facts FILE] [--json]", "print what apply would do; touch nothing",
           0, run_plan },
+        { "keep", "[--root DIR]", "keep the SSH host keys on the state disk", 0, run_keep },
+        { "state", "--root DIR", "initrd: find, check and mount the state disk below DIR", 0, run_state },
         { "check-root", "FILE SHA256 SIZE", "initrd: is this the root that the configuration belongs to", 3,
           run_check_root },
         { "find-label", "LABEL TIMEOUT_MS", "initrd: wait for a medium and print its device and type", 2,

@@ -3,7 +3,9 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "firmware/node/capacity.h"
 #include "firmware/node/network.h"
+#include "firmware/node/state.h"
 #include "profile/template.h"
 
 enum { RENDERED_MAX = 1 << 20 };
@@ -73,6 +75,16 @@ static void scope_number(struct arena *arena, struct value *map, const char *key
                 value_set(arena, map, key, arena_alloc(arena, sizeof(struct value)));
 }
 
+static struct value *machine_scope(struct arena *arena, const struct facts *facts) {
+        const struct capacity capacity = capacity_of(facts);
+        struct value *machine = value_map(arena);
+        scope_number(arena, machine, "memory_mb", (int)capacity.memory_mb, capacity.memory_mb > 0);
+        scope_number(arena, machine, "cpus", (int)capacity.cpus, capacity.cpus > 0);
+        scope_number(arena, machine, "task_memory_mb", (int)capacity.task_memory_mb, capacity.memory_mb > 0);
+        scope_number(arena, machine, "task_cpus", (int)capacity.task_cpus, capacity.cpus > 0);
+        return machine;
+}
+
 static struct value *make_scope(struct arena *arena, const struct facts *facts, const struct identity *identity,
                                 const struct net_link *link) {
         const struct inventory_node *known = identity->node;
@@ -96,6 +108,7 @@ static struct value *make_scope(struct arena *arena, const struct facts *facts, 
                 value_append(arena, dns, value_scalar(arena, arena_strdup(arena, address)));
         }
         value_set(arena, node, "dns", dns);
+        value_set(arena, node, "machine", machine_scope(arena, facts));
         value_set(arena, node, "variables", known ? known->variables : value_map(arena));
         value_set(arena, scope, "node", node);
         return scope;
@@ -253,7 +266,7 @@ static bool plan_node(struct plan *plan, const struct facts *facts, const struct
         if (*identity->note)
                 plan_add_note(plan, identity->note);
         plan_add_remove(plan, "/run/kiln/refused");
-        return add_templates(plan, facts, identity, link, err);
+        return state_plan(facts, identity, plan, err) && add_templates(plan, facts, identity, link, err);
 }
 
 static void plan_refuse(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
