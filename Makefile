@@ -67,7 +67,7 @@ $(B)/kiln: $(B)/builder/main.o $(KILN_LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(B)/kiln-node: $(NODE_OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -static -Wl,--gc-sections -o $@ $^ -ljansson -lblkid -lnettle
+	$(CC) $(CFLAGS) $(LDFLAGS) -static -Wl,--gc-sections -o $@ $^ -ljansson -lblkid -lnettle -lresolv
 	strip $@
 
 $(B)/static/%.o: %.c
@@ -79,7 +79,7 @@ $(B)/%.o: %.c
 	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/tests/unit/node%: $(B)/tests/unit/node%.o $(NODE_TESTED)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lblkid -lnettle
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lblkid -lnettle -lresolv
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(KILN_LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)

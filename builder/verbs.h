@@ -3,11 +3,9 @@
 #define KILN_VERBS_H
 
 #include "base/mem.h"
+#include "base/version.h"
 #include "lock_file.h"
 #include "options.h"
-
-// Decides the build id together with the inputs: raise it when the same inputs make other bits.
-#define KILN_VERSION "0.1.0"
 
 // What several verbs read from their options.
 must_check bool verbs_load_cluster(const struct options *options, struct cluster **ret, struct err *err);

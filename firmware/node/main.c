@@ -1,21 +1,21 @@
 // kiln-node: who a machine is, before its services start. Exit codes are those of builder/base/err.h; a refused
 // machine is 40 (IDENTITY).
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "firmware/node/apply.h"
+#include "firmware/node/fetch.h"
 #include "firmware/node/initrd.h"
-#include "firmware/node/keep.h"
 #include "firmware/node/modules.h"
-#include "firmware/node/state_initrd.h"
+#include "firmware/node/report.h"
 
 static int64_t started_ms;
 
 struct arguments {
-        const char *root, *command_line, *facts; // --root, --cmdline, --facts
+        const char *root, *command_line, *facts, *seconds; // --root, --cmdline, --facts, --for
         bool json;
         char **words; // what is no option
         int word_count;
@@ -23,24 +23,37 @@ struct arguments {
 
 static bool is_live_root(const char *root) { return strcmp(root, "/") == 0; }
 
-static bool run_apply(const struct arguments *arguments, struct err *err) {
-        umask(022);
-        struct machine machine __attribute__((cleanup(machine_release))) = { .root = -1 };
+static bool apply_here(const struct arguments *arguments, struct machine *machine, struct err *err) {
         struct decision decision __attribute__((cleanup(decision_release))) = { 0 };
         struct applied applied;
-        if (!machine_open(arguments->root, arguments->command_line, &machine, err) ||
-            !decide(&machine, &decision, err) ||
-            !apply_plan(machine.root, is_live_root(arguments->root), &decision.plan, &applied, err))
+        if (!machine_open(arguments->root, arguments->command_line, machine, err) || !decide(machine, &decision, err) ||
+            !apply_plan(machine->root, is_live_root(arguments->root), &decision.plan, &applied, err))
                 return false;
         applied.elapsed_ms = machine_now_ms() - started_ms;
         auto_buf text = { 0 };
         report_text(&decision, &applied, &text);
         fputs(buf_text(&text), stdout);
-        if (!report_write(&machine, &decision, &applied, err))
+        if (!report_write(machine, &decision, &applied, err))
                 return wrap(err, "report");
         if (is_live_root(arguments->root))
                 report_on_consoles(buf_text(&text));
         return !decision.plan.refusal || fail(err, ERR_IDENTITY, 0, "%s", decision.plan.refusal);
+}
+
+// Whatever goes wrong is in the report, which is sent all the same.
+static bool run_apply(const struct arguments *arguments, struct err *err) {
+        umask(022);
+        struct machine machine __attribute__((cleanup(machine_release))) = { .root = -1 };
+        if (apply_here(arguments, &machine, err))
+                return true;
+        if (err->kind != ERR_IDENTITY) {
+                report_write_failure(&machine, err->text);
+                auto_buf text = { 0 };
+                buf_printf(&text, "kiln-node: FAILED: %s\n", err->text);
+                if (is_live_root(arguments->root))
+                        report_on_consoles(buf_text(&text));
+        }
+        return false;
 }
 
 static bool read_facts(const char *path, struct machine *machine, struct err *err) {
@@ -108,13 +121,49 @@ static bool run_load_drivers(const struct arguments *arguments, struct err *err)
         return modules_load_for_devices(err);
 }
 
-static bool run_state(const struct arguments *arguments, struct err *err) { return state_run(arguments->root, err); }
+static bool read_number(const char *text, uint64_t most, const char *what, uint64_t *ret, struct err *err) {
+        char *end;
+        errno = 0;
+        unsigned long long number = strtoull(text, &end, 10);
+        if (*text < '0' || *text > '9' || *end || errno || number > most)
+                return fail(err, ERR_USAGE, 0, "%s: \"%s\" is no number up to %llu", what, text,
+                            (unsigned long long)most);
+        *ret = number;
+        return true;
+}
 
-static bool run_keep(const struct arguments *arguments, struct err *err) {
-        auto_close int root = open(arguments->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (root < 0)
-                return fail(err, ERR_SYSTEM, errno, "open %s", arguments->root);
-        return keep_save(root, err);
+static void tell(const char *text) {
+        fputs(text, stdout);
+        fflush(stdout);
+        report_on_consoles(text);
+}
+
+static bool run_fetch(const struct arguments *arguments, struct err *err) {
+        char **words = arguments->words;
+        uint64_t seconds;
+        struct fetch fetch = {
+                .url = words[0], .path = words[1], .sha256 = words[2], .silence_ms = 20000, .tell = tell
+        };
+        if (!read_number(words[3], INT64_MAX, "SIZE", &fetch.size_bytes, err) ||
+            !read_number(words[4], 86400, "SECONDS", &seconds, err))
+                return false;
+        fetch.give_up_ms = (int)seconds * 1000;
+        return fetch_file(&fetch, err);
+}
+
+static bool run_report(const struct arguments *arguments, struct err *err) {
+        struct machine machine __attribute__((cleanup(machine_release))) = { .root = -1 };
+        uint64_t seconds;
+        if (!read_number(arguments->seconds, 86400, "--for", &seconds, err) ||
+            !machine_open(arguments->root, arguments->command_line, &machine, err))
+                return false;
+        const char *url = machine.inventory.report_url;
+        if (!url || !*url)
+                return true; // the profile does not ask for one
+        if (!report_send(machine.root, url, (int)seconds * 1000, err))
+                return false;
+        printf("kiln-node: the report was sent to %s\n", url);
+        return true;
 }
 
 static const struct verb {
@@ -125,10 +174,12 @@ static const struct verb {
         { "apply", "[--root DIR] [--cmdline FILE]", "decide who this machine is and write its files", 0, run_apply },
         { "plan", "[--root DIR] [--cmdline FILE] [--facts FILE] [--json]", "print what apply would do; touch nothing",
           0, run_plan },
-        { "keep", "[--root DIR]", "keep the SSH host keys on the state disk", 0, run_keep },
-        { "state", "--root DIR", "initrd: find, check and mount the state disk below DIR", 0, run_state },
+        { "report", "[--root DIR] [--for SECONDS]", "send the report of this boot to the profile's report_url", 0,
+          run_report },
         { "check-root", "FILE SHA256 SIZE", "initrd: is this the root that the configuration belongs to", 3,
           run_check_root },
+        { "fetch", "URL FILE SHA256 SIZE SECONDS", "initrd: fetch the root over HTTP, checking it as it comes", 5,
+          run_fetch },
         { "find-label", "LABEL TIMEOUT_MS", "initrd: wait for a medium and print its device and type", 2,
           run_find_label },
         { "load-modules", "NAME...", "initrd: load modules and what they depend on", -1, run_load_modules },
@@ -147,7 +198,8 @@ static bool parse(char **argv, struct arguments *arguments, struct err *err) {
                 const char *name, **value;
         } options[] = { { "--root", &arguments->root },
                         { "--cmdline", &arguments->command_line },
-                        { "--facts", &arguments->facts } };
+                        { "--facts", &arguments->facts },
+                        { "--for", &arguments->seconds } };
         arguments->words = argv;
         for (char **at = argv; *at; at++) {
                 size_t i = 0;
@@ -169,7 +221,7 @@ static bool run_verb(char **argv, struct err *err) {
         for (size_t i = 0; i < lengthof(verbs); i++) {
                 if (strcmp(argv[0], verbs[i].name) != 0)
                         continue;
-                struct arguments arguments = { .root = "/" };
+                struct arguments arguments = { .root = "/", .seconds = "600" };
                 if (!parse(argv + 1, &arguments, err))
                         return false;
                 if (verbs[i].words >= 0 && arguments.word_count != verbs[i].words)

@@ -1,0 +1,8 @@
+// What kiln, kiln-node and the build id call this version.
+#ifndef KILN_BASE_VERSION_H
+#define KILN_BASE_VERSION_H
+
+// Decides the build id together with the inputs: raise it when the same inputs make other bits.
+#define KILN_VERSION "0.1.0"
+
+#endif

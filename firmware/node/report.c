@@ -1,0 +1,151 @@
+#include "firmware/node/report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/version.h"
+#include "firmware/node/root.h"
+
+enum { TIMES_MAX = 4096, STATE_MAX = 1 << 20 };
+
+// ---- the record ----
+
+// What the initrd left: KEY=VALUE lines, numbers but for ROOT.
+static json_t *boot_json(int root) {
+        auto_buf text = { .max = TIMES_MAX };
+        auto_err ignored = { 0 };
+        bool found;
+        if (!root_read(root, "/run/kiln/boot", &text, &found, &ignored) || !found || text.size == 0)
+                return NULL;
+        json_t *boot = json_object();
+        char *save = NULL;
+        for (char *line = strtok_r(text.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+                char *value = strchr(line, '=');
+                if (!value)
+                        continue;
+                *value++ = '\0';
+                bool number = *value && strspn(value, "0123456789") == strlen(value) && strlen(value) < 18;
+                json_object_set_new(boot, line, number ? json_integer(atoll(value)) : json_string(value));
+        }
+        return boot;
+}
+
+static json_t *state_json(int root) {
+        auto_buf text = { .max = STATE_MAX };
+        auto_err ignored = { 0 };
+        bool found;
+        if (!root_read(root, "/run/kiln/state.json", &text, &found, &ignored) || !found)
+                return json_null();
+        json_t *state = json_loadb(buf_text(&text), text.size, 0, NULL);
+        return state ? state : json_null();
+}
+
+static json_t *head_json(const struct machine *machine) {
+        const struct inventory *inventory = &machine->inventory;
+        struct utsname kernel = { 0 };
+        (void)uname(&kernel);
+        json_t *head = json_pack("{si ss* ss* ss* ss* s{ss ss} ss* ss*}", "format", 1, "cluster", inventory->cluster,
+                                 "role", inventory->role, "build", inventory->build, "release", inventory->release,
+                                 "versions", "kiln", KILN_VERSION, "kernel", kernel.release, "serial",
+                                 machine->facts.serial, "uuid", machine->facts.uuid);
+        json_t *boot = boot_json(machine->root);
+        if (boot)
+                json_object_set_new(head, "boot", boot);
+        return head;
+}
+
+// Releases `report`.
+static bool write_json(int root, json_t *report, struct err *err) {
+        static const char *const paths[] = { "/run/kiln/report.json", "/var/lib/kiln/report.json" };
+        auto_free char *text = json_dumps(report, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        json_decref(report);
+        if (!text)
+                return fail(err, ERR_INTERNAL, 0, "the report is not UTF-8");
+        for (size_t i = 0; i < lengthof(paths); i++) {
+                bool changed;
+                if (!root_write(root, &(struct root_file){ paths[i], text, strlen(text), 0644, 0, 0 }, &changed, err))
+                        return false;
+        }
+        return true;
+}
+
+bool report_write(const struct machine *machine, const struct decision *decision, const struct applied *applied,
+                  struct err *err) {
+        json_t *report = head_json(machine);
+        json_t *times = json_pack("{sI sI sI sI so}", "elapsed_ms", (json_int_t)applied->elapsed_ms, "interfaces_ms",
+                                  (json_int_t)decision->interfaces_ms, "dhcp_ms", (json_int_t)decision->dhcp_ms,
+                                  "changed", (json_int_t)applied->changed, "state", state_json(machine->root));
+        json_t *plan = plan_json(&decision->plan, false);
+        json_object_update(report, times);
+        json_object_update(report, plan);
+        json_decref(times);
+        json_decref(plan);
+        return write_json(machine->root, report, err);
+}
+
+void report_write_failure(const struct machine *machine, const char *failure) {
+        auto_err ignored = { 0 };
+        if (machine->root < 0)
+                return;
+        json_t *report = head_json(machine), *why = json_string(failure);
+        json_object_set_new(report, "failure", why ? why : json_string("(not UTF-8)"));
+        (void)!write_json(machine->root, report, &ignored);
+}
+
+// ---- the short form ----
+
+static const struct plan_value *find_value(const struct plan *plan, const char *name) {
+        static const struct plan_value none = { "", "", "" };
+        for (size_t i = 0; i < plan->value_count; i++)
+                if (strcmp(plan->values[i].name, name) == 0)
+                        return &plan->values[i];
+        return &none;
+}
+
+static void refusal_text(const struct plan *plan, struct buf *text) {
+        buf_printf(text,
+                   "kiln-node: REFUSED: %s\n"
+                   "kiln-node: this machine has: %s\n"
+                   "kiln-node: the cluster's services stay down. Enter the machine in the inventory, boot its own "
+                   "role's image,\n"
+                   "kiln-node: or give kiln.node=NAME on the kernel command line; then reboot.\n",
+                   plan->refusal, plan->found);
+}
+
+void report_text(const struct decision *decision, const struct applied *applied, struct buf *ret_text) {
+        const struct plan *plan = &decision->plan;
+        if (plan->refusal) {
+                refusal_text(plan, ret_text);
+        } else {
+                const struct plan_value *ip = find_value(plan, "ip"), *id = find_value(plan, "id");
+                buf_printf(ret_text, "kiln-node: %s role=%s ip=%s (%s)", plan->hostname,
+                           find_value(plan, "role")->value, ip->value, ip->source);
+                if (*id->value)
+                        buf_printf(ret_text, " id=%s", id->value);
+                buf_printf(ret_text, " interface=%s, %zu files changed, %lld ms\n",
+                           find_value(plan, "interface")->value, applied->changed, (long long)applied->elapsed_ms);
+        }
+        for (size_t i = 0; i < plan->note_count; i++)
+                buf_printf(ret_text, "kiln-node: note: %s\n", plan->notes[i]);
+}
+
+void report_on_consoles(const char *text) {
+        char active[256] = "";
+        auto_close int list = open("/sys/class/tty/console/active", O_RDONLY | O_CLOEXEC);
+        if (list < 0 || read(list, active, sizeof active - 1) <= 0)
+                return;
+        // The last one is /dev/console, where the unit's output goes already.
+        char *last = strrchr(active, ' '), *save = NULL;
+        if (!last)
+                return;
+        *last = '\0';
+        for (char *name = strtok_r(active, " \n", &save); name; name = strtok_r(NULL, " \n", &save)) {
+                char path[sizeof active + 8];
+                snprintf(path, sizeof path, "/dev/%s", name);
+                auto_close int fd = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+                if (fd >= 0)
+                        (void)!write(fd, text, strlen(text));
+        }
+}
