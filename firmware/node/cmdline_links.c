@@ -197,6 +197,13 @@ static bool take_bond_fields(struct cmdline_bond *bond, char *fields[], size_t c
         return take_members(bond, members) && (count < 4 || cmdline_parse_mtu(fields[3], &bond->mtu));
 }
 
+static bool bond_equal(const struct cmdline_bond *a, const struct cmdline_bond *b) {
+        for (size_t i = 0; i < a->member_count && i < b->member_count; i++)
+                if (strcmp(a->members[i], b->members[i]) != 0)
+                        return false;
+        return a->member_count == b->member_count && strcmp(a->options, b->options) == 0 && a->mtu == b->mtu;
+}
+
 bool cmdline_take_bond(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
         enum { FIELDS_MAX = 4 };
         struct cmdline *out = reader->out;
@@ -207,10 +214,9 @@ bool cmdline_take_bond(struct cmdline_reader *reader, const char *name, char *va
         if (count > FIELDS_MAX || !take_bond_fields(&bond, fields, count))
                 return cmdline_refuse(reader, err, name, value, "NAME:CARD,CARD:OPTION=VALUE,OPTION=VALUE:MTU");
         for (size_t i = 0; i < out->bond_count; i++) {
-                if (memcmp(&out->bonds[i], &bond, sizeof bond) == 0)
-                        return true;
                 if (strcmp(out->bonds[i].name, bond.name) == 0)
-                        return cmdline_contradiction(reader, err, name, bond.name, reader->from, value);
+                        return bond_equal(&out->bonds[i], &bond) ||
+                               cmdline_contradiction(reader, err, name, bond.name, reader->from, value);
         }
         if (bond.member_count == 0)
                 cmdline_note(reader, name, value, "a bond without cards carries nothing");
@@ -296,11 +302,11 @@ bool cmdline_take_route(struct cmdline_reader *reader, const char *name, char *v
                 return cmdline_refuse(reader, err, name, value, "NET/PREFIX:[GATEWAY][:CARD]");
         for (size_t i = 0; i < out->route_count; i++) {
                 const struct cmdline_route *other = &out->routes[i];
-                if (memcmp(other, &route, sizeof route) == 0)
-                        return true;
-                if (other->prefix == route.prefix && address_equal(&other->to, &route.to) &&
-                    strcmp(other->interface, route.interface) == 0)
-                        return cmdline_refuse(reader, err, name, value, "the only gateway given for that network");
+                if (other->prefix != route.prefix || !address_equal(&other->to, &route.to) ||
+                    strcmp(other->interface, route.interface) != 0)
+                        continue;
+                return address_equal(&other->gateway, &route.gateway) ||
+                       cmdline_refuse(reader, err, name, value, "the only gateway given for that network");
         }
         if (out->route_count == CMDLINE_ROUTES_MAX)
                 return cmdline_too_many(reader, err, name, CMDLINE_ROUTES_MAX);

@@ -323,6 +323,8 @@ static const struct saying other_words[] = {
         { "bond=b:", "bond b of [] mtu 0; 1 notes" },
         { "bond=b:p1p1:mode=1,arp_interval=1000,arp_ip_target=10.0.0.1;10.0.0.2",
           "bond b of p1p1 [mode=1,arp_interval=1000,arp_ip_target=10.0.0.1;10.0.0.2] mtu 0; " },
+        { "bond=b:p1p1,p1p2 bond=b:p1p1,p1p2", "bond b of p1p1 p1p2 [] mtu 0; " },
+        { "rd.route=10.9.0.0/16:10.0.0.7 rd.route=10.9.1.0/16:10.0.0.7", "route 10.9.0.0/16 via 10.0.0.7; " },
         { "bridge=br7:eth0,eth1 ip=eth0:dhcp", "ip eth0 dhcp; unmade br7; 1 notes" },
         { "bridge=br7:,,,", "unmade br7; 1 notes" },
         { "team=team7:eth0,eth1:lacp", "unmade team7; 1 notes" },
