@@ -236,6 +236,8 @@ static void note_uses(struct build *build, const struct artefact_build *artefact
                 note_layer(build, build->roles[i].layer);
                 cache_use_note(&build->use, "squashfs", "%s", role->root_key);
                 cache_use_note(&build->use, "initrd", "%s", role->initrd_key);
+                cache_use_note(&build->use, "initrd", "%s", role->initrd_inputs);
+                cache_use_note(&build->use, "iso", "%s", role->iso_key);
         }
 }
 

@@ -24,6 +24,7 @@ static const struct {
         { "layers", "installed packages", true },
         { "squashfs", "packed roots", true },
         { "initrd", "initial ramdisks", true },
+        { "iso", "ISOs without their roots", true },
         { "bootloader", "unpacked boot loaders", true },
         { "repos", "repositories' metadata", false },
         { "keys", "repositories' keys", false },

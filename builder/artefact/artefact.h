@@ -9,6 +9,8 @@
 #include "packages/packages.h"
 #include "profile/profile.h"
 
+enum { INITRD_KEY_SIZE = 80 };
+
 // One role, ready to be packed.
 struct artefact_role {
         const struct role *role;
@@ -22,7 +24,9 @@ struct artefact_role {
         int out;                    // <build>/<role>/
         char root_sha256[65];       // set by the squashfs kind
         uint64_t root_size_bytes;   // set by the squashfs kind
-        char initrd_key[80];        // set by the initrd kind: its entry of <cache>/initrd
+        // Set by the initrd kind: its entries of <cache>/initrd, and its digest
+        char initrd_key[INITRD_KEY_SIZE], initrd_inputs[65], initrd_sha256[65];
+        char iso_key[65], iso_sha256[65]; // set by the iso kind: its entry of <cache>/iso, and its digest
 };
 
 struct artefact_build {

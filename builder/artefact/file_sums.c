@@ -47,20 +47,22 @@ static struct known *remember(struct file_sums *sums, const struct stat *stat, c
         return known;
 }
 
-// The squashfs kind digested the roots already, perhaps in a build long ago.
-static bool remember_roots(const struct artefact_build *build, struct err *err) {
+static void remember_file(const struct artefact_build *build, const struct artefact_role *role, const char *name,
+                          const char *sha256) {
+        struct stat stat;
+        if (*sha256 && fstatat(role->out, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && !find(build->sums, &stat))
+                remember(build->sums, &stat, sha256);
+}
+
+// The large ones were digested when they were made, perhaps in a build long ago.
+static void remember_roles(const struct artefact_build *build) {
         for (size_t i = 0; i < build->role_count; i++) {
                 const struct artefact_role *role = &build->roles[i];
-                struct stat stat;
-                if (!role->root_sha256[0] || fstatat(role->out, "rootfs.squashfs", &stat, AT_SYMLINK_NOFOLLOW) < 0)
-                        continue;
-                if ((uint64_t)stat.st_size != role->root_size_bytes)
-                        return fail(err, ERR_INTERNAL, 0, "%s/rootfs.squashfs changed while it was published",
-                                    role->role->name);
-                if (!find(build->sums, &stat))
-                        remember(build->sums, &stat, role->root_sha256);
+                auto_free char *iso = xasprintf("%s-%s.iso", build->cluster->name, role->role->name);
+                remember_file(build, role, "rootfs.squashfs", role->root_sha256);
+                remember_file(build, role, "initrd.img", role->initrd_sha256);
+                remember_file(build, role, iso, role->iso_sha256);
         }
-        return true;
 }
 
 struct listing {
@@ -89,7 +91,8 @@ static bool list_file(const struct fs_entry *entry, void *context, struct err *e
 bool file_sums_list(struct artefact_build *build, struct published_list *ret, struct err *err) {
         struct published_list list = { 0 };
         struct listing listing = { build->sums, &list };
-        if (!remember_roots(build, err) || !fs_walk(build->out, list_file, &listing, err)) {
+        remember_roles(build);
+        if (!fs_walk(build->out, list_file, &listing, err)) {
                 published_list_release(&list);
                 return false;
         }

@@ -2,18 +2,21 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
 #include "artefact/cpio.h"
 #include "artefact/internal.h"
+#include "artefact/kept.h"
 #include "artefact/modules.h"
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
-enum { WORDS_MAX = 256 };
+enum {
+        WORDS_MAX = 256,
+        INPUTS_FORMAT = 1 // of the archive, for the same inputs: another one means another archive
+};
 
 struct initrd {
         const struct artefact_build *build;
@@ -24,6 +27,10 @@ struct initrd {
         size_t path_count;
         const char *busybox; // its path in the initrd
 };
+
+static const char *busybox_of(const struct artefact_build *build) {
+        return build->busybox ? build->busybox : "/bin/busybox";
+}
 
 static bool add_directory(struct initrd *initrd, const char *path, mode_t mode, struct err *err) {
         for (size_t i = 0; i < initrd->path_count; i++)
@@ -171,7 +178,7 @@ static bool part_file(struct initrd *initrd, char **words, size_t count, struct 
 
 static bool part_busybox(struct initrd *initrd, char **words, size_t count, struct err *err) {
         (void)count;
-        const char *busybox = initrd->build->busybox ? initrd->build->busybox : "/bin/busybox";
+        const char *busybox = busybox_of(initrd->build);
         initrd->busybox = arena_strdup(&initrd->arena, words[1]);
         return check_static(busybox, err) && add_file(initrd, words[1], mode_of(words[2]), busybox, err);
 }
@@ -248,36 +255,114 @@ static bool add_parts(struct initrd *initrd, struct err *err) {
 }
 
 static bool initrd_check(const struct artefact_build *build, struct err *err) {
-        return part_check(build->cluster->release.initrd_compressor, err) &&
-               check_static(build->busybox ? build->busybox : "/bin/busybox", err);
+        return part_check(build->cluster->release.initrd_compressor, err) && check_static(busybox_of(build), err);
 }
 
-// Roles with the same kernel have the same initrd: it is compressed once, and found again by the archive's digest.
-static bool publish(const struct artefact_build *build, struct artefact_role *role, const struct buf *archive,
-                    struct err *err) {
-        static pthread_mutex_t compressing = PTHREAD_MUTEX_INITIALIZER;
-        const char *compressor = build->cluster->release.initrd_compressor;
-        char sha256[DIGEST_HEX_SIZE];
-        digest_bytes("sha256", archive->data, archive->size, sha256);
-        auto_free char *name = xasprintf("%s.%s", sha256, compressor);
-        snprintf(role->initrd_key, sizeof role->initrd_key, "%.64s.%.8s", sha256, compressor);
-        auto_free char *path = xasprintf("%s/initrd", build->cache);
-        auto_close int dir = -1;
-        if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !fs_open_dir(AT_FDCWD, path, &dir, err))
-                return false;
-        pthread_mutex_lock(&compressing);
-        bool ok = fs_exists(dir, name) || part_write(compressor, archive, dir, name, err);
-        pthread_mutex_unlock(&compressing);
-        return ok && fs_link_or_copy(dir, name, role->out, "initrd.img", err);
-}
+// ---- the cache: <cache>/initrd/ ----
+//
+//     <archive's digest>.<compressor>/initrd.img    kept.h; roles with the same kernel have the same archive
+//     <inputs' digest>                              names the former, so that a known initrd is not put together again
 
-static bool initrd_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
-        auto_buf archive = { 0 };
-        struct initrd initrd = { .build = build, .role = role, .cpio = cpio_new(build->source_date_epoch, &archive) };
-        bool ok = add_parts(&initrd, err) && publish(build, role, &archive, err);
+struct making {
+        const struct artefact_build *build;
+        const struct artefact_role *role;
+        struct buf archive; // empty: not put together yet
+};
+
+static bool make_archive(struct making *making, struct err *err) {
+        if (making->archive.size)
+                return true;
+        struct initrd initrd = { .build = making->build,
+                                 .role = making->role,
+                                 .cpio = cpio_new(making->build->source_date_epoch, &making->archive) };
+        bool ok = add_parts(&initrd, err);
         cpio_free(initrd.cpio);
         free(initrd.paths);
         arena_release(&initrd.arena);
+        return ok;
+}
+
+static bool make_image(int dir, void *context, struct err *err) {
+        struct making *making = context;
+        return make_archive(making, err) && part_write(making->build->cluster->release.initrd_compressor,
+                                                       &making->archive, PART_ALIGN_BYTES, dir, "initrd.img", err);
+}
+
+static bool add_source(const struct fs_entry *entry, void *context, struct err *err) {
+        char sha256[DIGEST_HEX_SIZE];
+        if (!S_ISREG(entry->stat->st_mode))
+                return true;
+        if (!digest_file("sha256", entry->parent, entry->name, sha256, err))
+                return false;
+        buf_printf(context, "%s %s\n", entry->path, sha256);
+        return true;
+}
+
+// Everything that decides the archive; the kernel's modules are the root's.
+static bool digest_inputs(const struct making *making, char ret_hex[static DIGEST_HEX_SIZE], struct err *err) {
+        const struct artefact_build *build = making->build;
+        const struct strings *modules = &build->cluster->release.initrd_modules;
+        const char *programs[] = { busybox_of(build), build->kiln_node };
+        auto_buf text = { 0 };
+        auto_close int sources = -1;
+        buf_printf(&text, "%d %s %s %s %lld\n", INPUTS_FORMAT, making->role->root_key, making->role->kernel_version,
+                   build->cluster->release.initrd_compressor, (long long)build->source_date_epoch);
+        for (size_t i = 0; i < modules->count; i++)
+                buf_printf(&text, "%s\n", modules->items[i]);
+        for (size_t i = 0; i < lengthof(programs); i++) {
+                if (!digest_file("sha256", AT_FDCWD, programs[i], ret_hex, err))
+                        return false;
+                buf_printf(&text, "%s\n", ret_hex);
+        }
+        if (!fs_open_dir(AT_FDCWD, build->initramfs_dir, &sources, err) || !fs_walk(sources, add_source, &text, err))
+                return false;
+        digest_bytes("sha256", text.data, text.size, ret_hex);
+        return true;
+}
+
+static void name_of_archive(const struct making *making, char ret[static INITRD_KEY_SIZE]) {
+        char sha256[DIGEST_HEX_SIZE];
+        digest_bytes("sha256", making->archive.data, making->archive.size, sha256);
+        snprintf(ret, INITRD_KEY_SIZE, "%.64s.%.8s", sha256, making->build->cluster->release.initrd_compressor);
+}
+
+static bool read_name(int cache, const char *inputs, char ret[static INITRD_KEY_SIZE]) {
+        auto_buf text = { 0 };
+        auto_err absent = { 0 };
+        if (!fs_read(cache, inputs, &text, &absent) || text.size < 64 || text.size >= INITRD_KEY_SIZE ||
+            strspn(buf_text(&text), "0123456789abcdef") != 64 || strchr(buf_text(&text), '/'))
+                return false;
+        memcpy(ret, buf_text(&text), text.size + 1);
+        return true;
+}
+
+static bool find_or_make(struct making *making, struct artefact_role *role, struct err *err) {
+        auto_free char *path = xasprintf("%s/initrd", making->build->cache);
+        auto_close int cache = -1;
+        char inputs[DIGEST_HEX_SIZE];
+        if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !fs_open_dir(AT_FDCWD, path, &cache, err) ||
+            !digest_inputs(making, inputs, err))
+                return false;
+        memcpy(role->initrd_inputs, inputs, sizeof role->initrd_inputs - 1);
+        bool known = read_name(cache, inputs, role->initrd_key);
+        if (!known && !make_archive(making, err))
+                return false;
+        if (!known)
+                name_of_archive(making, role->initrd_key);
+        auto_free char *entry = xasprintf("%s/%s", path, role->initrd_key);
+        auto_free char *image = xasprintf("%s/initrd.img", entry);
+        struct kept kept;
+        if (!kept_obtain(entry, "initrd.img", make_image, making, &kept, err))
+                return false;
+        memcpy(role->initrd_sha256, kept.sha256, sizeof role->initrd_sha256);
+        return (known || fs_write_atomic(cache, inputs, role->initrd_key, strlen(role->initrd_key), 0644, err)) &&
+               fs_link_or_copy(AT_FDCWD, image, role->out, "initrd.img", err);
+}
+
+static bool initrd_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
+        struct making making = { .build = build, .role = role };
+        bool ok = find_or_make(&making, role, err);
+        buf_release(&making.archive);
         return ok;
 }
 

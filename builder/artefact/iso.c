@@ -8,6 +8,7 @@
 
 #include "artefact/boot.h"
 #include "artefact/internal.h"
+#include "artefact/iso_template.h"
 #include "artefact/program.h"
 #include "base/digest.h"
 #include "base/fs.h"
@@ -15,7 +16,14 @@
 
 #define STAGE ".iso"
 
-enum { FAT_CLUSTER_BYTES = 4096, FAT_SPARE_BYTES = 512 << 10, MEBIBYTE = 1 << 20, ARGUMENTS_MAX = 64 };
+enum {
+        FAT_CLUSTER_BYTES = 4096,
+        FAT_SPARE_BYTES = 512 << 10,
+        MEBIBYTE = 1 << 20,
+        ARGUMENTS_MAX = 96,
+        TEXT_ALIGN_BYTES = 4096,
+        TEMPLATE_FORMAT = 1 // of the volume, for the same key
+};
 
 static bool iso_check(const struct artefact_build *build, struct err *err) {
         const struct release *release = &build->cluster->release;
@@ -53,6 +61,17 @@ static struct value *iso_scope(const struct artefact_build *build, const struct 
         return scope;
 }
 
+// A menu, padded so that one with another word has room in the same template.
+static bool render_menu(const struct artefact_build *build, const char *template, const struct value *scope, int stage,
+                        const char *path, struct err *err) {
+        auto_buf text = { 0 };
+        if (!boot_render(build, template, scope, stage, path, err) || !fs_read(stage, path, &text, err))
+                return false;
+        while (text.size % TEXT_ALIGN_BYTES)
+                buf_append_char(&text, '\n');
+        return fs_write_atomic(stage, path, text.data, text.size, 0644, err);
+}
+
 // ---- BIOS ----
 
 // ldlinux.c32 belongs to syslinux 5 and later; EL7's 4.05 has and needs none.
@@ -70,7 +89,7 @@ static bool stage_isolinux(const struct artefact_build *build, const struct arte
         return boot_copy(role, release->bootloader.isolinux, stage, "isolinux/isolinux.bin", err) &&
                boot_copy(role, has_loader ? loader : NULL, stage, "isolinux/ldlinux.c32", err) &&
                boot_copy(role, release->bootloader.isohybrid_mbr, stage, "isohdpfx.bin", err) &&
-               boot_render(build, "isolinux.cfg.tmpl", scope, stage, "isolinux/isolinux.cfg", err);
+               render_menu(build, "isolinux.cfg.tmpl", scope, stage, "isolinux/isolinux.cfg", err);
 }
 
 // ---- UEFI ----
@@ -119,7 +138,7 @@ static bool stage_efi(const struct artefact_build *build, const struct artefact_
         return boot_choose_grub_commands(role, grub, arena, scope, err) &&
                boot_copy(role, shim ? shim : grub, stage, "EFI/BOOT/BOOTX64.EFI", err) &&
                boot_copy(role, shim ? grub : NULL, stage, "EFI/BOOT/grubx64.efi", err) &&
-               boot_render(build, "iso-grub.cfg.tmpl", scope, stage, "EFI/BOOT/grub.cfg", err) &&
+               render_menu(build, "iso-grub.cfg.tmpl", scope, stage, "EFI/BOOT/grub.cfg", err) &&
                make_efi_image(build, stage, shim != NULL, err);
 }
 
@@ -130,8 +149,14 @@ static void add_arguments(const char **argv, size_t *count, const char *const *m
                 argv[(*count)++] = *more;
 }
 
-static bool write_volume(const struct artefact_build *build, const struct artefact_role *role, const char *name,
-                         struct err *err) {
+struct volume {
+        const struct artefact_build *build;
+        const struct artefact_role *role;
+};
+
+static bool write_volume(const char *path, void *context, struct err *err) {
+        const struct artefact_build *build = ((const struct volume *)context)->build;
+        const struct artefact_role *role = ((const struct volume *)context)->role;
         const struct release *release = &build->cluster->release;
         static const char *const bios[] = { "-b",
                                             "isolinux/isolinux.bin",
@@ -164,7 +189,7 @@ static bool write_volume(const struct artefact_build *build, const struct artefa
         snprintf(seconds, sizeof seconds, "=%lld", (long long)epoch);
         auto_free char *modification = xasprintf("--modification-date=%s", date);
         const char *const start[] = {
-                "xorriso", "-no_rc",        "-as",        "mkisofs", "-quiet", "-o",         name,
+                "xorriso", "-no_rc",        "-as",        "mkisofs", "-quiet", "-o",         path,
                 "-V",      label,           "-iso-level", "3",       "-r",     modification, "--set_all_file_dates",
                 seconds,   "-graft-points", NULL
         };
@@ -172,6 +197,29 @@ static bool write_volume(const struct artefact_build *build, const struct artefa
         bool has_mbr = has_bios && release->bootloader.isohybrid_mbr;
         const char *argv[ARGUMENTS_MAX];
         size_t count = 0;
+        // What changes comes last, so that the digest of what comes before can be kept (iso_template.h).
+        static const char *const weights[] = { "--sort-weight",
+                                               "4",
+                                               "/kiln",
+                                               "--sort-weight",
+                                               "3",
+                                               "/boot/initrd.img",
+                                               "--sort-weight",
+                                               "3",
+                                               "/boot/vmlinuz",
+                                               "--sort-weight",
+                                               "-1",
+                                               "/boot/config.cpio",
+                                               "--sort-weight",
+                                               "-1",
+                                               "/boot/efiboot.img",
+                                               "--sort-weight",
+                                               "-1",
+                                               "/EFI/BOOT/grub.cfg",
+                                               "--sort-weight",
+                                               "-1",
+                                               "/isolinux/isolinux.cfg",
+                                               NULL };
         static const char *const none[] = { NULL };
         add_arguments(argv, &count, start);
         add_arguments(argv, &count, has_mbr ? hybrid : none);
@@ -179,26 +227,91 @@ static bool write_volume(const struct artefact_build *build, const struct artefa
         add_arguments(argv, &count, has_bios && has_uefi ? next : none);
         add_arguments(argv, &count, has_uefi ? uefi : none);
         add_arguments(argv, &count, has_mbr && has_uefi ? gpt : none);
+        add_arguments(argv, &count, weights);
         add_arguments(argv, &count, files);
         argv[count] = NULL;
         return program_run(build->source_date_epoch, role->out, argv, err);
 }
 
-static bool stage_and_write(const struct artefact_build *build, const struct artefact_role *role, struct err *err) {
-        struct arena arena = { 0 };
+// ---- the template that fits ----
+
+// What the volume holds of this build only.
+static const struct {
+        const char *path, *source;
+} changing[] = {
+        { "/boot/config.cpio", "config.cpio" },
+        { "/boot/efiboot.img", STAGE "/efiboot.img" },
+        { "/EFI/BOOT/grub.cfg", STAGE "/EFI/BOOT/grub.cfg" },
+        { "/isolinux/isolinux.cfg", STAGE "/isolinux/isolinux.cfg" },
+};
+
+static void list_parts(const struct artefact_role *role, struct iso_layout *layout) {
+        layout->root = (struct iso_part){ .path = "/kiln/rootfs.squashfs", .source = "rootfs.squashfs" };
+        for (size_t i = 0; i < lengthof(changing); i++)
+                if (fs_exists(role->out, changing[i].source))
+                        layout->parts[layout->part_count++] =
+                            (struct iso_part){ .path = changing[i].path, .source = changing[i].source };
+}
+
+static bool is_changing(const char *staged) {
+        for (size_t i = 0; i < lengthof(changing); i++)
+                if (strncmp(changing[i].source, STAGE "/", sizeof STAGE) == 0 &&
+                    strcmp(changing[i].source + sizeof STAGE, staged) == 0)
+                        return true;
+        return false;
+}
+
+static bool add_staged(const struct fs_entry *entry, void *context, struct err *err) {
+        char sha256[DIGEST_HEX_SIZE];
+        if (!S_ISREG(entry->stat->st_mode) || is_changing(entry->path))
+                return true;
+        if (!digest_file("sha256", entry->parent, entry->name, sha256, err))
+                return false;
+        buf_printf(context, "%s %s\n", entry->path, sha256);
+        return true;
+}
+
+// Everything that decides the template but the content of what changes. The kernel is the root's.
+static bool template_key(const struct artefact_build *build, const struct artefact_role *role,
+                         const struct iso_layout *layout, int stage, char ret_hex[static DIGEST_HEX_SIZE],
+                         struct err *err) {
+        auto_buf text = { 0 };
+        char label[LABEL_SIZE];
+        boot_label(role->role, label);
+        buf_printf(&text, "%d %s %s %s %s %lld\n", TEMPLATE_FORMAT, label, role->root_sha256, role->initrd_sha256,
+                   role->kernel_path, (long long)build->source_date_epoch);
+        for (size_t i = 0; i < layout->part_count; i++)
+                buf_printf(&text, "%s %llu\n", layout->parts[i].path,
+                           (unsigned long long)file_bytes(role->out, layout->parts[i].source));
+        if (!fs_walk(stage, add_staged, &text, err))
+                return false;
+        digest_bytes("sha256", text.data, text.size, ret_hex);
+        return true;
+}
+
+static bool stage_and_write(const struct artefact_build *build, struct artefact_role *role, struct arena *arena,
+                            struct err *err) {
+        struct iso_layout layout = { 0 };
+        struct volume volume = { build, role };
         auto_close int stage = -1;
-        auto_free char *name = xasprintf("%s-%s.iso", build->cluster->name, role->role->name);
-        struct value *scope = iso_scope(build, role, &arena);
-        bool ok = fs_mkdirs(role->out, STAGE, 0755, err) && fs_open_dir(role->out, STAGE, &stage, err) &&
-                  stage_isolinux(build, role, scope, stage, err) && stage_efi(build, role, scope, &arena, stage, err) &&
-                  write_volume(build, role, name, err);
-        arena_release(&arena);
-        return ok;
+        char key[DIGEST_HEX_SIZE], sha256[DIGEST_HEX_SIZE];
+        const char *name = arena_printf(arena, "%s-%s.iso", build->cluster->name, role->role->name);
+        struct value *scope = iso_scope(build, role, arena);
+        if (!fs_mkdirs(role->out, STAGE, 0755, err) || !fs_open_dir(role->out, STAGE, &stage, err) ||
+            !stage_isolinux(build, role, scope, stage, err) || !stage_efi(build, role, scope, arena, stage, err) ||
+            (list_parts(role, &layout), !template_key(build, role, &layout, stage, key, err)) ||
+            !iso_from_template(build, role, key, write_volume, &volume, &layout, name, sha256, err))
+                return false;
+        memcpy(role->iso_key, key, sizeof role->iso_key);
+        memcpy(role->iso_sha256, sha256, sizeof role->iso_sha256);
+        return true;
 }
 
 static bool iso_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
+        struct arena arena = { 0 };
         auto_err ignored = { 0 };
-        bool ok = stage_and_write(build, role, err);
+        bool ok = stage_and_write(build, role, &arena, err);
+        arena_release(&arena);
         return fs_remove_tree(role->out, STAGE, ok ? err : &ignored) && ok;
 }
 

@@ -70,12 +70,13 @@ bool part_check(const char *compressor, struct err *err) {
                fail(err, ERR_SCHEMA, 0, "initrd compressor %s: only gzip, xz and zstd are known", compressor);
 }
 
-bool part_write(const char *compressor, const struct buf *archive, int dir, const char *name, struct err *err) {
+bool part_write(const char *compressor, const struct buf *archive, size_t align_bytes, int dir, const char *name,
+                struct err *err) {
         auto_buf compressed = { 0 };
         if (!part_check(compressor, err))
                 return false;
         if (!compressors[find_compressor(compressor)].compress(archive, &compressed, err))
                 return wrap(err, "%s", name);
-        buf_append_zeros(&compressed, (PART_ALIGN_BYTES - compressed.size % PART_ALIGN_BYTES) % PART_ALIGN_BYTES);
+        buf_append_zeros(&compressed, (align_bytes - compressed.size % align_bytes) % align_bytes);
         return fs_write_atomic(dir, name, compressed.data, compressed.size, 0444, err); // perhaps linked to the cache
 }

@@ -4,11 +4,13 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/digest.h"
+#include "base/digest_state.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -195,6 +197,29 @@ static void digests_match_the_standard(void) {
         EXPECT(!digest_new("crc-99"));
 }
 
+static void a_digest_goes_on_from_its_state(void) {
+        enum { SIZE = 5 << 20, HALF = 3 << 20 };
+        auto_close int fd = memfd_create("digest", MFD_CLOEXEC);
+        char text[DIGEST_STATE_TEXT_SIZE], whole[DIGEST_HEX_SIZE], resumed[DIGEST_HEX_SIZE];
+        auto_free char *bytes = xmalloc(SIZE);
+        for (size_t i = 0; i < SIZE; i++)
+                bytes[i] = (char)(i * 7 + i / 1000);
+        EXPECT_OK(fs_write_all(fd, bytes, SIZE - 5, err));
+        EXPECT_OK(digest_fd("sha256", fd, whole, err));
+        for (uint64_t at = 0; at <= HALF; at += HALF) {
+                struct digest_state state, read = { .bytes = at };
+                EXPECT_OK(digest_begin(fd, at, &state, err));
+                digest_state_format(&state, text);
+                EXPECT(digest_state_parse(text, &read));
+                EXPECT_OK(digest_finish(&read, fd, resumed, err));
+                EXPECT_TEXT(resumed, whole);
+        }
+        struct digest_state state;
+        auto_err error = { 0 };
+        EXPECT(!digest_begin(fd, SIZE, &state, &error)); // longer than the file
+        EXPECT(!digest_state_parse("00ff", &state));
+}
+
 static bool count_item(size_t index, void *context, struct err *err) {
         if (index == 57)
                 return fail(err, ERR_TOOL, 0, "item %zu", index);
@@ -249,6 +274,7 @@ int main(void) {
         RUN(a_failing_program_is_quoted);
         RUN(a_status_can_be_asked_for);
         RUN(digests_match_the_standard);
+        RUN(a_digest_goes_on_from_its_state);
         RUN(parallel_work_ends_at_the_first_error);
         RUN(urls_of_paths_are_escaped);
         RUN(only_what_is_printable_is_printed);

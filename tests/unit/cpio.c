@@ -68,7 +68,7 @@ static void xz_parts_carry_crc32(void) {
         auto_buf output = { 0 };
         auto_buf archive = { 0 };
         buf_append_zeros(&archive, 100000);
-        EXPECT_OK(part_write("xz", &archive, sample_fd, "part.xz", err));
+        EXPECT_OK(part_write("xz", &archive, PART_ALIGN_BYTES, sample_fd, "part.xz", err));
         EXPECT_OK(
             sample_judge("test $(($(stat -c %s part.xz) % 4096)) = 0; xz -dc part.xz | wc -c; xz --robot -lvv part.xz",
                          &output, err));

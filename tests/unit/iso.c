@@ -11,6 +11,16 @@ static bool write_kinds(struct sample *made, const char *out, const char *kind, 
                artefacts_write(&made->build, &wanted, err);
 }
 
+// ISO and SHA256SUMS of a build with another id.
+static bool write_build(struct sample *made, const char *out, const char *id, struct err *err) {
+        const char *names[] = { "iso", "sums" };
+        struct strings wanted = { names, lengthof(names) };
+        if (!sample_open(made, out, err))
+                return false;
+        made->build.build_id = id;
+        return artefacts_write(&made->build, &wanted, err);
+}
+
 static void only_what_an_iso_needs_is_written(void) {
         EXPECT_OK(write_kinds(&sample, "out", "iso", err));
         EXPECT(fs_exists(sample.out, "alpha/demo-alpha.iso") && fs_exists(sample.out, "beta/demo-beta.iso"));
@@ -90,6 +100,33 @@ static void the_same_inputs_give_the_same_bits(void) {
         sample_close(&again);
 }
 
+// The second build takes the template of the first, the third makes its own.
+static void a_template_gives_what_a_new_volume_gives(void) {
+        struct sample warm, cold;
+        EXPECT_OK(
+            sample_judge("ls cache/iso/*/template.iso; sha256sum cache/iso/*/template.iso >templates", NULL, err));
+        EXPECT_OK(write_build(&warm, "warm", "build-with-a-longer-name", err));
+        EXPECT_OK(sample_judge("sha256sum -c --quiet templates; mv cache cache-warm", NULL, err));
+        EXPECT_OK(write_build(&cold, "cold", "build-with-a-longer-name", err));
+        EXPECT_OK(sample_judge("cmp warm/alpha/demo-alpha.iso cold/alpha/demo-alpha.iso; "
+                               "cd warm; sha256sum -c --quiet SHA256SUMS; "
+                               "! cmp -s alpha/demo-alpha.iso ../out/alpha/demo-alpha.iso; "
+                               "grep -q build-with-a-longer-name alpha/demo-alpha.iso",
+                               NULL, err));
+        sample_close(&warm);
+        sample_close(&cold);
+}
+
+static void a_damaged_template_is_made_again(void) {
+        struct sample again;
+        EXPECT_OK(sample_judge("for t in cache/iso/*/template.iso; do chmod u+w $t; "
+                               "printf damage | dd of=$t bs=1 seek=40000 conv=notrunc status=none; done",
+                               NULL, err));
+        EXPECT_OK(write_build(&again, "mended", "build-with-a-longer-name", err));
+        EXPECT_OK(sample_judge("cmp mended/alpha/demo-alpha.iso warm/alpha/demo-alpha.iso", NULL, err));
+        sample_close(&again);
+}
+
 static void without_a_loader_there_is_no_iso(void) {
         struct err error = { 0 };
         struct cluster cluster = { .release = { .path = "r.yaml", .initrd_compressor = "gzip" } };
@@ -127,6 +164,8 @@ int main(void) {
         RUN(the_content_is_the_published_files);
         RUN(menus_name_the_role_and_every_node);
         RUN(the_same_inputs_give_the_same_bits);
+        RUN(a_template_gives_what_a_new_volume_gives);
+        RUN(a_damaged_template_is_made_again);
         RUN(without_a_loader_there_is_no_iso);
         RUN(arguments_that_would_break_a_menu_are_refused);
         RUN(labels_fit_the_volume);

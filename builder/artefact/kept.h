@@ -1,0 +1,27 @@
+// A file that the cache keeps for several builds, in a directory of its own, <cache>/<kind>/<key>/:
+//     NAME          the file, read-only, since what is published is a hard link to it
+//     info.json     {"sha256":…,"size":…,"mtime_ns":…}; written last
+// and what else its maker put there.
+#ifndef KILN_ARTEFACT_KEPT_H
+#define KILN_ARTEFACT_KEPT_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { KEPT_SHA256_SIZE = 65 };
+
+struct kept {
+        char sha256[KEPT_SHA256_SIZE];
+        uint64_t size_bytes;
+};
+
+// Makes `name` and what belongs to it in the directory `dir`.
+typedef bool kept_make(int dir, void *context, struct err *err);
+
+// Finds the file in the directory `path`, or has it made there: under a lock, in a temporary directory, by one rename.
+// A file that was touched since it was sealed (by size and time) is read again, and made again if its digest differs.
+must_check bool kept_obtain(const char *path, const char *name, kept_make *make, void *context, struct kept *ret,
+                            struct err *err);
+
+#endif
