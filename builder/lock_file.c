@@ -30,6 +30,20 @@ struct parser {
         struct err *err;
 };
 
+// What the byte where reading stopped tells of what happened to the file.
+static const char *advice(char byte) {
+        if (byte != '\0' && strchr("<>=|", byte))
+                return "are these marks of a merge? Take one side's file whole (`git checkout --ours` or `--theirs`), "
+                       "then "
+                       "`kiln lock` adds what the merged profiles ask for";
+        if (byte == '\r')
+                return "the lines end in CR LF, as Windows has it: `*.lock -text` in .gitattributes keeps git from "
+                       "doing that";
+        if ((unsigned char)byte == 0xef)
+                return "an editor put a byte order mark before the text: save it without";
+        return "`kiln lock` writes such files; this one was altered or cut short";
+}
+
 static bool refuse(const struct parser *parser, const char *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -45,10 +59,7 @@ static bool refuse(const struct parser *parser, const char *at, const char *form
         buf_printf(&text, "%s:%d:%d: %s", parser->name, line, column, message);
         mistake_excerpt(&text, parser->text, size, line, column);
         fail(parser->err, ERR_SYNTAX, 0, "%s", buf_text(&text));
-        bool conflict = at < parser->end && strchr("<>=|", *at);
-        return hint(parser->err, conflict
-                                     ? "are these marks of a merge? `kiln lock` writes the file anew once it is gone"
-                                     : "`kiln lock` writes such files; this one was altered or cut short");
+        return hint(parser->err, "%s", advice(at < parser->end ? *at : '\0'));
 }
 
 // The bytes up to the next space or newline, which must be there and is left for the caller.
@@ -247,7 +258,8 @@ static bool read_version(struct parser *parser) {
                 return false;
         if (strcmp(version, "1") != 0)
                 return refuse(parser, parser->begun, "format %s is not known to this kiln, which reads format %d",
-                              version, FORMAT);
+                              version, FORMAT) ||
+                       hint(parser->err, "a newer kiln wrote it: use that one, or remove the file and lock anew");
         return expect_byte(parser, '\n');
 }
 
