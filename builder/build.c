@@ -188,16 +188,20 @@ static bool unpack_bootloader(struct build *build, struct err *err) {
         return fs_open_dir(AT_FDCWD, path, &build->bootloader, err);
 }
 
-static bool find_kernel(struct role_build *role, const struct release *release, struct artefact_role *ret,
-                        struct err *err) {
+// A root that is only unpacked or run in a container has no kernel, and needs none.
+static bool find_kernel(struct role_build *role, const struct release *release, const struct strings *only,
+                        struct artefact_role *ret, struct err *err) {
         if (!kernel_find(role->root.fd, release->kernel_image, &role->arena, &ret->kernel_path, &ret->kernel_version,
                          err))
                 return false;
-        if (ret->kernel_path)
+        if (ret->kernel_path || !artefacts_boot(only))
                 return true;
         fail(err, ERR_REFERENCE, 0, "role %s has no kernel: nothing matches %s", role->role->name,
              release->kernel_image);
-        return hint(err, "see kernel.package and kernel.image of release %s", release->name);
+        return hint(err,
+                    "see kernel.package and kernel.image of release %s; a root without a kernel can be made with "
+                    "--only squashfs",
+                    release->name);
 }
 
 // Everything that decides the bits of the packed root.
@@ -259,7 +263,7 @@ static bool write_artefacts(struct build *build, struct artefact_build *artefact
                         .root_key = root_key(build, role->layer),
                         .out = -1,
                 };
-                if (!find_kernel(role, &build->cluster->release, artefact, err) ||
+                if (!find_kernel(role, &build->cluster->release, build->options->only, artefact, err) ||
                     !fs_mkdirs(artefacts->out, role->role->name, 0755, err) ||
                     !fs_open_dir(artefacts->out, role->role->name, &artefact->out, err))
                         return false;

@@ -36,10 +36,15 @@ bool package_set_holds(const struct package_set *set, const struct package_set *
 
 // ---- requests ----
 
+static void request_kernel(const struct cluster *cluster, struct strings *ret) {
+        if (*cluster->release.kernel_package)
+                strings_add(ret, cluster->release.kernel_package);
+}
+
 static void role_requests(const struct cluster *cluster, const struct role *role, struct strings *ret) {
         for (size_t i = 0; i < role->packages.count; i++)
                 strings_add(ret, role->packages.items[i]);
-        strings_add(ret, cluster->release.kernel_package);
+        request_kernel(cluster, ret);
 }
 
 // What every role of the cluster asks for, whichever of them are built now, so that the base layer stays the same.
@@ -52,7 +57,7 @@ static void common_requests(const struct cluster *cluster, struct strings *ret) 
                 if (common)
                         strings_add(ret, first->packages.items[i]);
         }
-        strings_add(ret, cluster->release.kernel_package);
+        request_kernel(cluster, ret);
 }
 
 char *selection_place_of(const void *context, const char *request) {

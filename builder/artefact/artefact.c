@@ -46,6 +46,10 @@ static bool is_wanted(const struct artefact_kind *kind, const struct strings *wa
         return false;
 }
 
+bool artefacts_boot(const struct strings *wanted) {
+        return is_wanted(&kernel_kind, wanted) || is_wanted(&initrd_kind, wanted);
+}
+
 static bool check_names(const struct strings *wanted, struct err *err) {
         for (size_t i = 0; wanted && i < wanted->count; i++) {
                 bool known = false;

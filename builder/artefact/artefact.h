@@ -62,6 +62,8 @@ extern const size_t artefact_kind_count;
 
 // Runs every kind's check, then every write; `wanted` (NULL or empty: all) limits the kinds by name.
 must_check bool artefacts_check(const struct artefact_build *build, const struct strings *wanted, struct err *err);
+// Whether a kind that boots is among them: a role then needs a kernel.
+bool artefacts_boot(const struct strings *wanted);
 must_check bool artefacts_write(struct artefact_build *build, const struct strings *wanted, struct err *err);
 
 #endif

@@ -73,7 +73,7 @@ static bool append_role(struct artefact_build *build, const struct artefact_role
         buf_append_text(to, "],\n\"files\":[\n");
         append_lines(to, &files);
         buf_append_text(to, "],\n\"kernel\":");
-        append_json(to, json_pack("{ss ss}", "image", role->kernel_path, "version", role->kernel_version));
+        append_json(to, json_pack("{ss? ss?}", "image", role->kernel_path, "version", role->kernel_version));
         buf_append_text(to, ",\n\"packages\":[");
         append_packages(role->packages, to);
         buf_append_text(to, "],\n\"root\":");

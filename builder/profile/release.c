@@ -124,6 +124,13 @@ static void check_kernel(struct loader *loader, const struct value *tree, const 
         report_hint(loader->diagnostics, "/boot/vmlinuz-* is where most distributions have it");
 }
 
+// A release for roots that nobody boots says so as it says of any other package: `package_names: {kernel: null}`.
+static void drop_kernel(struct release *release) {
+        const struct value *name = value_get(release->package_names, release->kernel_package);
+        if (name && name->type == VALUE_NULL)
+                release->kernel_package = "";
+}
+
 bool release_read(struct loader *loader, const char *path, const struct place *from, struct release *ret) {
         struct value *tree = loader_read(loader, path, from);
         if (!tree)
@@ -137,6 +144,7 @@ bool release_read(struct loader *loader, const char *path, const struct place *f
         ret->package_names = ret->package_names ? ret->package_names : empty;
         ret->service_names = ret->service_names ? ret->service_names : empty;
         ret->variables = ret->variables ? ret->variables : empty;
+        drop_kernel(ret);
         const struct value *rows = value_get(tree, "repositories");
         for (size_t i = 0; i < ret->repository_count; i++)
                 if (rows->items[i]->type == VALUE_MAP)

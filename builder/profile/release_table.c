@@ -6,7 +6,7 @@ static const char *const trusts[] = { [TRUST_SIGNATURE] = "signature", [TRUST_DI
 static const char *const squashfs_compressors[] = { "gzip", "xz", "zstd", NULL };
 static const char *const initrd_compressors[] = { "gzip", "xz", "zstd", NULL };
 static const char *const databases[] = { "sqlite", "bdb", NULL };
-static const char *const network_writers[] = { "systemd-networkd", "ifcfg", NULL };
+static const char *const network_writers[] = { "systemd-networkd", "ifcfg", "NetworkManager", NULL };
 
 static const struct schema_field repository_rows[] = {
         { "name", "name for messages and the cache", &type_text, MEMBER(repository, name), .required = true,
@@ -37,8 +37,9 @@ static const struct schema repository_table =
     SCHEMA(repository, repository_rows, "a repository", "a place that packages come from");
 
 static const struct schema_field kernel_rows[] = {
-        { "package", "package that holds the kernel", &type_text, MEMBER(release, kernel_package), .fallback = "kernel",
-          .pattern = PACKAGE_PATTERN, .pattern_means = PACKAGE_MEANS },
+        { "package", "package that holds the kernel; package_names may say that there is none", &type_text,
+          MEMBER(release, kernel_package), .fallback = "kernel", .pattern = PACKAGE_PATTERN,
+          .pattern_means = PACKAGE_MEANS },
         { "image", "the kernel's file in the image, with one `*` where its version is", &type_path,
           MEMBER(release, kernel_image), .fallback = "/boot/vmlinuz-*" },
 };
