@@ -101,7 +101,7 @@ static bool make_devices(struct err *err) {
 // With the root as working directory. A read-only /proc keeps a scriptlet's sysctl from reaching the host's kernel.
 static bool mount_views(struct err *err) {
         static const struct mount_attr sealed = { .attr_set = MOUNT_ATTR_RDONLY };
-        static const char *const points[] = { "proc", "dev", "sys", "run" };
+        static const char *const points[] = { "proc", "dev", "sys" };
         unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
         struct stat stat;
         for (size_t i = 0; i < lengthof(points); i++)
@@ -111,9 +111,8 @@ static bool mount_views(struct err *err) {
                 return hint(err, "a container that runs kiln must not hide parts of /proc (docker run --security-opt "
                                  "systempaths=unconfined)");
         // nodev: what a scriptlet makes with mknod(1) opens nothing; the nodes below are mounts of their own.
-        return mount_at("dev", "dev", "tmpfs", flags, "mode=0755,size=1m,nr_inodes=4096", err) && make_devices(err) &&
+        return mount_at("dev", "dev", "tmpfs", flags, "mode=0755,size=64m,nr_inodes=4096", err) && make_devices(err) &&
                mount_at("sys", "sys", "tmpfs", flags | MS_RDONLY, "mode=0555,size=4k", err) &&
-               mount_at("run", "run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=64m", err) &&
                (mount_setattr(AT_FDCWD, "proc", 0, (struct mount_attr *)&sealed, sizeof sealed) == 0 ||
                 fail(err, ERR_SANDBOX, errno, "seal /proc"));
 }

@@ -64,6 +64,14 @@ struct transaction {
 };
 must_check bool transaction_run(const struct transaction *transaction, struct err *err);
 
+// ---- links.c, volatile.c: inside the container, on a transaction's set ----
+
+struct rpmts_s;
+// Makes the links at the top of the tree that the packages to be installed bring, and the directories they lead to.
+must_check bool links_make(struct rpmts_s *ts, struct err *err);
+// Removes what lies in /run and no installed package owns.
+must_check bool volatile_prune(struct rpmts_s *ts, struct err *err);
+
 // ---- boot_tools.c: inside the container ----
 
 // Puts stand-ins in the place of programs that make an initramfs or a boot menu, as far as they are installed by now.
@@ -92,6 +100,11 @@ must_check bool rpmdb_keep(const struct rpmdb_backend *backend, int root, int ke
 // what the installation wrote gets `source_date_epoch`, and so do passwords changed since `started` (seconds since
 // 1970); packages' own times are kept, also later ones.
 must_check bool normalise_tree(int dir, int64_t started, int64_t source_date_epoch, struct err *err);
+
+// ---- java_keystore.c ----
+
+// Gives every entry of a JKS store the same time. Another kind of file is left alone. Errors: SYSTEM.
+must_check bool java_keystore_settle(int parent, const char *name, int64_t seconds, struct err *err);
 
 // ---- the configuration layer: config_layer.c, accounts.c, services.c, units.c, node_json.c ----
 

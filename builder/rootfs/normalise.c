@@ -13,7 +13,8 @@ enum { SECONDS_PER_DAY = 86400 };
 enum action {
         REMOVE,        // the file or tree
         REMOVE_INSIDE, // everything in the directory
-        REMOVE_FILES,  // everything in the directory but directories, whose owners and modes are the packages'
+        REMOVE_FILES,  // everything in the directory but what packages put there: directories, and files whose times
+                       // are not the clock's
         EMPTY,         // the file's content; 0444: systemd then keeps its presets and makes an id for each machine
 };
 
@@ -38,6 +39,7 @@ static const struct rule {
         { REMOVE, "var/lib/systemd", "credential.secret" },
         { REMOVE, "var/lib", "random-seed" },
         { REMOVE, "var/lib/NetworkManager", "secret_key" },
+        { REMOVE, "etc/iscsi", "initiatorname.iscsi" },
         { REMOVE, "var/lib/rpm", "__db.*" },
         { REMOVE, "var/lib/rpm", ".rpm.lock" },
         { REMOVE, "var/lib/rpm", ".dbenv.lock" },
@@ -47,8 +49,6 @@ static const struct rule {
         { REMOVE_FILES, "var", "cache" },
         { REMOVE_INSIDE, "", "tmp" },
         { REMOVE_INSIDE, "var", "tmp" },
-        { REMOVE_INSIDE, "", "run" },
-        { REMOVE_INSIDE, "var", "run" },
         { REMOVE_INSIDE, "", "dev" },
 };
 
@@ -71,6 +71,10 @@ struct match {
         bool files_only;
 };
 
+// librpm sets the times that packages record, in whole seconds. A time with a fraction is the clock's: a scriptlet
+// or librpm itself wrote the file now. Clocks are not asked when: a package may be as young as its installation.
+static bool is_of_the_clock(const struct stat *stat) { return stat->st_mtim.tv_nsec != 0; }
+
 static bool remove_matching(const struct fs_entry *entry, void *context, struct err *err) {
         const struct match *match = context;
         bool directory = S_ISDIR(entry->stat->st_mode);
@@ -78,7 +82,7 @@ static bool remove_matching(const struct fs_entry *entry, void *context, struct 
                 *entry->descend = false;
                 return true;
         }
-        if (match->files_only && directory)
+        if (match->files_only && (directory || !is_of_the_clock(entry->stat)))
                 return true;
         if (S_ISCHR(entry->stat->st_mode) && entry->stat->st_rdev == 0)
                 return true; // a whiteout: without it the lower layer's file would be back
@@ -154,8 +158,32 @@ static bool normalise_shadow(int tree, int64_t started, int64_t epoch, struct er
 
 // ---- time stamps ----
 
-// librpm sets the times that packages record, in whole seconds. A time with a fraction is the clock's: a scriptlet
-// or librpm itself wrote the file now. Clocks are not asked when: a package may be as young as its installation.
+// Caches that are made anew, or done without: their content depends on addresses, on the clock or on the order of
+// directories. Patterns of whole paths.
+static const char *const caches[] = {
+        "usr/lib/jvm/*/classes.jsa", // of `java -Xshare:dump`
+        "usr/lib/fontconfig/cache/*",
+};
+static const char java_certificates[] = "etc/pki/ca-trust/extracted/java/cacerts";
+
+static bool is_cache(const char *path) {
+        for (size_t i = 0; i < lengthof(caches); i++)
+                if (fnmatch(caches[i], path, 0) == 0)
+                        return true;
+        return false;
+}
+
+static bool settle_content(const struct fs_entry *entry, void *context, struct err *err) {
+        const int64_t *epoch = context;
+        if (!S_ISREG(entry->stat->st_mode) || !is_of_the_clock(entry->stat))
+                return true;
+        if (is_cache(entry->path))
+                return unlinkat(entry->parent, entry->name, 0) == 0 ||
+                       fail(err, ERR_SYSTEM, errno, "remove %s", entry->path);
+        return strcmp(entry->path, java_certificates) != 0 ||
+               java_keystore_settle(entry->parent, entry->name, *epoch, err);
+}
+
 static bool set_time(const struct fs_entry *entry, void *context, struct err *err) {
         const int64_t *epoch = context;
         size_t length = strlen(entry->name);
@@ -163,7 +191,7 @@ static bool set_time(const struct fs_entry *entry, void *context, struct err *er
             (strcmp(entry->name + length - 7, ".rpmnew") == 0 ||
              (length > 8 && strcmp(entry->name + length - 8, ".rpmsave") == 0)))
                 warning("two packages disagree about a configuration file: /%s", entry->path);
-        if (entry->stat->st_mtim.tv_nsec == 0)
+        if (!is_of_the_clock(entry->stat))
                 return true;
         struct timespec times[2] = { { .tv_sec = *epoch }, { .tv_sec = *epoch } };
         return utimensat(entry->parent, entry->name, times, AT_SYMLINK_NOFOLLOW) == 0 ||
@@ -176,7 +204,8 @@ bool normalise_tree(int dir, int64_t started, int64_t source_date_epoch, struct 
                         return wrap(err, "normalising");
         struct timespec times[2] = { { .tv_sec = source_date_epoch }, { .tv_sec = source_date_epoch } };
         auto_close int top = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (!normalise_shadow(dir, started, source_date_epoch, err) || !fs_walk(dir, set_time, &source_date_epoch, err))
+        if (!normalise_shadow(dir, started, source_date_epoch, err) ||
+            !fs_walk(dir, settle_content, &source_date_epoch, err) || !fs_walk(dir, set_time, &source_date_epoch, err))
                 return wrap(err, "normalising");
         return futimens(top, times) == 0 || fail(err, ERR_SYSTEM, errno, "set the time of the root directory");
 }

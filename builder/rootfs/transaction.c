@@ -63,9 +63,9 @@ static void set_macros(const char *backend) {
 static bool load_rpm(const struct worker *worker, struct err *err) {
         static const int digests[] = { PGPHASHALGO_MD5, PGPHASHALGO_SHA1, PGPHASHALGO_SHA256, PGPHASHALGO_SHA512 };
         setlocale(LC_ALL, "C");
-        macrofiles = "/usr/lib/rpm/macros:/usr/lib/rpm/platform/%{_target}/macros"; // nothing of the builder's or its
-                                                                                    // user's taste
-        if (rpmReadConfigFiles(NULL, NULL) != 0)
+        // Nothing of the builder's or its user's taste.
+        macrofiles = "/usr/lib/rpm/macros:/usr/lib/rpm/platform/%{_target}/macros";
+        if (rpmReadConfigFiles("/usr/lib/rpm/rpmrc", NULL) != 0)
                 return fail(err, ERR_SANDBOX, 0, "rpm's configuration in /usr/lib/rpm cannot be read");
         set_macros(worker->backend->macro);
         rpmInitCrypto();
@@ -341,7 +341,7 @@ static bool has_problems(rpmts ts) {
 }
 
 static bool run_transaction(rpmts ts, struct worker *worker, struct err *err) {
-        if (!add_packages(ts, worker, err))
+        if (!add_packages(ts, worker, err) || !links_make(ts, err))
                 return false;
         if (rpmtsCheck(ts) != 0)
                 return fail_rpm(worker, "rpm cannot check the packages", err);
@@ -354,7 +354,7 @@ static bool run_transaction(rpmts ts, struct worker *worker, struct err *err) {
         int result = rpmtsRun(ts, NULL, RPMPROB_FILTER_NONE);
         if (result > 0)
                 return fail_problems(ts, "rpm refuses the packages", err);
-        return result == 0 || fail_rpm(worker, "rpm's transaction failed", err);
+        return (result == 0 || fail_rpm(worker, "rpm's transaction failed", err)) && volatile_prune(ts, err);
 }
 
 static rpmts make_transaction(struct worker *worker, FD_t output) {
@@ -376,7 +376,8 @@ static rpmts make_transaction(struct worker *worker, FD_t output) {
 static bool work(void *context, struct container_channel *channel, struct err *err) {
         struct worker *worker = context;
         worker->channel = channel;
-        worker->output = open("/run", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600); // on a tmpfs of limited size
+        worker->output =
+            open("/dev/shm", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600); // on a tmpfs of limited size
         if (worker->output < 0 || dup2(worker->output, STDOUT_FILENO) < 0 || dup2(worker->output, STDERR_FILENO) < 0)
                 return fail(err, ERR_SYSTEM, errno, "keep the scriptlets' output");
         FD_t output = fdDup(worker->output);
