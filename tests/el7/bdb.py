@@ -1,0 +1,86 @@
+"""A reader of rpm 4.11's database that shares nothing with kiln: db5.3_dump's text, headers parsed here.
+
+rpm 4.11 (lib/rpmdb.c) finds a package by an index: key -> records {package, number} of two 32-bit integers in the
+machine's byte order, `number` being the place in the tag's array; and reads the header from Packages by `package`.
+"""
+import collections
+import os
+import struct
+import subprocess
+
+DIRECTORY = "var/lib/rpm"
+# name: tag, access method
+INDEXES = {"Name": (1000, "hash"), "Basenames": (1117, "hash"), "Group": (1016, "hash"), "Requirename": (1049, "hash"),
+           "Providename": (1047, "hash"), "Conflictname": (1054, "hash"), "Obsoletename": (1090, "hash"),
+           "Triggername": (1066, "hash"), "Dirnames": (1118, "btree"), "Installtid": (1128, "btree"),
+           "Sigmd5": (261, "btree"), "Sha1header": (269, "hash")}
+INT32, STRING, BIN, STRING_ARRAY, I18N = 4, 6, 7, 8, 9
+
+
+def dump(path):
+    """(access method, {key: value}) of a table."""
+    text = subprocess.run(["db5.3_dump", path], stdout=subprocess.PIPE, check=True, text=True).stdout
+    head, _, body = text.partition("HEADER=END\n")
+    method = next(line.split("=")[1] for line in head.splitlines() if line.startswith("type="))
+    values = [bytes.fromhex(line.strip()) for line in body.splitlines() if line.startswith(" ")]
+    return method, dict(zip(values[::2], values[1::2]))
+
+
+def parse(blob):
+    """{tag: (type, [values])} of a header as headerExport() writes it."""
+    count, size = struct.unpack(">II", blob[:8])
+    assert len(blob) == 8 + 16 * count + size, "a header of another size than it says"
+    store, tags = blob[8 + 16 * count:], {}
+    for i in range(count):
+        tag, kind, offset, items = struct.unpack(">IIiI", blob[8 + 16 * i:24 + 16 * i])
+        if kind == INT32:
+            value = list(struct.unpack(f">{items}I", store[offset:offset + 4 * items]))
+        elif kind in (STRING, STRING_ARRAY, I18N):
+            value = store[offset:].split(b"\0", items)[:items]
+        else:
+            value = [store[offset:offset + items]]
+        tags[tag] = (kind, value)
+    return tags
+
+
+def headers(root):
+    """{package number: tags}; checks that record 0 holds the highest number."""
+    method, records = dump(os.path.join(root, DIRECTORY, "Packages"))
+    assert method == "hash", f"Packages is a {method} table"
+    numbered = {struct.unpack("=I", key)[0]: value for key, value in records.items()}
+    last, = struct.unpack("=I", numbered.pop(0))
+    assert last == max(numbered), f"record 0 says {last}, the highest package is {max(numbered)}"
+    return {number: parse(blob) for number, blob in numbered.items()}
+
+
+def wanted(tag, packages):
+    """What an index of a tag must hold: {key: {(package, number)}}."""
+    index = collections.defaultdict(set)
+    for number, tags in packages.items():
+        kind, values = tags.get(tag, (None, []))
+        for place, value in enumerate(values):
+            key = struct.pack("=I", value) if kind == INT32 else value
+            index[key].add((number, 0 if kind in (INT32, BIN) else place))
+    return index
+
+
+def differences(root):
+    """What is wrong with the indexes, a sentence each."""
+    packages, found = headers(root), []
+    for name, (tag, method) in INDEXES.items():
+        kind, records = dump(os.path.join(root, DIRECTORY, name))
+        if kind != method:
+            found.append(f"{name} is a {kind} table")
+        index = {key: set(struct.iter_unpack("=II", value)) for key, value in records.items()}
+        expected = dict(wanted(tag, packages))
+        found += [f"{name}: {key!r} has {index.get(key)}, not {expected.get(key)}"
+                  for key in sorted(set(index) | set(expected)) if index.get(key) != expected.get(key)]
+    return found
+
+
+def names(root):
+    """name-version-release.arch of every package, sorted; without epoch, as `rpm -qa` prints it."""
+    def text(tags, tag):
+        return tags[tag][1][0].decode()
+    return sorted(f"{text(tags, 1000)}-{text(tags, 1001)}-{text(tags, 1002)}.{text(tags, 1022)}"
+                  for tags in headers(root).values())
