@@ -298,7 +298,7 @@ bool plan_make(const struct facts *facts, struct plan *ret, struct err *err) {
                 return fail(err, ERR_SCHEMA, 0, "unknown network_writer \"%s\"", facts->inventory->network_writer);
         auto_free struct cmdline *cmdline = xcalloc(1, sizeof *cmdline);
         auto_free struct identity *identity = xcalloc(1, sizeof *identity);
-        bool ok = cmdline_parse(facts->command_line, cmdline, err) &&
+        bool ok = cmdline_read(facts, cmdline, err) &&
                   identity_decide(facts, cmdline, identity, &ret->need, err);
         for (size_t i = 0; i < cmdline->note_count; i++)
                 plan_add_note(ret, cmdline->notes[i]);
