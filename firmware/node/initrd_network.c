@@ -133,7 +133,7 @@ bool initrd_network(struct machine *machine, const char *resolver, struct buf *r
         enum identity_need need;
         struct setup setup = { 0 };
         // A machine that is going to be refused still boots, to say so.
-        bool known = !refused && cmdline_parse(facts->command_line, cmdline, err) &&
+        bool known = !refused && cmdline_read(facts, cmdline, err) &&
                      identity_decide(facts, cmdline, identity, &need, err) &&
                      setup_from_identity(facts, identity, &setup);
         if (!known && !setup_from_lease(machine, &setup, err))
