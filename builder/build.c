@@ -230,6 +230,7 @@ static void note_uses(struct build *build, const struct artefact_build *artefact
         for (size_t i = 0; i < all.count; i++)
                 cache_use_note(&build->use, "packages", "%s.rpm", all.items[i].checksum);
         free(all.items);
+        packages_note_cache(build->packages, cache_use_note_entry, &build->use);
         char hex[65];
         package_set_digest(&build->selection.bootloader, hex);
         cache_use_note(&build->use, "bootloader", "%s", hex);

@@ -13,21 +13,16 @@
 #include "base/mem.h"
 #include "base/progress.h"
 
-enum { POLL_MS = 200, RECORD_MAX = 16 << 20 };
+enum { POLL_MS = 200, RECORD_MAX = 16 << 20, METADATA_START = 16 };
 
-// What --prune looks through, and `kiln cache` counts. Metadata and keys are small and stay.
+// What --prune looks through, and `kiln cache` counts.
 static const struct {
         const char *name, *description;
-        bool pruned;
 } kinds[] = {
-        { "packages", "downloaded packages", true },
-        { "layers", "installed packages", true },
-        { "squashfs", "packed roots", true },
-        { "initrd", "initial ramdisks", true },
-        { "iso", "ISOs without their roots", true },
-        { "bootloader", "unpacked boot loaders", true },
-        { "repos", "repositories' metadata", false },
-        { "keys", "repositories' keys", false },
+        { "packages", "downloaded packages" }, { "layers", "installed packages" },
+        { "squashfs", "packed roots" },        { "initrd", "initial ramdisks" },
+        { "iso", "ISOs without their roots" }, { "bootloader", "unpacked boot loaders" },
+        { "repos", "repositories' metadata" }, { "keys", "repositories' keys" },
 };
 
 // ---- in use ----
@@ -68,6 +63,8 @@ void cache_use_note(struct cache_use *use, const char *kind, const char *format,
         buf_append_char(&use->entries, '\n');
         va_end(arguments);
 }
+
+void cache_use_note_entry(void *use, const char *kind, const char *entry) { cache_use_note(use, kind, "%s", entry); }
 
 bool cache_use_record(struct cache_use *use, const char *purpose, struct err *err, const char *format, ...) {
         va_list arguments;
@@ -174,6 +171,7 @@ struct record {
 };
 
 struct prune {
+        const char *cache;
         struct record *records;
         size_t record_count;
         struct buf text; // the records that stay
@@ -233,10 +231,7 @@ static bool is_needed(const struct prune *prune, const char *kind, const char *n
                bsearch(&line, prune->needed, prune->needed_count, sizeof *prune->needed, by_text) != NULL;
 }
 
-static bool prune_entry(int dir, const char *kind, const char *name, void *context, struct err *err) {
-        struct prune *prune = context;
-        if (is_needed(prune, kind, name))
-                return true;
+static bool remove_entry(struct prune *prune, int dir, const char *name, struct err *err) {
         if (!has_suffix(name, ".lock")) {
                 prune->removed.count++;
                 add_size(dir, name, &prune->removed.bytes);
@@ -244,15 +239,35 @@ static bool prune_entry(int dir, const char *kind, const char *name, void *conte
         return interrupt_check(err) && fs_remove_tree(dir, name, err);
 }
 
+// Of a repository that is needed: metadata of an earlier day goes, what repomd.xml said and when stays.
+static bool prune_metadata(int dir, const char *kind, const char *name, void *context, struct err *err) {
+        static const char *const stay[] = { "lock", "newest", "repomd.xml", "repomd.xml.asc", "mirrorlist" };
+        struct prune *prune = context;
+        auto_free char *start = xasprintf("%.*s", METADATA_START, name);
+        for (size_t i = 0; i < lengthof(stay); i++)
+                if (strcmp(name, stay[i]) == 0)
+                        return true;
+        return is_needed(prune, kind, start) || fs_remove_tree(dir, name, err);
+}
+
+static bool prune_entry(int dir, const char *kind, const char *name, void *context, struct err *err) {
+        struct prune *prune = context;
+        if (!is_needed(prune, kind, name))
+                return remove_entry(prune, dir, name, err);
+        if (strcmp(kind, "repos") != 0)
+                return true;
+        auto_free char *below = xasprintf("%s/%s", kind, name);
+        return each_entry(prune->cache, below, prune_metadata, prune, err);
+}
+
 bool cache_prune(const char *cache, unsigned keep, struct err *err) {
-        struct prune prune = { .text = { .max = BUF_MAX_DEFAULT } };
+        struct prune prune = { .cache = cache, .text = { .max = BUF_MAX_DEFAULT } };
         auto_close int lock = -1;
         if (!fs_exists(AT_FDCWD, cache))
                 return true;
         bool ok = take_lock(cache, LOCK_EX, &lock, err) && choose_records(&prune, cache, keep, err);
         for (size_t i = 0; ok && i < lengthof(kinds); i++)
-                if (kinds[i].pruned)
-                        ok = each_entry(cache, kinds[i].name, prune_entry, &prune, err);
+                ok = each_entry(cache, kinds[i].name, prune_entry, &prune, err);
         if (ok)
                 print_line("removed", &prune.removed, "");
         for (size_t i = 0; i < prune.record_count; i++)

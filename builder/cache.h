@@ -3,9 +3,9 @@
 //     <cache>/lock          shared by every kiln at work (flock), taken alone by --prune
 //     <cache>/used/NAME     one record a build or fetch: lines KIND/ENTRY of what it needs; its time is that of its
 //     last
-//                           use
+//                           use. "repos/DIR/START": the files of repos/DIR whose names begin so
 //
-// The entries themselves belong to the directories that make them: packages/, layers/, squashfs/, initrd/, bootloader/.
+// The entries themselves belong to who makes them: packages/, layers/, squashfs/, initrd/, bootloader/, repos/, keys/.
 #ifndef KILN_CACHE_H
 #define KILN_CACHE_H
 
@@ -24,6 +24,8 @@ must_check bool cache_use_begin(const char *cache, struct cache_use *use, struct
 // Notes that an entry is needed: <cache>/<kind>/<name>.
 void cache_use_note(struct cache_use *use, const char *kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+// The same for who knows nothing of cache_use; `use` is one.
+void cache_use_note_entry(void *use, const char *kind, const char *entry);
 // Writes the record <purpose>-<name> with what was noted. With nothing noted, an earlier record only becomes the
 // newest.
 must_check bool cache_use_record(struct cache_use *use, const char *purpose, struct err *err, const char *format, ...)

@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "boot/boot.h"
 #include "build.h"
+#include "cache.h"
 #include "locations.h"
 #include "packages/packages.h"
 
@@ -126,11 +127,14 @@ static bool resolve(const struct options *options, const struct release *release
         };
         struct packages *packages = NULL;
         struct package_set set;
-        bool ok = packages_open(release, &packages_options, &packages, err) &&
+        struct cache_use use = { 0 }; // nothing is pruned meanwhile
+        bool ok = (cache_use_begin(packages_options.cache, &use, err) || wrap(err, "preparing the cache")) &&
+                  packages_open(release, &packages_options, &packages, err) &&
                   packages_solve(packages, options->arguments, options->argument_count, &set, err);
         if (ok)
                 print_set(&set);
         packages_close(packages);
+        cache_use_end(&use);
         return ok;
 }
 

@@ -147,6 +147,7 @@ bool verb_lock(const struct options *options, struct err *err) {
 static bool record(struct work *work, const struct package_set *all, struct err *err) {
         for (size_t i = 0; i < all->count; i++)
                 cache_use_note(&work->use, "packages", "%s.rpm", all->items[i].checksum);
+        packages_note_cache(work->packages, cache_use_note_entry, &work->use);
         return cache_use_record(&work->use, "fetch", err, "%s-%s", work->cluster->name, work->cluster->release.name);
 }
 

@@ -2,7 +2,7 @@
 // --repo NAME=DIR for each repository of the release.
 //
 //     Packages/REPOSITORY/*.rpm     as their repositories published them
-//     repodata/                     by createrepo_c, with the groups of the first repository that has any
+//     repodata/                     by createrepo_c, with the groups of all repositories
 //     RPM-GPG-KEY-...               the keys that the release names
 #include <errno.h>
 #include <fcntl.h>
@@ -43,25 +43,13 @@ static bool export_package(struct export *export, const struct package *package,
         return interrupt_check(err);
 }
 
-static bool export_comps(struct export *export, struct source *source, struct err *err) {
-        auto_close int fd = -1;
+static bool export_comps(struct export *export, struct err *err) {
         auto_buf text = { .max = COMPS_MAX };
-        if (export->has_comps || !source->group.location)
-                return true;
-        if (!source_metadata(source, "groups", &source->group, &fd, err))
-                return false;
-        struct stream *stream = stream_open(fd, source->group.location, false);
-        if (!stream)
-                return fail(err, ERR_CORRUPT, 0, "%s cannot be opened: its compression is not known",
-                            source->group.location);
-        char block[16384];
-        for (size_t got; (got = fread(block, 1, sizeof block, stream_file(stream))) > 0;)
-                buf_append(&text, block, got);
-        if (!stream_close(stream) || text.overflow)
-                return fail(err, ERR_CORRUPT, 0, "%s does not decompress", source->group.location);
         auto_free char *comps = xasprintf("%s/" COMPS, export->dir);
-        export->has_comps = true;
-        return fs_write_atomic(AT_FDCWD, comps, buf_text(&text), text.size, 0644, err);
+        if (!groups_load(export->packages, err))
+                return false;
+        export->has_comps = groups_format(export->packages->groups, &text);
+        return !export->has_comps || fs_write_atomic(AT_FDCWD, comps, buf_text(&text), text.size, 0644, err);
 }
 
 static bool export_keys(const struct export *export, const struct repository *repository, struct err *err) {
@@ -108,11 +96,9 @@ static bool fill(struct export *export, const struct package_set *set, struct er
         for (size_t i = 0; ok && i < set->count; i++)
                 ok = export_package(export, &set->items[i], err);
         progress_end(&export->progress);
-        for (size_t i = 0; ok && i < export->packages->source_count; i++) {
-                struct source *source = &export->packages->sources[i];
-                ok = export_comps(export, source, err) && export_keys(export, source->repository, err);
-        }
-        return ok && make_metadata(export, err);
+        for (size_t i = 0; ok && i < export->packages->source_count; i++)
+                ok = export_keys(export, export->packages->sources[i].repository, err);
+        return ok && export_comps(export, err) && make_metadata(export, err);
 }
 
 // An empty directory or an earlier export may be replaced; anything else is somebody's.

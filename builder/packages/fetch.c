@@ -249,6 +249,11 @@ static bool fetch_all(struct fetch *fetch, struct package_set *set, struct err *
         return true;
 }
 
+static void sweep(const struct packages *packages) {
+        auto_free char *path = xasprintf("%s/packages", packages->options.cache);
+        partial_sweep(path);
+}
+
 bool packages_fetch(struct packages *packages, struct package_set *set, struct err *err) {
         struct fetch fetch = { .packages = packages, .items = xcalloc(set->count + 1, sizeof(struct item)) };
         fetch.verified = verified_load(packages->options.cache);
@@ -257,5 +262,7 @@ bool packages_fetch(struct packages *packages, struct package_set *set, struct e
                 free(fetch.items[i].urls.items);
         free(fetch.items);
         verified_save_and_free(fetch.verified);
+        if (ok)
+                sweep(packages);
         return ok;
 }

@@ -7,11 +7,6 @@
 // libsolv's headers need pool.h first
 #include <solv/repo_comps.h>
 
-// Groups are kept in a pool of their own: they are no packages, and most builds need few or none.
-struct groups {
-        Pool *pool;
-};
-
 static bool load_source(struct groups *groups, struct source *source, struct err *err) {
         auto_close int fd = -1;
         const char *name = source->repository->name;

@@ -72,6 +72,8 @@ must_check bool partial_append(struct partial *partial, const char *data, size_t
 must_check bool partial_digest(struct partial *partial, char ret_hex[static DIGEST_HEX_SIZE], struct err *err);
 must_check bool partial_check(struct partial *partial, struct err *err); // CHECKSUM; CORRUPT: too short
 must_check bool partial_publish(struct partial *partial, struct err *err);
+// Removes from a directory what killed kilns left and no later one can use.
+void partial_sweep(const char *path);
 void partial_forget(struct partial *partial); // nothing of it is worth keeping
 void partial_close(struct partial *partial);  // removes what no later run could go on with
 
@@ -109,6 +111,10 @@ const char *keyring_identity(const struct keyring *keyring);
 // The file that a key of a release is, or is cached in; heap. It may be absent.
 char *key_file(const struct packages_options *options, const char *key);
 
+// Names the cached keys of a repository, as packages_note_cache().
+void keys_note(const struct repository *repository, const struct release *release,
+               const struct packages_options *options, packages_note *note, void *context);
+
 // One part of what a signature covers.
 struct span {
         int fd;
@@ -126,7 +132,7 @@ must_check bool keyring_verify_detached(const struct keyring *keyring, const cha
 struct key_facts {
         int64_t created, expires; // seconds since 1970; expires 0: never
         char id[17];              // lower-case hex of the last eight bytes of the fingerprint
-        unsigned bits;           // of an RSA or DSA key; 0: of another kind
+        unsigned bits;            // of an RSA or DSA key; 0: of another kind
         bool revoked;
 };
 // The primary key first, then its subkeys (RFC 4880). Returns how many, at most `max`.
@@ -256,6 +262,10 @@ bool path_is_in_primary(const char *path);
 char *path_other_side_of_usrmove(const char *path); // heap; NULL if it has none
 
 // ---- groups.c: comps ----
+// Groups are kept in a pool of their own: they are no packages, and most builds need few or none.
+struct groups {
+        Pool *pool;
+};
 must_check bool groups_load(struct packages *packages, struct err *err);
 void groups_free(struct groups *groups);
 // Calls `add` for each mandatory, default and conditional ("requires" not NULL) package of a group or environment,
@@ -273,6 +283,10 @@ enum form { FORM_NONE, FORM_NEVRA, FORM_NAME_ARCH, FORM_NAME, FORM_NEVR, FORM_NE
 // that may be installed, not what is excluded or for another architecture.
 enum form forms_find(const struct packages *packages, const char *text, bool installable, Queue *ret);
 bool text_is_glob(const char *text);
+
+// ---- comps.c ----
+// All groups as one comps.xml. False: there is none, or they are too large for the buffer.
+bool groups_format(const struct groups *groups, struct buf *ret);
 
 // ---- request.c: requests to jobs ----
 must_check bool request_jobs(struct packages *packages, const char *const *requests, size_t count, Queue *jobs,
@@ -299,7 +313,8 @@ void pins_release(struct packages *packages);
 must_check bool package_describe(struct packages *packages, Id id, struct package *ret, struct err *err);
 
 // ---- obstacle.c ----
-// Why a package may not be installed: excluded (by what), not in the lock, for another architecture. Heap; NULL: it may.
+// Why a package may not be installed: excluded (by what), not in the lock, for another architecture. Heap; NULL: it
+// may.
 char *obstacle_explain(const struct packages *packages, Id id);
 // "NEVRA of REPOSITORY", heap.
 char *obstacle_full_name(const struct packages *packages, Id id);

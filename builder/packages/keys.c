@@ -244,20 +244,46 @@ static bool add_key(struct keyring *keyring, const char *key, const struct packa
                hint(err, "`gpgkeys` may also name a file; its fingerprint is checked all the same");
 }
 
-// The last resort for a pinned key that cannot be fetched: an export carries its repositories' keys.
+// Where an export carries a key of its repositories; NULL: the repository is not replaced.
+static char *key_in_export(const struct repository *repository, const struct packages_options *options,
+                           const char *key) {
+        const char *replacement = url_replacement(options, repository->name);
+        const char *slash = strrchr(key, '/');
+        auto_free char *base = replacement && slash ? url_from_user(replacement) : NULL;
+        return base ? url_join(base, slash + 1) : NULL;
+}
+
+// The last resort for a pinned key that cannot be fetched.
 static bool add_exported(struct keyring *keyring, const char *key, const struct packages_options *options,
                          struct err *err) {
-        const char *replacement = url_replacement(options, keyring->repository->name);
-        const char *slash = strrchr(key, '/');
-        if (err->kind != ERR_NETWORK || !replacement || !slash || keyring->repository->fingerprints.count == 0)
+        auto_free char *url = key_in_export(keyring->repository, options, key);
+        if (err->kind != ERR_NETWORK || !url || keyring->repository->fingerprints.count == 0)
                 return false;
         auto_err absent = { 0 };
-        auto_free char *base = url_from_user(replacement);
-        auto_free char *url = url_join(base, slash + 1);
         if (!add_key(keyring, url, options, &absent))
                 return false;
         err_release(err);
         return true;
+}
+
+static void note_key(const struct packages_options *options, const char *key, packages_note *note, void *context) {
+        auto_free char *path = cached_key(options, key);
+        if (fs_exists(AT_FDCWD, path))
+                note(context, "keys", strrchr(path, '/') + 1);
+}
+
+void keys_note(const struct repository *repository, const struct release *release,
+               const struct packages_options *options, packages_note *note, void *context) {
+        for (size_t i = 0; i < repository->keys.count; i++) {
+                const char *key = repository->keys.items[i];
+                auto_free char *replaced = key_in_replacement(release, options, key);
+                auto_free char *exported = key_in_export(repository, options, key);
+                note_key(options, key, note, context);
+                if (replaced)
+                        note_key(options, replaced, note, context);
+                if (exported)
+                        note_key(options, exported, note, context);
+        }
 }
 
 // librpm remarks on standard error what kiln says itself, with place and reason.
@@ -318,8 +344,9 @@ static bool check_key(const struct keyring *keyring, const char *subject, const 
                 return fail(err, ERR_SIGNATURE, 0, "%s: signed by %s %s, which was revoked", subject,
                             of_primary ? "key" : "subkey", id);
         if (key->bits && key->bits < KEY_BITS_MIN)
-                return fail(err, ERR_SIGNATURE, 0, "%s: signed by key %s, which is too weak: it has %u bits, %d are needed",
-                            subject, id, key->bits, KEY_BITS_MIN);
+                return fail(err, ERR_SIGNATURE, 0,
+                            "%s: signed by key %s, which is too weak: it has %u bits, %d are needed", subject, id,
+                            key->bits, KEY_BITS_MIN);
         if (key->expires && key->expires < time(NULL)) {
                 char date[32];
                 time_t when = key->expires;

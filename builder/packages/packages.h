@@ -84,6 +84,11 @@ must_check bool packages_fetch(struct packages *packages, struct package_set *se
 // they are to be had) into the cache, so that a later packages_open() needs no network. Errors as packages_open().
 must_check bool packages_keep_metadata(struct packages *packages, struct err *err);
 
+// Names what of the cache, besides packages, these repositories rest on: <cache>/<kind>/<entry> for `kind` "repos" and
+// "keys". "repos/DIR/START" stands for the files of <cache>/repos/DIR whose names begin so.
+typedef void packages_note(void *context, const char *kind, const char *entry);
+void packages_note_cache(const struct packages *packages, packages_note *note, void *context);
+
 // Writes fetched packages as a yum repository: <dir>/Packages/, <dir>/repodata/ by createrepo_c, comps, and the
 // release's keys. An earlier export is replaced; a directory that holds anything else is REFERENCE. Errors: TOOL,
 // DISK_FULL.

@@ -142,6 +142,22 @@ bool partial_publish(struct partial *partial, struct err *err) {
         return true;
 }
 
+static bool is_stale(int dir, const char *name, const char *part) {
+        auto_free char *whole = xstrndup(name, (size_t)(part - name));
+        bool somebodys = strcmp(part, ".part") != 0; // with a process id: nobody will go on with it
+        auto_close int fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        return fd >= 0 && (somebodys || fs_exists(dir, whole)) && flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+void partial_sweep(const char *path) {
+        auto_closedir DIR *stream = opendir(path);
+        for (struct dirent *entry; stream && (entry = readdir(stream));) {
+                const char *part = strstr(entry->d_name, ".part");
+                if (part && is_stale(dirfd(stream), entry->d_name, part))
+                        unlinkat(dirfd(stream), entry->d_name, 0);
+        }
+}
+
 void partial_forget(struct partial *partial) { partial->size = 0; }
 
 void partial_close(struct partial *partial) {
