@@ -104,8 +104,8 @@ static void check_overlaps(struct loader *loader, const struct cluster_file *fil
 }
 
 // A host's or VIP's address must be a usable one of some network.
-static void check_address(struct loader *loader, const struct cluster_file *file, struct in_addr address,
-                          const struct place *place, const char *what) {
+const struct network *check_address(struct loader *loader, const struct cluster_file *file, struct in_addr address,
+                                    const struct place *place, const char *what) {
         const char *text = address_text(loader->arena, address);
         const struct network *network = NULL;
         for (size_t i = 0; i < file->network_count && !network; i++)
@@ -113,13 +113,14 @@ static void check_address(struct loader *loader, const struct cluster_file *file
                         network = &file->networks[i];
         if (!network) {
                 report(loader->diagnostics, ERR_CLUSTER, place, "%s %s is in no network's subnet", what, text);
-                return;
+                return NULL;
         }
         check_host_address(loader, network, address, place, what);
         if (address.s_addr == network->gateway.s_addr)
                 complain(loader, place, what, text, "is the gateway of network", network->name);
         if (in_pool(network, address))
                 complain(loader, place, what, text, "is in the DHCP pool of network", network->name);
+        return network;
 }
 
 static void check_vip_hosts(struct loader *loader, const struct cluster_file *file, const struct vip *vip,

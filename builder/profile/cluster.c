@@ -119,6 +119,8 @@ static void join_nodes(struct loader *loader, const struct cluster_file *file, s
                 struct node *node = &cluster->nodes[i];
                 *node = file->nodes[i].node;
                 node->variables = node->variables ? node->variables : empty;
+                if (!node->has_mac && node->bond.members.count > 0) // what it boots from may be any of them
+                        node->has_mac = mac_read(node->bond.members.items[0], node->mac);
                 node->network = find_network(cluster, node->ip);
                 node->role = find_role(cluster, file->nodes[i].role ? file->nodes[i].role : "");
         }
@@ -193,6 +195,7 @@ static void read_all(struct loader *loader, const struct profile_options *option
                 return;
         check_names(loader, &file);
         check_networks(loader, &file);
+        check_links(loader, &file);
         cluster->release.package_names = cluster->release.service_names = cluster->release.variables =
             value_map(loader->arena);
         bool release = read_release(loader, &file, options->release, cluster);

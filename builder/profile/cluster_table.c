@@ -1,7 +1,9 @@
 // The grammar of a cluster file.
+#include "profile/bond.h"
 #include "profile/internal.h"
 #include "profile/tables.h"
 
+#define OCTET "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 #define ADDRESS_PATTERN "^(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])([.](25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}$"
 
 static const struct schema_field path_rows[] = {
@@ -23,6 +25,17 @@ static const struct schema_field network_rows[] = {
         { "gateway", "default router of its hosts", &type_address, MEMBER(network, gateway) },
         { "dns", "name servers of its hosts", &type_texts, MEMBER(network, dns), .or_one = true,
           .pattern = ADDRESS_PATTERN, .pattern_means = "an IPv4 address" },
+        { "mtu", "largest packet of its hosts, in bytes; absent: what each card has", &type_integer,
+          MEMBER(network, mtu), .min = 68, .max = 65535 },
+        { "vlan", "IEEE 802.1Q id: its hosts have their addresses on that VLAN of their card", &type_integer,
+          MEMBER(network, vlan), .min = 1, .max = 4094 },
+        { "routes", "further routes of its hosts, SUBNET via ROUTER", &type_texts, MEMBER(network, routes),
+          .or_one = true,
+          .pattern = "^" OCTET "([.]" OCTET "){3}/([1-9]|[12][0-9]|3[0-2]) via " OCTET "([.]" OCTET "){3}$",
+          .pattern_means = "a route such as `10.0.0.0/8 via 192.168.2.1`" },
+        { "search", "domains that its hosts search", &type_texts, MEMBER(network, search), .or_one = true,
+          .pattern = "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$",
+          .pattern_means = "a domain" },
         { "dhcp", "pool that a DHCP server may lease; no host or VIP may be in it", &type_address_range,
           MEMBERS(network, pool_first, pool_last) },
 };
@@ -40,6 +53,21 @@ static const struct schema_field vip_rows[] = {
 static const struct schema vip_table =
     SCHEMA(vip, vip_rows, "a VIP", "an address that the nodes of a role share by VRRP");
 
+#define INTERFACE_PATTERN "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$"
+#define INTERFACE_MEANS "the name of an interface: at most 15 letters, digits, `.`, `_` and `-`"
+
+static const struct schema_field bond_rows[] = {
+        { "name", "what the bond is called", &type_text, MEMBER(bond, name), .fallback = "bond0",
+          .pattern = INTERFACE_PATTERN, .pattern_means = INTERFACE_MEANS },
+        { "members", "MAC addresses of the cards", &type_texts, MEMBER(bond, members),
+          .pattern = "^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$",
+          .pattern_means = "a MAC address such as 52:54:00:a8:02:47" },
+        { "mode", "how the cards share the work", &type_text, MEMBER(bond, mode), .choices = bond_modes },
+        { "options", "other options of the bonding driver, such as lacp_rate: fast", &type_scalars,
+          MEMBER(bond, options) },
+};
+static const struct schema bond_table = SCHEMA(bond, bond_rows, "`bond`", "several cards of a node as one link");
+
 static const struct schema_field node_rows[] = {
         { "name", "host name", &type_text, MEMBER(node_row, node.name), .required = true },
         { "role", "name of the role it plays", &type_text, MEMBER(node_row, role), .required = true,
@@ -47,6 +75,13 @@ static const struct schema_field node_rows[] = {
         { "mac", "MAC address of the interface it boots from", &type_mac, MEMBERS(node_row, node.mac, node.has_mac) },
         { "ip", "address; the network whose subnet holds it is the node's", &type_address, MEMBER(node_row, node.ip),
           .required = true },
+        { "addresses", "further addresses, each in one of the networks, on that network's VLAN if it has one",
+          &type_texts, MEMBER(node_row, node.addresses), .or_one = true, .pattern = ADDRESS_PATTERN,
+          .pattern_means = "an IPv4 address" },
+        { "bond", "several cards as one link, which has the addresses", &type_table, MEMBER(node_row, node.bond),
+          .table = &bond_table },
+        { "interface", "what the card with the node's mac is called, whatever the kernel says", &type_text,
+          MEMBER(node_row, node.interface), .pattern = INTERFACE_PATTERN, .pattern_means = INTERFACE_MEANS },
         { "id", "id in the ensemble (ZooKeeper's myid); never change it", &type_integer, MEMBER(node_row, node.id),
           .min = 1, .max = 255 },
         { "variables", "node.variables.* in templates", &type_tree, MEMBER(node_row, node.variables) },

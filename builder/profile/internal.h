@@ -163,6 +163,12 @@ struct value *node_scope(struct arena *arena, const struct cluster *cluster, con
 // What is wrong with a host name (RFC 1123, and short enough for Linux), or NULL.
 const char *hostname_problem(const char *name);
 bool network_holds(const struct network *network, struct in_addr address);
+// A host's or VIP's address must be a usable one of some network; returns that network, or NULL after a report.
+const struct network *check_address(struct loader *loader, const struct cluster_file *file, struct in_addr address,
+                                    const struct place *place, const char *what);
+// Routes, MTUs, further addresses, bonds and names of cards.
+void check_links(struct loader *loader, const struct cluster_file *file);
+bool mac_read(const char *text, unsigned char ret[static 6]); // six hexadecimal pairs joined by ':' or '-'
 const char *address_text(struct arena *arena, struct in_addr address); // "" for 0
 
 #endif

@@ -15,12 +15,15 @@
 // {
 //   "format": 1,
 //   "cluster": "article", "role": "master", "build": "<build id>", "release": "lab",
-//   "network_writer": "systemd-networkd" | "ifcfg",
+//   "network_writer": "systemd-networkd" | "ifcfg" | "NetworkManager",
 //   "ensemble": true, "strangers": false,
-//   "networks": [ {"name","subnet":"192.168.2.0/24","prefix":24,"netmask","gateway" ("" if none),"dns":[...]} ],
+//   "networks": [ {"name","subnet":"192.168.2.0/24","prefix":24,"netmask","gateway" ("" if none),"dns":[...],
+//                 "routes":["10.0.0.0/8 via 192.168.2.1"],"search":[...],"mtu","vlan" (absent if not given)} ],
 //   "vips": [ {"name","ip"} ],                                   no machine's own address
 //   "nodes": [ {"name","role","mac" ("" if none, lower case, colons),"ip","id" (0 if none),"index","network","prefix",
-//               "netmask","gateway","variables":{...}} ],       every node of the cluster, so that a node booted with
+//               "netmask","gateway","addresses":[...] (further ones),"interface" (absent: the kernel's name),
+//               "bond":{"name","members":[MAC...],"options":"mode=802.3ad,lacp_rate=fast"} (absent: none),
+//               "variables":{...}} ],       every node of the cluster, so that a node booted with
 //               another role's image is refused by name; variables only of the nodes of this role
 //   "hosts": "192.168.2.71 master101\n...",                      /etc/hosts lines of the inventory and the VIPs
 //   "templates": [ {"path":"/etc/mesos-master/ip","source":"/usr/share/kiln/templates/0","mode":420,"uid":0,"gid":0} ],

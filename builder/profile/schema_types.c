@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/mistake.h"
+#include "profile/internal.h"
 #include "profile/schema.h"
 
 static void *member(void *object, size_t offset) { return (char *)object + offset; }
@@ -441,7 +442,7 @@ static void read_address_range(const struct schema_reader *reader, const struct 
 const struct schema_type type_address_range = { "a range of IPv4 addresses (first-last)", "string",
                                                 "^" ADDRESS "-" ADDRESS "$", read_address_range };
 
-static bool parse_mac(const char *text, unsigned char mac[static 6]) {
+bool mac_read(const char *text, unsigned char mac[static 6]) {
         char separator = text[0] && text[1] ? text[2] : '\0';
         if ((separator != ':' && separator != '-') || strlen(text) != 17)
                 return false;
@@ -460,7 +461,7 @@ static void read_mac(const struct schema_reader *reader, const struct schema_fie
         unsigned char mac[6];
         static const unsigned char zeros[6];
         bool has = true;
-        if (value->type != VALUE_SCALAR || !parse_mac(value->text, mac)) {
+        if (value->type != VALUE_SCALAR || !mac_read(value->text, mac)) {
                 wrong(reader, row, value, "a MAC address such as 52:54:00:a8:02:47");
         } else if ((mac[0] & 1) || memcmp(mac, zeros, sizeof mac) == 0) {
                 wrong(reader, row, value, "the MAC address of one interface (no group address, not all zeros)");

@@ -1,5 +1,6 @@
 // /etc/kiln/node.json: what kiln-node must know (format: builder/profile/node_config.h).
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <jansson.h>
 #include <string.h>
 
@@ -64,6 +65,12 @@ static json_t *network(const struct network *network) {
         json_object_set_new(json, "netmask", netmask(network->prefix));
         json_object_set_new(json, "gateway", address(network->gateway));
         json_object_set_new(json, "dns", strings(&network->dns));
+        json_object_set_new(json, "routes", strings(&network->routes));
+        json_object_set_new(json, "search", strings(&network->search));
+        if (network->mtu)
+                json_object_set_new(json, "mtu", json_integer(network->mtu));
+        if (network->vlan)
+                json_object_set_new(json, "vlan", json_integer(network->vlan));
         return json;
 }
 
@@ -73,6 +80,28 @@ static size_t position(const struct cluster *cluster, const struct node *node) {
         for (const struct node *other = cluster->nodes; other < node; other++)
                 position += other->role == node->role;
         return position;
+}
+
+// Options as kiln-node reads them: "mode=802.3ad,arp_ip_target=10.0.0.1;10.0.0.2".
+static json_t *bond(const struct bond *bond) {
+        auto_buf options = { 0 };
+        buf_printf(&options, "mode=%s", bond->mode);
+        for (size_t i = 0; bond->options && i < bond->options->count; i++) {
+                buf_printf(&options, ",%s=", bond->options->keys[i]);
+                for (const char *at = bond->options->items[i]->text; *at; at++)
+                        buf_append_char(&options, *at == ',' ? ';' : *at);
+        }
+        json_t *json = json_object(), *members = json_array();
+        for (size_t i = 0; i < bond->members.count; i++) {
+                auto_free char *mac = xstrdup(bond->members.items[i]);
+                for (char *at = mac; *at; at++)
+                        *at = *at == '-' ? ':' : (char)tolower((unsigned char)*at);
+                json_array_append_new(members, json_string(mac));
+        }
+        json_object_set_new(json, "name", json_string(bond->name));
+        json_object_set_new(json, "members", members);
+        json_object_set_new(json, "options", json_string(buf_text(&options)));
+        return json;
 }
 
 // Only its own role's templates read a node's variables, which may hold secrets: other images do not get them.
@@ -94,6 +123,11 @@ static json_t *node(const struct cluster *cluster, const struct role *role, cons
         json_object_set_new(json, "prefix", json_integer(network->prefix));
         json_object_set_new(json, "netmask", netmask(network->prefix));
         json_object_set_new(json, "gateway", address(network->gateway));
+        json_object_set_new(json, "addresses", strings(&node->addresses));
+        if (node->interface)
+                json_object_set_new(json, "interface", json_string(node->interface));
+        if (node->bond.members.count > 0)
+                json_object_set_new(json, "bond", bond(&node->bond));
         json_object_set_new(json, "variables",
                             own && node->variables && node->variables->type == VALUE_MAP ? tree(node->variables)
                                                                                          : json_object());
@@ -157,9 +191,9 @@ static void add_state_disk(const struct state_disk *disk, json_t *json) {
         const struct state_claim *claim = &disk->claim;
         if (claim->wanted)
                 json_object_set_new(item, "claim",
-                                    json_pack("{sI sI ss ss}", "min_bytes", (json_int_t)claim->min_gb * GB,
-                                              "max_bytes", (json_int_t)claim->max_gb * GB, "model", claim->model,
-                                              "path", claim->path));
+                                    json_pack("{sI sI ss ss}", "min_bytes", (json_int_t)claim->min_gb * GB, "max_bytes",
+                                              (json_int_t)claim->max_gb * GB, "model", claim->model, "path",
+                                              claim->path));
         json_object_set_new(json, "state_disk", item);
 }
 
@@ -210,9 +244,9 @@ bool node_json_write(struct config *config, struct err *err) {
         json_object_set_new(json, "cluster_services", strings(&config->role->services_cluster));
         json_object_set_new(json, "state", paths);
         add_state_disk(&config->role->state_disk, json);
-        json_object_set_new(json, "reserve",
-                            json_pack("{si si}", "memory_mb", config->role->reserve.memory_mb, "cpus",
-                                      config->role->reserve.cpus));
+        json_object_set_new(
+            json, "reserve",
+            json_pack("{si si}", "memory_mb", config->role->reserve.memory_mb, "cpus", config->role->reserve.cpus));
         add_dhcp(&cluster->dhcp, json);
         json_object_set_new(json, "report_url", json_string(cluster->report_url ? cluster->report_url : ""));
         auto_free char *text = json_dumps(json, JSON_INDENT(2));

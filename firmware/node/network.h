@@ -4,6 +4,7 @@
 #define KILN_NODE_NETWORK_H
 
 #include "firmware/node/plan.h"
+#include "profile/bond.h"
 
 enum {
         NET_LINKS_MAX = 32,
@@ -12,8 +13,7 @@ enum {
         NET_DNS_MAX = 8,
         NET_SEARCH_MAX = 8,
         NET_MEMBERS_MAX = 8,
-        NET_NOTES_MAX = 8,
-        BOND_OPTIONS_SIZE = 256
+        NET_NOTES_MAX = 8
 };
 
 enum net_kind { NET_CARD, NET_VLAN, NET_BOND };

@@ -38,16 +38,6 @@ must_check bool bond_options_normalise(const char *options, const char *what, ch
 
 // ---- reading a network ----
 
-// The next option of a bond; false at the end. `*at` begins at its bond_options.
-struct bond_option {
-        char name[32], value[128];
-};
-bool bond_option_next(const char **at, struct bond_option *ret);
-// `value` with ';' replaced, into a buffer of at least its size
-void bond_value_join(const char *value, char with, char *ret);
-// What systemd.netdev(5) calls an option, "%sms" or the like for its value; NULL: it has none.
-const char *bond_option_networkd(const char *name, const char **ret_format);
-
 const struct net_link *network_bond_of(const struct network *network, const struct net_link *member); // NULL: none
 bool network_is_parent(const struct network *network, const struct net_link *link);
 bool link_has_addresses(const struct net_link *link); // or asks for some
