@@ -78,13 +78,16 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+$(B)/tests/dhcp/client: $(B)/tests/dhcp/client.o $(NODE_TESTED)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lblkid -lnettle
+
 $(B)/tests/unit/node%: $(B)/tests/unit/node%.o $(NODE_TESTED)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lblkid -lnettle -lresolv
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(KILN_LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
--include $(KILN_OBJECTS:.o=.d) $(NODE_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
+-include $(KILN_OBJECTS:.o=.d) $(NODE_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(B)/tests/dhcp/client.d
 
 deps: ## install the Debian packages that kiln needs
 	./tests/deps
@@ -96,7 +99,7 @@ lab: ## make the lab release's package repository (build/lab)
 images: all $(if $(filter lab,$(RELEASE)),lab) ## bake every role of $(CLUSTER) into $(OUT)/
 	$(B)/kiln build $(CLUSTER) --release $(RELEASE) --out $(OUT) --cache $(CACHE)
 
-test: all lab $(UNIT_TESTS) ## run every test
+test: all lab $(UNIT_TESTS) $(B)/tests/dhcp/client ## run every test
 	tests/run
 
 lint: ## format, size and layering checks, clang-tidy, cppcheck, shellcheck

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""usage: cable.py INTERFACE INTERFACE DELAY_MS JITTER_MS LOSS DUPLICATE SEED
+
+A bad cable between two interfaces: every frame is late by DELAY_MS and up to JITTER_MS more, so that frames overtake each
+other, or lost, or there twice, with the chances LOSS and DUPLICATE of 0..1. What `tc netem` does, for kernels without it.
+"""
+import heapq
+import random
+import select
+import socket
+import struct
+import sys
+import time
+
+PACKET_OUTGOING = 4
+
+
+def checksum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def seal(frame):
+    """Fills in the UDP checksum, which a veth's sender leaves to a card."""
+    if frame[12:14] != b"\x08\0" or frame[23] != 17 or len(frame) < 42:
+        return frame
+    start = 14 + (frame[14] & 15) * 4
+    size = struct.unpack("!H", frame[start + 4:start + 6])[0]
+    udp = frame[start:start + size]
+    udp = udp[:6] + b"\0\0" + udp[8:]
+    right = checksum(frame[26:34] + struct.pack("!BBH", 0, 17, size) + udp) or 0xffff
+    return frame[:start + 6] + struct.pack("!H", right) + frame[start + 8:]
+
+
+def main():
+    ends = []
+    for name in sys.argv[1:3]:
+        ends.append(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)))
+        ends[-1].bind((name, 0))
+    delay, jitter, loss, duplicate = (float(text) for text in sys.argv[3:7])
+    chance = random.Random(int(sys.argv[7]))
+    late, count = [], 0
+    print("cable is up", flush=True)
+    while True:
+        wait = max(0, late[0][0] - time.monotonic()) if late else None
+        for end in select.select(ends, [], [], wait)[0]:
+            frame, (_, _, kind, _, _) = end.recvfrom(2048)
+            if kind == PACKET_OUTGOING or chance.random() < loss:
+                continue
+            for _ in range(2 if chance.random() < duplicate else 1):
+                count += 1
+                due = time.monotonic() + (delay + jitter * chance.random()) / 1000
+                heapq.heappush(late, (due, count, ends[end is ends[0]], seal(frame)))
+        while late and late[0][0] <= time.monotonic():
+            _, _, end, frame = heapq.heappop(late)
+            end.send(frame)
+
+
+if __name__ == "__main__":
+    main()
