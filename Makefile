@@ -42,7 +42,8 @@ KILN_LIBRARY := $(B)/libkiln.a
 
 # The helper shares the error object, buffers, values and templates with the builder, and nothing else.
 NODE_SHARED := builder/base/err.c builder/base/mem.c builder/base/buf.c builder/profile/value.c \
-	builder/profile/template.c builder/profile/bond.c builder/base/mistake.c builder/base/run.c builder/base/interrupt.c
+	builder/profile/template.c builder/profile/bond.c builder/profile/smbios.c builder/base/mistake.c \
+	builder/base/run.c builder/base/interrupt.c
 NODE_SOURCES := $(wildcard firmware/node/*.c)
 NODE_OBJECTS := $(NODE_SOURCES:%.c=$(B)/static/%.o) $(NODE_SHARED:%.c=$(B)/static/%.o)
 

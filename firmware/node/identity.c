@@ -1,108 +1,7 @@
-#include "firmware/node/identity.h"
+#include "firmware/node/identity_internal.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define ONLY_ONE "the only one"
-
-// A source names a node (found in the inventory), and says how.
-struct claim {
-        const struct inventory_node *node;
-        const char *source;
-        char how[96];
-};
-
-enum { CLAIMS_MAX = 128 };
-
-struct claims {
-        struct claim items[CLAIMS_MAX];
-        size_t count;
-};
-
-struct situation {
-        const struct facts *facts;
-        const struct cmdline *cmdline;
-        struct claims claims;
-};
-
-static void claim(struct situation *at, const struct inventory_node *node, const char *source, const char *key,
-                  const char *value) {
-        if (!node || at->claims.count == CLAIMS_MAX)
-                return;
-        struct claim *item = &at->claims.items[at->claims.count++];
-        item->node = node;
-        item->source = source;
-        snprintf(item->how, sizeof item->how, "%s%.80s", key, value);
-}
-
-static void claim_address(struct situation *at, uint32_t address, const char *source, const char *key) {
-        char text[ADDRESS_TEXT_SIZE];
-        address_format(address, text);
-        claim(at, inventory_by_address(at->facts->inventory, address), source, key, text);
-}
-
-static void claim_name(struct situation *at, const char *name, const char *source, const char *key) {
-        if (*name)
-                claim(at, inventory_by_name(at->facts->inventory, name), source, key, name);
-}
-
-static bool from_command_line(struct situation *at, const char *source, struct err *err) {
-        const struct cmdline *cmdline = at->cmdline;
-        if (*cmdline->node && !inventory_by_name(at->facts->inventory, cmdline->node))
-                return fail(err, ERR_IDENTITY, 0, "kiln.node=%s: the inventory of cluster %s has no such node",
-                            cmdline->node, at->facts->inventory->cluster);
-        claim_name(at, cmdline->node, source, "kiln.node=");
-        claim_name(at, cmdline->hostname, source, "kiln.hostname=");
-        claim_address(at, cmdline->address, source, "kiln.ip=");
-        for (size_t i = 0; i < cmdline->ip_count; i++) {
-                claim_name(at, cmdline->ips[i].hostname, source, "ip= with host name ");
-                claim_address(at, cmdline->ips[i].address, source, "ip=");
-        }
-        return true;
-}
-
-static bool from_mac_table(struct situation *at, const char *source, struct err *err) {
-        (void)err;
-        for (size_t i = 0; i < at->facts->interface_count; i++) {
-                char text[MAC_TEXT_SIZE];
-                mac_format(&at->facts->interfaces[i].mac, text);
-                claim(at, inventory_by_mac(at->facts->inventory, &at->facts->interfaces[i].mac), source, "MAC ", text);
-        }
-        return true;
-}
-
-static bool from_dhcp(struct situation *at, const char *source, struct err *err) {
-        (void)err;
-        for (size_t i = 0; i < at->facts->lease_count; i++) {
-                claim_name(at, at->facts->leases[i].hostname, source, "DHCP host name ");
-                claim_address(at, at->facts->leases[i].address, source, "DHCP address ");
-        }
-        return true;
-}
-
-// In the order in which they are believed: the first that names a node gives its name to the report.
-static const struct identity_source {
-        const char *name;
-        bool (*claims)(struct situation *at, const char *source, struct err *err);
-} identity_sources[] = {
-        { "command line", from_command_line },
-        { "mac table", from_mac_table },
-        { "dhcp", from_dhcp },
-};
-
-static bool collect(struct situation *at, struct err *err) {
-        for (size_t i = 0; i < lengthof(identity_sources); i++)
-                if (!identity_sources[i].claims(at, identity_sources[i].name, err))
-                        return false;
-        const struct claim *first = &at->claims.items[0];
-        for (size_t i = 1; i < at->claims.count; i++) {
-                const struct claim *other = &at->claims.items[i];
-                if (other->node != first->node)
-                        return fail(err, ERR_IDENTITY, 0, "contradiction: %s is %s (%s), but %s is %s (%s)", first->how,
-                                    first->node->name, first->source, other->how, other->node->name, other->source);
-        }
-        return true;
-}
 
 // ---- what the command line adds to, and must not contradict ----
 
@@ -117,125 +16,102 @@ static bool check_role(const struct situation *at, const struct inventory_node *
         return true;
 }
 
-static bool check_node_values(const struct situation *at, const struct inventory_node *node, struct err *err) {
-        const struct cmdline *cmdline = at->cmdline;
+static bool check_prefix(const struct inventory_node *node, const char *what, uint32_t address, int prefix,
+                         struct err *err) {
+        if (address != node->ip || prefix <= 0 || prefix == node->network->prefix)
+                return true;
+        char text[ADDRESS_TEXT_SIZE];
+        address_format(address, text);
+        return fail(err, ERR_IDENTITY, 0, "contradiction: %s%s/%d, but network %s has prefix %d", what, text, prefix,
+                    node->network->name, node->network->prefix);
+}
+
+static bool is_further_address(const struct inventory_node *node, uint32_t address) {
+        for (size_t i = 0; i < node->address_count; i++)
+                if (node->addresses[i].ip == address)
+                        return true;
+        return false;
+}
+
+// An ip= for another card and network is one more address. One that could be the node's own has to be it.
+static bool is_other_address(const struct inventory_node *node, const struct cmdline_ip *ip) {
+        bool names_card = ip->has_mac || *ip->interface;
+        return !ip->address || ip->address == node->ip || is_further_address(node, ip->address) ||
+               (names_card && !address_in_subnet(ip->address, node->network->address, node->network->prefix));
+}
+
+static bool refuse_address(const struct inventory_node *node, uint32_t address, enum cmdline_from from,
+                           struct err *err) {
         char given[ADDRESS_TEXT_SIZE], known[ADDRESS_TEXT_SIZE];
-        address_format(node->ip, known);
-        uint32_t address = cmdline->address;
-        for (size_t i = 0; i < cmdline->ip_count && !address; i++)
-                address = cmdline->ips[i].address;
         address_format(address, given);
-        if (address && address != node->ip)
-                return fail(err, ERR_IDENTITY, 0,
-                            "contradiction: the command line gives %s, but the inventory's address of %s is %s", given,
-                            node->name, known);
-        if (address && cmdline->address && cmdline->prefix > 0 && cmdline->prefix != node->network->prefix)
-                return fail(err, ERR_IDENTITY, 0, "contradiction: kiln.ip=%s/%d, but network %s has prefix %d", given,
-                            cmdline->prefix, node->network->name, node->network->prefix);
-        if (*cmdline->hostname && !hostname_names(cmdline->hostname, node->name))
-                return fail(err, ERR_IDENTITY, 0, "contradiction: kiln.hostname=%s, but this machine is %s",
-                            cmdline->hostname, node->name);
-        if (cmdline->id && node->id && cmdline->id != node->id)
+        address_format(node->ip, known);
+        return fail(err, ERR_IDENTITY, 0, "contradiction: the %s gives %s, but the inventory's address of %s is %s",
+                    cmdline_source(from), given, node->name, known);
+}
+
+static bool check_addresses(const struct cmdline *cmdline, const struct inventory_node *node, struct err *err) {
+        bool own_is_given = false;
+        for (size_t i = 0; i < cmdline->ip_count; i++)
+                own_is_given |= cmdline->ips[i].address == node->ip;
+        if (cmdline->address && cmdline->address != node->ip)
+                return refuse_address(node, cmdline->address, cmdline->address_from, err);
+        for (size_t i = 0; i < cmdline->ip_count; i++) {
+                const struct cmdline_ip *ip = &cmdline->ips[i];
+                if (!own_is_given && !is_other_address(node, ip))
+                        return refuse_address(node, ip->address, ip->from, err);
+                if (!check_prefix(node, "ip=", ip->address, ip->prefix, err))
+                        return false;
+        }
+        return check_prefix(node, "kiln.ip=", cmdline->address, cmdline->prefix, err);
+}
+
+// What the site's DHCP option says, 0: nothing.
+static int leased_id(const struct facts *facts) {
+        int id = 0;
+        for (size_t i = 0; i < facts->lease_count && !id; i++)
+                id = facts->leases[i].id;
+        return id;
+}
+
+static bool check_id(const struct situation *at, const struct inventory_node *node, struct err *err) {
+        int given = at->cmdline->id, leased = leased_id(at->facts);
+        if (given && node->id && given != node->id)
                 return fail(err, ERR_IDENTITY, 0, "contradiction: kiln.id=%d, but the inventory's id of %s is %d",
-                            cmdline->id, node->name, node->id);
-        if (at->facts->inventory->ensemble && !node->id && !cmdline->id)
+                            given, node->name, node->id);
+        int known = node->id ? node->id : given;
+        if (leased && known && leased != known)
+                return fail(err, ERR_IDENTITY, 0, "contradiction: DHCP says id %d, but the id of %s is %d", leased,
+                            node->name, known);
+        if (at->facts->inventory->ensemble && !known && !leased)
                 return fail(err, ERR_IDENTITY, 0, "%s has no id, and role %s is an ensemble: an id is never guessed",
                             node->name, node->role);
         return true;
 }
 
-// ---- which card ----
-
-static const struct interface *interface_by_mac(const struct facts *facts, const struct mac *mac) {
-        for (size_t i = 0; i < facts->interface_count; i++)
-                if (mac_equal(&facts->interfaces[i].mac, mac))
-                        return &facts->interfaces[i];
-        return NULL;
-}
-
-static const struct interface *interface_by_name(const struct facts *facts, const char *name) {
-        for (size_t i = 0; i < facts->interface_count; i++)
-                if (strcmp(facts->interfaces[i].name, name) == 0)
-                        return &facts->interfaces[i];
-        return NULL;
-}
-
-static const struct interface *interface_of_ip(const struct situation *at) {
-        for (size_t i = 0; i < at->cmdline->ip_count; i++) {
-                const struct cmdline_ip *ip = &at->cmdline->ips[i];
-                const struct interface *found = ip->has_mac      ? interface_by_mac(at->facts, &ip->mac)
-                                                : *ip->interface ? interface_by_name(at->facts, ip->interface)
-                                                                 : NULL;
-                if (found)
-                        return found;
-        }
-        return NULL;
-}
-
-// The lease that belongs to the node (or, for a stranger, the first: interfaces come in the order of their index).
-static const struct lease *lease_for(const struct situation *at, const struct inventory_node *node) {
-        const struct facts *facts = at->facts;
-        for (size_t i = 0; i < facts->lease_count; i++) {
-                const struct lease *lease = &facts->leases[i];
-                bool in_network =
-                    node && address_in_subnet(lease->address, node->network->address, node->network->prefix);
-                if (!node || in_network || (*lease->hostname && hostname_names(lease->hostname, node->name)))
-                        return lease;
-        }
-        return NULL;
-}
-
-static const struct interface *only_one(const struct facts *facts, bool with_carrier) {
-        const struct interface *found = NULL;
-        for (size_t i = 0; i < facts->interface_count; i++) {
-                if (with_carrier && !facts->interfaces[i].carrier)
-                        continue;
-                if (found)
-                        return NULL;
-                found = &facts->interfaces[i];
-        }
-        return found;
-}
-
-static bool choose_interface(const struct situation *at, struct identity *identity, struct err *err) {
-        const struct facts *facts = at->facts;
-        const struct inventory_node *node = identity->node;
-        const struct lease *lease = lease_for(at, node);
-        const struct {
-                const struct interface *interface;
-                const char *source;
-        } candidates[] = {
-                { node && node->has_mac ? interface_by_mac(facts, &node->mac) : NULL, "mac table" },
-                { interface_of_ip(at), "command line" },
-                { at->cmdline->has_bootif ? interface_by_mac(facts, &at->cmdline->bootif) : NULL, "BOOTIF" },
-                { lease ? interface_by_mac(facts, &lease->mac) : NULL, "dhcp" },
-                { only_one(facts, false), ONLY_ONE },
-                { only_one(facts, true), ONLY_ONE " with a link" },
-        };
-        for (size_t i = 0; i < lengthof(candidates); i++) {
-                if (!candidates[i].interface)
-                        continue;
-                identity->interface = candidates[i].interface;
-                identity->interface_source = candidates[i].source;
-                return true;
-        }
-        if (facts->interface_count == 0)
-                return fail(err, ERR_IDENTITY, 0,
-                            "the machine has no Ethernet interface (is its driver in the image?)");
-        return fail(err, ERR_IDENTITY, 0,
-                    "%zu interfaces, and nothing says which one to use: give its mac in the inventory, or BOOTIF=",
-                    facts->interface_count);
+static bool check_node_values(const struct situation *at, const struct inventory_node *node, struct err *err) {
+        const struct cmdline *cmdline = at->cmdline;
+        if (*cmdline->hostname && !hostname_names(cmdline->hostname, node->name))
+                return fail(err, ERR_IDENTITY, 0, "contradiction: kiln.hostname=%s, but this machine is %s",
+                            cmdline->hostname, node->name);
+        return claims_check_trust(at, node, err) && check_addresses(cmdline, node, err) && check_id(at, node, err);
 }
 
 // ---- a node of the inventory ----
+
+// Whether what an ip= says beside its address is for the identity's link.
+static bool is_for_identity(const struct cmdline_ip *ip, const struct identity *identity) {
+        return ip->address ? ip->address == identity->address : !*ip->interface && !ip->has_mac;
+}
 
 static void take_network(const struct situation *at, struct identity *identity) {
         const struct cmdline *cmdline = at->cmdline;
         const struct inventory_network *network = identity->network;
         for (size_t i = 0; i < cmdline->ip_count; i++) {
                 const struct cmdline_ip *ip = &cmdline->ips[i];
-                identity->gateway = identity->gateway ? identity->gateway : ip->gateway;
-                identity->mtu = identity->mtu ? identity->mtu : ip->mtu;
+                if (is_for_identity(ip, identity)) {
+                        identity->gateway = identity->gateway ? identity->gateway : ip->gateway;
+                        identity->mtu = identity->mtu ? identity->mtu : ip->mtu;
+                }
                 for (size_t j = 0; j < ip->dns_count && identity->dns_count < DNS_MAX; j++)
                         identity->dns[identity->dns_count++] = ip->dns[j];
         }
@@ -250,14 +126,17 @@ static void take_network(const struct situation *at, struct identity *identity) 
                 identity->dns_count = network->dns_count < DNS_MAX ? network->dns_count : DNS_MAX;
 }
 
-static void note_other_mac(const struct facts *facts, struct identity *identity) {
-        const struct inventory_node *node = identity->node;
-        if (!node->has_mac || interface_by_mac(facts, &node->mac))
-                return;
-        char text[MAC_TEXT_SIZE];
-        mac_format(&node->mac, text);
-        snprintf(identity->note, sizeof identity->note, "the inventory's MAC of %s, %s, is not on this machine",
-                 node->name, text);
+static void take_id(const struct situation *at, struct identity *identity, int known, const char *known_source) {
+        const struct {
+                int id;
+                const char *source;
+        } ids[] = { { known, known_source },
+                    { at->cmdline->id, cmdline_source(at->cmdline->id_from) },
+                    { leased_id(at->facts), "dhcp" } };
+        for (size_t i = 0; i < lengthof(ids) && !identity->id; i++) {
+                identity->id = ids[i].id;
+                identity->id_source = ids[i].source;
+        }
 }
 
 static bool decide_node(const struct situation *at, const struct claim *by, struct identity *identity,
@@ -270,14 +149,14 @@ static bool decide_node(const struct situation *at, const struct claim *by, stru
         identity->network = node->network;
         const char *hostname = *cmdline->hostname ? cmdline->hostname : node->name;
         memcpy(identity->hostname, hostname, strlen(hostname) + 1);
-        identity->hostname_source = identity->address_source = by->source;
+        identity->hostname_source = *cmdline->hostname ? cmdline_source(cmdline->hostname_from) : by->source;
         identity->address = node->ip;
+        identity->address_source = by->source;
         identity->prefix = node->network->prefix;
-        identity->id = node->id ? node->id : cmdline->id;
-        identity->id_source = node->id ? by->source : "command line";
+        take_id(at, identity, node->id, by->source);
         take_network(at, identity);
-        note_other_mac(at->facts, identity);
-        return choose_interface(at, identity, err);
+        claims_note_hardware(at->facts, node, identity->note, sizeof identity->note);
+        return choose_card(at, identity, err);
 }
 
 // ---- a machine that the inventory does not know ----
@@ -286,6 +165,17 @@ static bool refuse_unknown(const struct situation *at, struct err *err) {
         const struct inventory *inventory = at->facts->inventory;
         const char *why = inventory->ensemble && inventory->strangers ? ", and an ensemble takes no strangers" : "";
         return fail(err, ERR_IDENTITY, 0, "no node of cluster %s matches this machine%s", inventory->cluster, why);
+}
+
+// A number that a node of the role has is that node's.
+static bool check_stranger_id(const struct inventory *inventory, const struct identity *identity, struct err *err) {
+        for (size_t i = 0; i < inventory->node_count; i++) {
+                const struct inventory_node *node = &inventory->nodes[i];
+                if (identity->id && node->id == identity->id && strcmp(node->role, inventory->role) == 0)
+                        return fail(err, ERR_IDENTITY, 0, "%s gives this machine id %d, which is %s's",
+                                    identity->id_source, identity->id, node->name);
+        }
+        return true;
 }
 
 static bool check_vips(const struct inventory *inventory, const struct identity *identity, struct err *err) {
@@ -299,15 +189,17 @@ static bool check_vips(const struct inventory *inventory, const struct identity 
 static bool stranger_address(const struct situation *at, struct identity *identity) {
         const struct cmdline *cmdline = at->cmdline;
         const struct lease *lease = lease_for(at, NULL);
-        identity->prefix = -1;
-        identity->address_source = "command line";
-        if (cmdline->address) {
-                identity->address = cmdline->address;
-                identity->prefix = cmdline->prefix;
-        }
-        for (size_t i = 0; i < cmdline->ip_count && !identity->address; i++) {
-                identity->address = cmdline->ips[i].address;
-                identity->prefix = cmdline->ips[i].prefix;
+        identity->address = cmdline->address;
+        identity->prefix = cmdline->address ? cmdline->prefix : -1;
+        identity->address_source = cmdline_source(cmdline->address_from);
+        for (size_t i = 0; i < cmdline->ip_count; i++) {
+                const struct cmdline_ip *ip = &cmdline->ips[i];
+                if (!identity->address && ip->address) {
+                        identity->address = ip->address;
+                        identity->address_source = cmdline_source(ip->from);
+                }
+                if (ip->address && ip->address == identity->address && identity->prefix < 0)
+                        identity->prefix = ip->prefix;
         }
         if (!identity->address && lease) {
                 identity->address = lease->address;
@@ -326,9 +218,11 @@ static bool stranger_address(const struct situation *at, struct identity *identi
 static void stranger_hostname(const struct situation *at, struct identity *identity) {
         const struct lease *lease = lease_for(at, NULL);
         const char *name = at->cmdline->hostname;
-        identity->hostname_source = "command line";
-        for (size_t i = 0; i < at->cmdline->ip_count && !*name; i++)
+        identity->hostname_source = cmdline_source(at->cmdline->hostname_from);
+        for (size_t i = 0; i < at->cmdline->ip_count && !*name; i++) {
                 name = at->cmdline->ips[i].hostname;
+                identity->hostname_source = cmdline_source(at->cmdline->ips[i].from);
+        }
         if (!*name && lease && *lease->hostname) {
                 name = lease->hostname;
                 identity->hostname_source = "dhcp";
@@ -361,11 +255,14 @@ static bool decide_stranger(const struct situation *at, struct identity *identit
                 return fail(err, ERR_IDENTITY, 0, "%s (%s) has no prefix, and no network of the cluster holds it", text,
                             identity->address_source);
         }
-        identity->id = at->cmdline->id;
-        identity->id_source = "command line";
+        int leased = leased_id(at->facts);
+        if (at->cmdline->id && leased && at->cmdline->id != leased)
+                return fail(err, ERR_IDENTITY, 0, "contradiction: kiln.id=%d, but DHCP says id %d", at->cmdline->id,
+                            leased);
+        take_id(at, identity, 0, "");
         if (!identity->dhcp)
                 take_network(at, identity);
-        if (!choose_interface(at, identity, err))
+        if (!check_stranger_id(inventory, identity, err) || !choose_card(at, identity, err))
                 return false;
         stranger_hostname(at, identity);
         return true;
@@ -388,6 +285,10 @@ void identity_describe(const struct facts *facts, struct buf *ret_text) {
                 buf_append_text(ret_text, "; DHCP: no answer");
         if (*facts->serial)
                 buf_printf(ret_text, "; serial %s", facts->serial);
+        if (*facts->uuid)
+                buf_printf(ret_text, "; UUID %s", facts->uuid);
+        if (*facts->asset_tag)
+                buf_printf(ret_text, "; asset tag %s", facts->asset_tag);
 }
 
 bool identity_decide(const struct facts *facts, const struct cmdline *cmdline, struct identity *ret,
@@ -397,7 +298,7 @@ bool identity_decide(const struct facts *facts, const struct cmdline *cmdline, s
         at->cmdline = cmdline;
         struct identity identity = { 0 };
         *ret_need = NEED_NOTHING;
-        if (!collect(at, err))
+        if (!claims_collect(at, err))
                 return false;
         const struct claim *by = at->claims.count ? &at->claims.items[0] : NULL;
         if (!check_role(at, by ? by->node : NULL, err))

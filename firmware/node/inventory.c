@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "firmware/node/inventory_links.h"
+#include "profile/smbios.h"
 
 enum {
         FORMAT = 1,
@@ -127,6 +128,13 @@ static bool read_network(const json_t *json, struct arena *arena, void *element,
         return inventory_read_links_of_network(json, arena, network, err);
 }
 
+static bool read_smbios(const json_t *json, struct arena *arena, struct inventory_node *node, struct err *err) {
+        uint8_t uuid[16];
+        return get_text(json, "serial", arena, &node->serial, err) && get_text(json, "uuid", arena, &node->uuid, err) &&
+               get_text(json, "asset_tag", arena, &node->asset_tag, err) &&
+               (!*node->uuid || smbios_uuid_parse(node->uuid, uuid) || wrong(err, "uuid", "a UUID"));
+}
+
 static bool read_node(const json_t *json, struct arena *arena, void *element, struct inventory *inventory,
                       struct err *err) {
         struct inventory_node *node = element;
@@ -151,7 +159,7 @@ static bool read_node(const json_t *json, struct arena *arena, void *element, st
         node->variables = json_is_object(variables) ? value_of_json(variables, arena, 0) : value_map(arena);
         node->id = (int)id;
         node->index = (int)index;
-        return inventory_read_links_of_node(json, arena, inventory, node, err);
+        return inventory_read_links_of_node(json, arena, inventory, node, err) && read_smbios(json, arena, node, err);
 }
 
 static bool read_vip(const json_t *json, struct arena *arena, void *element, struct inventory *inventory,

@@ -50,7 +50,8 @@ struct inventory_node {
         const char *bond;         // name; "": none
         struct mac *bond_members; // with `mac` among them
         size_t bond_member_count;
-        const char *bond_options; // "mode=802.3ad,lacp_rate=fast"
+        const char *bond_options;              // "mode=802.3ad,lacp_rate=fast"
+        const char *serial, *uuid, *asset_tag; // SMBIOS (profile/smbios.h); "": not known
         struct value *variables;
 };
 

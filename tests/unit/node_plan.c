@@ -171,7 +171,8 @@ static void the_card_is_chosen_or_refused_but_not_guessed(void) {
         trial.facts.command_line = "ip=192.168.2.72::192.168.2.254:24::ens3:none";
         EXPECT(trial_plan(&trial) && !trial.plan.refusal);
         EXPECT_TEXT(trial_value(&trial, "interface"), "ens3");
-        EXPECT(strstr(trial_file(&trial, "/etc/systemd/network/10-kiln-ens3.network"), "Gateway=192.168.2.254\n") != NULL);
+        EXPECT(strstr(trial_file(&trial, "/etc/systemd/network/10-kiln-ens3.network"), "Gateway=192.168.2.254\n") !=
+               NULL);
         trial.facts.command_line = "kiln.node=master102";
         trial.facts.interfaces[0].carrier = false;
         EXPECT(trial_plan(&trial) && !trial.plan.refusal);
@@ -212,12 +213,12 @@ static void damaged_inventories_are_refused(void) {
 
 static void facts_come_from_json(void) {
         start(MASTER, "", NULL);
-        const char *text = "{\"command_line\":\"kiln.id=1\",\"interfaces\":[{\"name\":\"eth0\",\"mac\":\"" MAC_OTHER
+        const char *text = "{\"command_line\":\"kiln.id=2\",\"interfaces\":[{\"name\":\"eth0\",\"mac\":\"" MAC_OTHER
                            "\"}],\"leases\":[{\"interface\":\"eth0\",\"mac\":\"" MAC_OTHER
-                           "\",\"address\":\"192.168.2.71\",\"prefix\":24,\"hostname\":\"master101\"}]}";
+                           "\",\"address\":\"192.168.2.72\",\"prefix\":24,\"hostname\":\"master102\"}]}";
         EXPECT_OK(facts_read_json(text, strlen(text), &trial.arena, &trial.facts, err));
         EXPECT(trial_plan(&trial) && !trial.plan.refusal);
-        EXPECT_TEXT(trial.plan.hostname, "master101");
+        EXPECT_TEXT(trial.plan.hostname, "master102");
         json_t *json = plan_json(&trial.plan, true);
         EXPECT(json_is_null(json_object_get(json, "refused")) && json_array_size(json_object_get(json, "files")) >= 5);
         json_decref(json);

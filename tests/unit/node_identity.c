@@ -1,0 +1,293 @@
+// Who a machine is: each source, what they may not contradict, and whose word is not enough.
+#include "tests/unit/test.h"
+
+#include "profile/smbios.h"
+#include "tests/unit/node.h"
+
+// Three members of an ensemble, known by MAC, by SMBIOS, and by name alone; two slaves.
+#define JSON(ensemble, strangers)                                                                                      \
+        "{\"format\":1,\"cluster\":\"c\",\"role\":\"master\",\"network_writer\":\"ifcfg\",\"ensemble\":" ensemble      \
+        ",\"strangers\":" strangers ",\"networks\":[{\"name\":\"lan\",\"subnet\":\"10.0.0.0/24\",\"gateway\":"         \
+        "\"10.0.0.1\"},{\"name\":\"store\",\"subnet\":\"10.9.0.0/24\"}],\"nodes\":["                                   \
+        "{\"name\":\"m1\",\"role\":\"master\",\"mac\":\"02:00:00:00:00:01\",\"ip\":\"10.0.0.11\",\"id\":1,"            \
+        "\"network\":\"lan\"},"                                                                                        \
+        "{\"name\":\"m2\",\"role\":\"master\",\"ip\":\"10.0.0.12\",\"id\":2,\"network\":\"lan\","                      \
+        "\"serial\":\"CZJ-1234\",\"uuid\":\"00112233-4455-6677-8899-0123456789ab\",\"asset_tag\":\"rack 7\"},"         \
+        "{\"name\":\"m3\",\"role\":\"master\",\"ip\":\"10.0.0.13\",\"id\":3,\"network\":\"lan\"},"                     \
+        "{\"name\":\"s1\",\"role\":\"slave\",\"mac\":\"02:00:00:00:00:51\",\"ip\":\"10.0.0.21\",\"id\":0,"             \
+        "\"network\":\"lan\"}],\"vips\":[{\"name\":\"web\",\"ip\":\"10.0.0.90\"}],\"dhcp_timeout_ms\":1000}"
+
+#define MASTER JSON("true", "false")
+#define OPEN JSON("false", "true")
+#define MAC1 "02:00:00:00:00:01"
+#define MAC_OTHER "02:00:00:00:00:99"
+#define MAC_SECOND "02:00:00:00:00:98"
+
+static struct trial trial;
+
+static void start(const char *json, const char *command_line, const char *mac) {
+        trial_release(&trial);
+        trial_init(&trial, json, command_line);
+        trial_interface(&trial, "eth0", mac, true);
+}
+
+static bool is(const char *hostname, const char *source) {
+        bool ok = trial_plan(&trial) && !trial.plan.refusal && strcmp(trial.plan.hostname, hostname) == 0 &&
+                  strcmp(trial_source(&trial, "hostname"), source) == 0;
+        if (!ok)
+                printf("# %s: %s (%s): %s\n", trial.facts.command_line, trial.plan.hostname,
+                       trial_source(&trial, "hostname") ? trial_source(&trial, "hostname") : "",
+                       trial.plan.refusal ? trial.plan.refusal : "");
+        return ok;
+}
+
+static bool refused(const char *part) { return trial_plan(&trial) && trial_refused(&trial, part); }
+
+static void set_smbios(const char *serial, const char *uuid, const char *asset_tag) {
+        snprintf(trial.facts.serial, sizeof trial.facts.serial, "%s", serial);
+        snprintf(trial.facts.uuid, sizeof trial.facts.uuid, "%s", uuid);
+        snprintf(trial.facts.asset_tag, sizeof trial.facts.asset_tag, "%s", asset_tag);
+}
+
+static void smbios_names_a_node(void) {
+        start(MASTER, "", MAC_OTHER);
+        set_smbios("CZJ-1234", "", "");
+        EXPECT(is("m2", "smbios serial") && trial.plan.note_count == 1);
+        set_smbios(" czj-1234 ", "00112233-4455-6677-8899-0123456789AB", "Rack 7");
+        EXPECT(is("m2", "smbios serial") && trial.plan.note_count == 0);
+        set_smbios("", "00112233-4455-6677-8899-0123456789AB", "");
+        EXPECT(is("m2", "smbios uuid"));
+        set_smbios("", "33221100-5544-7766-8899-0123456789ab", ""); // as SMBIOS before 2.6 could have it
+        EXPECT(is("m2", "smbios uuid"));
+        set_smbios("", "33221100-4455-6677-8899-0123456789ab", "");
+        EXPECT(refused("no node of cluster"));
+        set_smbios("", "", "rack 7");
+        EXPECT(is("m2", "smbios asset tag"));
+        EXPECT_TEXT(trial_source(&trial, "ip"), "smbios asset tag");
+}
+
+static void smbios_must_not_contradict(void) {
+        start(MASTER, "", MAC1);
+        set_smbios("CZJ-1234", "", "");
+        EXPECT(refused("MAC 02:00:00:00:00:01 is m1 (mac table), but serial number CZJ-1234 is m2 (smbios serial)"));
+        start(MASTER, "kiln.node=m3", MAC_OTHER);
+        set_smbios("", "", "rack 7");
+        EXPECT(refused("kiln.node=m3 is m3 (command line), but asset tag rack 7 is m2"));
+}
+
+static void what_boards_come_with_names_nobody(void) {
+        static const char *const texts[] = { "",
+                                             " ",
+                                             "To Be Filled By O.E.M.",
+                                             "Default string",
+                                             "Not Specified",
+                                             "0123456789",
+                                             "00000000",
+                                             "1234567890",
+                                             "XXXXXXXXXX",
+                                             ".",
+                                             "None ",
+                                             "  n/a",
+                                             "SERIAL",
+                                             "System Serial Number",
+                                             "123456789012345" };
+        static const char *const real[] = { "CZJ-1234", "1234567891", "VMware-42 1f", "0000000001", "GB9876543210" };
+        for (size_t i = 0; i < lengthof(texts); i++)
+                EXPECT(smbios_text_is_placeholder(texts[i]));
+        for (size_t i = 0; i < lengthof(real); i++)
+                EXPECT(!smbios_text_is_placeholder(real[i]));
+        static const char *const uuids[] = { "00000000-0000-0000-0000-000000000000",
+                                             "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF",
+                                             "03000200-0400-0500-0006-000700080009",
+                                             "00020003-0004-0005-0006-000700080009" };
+        uint8_t uuid[16];
+        for (size_t i = 0; i < lengthof(uuids); i++)
+                EXPECT(smbios_uuid_parse(uuids[i], uuid) && smbios_uuid_is_placeholder(uuid));
+        EXPECT(smbios_uuid_parse("4C4C4544-0051-3010-8052-B4C04F4E4B31", uuid) && !smbios_uuid_is_placeholder(uuid));
+        EXPECT(!smbios_uuid_parse("4C4C4544-0051-3010-8052-B4C04F4E4B3", uuid) &&
+               !smbios_uuid_parse("4C4C45440-051-3010-8052-B4C04F4E4B31", uuid) &&
+               !smbios_uuid_parse("4C4C4544-0051-3010-8052-B4C04F4E4B3g", uuid));
+}
+
+static void dhcp_is_not_believed_against_the_inventory(void) {
+        start(MASTER, "", MAC_OTHER);
+        trial_lease(&trial, MAC_OTHER, "10.0.0.99", "m1");
+        EXPECT(refused("DHCP host name m1 is m1, but the inventory knows m1 by MAC 02:00:00:00:00:01, and this machine "
+                       "has MAC 02:00:00:00:00:99"));
+        start(MASTER, "", MAC_OTHER);
+        trial_lease(&trial, MAC_OTHER, "10.0.0.12", "");
+        EXPECT(refused("knows m2 by serial number CZJ-1234"));
+        start(MASTER, "", MAC_OTHER);
+        trial_lease(&trial, MAC_OTHER, "10.0.0.99", "m3");
+        EXPECT(is("m3", "dhcp"));
+        start(MASTER, "kiln.node=m1", MAC_OTHER); // an operator's word
+        trial_lease(&trial, MAC_OTHER, "10.0.0.99", "m1");
+        EXPECT(is("m1", "command line") && trial.plan.note_count == 1);
+        start(OPEN, "", MAC_OTHER); // no ensemble
+        trial_lease(&trial, MAC_OTHER, "10.0.0.99", "m1");
+        EXPECT(is("m1", "dhcp") && trial.plan.note_count == 1);
+}
+
+static void the_sites_options_speak(void) {
+        start(MASTER, "", MAC_OTHER);
+        trial_lease(&trial, MAC_OTHER, "10.0.0.99", "whatever");
+        struct lease *lease = &trial.facts.leases[0];
+        snprintf(lease->node, sizeof lease->node, "m3");
+        EXPECT(is("m3", "dhcp"));
+        lease->id = 3;
+        snprintf(lease->role, sizeof lease->role, "master");
+        EXPECT(is("m3", "dhcp"));
+        lease->id = 4;
+        EXPECT(refused("DHCP says id 4, but the id of m3 is 3"));
+        lease->id = 0;
+        snprintf(lease->role, sizeof lease->role, "slave");
+        EXPECT(refused("says role slave, but this is the master image"));
+        lease->role[0] = '\0';
+        snprintf(lease->node, sizeof lease->node, "m9");
+        EXPECT(refused("DHCP's node option m9"));
+        snprintf(lease->node, sizeof lease->node, "m1");
+        snprintf(lease->hostname, sizeof lease->hostname, "m3");
+        EXPECT(refused("contradiction: DHCP node option m1 is m1 (dhcp), but DHCP host name m3 is m3"));
+}
+
+static void an_id_of_dhcp_goes_to_a_stranger(void) {
+        start(OPEN, "", MAC_OTHER);
+        trial_lease(&trial, MAC_OTHER, "10.0.0.99", "visitor");
+        trial.facts.leases[0].id = 9;
+        EXPECT(is("visitor", "dhcp"));
+        EXPECT_TEXT(trial_value(&trial, "id"), "9");
+        EXPECT_TEXT(trial_source(&trial, "id"), "dhcp");
+        trial.facts.leases[0].id = 2;
+        EXPECT(refused("dhcp gives this machine id 2, which is m2's"));
+        trial.facts.leases[0].id = 9;
+        trial.facts.command_line = "kiln.id=8";
+        EXPECT(refused("kiln.id=8, but DHCP says id 9"));
+        trial.facts.command_line = "kiln.id=3";
+        trial.facts.leases[0].id = 0;
+        EXPECT(refused("command line gives this machine id 3, which is m3's"));
+}
+
+static void the_config_drive_comes_after_the_line(void) {
+        start(MASTER, "", MAC_OTHER);
+        trial.facts.config_drive = "# written by hand\nkiln.node=m1\nkiln.id=1\nnameserver=10.0.0.53\n";
+        trial.facts.config_device = "/dev/sr0";
+        EXPECT(is("m1", "config drive"));
+        EXPECT_TEXT(trial_file(&trial, "/etc/resolv.conf"), "nameserver 10.0.0.53\n");
+        trial.facts.command_line = "kiln.node=m1";
+        EXPECT(is("m1", "command line"));
+        trial.facts.command_line = "kiln.node=m2";
+        EXPECT(refused("kiln.node=m2 on the kernel command line, but kiln.node=m1 on line 2 of kiln.conf on /dev/sr0"));
+        trial.facts.command_line = "kiln.ip=10.0.0.12";
+        EXPECT(refused("kiln.ip=10.0.0.12 is m2 (command line), but kiln.node=m1 is m1 (config drive)"));
+        start(MASTER, "", MAC1);
+        trial.facts.config_drive = "kiln.node=m3";
+        EXPECT(refused("kiln.node=m3 is m3 (config drive), but MAC 02:00:00:00:00:01 is m1 (mac table)"));
+        trial.facts.config_drive = "kiln.node=m1 kiln.speed=9";
+        EXPECT(refused("line 1 of kiln.conf on the config drive: \"kiln.speed\" is no parameter"));
+        trial.facts.config_drive = NULL;
+        trial.facts.config_problem = "two config drives";
+        EXPECT(refused("two config drives"));
+}
+
+static void a_stranger_takes_its_values_from_the_drive(void) {
+        start(OPEN, "", MAC_OTHER);
+        trial.facts.config_drive = "ip=10.0.0.77::10.0.0.2:24:guest:eth0:none";
+        EXPECT(is("guest", "config drive"));
+        EXPECT_TEXT(trial_value(&trial, "ip"), "10.0.0.77/24");
+        EXPECT_TEXT(trial_source(&trial, "ip"), "config drive");
+        EXPECT_TEXT(trial_source(&trial, "interface"), "config drive");
+}
+
+static void addresses_that_could_be_the_nodes_have_to_be(void) {
+        const char *const fine[] = {
+                "ip=10.0.0.11:::24::eth0:none",
+                "ip=10.0.0.11:::24::eth0:none ip=10.0.0.50:::24::eth0:none", // one more
+                "ip=10.9.0.5:::24::eth1:none",                               // another card and network
+                "ip=eth0:dhcp",
+                "ip=dhcp",
+                "ip=[2001:db8::5]:::64::eth0:none",
+                "kiln.ip=10.0.0.11/24",
+        };
+        const char *const wrong[][2] = {
+                { "ip=10.0.0.50:::24::eth0:none", "the command line gives 10.0.0.50, but the inventory's" },
+                { "ip=10.9.0.5:::24:::none", "the command line gives 10.9.0.5" },
+                { "ip=10.0.0.11:::25::eth0:none", "ip=10.0.0.11/25, but network lan has prefix 24" },
+                { "kiln.ip=10.0.0.11/25", "kiln.ip=10.0.0.11/25, but network lan has prefix 24" },
+                { "ip=10.0.0.11:::24::eth0:none ip=10.0.0.12:::24::eth0:none", "is m1 (command line), but" },
+        };
+        for (size_t i = 0; i < lengthof(fine); i++) {
+                start(MASTER, fine[i], MAC1);
+                trial_interface(&trial, "eth1", MAC_SECOND, true);
+                EXPECT(trial_plan(&trial) && !trial.plan.refusal);
+                if (trial.plan.refusal)
+                        printf("# %s: %s\n", fine[i], trial.plan.refusal);
+        }
+        for (size_t i = 0; i < lengthof(wrong); i++) {
+                start(MASTER, wrong[i][0], MAC1);
+                trial_interface(&trial, "eth1", MAC_SECOND, true);
+                EXPECT(refused(wrong[i][1]));
+        }
+}
+
+static void start_two_cards(const char *command_line) {
+        start(MASTER, command_line, MAC_OTHER);
+        trial_interface(&trial, "eth1", MAC_SECOND, true);
+}
+
+static void the_line_names_a_card_that_is_there(void) {
+        const char *const eth1[] = {
+                "kiln.node=m3 ip=10.0.0.13:::24::eth1:none",
+                "kiln.node=m3 ip=10.0.0.13:::24::" MAC_SECOND ":none",
+                "kiln.node=m3 ip=eth1:dhcp",
+                "kiln.node=m3 bootdev=eth1",
+                "kiln.node=m3 BOOTIF=01-02-00-00-00-00-98",
+                "kiln.node=m3 ifname=lan0:" MAC_SECOND " ip=10.0.0.13:::24::lan0:none",
+                "kiln.node=m3 ip=10.0.0.13:::24::eth1.5:none vlan=eth1.5:eth1",
+                "kiln.node=m3 ip=10.0.0.13:::24::bond0:none bond=bond0:eth7,eth1:mode=active-backup",
+                "kiln.node=m3 ip=10.0.0.13:::24::bond0.5:none vlan=bond0.5:bond0 bond=bond0:eth1:mode=1",
+        };
+        for (size_t i = 0; i < lengthof(eth1); i++) {
+                start_two_cards(eth1[i]);
+                EXPECT(trial_plan(&trial) && !trial.plan.refusal);
+                if (trial.plan.refusal)
+                        printf("# %s: %s\n", eth1[i], trial.plan.refusal);
+                else
+                        EXPECT_TEXT(trial_value(&trial, "mac"), MAC_SECOND);
+        }
+        start_two_cards("kiln.node=m3 ip=10.0.0.13:::24::eth2:none");
+        EXPECT(refused("ip= names eth2, but this machine has no such card (it has eth0, eth1)"));
+        start_two_cards("kiln.node=m3 bootdev=eth2");
+        EXPECT(refused("bootdev= names eth2, but this machine has no such card"));
+        start_two_cards("kiln.node=m3 ip=10.0.0.13:::24::02-00-00-00-00-55:none");
+        EXPECT(refused("ip= names 02:00:00:00:00:55, but this machine has no such card"));
+        start_two_cards("kiln.node=m3 ip=10.0.0.13:::24::b0.5:none vlan=b0.5:b0 bond=b0:eth8,eth9");
+        EXPECT(refused("ip= names b0.5, but this machine has no such card"));
+}
+
+static void a_stranger_is_where_its_lease_is(void) {
+        start(OPEN, "BOOTIF=01-02-00-00-00-00-98", MAC_OTHER);
+        trial_interface(&trial, "eth1", MAC_SECOND, true);
+        trial_lease(&trial, MAC_OTHER, "10.0.0.70", "on-eth0");
+        EXPECT(is("on-eth0", "dhcp"));
+        EXPECT_TEXT(trial_value(&trial, "interface"), "eth0"); // the card that has the address, not the one that booted
+        trial_lease(&trial, MAC_SECOND, "10.0.0.71", "on-eth1");
+        EXPECT(is("on-eth1", "dhcp"));
+        EXPECT_TEXT(trial_value(&trial, "ip"), "10.0.0.71/24");
+        EXPECT_TEXT(trial_value(&trial, "interface"), "eth1");
+}
+
+int main(void) {
+        RUN(smbios_names_a_node);
+        RUN(smbios_must_not_contradict);
+        RUN(what_boards_come_with_names_nobody);
+        RUN(dhcp_is_not_believed_against_the_inventory);
+        RUN(the_sites_options_speak);
+        RUN(an_id_of_dhcp_goes_to_a_stranger);
+        RUN(the_config_drive_comes_after_the_line);
+        RUN(a_stranger_takes_its_values_from_the_drive);
+        RUN(addresses_that_could_be_the_nodes_have_to_be);
+        RUN(the_line_names_a_card_that_is_there);
+        RUN(a_stranger_is_where_its_lease_is);
+        trial_release(&trial);
+        return test_done();
+}
