@@ -165,8 +165,9 @@ static bool wait_for_disk(struct session *session, const char *root, enum state_
 }
 
 static bool enter_root(const char *root, const char *filesystem, struct err *err) {
-        char *const names[] = { (char *)filesystem };
-        if (*filesystem && !modules_load(names, 1, err))
+        // What file systems name by an alias only: without it mount(2) says ENOENT.
+        char *const names[] = { (char *)"crc32c_generic", (char *)filesystem };
+        if (*filesystem && !modules_load(names, lengthof(names), err))
                 return false;
         if (chroot(root) < 0 || chdir("/") < 0)
                 return fail(err, ERR_SYSTEM, errno, "enter %s", root);

@@ -1,0 +1,243 @@
+"""The cases. Each makes its own disks, so that one can run alone."""
+import os
+import subprocess
+
+from machine import Disk, NODES, WORK, boot, command
+
+LABEL = "KILN-STATE"
+CLAIM = {"min_bytes": 0, "max_bytes": 0, "model": "*", "path": "*"}
+
+
+def wanted(required=True, claim=None, filesystem="ext4", timeout_ms=0):
+    disk = {"label": LABEL, "required": required, "timeout_ms": timeout_ms, "filesystem": filesystem}
+    return {**disk, "claim": claim} if claim else disk
+
+
+def is_refused(result, *words):
+    return result["apply"] == "40" and all(word in result["refused"] for word in words)
+
+
+def said(result, *words):
+    """A note of the record that holds all the words, which is on the console too."""
+    return any(all(word in note for word in words) and note in result["console"] for note in result["record"]["notes"])
+
+
+FIRST = """
+echo "@@myid=$(cat /var/lib/zookeeper/myid)"
+echo "@@from_image=$(cat /var/lib/zookeeper/from-image)"
+echo "@@mode=$(stat -c '%a %u %g' /var/lib/zookeeper)"
+echo "@@fresh=$(stat -c '%a %u %g' /var/lib/fresh)"
+echo "@@resources=$(cat /etc/resources)"
+echo "@@options=$(grep ' /run/kiln/state ' /proc/mounts)"
+echo "@@identity=$(cat /run/kiln/state/kiln/identity.json | tr -d '\\n ')"
+echo "@@identity_mode=$(stat -c '%a' /run/kiln/state/kiln/identity.json /run/kiln/state/kiln/keep | tr '\\n' ' ')"
+echo "@@seed_size=$(stat -c %s /var/lib/systemd/random-seed)"
+echo written >/var/lib/zookeeper/data
+echo "changed" >/var/lib/zookeeper/from-image
+echo private >/etc/ssh/ssh_host_ed25519_key
+echo public >/etc/ssh/ssh_host_ed25519_key.pub
+/usr/libexec/kiln/kiln-node keep
+echo "@@keep=$?"
+echo seed >/var/lib/systemd/random-seed
+/usr/libexec/kiln/kiln-node apply
+echo "@@again=$?"
+"""
+
+LATER = """
+echo "@@data=$(cat /var/lib/zookeeper/data)"
+echo "@@from_image=$(cat /var/lib/zookeeper/from-image)"
+echo "@@key=$(cat /etc/ssh/ssh_host_ed25519_key) $(stat -c '%a %u' /etc/ssh/ssh_host_ed25519_key)"
+echo "@@public=$(cat /etc/ssh/ssh_host_ed25519_key.pub) $(stat -c '%a' /etc/ssh/ssh_host_ed25519_key.pub)"
+echo "@@seed=$(cat /var/lib/systemd/random-seed)"
+"""
+
+
+def used_disk(world, name):
+    """A disk that master101 has claimed, used and let go; and what that boot said."""
+    disk = Disk(name, 512)
+    return disk, boot(world, name + "-first", [disk], wanted(claim=CLAIM), script=FIRST, paths=["/var/lib/fresh"])
+
+
+def first_and_later_use(world, tap):
+    disk, first = used_disk(world, "use")
+    record = first["record"]
+    tap.check(record["status"] == "mounted" and record["claimed"] and record["filesystem"] == "ext4",
+              "a blank disk is claimed, formatted and mounted", record)
+    tap.check(first["apply"] == "0" and first["myid"] == "1", "the node comes up and writes its myid on it",
+              first["console"][-3000:])
+    tap.check(first["from_image"] == "the image's" and first["mode"] == "750 5 6",
+              "the directory begins as the image has it, with its owner and mode", first["mode"])
+    tap.check(first["fresh"] == "700 7 8", "a path that the image lacks begins as the profile says", first["fresh"])
+    tap.check("nosuid" in first["options"] and "nodev" in first["options"], "it is mounted nosuid and nodev",
+              first["options"])
+    tap.check(first["identity"] == '{"format":1,"cluster":"article","node":"master101","id":1}' and
+              first["identity_mode"] == "600 700 ", "whose disk it is stands on it", first["identity"])
+    memory = int(first["resources"].split("mem:")[1])
+    tap.check(first["resources"].startswith("cpus:1;mem:") and 100 <= memory <= 192,
+              "a template sees the machine's memory less the reserve", first["resources"])
+    tap.check(len(first["machine_id"]) == 32 and first["machine_id"] != "0" * 32 and first["seed_size"] == "512",
+              "there are a machine-id and a random seed", first["machine_id"])
+    tap.check(first["again"] == "0" and first["keep"] == "0", "apply and keep once more change nothing bad")
+
+    later = boot(world, "use-later", [disk], wanted(), script=LATER, paths=["/var/lib/fresh"])
+    tap.check(later["record"]["status"] == "mounted" and not later["record"]["claimed"] and later["apply"] == "0",
+              "at the next boot it is found by its label", later["record"])
+    tap.check(later["data"] == "written" and later["from_image"] == "changed", "what was written is there",
+              later["from_image"])
+    tap.check(later["machine_id"] == first["machine_id"], "the machine-id is the same", later["machine_id"])
+    tap.check(later["key"] == "private 600 0" and later["public"] == "public 644", "so are the SSH host keys",
+              later["key"])
+    tap.check(later["seed"] == "seed", "the random seed went to the disk", later["seed"])
+
+
+def full(world, tap):
+    disk, _ = used_disk(world, "full")
+    boot(world, "full-filling", [disk], wanted(), script="dd if=/dev/zero of=/var/lib/zookeeper/big bs=65536; sync\n")
+    result = boot(world, "full", [disk], wanted(), script='echo "@@myid=$(cat /var/lib/zookeeper/myid)"\n')
+    tap.check(result["apply"] == "0" and result["myid"] == "1", "a full disk boots", result["console"][-2000:])
+    tap.check(said(result, "is full", "/dev/vda"), "and the console says that it is full", result["record"])
+    tap.check(any("is full" in note for note in result["report"]["notes"]), "and so does the report")
+
+
+def moved(world, tap):
+    disk, _ = used_disk(world, "moved")
+    other = disk.copy("moved-myid")
+    script = 'echo "@@myid=$(cat /var/lib/zookeeper/myid)"\n'
+    result = boot(world, "moved", [disk], wanted(claim=CLAIM), node="master102", script=script)
+    tap.check(is_refused(result, "/dev/vda", "master101", "master102"), "a disk of another machine refuses the node",
+              result["refused"])
+    tap.check(result["myid"] == "1", "and keeps its myid", result["myid"])
+    boot(world, "moved-forget", [other], wanted(), script="rm -f /run/kiln/state/kiln/identity.json\n")
+    # The template is as the identity left it; only myid tells now.
+    result = boot(world, "moved-myid", [other], wanted(), node="master102", script=script)
+    tap.check(is_refused(result, "/var/lib/zookeeper/myid", '"1"', "id 2") and result["myid"] == "1",
+              "ZooKeeper's myid alone refuses it too, and is not overwritten", result["refused"])
+    tap.check("REFUSED" in result["console"], "the console says so")
+
+
+def replaced(world, tap):
+    disk = Disk("replaced", 64)
+    before = disk.sha256()
+    result = boot(world, "replaced-required", [disk], wanted())
+    tap.check(is_refused(result, "no", LABEL) and result["record"]["status"] == "refused",
+              "without its disk a node that requires one is refused", result["refused"])
+    tap.check(disk.sha256() == before, "and a blank disk without a claim is untouched")
+    result = boot(world, "replaced-optional", [disk], wanted(required=False))
+    tap.check(result["apply"] == "0" and result["record"]["status"] == "absent" and
+              any("lost at the next reboot" in note for note in result["report"]["notes"]),
+              "one that does not comes up, and says what that means", result["record"])
+    tap.check(disk.sha256() == before, "that disk is untouched too")
+
+
+def damaged(world, tap):
+    disk, _ = used_disk(world, "damaged")
+    uuid = disk.read(1024 + 0x68, 16)
+    disk.poke(4096, os.urandom(4096))            # group descriptors
+    disk.poke(1024 + 0x3a, b"\x03\x00")          # "has errors": fsck looks at all of it
+    for block in range(2, 64):
+        disk.poke(block * 4096, os.urandom(4096))
+    result = boot(world, "damaged", [disk], wanted(required=False, claim=CLAIM))
+    tap.check(is_refused(result, "damaged", "e2fsck", "/dev/vda"), "a damaged file system refuses the node",
+              result["refused"] or result["console"][-2000:])
+    tap.check(disk.read(1024 + 0x68, 16) == uuid, "and is never formatted again")
+
+
+def read_only(world, tap):
+    disk, _ = used_disk(world, "readonly")
+    disk.read_only = True
+    before = disk.sha256()
+    result = boot(world, "readonly", [disk], wanted())
+    tap.check(is_refused(result, "read-only", "/dev/vda"), "a read-only disk refuses a node that requires one",
+              result["refused"])
+    result = boot(world, "readonly-optional", [disk], wanted(required=False))
+    tap.check(result["apply"] == "0" and any("read-only" in note for note in result["report"]["notes"]),
+              "one that does not comes up and says so", result["report"])
+    tap.check(disk.sha256() == before, "it is unchanged")
+
+
+def sfdisk(disk, label):
+    subprocess.run(["sfdisk", "-q", disk.path], input=f"label: {label}\nsize=16M\n", text=True, check=True,
+                   env={**os.environ, "PATH": os.environ["PATH"] + ":/sbin:/usr/sbin"})
+    return disk
+
+
+def foreign_disks():
+    """{what: a disk that must not be touched}"""
+    disks = {name: Disk("foreign-" + name, 64) for name in
+             ("gpt", "mbr", "swap", "ext4", "lvm", "luks", "raid", "tail", "middle", "backup-gpt")}
+    sfdisk(disks["gpt"], "gpt")
+    sfdisk(disks["mbr"], "dos")
+    command("mkswap", disks["swap"].path)
+    command("mkfs.ext4", "-q", "-F", "-L", "DATA", disks["ext4"].path)
+    disks["lvm"].poke(512, b"LABELONE" + bytes(16) + b"LVM2 001" + b"x" * 32)
+    disks["luks"].poke(0, b"LUKS\xba\xbe\x00\x01")
+    disks["raid"].poke(64 * 2**20 - 65536, (0xa92b4efc).to_bytes(4, "little") + bytes(4092))  # md, version 0.90
+    disks["tail"].poke(-1, b"x")
+    disks["middle"].poke(32 << 20, b"x" * (2 << 20))
+    sfdisk(disks["backup-gpt"], "gpt").poke(0, bytes(1 << 20))
+    disks["usb"] = Disk("foreign-usb", 64, "usb-storage,removable=on")
+    disks["small"] = Disk("foreign-small", 8)
+    return disks
+
+
+def untouchable(world, tap):
+    disks = foreign_disks()
+    before = {name: disk.sha256() for name, disk in disks.items()}
+    claim = {**CLAIM, "min_bytes": 32 << 20}
+    result = boot(world, "untouchable", list(disks.values()), wanted(claim=claim, timeout_ms=3000))
+    tap.check(is_refused(result, "none may be claimed"), "no disk that holds anything is claimed", result["refused"])
+    for name, disk in disks.items():
+        tap.check(disk.sha256() == before[name], f"untouched: {name}")
+    reasons = [("vda", "partitions"), ("vdb", "partitions"), ("vdc", "swap"), ("vdd", "ext4"), ("vde", "LVM2"),
+               ("vdf", "crypto_LUKS"), ("vdg", "raid"), ("vdh", "not blank"), ("vdi", "not blank"), ("vdj", ""),
+               ("sda", "removable"), ("vdk", "size")]
+    for device, reason in reasons:
+        tap.check(said(result, f"/dev/{device} ", reason), f"it is said why not /dev/{device}: {reason}",
+                  result["record"]["notes"])
+
+
+def several(world, tap):
+    one, other = Disk("several-1", 400), Disk("several-2", 400, "scsi-hd,vendor=KILN,product=STATE-DISK")
+    before = one.sha256()
+    result = boot(world, "several", [one, other], wanted(claim=CLAIM, timeout_ms=500))
+    tap.check(is_refused(result, "several", "/dev/vda", "/dev/sda") and one.sha256() == other.sha256() == before,
+              "of two blank disks none is claimed by luck", result["refused"])
+    claim = {**CLAIM, "model": "KILN STATE*", "path": "*/scsi*"[:0] + "sd?"}
+    result = boot(world, "several-rule", [one, other], wanted(claim=claim, filesystem="xfs", timeout_ms=500))
+    tap.check(result["record"]["status"] == "mounted" and result["record"]["device"] == "/dev/sda" and
+              result["record"]["filesystem"] == "xfs" and result["apply"] == "0",
+              "a rule with model and path takes the one that was meant, as XFS", result["record"])
+    tap.check(one.sha256() == before, "the other one is untouched")
+    result = boot(world, "several-later", [other, one], wanted(required=True), script=LATER)
+    tap.check(result["record"]["status"] == "mounted" and not result["record"]["claimed"] and result["apply"] == "0",
+              "XFS is found again by its label", result["record"])
+
+
+def two_labels(world, tap):
+    one = Disk("labels-1", 64)
+    command("mkfs.ext4", "-q", "-F", "-L", LABEL, one.path)
+    result = boot(world, "labels", [one, one.copy("labels-2")], wanted(required=False))
+    tap.check(is_refused(result, "/dev/vda", "/dev/vdb", LABEL), "two disks with the label refuse the node, by name",
+              result["refused"])
+
+
+def by_hand(world, tap):
+    """A partition that an operator made, on which a first use was cut short."""
+    disk, part = sfdisk(Disk("hand", 64), "gpt"), Disk("hand-part", 16)
+    junk = os.path.join(WORK, "junk")
+    os.makedirs(os.path.join(junk, "paths.new"), exist_ok=True)
+    with open(os.path.join(junk, "paths.new/half"), "w") as file:
+        file.write("half\n")
+    command("mkfs.ext4", "-q", "-F", "-d", junk, "-L", LABEL, part.path)
+    disk.poke(1 << 20, part.read(0, 16 << 20))
+    script = 'echo "@@list=$(ls /var/lib/zookeeper | tr "\\n" " ")"\n'
+    result = boot(world, "hand", [disk], wanted(), script=script)
+    tap.check(result["record"]["device"] == "/dev/vda1" and result["record"]["status"] == "mounted" and
+              result["apply"] == "0", "a partition with the label is taken", result["record"])
+    tap.check(result["list"] == "from-image myid sub ", "what a first use left half-done is made anew", result["list"])
+
+
+CASES = {"first-and-later-use": first_and_later_use, "full": full, "moved": moved, "replaced": replaced,
+         "damaged": damaged, "read-only": read_only, "untouchable": untouchable, "several": several,
+         "two-labels": two_labels, "by-hand": by_hand}
+assert NODES["master101"][2] == 1  # what the expectations above are written for
