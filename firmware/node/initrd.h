@@ -10,8 +10,8 @@
 // ERR_CHECKSUM unless the file has exactly this size and SHA-256 (hex).
 must_check bool initrd_check_root(const char *path, const char *sha256, const char *size, struct err *err);
 
-// Waits for a block device whose file system has the label; prints "DEVICE TYPE\n" into `ret`. ERR_REFERENCE after the
-// time limit, with what was found instead.
+// Loads the drivers of disks, waits for a block device whose file system has the label, and prints "DEVICE TYPE\n" into
+// `ret`. ERR_REFERENCE after the time limit, with what was found instead.
 must_check bool initrd_find_label(const char *label, int timeout_ms, struct buf *ret, struct err *err);
 
 // Brings the network up for fetching the root, as the machine's identity or else DHCP says, and writes `resolver`

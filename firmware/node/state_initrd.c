@@ -137,7 +137,7 @@ static bool load_drivers(struct err *err) {
         static char *const names[] = { "sd_mod" };
         if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
                 return fail(err, ERR_SYSTEM, errno, "mount /sys");
-        bool ok = modules_load(names, lengthof(names), err) && modules_load_for_devices(err);
+        bool ok = modules_load(names, lengthof(names), err) && modules_load_for_devices(MODULES_STORAGE, err);
         umount2("/sys", MNT_DETACH);
         return ok;
 }

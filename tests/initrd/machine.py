@@ -1,0 +1,167 @@
+"""What a small boot is made of: newc archives, squashfs roots, QEMU with one or two consoles. Nothing of it is kiln's."""
+import hashlib
+import os
+import re
+import socket
+import stat
+import subprocess
+import threading
+import time
+
+
+def newc(entries):
+    """A newc archive of (path, mode, data) entries; what the kernel unpacks as an initramfs (its buffer-format.rst)."""
+    out = bytearray()
+    for number, (path, mode, data) in enumerate(list(entries) + [("TRAILER!!!", 0, b"")], 1):
+        name = path.encode() + b"\0"
+        fields = (number, mode, 0, 0, 2 if stat.S_ISDIR(mode) else 1, 0, len(data), 0, 0, 0, 0, len(name), 0)
+        out += b"070701" + b"".join(b"%08X" % field for field in fields) + name
+        out += b"\0" * (-len(out) % 4)
+        out += data
+        out += b"\0" * (-len(out) % 4)
+    return bytes(out) + b"\0" * (-len(out) % 4096)
+
+
+def directory(path, mode=0o755):
+    return path, stat.S_IFDIR | mode, b""
+
+
+def regular(path, data, mode=0o644):
+    return path, stat.S_IFREG | mode, data if isinstance(data, bytes) else data.encode()
+
+
+def link(path, target):
+    return path, stat.S_IFLNK | 0o777, target.encode()
+
+
+def squashfs(work, init, padding=0):
+    """The bytes of a root that holds busybox and this /sbin/init (None: none), and so many incompressible bytes."""
+    top = os.path.join(work, "root")
+    for name in ("bin", "sbin", "etc", "proc", "sys", "dev", "run", "tmp"):
+        os.makedirs(os.path.join(top, name), exist_ok=True)
+    subprocess.run(["cp", "/bin/busybox", os.path.join(top, "bin/busybox")], check=True)
+    for name in ("sh", "cat", "sync", "poweroff", "reboot", "mount", "ls", "df", "grep", "sleep", "dd", "stat", "ip", "sed"):
+        if not os.path.lexists(os.path.join(top, "bin", name)):
+            os.symlink("busybox", os.path.join(top, "bin", name))
+    path = os.path.join(top, "sbin/init")
+    if os.path.exists(path):
+        os.unlink(path)
+    if init:
+        with open(path, "w") as file:
+            file.write(init)
+        os.chmod(path, 0o755)
+    with open(os.path.join(top, "etc/hidden"), "w") as file:
+        file.write("of the root\n")
+    with open(os.path.join(top, "padding"), "wb") as file:
+        file.write(os.urandom(padding))
+    image = os.path.join(work, "rootfs.squashfs")
+    subprocess.run(["mksquashfs", top, image, "-noappend", "-quiet", "-no-progress", "-all-root", "-comp", "gzip"],
+                   check=True, stdout=subprocess.DEVNULL)
+    with open(image, "rb") as file:
+        return file.read()
+
+
+def configuration(root, changes=(), files=()):
+    """config.cpio for a root, with lines of root.conf changed or (None) left out, and files of the layer."""
+    lines = {"ROOT_SHA256": hashlib.sha256(root).hexdigest(), "ROOT_SIZE": str(len(root)), "ROLE": "tiny",
+             "CLUSTER": "test", "BUILD_ID": "0123456789ab", "RELEASE": "lab", "OVERLAY_SIZE": "50%",
+             "ON_FAILURE": "shell", "REBOOT_DELAY_S": "10"}
+    lines.update(dict(changes))
+    text = "".join(f"{key}={value}\n" for key, value in lines.items() if value is not None)
+    layer = [(f"kiln/config/{path}", mode, data) for path, mode, data in files]
+    return newc([directory("kiln"), regular("kiln/root.conf", text), directory("kiln/config")] + layer)
+
+
+def carried(root):
+    return newc([regular("kiln/rootfs.squashfs", root)])
+
+
+class Machine:
+    """QEMU with its consoles (ttyS0, and ttyS1 if there are two) on sockets. `with` ends it."""
+
+    def __init__(self, work, kernel, parts, command_line="", memory=384, consoles=1, network=None, more=(),
+                 log=os.devnull):
+        self.log = open(log, "a")
+        self.text, self.sockets = ["", ""], []
+        self.lock = threading.Lock()
+        initrd = os.path.join(work, "initrd")
+        with open(initrd, "wb") as file:
+            file.write(b"".join(parts))
+        names = " ".join(f"console=ttyS{number}" for number in reversed(range(consoles)))
+        paths = [os.path.join(work, f"console{number}") for number in range(consoles)]
+        command = ["qemu-system-x86_64", "-machine", "pc", "-accel", "tcg", "-cpu", "max", "-m", str(memory), "-nodefaults",
+                   "-display", "none", "-no-reboot", "-kernel", kernel, "-initrd", initrd,
+                   "-append", f"{names} quiet loglevel=4 panic=-1 {command_line}"]
+        for path in paths:
+            if os.path.exists(path):
+                os.unlink(path)
+            command += ["-serial", f"unix:{path},server=on,wait=on"]
+        if network:
+            command += ["-nic", network]
+        command += list(more)
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
+        for number, path in enumerate(paths):
+            self._connect(number, path)
+
+    def _connect(self, number, path):
+        console = socket.socket(socket.AF_UNIX)
+        end = time.monotonic() + 20
+        while True:
+            try:
+                console.connect(path)
+                break
+            except OSError:
+                if time.monotonic() > end or self.process.poll() is not None:
+                    raise RuntimeError("QEMU does not start: " + self.process.communicate()[0].decode()) from None
+                time.sleep(0.02)
+        self.sockets.append(console)
+        threading.Thread(target=self._read, args=(number, console), daemon=True).start()
+
+    def _read(self, number, console):
+        while True:
+            try:
+                data = console.recv(65536)
+            except OSError:
+                return
+            if not data:
+                return
+            text = data.decode(errors="replace").replace("\r", "")
+            with self.lock:
+                self.text[number] += text
+                self.log.write(text)
+                self.log.flush()
+
+    def expect(self, pattern, seconds=40, console=0):
+        """The match on a console, or None when the time is over or the machine has gone."""
+        end = time.monotonic() + seconds
+        while True:
+            gone = self.process.poll() is not None
+            with self.lock:
+                match = re.search(pattern, self.text[console])
+            if match or gone or time.monotonic() > end:
+                return match
+            time.sleep(0.05)
+
+    def send(self, text, console=0):
+        self.sockets[console].sendall(text.encode())
+
+    def ends(self, seconds=40):
+        """Whether the machine powers off or reboots (-no-reboot) in that time."""
+        try:
+            self.process.wait(seconds)
+            return True
+        except subprocess.TimeoutExpired:
+            return False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for console in self.sockets:
+            console.close()
+        self.log.close()
