@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "firmware/node/rename.h"
 #include "firmware/node/root.h"
 
 static bool set_hostname(const char *hostname, struct err *err) {
@@ -31,5 +32,9 @@ bool apply_plan(int root, bool is_live, const struct plan *plan, struct applied 
                         return false;
                 ret->changed += changed;
         }
+        size_t renamed = 0;
+        if (is_live && !rename_cards(plan->renames, plan->rename_count, &renamed, err))
+                return false;
+        ret->changed += renamed;
         return !is_live || set_hostname(plan->hostname, err);
 }

@@ -8,9 +8,10 @@
 
 enum { POLL_MS = 20, NOTES_MAX = 65536 };
 
-// Nothing that may still appear can change the plan, and the card that it names keeps its name.
+// Nothing that may still appear can change the plan, and the cards that it names keep their names.
 static bool is_final(const struct plan *plan) {
-        return plan->need == NEED_NOTHING && !plan->refusal && machine_interface_is_final(plan->interface_index);
+        return plan->need == NEED_NOTHING && !plan->refusal && !plan->names_other_cards &&
+               machine_interface_is_final(plan->interface_index);
 }
 
 static bool settle(struct machine *machine, struct decision *decision, struct err *err) {

@@ -124,15 +124,19 @@ static void read_driver(const char *directory, struct interface *interface) {
 
 // False for what is no Ethernet card: loopback, bridges, bonds, VLANs, tunnels.
 static bool read_interface(const char *name, struct interface *ret, bool *ret_is_virtual) {
-        char directory[64 + NAME_MAX], text[64];
+        char directory[64 + NAME_MAX], text[64], kind[64];
         snprintf(directory, sizeof directory, "/sys/class/net/%s", name);
         read_attribute(directory, "type", text, sizeof text);
-        if (atoi(text) != ARPHRD_ETHER_TYPE || has_entry(directory, "bridge") || has_entry(directory, "bonding") ||
-            has_entry(directory, "tun_flags") || strlen(name) >= sizeof ret->name)
+        read_attribute(directory, "uevent", kind, sizeof kind); // its first line is DEVTYPE=, if there is one
+        if (atoi(text) != ARPHRD_ETHER_TYPE || strcmp(kind, "DEVTYPE=vlan") == 0 || has_entry(directory, "bridge") ||
+            has_entry(directory, "bonding") || has_entry(directory, "tun_flags") || strlen(name) >= sizeof ret->name)
                 return false;
         *ret = (struct interface){ 0 };
         memcpy(ret->name, name, strlen(name) + 1);
-        read_attribute(directory, "address", text, sizeof text);
+        // A member of a bond shows the bond's MAC.
+        read_attribute(directory, "bonding_slave/perm_hwaddr", text, sizeof text);
+        if (!*text)
+                read_attribute(directory, "address", text, sizeof text);
         if (!mac_parse(text, &ret->mac))
                 return false;
         read_attribute(directory, "ifindex", text, sizeof text);

@@ -249,6 +249,10 @@ static const struct net_link *add_network(struct plan *plan, const struct facts 
         for (size_t i = 0; i < facts->interface_count; i++)
                 for (size_t j = 0; j < network->link_count; j++)
                         plan_add_rename(plan, &facts->interfaces[i], &network->links[j]);
+        size_t cards = 0;
+        for (size_t i = 0; i < network->link_count; i++)
+                cards += network->links[i].kind == NET_CARD;
+        plan->names_other_cards = cards > 1 || plan->rename_count > 0 || network->note_count > 0;
         writer->node(network, plan);
         return &network->links[network->primary];
 }
@@ -298,8 +302,7 @@ bool plan_make(const struct facts *facts, struct plan *ret, struct err *err) {
                 return fail(err, ERR_SCHEMA, 0, "unknown network_writer \"%s\"", facts->inventory->network_writer);
         auto_free struct cmdline *cmdline = xcalloc(1, sizeof *cmdline);
         auto_free struct identity *identity = xcalloc(1, sizeof *identity);
-        bool ok = cmdline_read(facts, cmdline, err) &&
-                  identity_decide(facts, cmdline, identity, &ret->need, err);
+        bool ok = cmdline_read(facts, cmdline, err) && identity_decide(facts, cmdline, identity, &ret->need, err);
         for (size_t i = 0; i < cmdline->note_count; i++)
                 plan_add_note(ret, cmdline->notes[i]);
         if (ok && *facts->conflict)
@@ -333,6 +336,14 @@ static json_t *files_json(const struct plan *plan, bool with_content) {
         return files;
 }
 
+static json_t *renames_json(const struct plan *plan) {
+        json_t *renames = json_array();
+        for (size_t i = 0; i < plan->rename_count; i++)
+                json_array_append_new(renames,
+                                      json_pack("{ss ss}", "from", plan->renames[i].from, "to", plan->renames[i].to));
+        return renames;
+}
+
 json_t *plan_json(const struct plan *plan, bool with_content) {
         json_t *values = json_array(), *removes = json_array(), *notes = json_array();
         for (size_t i = 0; i < plan->value_count; i++)
@@ -347,6 +358,7 @@ json_t *plan_json(const struct plan *plan, bool with_content) {
             json_pack("{so ss so so so so}", "refused", plan->refusal ? json_text(plan->refusal) : json_null(),
                       "hostname", plan->hostname ? plan->hostname : "", "values", values, "files",
                       files_json(plan, with_content), "removes", removes, "notes", notes);
+        json_object_set_new(root, "renames", renames_json(plan));
         if (plan->found)
                 json_object_set_new(root, "found", json_text(plan->found));
         return root;
