@@ -112,7 +112,7 @@ static bool read_digest(struct parser *parser, const char **ret_type, const char
         static const struct {
                 const char *type;
                 size_t length;
-        } digests[] = { { "sha256", 64 }, { "sha512", 128 }, { "sha1", 40 } };
+        } digests[] = { { "sha256", 64 }, { "sha512", 128 }, { "sha384", 96 }, { "sha224", 56 }, { "sha1", 40 } };
         const char *text = "";
         if (!read_field(parser, "a digest", &text))
                 return false;

@@ -67,6 +67,7 @@ static bool export_keys(const struct export *export, const struct repository *re
 static bool make_metadata(const struct export *export, struct err *err) {
         auto_free char *revision = xasprintf("--revision=%lld", (long long)export->published);
         auto_free char *comps = xasprintf("%s/" COMPS, export->dir);
+        auto_free char *absolute = realpath(comps, NULL); // createrepo_c takes another as relative to the repository
         auto_free char *mark = xasprintf("%s/" MARK, export->dir);
         const char *argv[10] = { "createrepo_c", "--quiet", "--no-database" };
         size_t count = 3;
@@ -76,7 +77,7 @@ static bool make_metadata(const struct export *export, struct err *err) {
         }
         if (export->has_comps) {
                 argv[count++] = "--groupfile";
-                argv[count++] = comps;
+                argv[count++] = absolute ? absolute : comps;
         }
         argv[count++] = export->dir;
         if (!run(&(struct run){ .argv = argv }, err)) {

@@ -10,7 +10,7 @@
 
 // sha256 is what is published; old repositories have sha1 ("sha"). MD5 proves nothing.
 static bool checksum_is_strong(const char *type) {
-        static const char *const strong[] = { "sha1", "sha", "sha256", "sha512" };
+        static const char *const strong[] = { "sha1", "sha", "sha224", "sha256", "sha384", "sha512" };
         for (size_t i = 0; i < lengthof(strong); i++)
                 if (strcmp(type, strong[i]) == 0)
                         return true;
@@ -26,7 +26,7 @@ static bool read_entry(struct source *source, Pool *pool, const char *type, stru
         if (!location || !url_location_is_safe(location))
                 return fail(err, ERR_CORRUPT, 0, "repomd.xml: the location of %s is missing or leads outside", type);
         if (!name || !checksum_is_strong(name))
-                return fail(err, ERR_CORRUPT, 0, "repomd.xml: %s has no sha1, sha256 or sha512 checksum", type);
+                return fail(err, ERR_CORRUPT, 0, "repomd.xml: %s has no checksum better than MD5", type);
         ret->location = arena_strdup(source->arena, location);
         ret->checksum_type = arena_strdup(source->arena, name);
         ret->checksum = arena_strdup(source->arena, checksum);
@@ -82,6 +82,7 @@ static int64_t find_time(Repo *repo) {
 }
 
 bool repomd_parse(struct source *source, const char *bytes, size_t size, struct err *err) {
+        source->primary = source->filelists = source->group = (struct metadata_file){ 0 };
         Pool *pool = pool_create();
         Repo *repo = repo_create(pool, source->repository->name);
         FILE *stream = solv_fmemopen(bytes, size, "r");

@@ -34,6 +34,7 @@ struct work {
         int64_t not_before_ms;
         CURLcode code;    // of the last attempt
         long status;      // HTTP's
+        bool measured;    // the server said how much it would send
         bool answered;    // the first bytes of this attempt were looked at
         bool *refused;    // by URL: no use in asking again
         bool found_wrong; // the last error is about contents, not about the network
@@ -146,6 +147,7 @@ static bool start(struct batch *batch, struct work *work, struct err *err) {
         work->answered = false;
         work->found_wrong = false;
         work->status = 0;
+        work->measured = false;
         work->curl_text[0] = '\0';
         if (work->transfer->size_bytes && work->have == work->transfer->size_bytes) {
                 end_attempt(work, CURLE_OK); // an earlier kiln was stopped just before its rename
@@ -214,7 +216,8 @@ static bool retry(struct batch *batch, struct work *work, struct err *err) {
         if (urls_left(work) == 0)
                 return give_up(batch, work, missing, err);
         bool useful = work->have >= work->start + PROGRESS_BYTES && work->transfer->size_bytes;
-        if (!useful || work->refused[work->url])
+        bool blame_the_start = work->found_wrong && !fresh_and_wrong; // what lay there was no part of it
+        if ((!useful && !blame_the_start) || work->refused[work->url])
                 next_url(work);
         if (work->round >= ROUNDS)
                 return give_up(batch, work, false, err);
@@ -224,7 +227,10 @@ static bool retry(struct batch *batch, struct work *work, struct err *err) {
 
 // What the server had to say is over; the last bytes may still be on their way to the file.
 static bool hang_up(struct batch *batch, struct work *work, CURLcode code, struct err *err) {
+        curl_off_t promised = -1;
         curl_easy_getinfo(work->easy, CURLINFO_RESPONSE_CODE, &work->status);
+        curl_easy_getinfo(work->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &promised);
+        work->measured = promised >= 0;
         curl_multi_remove_handle(batch->multi, work->easy);
         curl_easy_cleanup(take_ptr(work->easy));
         batch->running--;
@@ -239,7 +245,8 @@ static bool finish_attempt(struct batch *batch, struct work *work, struct err er
         if (error.kind) {
                 err_release(&work->error);
                 work->error = error;
-                work->found_wrong = error.kind == ERR_CHECKSUM;
+                // Too little, and the server meant it: a page that asks to log in, say.
+                work->found_wrong = error.kind == ERR_CHECKSUM || (error.kind == ERR_CORRUPT && work->measured);
         } else if (work->code == CURLE_OK) {
                 work->transfer->used = work->url;
                 work->stage = FINISHED;
