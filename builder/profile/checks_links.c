@@ -76,13 +76,18 @@ static void check_network(struct loader *loader, const struct network *network, 
 
 // ---- further addresses ----
 
-// The networks of a node that have no VLAN, or the same one, are on one link, which has one MTU.
+// The networks of a node that have no VLAN, or the same one, are on one link, which has one MTU; what goes to a VLAN
+// goes through the card.
 static void check_mtus(struct loader *loader, const struct network *one, const struct network *other,
                        const struct place *place) {
         if (one && other && one->vlan == other->vlan && one->mtu != other->mtu)
                 report(loader->diagnostics, ERR_CLUSTER, place,
                        "networks `%s` and `%s` are on the same link of this node, but differ in `mtu`", one->name,
                        other->name);
+        if (one && other && !one->vlan && other->vlan && one->mtu && one->mtu < other->mtu)
+                report(loader->diagnostics, ERR_CLUSTER, place,
+                       "the VLAN of network `%s` has MTU %d, and the card that it is on %d, that of network `%s`",
+                       other->name, other->mtu, one->mtu, one->name);
 }
 
 static const struct network *network_of(const struct cluster_file *file, struct in_addr address) {

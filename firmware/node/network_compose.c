@@ -295,6 +295,9 @@ static bool raise_parents(struct composer *composer, struct err *err) {
                         return fail(err, ERR_IDENTITY, 0,
                                     "contradiction: the MTU of %s is %d, but that of %s, which it is on, %d",
                                     link->name, link->mtu, parent->name, parent->mtu);
+                if (link_has_addresses(parent))
+                        network_note(composer->network, "the MTU of %s is %d too, because VLAN %s is on it",
+                                     parent->name, link->mtu, link->name);
                 parent->mtu = link->mtu;
         }
         return true;
