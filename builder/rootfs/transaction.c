@@ -130,28 +130,39 @@ static bool prepare(void *context, struct err *err) { return load_rpm(context, e
 
 // ---- what went wrong ----
 
-static const char *scriptlet_name(rpm_loff_t tag) {
-        static const struct {
-                rpmTag tag;
-                const char *name;
-        } names[] = {
-                { RPMTAG_PRETRANS, "%pretrans" },
-                { RPMTAG_PREIN, "%pre" },
-                { RPMTAG_POSTIN, "%post" },
-                { RPMTAG_POSTTRANS, "%posttrans" },
-                { RPMTAG_PREUN, "%preun" },
-                { RPMTAG_POSTUN, "%postun" },
-                { RPMTAG_TRIGGERPREIN, "%triggerprein" },
-                { RPMTAG_TRIGGERIN, "%triggerin" },
-                { RPMTAG_TRIGGERUN, "%triggerun" },
-                { RPMTAG_TRIGGERPOSTUN, "%triggerpostun" },
-                { RPMTAG_FILETRIGGERIN, "%filetriggerin" },
-                { RPMTAG_TRANSFILETRIGGERIN, "%transfiletriggerin" },
+struct scriptlet {
+        rpmTag tag, interpreter; // interpreter 0: of a trigger, several
+        const char *name;
+};
+
+static const struct scriptlet *find_scriptlet(rpm_loff_t tag) {
+        static const struct scriptlet scriptlets[] = {
+                { RPMTAG_PRETRANS, RPMTAG_PRETRANSPROG, "%pretrans" },
+                { RPMTAG_PREIN, RPMTAG_PREINPROG, "%pre" },
+                { RPMTAG_POSTIN, RPMTAG_POSTINPROG, "%post" },
+                { RPMTAG_POSTTRANS, RPMTAG_POSTTRANSPROG, "%posttrans" },
+                { RPMTAG_PREUN, RPMTAG_PREUNPROG, "%preun" },
+                { RPMTAG_POSTUN, RPMTAG_POSTUNPROG, "%postun" },
+                { RPMTAG_TRIGGERPREIN, 0, "%triggerprein" },
+                { RPMTAG_TRIGGERIN, 0, "%triggerin" },
+                { RPMTAG_TRIGGERUN, 0, "%triggerun" },
+                { RPMTAG_TRIGGERPOSTUN, 0, "%triggerpostun" },
+                { RPMTAG_FILETRIGGERIN, 0, "%filetriggerin" },
+                { RPMTAG_TRANSFILETRIGGERIN, 0, "%transfiletriggerin" },
         };
-        for (size_t i = 0; i < lengthof(names); i++)
-                if (names[i].tag == (rpmTag)tag)
-                        return names[i].name;
-        return "scriptlet";
+        static const struct scriptlet other = { 0, 0, "scriptlet" };
+        for (size_t i = 0; i < lengthof(scriptlets); i++)
+                if (scriptlets[i].tag == (rpmTag)tag)
+                        return &scriptlets[i];
+        return &other;
+}
+
+// What the child of librpm that could not start it had to say is lost. "<lua>" is no program.
+static char *absent_interpreter(Header header, const struct scriptlet *scriptlet) {
+        const char *program = header && scriptlet->interpreter ? headerGetString(header, scriptlet->interpreter) : NULL;
+        return program && *program == '/' && access(program, X_OK) < 0
+                   ? xasprintf("its interpreter, %s, is not in the image", program)
+                   : NULL;
 }
 
 static bool root_is_full(void) {
@@ -194,10 +205,15 @@ static _Noreturn void abort_scriptlet(struct worker *worker, Header header, rpm_
         const char *messages = buf_text(&worker->messages);
         const char *status = find_failure(messages, package);
         const char *name = *package ? package : nevra ? nevra : "a package";
-        const char *shown = output.size ? buf_text(&output) : status ? "(it printed nothing)" : messages;
+        const struct scriptlet *scriptlet = find_scriptlet(tag);
+        auto_free char *absent = absent_interpreter(header, scriptlet);
+        const char *shown = output.size ? buf_text(&output)
+                            : absent    ? absent
+                            : status    ? "(it printed nothing)"
+                                        : messages;
         (void)fail(&err, ERR_SCRIPTLET, root_is_full() ? ENOSPC : 0, "%s: %s scriptlet failed%s%.*s:\n%s", name,
-                   scriptlet_name(tag), status ? ", " : "", status ? (int)strcspn(status, "\n") : 0,
-                   status ? status : "", shown);
+                   scriptlet->name, status ? ", " : "", status ? (int)strcspn(status, "\n") : 0, status ? status : "",
+                   shown);
         if (err.kind == ERR_SCRIPTLET)
                 (void)hint(&err,
                            "`rpm -qp --scripts` shows the package's scriptlets; they run without network and devices");
