@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "firmware/node/config_drive.h"
 #include "firmware/node/dhcp_arp.h"
 #include "firmware/node/dhcp_client.h"
 
@@ -87,10 +88,22 @@ static bool ask_dhcp(struct machine *machine, struct decision *decision, struct 
         return plan_make(facts, &decision->plan, err);
 }
 
+// A drive that came while cards were waited for is not too late.
+static bool settle_with_drive(struct machine *machine, struct decision *decision, struct err *err) {
+        config_drive_find(&config_drive_machine, &machine->facts, &machine->arena);
+        if (!settle(machine, decision, err))
+                return false;
+        if (!decision->plan.refusal || machine->facts.config_drive || machine->facts.config_problem)
+                return true;
+        config_drive_find(&config_drive_machine, &machine->facts, &machine->arena);
+        plan_release(&decision->plan);
+        return plan_make(&machine->facts, &decision->plan, err);
+}
+
 bool decide(struct machine *machine, struct decision *ret, struct err *err) {
         auto_buf notes = { .max = NOTES_MAX };
         *ret = (struct decision){ .dhcp_ms = -1 };
-        if (!settle(machine, ret, err) || (ret->plan.need == NEED_DHCP && !ask_dhcp(machine, ret, &notes, err)) ||
+        if (!settle_with_drive(machine, ret, err) || (ret->plan.need == NEED_DHCP && !ask_dhcp(machine, ret, &notes, err)) ||
             !refuse_taken_address(machine, ret, &notes, err))
                 return false;
         add_notes(&ret->plan, &notes);
