@@ -11,16 +11,15 @@ struct asking {
         size_t count;
         const struct dhcp_settings *settings;
         const struct inventory *inventory;
-        int64_t started_ms, end_ms;
+        int64_t end_ms;
 };
 
 // Whether an interface may still get a lease.
 static bool is_open(const struct asking *asking, const struct dhcp_session *session, int64_t now) {
         if (session->state == DHCP_BOUND)
                 return false;
-        if (session->state == DHCP_NO_LINK)
-                return now - asking->started_ms < asking->settings->carrier_timeout_ms;
-        return now - session->link_ms < asking->settings->timeout_ms;
+        bool no_link = session->state == DHCP_NO_LINK;
+        return now - session->link_ms < (no_link ? asking->settings->carrier_timeout_ms : asking->settings->timeout_ms);
 }
 
 // Whoever is bound leaves the others little time.
@@ -58,7 +57,7 @@ static void wait_for_more(const struct asking *asking, int64_t now) {
 }
 
 static void exchange(struct asking *asking) {
-        int64_t now = asking->started_ms = dhcp_io_now_ms();
+        int64_t now = dhcp_io_now_ms();
         asking->end_ms = now + asking->settings->carrier_timeout_ms + asking->settings->timeout_ms;
         while (now < asking->end_ms && advance(asking, now)) {
                 wait_for_more(asking, now);

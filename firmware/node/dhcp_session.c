@@ -25,7 +25,9 @@ const struct inventory_node *dhcp_named_node(const struct inventory *inventory, 
 bool dhcp_session_open(const struct facts *facts, const struct interface *interface, struct buf *notes,
                        struct dhcp_session *ret, struct err *err) {
         const struct dhcp_settings *settings = &facts->inventory->dhcp;
-        *ret = (struct dhcp_session){ .facts = facts, .interface = interface, .notes = notes, .fd = -1 };
+        *ret = (struct dhcp_session){
+                .facts = facts, .interface = interface, .notes = notes, .fd = -1, .link_ms = dhcp_io_now_ms()
+        };
         ret->check = (struct arp_check){ .facts = facts, .interface = interface, .fd = -1 };
         dhcp_client_id_make(settings->id_kind, facts->uuid, &facts->interfaces[0].mac, &interface->mac,
                             &ret->client_id);
@@ -216,7 +218,8 @@ static void follow_link(struct dhcp_session *session, int64_t now) {
         if (link && session->state == DHCP_NO_LINK) {
                 session->link_ms = now;
                 begin(session, now, 0);
-        } else if (!link) {
+        } else if (!link && session->state != DHCP_NO_LINK) {
+                session->link_ms = now;
                 session->state = DHCP_NO_LINK;
         }
 }

@@ -25,7 +25,7 @@ struct dhcp_session {
         int fd;
         enum dhcp_state state;
         uint32_t xid;
-        int64_t link_ms;             // since when there is a link
+        int64_t link_ms;             // when the link last came or went; at first, when the session was opened
         int64_t started_ms, send_ms; // of this exchange; when to send next
         int delay_ms, tries, decline_ms;
         bool has_offer, has_rival;
