@@ -1,0 +1,127 @@
+"""How kiln's time grows: with nodes, with roles, with packages."""
+import os
+import subprocess
+
+from measure import LAB, TOP, WORK, fresh, kiln, peer_install, peer_pack, run
+
+NODES = (10, 100, 1000)
+ROLES = (1, 3, 10)
+PACKAGES = (100, 350, 1000)
+# A package of its own for each further role, so that no two are the same.
+EXTRA = ("jq", "bc", "file", "dosfstools", "gdisk", "ethtool", "dmidecode", "bind-utils", "bzip2", "diffutils")
+
+HEAD = f"""cluster: growth
+release: {TOP}/profiles/releases/lab.yaml
+paths: {{roles: roles, overlays: {TOP}/overlays, kickstart: {TOP}/kickstart}}
+networks:
+  - {{name: lan, subnet: 10.64.0.0/14, gateway: 10.64.0.1, dns: [10.64.0.2]}}
+"""
+VARIABLES = """variables:
+  registry: "10.64.0.9:5000"
+  ssh_authorized_keys: []
+  timezone: UTC
+  ntp_servers: []
+"""
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def node(number, role):
+    mac = f"52:54:01:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"
+    return f'  - {{name: n{number:05d}, role: {role}, mac: "{mac}", ip: 10.64.{1 + number // 250}.{2 + number % 250}}}\n'
+
+
+def inventory(table):
+    """A cluster of many slaves: checked, and its configuration rendered into PXE artefacts, the packed root being there."""
+    for count in NODES:
+        fresh("growth", "out")
+        cluster = f"{WORK}/growth/cluster.yaml"
+        with open(f"{TOP}/profiles/cluster.yaml", encoding="utf-8") as stream:
+            shipped = stream.read()
+        network = '  - {name: big, subnet: 10.64.0.0/14, gateway: 10.64.0.1}\n'
+        text = shipped.replace("networks:\n", "networks:\n" + network, 1)
+        text = text.replace("nodes:\n", "nodes:\n" + "".join(node(number, "slave") for number in range(count)), 1)
+        text += f"\npaths: {{roles: {TOP}/profiles/roles, releases: {TOP}/profiles/releases, overlays: {TOP}/overlays, kickstart: {TOP}/kickstart}}\n"
+        write(cluster, text)
+        table.add(f"kiln: check, {count} nodes", run([f"{TOP}/build/kiln", "check", cluster]).seconds)
+        table.row(f"kiln: check, {count} nodes", target="0.3 s with 1,000" if count == 1000 else "")
+        rendering = ("--role", "slave", "--only", "config", "--only", "pxe", "--only", "kickstart")
+        kiln(cluster, *rendering)
+        table.add(f"kiln: render one role's PXE artefacts, {count} nodes", kiln(cluster, *rendering, "--set", "variables.timezone=UTC").seconds)
+        table.row(f"kiln: render one role's PXE artefacts, {count} nodes")
+
+
+def roles(table):
+    """Cold builds of roles that differ in one package each."""
+    for count in ROLES:
+        fresh("growth", "out", "cache")
+        cluster = f"{WORK}/growth/cluster.yaml"
+        nodes = "".join(node(number, f"role{number}") for number in range(count))
+        write(cluster, f"{HEAD}nodes:\n{nodes}{VARIABLES}")
+        with open(f"{TOP}/profiles/roles/base.yaml", encoding="utf-8") as stream:
+            write(f"{WORK}/growth/roles/base.yaml", stream.read())
+        for number in range(count):
+            write(f"{WORK}/growth/roles/role{number}.yaml", f"description: role {number}\ninherits: base\npackages: [{EXTRA[number]}]\n")
+        work = f"kiln: cold, {count} role{'s' if count > 1 else ''} of one kind"
+        table.add(work, kiln(cluster).seconds)
+        table.row(work)
+
+
+# Without systemd a role names what it boots to.
+UNIT = """default_target: mini.target
+files:
+  - {path: /etc/systemd/system/mini.target, content: "[Unit]\\nDescription=Nothing\\n"}
+"""
+SPEC = """Name: growth
+Version: 1
+Release: 1
+Summary: many packages
+License: MIT
+BuildArch: noarch
+%description
+Made by a benchmark.
+"""
+
+
+def many_packages(count):
+    """A repository of small packages: one spec file, as many binary packages, ten files of 4 KB each."""
+    top = f"{WORK}/growth/many"
+    lines, install, files = [SPEC], ["%install"], []
+    for number in range(count):
+        name = f"p{number:04d}"
+        lines.append(f"%package -n {name}\nSummary: one of many\n%description -n {name}\nOne of many.\n")
+        install.append(f"mkdir -p %{{buildroot}}/opt/{name}; for i in 0 1 2 3 4 5 6 7 8 9; do head -c 3000 /dev/urandom | base64 "
+                       f">%{{buildroot}}/opt/{name}/$i; done")
+        files.append(f"%files -n {name}\n/opt/{name}\n")
+    write(f"{top}/growth.spec", "\n".join(lines + install + files))
+    run(["rpmbuild", "-bb", "--quiet", "--define", f"_topdir {top}", "--define", f"_rpmdir {top}/repo", f"{top}/growth.spec"])
+    run(["createrepo_c", "-q", f"{top}/repo"])
+    return f"{top}/repo"
+
+
+def packages(table):
+    """A role of many packages, without a kernel: installed and packed."""
+    fresh("growth")
+    repository = many_packages(max(PACKAGES))
+    write(f"{WORK}/growth/releases/many.yaml",
+          f"repositories:\n  - {{name: lab, baseurl: {LAB}, trust: digest}}\n  - {{name: many, baseurl: {repository}, trust: digest}}\n"
+          "kernel: {package: kernel, image: '/boot/vmlinuz-*'}\nrpmdb: sqlite\nnetwork: systemd-networkd\n")
+    for count in PACKAGES:
+        fresh("out", "cache")
+        names = [f"p{number:04d}" for number in range(count)]
+        write(f"{WORK}/growth/roles/many.yaml", f"description: many packages\npackages: [bash, {', '.join(names)}]\n{UNIT}")
+        cluster = f"{WORK}/growth/cluster.yaml"
+        write(cluster, HEAD.replace(f"release: {TOP}/profiles/releases/lab.yaml", f"release: {WORK}/growth/releases/many.yaml")
+              + f"nodes:\n{node(1, 'many')}")
+        ours, theirs = f"kiln: {count} packages installed and packed, cold", f"peer: {count} packages installed and packed"
+        table.add(ours, kiln(cluster, "--only", "squashfs").seconds)
+        root = f"{WORK}/peer/many"
+        table.add(theirs, peer_install(root, {"lab": LAB, "many": repository}, ["bash", *names]).seconds + peer_pack(root).seconds)
+        fresh("peer")
+        table.row(theirs)
+        table.row(ours, theirs)
+    fresh("growth")
