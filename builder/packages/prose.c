@@ -3,40 +3,54 @@
 //
 // This is not an XML parser, and needs to be none: in well-formed XML a "<" is always markup, but for comments, CDATA
 // sections, declarations and processing instructions. From the first of those on everything is passed as it is. An
-// element is left out only if it is written <NAME>text</NAME>, without attributes, and the text holds no "<".
+// element is left out only if it is written <NAME>text</NAME>, without attributes, and the text holds no "<"; or, of
+// those without contents, <NAME key="value" .../>.
 #include <string.h>
 
+#include "base/mem.h"
 #include "packages/internal.h"
 
 enum { LONGEST_NAME = 16 };
 
-#define ELEMENT(name)                                                                                                  \
-        { name, sizeof(name) - 1 }
-static const struct {
+struct element {
         const char *name;
         size_t size;
-} dropped[] = {
+};
+#define ELEMENT(name)                                                                                                  \
+        { name, sizeof(name) - 1 }
+static const struct element texts[] = {
         ELEMENT("summary"),   ELEMENT("description"),   ELEMENT("packager"),
         ELEMENT("url"),       ELEMENT("rpm:license"),   ELEMENT("rpm:vendor"),
         ELEMENT("rpm:group"), ELEMENT("rpm:buildhost"), ELEMENT("rpm:sourcerpm"),
 };
+static const struct element empties[] = { ELEMENT("time"), ELEMENT("rpm:header-range") };
 
-// Whether a start tag `tag` ("<...") is one of these.
-static size_t dropped_name(const char *tag, size_t size) {
-        for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++) {
-                size_t length = dropped[i].size;
-                if (size > length + 1 && tag[1] == dropped[i].name[0] && tag[length + 1] == '>' &&
-                    memcmp(tag + 1, dropped[i].name, length) == 0)
+// The length of the name if the start tag at `tag` has one of these and `after` follows; else 0.
+static size_t find_name(const struct element *elements, size_t count, const char *tag, size_t size, char after) {
+        for (size_t i = 0; i < count; i++) {
+                size_t length = elements[i].size;
+                if (size > length + 1 && tag[1] == elements[i].name[0] && tag[length + 1] == after &&
+                    memcmp(tag + 1, elements[i].name, length) == 0)
                         return length;
         }
         return 0;
 }
 
-// The size of a whole dropped element at `tag`; 0: it is none; -1: more bytes would tell.
-static ssize_t dropped_size(const char *tag, size_t size, bool more) {
-        size_t length = dropped_name(tag, size);
-        if (length == 0)
-                return more && size <= LONGEST_NAME + 1 ? -1 : 0;
+// An end of a tag is one that no quotes enclose.
+static ssize_t empty_size(const char *tag, size_t size, bool more) {
+        const char *end = memchr(tag, '>', size);
+        size_t quotes = 0;
+        if (!end)
+                return more ? -1 : 0;
+        for (const char *next = tag; next < end; next++) {
+                if (*next == '\'')
+                        return 0;
+                quotes += *next == '"';
+        }
+        return end[-1] == '/' && quotes % 2 == 0 ? end + 1 - tag : 0;
+}
+
+static ssize_t text_size(const char *tag, size_t size, size_t length, bool more) {
         const char *end = memchr(tag + 1, '<', size - 1);
         size_t need = length + 3; // </NAME>
         size_t left = end ? size - (size_t)(end - tag) : 0;
@@ -44,6 +58,16 @@ static ssize_t dropped_size(const char *tag, size_t size, bool more) {
                 return more ? -1 : 0;
         bool closed = end[1] == '/' && end[need - 1] == '>' && memcmp(end + 2, tag + 1, length) == 0;
         return closed ? end + need - tag : 0;
+}
+
+// The size of a whole element at `tag` that is to be left out; 0: it is none; -1: more bytes would tell.
+static ssize_t dropped_size(const char *tag, size_t size, bool more) {
+        if (more && size < LONGEST_NAME + 2)
+                return -1;
+        size_t length = find_name(texts, lengthof(texts), tag, size, '>');
+        if (length > 0)
+                return text_size(tag, size, length, more);
+        return find_name(empties, lengthof(empties), tag, size, ' ') > 0 ? empty_size(tag, size, more) : 0;
 }
 
 static bool is_blank(char byte) { return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r'; }

@@ -37,7 +37,8 @@ static void expect(const char *text, const char *wanted) {
 
 static void drops_prose_and_indentation(void) {
         expect("<?xml version=\"1.0\"?>\n<metadata>\n <package>\n  <name>a</name>\n  <summary>A &lt;b&gt;</summary>\n"
-               "  <description>long\n\n text > here</description>\n  <url/>\n  <rpm:license>MIT</rpm:license>\n"
+               "  <time file=\"1\" build=\"2\"/>\n  <description>long\n\n text > here</description>\n  <url/>\n  "
+               "<rpm:license>MIT</rpm:license>\n"
                "  <rpm:provides>\n   <rpm:entry name=\"x > y\"/>\n  </rpm:provides>\n </package>\n</metadata>\n",
                "<?xml version=\"1.0\"?><metadata><package><name>a</name><url/>"
                "<rpm:provides><rpm:entry name=\"x > y\"/>\n  </rpm:provides>\n </package>\n</metadata>\n");
@@ -50,6 +51,11 @@ static void keeps_what_only_looks_like_it(void) {
         expect("<summary>a</summaries>", "<summary>a</summaries>");
         expect("<name> </name><name>x </name>", "<name> </name><name>x </name>");
         expect("<name>x <b/></name>", "<name>x <b/></name>");
+        expect("<time a=\"/>\" b=\"1\"/>", "<time a=\"/>\" b=\"1\"/>");
+        expect("<time a='/>'/>", "<time a='/>'/>");
+        expect("<time a=\"1\">x</time>", "<time a=\"1\">x</time>");
+        expect("<times a=\"1\"/>", "<times a=\"1\"/>");
+        expect("<time a=\"1", "<time a=\"1");
         expect("<summary>a", "<summary>a");
         expect("a < ", "a < ");
         expect("<", "<");
