@@ -67,20 +67,24 @@ struct facts {
         size_t interface_count;
         struct lease leases[LEASES_MAX];
         size_t lease_count;
-        char conflict[192]; // "": why the network forbids the address that this machine would take (decide.c)
+        char conflict[192];         // "": why the network forbids the address that this machine would take (decide.c)
         bool dhcp_asked;            // DHCP had its chance: no lease means no answer
         const char *config_drive;   // kiln.conf of the config drive: words as on the command line; NULL: no drive
         const char *config_device;  // the drive that it is on, for messages; NULL: none
         const char *config_problem; // why there is no telling what the drive says: the machine is refused; NULL: none
         uint64_t memory_kb;         // MemTotal
         unsigned cpus;              // online
-        const struct state_facts *state; // state.h; NULL: no state disk is wanted
+        const struct state_facts *state;            // state.h; NULL: no state disk is wanted
         char serial[128], uuid[64], asset_tag[128]; // SMBIOS, "" if the machine has none
 };
 
-// `kiln-node plan --facts FILE`: {"command_line", "dhcp_asked", "interfaces": [{"name","mac","carrier","driver"}],
-// "leases": [{"interface","mac","address","prefix","server","router","dns","hostname","domain"}], "serial", "uuid"};
-// what is absent is left as it was. Strings are the arena's. ERR_SCHEMA.
+// `kiln-node plan --facts FILE`: {"command_line", "config_drive" (kiln.conf's text), "config_device", "dhcp_asked",
+// "interfaces": [{"name","mac","carrier","driver"}], "leases":
+// [{"interface","mac","address","prefix","server","router",
+// "dns":[],"search":[],"routes":[{"to":"10.0.0.0/8","gateway"}],"domain","mtu","lease_s","hostname","node","role","id"}],
+// "serial", "uuid", "asset_tag", "memory_kb", "cpus", "state" (state.h)}. What is absent is left as it was; a lease's
+// MAC is its interface's; leases mean that DHCP was asked. Strings are the arena's. ERR_SYNTAX, and ERR_SCHEMA with the
+// place, also for a key that is unknown.
 must_check bool facts_read_json(const char *text, size_t size, struct arena *arena, struct facts *facts,
                                 struct err *err);
 

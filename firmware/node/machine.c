@@ -173,6 +173,7 @@ void machine_read_hardware(struct facts *facts) {
                 read_interfaces(facts, true);
         read_attribute("/sys/class/dmi/id", "product_serial", facts->serial, sizeof facts->serial);
         read_attribute("/sys/class/dmi/id", "product_uuid", facts->uuid, sizeof facts->uuid);
+        read_attribute("/sys/class/dmi/id", "chassis_asset_tag", facts->asset_tag, sizeof facts->asset_tag);
 }
 
 static bool udev_is_running(void) { return access("/run/udev/control", F_OK) == 0; }

@@ -276,6 +276,68 @@ static void a_stranger_is_where_its_lease_is(void) {
         EXPECT_TEXT(trial_value(&trial, "interface"), "eth1");
 }
 
+// ---- the facts of a file ----
+
+static bool read_json(const char *text, struct err *err) {
+        return facts_read_json(text, strlen(text), &trial.arena, &trial.facts, err);
+}
+
+static void a_file_of_facts_says_all(void) {
+        start(OPEN, "", MAC1);
+        EXPECT_OK(read_json(
+            "{\"interfaces\":[{\"name\":\"eth0\",\"mac\":\"" MAC_OTHER "\",\"carrier\":false,\"driver\":\"igb\"}],"
+            "\"config_drive\":\"kiln.id=9\",\"config_device\":\"/dev/sr0\",\"serial\":\"s\",\"uuid\":\"u\","
+            "\"asset_tag\":\"a\",\"memory_kb\":1024,\"cpus\":2,"
+            "\"leases\":[{\"interface\":\"eth0\",\"address\":\"10.0.0.70\",\"prefix\":24,\"node\":\"\",\"role\":"
+            "\"master\",\"id\":9,\"mtu\":1400,\"lease_s\":60,\"search\":[\"a.example\"],\"hostname\":\"guest\","
+            "\"routes\":[{\"to\":\"0.0.0.0/0\",\"gateway\":\"10.0.0.3\"},{\"to\":\"10.7.0.0/16\"}]}]}",
+            err));
+        const struct facts *facts = &trial.facts;
+        const struct lease *lease = &facts->leases[0];
+        EXPECT(facts->interface_count == 1 && !facts->interfaces[0].carrier && facts->memory_kb == 1024 &&
+               facts->cpus == 2 && facts->dhcp_asked && facts->lease_count == 1);
+        EXPECT_TEXT(facts->asset_tag, "a");
+        EXPECT(mac_equal(&lease->mac, &facts->interfaces[0].mac) && lease->mtu == 1400 && lease->lease_s == 60);
+        EXPECT(lease->route_count == 2 && lease->routes[0].prefix == 0 && lease->routes[0].gateway == 0x0a000003 &&
+               lease->routes[1].prefix == 16 && lease->routes[1].gateway == 0);
+        EXPECT_TEXT(lease->search[0], "a.example");
+        EXPECT(is("guest", "dhcp"));
+        EXPECT_TEXT(trial_source(&trial, "id"), "config drive");
+}
+
+static void a_wrong_fact_is_named_with_its_place(void) {
+        static const char *const wrong[][2] = {
+                { "{\"serial\":1}", "\"serial\" must be a string" },
+                { "{\"seriol\":\"x\"}", "unknown key \"seriol\"" },
+                { "{", "line 1" },
+                { "[]", "must be an object" },
+                { "{\"command_line\":null}", "\"command_line\" must be a string" },
+                { "{\"dhcp_asked\":\"yes\"}", "\"dhcp_asked\" must be true or false" },
+                { "{\"cpus\":-1}", "\"cpus\" must be a whole number" },
+                { "{\"interfaces\":[{\"name\":\"eth0\"}]}", "interfaces[0]: \"mac\"" },
+                { "{\"interfaces\":[{\"mac\":\"" MAC1 "\"}]}", "interfaces[0]: \"name\"" },
+                { "{\"interfaces\":[{\"name\":\"a\",\"mac\":\"" MAC1 "\",\"carrier\":1}]}",
+                  "\"carrier\" must be true" },
+                { "{\"interfaces\":[1]}", "interfaces[0]: must be an object" },
+                { "{\"leases\":[{\"interface\":\"zz\"}]}", "leases[0]: \"mac\"" },
+                { "{\"leases\":[{\"interface\":\"eth0\",\"id\":256}]}", "leases[0]: \"id\" must be" },
+                { "{\"leases\":[{\"interface\":\"eth0\",\"node\":\"a_b\"}]}",
+                  "leases[0]: \"node\" must be a host name" },
+                { "{\"leases\":[{\"interface\":\"eth0\",\"dns\":[\"10.0.0.1\",\"x\"]}]}",
+                  "leases[0]: dns[1]: must be" },
+                { "{\"leases\":[{\"interface\":\"eth0\",\"routes\":[{\"to\":\"10.0.0.0\"}]}]}",
+                  "leases[0]: routes[0]: \"to\" must be ADDRESS/PREFIX" },
+        };
+        for (size_t i = 0; i < lengthof(wrong); i++) {
+                start(OPEN, "", MAC1);
+                auto_err err = { 0 };
+                bool right = !read_json(wrong[i][0], &err) && strstr(err.text, wrong[i][1]);
+                if (!right)
+                        printf("# %s: %s\n", wrong[i][0], err.text ? err.text : "accepted");
+                EXPECT(right);
+        }
+}
+
 int main(void) {
         RUN(smbios_names_a_node);
         RUN(smbios_must_not_contradict);
@@ -288,6 +350,8 @@ int main(void) {
         RUN(addresses_that_could_be_the_nodes_have_to_be);
         RUN(the_line_names_a_card_that_is_there);
         RUN(a_stranger_is_where_its_lease_is);
+        RUN(a_file_of_facts_says_all);
+        RUN(a_wrong_fact_is_named_with_its_place);
         trial_release(&trial);
         return test_done();
 }
