@@ -121,8 +121,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	$(B)/kiln completion > $(B)/kiln.bash
 	install -D -m 0644 $(B)/kiln.1 $(DESTDIR)$(PREFIX)/share/man/man1/kiln.1
 	install -D -m 0644 $(B)/kiln.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kiln
-	install -D -m 0644 firmware/node/kiln-node.service $(DESTDIR)$(PREFIX)/share/kiln/node/kiln-node.service
-	install -D -m 0644 firmware/node/kiln-keep.service $(DESTDIR)$(PREFIX)/share/kiln/node/kiln-keep.service
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiln/node $(wildcard firmware/node/*.service)
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/share/kiln/initramfs $(wildcard firmware/initramfs/*)
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiln/bootloader $(wildcard firmware/bootloader/*)
 

@@ -99,18 +99,24 @@ static void add_roles(struct digest *digest, const struct build_facts *facts) {
                 add_text(digest, facts->only->items[i]);
 }
 
+static bool add_units(struct digest *digest, const struct locations *locations, struct err *err) {
+        static const char *const units[] = { "kiln-node.service", "kiln-keep.service", "kiln-report.service" };
+        for (size_t i = 0; i < lengthof(units); i++) {
+                auto_free char *path = xasprintf("%s/node/%s", locations->firmware, units[i]);
+                if (!add_file(digest, AT_FDCWD, path, units[i], err))
+                        return false;
+        }
+        return true;
+}
+
 static bool add_all(struct digest *digest, const struct build_facts *facts, struct err *err) {
         add_text(digest, KILN_VERSION);
         add_text(digest, KILN_CODE_DIGEST);
         add_field(digest, &facts->source_date_epoch, sizeof facts->source_date_epoch);
         add_text(digest, facts->http_base ? facts->http_base : "");
         add_roles(digest, facts);
-        auto_free char *unit = xasprintf("%s/node/kiln-node.service", facts->locations->firmware);
-        auto_free char *keep = xasprintf("%s/node/kiln-keep.service", facts->locations->firmware);
         return add_inputs(digest, facts->cluster, err) && add_tree(digest, facts->locations->initramfs, err) &&
-               add_tree(digest, facts->locations->bootloader, err) &&
-               add_file(digest, AT_FDCWD, unit, "kiln-node.service", err) &&
-               add_file(digest, AT_FDCWD, keep, "kiln-keep.service", err) &&
+               add_tree(digest, facts->locations->bootloader, err) && add_units(digest, facts->locations, err) &&
                add_file(digest, AT_FDCWD, facts->locations->kiln_node, "kiln-node", err);
 }
 

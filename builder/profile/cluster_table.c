@@ -137,8 +137,10 @@ static const struct schema_field cluster_rows[] = {
           &type_choice, MEMBER(cluster_file, dhcp.client_id), .fallback = "mac", .choices = dhcp_client_ids },
         { "dhcp_options", "the site's own DHCP options that tell machines who they are", &type_table,
           MEMBER(cluster_file, dhcp.options), .table = &dhcp_option_table },
-        { "report_url", "where nodes send their report of the first boot", &type_text, MEMBER(cluster_file, report_url),
-          .fallback = "" },
+        { "report_url", "where nodes send their report of each boot, by HTTP POST", &type_text,
+          MEMBER(cluster_file, report_url), .fallback = "",
+          .pattern = "^(http://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[!-~]*)?)?$",
+          .pattern_means = "http://HOST[:PORT][/PATH] with a name or IPv4 address: nodes have no TLS for it" },
         { "state_disk", "the disk on which the roles' state outlives reboots", &type_table,
           MEMBER(cluster_file, state_disk), .table = &state_disk_table },
 };

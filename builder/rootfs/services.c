@@ -41,6 +41,23 @@ static bool gate(struct config *config, const char *name, struct err *err) {
         return ok;
 }
 
+// ---- kiln's own ----
+
+static bool always(const struct config *config) { return config != NULL; }
+
+static bool has_state_disk(const struct config *config) { return config->role->state_disk.wanted; }
+
+static bool reports(const struct config *config) {
+        return config->cluster && config->cluster->report_url && *config->cluster->report_url;
+}
+
+static const struct {
+        const char *name;
+        bool (*wanted)(const struct config *config);
+} own_units[] = { { "kiln-node.service", always },
+                  { "kiln-keep.service", has_state_disk },
+                  { "kiln-report.service", reports } };
+
 static void append_presets(struct buf *text, const char *verb, const struct strings *names) {
         for (size_t i = 0; i < names->count; i++)
                 buf_printf(text, "%s %s\n", verb, names->items[i]);
@@ -50,9 +67,9 @@ static void append_presets(struct buf *text, const char *verb, const struct stri
 static bool write_presets(struct config *config, struct err *err) {
         const struct role *role = config->role;
         auto_buf text = { 0 };
-        buf_append_text(&text, "enable kiln-node.service\n");
-        if (role->state_disk.wanted)
-                buf_append_text(&text, "enable kiln-keep.service\n");
+        for (size_t i = 0; i < lengthof(own_units); i++)
+                if (own_units[i].wanted(config))
+                        buf_printf(&text, "enable %s\n", own_units[i].name);
         append_presets(&text, "enable", &role->services_cluster);
         append_presets(&text, "enable", &role->services_enable);
         append_presets(&text, "disable", &role->services_disable);
@@ -85,7 +102,8 @@ bool services_write(struct config *config, struct err *err) {
                 if (!enable(config, role->services_cluster.items[i], err) ||
                     !gate(config, role->services_cluster.items[i], err))
                         return false;
-        return enable(config, "kiln-node.service", err) &&
-               (!role->state_disk.wanted || enable(config, "kiln-keep.service", err)) && write_presets(config, err) &&
-               write_default_target(config, err);
+        for (size_t i = 0; i < lengthof(own_units); i++)
+                if (own_units[i].wanted(config) && !enable(config, own_units[i].name, err))
+                        return false;
+        return write_presets(config, err) && write_default_target(config, err);
 }

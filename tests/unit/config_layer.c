@@ -56,6 +56,8 @@ static bool make_profile(struct err *err) {
                fs_write_atomic(work, "one.yaml", role_text, sizeof role_text - 1, 0644, err) &&
                fs_write_atomic(work, "two.yaml", "packages: [bash]\n", 17, 0644, err) &&
                fs_mkdirs(work, "node", 0755, err) && fs_write_atomic(work, "kiln-node", "binary", 6, 0755, err) &&
+               fs_write_atomic(work, "node/kiln-report.service", "[Install]\nWantedBy=multi-user.target\n", 37, 0644,
+                               err) &&
                fs_write_atomic(work, "node/kiln-keep.service", "[Install]\nWantedBy=multi-user.target\n", 37, 0644,
                                err) &&
                fs_write_atomic(work, "node/kiln-node.service", "[Install]\nWantedBy=multi-user.target\n", 37, 0644,

@@ -33,6 +33,7 @@ static const struct {
         { "u@.service.d/all.conf", "[Install]\nWantedBy=multi-user.target\n" },
         { "u@one.service.d/one.conf", "[Install]\nWantedBy=%i.target\n" },
         { "kiln-node.service", "[Install]\nWantedBy=multi-user.target\n" },
+        { "kiln-report.service", "[Install]\nWantedBy=multi-user.target\n" },
         { "multi-user.target", "[Unit]\nDescription=m\n" },
         { "old.service", "[Install]\nWantedBy=multi-user.target\nAlias=ancient.service\nAlso=old.timer\n" },
         { "old.timer", "[Install]\nWantedBy=timers.target\n" },
@@ -139,7 +140,8 @@ static void the_role_wins(void) {
                              .services_cluster = { gated, 1 },
                              .default_target = "multi-user.target" };
         auto_close int root = make_root("role");
-        struct config config = { .role = &role, .root = root };
+        struct cluster cluster = { .report_url = "http://192.168.2.1/" };
+        struct config config = { .cluster = &cluster, .role = &role, .root = root };
         EXPECT_OK(enable_one(root, "old.service", err));
         EXPECT_OK(enable_one(root, "long.service", err)); // a package did, the role does not speak of it
         EXPECT_OK(services_write(&config, err));
@@ -148,13 +150,15 @@ static void the_role_wins(void) {
         EXPECT(strstr(text, "multi-user.target.wants/long.service") &&
                strstr(text, "multi-user.target.wants/a.service"));
         EXPECT(strstr(text, "multi-user.target.wants/kiln-node.service"));
+        EXPECT(strstr(text, "multi-user.target.wants/kiln-report.service"));
+        EXPECT(!strstr(text, "kiln-keep"));
         EXPECT(strstr(text, "default.target -> /usr/lib/systemd/system/multi-user.target"));
         auto_buf gate = { 0 }, preset = { 0 };
         EXPECT_OK(tree_read(root, "/etc/systemd/system/b.service.d/10-kiln.conf", &gate, err));
         EXPECT_TEXT(buf_text(&gate), "[Unit]\nRequires=kiln-node.service\nAfter=kiln-node.service\n");
         EXPECT_OK(tree_read(root, "/etc/systemd/system-preset/10-kiln.preset", &preset, err));
-        EXPECT_TEXT(buf_text(&preset),
-                    "enable kiln-node.service\nenable b.service\nenable a.service\ndisable old.service\n");
+        EXPECT_TEXT(buf_text(&preset), "enable kiln-node.service\nenable kiln-report.service\nenable b.service\nenable "
+                                       "a.service\ndisable old.service\n");
 }
 
 static void names_the_nearest_unit(void) {
