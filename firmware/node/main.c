@@ -1,6 +1,7 @@
 // kiln-node: who a machine is, before its services start. Exit codes are those of builder/base/err.h; a refused
 // machine is 40 (IDENTITY).
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,9 @@
 #include "firmware/node/apply.h"
 #include "firmware/node/fetch.h"
 #include "firmware/node/initrd.h"
+#include "firmware/node/keep.h"
 #include "firmware/node/modules.h"
+#include "firmware/node/state_initrd.h"
 #include "firmware/node/report.h"
 
 static int64_t started_ms;
@@ -126,6 +129,15 @@ static bool run_load_drivers(const struct arguments *arguments, struct err *err)
         return fail(err, ERR_USAGE, 0, "\"%s\" is not all, storage or network", arguments->words[0]);
 }
 
+static bool run_state(const struct arguments *arguments, struct err *err) { return state_run(arguments->root, err); }
+
+static bool run_keep(const struct arguments *arguments, struct err *err) {
+        auto_close int root = open(arguments->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (root < 0)
+                return fail(err, ERR_SYSTEM, errno, "open %s", arguments->root);
+        return keep_save(root, err);
+}
+
 static bool read_number(const char *text, uint64_t most, const char *what, uint64_t *ret, struct err *err) {
         char *end;
         errno = 0;
@@ -183,6 +195,8 @@ static const struct verb {
           0, run_plan },
         { "report", "[--root DIR] [--for SECONDS]", "send the report of this boot to the profile's report_url", 0,
           run_report },
+        { "keep", "[--root DIR]", "keep the SSH host keys on the state disk", 0, run_keep },
+        { "state", "--root DIR", "initrd: find, check and mount the state disk below DIR", 0, run_state },
         { "check-root", "FILE SHA256 SIZE", "initrd: is this the root that the configuration belongs to", 3,
           run_check_root },
         { "fetch", "URL FILE SHA256 SIZE SECONDS", "initrd: fetch the root over HTTP, checking it as it comes", 5,
