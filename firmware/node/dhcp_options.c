@@ -113,6 +113,7 @@ static bool is_domain(char *text) {
 }
 
 // One name of RFC 1035, 4.1.4. Pointers count from the start of `value` and each leads further back, so that all ends.
+// False if it is malformed; "" for one that is no domain (RFC 1123).
 static bool read_name(const struct value *value, size_t *at, char ret[static DOMAIN_SIZE]) {
         size_t from = *at, start = from, used = 0;
         bool jumped = false;
@@ -137,14 +138,14 @@ static bool read_name(const struct value *value, size_t *at, char ret[static DOM
                         return false;
                 if (used > 0)
                         ret[used++] = '.';
-                if (!copy_text(value->bytes + from, length, ret + used, length + 1) || strlen(ret + used) != length)
-                        return false;
-                used += length;
-                from += length;
+                for (size_t i = 0; i < length; i++, from++, used++)
+                        ret[used] = value->bytes[from] && value->bytes[from] != '.' ? (char)value->bytes[from] : ' ';
         }
         *at = jumped ? *at : from;
         ret[used] = '\0';
-        return is_domain(ret);
+        if (!is_domain(ret))
+                ret[0] = '\0';
+        return true;
 }
 
 static void read_search(const struct dhcp_options *options, struct lease *lease) {
@@ -156,7 +157,7 @@ static void read_search(const struct dhcp_options *options, struct lease *lease)
                         lease->search_count = 0;
                         return;
                 }
-                if (lease->search_count < LEASE_SEARCH_MAX)
+                if (*name && lease->search_count < LEASE_SEARCH_MAX)
                         memcpy(lease->search[lease->search_count++], name, sizeof name);
         }
 }
@@ -172,7 +173,7 @@ static bool read_fqdn(const struct dhcp_options *options, char ret[static DOMAIN
         size_t at = 0;
         value.size -= HEAD;
         memmove(value.bytes, value.bytes + HEAD, value.size);
-        return read_name(&value, &at, ret);
+        return read_name(&value, &at, ret) && *ret;
 }
 
 static void read_names(const struct dhcp_options *options, struct lease *lease) {

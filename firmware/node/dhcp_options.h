@@ -12,7 +12,8 @@
 //     15      domain, else the rest of option 81's name
 //     26      MTU, 68 at least
 //     51      lease time
-//     119     search list (RFC 3397); compression pointers lead backwards or the list is not taken
+//     119     search list (RFC 3397); compression pointers lead backwards or the list is not taken;
+//             a name that is none by RFC 1123 is left out
 //     121     routes (RFC 3442); if it is there, routers are not looked at. 249 is read where 121 is absent. Bits
 //     beyond
 //             the prefix are cleared; routes on the link come first in the lease; a route whose gateway is neither in

@@ -71,6 +71,180 @@ static void names_that_are_none_are_dropped(void) {
         EXPECT_TEXT(reply.lease.hostname, "");
 }
 
+// An acknowledgement of 192.168.2.71/24 with this option.
+static bool accepted_with(unsigned code, const char *data, unsigned size) {
+        struct packet packet = answer(DHCP_ACK);
+        add(&packet, 1, "\xff\xff\xff\x00", 4);
+        add(&packet, code, data, size);
+        return accepted(&packet);
+}
+
+#define OPTION(code, data) accepted_with(code, data, sizeof data - 1)
+
+static bool route_is(size_t index, const char *to, int prefix, const char *gateway) {
+        uint32_t want_to, want_gateway;
+        const struct lease_route *route = &reply.lease.routes[index];
+        return index < reply.lease.route_count && address_parse(to, &want_to) &&
+               address_parse(gateway, &want_gateway) && route->to == want_to && route->prefix == prefix &&
+               route->gateway == want_gateway;
+}
+
+static void routes(void) {
+#define GATEWAY "\xc0\xa8\x02\x09"
+        // RFC 3442's own descriptors
+        EXPECT(OPTION(121, "\0" GATEWAY "\10\12" GATEWAY "\30\12\0\0" GATEWAY "\20\12\21" GATEWAY
+                           "\31\12\345\0\200" GATEWAY "\40\12\306\172\57" GATEWAY));
+        EXPECT(reply.lease.route_count == 6 && reply.lease.router == 0xc0a80209);
+        EXPECT(route_is(0, "0.0.0.0", 0, "192.168.2.9") && route_is(1, "10.0.0.0", 8, "192.168.2.9"));
+        EXPECT(route_is(2, "10.0.0.0", 24, "192.168.2.9") && route_is(3, "10.17.0.0", 16, "192.168.2.9"));
+        EXPECT(route_is(4, "10.229.0.128", 25, "192.168.2.9") && route_is(5, "10.198.122.47", 32, "192.168.2.9"));
+        // bits beyond the prefix
+        EXPECT(OPTION(121, "\31\201\322\261\204" GATEWAY) && route_is(0, "129.210.177.128", 25, "192.168.2.9"));
+        // a gateway outside the subnet needs a route on the link, wherever that stands
+        EXPECT(OPTION(121, "\0\12\0\0\1\40\12\0\0\1\0\0\0\0") && reply.lease.route_count == 2);
+        EXPECT(route_is(0, "10.0.0.1", 32, "0.0.0.0") && route_is(1, "0.0.0.0", 0, "10.0.0.1"));
+        EXPECT(reply.lease.router == 0x0a000001);
+        EXPECT(OPTION(121, "\0\12\0\0\1") && reply.lease.route_count == 0 && reply.lease.router == 0);
+        EXPECT(OPTION(121, "\10\12\xe0\0\0\1\10\13\xc0\xa8\2\x47") && reply.lease.route_count == 0);
+        struct packet packet = answer(DHCP_ACK);
+        add(&packet, 3, "\xc0\xa8\x02\x01", 4);
+        add(&packet, 249, "\10\12" GATEWAY, 6);
+        EXPECT(accepted(&packet) && route_is(0, "10.0.0.0", 8, "192.168.2.9") && reply.lease.router == 0);
+        add(&packet, 121, "\10\13" GATEWAY, 6);
+        EXPECT(accepted(&packet) && reply.lease.route_count == 1 && route_is(0, "11.0.0.0", 8, "192.168.2.9"));
+}
+
+static void malformed_routes_are_as_none(void) {
+        static const struct {
+                const char *data;
+                unsigned size;
+        } bad[] = {
+                { "", 0 }, { "\41\1\2\3\4\5\300\250\2\1", 10 }, { "\30\1\2\3\300\250\2", 7 }, { "\0\300\250\2\1\10", 6 }
+        };
+        for (size_t i = 0; i < lengthof(bad); i++) {
+                struct packet packet = answer(DHCP_ACK);
+                add(&packet, 121, bad[i].data, bad[i].size);
+                add(&packet, 3, "\xc0\xa8\x02\x01", 4);
+                EXPECT(accepted(&packet) && reply.lease.route_count == 0 && reply.lease.router == 0xc0a80201);
+        }
+        struct packet packet = answer(DHCP_ACK); // more than are kept, in several pieces
+        for (int i = 0; i < 40; i++)
+                add(&packet, 121, (uint8_t[]){ 24, 10, 1, (uint8_t)i, 192, 168, 2, 9 }, 8);
+        EXPECT(accepted(&packet) && reply.lease.route_count == LEASE_ROUTES_MAX &&
+               route_is(31, "10.1.31.0", 24, "192.168.2.9"));
+}
+
+static void routers(void) {
+        EXPECT(OPTION(3, "\12\0\0\1\300\250\2\1") && reply.lease.router == 0xc0a80201); // out of the subnet
+        EXPECT(OPTION(3, "\12\0\0\1") && reply.lease.router == 0);
+        EXPECT(OPTION(3, "\300\250\2\107") && reply.lease.router == 0); // the machine itself
+        EXPECT(OPTION(3, "\300\250\2") && reply.lease.router == 0);
+}
+
+static void search_lists(void) {
+        EXPECT(OPTION(119, "\3FOO\3BAR\0\4ABCD\3EFG") && reply.lease.search_count == 0); // cut off
+        EXPECT(OPTION(119, "\3foo\3bar\0\4abcd\3efg\0") && reply.lease.search_count == 2);
+        EXPECT_TEXT(reply.lease.search[0], "foo.bar");
+        EXPECT_TEXT(reply.lease.search[1], "abcd.efg");
+        EXPECT(OPTION(119, "\3foo\0\300\0") && reply.lease.search_count == 2);
+        EXPECT_TEXT(reply.lease.search[1], "foo");
+        EXPECT(OPTION(119, "\3foo\3bar\0\3abc\300\4\1x\300\11") && reply.lease.search_count == 3);
+        EXPECT_TEXT(reply.lease.search[1], "abc.bar");
+        EXPECT_TEXT(reply.lease.search[2], "x.abc.bar");
+        EXPECT(OPTION(119, "\4_tcp\3bar\0\3foo\0\0\1a\0") && reply.lease.search_count == 2); // two are no domains
+        EXPECT_TEXT(reply.lease.search[0], "foo");
+        EXPECT_TEXT(reply.lease.search[1], "a");
+        EXPECT(OPTION(119, "\3a.b\0\3a\0b\0\3a b\0") && reply.lease.search_count == 0);
+        EXPECT(OPTION(119, "\3foo\0\3bar\300\5") && reply.lease.search_count == 0);  // to itself
+        EXPECT(OPTION(119, "\3foo\0\3bar\300\11") && reply.lease.search_count == 0); // to the pointer
+        EXPECT(OPTION(119, "\300\2\1a\0") && reply.lease.search_count == 0);         // forwards
+        EXPECT(OPTION(119, "\1a\300") && reply.lease.search_count == 0);
+        EXPECT(OPTION(119, "\1a\0\100x") && reply.lease.search_count == 0); // a label of 64 bytes, or an extended one
+}
+
+// RFC 3396: pieces are one, and pointers count in the whole.
+static void a_search_list_in_pieces(void) {
+        struct packet packet = answer(DHCP_ACK);
+        add(&packet, 119, "\7exam", 5);
+        add(&packet, 6, "\10\10\10\10", 4);
+        add(&packet, 119, "ple\3com", 7);
+        add(&packet, 119, "\0\1b\300\0", 5);
+        EXPECT(accepted(&packet) && reply.lease.search_count == 2);
+        EXPECT_TEXT(reply.lease.search[0], "example.com");
+        EXPECT_TEXT(reply.lease.search[1], "b.example.com");
+}
+
+static void domains_and_full_names(void) {
+        EXPECT(OPTION(15, "Example.COM.\0"));
+        EXPECT_TEXT(reply.lease.domain, "Example.COM");
+        EXPECT(OPTION(15, "a.example b.example"));
+        EXPECT_TEXT(reply.lease.domain, "");
+        EXPECT(OPTION(15, "../etc"));
+        EXPECT_TEXT(reply.lease.domain, "");
+        EXPECT(OPTION(81, "\1\xff\xffhost.example.com"));
+        EXPECT_TEXT(reply.lease.hostname, "host");
+        EXPECT_TEXT(reply.lease.domain, "example.com");
+        EXPECT(OPTION(81, "\5\0\0\4host\7example\0"));
+        EXPECT_TEXT(reply.lease.hostname, "host");
+        EXPECT_TEXT(reply.lease.domain, "example");
+        EXPECT(OPTION(81, "\5\0\0\4hos") && OPTION(81, "\1\0") && OPTION(81, "\1\0\0a b"));
+        EXPECT_TEXT(reply.lease.hostname, "");
+        struct packet packet = answer(DHCP_ACK); // option 12 is what the server calls the machine
+        add(&packet, 81, "\1\0\0other.example.com", 20);
+        add(&packet, 12, "host", 4);
+        EXPECT(accepted(&packet));
+        EXPECT_TEXT(reply.lease.hostname, "host");
+        EXPECT_TEXT(reply.lease.domain, "example.com");
+}
+
+static void the_sites_options(void) {
+        EXPECT(OPTION(224, "master101\0"));
+        EXPECT_TEXT(reply.lease.node, "master101");
+        EXPECT(OPTION(224, "master 101") && OPTION(225, "x"));
+        EXPECT_TEXT(reply.lease.node, "");
+        EXPECT(OPTION(43, "\1\1x\2\6ma_ste\0\377"));
+        EXPECT_TEXT(reply.lease.role, "ma_ste");
+        EXPECT(OPTION(43, "\1\1x\2\7ma/ster"));
+        EXPECT_TEXT(reply.lease.role, "");
+        EXPECT(OPTION(43, "\2\11ma"));
+        EXPECT_TEXT(reply.lease.role, "");
+        EXPECT(OPTION(226, "\3") && reply.lease.id == 3);
+        EXPECT(OPTION(226, "\0\377") && reply.lease.id == 255);
+        EXPECT(OPTION(226, "\0\0\0\7") && reply.lease.id == 7);
+        EXPECT(OPTION(226, "\1\0") && reply.lease.id == 0);
+        EXPECT(OPTION(226, "123") && reply.lease.id == 0);
+        EXPECT(OPTION(226, "\0") && reply.lease.id == 0);
+}
+
+static void numbers_that_repeat_must_agree(void) {
+        EXPECT(OPTION(26, "\5\xdc\5\xdc") && reply.lease.mtu == 1500);
+        EXPECT(OPTION(26, "\5\xdc\5\xdd") && reply.lease.mtu == 0);
+        EXPECT(OPTION(26, "\0\103") && reply.lease.mtu == 0);
+        EXPECT(OPTION(26, "\0\104") && reply.lease.mtu == 68);
+        EXPECT(OPTION(1, "\377\377\377\0") && reply.lease.prefix == 24);
+        EXPECT(!OPTION(1, "\377\377\0\0"));
+        EXPECT(!OPTION(54, "\300\250\2\2"));
+        EXPECT(!OPTION(53, "\2"));
+}
+
+static bool host_is_accepted(const char *address, const char *mask) {
+        struct packet packet = answer(DHCP_ACK);
+        memcpy(packet.bytes + HEADERS + 16, address, 4);
+        add(&packet, 1, mask, 4);
+        return accepted(&packet);
+}
+
+static void an_address_is_a_hosts(void) {
+        EXPECT(!host_is_accepted("\300\250\2\377", "\377\377\377\0") &&
+               !host_is_accepted("\300\250\2\0", "\377\377\377\0"));
+        EXPECT(host_is_accepted("\300\250\2\377", "\377\377\376\0") &&
+               host_is_accepted("\300\250\3\0", "\377\377\376\0"));
+        EXPECT(host_is_accepted("\300\250\2\0", "\377\377\377\376") &&
+               host_is_accepted("\300\250\2\1", "\377\377\377\376"));
+        EXPECT(host_is_accepted("\300\250\2\1", "\377\377\377\377"));
+        EXPECT(!host_is_accepted("\360\0\0\1", "\377\0\0\0") && !host_is_accepted("\0\1\2\3", "\377\0\0\0"));
+}
+
 // Changes one place of a good packet; it must be refused.
 static bool refused_with(size_t offset, const void *bytes, size_t size) {
         struct packet packet = answer(DHCP_ACK);
@@ -193,6 +367,15 @@ int main(void) {
         RUN(a_full_acknowledgement);
         RUN(options_in_the_file_and_name_fields);
         RUN(names_that_are_none_are_dropped);
+        RUN(routes);
+        RUN(malformed_routes_are_as_none);
+        RUN(routers);
+        RUN(search_lists);
+        RUN(a_search_list_in_pieces);
+        RUN(domains_and_full_names);
+        RUN(the_sites_options);
+        RUN(numbers_that_repeat_must_agree);
+        RUN(an_address_is_a_hosts);
         RUN(what_is_not_for_us_is_refused);
         RUN(damaged_options_are_refused);
         RUN(checksums_are_checked);
