@@ -15,7 +15,7 @@
 
 #include "firmware/node/dhcp_packet.h"
 
-enum { VLAN_ID_BITS = 0x0fff, SOCKETS_MAX = 2 * INTERFACES_MAX };
+enum { SOCKETS_MAX = 2 * INTERFACES_MAX };
 
 // Everything but unfragmented UDP to port 68 stays in the kernel. The IP header is at offset 0 (SOCK_DGRAM).
 static struct sock_filter filter_code[] = {
@@ -83,9 +83,9 @@ bool dhcp_io_send(enum dhcp_io_kind kind, int fd, const struct interface *interf
         return true;
 }
 
-static bool is_for_this_station(const struct sockaddr_ll *from, const struct tpacket_auxdata *data) {
-        bool of_vlan = (data->tp_status & TP_STATUS_VLAN_VALID) && (data->tp_vlan_tci & VLAN_ID_BITS) != 0;
-        return !of_vlan && (from->sll_pkttype == PACKET_HOST || from->sll_pkttype == PACKET_BROADCAST);
+// The kernel calls a frame of a VLAN that has no interface PACKET_OTHERHOST, like one to another station.
+static bool is_for_this_station(const struct sockaddr_ll *from) {
+        return from->sll_pkttype == PACKET_HOST || from->sll_pkttype == PACKET_BROADCAST;
 }
 
 size_t dhcp_io_receive(int fd, void *packet, size_t size, bool *ret_checksum_pending) {
@@ -109,7 +109,7 @@ size_t dhcp_io_receive(int fd, void *packet, size_t size, bool *ret_checksum_pen
                 struct cmsghdr *item = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
                 if (item && item->cmsg_level == SOL_PACKET && item->cmsg_type == PACKET_AUXDATA)
                         memcpy(&data, CMSG_DATA(item), sizeof data);
-        } while (got > 0 && !is_for_this_station(&from, &data));
+        } while (got > 0 && !is_for_this_station(&from));
         *ret_checksum_pending = (data.tp_status & TP_STATUS_CSUMNOTREADY) != 0;
         return got > 0 ? (size_t)got : 0;
 }
