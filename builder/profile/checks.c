@@ -164,7 +164,7 @@ const char *hostname_problem(const char *name) {
         }
 }
 
-static const char *lower(struct arena *arena, const char *text) {
+const char *lower_text(struct arena *arena, const char *text) {
         char *copy = arena_strdup(arena, text ? text : "");
         for (char *byte = copy; *byte; byte++)
                 *byte = (char)tolower((unsigned char)*byte);
@@ -190,13 +190,13 @@ static void check_nodes(struct loader *loader, const struct cluster_file *file) 
                 if (problem)
                         report(loader->diagnostics, ERR_SCHEMA, schema_place(row, "name"), "`%s` is no host name: %s",
                                node->name, problem);
-                names[i] = (struct once){ lower(loader->arena, node->name), schema_place(row, "name") };
+                names[i] = (struct once){ lower_text(loader->arena, node->name), schema_place(row, "name") };
                 macs[i] = (struct once){ mac_key(loader->arena, node), schema_place(row, "mac") };
                 addresses[i] = (struct once){ address_text(loader->arena, node->ip), schema_place(row, "ip") };
         }
         for (size_t i = 0; i < file->vip_count; i++) // both kinds of names stand in /etc/hosts
-                names[count + i] =
-                    (struct once){ lower(loader->arena, file->vips[i].name), schema_place(vips->items[i], "name") };
+                names[count + i] = (struct once){ lower_text(loader->arena, file->vips[i].name),
+                                                  schema_place(vips->items[i], "name") };
         check_once(loader, "name", names, all);
         check_once(loader, "MAC address", macs, count);
         check_once(loader, "IP address", addresses, count);

@@ -196,6 +196,7 @@ static void read_all(struct loader *loader, const struct profile_options *option
         check_names(loader, &file);
         check_networks(loader, &file);
         check_links(loader, &file);
+        check_hardware(loader, &file);
         cluster->release.package_names = cluster->release.service_names = cluster->release.variables =
             value_map(loader->arena);
         bool release = read_release(loader, &file, options->release, cluster);

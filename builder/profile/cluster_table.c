@@ -56,6 +56,9 @@ static const struct schema vip_table =
 #define INTERFACE_PATTERN "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$"
 #define INTERFACE_MEANS "the name of an interface: at most 15 letters, digits, `.`, `_` and `-`"
 
+#define SMBIOS_PATTERN "^[!-~]([ -~]{0,125}[!-~])?$"
+#define SMBIOS_MEANS "at most 127 printable ASCII characters, as dmidecode shows them"
+
 static const struct schema_field bond_rows[] = {
         { "name", "what the bond is called", &type_text, MEMBER(bond, name), .fallback = "bond0",
           .pattern = INTERFACE_PATTERN, .pattern_means = INTERFACE_MEANS },
@@ -82,6 +85,13 @@ static const struct schema_field node_rows[] = {
           .table = &bond_table },
         { "interface", "what the card with the node's mac is called, whatever the kernel says", &type_text,
           MEMBER(node_row, node.interface), .pattern = INTERFACE_PATTERN, .pattern_means = INTERFACE_MEANS },
+        { "serial", "SMBIOS serial number, which names the machine as its mac does", &type_text,
+          MEMBER(node_row, node.serial), .pattern = SMBIOS_PATTERN, .pattern_means = SMBIOS_MEANS },
+        { "uuid", "SMBIOS UUID, which names the machine as its mac does", &type_text, MEMBER(node_row, node.uuid),
+          .pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+          .pattern_means = "a UUID such as 4c4c4544-0051-3010-8052-b4c04f4e4b31" },
+        { "asset_tag", "SMBIOS asset tag of the chassis, which names the machine as its mac does", &type_text,
+          MEMBER(node_row, node.asset_tag), .pattern = SMBIOS_PATTERN, .pattern_means = SMBIOS_MEANS },
         { "id", "id in the ensemble (ZooKeeper's myid); never change it", &type_integer, MEMBER(node_row, node.id),
           .min = 1, .max = 255 },
         { "variables", "node.variables.* in templates", &type_tree, MEMBER(node_row, node.variables) },

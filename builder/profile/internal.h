@@ -93,7 +93,7 @@ struct role_file {
         struct strings remove, kernel_arguments;
         struct state_path *state;
         size_t state_count;
-        struct state_disk state_disk; // as written: `wanted` is state_disk_join()'s
+        struct state_disk state_disk;        // as written: `wanted` is state_disk_join()'s
         int reserve_memory_mb, reserve_cpus; // -1: not given
         struct health_check *health;
         size_t health_count;
@@ -152,6 +152,7 @@ void check_state_disk(struct loader *loader, const struct value *tree, const str
 void check_state_paths(struct loader *loader, const struct role *role);
 void check_networks(struct loader *loader, const struct cluster_file *file);
 void check_names(struct loader *loader, const struct cluster_file *file);
+const char *lower_text(struct arena *arena, const char *text); // "" for NULL
 // Needs the joined cluster: ensembles, ids, references to networks.
 void check_cluster(struct loader *loader, const struct cluster_file *file, struct cluster *cluster);
 // Renders every template of every role, for the build and then for each node.
@@ -168,7 +169,10 @@ const struct network *check_address(struct loader *loader, const struct cluster_
                                     const struct place *place, const char *what);
 // Routes, MTUs, further addresses, bonds and names of cards.
 void check_links(struct loader *loader, const struct cluster_file *file);
-bool mac_read(const char *text, unsigned char ret[static 6]); // six hexadecimal pairs joined by ':' or '-'
+
+// checks_hardware.c
+void check_hardware(struct loader *loader, const struct cluster_file *file);
+bool mac_read(const char *text, unsigned char ret[static 6]);          // six hexadecimal pairs joined by ':' or '-'
 const char *address_text(struct arena *arena, struct in_addr address); // "" for 0
 
 #endif

@@ -22,6 +22,7 @@
 //   "vips": [ {"name","ip"} ],                                   no machine's own address
 //   "nodes": [ {"name","role","mac" ("" if none, lower case, colons),"ip","id" (0 if none),"index","network","prefix",
 //               "netmask","gateway","addresses":[...] (further ones),"interface" (absent: the kernel's name),
+//               "serial","uuid","asset_tag" (SMBIOS, "" if not known),
 //               "bond":{"name","members":[MAC...],"options":"mode=802.3ad,lacp_rate=fast"} (absent: none),
 //               "variables":{...}} ],       every node of the cluster, so that a node booted with
 //               another role's image is refused by name; variables only of the nodes of this role
@@ -38,8 +39,8 @@
 // }
 //
 // In templates left for the node, scope is { node: { name, hostname, role, ip, mac, id, index, prefix, netmask,
-// gateway, interface, network, dns: [..], variables: {...}, machine: { memory_mb, cpus, task_memory_mb, task_cpus } } }.
-// memory_mb is MemTotal in 2^20 bytes; the task_ ones are less by the role's `reserve`, but never less than half of
+// gateway, interface, network, dns: [..], variables: {...}, machine: { memory_mb, cpus, task_memory_mb, task_cpus } }
+// }. memory_mb is MemTotal in 2^20 bytes; the task_ ones are less by the role's `reserve`, but never less than half of
 // the memory and one processor.
 //
 // cluster services carry a drop-in /etc/systemd/system/UNIT.d/10-kiln.conf with

@@ -170,8 +170,8 @@ struct network {
         int prefix;             // 0..32
         struct in_addr gateway; // 0: none
         struct strings dns;
-        int mtu, vlan;                 // 0: the card's own; no VLAN
-        struct strings routes, search; // "10.0.0.0/8 via 192.168.2.1"; domains
+        int mtu, vlan;                        // 0: the card's own; no VLAN
+        struct strings routes, search;        // "10.0.0.0/8 via 192.168.2.1"; domains
         struct in_addr pool_first, pool_last; // DHCP pool, 0: none
 };
 
@@ -186,8 +186,8 @@ struct vip {
 // Several cards of a node as one link; no members: there is no bond.
 struct bond {
         struct place place;
-        const char *name, *mode; // mode as the driver calls it
-        struct strings members;  // MAC addresses
+        const char *name, *mode;     // mode as the driver calls it
+        struct strings members;      // MAC addresses
         const struct value *options; // MAP of the driver's other options, or NULL
 };
 
@@ -200,10 +200,11 @@ struct node {
         struct in_addr ip;
         int id; // 1..255, 0 if the role is no ensemble and none was given
         size_t network;
-        struct strings addresses; // further ones, each in one of the networks
-        const char *interface;    // what the card with `mac` is called; NULL: what the kernel calls it
-        struct bond bond;         // `mac` is one of its members
-        const struct value *variables; // MAP, node.variables.* in templates
+        struct strings addresses;              // further ones, each in one of the networks
+        const char *interface;                 // what the card with `mac` is called; NULL: what the kernel calls it
+        struct bond bond;                      // `mac` is one of its members
+        const char *serial, *uuid, *asset_tag; // SMBIOS (smbios.h); NULL: not known
+        const struct value *variables;         // MAP, node.variables.* in templates
 };
 
 // The site's own DHCP options: "224" to "254", "43.1" for a sub-option of option 43; NULL: none.

@@ -128,6 +128,9 @@ static json_t *node(const struct cluster *cluster, const struct role *role, cons
                 json_object_set_new(json, "interface", json_string(node->interface));
         if (node->bond.members.count > 0)
                 json_object_set_new(json, "bond", bond(&node->bond));
+        json_object_set_new(json, "serial", json_string(node->serial ? node->serial : ""));
+        json_object_set_new(json, "uuid", json_string(node->uuid ? node->uuid : ""));
+        json_object_set_new(json, "asset_tag", json_string(node->asset_tag ? node->asset_tag : ""));
         json_object_set_new(json, "variables",
                             own && node->variables && node->variables->type == VALUE_MAP ? tree(node->variables)
                                                                                          : json_object());

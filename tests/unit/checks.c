@@ -149,6 +149,14 @@ static void cluster_schema_errors(void) {
                   "c.yaml:11:57: `mac` must be a MAC address such as", NULL },
                 { "c.yaml", "52:54:00:00:00:01", "01:00:5e:00:00:01", ERR_SCHEMA,
                   "c.yaml:11:57: `mac` must be the MAC address of one interface", NULL },
+                { "c.yaml", "mac: '52:54:00:00:00:01'", "serial: To Be Filled By O.E.M.", ERR_SCHEMA,
+                  "c.yaml:11:60: `To Be Filled By O.E.M.` is what boards come with", "leave `serial` out" },
+                { "c.yaml", "mac: '52:54:00:00:00:01'", "asset_tag: '0123456789'", ERR_SCHEMA,
+                  "c.yaml:11:63: `0123456789` is what boards come with", NULL },
+                { "c.yaml", "mac: '52:54:00:00:00:01'", "uuid: FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", ERR_SCHEMA,
+                  "c.yaml:11:58: `FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF` is what boards come with", NULL },
+                { "c.yaml", "mac: '52:54:00:00:00:01'", "uuid: 4c4c4544-0051", ERR_SCHEMA,
+                  "c.yaml:11:58: `uuid` must be a UUID such as", NULL },
                 { "c.yaml", "id: 1,", "id: 0,", ERR_SCHEMA, "c.yaml:11:49: `id` must be from 1 to 255, not 0", NULL },
                 { "c.yaml", "id: 1,", "id: 256,", ERR_SCHEMA, "c.yaml:11:49: `id` must be from 1 to 255, not 256",
                   NULL },
@@ -174,6 +182,11 @@ static void cluster_schema_errors(void) {
         check_samples(samples, lengthof(samples));
 }
 
+// The end of m1's line and the beginning of m2's, and what tells the two by SMBIOS.
+#define M1_TO_M2 "mac: '52:54:00:00:00:01'}\n  - {name: m2, role: master, ip: 10.1.0.12, id: 2, "
+#define SERIALS(one, two) "serial: " one "}\n  - {name: m2, role: master, ip: 10.1.0.12, id: 2, serial: " two ", "
+#define UUIDS(one, two) "uuid: " one "}\n  - {name: m2, role: master, ip: 10.1.0.12, id: 2, uuid: " two ", "
+
 static void duplicates(void) {
         static const struct sample samples[] = {
                 { "c.yaml", "name: m2", "name: M1", ERR_DUPLICATE, "c.yaml:12:12: duplicate name `m1`",
@@ -181,6 +194,11 @@ static void duplicates(void) {
                 { "c.yaml", "00:00:00:02", "00-00-00-01", ERR_SCHEMA, "c.yaml:12:57: `mac` must be", NULL },
                 { "c.yaml", "'52:54:00:00:00:02'", "52-54-00-00-00-01", ERR_DUPLICATE,
                   "c.yaml:12:57: duplicate MAC address `52:54:00:00:00:01`", "given first at c.yaml:11:57" },
+                { "c.yaml", M1_TO_M2, SERIALS("CZJ-1", "czj-1"), ERR_DUPLICATE,
+                  "c.yaml:12:60: duplicate serial number `czj-1`", "given first at c.yaml:11:60" },
+                { "c.yaml", M1_TO_M2,
+                  UUIDS("00112233-4455-6677-8899-0123456789ab", "33221100-5544-7766-8899-0123456789AB"), ERR_DUPLICATE,
+                  "c.yaml:12:58: duplicate UUID", "given first at c.yaml:11:58" },
                 { "c.yaml", "10.1.0.12", "10.1.0.11", ERR_DUPLICATE, "c.yaml:12:34: duplicate IP address `10.1.0.11`",
                   "given first at c.yaml:11:34" },
                 { "c.yaml", "id: 2", "id: 1", ERR_DUPLICATE, "c.yaml:12:49: duplicate id in role `master`: `1`",
