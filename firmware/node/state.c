@@ -8,9 +8,9 @@
 
 enum { FORMAT = 1, FILE_MAX = 64 << 10 };
 
-static const char *const status_names[] = { [STATE_MOUNTED] = "mounted",
-                                            [STATE_ABSENT] = "absent",
-                                            [STATE_REFUSED] = "refused" };
+static const char *const status_names[] = {
+        [STATE_MOUNTED] = "mounted", [STATE_ABSENT] = "absent", [STATE_REFUSED] = "refused"
+};
 
 // ---- the record ----
 
@@ -23,10 +23,10 @@ void state_record_json(const struct state_record *record, struct buf *ret_text) 
         json_t *notes = json_array();
         for (size_t i = 0; i < record->note_count; i++)
                 json_array_append_new(notes, json_text(record->notes[i]));
-        json_t *root = json_pack("{si ss ss ss sb so so sI}", "format", FORMAT, "status", status_names[record->status],
-                                 "device", record->device, "filesystem", record->filesystem, "claimed", record->claimed,
-                                 "reason", json_text(record->reason), "notes", notes, "elapsed_ms",
-                                 (json_int_t)record->elapsed_ms);
+        json_t *root =
+            json_pack("{si ss ss ss sb so so sI}", "format", FORMAT, "status", status_names[record->status], "device",
+                      record->device, "filesystem", record->filesystem, "claimed", record->claimed, "reason",
+                      json_text(record->reason), "notes", notes, "elapsed_ms", (json_int_t)record->elapsed_ms);
         auto_free char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
         json_decref(root);
         buf_append_text(ret_text, text ? text : "{}");
@@ -222,9 +222,9 @@ static bool check_ids(const struct state_facts *state, const struct state_settin
                 char text[512];
                 if (!found || !identity->id || is_id(found, identity->id))
                         continue;
-                snprintf(text, sizeof text, "%s/%s on it says \"%.*s\", this is %s with id %d",
-                         settings->paths[i].path, settings->paths[i].id_file, (int)strcspn(found, "\r\n") % 40, found,
-                         node_name(identity), identity->id);
+                snprintf(text, sizeof text, "%s/%s on it says \"%.*s\", this is %s with id %d", settings->paths[i].path,
+                         settings->paths[i].id_file, (int)strcspn(found, "\r\n") % 40, found, node_name(identity),
+                         identity->id);
                 return of_another(err, state, text);
         }
         return true;
@@ -255,8 +255,7 @@ bool state_plan(const struct facts *facts, const struct identity *identity, stru
                 plan_add_note(plan, buf_text(&note));
                 return true;
         }
-        if (!check_identity(state, facts, identity, err) ||
-            !check_ids(state, &facts->inventory->state, identity, err))
+        if (!check_identity(state, facts, identity, err) || !check_ids(state, &facts->inventory->state, identity, err))
                 return false;
         add_identity(facts, identity, plan);
         plan_add_value(plan, "state_disk", record->device, record->claimed ? "claimed, blank" : "label");

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/mount.h>
 
-#include "firmware/node/report.h"
 #include "firmware/node/keep.h"
 #include "firmware/node/modules.h"
+#include "firmware/node/report.h"
 #include "firmware/node/root.h"
 #include "firmware/node/state_mount.h"
 
@@ -133,17 +133,17 @@ struct session {
 };
 
 // A second mount of sysfs, since the first one has moved to the new root.
-static bool load_drivers(struct err *err) {
-        static char *const names[] = { "sd_mod" };
+static bool load_drivers(struct modules *modules, struct err *err) {
         if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
                 return fail(err, ERR_SYSTEM, errno, "mount /sys");
-        bool ok = modules_load(names, lengthof(names), err) && modules_load_for_devices(MODULES_STORAGE, err);
+        modules_load_drivers(modules);
         umount2("/sys", MNT_DETACH);
-        return ok;
+        return true;
 }
 
 // A disk with the label may still be on its way: none is claimed before the time is over.
-static bool wait_for_disk(struct session *session, const char *root, enum state_choice *ret_choice, struct err *err) {
+static bool wait_for_disk(struct session *session, struct modules *modules, const char *root,
+                          enum state_choice *ret_choice, struct err *err) {
         const struct state_settings *settings = &session->inventory.state;
         auto_free char *sys = xasprintf("%s/sys/class/block", root), *dev = xasprintf("%s/dev", root);
         const struct disk_host host = { sys, dev };
@@ -153,7 +153,7 @@ static bool wait_for_disk(struct session *session, const char *root, enum state_
                 struct disks disks;
                 const struct disk *disk;
                 bool late = machine_now_ms() >= deadline;
-                bool ok = load_drivers(err) && disks_scan(&host, &arena, &disks, err);
+                bool ok = load_drivers(modules, err) && disks_scan(&host, &arena, &disks, err);
                 if (ok)
                         *ret_choice =
                             state_choose(&host, &disks, settings, late, &session->arena, &session->record, &disk);
@@ -211,8 +211,8 @@ static bool write_record(struct session *session, struct err *err) {
         auto_buf text = { 0 };
         bool changed;
         state_record_json(&session->record, &text);
-        return root_write(session->root,
-                          &(struct root_file){ STATE_RECORD, buf_text(&text), text.size, 0644, 0, 0 }, &changed, err);
+        return root_write(session->root, &(struct root_file){ STATE_RECORD, buf_text(&text), text.size, 0644, 0, 0 },
+                          &changed, err);
 }
 
 static void tell(const struct state_record *record) {
@@ -243,10 +243,19 @@ static bool read_inventory(struct session *session, const char *root, struct err
                wrap(err, "/etc/kiln/node.json");
 }
 
+static bool find_disk(struct session *session, const char *root, enum state_choice *ret_choice, struct err *err) {
+        struct modules *modules;
+        if (!modules_open(MODULES_STORAGE, &modules, err))
+                return false;
+        bool ok = wait_for_disk(session, modules, root, ret_choice, err);
+        modules_close(modules);
+        return ok;
+}
+
 static bool run_session(struct session *session, const char *root, struct err *err) {
         int64_t start = machine_now_ms();
         enum state_choice choice;
-        if (!wait_for_disk(session, root, &choice, err) || !enter_root(root, session->record.filesystem, err))
+        if (!find_disk(session, root, &choice, err) || !enter_root(root, session->record.filesystem, err))
                 return false;
         session->record.claimed = choice == CHOICE_BLANK;
         if (choice != CHOICE_NONE)

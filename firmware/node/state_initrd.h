@@ -12,8 +12,8 @@ must_check bool state_run(const char *root, struct err *err);
 
 enum state_choice { CHOICE_NONE, CHOICE_WAIT, CHOICE_LABELLED, CHOICE_BLANK };
 
-// Which of the disks holds the state. CHOICE_NONE with the reason in `ret_record`, which then is absent or refused; what
-// is said about single disks becomes notes. Until it is `late`, a disk that is missing is waited for.
+// Which of the disks holds the state. CHOICE_NONE with the reason in `ret_record`, which then is absent or refused;
+// what is said about single disks becomes notes. Until it is `late`, a disk that is missing is waited for.
 enum state_choice state_choose(const struct disk_host *host, const struct disks *disks,
                                const struct state_settings *settings, bool late, struct arena *arena,
                                struct state_record *ret_record, const struct disk **ret_disk);

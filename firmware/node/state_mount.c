@@ -29,8 +29,8 @@ static const struct filesystem {
         // Inode tables are zeroed by the kernel later (a terabyte takes a minute here); the journal, which recovery
         // trusts, now. Nothing is discarded: only a part of the disk was looked at.
         { "ext4",
-          { "mkfs.ext4", "-q", "-F", "-L", "LABEL", "-m", "1", "-E",
-            "lazy_itable_init=1,lazy_journal_init=0,nodiscard", "DEVICE", NULL },
+          { "mkfs.ext4", "-q", "-F", "-L", "LABEL", "-m", "1", "-E", "lazy_itable_init=1,lazy_journal_init=0,nodiscard",
+            "DEVICE", NULL },
           { "e2fsck", "-p", "DEVICE", NULL },
           "errors=remount-ro" },
         // ftype: EL7's mkfs.xfs does without by default, and overlayfs (docker's) cannot. XFS repairs itself from its

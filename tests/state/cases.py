@@ -169,7 +169,7 @@ def foreign_disks():
     sfdisk(disks["mbr"], "dos")
     command("mkswap", disks["swap"].path)
     command("mkfs.ext4", "-q", "-F", "-L", "DATA", disks["ext4"].path)
-    disks["lvm"].poke(512, b"LABELONE" + bytes(16) + b"LVM2 001" + b"x" * 32)
+    disks["lvm"].poke(512, b"LABELONE" + b"\1" + bytes(15) + b"LVM2 001" + b"x" * 32)
     disks["luks"].poke(0, b"LUKS\xba\xbe\x00\x01")
     disks["raid"].poke(64 * 2**20 - 65536, (0xa92b4efc).to_bytes(4, "little") + bytes(4092))  # md, version 0.90
     disks["tail"].poke(-1, b"x")
