@@ -12,6 +12,7 @@ enum { SECONDS_PER_DAY = 86400 };
 
 enum action {
         REMOVE,        // the file or tree
+        REMOVE_KEY,    // a file that a scriptlet made from chance, and that a service may miss: with a warning
         REMOVE_INSIDE, // everything in the directory
         REMOVE_FILES,  // everything in the directory but what packages put there: directories, and files whose times
                        // are not the clock's
@@ -45,6 +46,9 @@ static const struct rule {
         { REMOVE, "var/lib/rpm", ".dbenv.lock" },
         { REMOVE, "var/cache/ldconfig", "aux-cache" },
         { REMOVE, "root", ".bash_history" },
+        { REMOVE_KEY, "etc/pki/tls/private", "localhost.key" },
+        { REMOVE_KEY, "etc/pki/tls/certs", "localhost.crt" },
+        { REMOVE_FILES, "etc/openldap", "certs" }, // an empty store under a random password; libldap does without
         { REMOVE_FILES, "var", "log" },
         { REMOVE_FILES, "var", "cache" },
         { REMOVE_INSIDE, "", "tmp" },
@@ -68,7 +72,7 @@ static int open_plain_dir(int dir, const char *path) {
 struct match {
         const struct rule *rule;
         const char *pattern; // NULL: all
-        bool files_only;
+        bool files_only, keys_only;
 };
 
 // librpm sets the times that packages record, in whole seconds. A time with a fraction is the clock's: a scriptlet
@@ -87,6 +91,12 @@ static bool remove_matching(const struct fs_entry *entry, void *context, struct 
         if (S_ISCHR(entry->stat->st_mode) && entry->stat->st_rdev == 0)
                 return true; // a whiteout: without it the lower layer's file would be back
         *entry->descend = false;
+        if (match->keys_only && !is_of_the_clock(entry->stat))
+                return true;
+        if (match->keys_only)
+                warning("/%s/%s, which a scriptlet made, would be the same on every node: it is left out; give the "
+                        "role one of its own",
+                        match->rule->directory, entry->name);
         return fs_remove_tree(entry->parent, entry->name, err);
 }
 
@@ -106,6 +116,10 @@ static bool apply(int tree, const struct rule *rule, struct err *err) {
         switch (rule->action) {
         case EMPTY:
                 return empty_file(dir, rule->pattern, err);
+        case REMOVE_KEY:
+                match.keys_only = true;
+                match.pattern = rule->pattern;
+                return fs_walk(dir, remove_matching, &match, err);
         case REMOVE:
                 match.pattern = rule->pattern;
                 return fs_walk(dir, remove_matching, &match, err);
