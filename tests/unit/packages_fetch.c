@@ -423,6 +423,32 @@ static void local_repository_is_copied(void) {
         packages_close(packages);
 }
 
+// What was verified is what is read, whoever writes to the file afterwards.
+static void metadata_is_read_from_a_private_copy(void) {
+        const char *url = arena_printf(&arena, "file://%s/repo", top);
+        struct package_set set = { 0 };
+        struct packages *packages = NULL;
+        auto_err error = { 0 };
+        auto_close int fd = -1;
+        auto_buf bytes = { 0 };
+        char hex[DIGEST_HEX_SIZE] = "";
+        EXPECT_TEXT(open_solve_fetch(&url, 1, true, &set, &packages, &error) ? "" : error.text, "");
+        struct source *source = &packages->sources[0];
+        const char *path = arena_printf(&arena, "%s/repo/%s", top, source->primary.location);
+        EXPECT_OK(fs_read(AT_FDCWD, path, &bytes, err));
+        EXPECT_OK(source_metadata(source, "primary metadata", &source->primary, &fd, err));
+        auto_close int writer = open(path, O_WRONLY | O_CLOEXEC); // in place, as who has it open could
+        EXPECT(pwrite(writer, "altered", 7, 20) == 7);
+        EXPECT_OK(digest_fd("sha256", fd, hex, err));
+        EXPECT_TEXT(hex, source->primary.checksum);
+        auto_err refused = { 0 };
+        auto_close int again = -1;
+        EXPECT(!source_metadata(source, "primary metadata", &source->primary, &again, &refused));
+        EXPECT_TEXT(err_kind_name(refused.kind), "CHECKSUM");
+        EXPECT_OK(fs_write_atomic(AT_FDCWD, path, bytes.data, bytes.size, 0644, err));
+        packages_close(packages);
+}
+
 int main(void) {
         struct err error = { 0 };
         // Before any thread: what is mounted here vanishes with the process.
@@ -451,6 +477,7 @@ int main(void) {
         RUN(stale_metadata_is_a_checksum_error);
         RUN(dead_repository_names_the_remedy);
         RUN(local_repository_is_copied);
+        RUN(metadata_is_read_from_a_private_copy);
         EXPECT_OK(fs_remove_tree(AT_FDCWD, top, err));
         return test_done();
 }
