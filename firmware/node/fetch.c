@@ -22,11 +22,13 @@ struct download {
         struct sha256_ctx digest;
         char *block;
         int64_t told_ms;
-        int wrong_files; // complete ones with another digest
+        bool mixed;      // the file comes from several connections
+        int wrong_files; // complete ones of one connection with another digest
 };
 
 static bool start_over(struct download *download, struct err *err) {
         download->done = 0;
+        download->mixed = false;
         sha256_init(&download->digest);
         if (ftruncate(download->fd, 0) < 0 || lseek(download->fd, 0, SEEK_SET) < 0)
                 return fail(err, ERR_SYSTEM, errno, "empty %s", download->fetch->path);
@@ -129,7 +131,7 @@ static bool check_digest(struct download *download, struct err *err) {
                 snprintf(found + 2 * i, 3, "%02x", digest[i]);
         if (strcasecmp(found, download->fetch->sha256) == 0)
                 return true;
-        download->wrong_files++;
+        download->wrong_files += !download->mixed; // else the server may have changed it meanwhile
         return start_over(download, err) &&
                fail(err, ERR_CHECKSUM, 0, "it has SHA-256 %s, the configuration layer belongs to %s", found,
                     download->fetch->sha256);
@@ -138,6 +140,7 @@ static bool check_digest(struct download *download, struct err *err) {
 static bool attempt(struct download *download, struct err *err) {
         struct http http __attribute__((cleanup(http_close))) = { .fd = -1 };
         uint64_t known = 0;
+        download->mixed = download->done > 0;
         bool ok = ask(download, &http, err) && judge(download, &http.response, &known, err) &&
                   take_body(download, &http, known, err) && check_digest(download, err);
         // What was fetched is no part of the file that is there now.

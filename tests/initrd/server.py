@@ -4,6 +4,7 @@ import json
 import socket
 import struct
 import threading
+import time
 
 from machine import directory, regular
 
@@ -23,7 +24,7 @@ def node_json(timeout_ms=20000):
 class Server:
     """Serves `content` under every path. `plan`: what to do with each request; its last step serves all that follow."""
 
-    def __init__(self, content, plan=("serve",), address="127.0.0.1"):
+    def __init__(self, content, plan=("serve",), address="127.0.0.1", port=0):
         self.content, self.plan, self.requests, self.bodies = content, list(plan), [], []
         outer = self
 
@@ -39,7 +40,7 @@ class Server:
 
             def log_message(self, *_):
                 pass
-        self.server = http.server.ThreadingHTTPServer((address, 0), Handler)
+        self.server = http.server.ThreadingHTTPServer((address, port), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -54,7 +55,10 @@ class Server:
     def answer(self, handler):
         self.requests.append(dict(handler.headers))
         step = self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
-        getattr(self, "do_" + step, self.do_status)(handler, step)
+        try:
+            getattr(self, "do_" + step, self.do_status)(handler, step)
+        except OSError:
+            pass  # the client has had enough
         handler.close_connection = True
 
     def part(self, handler):
@@ -88,6 +92,90 @@ class Server:
         handler.wfile.flush()
         handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         handler.connection.close()
+
+    def do_whole(self, handler, _):
+        """Knows no ranges."""
+        handler.send_response(200)
+        self.send(handler, self.content)
+
+    def do_other(self, handler, _):
+        """Another file of the same length."""
+        handler.send_response(200)
+        self.send(handler, bytes(len(self.content)))
+
+    def do_short(self, handler, _):
+        handler.send_response(200)
+        self.send(handler, self.content[:-1])
+
+    def do_endless(self, handler, _):
+        """No length, and more than there should be."""
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(self.content + b"more")
+
+    def do_early(self, handler, _):
+        """No length, and less."""
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(self.content[:-7])
+
+    def do_chunked(self, handler, _):
+        body = self.part(handler)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for at in range(0, len(body), 70001):
+            piece = body[at:at + 70001]
+            handler.wfile.write(b"%x;name=value\r\n%s\r\n" % (len(piece), piece))
+        handler.wfile.write(b"0\r\nTrailer: x\r\n\r\n")
+
+    def do_bad_chunk(self, handler, _):
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"5\r\nhello\r\n-1\r\nxxx")
+
+    def do_wrong_part(self, handler, _):
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes 1-{len(self.content) - 1}/{len(self.content)}")
+        self.send(handler, self.content[1:])
+
+    def do_moved(self, handler, _):
+        handler.send_response(302)
+        handler.send_header("Location", "/elsewhere/again?x=1")
+        self.send(handler, b"")
+
+    def do_to_tls(self, handler, _):
+        handler.send_response(301)
+        handler.send_header("Location", "https://127.0.0.1/")
+        self.send(handler, b"")
+
+    def do_encoded(self, handler, _):
+        handler.send_response(200)
+        handler.send_header("Content-Encoding", "gzip")
+        self.send(handler, self.content)
+
+    def do_continue(self, handler, _):
+        handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+        self.do_serve(handler, _)
+
+    def do_garbage(self, handler, _):
+        handler.wfile.write(bytes(range(256)) * 8 + b"\r\n\r\n")
+
+    def do_long_head(self, handler, _):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"x" * 70000 + b"\r\n\r\n")
+
+    def do_nothing(self, handler, _):
+        pass
+
+    def do_drip(self, handler, _):
+        """In small pieces, but moving."""
+        body = self.part(handler)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        for at in range(0, len(body), len(body) // 12 + 1):
+            handler.wfile.write(body[at:at + len(body) // 12 + 1])
+            handler.wfile.flush()
+            time.sleep(0.25)
 
     def do_status(self, handler, step):
         handler.send_response(int(step))
