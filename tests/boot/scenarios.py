@@ -50,6 +50,30 @@ def check_units(tap, node, active, off):
                f"{status} {text}")
 
 
+# ---- what its own rpm says ----
+
+ACCOUNTS = {"/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"}
+VERIFY_S = 600  # it reads and digests every file, emulated
+
+
+def check_packages(tap, lan, node, role):
+    """The node's rpm knows the packages of the manifest, and misses nothing but what configuration and kiln-node did."""
+    with open(os.path.join(lan.artefacts, "manifest.json"), encoding="utf-8") as file:
+        manifest = json.load(file)["roles"][role]
+    rpm = "rpm --dbpath /var/lib/rpm"
+    status, text = node.ssh(rpm + r" -qa --qf '%{nevra}\n'")
+    tap.same((status, sorted(text.split())), (0, sorted(each["nevra"] for each in manifest["packages"])),
+             f"{node.name}: its rpm -qa is the manifest's list of packages")
+    status, text = node.ssh("cat /run/kiln/report.json")
+    report = json.loads(text) if status == 0 else {"files": [], "removes": []}
+    known = ACCOUNTS | {each["path"] for each in manifest["configuration"]}
+    known |= {each["path"] for each in report["files"]} | set(report["removes"])
+    status, text = node.ssh(rpm + " -Va", seconds=VERIFY_S)
+    tap.ok(status in (0, 1) and "/etc/hosts" in known, f"{node.name}: its rpm -Va works", f"{status} {text}")
+    tap.same([line for line in text.splitlines() if line.split()[-1] not in known], [],
+             f"{node.name}: its rpm -Va finds what was configured, and nothing else")
+
+
 # ---- masters ----
 
 def start_masters(lan, tap):
@@ -241,6 +265,7 @@ def usb(lan, tap):
     check_identity(tap, node)
     tap.holds(lambda: get(f"http://{node.ip}:5000/v2/"), lambda answer: answer[0] == 200, "registry101: the registry answers")
     check_no_failures(tap, node)
+    check_packages(tap, lan, node, "registry")
     node.stop()
 
 
