@@ -56,7 +56,7 @@ static const struct rule {
         { REMOVE_INSIDE, "", "dev" },
 };
 
-// Directories that are a link in some images (/var/run) are left alone: their target has a rule of its own.
+// Directories that are a link in some images are left alone: their target has a rule of its own, or none.
 static int open_plain_dir(int dir, const char *path) {
         int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         auto_free char *copy = xstrdup(path);
