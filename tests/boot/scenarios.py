@@ -157,11 +157,23 @@ def slave(lan, tap):
     check_no_failures(tap, node)
 
 
+def resources_are_right(text):
+    """"cpus:2;mem:900", then what the kernel says: the profile's reserve is 1024 MiB, at most half of the memory."""
+    match = re.match(r"cpus:(\d+);mem:(\d+)\s+MemTotal:\s+(\d+) kB\s+(\d+)$", text.strip())
+    if not match:
+        return False
+    cpus, offered, total_kb, online = map(int, match.groups())
+    return cpus == online and offered == max(total_kb // 1024 - 1024, total_kb // 1024 // 2)
+
+
 def check_mesos_slave(tap, node):
     wanted = {"master": MESOS_ZK, "ip": node.ip, "hostname": node.ip, "containerizers": "docker,mesos",
               "executor_registration_timeout": "5mins", "work_dir": "/var/lib/mesos"}
     tap.holds(lambda: http_json(f"http://{node.ip}:5051/state.json"),
               lambda state: {key: state["flags"].get(key) for key in wanted} == wanted, f"{node.name}: mesos-slave's flags")
+
+    tap.command(node, "cat /etc/mesos-slave/resources; grep MemTotal /proc/meminfo; getconf _NPROCESSORS_ONLN",
+                lambda text: resources_are_right(text), f"{node.name}: offers its memory less the reserve")
 
     def slaves():
         leader = http_json("http://192.168.2.71:5050/master/state.json")["leader"].split("@")[1]
