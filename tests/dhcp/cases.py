@@ -152,6 +152,19 @@ def the_client_id_is_what_the_profile_says(world):
     expect_lease(node.ask(dhcp_client_id="duid"), address="192.168.2.81")
 
 
+@case
+def a_gateway_outside_the_subnet(world):
+    """As clouds do it: a /32 and a route to the gateway on the link. The initrd must reach its server."""
+    world.serve(dhcpd, world.server(), 'option routes code 121 = array of unsigned integer 8;\n' + SUBNET.format("") +
+                f"host a {{ hardware ethernet {STRANGER_MAC}; fixed-address 192.168.2.140; option subnet-mask 255.255.255.255;"
+                " option routes 32, 10,0,0,1, 0,0,0,0, 0, 10,0,0,1; }")
+    node = world.node()
+    expect_lease(node.ask(), prefix=32, router="10.0.0.1", routes=["10.0.0.1/32 via 0.0.0.0", "0.0.0.0/0 via 10.0.0.1"])
+    status, text, routes = node.network("", role="slave", strangers=True)
+    expect((status, "eth0 192.168.2.140/32 (dhcp)" in text), (0, True))
+    expect(sorted(line.split(" dev ")[0] for line in routes.splitlines()), ["10.0.0.1", "default via 10.0.0.1"])
+
+
 # ---- bad cables ----
 
 def on_a_bad_cable(world, start, *words):

@@ -151,11 +151,19 @@ class Client:
     def probe(self, address):
         return self._run({}, "eth0", "probe", address)["by"]
 
-    def apply(self, command_line, **settings):
-        """Runs kiln-node itself below a root: its exit status and what it says."""
+    def _node(self, verb, command_line, settings, *words):
         root = os.path.join(WORK, "root")
         os.makedirs(os.path.join(root, "etc/kiln"), exist_ok=True)
         write("root/etc/kiln/node.json", json.dumps(node_json(**settings)))
-        done = command(*self.machine.argv(os.path.join(BUILD, "kiln-node"), "apply", "--root", root, "--cmdline",
-                                          write("cmdline", command_line + "\n")), check=False)
+        done = command(*self.machine.argv(os.path.join(BUILD, "kiln-node"), verb, "--root", root, "--cmdline",
+                                          write("cmdline", command_line + "\n"), *words), check=False)
         return done.returncode, re.sub(r"\s+", " ", done.stdout + done.stderr)
+
+    def apply(self, command_line, **settings):
+        """Runs kiln-node itself below a root: its exit status and what it says."""
+        return self._node("apply", command_line, settings)
+
+    def network(self, command_line, **settings):
+        """What the initrd does to fetch its root: exit status, words, the routes that there are then."""
+        status, text = self._node("network", command_line, settings, os.path.join(WORK, "resolv.conf"))
+        return status, text, command("ip", "-n", self.machine.name, "-4", "route").stdout
