@@ -6,6 +6,7 @@
 
 #include "firmware/node/rename.h"
 #include "firmware/node/root.h"
+#include "firmware/node/written.h"
 
 static bool set_hostname(const char *hostname, struct err *err) {
         char now[HOSTNAME_SIZE + 1] = "";
@@ -16,8 +17,7 @@ static bool set_hostname(const char *hostname, struct err *err) {
         return true;
 }
 
-bool apply_plan(int root, bool is_live, const struct plan *plan, struct applied *ret, struct err *err) {
-        *ret = (struct applied){ 0 };
+static bool write_files(int root, const struct plan *plan, struct applied *ret, struct err *err) {
         bool changed;
         for (size_t i = 0; i < plan->file_count; i++) {
                 const struct plan_file *file = &plan->files[i];
@@ -32,9 +32,18 @@ bool apply_plan(int root, bool is_live, const struct plan *plan, struct applied 
                         return false;
                 ret->changed += changed;
         }
-        size_t renamed = 0;
+        return true;
+}
+
+bool apply_plan(int root, bool is_live, const struct plan *plan, struct applied *ret, struct err *err) {
+        *ret = (struct applied){ 0 };
+        struct written written __attribute__((cleanup(written_release)));
+        size_t removed = 0, renamed = 0;
+        if (!written_begin(root, plan, &written, err) || !write_files(root, plan, ret, err) ||
+            !written_end(root, plan, &written, &removed, err))
+                return false;
         if (is_live && !rename_cards(plan->renames, plan->rename_count, &renamed, err))
                 return false;
-        ret->changed += renamed;
+        ret->changed += removed + renamed;
         return !is_live || set_hostname(plan->hostname, err);
 }

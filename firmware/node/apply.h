@@ -9,7 +9,8 @@ struct applied {
         int64_t elapsed_ms; // of everything, from the program's start
 };
 
-// Files, then removals, then (`is_live`: the root is "/") the kernel's hostname. Twice: no change.
+// Files, then removals (what the plan names, and what earlier runs wrote and the plan does not: written.h), then
+// (`is_live`: the root is "/") the kernel's hostname. Twice: no change.
 must_check bool apply_plan(int root, bool is_live, const struct plan *plan, struct applied *ret, struct err *err);
 
 #endif

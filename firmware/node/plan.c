@@ -142,12 +142,15 @@ static void add_hostname(struct plan *plan, const struct identity *identity) {
         plan->hostname = arena_strdup(&plan->arena, identity->hostname);
 }
 
+#define LOCAL_HOSTS                                                                                                    \
+        "127.0.0.1 localhost localhost.localdomain\n"                                                                  \
+        "::1 localhost localhost.localdomain ip6-localhost ip6-loopback\n"
+
 static void add_hosts(struct plan *plan, const struct facts *facts, const struct identity *identity) {
         auto_buf text = { 0 };
         char address[ADDRESS_TEXT_SIZE];
         address_format(identity->address, address);
-        buf_append_text(&text, "127.0.0.1 localhost localhost.localdomain\n"
-                               "::1 localhost localhost.localdomain ip6-localhost ip6-loopback\n");
+        buf_append_text(&text, LOCAL_HOSTS);
         // The inventory's lines name every known node; a stranger, or a node with a domain of its own, is not among
         // them.
         if (!identity->node)
@@ -275,7 +278,7 @@ static bool plan_node(struct plan *plan, const struct facts *facts, const struct
 
 static void plan_refuse(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
                         struct err *err) {
-        auto_buf text = { 0 }, found = { 0 }, issue = { 0 };
+        auto_buf text = { 0 }, found = { 0 }, issue = { 0 }, hosts = { 0 };
         // What a failing template leaves behind.
         plan->file_count = plan->value_count = plan->remove_count = plan->rename_count = 0;
         plan->refusal = arena_strdup(&plan->arena, err->text);
@@ -288,6 +291,8 @@ static void plan_refuse(struct plan *plan, const struct facts *facts, const stru
         issue_line(&issue, plan->refusal);
         issue_line(&issue, plan->found);
         add_issue(plan, facts, &issue);
+        buf_append_text(&hosts, LOCAL_HOSTS);
+        plan_add_file(plan, "/etc/hosts", 0644, &hosts);
         writer->refused(facts, plan);
         plan->hostname = "localhost";
         plan->interface_index = 0;

@@ -190,32 +190,47 @@ static bool fill(int fd, const struct root_file *file, struct err *err) {
         return true;
 }
 
-bool root_write(int root, const struct root_file *file, bool *ret_changed, struct err *err) {
+// Hidden, since the Mesos wrappers take every other file of their directories for a flag; the same at each run, so that
+// one left by a killed run is found.
+static char *temporary_name(const char *name) { return xasprintf(".%.200s.kiln", name); }
+
+// The content is on the disk before the name is: a power cut leaves the old file or the new one, never an empty one. On
+// tmpfs that costs nothing, and only files that change are written.
+static bool write_new(int dir, const char *name, const char *temporary, const struct root_file *file, struct err *err) {
+        auto_close int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return fail(err, ERR_SYSTEM, errno, "%s: create", file->path);
+        if (!fill(fd, file, err))
+                return wrap(err, "%s", file->path);
+        if (fsync(fd) < 0 && errno != EINVAL)
+                return fail(err, ERR_SYSTEM, errno, "%s: write to disk", file->path);
+        return renameat(dir, temporary, dir, name) == 0 || fail(err, ERR_SYSTEM, errno, "%s: rename", file->path);
+}
+
+static bool write_file(int root, const struct root_file *file, bool *ret_changed, struct err *err) {
         auto_close int dir = -1;
         auto_free char *name = NULL;
         if (!root_open_parent(root, file->path, true, &dir, &name, err))
                 return false;
+        auto_free char *temporary = temporary_name(name);
+        int number = unlinkat(dir, temporary, 0) < 0 ? errno : 0;
         *ret_changed = !is_right(dir, name, file);
         if (!*ret_changed)
                 return true;
-        // Hidden, since the Mesos wrappers take every other file of their directories for a flag; the same at each run,
-        // so that one left by a killed run is replaced. No fsync: each boot compares and repairs.
-        auto_free char *temporary = xasprintf(".%.200s.kiln", name);
-        if (unlinkat(dir, temporary, 0) < 0 && errno != ENOENT)
-                return fail(err, ERR_SYSTEM, errno, "%s: remove %s", file->path, temporary);
-        auto_close int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd < 0)
-                return fail(err, ERR_SYSTEM, errno, "%s: create %s", file->path, temporary);
-        if (!fill(fd, file, err)) {
-                unlinkat(dir, temporary, 0);
-                return wrap(err, "%s", file->path);
-        }
-        if (renameat(dir, temporary, dir, name) < 0) {
-                int number = errno;
-                unlinkat(dir, temporary, 0);
-                return fail(err, ERR_SYSTEM, number, "%s: rename", file->path);
-        }
-        return true;
+        if (number && number != ENOENT && number != EROFS) // which creating says better
+                return fail(err, ERR_SYSTEM, number, "%s: remove what a killed run left", file->path);
+        if (write_new(dir, name, temporary, file, err))
+                return true;
+        unlinkat(dir, temporary, 0);
+        return false;
+}
+
+bool root_write(int root, const struct root_file *file, bool *ret_changed, struct err *err) {
+        if (write_file(root, file, ret_changed, err))
+                return true;
+        return err->number == EROFS &&
+               hint(err, "the root has to be writable: an overlay on tmpfs or on the state disk, "
+                         "or a disk that is mounted read-write");
 }
 
 bool root_remove(int root, const char *path, bool *ret_changed, struct err *err) {
@@ -228,6 +243,8 @@ bool root_remove(int root, const char *path, bool *ret_changed, struct err *err)
                 err_release(err);
                 return true;
         }
+        auto_free char *temporary = temporary_name(name);
+        unlinkat(dir, temporary, 0);
         if (unlinkat(dir, name, 0) == 0)
                 *ret_changed = true;
         else if (errno != ENOENT)

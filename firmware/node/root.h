@@ -23,10 +23,12 @@ struct root_file {
         unsigned mode, uid, gid;
 };
 
-// Makes a file be exactly this, by a temporary name and a rename; one that is right already is left alone. A link in
-// its place is replaced, not followed. `*ret_changed` tells.
+// Makes a file be exactly this, by a temporary name (".NAME.kiln"), fsync(2) and a rename: whenever the process or the
+// machine stops, the old file is there or the new one. A file that is right already is left alone; a link in its place
+// is replaced, not followed. `*ret_changed` tells. ERR_DISK_FULL, ERR_SYSTEM with a hint for a root that is read-only.
 must_check bool root_write(int root, const struct root_file *file, bool *ret_changed, struct err *err);
 
+// What a killed root_write() left for the path goes too.
 must_check bool root_remove(int root, const char *path, bool *ret_changed, struct err *err);
 
 #endif
