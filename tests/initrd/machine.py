@@ -80,65 +80,80 @@ def carried(root):
 
 
 class Machine:
-    """QEMU with its consoles (ttyS0, and ttyS1 if there are two) on sockets. `with` ends it."""
+    """QEMU with a serial console and perhaps a screen (Linux has one console of a driver only). `with` ends it."""
 
-    def __init__(self, work, kernel, parts, command_line="", memory=384, consoles=1, network=None, more=(),
+    def __init__(self, work, kernel, parts, command_line="", memory=384, screen=False, network=None, more=(),
                  log=os.devnull):
         self.log = open(log, "a")
-        self.text, self.sockets = ["", ""], []
+        self.text, self.monitor = "", None
         self.marks, self.cpu_s = (STARTS, HANDS_OVER), {}
         self.lock = threading.Lock()
         initrd = os.path.join(work, "initrd")
         with open(initrd, "wb") as file:
             file.write(b"".join(parts))
-        names = " ".join(f"console=ttyS{number}" for number in reversed(range(consoles)))
-        paths = [os.path.join(work, f"console{number}") for number in range(consoles)]
+        names = "console=tty0 console=ttyS0" if screen else "console=ttyS0"
+        serial, monitor = (os.path.join(work, name) for name in ("serial", "monitor"))
         command = ["qemu-system-x86_64", "-machine", "pc", "-accel", "tcg", "-cpu", "max", "-m", str(memory), "-nodefaults",
                    "-display", "none", "-no-reboot", "-kernel", kernel, "-initrd", initrd,
                    "-append", f"{names} quiet loglevel=4 panic=-1 {command_line}"]
-        for path in paths:
+        for path in (serial, monitor):
             if os.path.exists(path):
                 os.unlink(path)
-            command += ["-serial", f"unix:{path},server=on,wait=on"]
+        command += ["-serial", f"unix:{serial},server=on,wait=on"]
+        if screen:
+            command += ["-vga", "std", "-monitor", f"unix:{monitor},server=on,wait=off"]
         if network:
             command += ["-nic", network]
         command += list(more)
         self.started = time.monotonic()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
-        for number, path in enumerate(paths):
-            self._connect(number, path)
+        self.serial = self._connect(serial)
+        threading.Thread(target=self._read, daemon=True).start()
+        if screen:
+            self.monitor = self._connect(monitor)
 
-    def _connect(self, number, path):
+    def _connect(self, path):
         console = socket.socket(socket.AF_UNIX)
         end = time.monotonic() + 20
         while True:
             try:
                 console.connect(path)
-                break
+                return console
             except OSError:
                 if time.monotonic() > end or self.process.poll() is not None:
                     raise RuntimeError("QEMU does not start: " + self.process.communicate()[0].decode()) from None
                 time.sleep(0.02)
-        self.sockets.append(console)
-        threading.Thread(target=self._read, args=(number, console), daemon=True).start()
 
-    def _read(self, number, console):
+    def _read(self):
         while True:
             try:
-                data = console.recv(65536)
+                data = self.serial.recv(65536)
             except OSError:
                 return
             if not data:
                 return
             text = data.decode(errors="replace").replace("\r", "")
             with self.lock:
-                self.text[number] += text
+                self.text += text
                 for mark in self.marks:
-                    if mark not in self.cpu_s and mark in self.text[number]:
+                    if mark not in self.cpu_s and mark in self.text:
                         self.cpu_s[mark] = self._cpu_seconds()
                 self.log.write(text)
                 self.log.flush()
+
+    def screen(self):
+        """The 80 columns and 25 lines of the screen in text mode, without line ends, from the video memory."""
+        self.monitor.settimeout(3)
+        self.monitor.sendall(b"xp /2000hx 0xb8000\n")
+        data = b""
+        try:
+            while data.count(b"0x") < 2001:
+                data += self.monitor.recv(65536)
+        except OSError:
+            pass
+        cells = re.findall(r"0x([0-9a-f]{4})\b", data.decode(errors="replace"))
+        return "".join(chr(int(cell[2:], 16)) for cell in cells)
 
     def _cpu_seconds(self):
         """Of QEMU, which emulates: unlike the time on the wall it does not grow with what else the machine does."""
@@ -146,19 +161,19 @@ class Machine:
             fields = file.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def expect(self, pattern, seconds=120, console=0):
-        """The match on a console, or None when the time is over or the machine has gone."""
+    def expect(self, pattern, seconds=120):
+        """The match on the serial console, or None when the time is over or the machine has gone."""
         end = time.monotonic() + seconds
         while True:
             gone = self.process.poll() is not None
             with self.lock:
-                match = re.search(pattern, self.text[console])
+                match = re.search(pattern, self.text)
             if match or gone or time.monotonic() > end:
                 return match
             time.sleep(0.05)
 
-    def send(self, text, console=0):
-        self.sockets[console].sendall(text.encode())
+    def send(self, text):
+        self.serial.sendall(text.encode())
 
     def ends(self, seconds=120):
         """Whether the machine powers off or reboots (-no-reboot) in that time."""
@@ -175,6 +190,7 @@ class Machine:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        for console in self.sockets:
-            console.close()
+        for console in (self.serial, self.monitor):
+            if console:
+                console.close()
         self.log.close()
