@@ -1,4 +1,6 @@
 """The world around the nodes: images, a bridge with taps, dnsmasq (DHCP, TFTP) and lighttpd (HTTP), and the nodes themselves."""
+import http.server
+import json
 import os
 import re
 import signal
@@ -12,6 +14,7 @@ WORK = os.path.join(TOP, "build/test/boot")
 KILN = os.environ.get("KILN", os.path.join(TOP, "build/kiln"))
 CLUSTER = os.path.join(TOP, "profiles/cluster.yaml")
 HOST = "192.168.2.1"
+REPORT_PORT = 9900
 
 # The article's table, written down a second time on purpose: what the images say is checked against it.
 NODES = {
@@ -42,7 +45,8 @@ def build(key):
     with open(key + ".pub") as file:
         public = file.read().strip()
     command = [KILN, "build", CLUSTER, "--release", "lab", "--out", os.path.join(WORK, "out"), "--cache",
-               os.path.join(TOP, "build/cache"), "--set", f'variables.ssh_authorized_keys=["{public}"]']
+               os.path.join(TOP, "build/cache"), "--set", f'variables.ssh_authorized_keys=["{public}"]',
+               "--set", f"report_url=http://{HOST}:{REPORT_PORT}/report"]
     result = subprocess.run(command, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if result.returncode != 0:
         print("1..1\nnot ok 1 - the images are built")
@@ -71,6 +75,7 @@ class Lan:
         self.artefacts, self.key, self.tap = artefacts, key, tap
         self.nodes, self.servers, self.aliases, self.dnsmasq = {}, [], {}, None
         self.has_masters = False
+        self.reports = []  # (client's address, JSON) of each that a node sent
 
     def __enter__(self):
         run = lambda *command: subprocess.run(command, check=True)  # noqa: E731
@@ -80,6 +85,7 @@ class Lan:
         run("ip", "address", "add", f"{HOST}/24", "dev", "br0")
         run("ip", "link", "set", "br0", "up")
         self._start_http()
+        self._start_reports()
         self._start_dnsmasq()
         return self
 
@@ -102,6 +108,25 @@ class Lan:
         self.servers.append(self._server("http", ["lighttpd", "-D", "-f", configuration]))
         if not wait_until(lambda: can_connect(HOST, 80), 10):
             raise Unusable("lighttpd does not start: see build/test/boot/http.log")
+
+    def _start_reports(self):
+        """Takes what nodes send to report_url. The first of each node is refused: it must come again."""
+        refused = set()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(handler):  # noqa: N802,N805 the base class asks for the name; self is the Lan's
+                body = handler.rfile.read(int(handler.headers["Content-Length"]))
+                client = handler.client_address[0]
+                if client in refused:
+                    self.reports.append((client, json.loads(body)))
+                handler.send_response(204 if client in refused else 503)
+                refused.add(client)
+                handler.end_headers()
+
+            def log_message(handler, *_):  # noqa: N805
+                pass
+        server = http.server.ThreadingHTTPServer((HOST, REPORT_PORT), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def _start_dnsmasq(self):
         known = {name: (mac, ip, name) for name, (mac, ip) in NODES.items()}

@@ -74,6 +74,13 @@ def check_packages(tap, lan, node, role):
              f"{node.name}: its rpm -Va finds what was configured, and nothing else")
 
 
+def check_report(tap, lan, node, ip, judge, name):
+    """What the node sent to report_url, at the second time."""
+    tap.holds(lambda: [report for client, report in lan.reports if client == ip],
+              lambda reports: len(reports) == 1 and reports[0]["format"] == 1 and reports[0]["boot"]["initrd_ms"] > 0 and
+              reports[0]["versions"]["kernel"] and judge(reports[0]), name)
+
+
 # ---- masters ----
 
 def start_masters(lan, tap):
@@ -266,6 +273,7 @@ def unknown(lan, tap):
         tap.ok(status > 0 and "active" not in text.split(), "the cluster's services are down", f"{status} {text}")
         tap.same([port for port in (2181, 5050, 8080) if can_connect(ip, port)], [], "none of their ports answers")
         tap.same(node.ssh("cat /var/lib/zookeeper/myid", ip=ip)[0], 1, "there is no myid")
+        check_report(tap, lan, node, ip, lambda report: report["refused"] in why.group(0), "its report says why")
     return node.stop()
 
 
@@ -276,6 +284,10 @@ def usb(lan, tap):
     tell_times(tap, node)
     check_identity(tap, node)
     tap.holds(lambda: get(f"http://{node.ip}:5000/v2/"), lambda answer: answer[0] == 200, "registry101: the registry answers")
+    check_report(tap, lan, node, node.ip, lambda report: report["hostname"] == "registry101" and report["refused"] is None and
+                 any(value["name"] == "ip" and value["value"].startswith("192.168.2.98") and value["source"]
+                     for value in report["values"]) and
+                 report["boot"]["root"].startswith("medium:"), "registry101: its report arrives")
     check_no_failures(tap, node)
     check_packages(tap, lan, node, "registry")
     node.stop()
