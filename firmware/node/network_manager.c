@@ -153,8 +153,21 @@ static void put_ip(struct buf *text, const struct network *network, const struct
         put_servers(text, link, 6);
 }
 
+// NetworkManager leaves a card alone that is up with an address when it starts (NetworkManager.conf(5)), as those are
+// that fetched the root, asked for a lease, or heard a router meanwhile. What is written here is meant.
+static void add_device_file(struct plan *plan, const char *devices) {
+        auto_buf text = { 0 };
+        buf_printf(&text, "[device-10-kiln]\nmatch-device=%s\nkeep-configuration=no\n", devices);
+        plan_add_file(plan, "/etc/NetworkManager/conf.d/10-kiln.conf", 0644, &text);
+}
+
 static void manager_node(const struct network *network, struct plan *plan) {
+        auto_buf cards = { 0 };
         plan_add_link_files(plan, network);
+        for (size_t i = 0; i < network->link_count; i++)
+                if (network->links[i].kind == NET_CARD)
+                        buf_printf(&cards, "%sinterface-name:=%s", cards.size ? "," : "", network->links[i].name);
+        add_device_file(plan, buf_text(&cards));
         for (size_t i = 0; i < network->link_count; i++) {
                 const struct net_link *link = &network->links[i];
                 auto_buf text = { 0 };
@@ -167,6 +180,7 @@ static void manager_node(const struct network *network, struct plan *plan) {
 }
 
 static void manager_refused(const struct facts *facts, struct plan *plan) {
+        add_device_file(plan, "*");
         for (size_t i = 0; i < facts->interface_count; i++) {
                 const struct interface *interface = &facts->interfaces[i];
                 char mac[MAC_TEXT_SIZE];

@@ -87,9 +87,10 @@ static void put_network(struct buf *text, const struct network *network, const s
                            i + 1 == link->search_count ? "\n" : "");
 }
 
-// The lease that the firmware, the initrd and kiln-node have had is the one of the MAC.
+// The lease that the firmware, the initrd and kiln-node have had is the one of the MAC. A default route in option 121
+// cannot be told from the lease's other routes: where another link has the default, it becomes the last resort.
 static void put_clients(struct buf *text, const struct net_link *link) {
-        const char *gateway = link->no_default ? "UseGateway=no\n" : "";
+        const char *gateway = link->no_default ? "UseGateway=no\nRouteMetric=4096\n" : "";
         if (link->dhcp4)
                 buf_printf(text, "\n[DHCPv4]\nClientIdentifier=mac\nUseHostname=no\nUseDomains=yes\n%s", gateway);
         if (link->dhcp6)

@@ -407,7 +407,7 @@ static void manager_files(void) {
         const char *vlan = file("/etc/NetworkManager/system-connections/10-kiln-bond0.20.nmconnection");
         EXPECT(strstr(vlan, "\n[ipv4]\nmethod=manual\naddress1=10.20.0.72/24\ngateway=10.20.0.1\n"));
         for (size_t i = 0; i < trial.plan.file_count; i++)
-                EXPECT(trial.plan.files[i].mode == 0600);
+                EXPECT(trial.plan.files[i].mode == (strstr(trial.plan.files[i].path, ".nmconnection") ? 0600 : 0644));
         char first[64];
         snprintf(first, sizeof first, "%.50s", strstr(bond, "uuid="));
         EXPECT(write_with("NetworkManager"));
