@@ -57,10 +57,7 @@ static bool in_first_subnet(const struct net_link *link, const struct address *g
                 const struct net_address *first = &link->addresses[i];
                 if (first->address.family != 4)
                         continue;
-                const uint8_t *a = first->address.bytes, *b = gateway->bytes;
-                uint32_t differ = ((uint32_t)(a[0] ^ b[0]) << 24) | ((uint32_t)(a[1] ^ b[1]) << 16) |
-                                  ((uint32_t)(a[2] ^ b[2]) << 8) | (uint32_t)(a[3] ^ b[3]);
-                return (differ & mask_of_prefix(first->prefix)) == 0;
+                return address_is_in(gateway, &first->address, first->prefix);
         }
         return false;
 }

@@ -36,7 +36,13 @@ bool composer_ip_is_primary(const struct composer *composer, const struct cmdlin
 must_check bool bond_options_normalise(const char *options, const char *what, char ret[static BOND_OPTIONS_SIZE],
                                        struct err *err);
 
+// ERR_IDENTITY: an address on a bond's member, a router out of reach, two default routes, an MTU too small for IPv6.
+must_check bool network_check(const struct network *network, struct err *err);
+
 // ---- reading a network ----
+
+// Of the same family, and equal in the first `prefix` bits.
+bool address_is_in(const struct address *address, const struct address *subnet, int prefix);
 
 const struct net_link *network_bond_of(const struct network *network, const struct net_link *member); // NULL: none
 bool network_is_parent(const struct network *network, const struct net_link *link);
