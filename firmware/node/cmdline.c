@@ -239,6 +239,7 @@ static const struct parameter {
         { "kiln.debug", take_nothing, false },
         { "kiln.on_failure", take_nothing, false },
         { "kiln.overlay_size", take_nothing, false },
+        { "kiln.reboot_delay", take_nothing, false },
         { "kiln.root_timeout", take_nothing, false },
 };
 
