@@ -7,7 +7,7 @@
 #include "firmware/node/dhcp_arp.h"
 #include "firmware/node/dhcp_client.h"
 
-enum { POLL_MS = 20, NOTES_MAX = 65536 };
+enum { POLL_MS = 20, POLL_MAX_MS = 250, NOTES_MAX = 65536 };
 
 // Nothing that may still appear can change the plan, and the cards that it names keep their names.
 static bool is_final(const struct plan *plan) {
@@ -17,7 +17,7 @@ static bool is_final(const struct plan *plan) {
 
 static bool settle(struct machine *machine, struct decision *decision, struct err *err) {
         int64_t start = machine_now_ms();
-        for (;;) {
+        for (int poll_ms = POLL_MS;; poll_ms = poll_ms < POLL_MAX_MS ? poll_ms * 5 / 4 : poll_ms) {
                 machine_read_hardware(&machine->facts);
                 plan_release(&decision->plan);
                 if (!plan_make(&machine->facts, &decision->plan, err))
@@ -26,7 +26,7 @@ static bool settle(struct machine *machine, struct decision *decision, struct er
                 if (is_final(&decision->plan) || !machine_is_settling(&machine->facts) ||
                     decision->interfaces_ms >= (machine_udev_is_busy() ? UDEV_WAIT_MS : INTERFACE_WAIT_MS))
                         return true;
-                usleep(POLL_MS * 1000);
+                usleep((useconds_t)poll_ms * 1000);
         }
 }
 
@@ -103,7 +103,8 @@ static bool settle_with_drive(struct machine *machine, struct decision *decision
 bool decide(struct machine *machine, struct decision *ret, struct err *err) {
         auto_buf notes = { .max = NOTES_MAX };
         *ret = (struct decision){ .dhcp_ms = -1 };
-        if (!settle_with_drive(machine, ret, err) || (ret->plan.need == NEED_DHCP && !ask_dhcp(machine, ret, &notes, err)) ||
+        if (!settle_with_drive(machine, ret, err) ||
+            (ret->plan.need == NEED_DHCP && !ask_dhcp(machine, ret, &notes, err)) ||
             !refuse_taken_address(machine, ret, &notes, err))
                 return false;
         add_notes(&ret->plan, &notes);
