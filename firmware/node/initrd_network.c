@@ -9,6 +9,7 @@
 
 #include "firmware/node/dhcp_client.h"
 #include "firmware/node/initrd.h"
+#include "firmware/node/network.h"
 
 enum { LINK_WAIT_MS = 30000, POLL_MS = 50, NOTES_MAX = 65536 };
 
@@ -127,6 +128,14 @@ static bool setup_from_identity(const struct facts *facts, const struct identity
         return facts->interface_count > 0;
 }
 
+// The firmware fetched its part without a tag, and so does the initrd: an address that is on a VLAN is not for it.
+static bool is_on_vlan(const struct facts *facts, const struct cmdline *cmdline, const struct identity *identity) {
+        auto_free struct network *network = xcalloc(1, sizeof *network);
+        auto_err ignored = { 0 };
+        return network_compose(facts, cmdline, identity, network, &ignored) &&
+               network->links[network->primary].kind == NET_VLAN;
+}
+
 bool initrd_network(struct machine *machine, const char *resolver, struct buf *ret, struct err *err) {
         struct decision decision;
         bool planned = decide(machine, &decision, err);
@@ -141,7 +150,7 @@ bool initrd_network(struct machine *machine, const char *resolver, struct buf *r
         struct setup setup = { 0 };
         // A machine that is going to be refused still boots, to say so.
         bool known = !refused && cmdline_read(facts, cmdline, err) &&
-                     identity_decide(facts, cmdline, identity, &need, err) &&
+                     identity_decide(facts, cmdline, identity, &need, err) && !is_on_vlan(facts, cmdline, identity) &&
                      setup_from_identity(facts, identity, &setup);
         if (!known && !setup_from_lease(machine, &setup, err))
                 return false;
