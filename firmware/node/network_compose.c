@@ -126,14 +126,13 @@ static bool add_network(struct net_link *link, const struct inventory_network *f
 }
 
 static struct net_link *link_of_network(const struct composer *composer, const struct inventory_network *network) {
-        struct net_link *first = primary(composer);
-        const char *base = first->kind == NET_VLAN ? first->parent : first->name;
+        struct net_link *first = primary(composer), *base = composer_base(composer, first);
         for (size_t i = 0; network->vlan && i < composer->network->link_count; i++) {
                 struct net_link *link = &composer->network->links[i];
-                if (link->vlan_id == network->vlan && strcmp(link->parent, base) == 0)
+                if (link->vlan_id == network->vlan && strcmp(link->parent, base->name) == 0)
                         return link;
         }
-        return network == composer->identity->network ? first : composer_find(composer, base);
+        return network == composer->identity->network ? first : base;
 }
 
 static bool add_node_addresses(struct composer *composer, struct err *err) {
@@ -275,9 +274,9 @@ static bool add_cmdline_routes(struct composer *composer, struct err *err) {
 
 // ---- what follows from the rest ----
 
-// A VLAN's frames go through its parent.
+// A VLAN's frames go through its parent, which comes earlier.
 static bool raise_parents(struct composer *composer, struct err *err) {
-        for (size_t i = 0; i < composer->network->link_count; i++) {
+        for (size_t i = composer->network->link_count; i-- > 0;) {
                 const struct net_link *link = &composer->network->links[i];
                 struct net_link *parent = link->kind == NET_VLAN ? composer_find(composer, link->parent) : NULL;
                 if (!parent || link->mtu <= (parent->mtu ? parent->mtu : MTU_STANDARD))

@@ -26,6 +26,8 @@ must_check bool network_add_links(struct composer *composer, struct err *err);
 struct net_link *composer_find(const struct composer *composer, const char *name);
 struct net_link *composer_find_mac(const struct composer *composer, const struct mac *mac);
 const struct interface *composer_interface(const struct composer *composer, const struct mac *mac); // NULL: absent
+// The card or bond below a VLAN, or else the link itself.
+struct net_link *composer_base(const struct composer *composer, struct net_link *link);
 void network_note(struct network *network, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // ip= says the identity's own address, so that its interface is the primary link.

@@ -270,7 +270,7 @@ static bool add_inventory_bond(struct composer *composer, struct err *err) {
 static bool add_vlan(struct composer *composer, const char *name, const char *parent_name, int id, const char *source,
                      struct err *err) {
         const struct net_link *parent = composer_find(composer, parent_name);
-        if (!parent || parent->kind == NET_VLAN)
+        if (!parent)
                 return fail(err, ERR_IDENTITY, 0, "VLAN %s (%s) is on %s, which is no card or bond of this machine",
                             name, source, parent_name);
         const struct net_link *bond = network_bond_of(composer->network, parent);
@@ -310,15 +310,25 @@ static struct net_link *vlan_for(struct composer *composer, const struct net_lin
         return add_vlan(composer, name, base->name, id, "inventory", err) ? composer_find(composer, name) : NULL;
 }
 
+// A VLAN may be on another one, which is made first; cmdline_check() has seen that none is on itself.
+static bool add_cmdline_vlan(struct composer *composer, const struct cmdline_vlan *vlan, int depth, struct err *err) {
+        const struct cmdline *cmdline = composer->cmdline;
+        size_t i = 0;
+        while (i < cmdline->vlan_count && strcmp(cmdline->vlans[i].name, vlan->parent) != 0)
+                i++;
+        if (i < cmdline->vlan_count && depth < CMDLINE_LINKS_MAX &&
+            !add_cmdline_vlan(composer, &cmdline->vlans[i], depth + 1, err))
+                return false;
+        return add_vlan(composer, vlan->name, vlan->parent, vlan->id, "vlan=", err);
+}
+
 static bool add_vlans(struct composer *composer, const struct net_link *base, struct err *err) {
         const struct identity *identity = composer->identity;
         const struct inventory_node *node = identity->node;
         const struct cmdline *cmdline = composer->cmdline;
-        for (size_t i = 0; i < cmdline->vlan_count; i++) {
-                const struct cmdline_vlan *vlan = &cmdline->vlans[i];
-                if (!add_vlan(composer, vlan->name, vlan->parent, vlan->id, "vlan=", err))
+        for (size_t i = 0; i < cmdline->vlan_count; i++)
+                if (!add_cmdline_vlan(composer, &cmdline->vlans[i], 0, err))
                         return false;
-        }
         // DHCP answered on the card itself, so that a stranger's network is not behind a VLAN.
         int id = identity->network && !identity->dhcp ? identity->network->vlan : 0;
         if (id && !vlan_for(composer, base, id, err))
@@ -345,6 +355,12 @@ static const char *primary_wish(const struct composer *composer) {
         return NULL;
 }
 
+struct net_link *composer_base(const struct composer *composer, struct net_link *link) {
+        while (link && link->kind == NET_VLAN)
+                link = composer_find(composer, link->parent);
+        return link;
+}
+
 // The card's own link, or the bond that the card is a member of.
 static struct net_link *base_link(const struct composer *composer) {
         struct net_link *card = composer_find_mac(composer, &composer->identity->interface->mac);
@@ -361,7 +377,7 @@ static bool choose_primary(struct composer *composer, struct net_link *base, str
                 if (!link)
                         return fail(err, ERR_IDENTITY, 0,
                                     "ip= names %s, which is no card, bond or VLAN of this machine", wish);
-                if (link != base && strcmp(link->parent, base->name) != 0)
+                if (composer_base(composer, link) != base)
                         return fail(err, ERR_IDENTITY, 0,
                                     "contradiction: ip= puts the address on %s, but (%s) it is %s's", link->name,
                                     identity->interface_source, base->name);

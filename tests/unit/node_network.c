@@ -216,6 +216,9 @@ static void the_command_line_names_the_link(void) {
         EXPECT_TEXT(network.links[network.primary].name, "team.7");
         EXPECT_TEXT(link_at("team")->bond_options, "mode=active-backup,primary=eth1,miimon=100");
         EXPECT(has_address("team.7", "172.16.0.9", 24) && has_route("team.7", "0.0.0.0", 0, "172.16.0.1"));
+        add_vlan("inner", "outer", 8);
+        add_vlan("outer", "team", 9); // the order of the words does not matter
+        EXPECT(compose() && link_at("inner") > link_at("outer") && link_at("outer") > link_at("team"));
         cmdline.ip_count = cmdline.vlan_count = 0; // a card in a bond is not the card any more
         EXPECT(compose() && has_address("team", "172.16.0.9", 24));
         cmdline.bond_count = 0;
