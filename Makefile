@@ -120,6 +120,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	$(B)/kiln manual > $(B)/kiln.1
 	$(B)/kiln completion > $(B)/kiln.bash
 	install -D -m 0644 $(B)/kiln.1 $(DESTDIR)$(PREFIX)/share/man/man1/kiln.1
+	install -D -m 0644 firmware/node/kiln-node.8 $(DESTDIR)$(PREFIX)/share/man/man8/kiln-node.8
 	install -D -m 0644 $(B)/kiln.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kiln
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiln/node $(wildcard firmware/node/*.service)
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/share/kiln/initramfs $(wildcard firmware/initramfs/*)
