@@ -2,12 +2,15 @@
 //
 //     <cache>/lock          shared by every kiln at work (flock), taken alone by --prune
 //     <cache>/used/NAME     one record a build or fetch: lines KIND/ENTRY of what it needs; its time is that of its
-//     last
-//                           use. "repos/DIR/START": the files of repos/DIR whose names begin so
+//                           last use. "repos/DIR/START": the files of repos/DIR whose names begin so
+//     <cache>/trimmed       its time is when the size was last looked at
 //
-// The entries themselves belong to who makes them: packages/, layers/, squashfs/, initrd/, bootloader/, repos/, keys/.
+// The entries themselves belong to who makes them: packages/, layers/, squashfs/, initrd/, iso/, bootloader/, repos/,
+// keys/.
 #ifndef KILN_CACHE_H
 #define KILN_CACHE_H
+
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -17,6 +20,9 @@ struct cache_use {
         int lock; // valid while `cache` is set
         struct buf entries;
 };
+
+// Waits for the cache's lock, LOCK_SH or LOCK_EX of flock(2), until Ctrl-C.
+must_check bool cache_take_lock(const char *cache, int how, int *ret_fd, struct err *err);
 
 // Makes the cache if there is none and marks it as used, so that nothing is pruned meanwhile; waits for a prune that is
 // under way.
@@ -36,5 +42,8 @@ void cache_use_end(struct cache_use *use);
 must_check bool cache_print(const char *cache, struct err *err);
 // Waits until no kiln uses the cache; then removes every entry that none of the `keep` newest records names.
 must_check bool cache_prune(const char *cache, unsigned keep, struct err *err);
+// If it is larger than the limit (0: none), removes what the least recently used builds and fetches alone needed, but
+// never what the newest needs. Does nothing while another kiln uses the cache.
+must_check bool cache_trim(const char *cache, uint64_t limit_bytes, struct err *err);
 
 #endif

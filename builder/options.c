@@ -27,6 +27,8 @@ static const struct option {
         O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
         O("out", "bo", "DIR", TEXT, out, "where builds are published (default: out)"),
         O("cache", "blfkcr", "DIR", TEXT, cache, "packages, layers and packed roots (default: $XDG_CACHE_HOME/kiln)"),
+        O("cache-limit", "b", "GB", NUMBER, cache_limit,
+          "forget what the least recent builds used once the cache is larger; 0: never (default: 30)"),
         O("repo", "blfr", "NAME=URL", LIST, repositories,
           "take a repository from another place, such as a local mirror"),
         O("offline", "blfr", NULL, FLAG, offline, "never use the network; fail if something is not in the cache"),

@@ -22,7 +22,7 @@ struct options {
         bool offline, json, verbose, quiet, text, help;
         const char *lock, *export;
         bool update, allow_downgrade, prune;
-        struct number keep;
+        struct number keep, cache_limit;
         // kiln boot
         const char *artefacts, *medium, *firmware, *network, *serial, *mac, *memory, *accelerator, *entry;
         struct strings forwards;

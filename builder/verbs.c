@@ -13,6 +13,8 @@
 #include "locations.h"
 #include "packages/packages.h"
 
+enum { CACHE_LIMIT_GB = 30 };
+
 bool verbs_load_cluster(const struct options *options, struct cluster **ret, struct err *err) {
         struct profile_options profile = { .release = options->release, .set = options->set, .roles = options->roles };
         return cluster_load(options->arguments[0], &profile, ret, err);
@@ -47,6 +49,14 @@ static unsigned processor_count(void) {
         return count > 0 ? (unsigned)count : 1;
 }
 
+// What was built is published: a cache that stays too large is no failure.
+static void trim_cache(const struct options *options, const char *cache) {
+        auto_err err = { 0 };
+        uint64_t limit_gb = options->cache_limit.given ? options->cache_limit.value : CACHE_LIMIT_GB;
+        if (!cache_trim(cache, limit_gb * 1000000000, &err))
+                warning("trimming the cache %s: %s", cache, err.text);
+}
+
 static bool build_loaded(const struct options *options, struct cluster *cluster, struct arena *arena, struct err *err) {
         struct lock_file *lock = NULL;
         if (!verbs_read_lock(options, cluster, &lock, err))
@@ -70,6 +80,7 @@ static bool build_loaded(const struct options *options, struct cluster *cluster,
                 return false;
         notice("%s", is_new ? "published:" : "nothing has changed; the build is already there:");
         puts(path);
+        trim_cache(options, build.cache);
         return true;
 }
 

@@ -1,0 +1,96 @@
+// The cache as a whole: what a limit removes, and what it leaves.
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "cache.h"
+#include "tests/unit/test.h"
+
+enum { ENTRY_BYTES = 1 << 20, KEPT_SHARE = ENTRY_BYTES * 5 / 2 };
+
+static char top[] = "/tmp/kiln-cache-XXXXXX";
+
+static void put(const char *path) {
+        auto_free char *bytes = xcalloc(1, ENTRY_BYTES);
+        auto_free char *full = xasprintf("%s/%s", top, path);
+        EXPECT_OK(fs_mkdirs_for(AT_FDCWD, full, 0755, err));
+        EXPECT_OK(fs_write_atomic(AT_FDCWD, full, bytes, ENTRY_BYTES, 0644, err));
+}
+
+static bool there(const char *path) {
+        auto_free char *full = xasprintf("%s/%s", top, path);
+        return fs_exists(AT_FDCWD, full);
+}
+
+// A build that was `age_s` ago and needs two layers.
+static void record(const char *name, const char *first, const char *second, long age_s) {
+        struct cache_use use;
+        EXPECT_OK(cache_use_begin(top, &use, err));
+        cache_use_note(&use, "layers", "%s", first);
+        cache_use_note(&use, "layers", "%s", second);
+        EXPECT_OK(cache_use_record(&use, "build", err, "%s", name));
+        cache_use_end(&use);
+        auto_free char *path = xasprintf("%s/used/build-%s", top, name);
+        struct timespec then[2] = { { .tv_sec = 1600000000 - age_s }, { .tv_sec = 1600000000 - age_s } };
+        EXPECT(utimensat(AT_FDCWD, path, then, 0) == 0);
+}
+
+static void fill(void) {
+        put("layers/shared/root/file");
+        put("layers/old/root/file");
+        put("layers/new/root/file");
+        put("layers/nobodys/root/file");
+        record("old", "shared", "old", 1000);
+        record("new", "shared", "new", 10);
+}
+
+static void no_limit_and_room_enough_leave_everything(void) {
+        fill();
+        usleep(50000); // the clock of a file system ticks in milliseconds
+        EXPECT_OK(cache_trim(top, 0, err));
+        EXPECT(there("layers/nobodys") && !there("trimmed"));
+        EXPECT_OK(cache_trim(top, (uint64_t)100 * ENTRY_BYTES, err));
+        EXPECT(there("layers/nobodys") && there("layers/old") && there("used/build-old") && there("trimmed"));
+}
+
+static void nothing_new_is_not_looked_through(void) {
+        EXPECT_OK(cache_trim(top, 1, err)); // the mark is newer than every entry
+        EXPECT(there("layers/nobodys"));
+}
+
+static void who_is_at_work_is_left_alone(void) {
+        struct cache_use use;
+        put("layers/another/root/file");
+        EXPECT_OK(cache_use_begin(top, &use, err));
+        EXPECT_OK(cache_trim(top, 1, err));
+        EXPECT(there("layers/nobodys"));
+        cache_use_end(&use);
+}
+
+static void the_least_recently_used_goes_first(void) {
+        EXPECT_OK(cache_trim(top, KEPT_SHARE, err));
+        EXPECT(!there("layers/nobodys") && !there("layers/another") && !there("layers/old") &&
+               !there("used/build-old"));
+        EXPECT(there("layers/shared") && there("layers/new") && there("used/build-new"));
+}
+
+static void the_newest_build_stays_whatever_its_size(void) {
+        put("layers/late/root/file");
+        EXPECT_OK(cache_trim(top, 1, err));
+        EXPECT(there("layers/shared") && there("layers/new") && !there("layers/late"));
+}
+
+int main(void) {
+        if (!mkdtemp(top))
+                return 1;
+        RUN(no_limit_and_room_enough_leave_everything);
+        RUN(nothing_new_is_not_looked_through);
+        RUN(who_is_at_work_is_left_alone);
+        RUN(the_least_recently_used_goes_first);
+        RUN(the_newest_build_stays_whatever_its_size);
+        EXPECT_OK(fs_remove_tree(AT_FDCWD, top, err));
+        return test_done();
+}
