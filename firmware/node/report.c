@@ -8,7 +8,7 @@
 #include "base/version.h"
 #include "firmware/node/root.h"
 
-enum { TIMES_MAX = 4096, STATE_MAX = 1 << 20 };
+enum { TIMES_MAX = 1 << 16, STATE_MAX = 1 << 20 };
 
 // ---- the record ----
 
