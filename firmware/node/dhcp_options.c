@@ -99,7 +99,7 @@ static bool is_domain(char *text) {
                 text[--size] = '\0';
         if (size == 0 || size > DOMAIN_MAX)
                 return false;
-        for (const char *label = text; label; label = strchr(label, '.'), label += label != NULL) {
+        for (const char *label = text;;) {
                 char copy[LABEL_MAX + 1];
                 size_t length = strcspn(label, ".");
                 if (length > LABEL_MAX)
@@ -108,8 +108,10 @@ static bool is_domain(char *text) {
                 copy[length] = '\0';
                 if (!hostname_is_valid(copy))
                         return false;
+                if (!label[length])
+                        return true;
+                label += length + 1;
         }
-        return true;
 }
 
 // One name of RFC 1035, 4.1.4. Pointers count from the start of `value` and each leads further back, so that all ends.
