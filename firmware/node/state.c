@@ -251,7 +251,7 @@ bool state_plan(const struct facts *facts, const struct identity *identity, stru
                 return fail(err, ERR_IDENTITY, 0, "%s", record->reason);
         if (record->status == STATE_ABSENT) {
                 auto_buf note = { 0 };
-                buf_printf(&note, "%s: what this machine writes is lost at the next reboot", record->reason);
+                buf_printf(&note, "what this machine writes is lost at the next reboot: %s", record->reason);
                 plan_add_note(plan, buf_text(&note));
                 return true;
         }

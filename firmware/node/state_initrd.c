@@ -113,8 +113,10 @@ enum state_choice state_choose(const struct disk_host *host, const struct disks 
                 choice = claim_blank(host, disks, settings, arena, ret_record, ret_disk);
         } else {
                 go_without(ret_record, settings,
-                           arena_printf(arena, "none of %zu disks and partitions has the label %s", disks->count,
-                                        settings->label));
+                           arena_printf(arena,
+                                        "none of %zu disks and partitions has the label %s; put in the disk, make "
+                                        "one (mkfs.ext4 -L %s DEVICE), or let the profile claim a blank one",
+                                        disks->count, settings->label, settings->label));
         }
         if (choice == CHOICE_BLANK) {
                 ret_record->device = arena_printf(arena, "/dev/%s", (*ret_disk)->name);

@@ -357,6 +357,25 @@ static void carries_out_what_the_initrd_found(void) {
         trial_release(&trial);
 }
 
+static void takes_state_from_a_facts_file(void) {
+        static const char *const broken[] = { "{\"state\":{}}", "{\"state\":[]}",
+                                              "{\"state\":{\"record\":{\"format\":1,\"status\":\"lost\"}}}" };
+        static const char text[] = "{\"state\":{\"record\":{\"format\":1,\"status\":\"mounted\",\"device\":\"/dev/x\"},"
+                                   "\"ids\":{\"/var/lib/zookeeper\":\"2\\n\"}},\"memory_kb\":4194304,\"cpus\":2}";
+        struct trial trial;
+        start_trial(&trial);
+        trial.facts.state = NULL;
+        EXPECT_OK(facts_read_json(text, strlen(text), &trial.arena, &trial.facts, err));
+        EXPECT(trial.facts.memory_kb == 4194304 && trial.facts.cpus == 2);
+        EXPECT(refuses(&trial, "/dev/x belongs to another machine"));
+        for (size_t i = 0; i < lengthof(broken); i++) {
+                auto_err err = { 0 };
+                EXPECT(!facts_read_json(broken[i], strlen(broken[i]), &trial.arena, &trial.facts, &err) &&
+                       err.kind == ERR_SCHEMA);
+        }
+        trial_release(&trial);
+}
+
 // ---- what is read ----
 
 static void keeps_the_record(void) {
@@ -521,6 +540,7 @@ int main(void) {
         RUN(writes_whose_disk_it_is);
         RUN(refuses_the_disk_of_another);
         RUN(carries_out_what_the_initrd_found);
+        RUN(takes_state_from_a_facts_file);
         RUN(keeps_the_record);
         RUN(reads_a_booted_root);
         RUN(refuses_broken_settings);
