@@ -28,6 +28,13 @@ void put_any(struct buf *text, const char *before, const struct address *address
         buf_printf(text, "%s%s%s", before, shown, after);
 }
 
+bool client_id_is_duid(const struct dhcp_client_id *id) { return id->size > 7 && id->bytes[0] == 255; }
+
+void put_hex(struct buf *text, const uint8_t *bytes, size_t size) {
+        for (size_t i = 0; i < size; i++)
+                buf_printf(text, "%s%02x", i ? ":" : "", bytes[i]);
+}
+
 bool interface_is_writable(const struct interface *interface) { return interface_name_is_valid(interface->name); }
 
 void plan_add_link_files(struct plan *plan, const struct network *network) {

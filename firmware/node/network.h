@@ -3,6 +3,7 @@
 #ifndef KILN_NODE_NETWORK_H
 #define KILN_NODE_NETWORK_H
 
+#include "firmware/node/dhcp_packet.h"
 #include "firmware/node/plan.h"
 #include "profile/bond.h"
 
@@ -32,13 +33,14 @@ struct net_route {
 
 struct net_link {
         enum net_kind kind;
-        char name[INTERFACE_NAME_SIZE]; // what the booted system calls it
-        char now[INTERFACE_NAME_SIZE];  // NET_CARD: what the running system calls it
-        struct mac mac;                 // NET_CARD: which card it is. NET_BOND: the one that it shows
-        bool pin_name;                  // NET_CARD: the card is given this name for its MAC, whatever the kernel says
-        int mtu;                        // 0: the card's own
-        bool dhcp4, dhcp6, auto6;       // ask for an address; take one of a router's advertisement (RFC 4862)
-        bool no_default;                // what DHCP or a router says is no default route: another link has it
+        char name[INTERFACE_NAME_SIZE];  // what the booted system calls it
+        char now[INTERFACE_NAME_SIZE];   // NET_CARD: what the running system calls it
+        struct mac mac;                  // NET_CARD: which card it is. NET_BOND: the one that it shows
+        bool pin_name;                   // NET_CARD: the card is given this name for its MAC, whatever the kernel says
+        int mtu;                         // 0: the card's own
+        bool dhcp4, dhcp6, auto6;        // ask for an address; take one of a router's advertisement (RFC 4862)
+        struct dhcp_client_id client_id; // with dhcp4: as kiln-node's own client shows it, so that both have one lease
+        bool no_default;                 // what DHCP or a router says is no default route: another link has it
         struct net_address addresses[NET_ADDRESSES_MAX];
         size_t address_count;
         struct net_route routes[NET_ROUTES_MAX];

@@ -12,13 +12,13 @@ bool address_is_in(const struct address *address, const struct address *subnet, 
         return true;
 }
 
-static bool is_link_local(const struct address *address) {
+bool address_is_link_local6(const struct address *address) {
         return address->family == 6 && address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
 }
 
 static bool is_reachable(const struct net_link *link, const struct address *gateway) {
         // Only the lease or the router's advertisement will tell.
-        if (gateway->family == 4 ? link->dhcp4 : link->dhcp6 || link->auto6 || is_link_local(gateway))
+        if (gateway->family == 4 ? link->dhcp4 : link->dhcp6 || link->auto6 || address_is_link_local6(gateway))
                 return true;
         for (size_t i = 0; i < link->address_count; i++)
                 if (address_is_in(gateway, &link->addresses[i].address, link->addresses[i].prefix))

@@ -314,6 +314,16 @@ static void settle_defaults(struct composer *composer) {
         }
 }
 
+static void identify_clients(struct composer *composer) {
+        const struct facts *facts = composer->facts;
+        for (size_t i = 0; i < composer->network->link_count; i++) {
+                struct net_link *link = &composer->network->links[i];
+                if (link->dhcp4)
+                        dhcp_client_id_make(facts->inventory->dhcp.id_kind, facts->uuid, &facts->interfaces[0].mac,
+                                            &composer_base(composer, link)->mac, &link->client_id);
+        }
+}
+
 // Cards that nothing is asked of are nobody's business; the order of the rest stays.
 static void drop_unused(struct network *network) {
         char name[INTERFACE_NAME_SIZE];
@@ -338,6 +348,7 @@ bool network_compose(const struct facts *facts, const struct cmdline *cmdline, c
         if (!add_cmdline_routes(&composer, err) || !raise_parents(&composer, err))
                 return false;
         settle_defaults(&composer);
+        identify_clients(&composer);
         drop_unused(ret);
         return network_check(ret, err);
 }

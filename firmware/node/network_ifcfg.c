@@ -107,6 +107,14 @@ static void put_ipv4(struct buf *text, const struct net_link *link) {
                         put_any(text, "GATEWAY=", &link->routes[i].gateway, "\n");
 }
 
+// A link-local router is one only together with its link.
+static void put_gateway6(struct buf *text, const struct net_link *link, const struct address *gateway) {
+        put_any(text, "IPV6_DEFAULTGW=", gateway, "");
+        if (address_is_link_local6(gateway))
+                buf_printf(text, "%%%s", link->name);
+        buf_append_char(text, '\n');
+}
+
 static void put_ipv6(struct buf *text, const struct net_link *link) {
         char prefix[NET_PREFIX_TEXT_SIZE];
         const char *before = "IPV6ADDR=";
@@ -132,7 +140,7 @@ static void put_ipv6(struct buf *text, const struct net_link *link) {
                 buf_append_text(text, "IPV6_DEFROUTE=no\n");
         for (size_t i = 0; i < link->route_count; i++)
                 if (route_is_default(&link->routes[i]) && link->routes[i].gateway.family == 6)
-                        put_any(text, "IPV6_DEFAULTGW=", &link->routes[i].gateway, "\n");
+                        put_gateway6(text, link, &link->routes[i].gateway);
 }
 
 static void put_servers(struct buf *text, const struct net_link *link) {
@@ -165,6 +173,19 @@ static void add_routes(struct plan *plan, const struct net_link *link, int famil
                 add_file(plan, family == 4 ? "route" : "route6", link->name, &text);
 }
 
+// dhclient sends no identifier of its own accord, and would be another client than the firmware and kiln-node.
+static void add_client_id(struct plan *plan, const struct net_link *link) {
+        auto_buf text = { 0 };
+        char path[sizeof "/etc/dhcp/dhclient-.conf" + INTERFACE_NAME_SIZE];
+        if (!link->dhcp4)
+                return;
+        buf_append_text(&text, "send dhcp-client-identifier ");
+        put_hex(&text, link->client_id.bytes, link->client_id.size);
+        buf_append_text(&text, ";\n");
+        snprintf(path, sizeof path, "/etc/dhcp/dhclient-%s.conf", link->name);
+        plan_add_file(plan, path, 0644, &text);
+}
+
 static void add_link(struct plan *plan, const struct network *network, const struct net_link *link) {
         auto_buf text = { 0 };
         put_kind(&text, network, link);
@@ -173,6 +194,7 @@ static void add_link(struct plan *plan, const struct network *network, const str
         put_servers(&text, link);
         add_file(plan, "ifcfg", link->name, &text);
         add_aliases(plan, link);
+        add_client_id(plan, link);
         add_routes(plan, link, 4);
         add_routes(plan, link, 6);
         if (strchr(link->name, '-')) {

@@ -43,6 +43,7 @@ must_check bool network_check(const struct network *network, struct err *err);
 
 // ---- reading a network ----
 
+bool address_is_link_local6(const struct address *address); // fe80::/10
 // Of the same family, and equal in the first `prefix` bits.
 bool address_is_in(const struct address *address, const struct address *subnet, int prefix);
 
@@ -59,6 +60,10 @@ bool route_is_default(const struct net_route *route);
 enum { NET_PREFIX_TEXT_SIZE = ADDRESS_ANY_TEXT_SIZE + 4 };
 void net_prefix_format(const struct address *address, int prefix, char ret_text[static NET_PREFIX_TEXT_SIZE]);
 void put_any(struct buf *text, const char *before, const struct address *address, const char *after);
+
+// As RFC 4361 has it: an IAID and a DUID, not the MAC.
+bool client_id_is_duid(const struct dhcp_client_id *id);
+void put_hex(struct buf *text, const uint8_t *bytes, size_t size); // "01:52:54"
 
 // systemd.link(5): udev gives the card its name at each later boot, whoever configures the network.
 void plan_add_link_files(struct plan *plan, const struct network *network);

@@ -138,8 +138,11 @@ static void put_ip(struct buf *text, const struct network *network, const struct
                 return; // the bond has the addresses
         bool has4 = has_family(link, 4), has6 = has_family(link, 6);
         buf_printf(text, "\n[ipv4]\nmethod=%s\n", link->dhcp4 ? "auto" : has4 ? "manual" : "disabled");
-        if (link->dhcp4)
-                buf_printf(text, "dhcp-client-id=mac\n%s", link->no_default ? "never-default=true\n" : "");
+        if (link->dhcp4) {
+                buf_append_text(text, "dhcp-client-id=");
+                put_hex(text, link->client_id.bytes, link->client_id.size);
+                buf_printf(text, "\n%s", link->no_default ? "never-default=true\n" : "");
+        }
         put_addresses(text, link, 4);
         put_routes(text, link, 4);
         put_servers(text, link, 4);

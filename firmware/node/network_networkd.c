@@ -87,12 +87,30 @@ static void put_network(struct buf *text, const struct network *network, const s
                            i + 1 == link->search_count ? "\n" : "");
 }
 
-// The lease that the firmware, the initrd and kiln-node have had is the one of the MAC. A default route in option 121
+static void put_client_id(struct buf *text, const struct dhcp_client_id *id) {
+        enum { IAID = 1, DUID = 5, DUID_LL = 3 };
+        const uint8_t *b = id->bytes;
+        if (!client_id_is_duid(id)) {
+                buf_append_text(text, "ClientIdentifier=mac\n");
+                return;
+        }
+        uint32_t iaid =
+            (uint32_t)b[IAID] << 24 | (uint32_t)b[IAID + 1] << 16 | (uint32_t)b[IAID + 2] << 8 | b[IAID + 3];
+        buf_printf(text, "ClientIdentifier=duid\nIAID=%u\nDUIDType=%s\nDUIDRawData=", iaid,
+                   b[DUID + 1] == DUID_LL ? "link-layer" : "uuid");
+        put_hex(text, b + DUID + 2, id->size - DUID - 2);
+        buf_append_char(text, '\n');
+}
+
+// A default route in option 121
 // cannot be told from the lease's other routes: where another link has the default, it becomes the last resort.
 static void put_clients(struct buf *text, const struct net_link *link) {
         const char *gateway = link->no_default ? "UseGateway=no\nRouteMetric=4096\n" : "";
-        if (link->dhcp4)
-                buf_printf(text, "\n[DHCPv4]\nClientIdentifier=mac\nUseHostname=no\nUseDomains=yes\n%s", gateway);
+        if (link->dhcp4) {
+                buf_append_text(text, "\n[DHCPv4]\n");
+                put_client_id(text, &link->client_id);
+                buf_printf(text, "UseHostname=no\nUseDomains=yes\n%s", gateway);
+        }
         if (link->dhcp6)
                 buf_append_text(text, "\n[DHCPv6]\nWithoutRA=solicit\nUseHostname=no\nUseDomains=yes\n");
         if ((link->auto6 || link->dhcp6) && link->no_default)

@@ -1,6 +1,7 @@
 """What tests/net plays: for each daemon the same machines. Runs inside the machine (guest), except for names()."""
 import json
 import os
+import re
 import socket
 import subprocess
 import time
@@ -103,13 +104,26 @@ def serve_dhcp(*options):
 
 # ---- daemons ----
 
+def wait_for(path):
+    for _ in range(200):
+        if os.path.exists(path):
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"there is no {path} after 20 s")
+
+
+def ask_udev():
+    """As at boot: every card once more."""
+    subprocess.run(["udevadm", "trigger", "--settle", "--action=add", "--subsystem-match=net"], check=True)
+
+
 def start_udev():
     # Debian's NetworkManager leaves veth of other names than eth0 to containers.
     os.symlink("/dev/null", "/etc/udev/rules.d/85-nm-unmanaged.rules")
     start("/lib/systemd/systemd-udevd", log="/run/udev.log")
-    time.sleep(0.5)
-    subprocess.run(["udevadm", "trigger", "--action=add", "--subsystem-match=net"], check=True)
-    subprocess.run(["udevadm", "settle", "--timeout=20"], check=True)
+    wait_for("/run/udev/control")
+    subprocess.run(["udevadm", "control", "--ping"], check=True)
+    ask_udev()
 
 
 def start_networkd():
@@ -128,10 +142,7 @@ def start_manager():
     with open("/run/nm.conf", "w", encoding="ascii") as stream:
         stream.write("[main]\nplugins=keyfile\nno-auto-default=*\ndhcp=internal\nrc-manager=unmanaged\n[logging]\nlevel=INFO\n")
     start("dbus-daemon", "--config-file=/run/dbus.conf", "--nofork", "--nopidfile", log="/run/dbus.log")
-    for _ in range(100):
-        if os.path.exists("/run/dbus/system_bus_socket"):
-            break
-        time.sleep(0.1)
+    wait_for("/run/dbus/system_bus_socket")
     start("NetworkManager", "--debug", "--config=/run/nm.conf",
           log="/run/daemon.log")
 
@@ -174,16 +185,17 @@ class Machine:
             self.say("  " + text)
         return done
 
-    def configure(self, words):
+    def configure(self, words, **changes):
         os.makedirs("/etc/kiln", exist_ok=True)
         for folder in ("/etc/systemd/network", "/etc/NetworkManager/system-connections"):
             for name in os.listdir(folder):
                 os.unlink(f"{folder}/{name}")
         with open("/etc/kiln/node.json", "w", encoding="utf-8") as stream:
-            json.dump({**INVENTORY, "network_writer": self.writer}, stream)
+            json.dump({**INVENTORY, "network_writer": self.writer, **changes}, stream)
         start_udev()
         listen()
         done = self.apply(words)
+        self.address = re.search(r" ip=(\S+)", done.stdout + " ip=none").group(1)
         self.check("kiln-node configures it", lambda: done.returncode == 0)
         DAEMONS[self.writer]()
 
@@ -214,8 +226,7 @@ def static(machine):
                   lambda: answers("192.168.2.1") and answers("10.20.0.1") and answers("2001:db8::1"), WAIT_SECONDS)
     machine.check("other cards are left alone", lambda: not addresses("eth1") and not addresses("eth2"))
     machine.apply_again(words)
-    subprocess.run(["udevadm", "trigger", "--action=add", "--subsystem-match=net"], check=True)
-    subprocess.run(["udevadm", "settle", "--timeout=20"], check=True)
+    ask_udev()
     machine.check("udev, asked again, leaves the name", lambda: link("net0").get("address") == A)
 
 
@@ -257,12 +268,25 @@ def dhcp(machine):
     words = f"ip=eth2:dhcp ip=eth2:auto6 ip=up1:dhcp ifname=up1:{E} rd.route=10.88.0.0/16:172.16.5.7:eth2 BOOTIF=01-{F.replace(':', '-')}"
     machine.configure(words)
     one = lambda name, start: any(a.startswith(start) for a in addresses(name))  # noqa: E731
-    machine.check("an address of the pool", lambda: one("eth2", "172.16.5."), WAIT_SECONDS)
+    machine.check("the address that kiln-node had", lambda: machine.address in addresses("eth2") and one("eth2", "172.16.5."),
+                  WAIT_SECONDS)
     machine.check("an address of the second pool, under the new name", lambda: one("up1", "172.16.6."), WAIT_SECONDS)
     machine.check("an address of the router's prefix", lambda: one("eth2", "fd00:5:"), WAIT_SECONDS)
     machine.check("the default route is of option 121", lambda: defaults() == [("172.16.5.9", "eth2")], 10)
     machine.check("the other routes", lambda: has_route("-4", "10.77.0.0/16", "172.16.5.8", "eth2")
                   and has_route("-4", "10.88.0.0/16", "172.16.5.7", "eth2"), 10)
+
+
+def duid(machine):
+    """One client, one lease, also for who asks by DUID: the server keeps it for that."""
+    plug(D)
+    far_address("p0", "172.16.7.1/24")
+    identifier = "ff:00:00:00:0d:00:03:00:01:" + D  # of RFC 4361: the machine has no UUID
+    serve_dhcp("--bind-dynamic", "--interface=p0", "--dhcp-range=172.16.7.50,172.16.7.60,1h",
+               f"--dhcp-host=id:{identifier},172.16.7.99,keeper")
+    machine.configure("", dhcp_client_id="duid")
+    machine.check("the reservation's address", lambda: machine.address == "172.16.7.99/24"
+                  and addresses("eth0") == {machine.address}, WAIT_SECONDS)
 
 
 def swap(machine):
@@ -277,7 +301,7 @@ def swap(machine):
     machine.apply_again(words)
 
 
-SCENARIOS = (static, bond, dhcp, swap)
+SCENARIOS = (static, bond, dhcp, duid, swap)
 
 
 def names():
