@@ -1,4 +1,4 @@
-// Replays the fuzzer's corpus, and each input of it cut at each place and with each of its bytes changed.
+// Replays the fuzzer's corpus, and what was written by hand of it cut at each place and with each of its bytes changed.
 #include "tests/unit/test.h"
 
 #include <glob.h>
@@ -8,7 +8,7 @@
 #include "tests/fuzz/node_facts.c"
 
 // Few, since each makes three plans.
-enum { CHANGES_MAX = 60 };
+enum { CHANGES_MAX = 60, DIGEST_SIZE = 40 };
 
 static void mutate(const uint8_t *data, size_t size) {
         size_t step = size / CHANGES_MAX + 1;
@@ -33,7 +33,9 @@ static void the_corpus_does_no_harm(void) {
                 size_t size = file ? fread(data, 1, sizeof data, file) : 0;
                 EXPECT(size > 0);
                 LLVMFuzzerTestOneInput(data, size);
-                mutate(data, size);
+                const char *name = strrchr(found.gl_pathv[i], '/') + 1;
+                if (strlen(name) < DIGEST_SIZE) // libFuzzer names its own by SHA-1
+                        mutate(data, size);
         }
         globfree(&found);
 }
