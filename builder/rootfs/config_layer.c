@@ -121,7 +121,21 @@ static bool write_sysctl(struct config *config, struct err *err) {
                tree_write(config->root, "/etc/sysctl.d/90-kiln.conf", text.data, text.size, 0644, 0, 0, err);
 }
 
+// A disk is formatted on the node, by the image's own mkfs: better known now than there.
+static bool check_mkfs(struct config *config, struct err *err) {
+        const struct state_disk *disk = &config->role->state_disk;
+        auto_free char *path = xasprintf("/usr/sbin/mkfs.%s", disk->filesystem);
+        if (!disk->wanted || !disk->claim.wanted || tree_exists(config->root, path) ||
+            tree_exists(config->root, path + strlen("/usr")))
+                return true;
+        (void)fail_at(err, ERR_REFERENCE, &disk->claim.place, "role %s may claim a disk, but its image has no mkfs.%s",
+                      config->role->name, disk->filesystem);
+        return hint(err, "add the package that has it: e2fsprogs for ext4, xfsprogs for xfs");
+}
+
 static bool make_state(struct config *config, struct err *err) {
+        if (!check_mkfs(config, err))
+                return false;
         for (size_t i = 0; i < config->role->state_count; i++) {
                 const struct state_path *state = &config->role->state[i];
                 unsigned uid, gid;

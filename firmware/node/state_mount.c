@@ -128,7 +128,10 @@ bool state_mount(const char *device, const char *type, struct err *err) {
         if (!make_parents(STATE_MOUNT "/", err))
                 return false;
         if (mount(device, STATE_MOUNT, type, MS_NOSUID | MS_NODEV, filesystem->mount_data) < 0)
-                return fail(err, ERR_CORRUPT, errno, "%s (%s) cannot be mounted", device, type);
+                return fail(err, ERR_CORRUPT, errno, "%s (%s) cannot be mounted%s", device, type,
+                            errno == ENODEV || errno == ENOENT
+                                ? " (are the file system's modules in the release's initrd.modules?)"
+                                : "");
         struct statvfs space;
         if (statvfs(STATE_MOUNT, &space) < 0 || (space.f_flag & ST_RDONLY))
                 return fail(err, ERR_CORRUPT, 0, "%s (%s) can only be read", device, type);

@@ -213,6 +213,43 @@ static void refuses_what_is_wrong(void) {
         role->files[0].owner = owner;
 }
 
+// A disk may be claimed only if the image can format it; the node is told by which rule.
+static void writes_the_state_disk(void) {
+        auto_close int layer = -1;
+        struct err failure = { 0 };
+        struct state_disk *disk = &cluster->roles[0].state_disk;
+        const struct state_disk before = *disk;
+        *disk = (struct state_disk){ { "one.yaml", 3, 4 },
+                                     true,
+                                     "DATA",
+                                     "xfs",
+                                     true,
+                                     7,
+                                     { { "one.yaml", 5, 6 }, true, 100, 0, "*SSD*", "sd?" } };
+        EXPECT(!write_layer("without", &layer, &failure));
+        EXPECT(failure.kind == ERR_REFERENCE && strstr(failure.text, "one.yaml:5:6") &&
+               strstr(failure.text, "mkfs.xfs"));
+        err_release(&failure);
+        if (layer >= 0)
+                close(layer);
+        EXPECT_OK(put("/usr/sbin/mkfs.xfs", "x", err));
+        EXPECT_OK(write_layer("claiming", &layer, err));
+        EXPECT(fs_exists(layer, "etc/systemd/system/multi-user.target.wants/kiln-keep.service"));
+        auto_buf text = { 0 };
+        EXPECT_OK(fs_read(layer, "etc/kiln/node.json", &text, err));
+        json_t *json = json_loads(buf_text(&text), 0, NULL);
+        const char *label = NULL, *model = NULL;
+        int required = 0;
+        json_int_t timeout_ms = 0, min = 0;
+        EXPECT(json_unpack(json, "{s{ss sb sI s{sI ss}}}", "state_disk", "label", &label, "required", &required,
+                           "timeout_ms", &timeout_ms, "claim", "min_bytes", &min, "model", &model) == 0);
+        EXPECT_TEXT(label, "DATA");
+        EXPECT_TEXT(model, "*SSD*");
+        EXPECT(required && timeout_ms == 7000 && min == 100000000000LL);
+        json_decref(json);
+        *disk = before;
+}
+
 int main(void) {
         auto_err err = { 0 };
         auto_free char *path = NULL;
@@ -227,6 +264,7 @@ int main(void) {
         RUN(tells_the_node);
         RUN(gives_the_same_bits);
         RUN(refuses_what_is_wrong);
+        RUN(writes_the_state_disk);
         int failed = test_done();
         cluster_free(cluster);
         (void)!fs_remove_tree(AT_FDCWD, work_path, &err);
