@@ -47,6 +47,7 @@ struct build {
         int bootloader;
         struct publication publication;
         struct cache_use use;
+        json_t *inputs;
         char id[BUILD_ID_SIZE];
         char *work; // holds the configuration layers, below the publication's directory
 };
@@ -54,8 +55,7 @@ struct build {
 // The day CentOS 7.2.1511 was released: a date that is the same for everybody when SOURCE_DATE_EPOCH is not set.
 enum { DEFAULT_EPOCH = 1450051200 };
 
-static bool read_epoch(int64_t *ret, struct err *err) {
-        const char *text = getenv("SOURCE_DATE_EPOCH");
+static bool read_epoch(const char *text, int64_t *ret, struct err *err) {
         char *end = NULL;
         long long value = text && *text ? strtoll(text, &end, 10) : DEFAULT_EPOCH;
         if (end && (*end || value < 0 || value > UINT32_MAX))
@@ -246,12 +246,24 @@ static void note_uses(struct build *build, const struct artefact_build *artefact
         }
 }
 
+// What a build took, whether or not a lock file told it to.
+static const char *format_lock(struct build *build) {
+        struct lock_file lock;
+        selection_lock(&build->selection, build->cluster, &lock);
+        auto_free char *text = lock_file_format(&lock);
+        lock_file_release(&lock);
+        return arena_strdup(&build->arena, text);
+}
+
 static bool write_artefacts(struct build *build, struct artefact_build *artefacts, struct err *err) {
         if (!publication_stage(&build->publication, build->id, err))
                 return false;
         artefacts->out = build->publication.staging;
         artefacts->roles = arena_alloc(&build->arena, build->role_count * sizeof *artefacts->roles);
         artefacts->role_count = build->role_count;
+        artefacts->only = build->options->only;
+        artefacts->inputs = build->inputs;
+        artefacts->lock = format_lock(build);
         for (size_t i = 0; i < build->role_count; i++) {
                 struct role_build *role = &build->roles[i];
                 struct artefact_role *artefact = &artefacts->roles[i];
@@ -278,9 +290,11 @@ static bool write_artefacts(struct build *build, struct artefact_build *artefact
 }
 
 static bool identify(struct build *build, struct err *err) {
+        if (!build_inputs(build->cluster, &build->locations, &build->inputs, err))
+                return false;
         struct build_facts facts = {
                 .cluster = build->cluster,
-                .locations = &build->locations,
+                .inputs = build->inputs,
                 .sets = build->selection.roles,
                 .base = &build->selection.base,
                 .bootloader = &build->selection.bootloader,
@@ -290,7 +304,8 @@ static bool identify(struct build *build, struct err *err) {
                 .http_base = build->options->http_base,
                 .source_date_epoch = build->rootfs.source_date_epoch,
         };
-        return build_id_make(&facts, build->id, err);
+        build_id_make(&facts, build->id);
+        return true;
 }
 
 static bool make_and_publish(struct build *build, struct artefact_build *artefacts, struct err *err) {
@@ -299,7 +314,10 @@ static bool make_and_publish(struct build *build, struct artefact_build *artefac
                publication_finish(&build->publication, build->id, err);
 }
 
-static bool record_use(struct build *build, struct err *err) {
+static bool record_build(struct build *build, struct err *err) {
+        const char *origin = build->options->origin;
+        if (origin && !publication_note_origin(&build->publication, build->id, origin, err))
+                return false;
         return cache_use_record(&build->use, "build", err, "%s-%s", build->cluster->name, build->id);
 }
 
@@ -318,6 +336,7 @@ static void release_build(struct build *build) {
         close_cleanup(&build->bootloader);
         packages_close(build->packages);
         selection_release(&build->selection);
+        json_decref(build->inputs);
         cache_use_end(&build->use);
         free(build->roles);
         free(build->role_pointers);
@@ -326,7 +345,7 @@ static void release_build(struct build *build) {
 
 static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
         if (!locations_find(&build->arena, &build->locations, err) ||
-            !read_epoch(&build->rootfs.source_date_epoch, err))
+            !read_epoch(build->options->source_date_epoch, &build->rootfs.source_date_epoch, err))
                 return false;
         choose_roles(build);
         build->cluster->firmware_dir = build->locations.firmware;
@@ -351,8 +370,8 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 return false;
         *ret_new = !publication_has(&build->publication, build->id);
         if (!*ret_new)
-                return publication_set_current(&build->publication, build->id, err) && record_use(build, err);
-        return make_and_publish(build, &artefacts, err) && record_use(build, err);
+                return publication_set_current(&build->publication, build->id, err) && record_build(build, err);
+        return make_and_publish(build, &artefacts, err) && record_build(build, err);
 }
 
 bool build_cluster(struct cluster *cluster, const struct build_options *options, char **ret_path, bool *ret_new,

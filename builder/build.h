@@ -9,9 +9,11 @@
 struct build_options {
         const char *out, *cache;         // directories; made if absent
         const char *http_base;           // or NULL
+        const char *source_date_epoch;   // as in the environment; NULL or empty: a fixed date
         const char *const *repositories; // NULL-terminated NAME=URL
         const struct strings *only;      // kinds of artefacts; empty: all
         const struct lock_file *lock;    // the packages to take; NULL: what the solver chooses
+        const char *origin;              // kept beside the build (publication_note_origin()); NULL: nothing is
         bool offline, allow_downgrade;
         unsigned jobs;
 };

@@ -24,22 +24,32 @@ static void add_field(struct digest *digest, const void *data, size_t size) {
 
 static void add_text(struct digest *digest, const char *text) { add_field(digest, text, strlen(text)); }
 
-static bool add_file(struct digest *digest, int dir, const char *path, const char *name, struct err *err) {
+// ---- inputs ----
+
+struct inputs {
+        json_t *files;      // name to sha256
+        const char *prefix; // of names, with its slash: "kiln/initramfs/"
+};
+
+static bool put_file(json_t *files, const char *name, int dir, const char *path, struct err *err) {
         char hex[DIGEST_HEX_SIZE];
         if (!digest_file("sha256", dir, path, hex, err))
                 return false;
-        add_text(digest, name);
-        add_text(digest, hex);
+        if (json_object_set_new(files, name, json_string(hex)) < 0)
+                return fail(err, ERR_REFERENCE, 0, "%s: a file name that is not UTF-8", path);
         return true;
 }
 
-static bool add_entry(const struct fs_entry *entry, void *context, struct err *err) {
-        return !S_ISREG(entry->stat->st_mode) || add_file(context, entry->parent, entry->name, entry->path, err);
+static bool put_entry(const struct fs_entry *entry, void *context, struct err *err) {
+        const struct inputs *inputs = context;
+        auto_free char *name = xasprintf("%s%s", inputs->prefix, entry->path);
+        return !S_ISREG(entry->stat->st_mode) || put_file(inputs->files, name, entry->parent, entry->name, err);
 }
 
-static bool add_tree(struct digest *digest, const char *path, struct err *err) {
+static bool put_tree(json_t *files, const char *prefix, const char *path, struct err *err) {
+        struct inputs inputs = { files, prefix };
         auto_close int dir = -1;
-        return fs_open_dir(AT_FDCWD, path, &dir, err) && fs_walk(dir, add_entry, digest, err);
+        return fs_open_dir(AT_FDCWD, path, &dir, err) && fs_walk(dir, put_entry, &inputs, err);
 }
 
 // Where a checkout lies must not matter: inputs, whose paths are absolute, are named from the directory above the
@@ -54,20 +64,55 @@ static void find_prefix(const struct cluster *cluster, char ret_prefix[static PA
         }
 }
 
-static bool add_inputs(struct digest *digest, const struct cluster *cluster, struct err *err) {
+// A file elsewhere has as much of its path's end as sets it apart.
+static const char *name_elsewhere(json_t *files, const char *path) {
+        const char *name = path + strlen(path);
+        do {
+                name--;
+                while (name > path && name[-1] != '/')
+                        name--;
+        } while (name > path && json_object_get(files, name));
+        return name;
+}
+
+static bool put_inputs(json_t *files, const struct cluster *cluster, struct err *err) {
         char prefix[PATH_MAX];
         find_prefix(cluster, prefix);
         size_t length = strlen(prefix);
         for (size_t i = 0; i < cluster->inputs.count; i++) {
                 const char *path = cluster->inputs.items[i];
-                const char *name = strncmp(path, prefix, length) == 0 ? path + length : path;
-                if (!add_file(digest, AT_FDCWD, path, name, err))
+                bool inside = strncmp(path, prefix, length) == 0 && path[length] == '/';
+                const char *name = inside ? path + length + 1 : name_elsewhere(files, path);
+                if (!put_file(files, name, AT_FDCWD, path, err))
                         return false;
         }
-        for (size_t i = 0; i < cluster->set.count; i++)
-                add_text(digest, cluster->set.items[i]);
         return true;
 }
+
+static bool put_units(json_t *files, const struct locations *locations, struct err *err) {
+        static const char *const units[] = { "kiln-node.service", "kiln-keep.service", "kiln-report.service" };
+        for (size_t i = 0; i < lengthof(units); i++) {
+                auto_free char *path = xasprintf("%s/node/%s", locations->firmware, units[i]);
+                auto_free char *name = xasprintf("kiln/node/%s", units[i]);
+                if (!put_file(files, name, AT_FDCWD, path, err))
+                        return false;
+        }
+        return true;
+}
+
+bool build_inputs(const struct cluster *cluster, const struct locations *locations, json_t **ret, struct err *err) {
+        json_t *files = json_object();
+        if (!put_inputs(files, cluster, err) || !put_tree(files, "kiln/initramfs/", locations->initramfs, err) ||
+            !put_tree(files, "kiln/bootloader/", locations->bootloader, err) || !put_units(files, locations, err) ||
+            !put_file(files, "kiln/kiln-node", AT_FDCWD, locations->kiln_node, err)) {
+                json_decref(files);
+                return wrap(err, "identifying the build");
+        }
+        *ret = json_pack("{ss ss so}", "version", KILN_VERSION, "code", KILN_CODE_DIGEST, "files", files);
+        return true;
+}
+
+// ---- the id ----
 
 // What the inputs' bytes do not tell of a role's files: where they go, and whether a source is executable.
 static void add_files(struct digest *digest, const struct role *role) {
@@ -99,35 +144,20 @@ static void add_roles(struct digest *digest, const struct build_facts *facts) {
                 add_text(digest, facts->only->items[i]);
 }
 
-static bool add_units(struct digest *digest, const struct locations *locations, struct err *err) {
-        static const char *const units[] = { "kiln-node.service", "kiln-keep.service", "kiln-report.service" };
-        for (size_t i = 0; i < lengthof(units); i++) {
-                auto_free char *path = xasprintf("%s/node/%s", locations->firmware, units[i]);
-                if (!add_file(digest, AT_FDCWD, path, units[i], err))
-                        return false;
-        }
-        return true;
+static void add_inputs(struct digest *digest, const json_t *inputs) {
+        auto_free char *text = json_dumps(inputs, JSON_COMPACT | JSON_SORT_KEYS);
+        add_text(digest, text ? text : "");
 }
 
-static bool add_all(struct digest *digest, const struct build_facts *facts, struct err *err) {
-        add_text(digest, KILN_VERSION);
-        add_text(digest, KILN_CODE_DIGEST);
+void build_id_make(const struct build_facts *facts, char ret_id[static BUILD_ID_SIZE]) {
+        struct digest *digest = digest_new("sha256");
+        add_inputs(digest, facts->inputs);
         add_field(digest, &facts->source_date_epoch, sizeof facts->source_date_epoch);
         add_text(digest, facts->http_base ? facts->http_base : "");
         add_roles(digest, facts);
-        return add_inputs(digest, facts->cluster, err) && add_tree(digest, facts->locations->initramfs, err) &&
-               add_tree(digest, facts->locations->bootloader, err) && add_units(digest, facts->locations, err) &&
-               add_file(digest, AT_FDCWD, facts->locations->kiln_node, "kiln-node", err);
-}
-
-bool build_id_make(const struct build_facts *facts, char ret_id[static BUILD_ID_SIZE], struct err *err) {
-        struct digest *digest = digest_new("sha256");
-        if (!add_all(digest, facts, err)) {
-                digest_free(digest);
-                return wrap(err, "identifying the build");
-        }
+        for (size_t i = 0; i < facts->cluster->set.count; i++)
+                add_text(digest, facts->cluster->set.items[i]);
         char hex[DIGEST_HEX_SIZE];
         digest_final(digest, hex);
         snprintf(ret_id, BUILD_ID_SIZE, "%.*s", BUILD_ID_SIZE - 1, hex);
-        return true;
 }

@@ -22,6 +22,8 @@ static const struct verb verbs[] = {
           1, 1000, verb_lock },
         { "fetch", "CLUSTER.yaml", "Download all that a build needs, so that it works --offline.", 'f', 1, 1,
           verb_fetch },
+        { "verify", "BUILD [CLUSTER.yaml]", "Check a published build, make it again and say where the two differ.", 'v',
+          1, 2, verb_verify },
         { "cache", "", "Say what the cache holds, or remove what is no longer needed.", 'k', 0, 0, verb_cache },
         { "check", "CLUSTER.yaml", "Check a cluster's profiles and say what it is; nothing is fetched or written.", 'c',
           1, 1, verb_check },

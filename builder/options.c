@@ -12,7 +12,7 @@
 enum kind { FLAG, TEXT, LIST, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
-// b build, l lock, f fetch, k cache, c check, r resolve, o boot, s schema
+// b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema
 static const struct option {
         const char *name, *verbs, *value, *help;
         enum kind kind;
@@ -20,18 +20,18 @@ static const struct option {
 } table[] = {
 #define O(name, verbs, value, kind, member, help)                                                                      \
         { name, verbs, value, help, kind, offsetof(struct options, member) }
-        O("release", "blfcro", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
+        O("release", "blfvcro", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
         O("set", "blfco", "KEY=VALUE", LIST, set,
           "override a value of the cluster file, as in variables.registry=host:5000"),
         O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
         O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
         O("out", "bo", "DIR", TEXT, out, "where builds are published (default: out)"),
-        O("cache", "blfkcr", "DIR", TEXT, cache, "packages, layers and packed roots (default: $XDG_CACHE_HOME/kiln)"),
+        O("cache", "blfvkcr", "DIR", TEXT, cache, "packages, layers and packed roots (default: $XDG_CACHE_HOME/kiln)"),
         O("cache-limit", "b", "GB", NUMBER, cache_limit,
           "forget what the least recent builds used once the cache is larger; 0: never (default: 30)"),
-        O("repo", "blfr", "NAME=URL", LIST, repositories,
+        O("repo", "blfvr", "NAME=URL", LIST, repositories,
           "take a repository from another place, such as a local mirror"),
-        O("offline", "blfr", NULL, FLAG, offline, "never use the network; fail if something is not in the cache"),
+        O("offline", "blfvr", NULL, FLAG, offline, "never use the network; fail if something is not in the cache"),
         O("lock", "blf", "FILE", TEXT, lock, "the lock file (default: CLUSTER.RELEASE.lock beside the cluster file)"),
         O("update", "l", NULL, FLAG, update, "lock what is newest now: the PACKAGEs, or all if none is given"),
         O("export", "f", "DIR", TEXT, export, "write the packages as a yum repository, for a site without a network"),
@@ -39,6 +39,7 @@ static const struct option {
           "accept a repository that is older than it was when last seen"),
         O("prune", "k", NULL, FLAG, prune, "remove what the newest builds and fetches do not need"),
         O("keep", "k", "N", NUMBER, keep, "how many builds and fetches --prune keeps (default: 3)"),
+        O("no-rebuild", "v", NULL, FLAG, no_rebuild, "only check the files against SHA256SUMS and each other"),
         O("http-base", "b", "URL", TEXT, http_base, "URL that will serve the output directory, for kickstart and iPXE"),
         O("artefacts", "o", "DIR", TEXT, artefacts, "a published build (default: OUT/CLUSTER/current)"),
         O("medium", "o", "KIND", TEXT, medium, "pxe, iso or usb (default: pxe)"),
@@ -50,11 +51,11 @@ static const struct option {
         O("accel", "o", "KIND", TEXT, accelerator, "auto, tcg or kvm (default: auto)"),
         O("entry", "o", "NAME", TEXT, entry, "boot this PXE entry instead of asking by MAC: node/NAME or role/NAME"),
         O("forward", "o", "PORT:PORT", LIST, forwards, "forward a port of 127.0.0.1 to the machine's (network user)"),
-        O("json", "blfkcro", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
-        O("verbose", "blfkcro", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
-        O("quiet", "blfkcro", NULL, FLAG, quiet, "warnings and errors only"),
+        O("json", "blfvkcro", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
+        O("verbose", "blfvkcro", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
+        O("quiet", "blfvkcro", NULL, FLAG, quiet, "warnings and errors only"),
         O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
-        O("help", "blfkcros", NULL, FLAG, help, "this text"),
+        O("help", "blfvkcros", NULL, FLAG, help, "this text"),
 #undef O
 };
 

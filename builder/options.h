@@ -21,7 +21,7 @@ struct options {
         struct strings set, roles, only, repositories;
         bool offline, json, verbose, quiet, text, help;
         const char *lock, *export;
-        bool update, allow_downgrade, prune;
+        bool update, allow_downgrade, prune, no_rebuild;
         struct number keep, cache_limit;
         // kiln boot
         const char *artefacts, *medium, *firmware, *network, *serial, *mac, *memory, *accelerator, *entry;

@@ -73,6 +73,15 @@ bool publication_finish(struct publication *publication, const char *build_id, s
         return publication_set_current(publication, build_id, err);
 }
 
+bool publication_note_origin(struct publication *publication, const char *build_id, const char *text, struct err *err) {
+        static const char staging[] = STAGING_PREFIX "origin"; // so that a killed build's goes, too
+        auto_free char *name = xasprintf(".origin-%s", build_id);
+        if (!fs_write_atomic(publication->dir, staging, text, strlen(text), 0600, err))
+                return false;
+        return renameat(publication->dir, staging, publication->dir, name) == 0 ||
+               fail(err, ERR_SYSTEM, errno, "rename %s", name);
+}
+
 void publication_close(struct publication *publication) {
         auto_err err = { 0 };
         close_cleanup(&publication->staging);

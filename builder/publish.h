@@ -21,6 +21,9 @@ must_check bool publication_stage(struct publication *publication, const char *b
 // Moves the staged build to its place and points `current` at it.
 must_check bool publication_finish(struct publication *publication, const char *build_id, struct err *err);
 must_check bool publication_set_current(struct publication *publication, const char *build_id, struct err *err);
+// Keeps what is known of a build, beside it and not in it: <out>/<cluster>/.origin-<build id>, mode 0600.
+must_check bool publication_note_origin(struct publication *publication, const char *build_id, const char *text,
+                                        struct err *err);
 // Removes a build that was staged and not finished, and lets go of the lock.
 void publication_close(struct publication *publication);
 

@@ -44,7 +44,7 @@ bool verbs_read_lock(const struct options *options, const struct cluster *cluste
         return ok;
 }
 
-static unsigned processor_count(void) {
+unsigned verbs_jobs(void) {
         long count = sysconf(_SC_NPROCESSORS_ONLN);
         return count > 0 ? (unsigned)count : 1;
 }
@@ -61,16 +61,19 @@ static bool build_loaded(const struct options *options, struct cluster *cluster,
         struct lock_file *lock = NULL;
         if (!verbs_read_lock(options, cluster, &lock, err))
                 return false;
+        auto_free char *origin = verbs_origin(arena, options);
         struct build_options build = {
                 .out = locations_absolute(arena, options->out ? options->out : "out"),
                 .cache = verbs_cache_dir(arena, options),
                 .http_base = options->http_base,
+                .source_date_epoch = getenv("SOURCE_DATE_EPOCH"),
                 .repositories = verbs_repositories(arena, options),
                 .only = &options->only,
                 .lock = lock,
+                .origin = origin,
                 .offline = options->offline,
                 .allow_downgrade = options->allow_downgrade,
-                .jobs = processor_count(),
+                .jobs = verbs_jobs(),
         };
         auto_free char *path = NULL;
         bool is_new = false;

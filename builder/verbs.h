@@ -16,10 +16,15 @@ const char *verbs_cache_dir(struct arena *arena, const struct options *options);
 must_check bool verbs_read_lock(const struct options *options, const struct cluster *cluster, struct lock_file **ret,
                                 struct err *err);
 
+unsigned verbs_jobs(void); // as many as there are processors
+// What `kiln verify` will ask about a build, as text; heap.
+char *verbs_origin(struct arena *arena, const struct options *options);
+
 bool verb_build(const struct options *options, struct err *err);
 bool verb_lock(const struct options *options, struct err *err);
 bool verb_fetch(const struct options *options, struct err *err);
 bool verb_cache(const struct options *options, struct err *err);
+bool verb_verify(const struct options *options, struct err *err);
 bool verb_check(const struct options *options, struct err *err);
 bool verb_resolve(const struct options *options, struct err *err);
 bool verb_boot(const struct options *options, struct err *err);

@@ -14,8 +14,8 @@
 // The order matters: config names the root's digest, iso and pxe take up what came before, and the last three list it
 // all.
 const struct artefact_kind *const artefact_kinds[] = {
-        &kernel_kind, &squashfs_kind,  &initrd_kind,   &config_kind, &iso_kind,
-        &pxe_kind,    &kickstart_kind, &manifest_kind, &sbom_kind,   &sums_kind,
+        &kernel_kind,    &squashfs_kind, &initrd_kind,   &config_kind, &iso_kind,  &pxe_kind,
+        &kickstart_kind, &lock_kind,     &manifest_kind, &sbom_kind,   &sums_kind,
 };
 const size_t artefact_kind_count = lengthof(artefact_kinds);
 

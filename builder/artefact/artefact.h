@@ -3,6 +3,7 @@
 #ifndef KILN_ARTEFACT_ARTEFACT_H
 #define KILN_ARTEFACT_ARTEFACT_H
 
+#include <jansson.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -42,6 +43,9 @@ struct artefact_build {
         int out; // <build>/, not yet published
         const char
             *http_base; // URL that serves <build>/'s parent for iPXE, or NULL: relative to where boot.ipxe came from
+        const struct strings *only; // the kinds asked for, for the manifest
+        const json_t *inputs;       // what decides the build, for the manifest
+        const char *lock;           // text of a lock file with the packages of this build
         unsigned jobs;
         struct file_sums *sums;     // digests of what is published, found so far; artefacts_write()'s own
         struct block_cache *blocks; // blocks that the roles' images share; set by artefacts_write()

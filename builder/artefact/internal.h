@@ -11,7 +11,7 @@ enum {
 };
 
 extern const struct artefact_kind kernel_kind, squashfs_kind, initrd_kind, config_kind, iso_kind, pxe_kind,
-    kickstart_kind, manifest_kind, sbom_kind, sums_kind;
+    kickstart_kind, lock_kind, manifest_kind, sbom_kind, sums_kind;
 
 // The packed root's file list (file_list.h), as it lies in the cache.
 must_check bool squashfs_read_files(const struct artefact_build *build, const struct artefact_role *role,

@@ -1,7 +1,9 @@
 // manifest.json: what was built from what. Keys are sorted and nothing in it depends on the machine. The file lists are
 // copied as text (file_list.h): some hundred thousand files need no tree in memory.
 //
-//     { "artefacts": [{path, sha256, size}], "build", "cluster", "format": 1, "release",
+//     { "artefacts": [{path, sha256, size}], "build", "cluster", "format": 1,
+//       "inputs": {"version", "code", "files": {NAME: sha256}},
+//       "options": {"http_base", "only", "set"}, "release",
 //       "roles": { NAME: { "configuration": [file], "files": [file], "kernel": {image, version},
 //                          "packages": [{nevra, repository, sha256, ...}], "root": {sha256, size} } },
 //       "source_date_epoch": 1450051200 }
@@ -82,6 +84,22 @@ static bool append_role(struct artefact_build *build, const struct artefact_role
         return true;
 }
 
+static json_t *list_of(const struct strings *strings) {
+        json_t *list = json_array();
+        for (size_t i = 0; strings && i < strings->count; i++)
+                json_array_append_new(list, json_string(strings->items[i]));
+        return list;
+}
+
+// What `kiln verify` needs to make the build again.
+static void append_origin(const struct artefact_build *build, struct buf *to) {
+        buf_append_text(to, ",\n\"format\":1,\n\"inputs\":");
+        append_json(to, json_deep_copy(build->inputs));
+        buf_append_text(to, ",\n\"options\":");
+        append_json(to, json_pack("{ss? so so}", "http_base", build->http_base, "only", list_of(build->only), "set",
+                                  list_of(&build->cluster->set)));
+}
+
 static int by_name(const void *left, const void *right) {
         const struct artefact_role *const *a = left, *const *b = right;
         return strcmp((*a)->role->name, (*b)->role->name);
@@ -110,7 +128,8 @@ static bool manifest_write(struct artefact_build *build, struct artefact_role *n
         append_json(&text, json_string(build->build_id));
         buf_append_text(&text, ",\n\"cluster\":");
         append_json(&text, json_string(build->cluster->name));
-        buf_append_text(&text, ",\n\"format\":1,\n\"release\":");
+        append_origin(build, &text);
+        buf_append_text(&text, ",\n\"release\":");
         append_json(&text, json_string(build->cluster->release.name));
         buf_append_text(&text, ",\n\"roles\":{");
         if (!append_roles(build, &text, err))
@@ -121,8 +140,11 @@ static bool manifest_write(struct artefact_build *build, struct artefact_role *n
         return fs_write_atomic(build->out, MANIFEST_NAME, text.data, text.size, 0644, err);
 }
 
+static const char *const needs[] = { "lock", NULL };
+
 const struct artefact_kind manifest_kind = {
         .name = "manifest",
+        .needs = needs,
         .description = "every package and every file, with digests",
         .write = manifest_write,
 };
