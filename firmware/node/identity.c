@@ -108,10 +108,8 @@ static void take_network(const struct situation *at, struct identity *identity) 
         const struct inventory_network *network = identity->network;
         for (size_t i = 0; i < cmdline->ip_count; i++) {
                 const struct cmdline_ip *ip = &cmdline->ips[i];
-                if (is_for_identity(ip, identity)) {
-                        identity->gateway = identity->gateway ? identity->gateway : ip->gateway;
-                        identity->mtu = identity->mtu ? identity->mtu : ip->mtu;
-                }
+                if (is_for_identity(ip, identity) && !identity->gateway)
+                        identity->gateway = ip->gateway;
                 for (size_t j = 0; j < ip->dns_count && identity->dns_count < DNS_MAX; j++)
                         identity->dns[identity->dns_count++] = ip->dns[j];
         }
@@ -124,6 +122,24 @@ static void take_network(const struct situation *at, struct identity *identity) 
                 identity->dns[i] = network->dns[i];
         if (identity->dns_count == 0)
                 identity->dns_count = network->dns_count < DNS_MAX ? network->dns_count : DNS_MAX;
+}
+
+// The command line's MTU of the link with the address: by its name where an ip= gives one, else by its card.
+static void take_mtu(const struct situation *at, struct identity *identity) {
+        const struct cmdline *cmdline = at->cmdline;
+        const char *link = NULL;
+        int mtu = 0;
+        for (size_t i = 0; i < cmdline->ip_count && !link; i++)
+                if (cmdline->ips[i].address == identity->address && *cmdline->ips[i].interface)
+                        link = cmdline->ips[i].interface;
+        for (size_t i = 0; i < cmdline->ip_count && !mtu; i++) {
+                const struct cmdline_ip *ip = &cmdline->ips[i];
+                bool same =
+                    link ? strcmp(ip->interface, link) == 0 : card_of_ip(at, identity->node, ip) == identity->interface;
+                if (same || is_for_identity(ip, identity))
+                        mtu = ip->mtu;
+        }
+        identity->mtu = mtu ? mtu : identity->mtu;
 }
 
 static void take_id(const struct situation *at, struct identity *identity, int known, const char *known_source) {
@@ -143,7 +159,8 @@ static bool decide_node(const struct situation *at, const struct claim *by, stru
                         struct err *err) {
         const struct inventory_node *node = by->node;
         const struct cmdline *cmdline = at->cmdline;
-        if (!check_node_values(at, node, err))
+        if (!check_node_values(at, node, err) ||
+            (at->facts->interface_count > 0 && !card_check_asked(at, node, node->ip, err)))
                 return false;
         identity->node = node;
         identity->network = node->network;
@@ -156,7 +173,10 @@ static bool decide_node(const struct situation *at, const struct claim *by, stru
         take_id(at, identity, node->id, by->source);
         take_network(at, identity);
         claims_note_hardware(at->facts, node, identity->note, sizeof identity->note);
-        return choose_card(at, identity, err);
+        if (!choose_card(at, identity, err))
+                return false;
+        take_mtu(at, identity);
+        return true;
 }
 
 // ---- a machine that the inventory does not know ----
@@ -262,8 +282,10 @@ static bool decide_stranger(const struct situation *at, struct identity *identit
         take_id(at, identity, 0, "");
         if (!identity->dhcp)
                 take_network(at, identity);
-        if (!check_stranger_id(inventory, identity, err) || !choose_card(at, identity, err))
+        if (!check_stranger_id(inventory, identity, err) || !card_check_asked(at, NULL, identity->address, err) ||
+            !choose_card(at, identity, err))
                 return false;
+        take_mtu(at, identity);
         stranger_hostname(at, identity);
         return true;
 }

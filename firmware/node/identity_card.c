@@ -71,8 +71,8 @@ static const struct interface *card_under(const struct situation *at, const stru
         return card ? card : card_by_name(at->facts, bottom);
 }
 
-static const struct interface *card_of_ip(const struct situation *at, const struct inventory_node *node,
-                                          const struct cmdline_ip *ip) {
+const struct interface *card_of_ip(const struct situation *at, const struct inventory_node *node,
+                                   const struct cmdline_ip *ip) {
         return ip->has_mac      ? card_by_mac(at->facts, &ip->mac)
                : *ip->interface ? card_under(at, node, ip->interface)
                                 : NULL;
@@ -105,8 +105,9 @@ static bool refuse_no_card(const struct situation *at, const char *what, const c
                     names.size ? buf_text(&names) : "none");
 }
 
-static bool check_asked(const struct situation *at, const struct inventory_node *node, const struct cmdline_ip *ip,
-                        struct err *err) {
+bool card_check_asked(const struct situation *at, const struct inventory_node *node, uint32_t address,
+                      struct err *err) {
+        const struct cmdline_ip *ip = deciding_ip(at, address);
         if (*at->cmdline->bootdev && !card_under(at, node, at->cmdline->bootdev))
                 return refuse_no_card(at, "bootdev=", at->cmdline->bootdev, err);
         if (!ip || card_of_ip(at, node, ip))
@@ -196,8 +197,6 @@ bool choose_card(const struct situation *at, struct identity *identity, struct e
                 { only_one(facts, false), ONLY_ONE },
                 { only_one(facts, true), ONLY_ONE " with a link" },
         };
-        if (!check_asked(at, node, deciding_ip(at, identity->address), err))
-                return false;
         for (size_t i = 0; i < lengthof(candidates); i++) {
                 if (!candidates[i].interface)
                         continue;

@@ -43,6 +43,14 @@ void claims_note_hardware(const struct facts *facts, const struct inventory_node
 // first. NULL: none.
 const struct lease *lease_for(const struct situation *at, const struct inventory_node *node);
 
+// The card that an ip= names, or the one below the link that it names. NULL: it names none, or it is not there.
+const struct interface *card_of_ip(const struct situation *at, const struct inventory_node *node,
+                                   const struct cmdline_ip *ip);
+
+// The card that ip= or bootdev= asks for is there. DHCP would not bring it.
+must_check bool card_check_asked(const struct situation *at, const struct inventory_node *node, uint32_t address,
+                                 struct err *err);
+
 // Sets identity->interface, for the node and address that it holds already.
 must_check bool choose_card(const struct situation *at, struct identity *identity, struct err *err);
 

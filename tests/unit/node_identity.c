@@ -256,12 +256,28 @@ static void the_line_names_a_card_that_is_there(void) {
         }
         start_two_cards("kiln.node=m3 ip=10.0.0.13:::24::eth2:none");
         EXPECT(refused("ip= names eth2, but this machine has no such card (it has eth0, eth1)"));
+        EXPECT(trial.plan.need == NEED_NOTHING); // DHCP does not bring a card
         start_two_cards("kiln.node=m3 bootdev=eth2");
         EXPECT(refused("bootdev= names eth2, but this machine has no such card"));
         start_two_cards("kiln.node=m3 ip=10.0.0.13:::24::02-00-00-00-00-55:none");
         EXPECT(refused("ip= names 02:00:00:00:00:55, but this machine has no such card"));
         start_two_cards("kiln.node=m3 ip=10.0.0.13:::24::b0.5:none vlan=b0.5:b0 bond=b0:eth8,eth9");
         EXPECT(refused("ip= names b0.5, but this machine has no such card"));
+}
+
+static void an_mtu_is_of_the_link_with_the_address(void) {
+        static const char *const lines[] = { "ip=eth0:dhcp:1400", "ip=dhcp ip=10.0.0.11:::24::eth0:none:1400",
+                                             "ip=" MAC1 ":dhcp:1400", "ip=:dhcp:1400",
+                                             "ip=eth1:dhcp:9000 ip=10.0.0.11:::24::eth0:none:1400" };
+        for (size_t i = 0; i < lengthof(lines); i++) {
+                start(MASTER, lines[i], MAC1);
+                trial_interface(&trial, "eth1", MAC_SECOND, true);
+                EXPECT(trial_plan(&trial) && !trial.plan.refusal);
+                const char *file = trial_file(&trial, "/etc/sysconfig/network-scripts/ifcfg-eth0");
+                if (!file || !strstr(file, "MTU=1400\n"))
+                        printf("# %s: %s\n", lines[i], file ? file : "no file");
+                EXPECT(file && strstr(file, "MTU=1400\n"));
+        }
 }
 
 static void a_stranger_is_where_its_lease_is(void) {
@@ -349,6 +365,7 @@ int main(void) {
         RUN(a_stranger_takes_its_values_from_the_drive);
         RUN(addresses_that_could_be_the_nodes_have_to_be);
         RUN(the_line_names_a_card_that_is_there);
+        RUN(an_mtu_is_of_the_link_with_the_address);
         RUN(a_stranger_is_where_its_lease_is);
         RUN(a_file_of_facts_says_all);
         RUN(a_wrong_fact_is_named_with_its_place);
