@@ -12,8 +12,8 @@
 #include "firmware/node/initrd.h"
 #include "firmware/node/keep.h"
 #include "firmware/node/modules.h"
-#include "firmware/node/state_initrd.h"
 #include "firmware/node/report.h"
+#include "firmware/node/state_initrd.h"
 
 static int64_t started_ms;
 
@@ -182,8 +182,6 @@ static bool run_report(const struct arguments *arguments, struct err *err) {
         printf("kiln-node: the report was sent to %s\n", url);
         return true;
 }
-
-
 
 static const struct verb {
         const char *name, *usage, *help;
