@@ -228,7 +228,9 @@ bool cmdline_take_ip(struct cmdline_reader *reader, const char *name, char *valu
         struct cmdline_ip ip = { .from = reader->from, .prefix = -1, .prefix6 = -1 };
         size_t count = cmdline_split(copy, ':', fields, CMDLINE_FIELDS_MAX);
         if (count > CMDLINE_FIELDS_MAX || !take_form(reader, &ip, value, fields, count))
-                return cmdline_refuse(reader, err, name, value, "one of dracut's forms");
+                return cmdline_refuse(reader, err, name, value,
+                                      "one of dracut's forms: METHOD, CARD:METHOD[:MTU], or "
+                                      "ADDRESS:[PEER]:[GATEWAY]:MASK:[HOST]:[CARD]:METHOD[:MTU], IPv6 in brackets");
         if (!has_effect(&ip))
                 return true;
         if (out->ip_count == CMDLINE_IP_MAX)
