@@ -63,9 +63,10 @@ static bool check_defaults(const struct network *network, int family, struct err
                         const struct net_route *route = &network->links[i].routes[j];
                         if (!route_is_default(route) || route->to.family != family)
                                 continue;
-                        char one[ADDRESS_ANY_TEXT_SIZE], other[ADDRESS_ANY_TEXT_SIZE];
+                        char other[ADDRESS_ANY_TEXT_SIZE];
                         address_format_any(&route->gateway, other);
                         if (known) {
+                                char one[ADDRESS_ANY_TEXT_SIZE];
                                 address_format_any(&known->gateway, one);
                                 return fail(err, ERR_IDENTITY, 0,
                                             "contradiction: two default gateways, %s on %s and %s on %s", one,

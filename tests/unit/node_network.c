@@ -317,6 +317,9 @@ static void nonsense_is_refused(void) {
         add_name("net1", MAC_A);
         EXPECT(refused("net1 (ifname=)", "net0 (inventory)"));
         cmdline.ifname_count = 0;
+        add_name("net0", MAC_B);
+        EXPECT(refused("two different cards", "net0"));
+        cmdline.ifname_count = 0;
         add_ip("", "eth1")->auto6 = true;
         cmdline.ips[0].mtu = 1000;
         EXPECT(refused("1280", "1000"));
