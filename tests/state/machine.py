@@ -37,6 +37,15 @@ echo "@@end=yes"
 poweroff -f
 """
 
+# A whole root has udev to load its network card's driver; the small one is given it on the way to the initrd's init.
+BEFORE_INIT = """#!/bin/sh
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+kiln-node load-drivers network
+umount /sys /proc
+exec /init
+"""
+
 
 class Unusable(Exception):
     """There is nothing to test with, or a machine did not get to its end."""
@@ -156,7 +165,7 @@ def boot_archive(squashfs, config, script):
     conf = (f"ROOT_SHA256={hashlib.sha256(root).hexdigest()}\nROOT_SIZE={len(root)}\nROLE=master\nCLUSTER=article\n"
             "BUILD_ID=b1\nRELEASE=lab\n")
     return newc(directories({
-        "init": (0o100755, init), "bin/kiln-node": (0o100755, kiln_node),
+        "init": (0o100755, init), "before-init": (0o100755, BEFORE_INIT.encode()), "bin/kiln-node": (0o100755, kiln_node),
         "kiln/root.conf": (0o100644, conf.encode()), "kiln/rootfs.squashfs": (0o100644, root),
         "kiln/config/etc/kiln/node.json": (0o100600, config.encode()),
         "kiln/config/usr/share/kiln/templates/0": (0o100644, b"{{node.id}}\n"),
@@ -212,7 +221,7 @@ def boot(world, name, disks, state_disk, node="master101", script="", paths=()):
     arguments = ["qemu-system-x86_64", "-machine", "q35", "-accel", os.environ.get("KILN_ACCEL", "tcg"), "-m", "256",
                  "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nodefaults",
                  "-kernel", os.path.join(world["artefacts"], "vmlinuz"), "-initrd", initrd,
-                 "-append", f"console=ttyS0 panic=-1 quiet kiln.root=carried kiln.on_failure=reboot kiln.node={node}",
+                 "-append", f"console=ttyS0 panic=-1 quiet rdinit=/before-init kiln.root=carried kiln.on_failure=reboot kiln.node={node}",
                  "-netdev", "user,id=n0,restrict=on", "-device", f"virtio-net-pci,netdev=n0,mac={mac},romfile=",
                  "-device", "virtio-scsi-pci", "-device", "qemu-xhci"]
     for number, disk in enumerate(disks):
