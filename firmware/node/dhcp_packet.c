@@ -74,7 +74,7 @@ static uint8_t *put_option32(uint8_t *at, uint8_t code, uint32_t value) {
 // firmware whose maker has not filled it in.
 static bool read_uuid(const char *text, uint8_t ret[static UUID_SIZE]) {
         static const char digits[] = "0123456789abcdef";
-        uint8_t nibbles[2 * UUID_SIZE];
+        uint8_t nibbles[2 * UUID_SIZE] = { 0 };
         size_t count = 0;
         bool differs = false;
         for (; *text; text++) {
@@ -129,7 +129,7 @@ static uint8_t list_wanted(const struct dhcp_settings *settings, uint8_t *ret) {
 }
 
 static uint8_t *put_options(uint8_t *at, const struct dhcp_query *query) {
-        uint8_t type = (uint8_t)query->type, message_size[2], wanted[32];
+        uint8_t type = (uint8_t)query->type, message_size[2] = { 0 }, wanted[32] = { 0 };
         at = put_option(at, OPTION_TYPE, &type, 1);
         at = put_option(at, OPTION_CLIENT_ID, query->client_id.bytes, query->client_id.size);
         if (query->requested)
