@@ -60,7 +60,8 @@ def build():
     """The directory that holds vmlinuz and initrd.img: of the lab's smallest role."""
     out = os.path.join(WORK, "out")
     result = subprocess.run([KILN, "build", os.path.join(TOP, "profiles/cluster.yaml"), "--release", "lab", "--role",
-                             "registry", "--out", out, "--cache", os.path.join(TOP, "build/cache")],
+                             "registry", "--only", "kernel", "--only", "initrd", "--out", out, "--cache",
+                             os.path.join(TOP, "build/cache")],
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if result.returncode != 0:
         raise Unusable("the lab's registry cannot be built:\n" + result.stdout[-2000:])
