@@ -158,6 +158,10 @@ static void tells_the_node(void) {
         EXPECT_TEXT(json_string_value(json_object_get(json, "network_writer")), "ifcfg");
         EXPECT_TEXT(json_string_value(json_object_get(json, "hosts")),
                     "10.0.0.11 n1\n10.0.0.12 n2\n10.0.0.13 n3\n10.0.0.90 web\n");
+        EXPECT_TEXT(json_string_value(json_object_get(json, "dhcp_client_id")), "mac");
+        EXPECT_TEXT(json_string_value(json_object_get(json_object_get(json, "dhcp_options"), "node")), "");
+        EXPECT(json_is_true(json_object_get(json, "arp_check")));
+        EXPECT(json_integer_value(json_object_get(json, "carrier_timeout_ms")) == 60000);
         EXPECT_TEXT(text_at(json, "networks", 0, "subnet"), "10.0.0.0/24");
         EXPECT_TEXT(text_at(json, "networks", 0, "netmask"), "255.255.255.0");
         EXPECT_TEXT(text_at(json, "vips", 0, "ip"), "10.0.0.90");
