@@ -58,7 +58,8 @@ struct transaction {
         int root; // a mount, as a container's
         const struct package *const *packages;
         size_t package_count;
-        const char *rpmdb; // release->rpmdb
+        const char *rpmdb;              // release->rpmdb
+        const struct strings *may_fail; // release->may_fail; NULL: none
         int64_t source_date_epoch;
         struct progress *progress;
 };

@@ -167,6 +167,7 @@ static bool install(struct making *making, const struct package_set *set, const 
                 .packages = packages,
                 .package_count = count,
                 .rpmdb = making->options->release->rpmdb,
+                .may_fail = &making->options->release->may_fail,
                 .source_date_epoch = making->options->source_date_epoch,
                 .progress = &progress,
         };

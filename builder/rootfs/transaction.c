@@ -2,6 +2,7 @@
 // configuration loaded before the pivot and nothing of the host needed afterwards.
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <locale.h>
 #include <nss.h>
 #include <string.h>
@@ -196,7 +197,21 @@ static const char *find_failure(const char *messages, char ret_package[static 25
         return found + strlen(" scriptlet failed, ");
 }
 
-static _Noreturn void abort_scriptlet(struct worker *worker, Header header, rpm_loff_t tag) {
+// librpm gives a package up whose %pretrans or %pre fails, and goes on after any other. The name is one, or a NEVRA.
+static bool may_fail(const struct worker *worker, Header header, const char *package, rpm_loff_t tag) {
+        const struct strings *patterns = worker->transaction->may_fail;
+        const char *name = header ? headerGetString(header, RPMTAG_NAME) : "";
+        if (tag == RPMTAG_PRETRANS || tag == RPMTAG_PREIN)
+                return false;
+        for (size_t i = 0; patterns && i < patterns->count; i++) {
+                auto_free char *versions = xasprintf("%s-*-*", patterns->items[i]);
+                if (fnmatch(patterns->items[i], name, 0) == 0 || fnmatch(versions, package, 0) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static void end_scriptlet(struct worker *worker, Header header, rpm_loff_t tag) {
         auto_err err = { 0 };
         auto_buf output = { 0 };
         auto_free char *nevra = header ? headerGetAsString(header, RPMTAG_NEVRA) : NULL;
@@ -214,9 +229,14 @@ static _Noreturn void abort_scriptlet(struct worker *worker, Header header, rpm_
         (void)fail(&err, ERR_SCRIPTLET, root_is_full() ? ENOSPC : 0, "%s: %s scriptlet failed%s%.*s:\n%s", name,
                    scriptlet->name, status ? ", " : "", status ? (int)strcspn(status, "\n") : 0, status ? status : "",
                    shown);
+        if (err.kind == ERR_SCRIPTLET && may_fail(worker, header, package, tag)) {
+                container_warn(worker->channel, err.text);
+                return;
+        }
         if (err.kind == ERR_SCRIPTLET)
                 (void)hint(&err,
-                           "`rpm -qp --scripts` shows the package's scriptlets; they run without network and devices");
+                           "`rpm -qp --scripts` shows the package's scriptlets; they run without network and devices. "
+                           "`scriptlets_may_fail` of the release lists packages whose failures are only told");
         container_abort(worker->channel, &err);
 }
 
@@ -292,7 +312,8 @@ static void *on_event(const void *header, const rpmCallbackType what, const rpm_
                         container_abort(worker->channel, &err);
                 break;
         case RPMCALLBACK_SCRIPT_ERROR: // librpm goes on after a failed %post; the tree is thrown away, so end here
-                abort_scriptlet(worker, (Header)header, amount);
+                end_scriptlet(worker, (Header)header, amount);
+                break;
         case RPMCALLBACK_UNPACK_ERROR:
         case RPMCALLBACK_CPIO_ERROR:
                 (void)fail_rpm(worker, worker->transaction->packages[index_of(key)]->nevra, &err);
