@@ -188,7 +188,7 @@ def untouchable(world, tap):
     for name, disk in disks.items():
         tap.check(disk.sha256() == before[name], f"untouched: {name}")
     reasons = [("vda", "partitions"), ("vdb", "partitions"), ("vdc", "swap"), ("vdd", "ext4"), ("vde", "LVM2"),
-               ("vdf", "crypto_LUKS"), ("vdg", "raid"), ("vdh", "not blank"), ("vdi", "not blank"), ("vdj", ""),
+               ("vdf", "crypto_LUKS"), ("vdg", "raid"), ("vdh", "not blank"), ("vdi", "not blank"), ("vdj", "gpt"),
                ("sda", "removable"), ("vdk", "size")]
     for device, reason in reasons:
         tap.check(said(result, f"/dev/{device} ", reason), f"it is said why not /dev/{device}: {reason}",
