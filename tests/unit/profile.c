@@ -48,7 +48,8 @@ static void write_profiles(void) {
                    "overlay_size: 30%\nreboot_delay_s: 0\n");
         write_file("p/roles/extra.yaml", "{inherits: base, packages: [java, bash], strangers: false}\n");
         write_file("p/roles/app.yaml",
-                   "inherits: [base, extra]\non_failure: reboot\ndescription: app\nensemble: no\npackages: [nginx]\noverlays: [shared]\n"
+                   "inherits: [base, extra]\non_failure: reboot\ndescription: app\nensemble: no\npackages: "
+                   "[nginx]\noverlays: [shared]\n"
                    "services: {enable: [web], disable: [sshd], cluster: [app, old]}\nsysctl: {net.b: 3}\n"
                    "users: [{name: u, uid: 11, home: /u, groups: [adm]}]\n"
                    "files:\n  - {path: /etc/both, content: app, mode: 600, owner: u}\n"
