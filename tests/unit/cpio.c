@@ -30,7 +30,8 @@ static void cpio_lists_and_unpacks_the_layer(void) {
 static void root_conf_binds_the_layer_to_its_root(void) {
         auto_buf text = { 0 };
         auto_free char *want =
-            xasprintf("ROOT_SHA256=%s\nROOT_SIZE=%llu\nROLE=alpha\nCLUSTER=demo\nBUILD_ID=build-1\nRELEASE=test\n",
+            xasprintf("ROOT_SHA256=%s\nROOT_SIZE=%llu\nROLE=alpha\nCLUSTER=demo\nBUILD_ID=build-1\nRELEASE=test\n"
+                      "OVERLAY_SIZE=50%%\nON_FAILURE=shell\nREBOOT_DELAY_S=10\n",
                       sample.roles[0].root_sha256, (unsigned long long)sample.roles[0].root_size_bytes);
         EXPECT_OK(fs_read(sample_fd, "u/kiln/root.conf", &text, err));
         EXPECT_TEXT(buf_text(&text), want);
