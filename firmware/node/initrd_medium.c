@@ -120,7 +120,7 @@ bool initrd_find_label(const char *label, int timeout_ms, struct buf *ret, struc
         auto_close int events = open_events(); // before the drivers: what they find must not be missed
         struct modules *modules = NULL;
         auto_err no_modules = { 0 }; // a kernel that has everything built in
-        if (modules_open(MODULES_STORAGE, &modules, &no_modules))
+        if (modules_open(MODULES_MEDIUM, &modules, &no_modules))
                 modules_load_drivers(modules);
         bool found = wait_for_label(label, timeout_ms, events, modules, ret, err);
         modules_close(modules);

@@ -133,6 +133,12 @@ static void add_parameters(const struct modules *modules, const char *path, stru
         }
 }
 
+// The parameter is every module's since Linux 4.2; EL7's 3.10 loads no module with one that it does not know.
+static bool insert_asynchronously(int fd, const char *parameters) {
+        auto_free char *more = xasprintf("async_probe %s", parameters);
+        return syscall(SYS_finit_module, fd, more, 0) == 0;
+}
+
 static void insert(const struct modules *modules, const char *path) {
         char whole[PATH_MAX];
         bool absolute = *path == '/';
@@ -140,8 +146,11 @@ static void insert(const struct modules *modules, const char *path) {
         snprintf(whole, sizeof whole, "%s%s%s", absolute ? "" : modules->directory, absolute ? "" : "/", path);
         auto_close int fd = open(whole, O_RDONLY | O_CLOEXEC);
         add_parameters(modules, path, &parameters);
-        if (fd >= 0)
-                (void)!syscall(SYS_finit_module, fd, buf_text(&parameters), 0);
+        if (fd < 0)
+                return;
+        if (modules->kind == MODULES_MEDIUM && insert_asynchronously(fd, buf_text(&parameters)))
+                return;
+        (void)!syscall(SYS_finit_module, fd, buf_text(&parameters), 0);
 }
 
 static void load_path(struct modules *modules, const char *path);
@@ -180,6 +189,7 @@ static bool is_of_kind(const struct module *module, enum module_kind kind) {
         } apart[] = { { MODULES_STORAGE, "/drivers/net/" },   { MODULES_NETWORK, "/drivers/scsi/" },
                       { MODULES_NETWORK, "/drivers/ata/" },   { MODULES_NETWORK, "/drivers/nvme/" },
                       { MODULES_NETWORK, "/drivers/block/" }, { MODULES_NETWORK, "/usb/storage/" } };
+        kind = kind == MODULES_MEDIUM ? MODULES_STORAGE : kind;
         for (size_t i = 0; i < lengthof(apart); i++)
                 if (apart[i].not_for == kind && strstr(module->path, apart[i].part))
                         return false;

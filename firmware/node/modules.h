@@ -6,8 +6,9 @@
 
 #include "base/err.h"
 
-// What devices are for. STORAGE leaves out drivers of network cards, NETWORK those of disks.
-enum module_kind { MODULES_ALL, MODULES_STORAGE, MODULES_NETWORK };
+// What devices are for. STORAGE leaves out drivers of network cards, NETWORK those of disks. MEDIUM is STORAGE without
+// waiting for what the drivers find (0.5 s for an empty IDE channel): the caller listens to uevents.
+enum module_kind { MODULES_ALL, MODULES_STORAGE, MODULES_NETWORK, MODULES_MEDIUM };
 
 struct modules; // the tables, read once
 
