@@ -51,6 +51,9 @@ void published_close(struct published_build *build) {
         for (size_t i = 0; i < build->count; i++)
                 free(build->files[i].path);
         free(build->files);
+        for (size_t i = 0; i < build->directory_count; i++)
+                free(build->directories[i]);
+        free(build->directories);
         free(build->path);
         json_decref(build->manifest);
         buf_release(&build->findings);

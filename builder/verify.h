@@ -14,7 +14,8 @@ struct build_origin {
         const char *const *repositories; // NULL-terminated NAME=URL
 };
 char *build_origin_format(const struct build_origin *origin); // heap
-// `build` is the published build's path. An absent one leaves `ret` as it is. Memory is the arena's.
+// `build` is the published build's path. One that is absent or that this user may not read leaves `ret` as it is.
+// Memory is the arena's.
 must_check bool build_origin_read(const char *build, struct arena *arena, struct build_origin *ret, struct err *err);
 
 struct verify_options {

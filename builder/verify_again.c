@@ -77,7 +77,8 @@ static bool find_origin(struct again *again, struct err *err) {
         origin->cache = given->cache ? given->cache : origin->cache ? origin->cache : again->options->default_cache;
         if (origin->cluster)
                 return true;
-        fail(err, ERR_USAGE, 0, "%s: nothing beside it says which cluster file it was made from", again->build->path);
+        fail(err, ERR_USAGE, 0, "%s: nothing readable beside it says which cluster file it was made from",
+             again->build->path);
         return hint(err, "kiln verify BUILD CLUSTER.yaml");
 }
 
@@ -204,6 +205,15 @@ static bool compare_one(struct again *again, const struct published_build *rebui
         return true;
 }
 
+// Build kinds make directories even where they have nothing to put into them; SHA256SUMS knows none.
+static void compare_directories(struct published_build *build, const struct published_build *rebuilt) {
+        for (size_t i = 0; i < build->directory_count; i++) {
+                const char *path = build->directories[i];
+                if (!fs_exists(rebuilt->dir, path))
+                        verify_note(build, "%s: a directory that should not be there", path);
+        }
+}
+
 static bool compare_builds(struct again *again, const struct published_build *rebuilt, struct err *err) {
         struct published_build *build = again->build;
         for (size_t i = 0; i < rebuilt->count; i++) {
@@ -220,6 +230,7 @@ static bool compare_builds(struct again *again, const struct published_build *re
         for (size_t i = 0; i < build->count; i++)
                 if (*build->files[i].listed && !verify_find(rebuilt, build->files[i].path))
                         verify_note(build, "%s: should not be there", build->files[i].path);
+        compare_directories(build, rebuilt);
         return compare_one(again, rebuilt, SUMS_NAME, err);
 }
 

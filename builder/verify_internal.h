@@ -26,6 +26,8 @@ struct published_build {
         int dir;
         struct published_file *files; // sorted by path; SHA256SUMS itself is not among them
         size_t count;
+        char **directories; // sorted as fs_walk() finds them
+        size_t directory_count;
         json_t *manifest;    // NULL: unreadable
         struct buf findings; // one line each, indented
         size_t finding_count;

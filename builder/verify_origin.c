@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -47,7 +48,7 @@ bool build_origin_read(const char *build, struct arena *arena, struct build_orig
         auto_free char *path = path_of(build);
         auto_buf text = { .max = ORIGIN_MAX_BYTES };
         json_error_t error;
-        if (!fs_exists(AT_FDCWD, path))
+        if (access(path, R_OK) < 0) // absent, or of a user who keeps it secret
                 return true;
         if (!fs_read(AT_FDCWD, path, &text, err))
                 return false;

@@ -79,23 +79,12 @@ static struct published_file *find_listed(struct walk *walk, const char *path) {
         return verify_find(&listed, path);
 }
 
-static bool has_listed_below(const struct walk *walk, const char *path) {
-        size_t length = strlen(path);
-        for (size_t i = 0; i < walk->listed; i++) {
-                const char *name = walk->build->files[i].path;
-                if (strncmp(name, path, length) == 0 && name[length] == '/')
-                        return true;
-        }
-        return false;
-}
-
 static bool visit(const struct fs_entry *entry, void *context, struct err *err) {
         struct walk *walk = context;
         if (!interrupt_check(err))
                 return false;
         if (S_ISDIR(entry->stat->st_mode)) {
-                if (!has_listed_below(walk, entry->path))
-                        verify_note(walk->build, "%s: a directory in which nothing was published", entry->path);
+                *array_append(&walk->build->directories, &walk->build->directory_count) = xstrdup(entry->path);
                 return true;
         }
         if (!S_ISREG(entry->stat->st_mode)) {

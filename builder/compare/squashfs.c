@@ -157,10 +157,9 @@ static bool read_xattrs(struct image *image, const sqfs_inode_generic_t *inode, 
                         status = sqfs_xattr_reader_read_value(image->xattrs, key, &value);
                 if (status != 0)
                         break;
-                buf_printf(to, "%s=", (const char *)key->key);
+                buf_printf(to, "%s%s=", i ? " " : "", (const char *)key->key);
                 for (sqfs_u32 j = 0; j < value->size; j++)
                         buf_printf(to, "%02x", value->value[j]);
-                buf_append_char(to, ' ');
         }
         return status == 0 || corrupt(image, status, "extended attributes", err);
 }
