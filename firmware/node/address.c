@@ -69,6 +69,12 @@ bool address_in_subnet(uint32_t address, uint32_t subnet, int prefix) {
 
 bool address_is_host(uint32_t address) { return address >> 24 != 0 && address >> 24 != 127 && address < 0xe0000000; }
 
+bool address_is_host_of(uint32_t address, int prefix) {
+        uint32_t rest = ~mask_of_prefix(prefix);
+        bool has_broadcast = prefix > 0 && prefix < 31;
+        return address_is_host(address) && !(has_broadcast && ((address & rest) == 0 || (address & rest) == rest));
+}
+
 bool address6_parse(const char *text, struct address *ret) {
         struct address address = { .family = 6 };
         if (inet_pton(AF_INET6, text, address.bytes) != 1)

@@ -28,6 +28,8 @@ uint32_t mask_of_prefix(int prefix);
 bool address_in_subnet(uint32_t address, uint32_t subnet, int prefix);
 // Whether a host may have it: not 0.x, not loopback, not multicast or reserved.
 bool address_is_host(uint32_t address);
+// Nor the subnet's own or its broadcast address. Prefixes 31 (RFC 3021) and 32 have neither; -1: not known.
+bool address_is_host_of(uint32_t address, int prefix);
 
 // IPv6 as inet_pton(3) has it (no zone), into `ret` with family 6; and of either family.
 bool address6_parse(const char *text, struct address *ret);

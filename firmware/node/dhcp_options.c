@@ -311,12 +311,6 @@ static void read_site(const struct dhcp_options *options, const struct dhcp_sett
 
 // ---- all ----
 
-static bool is_host_of_subnet(uint32_t address, int prefix) {
-        uint32_t rest = prefix < 0 ? 0 : ~mask_of_prefix(prefix);
-        bool has_broadcast = prefix > 0 && prefix < 31; // RFC 3021
-        return address_is_host(address) && !(has_broadcast && ((address & rest) == 0 || (address & rest) == rest));
-}
-
 bool dhcp_options_lease(const struct dhcp_options *options, uint32_t address, const struct dhcp_settings *settings,
                         struct lease *ret) {
         struct lease lease = { .address = address, .prefix = -1 };
@@ -325,7 +319,7 @@ bool dhcp_options_lease(const struct dhcp_options *options, uint32_t address, co
         if (get_value(options, OPTION_MASK, &mask) &&
             !(dhcp_options_number(options, OPTION_MASK, 4, &number) && prefix_of_mask(number, &lease.prefix)))
                 return false;
-        if (!is_host_of_subnet(address, lease.prefix))
+        if (!address_is_host_of(address, lease.prefix))
                 return false;
         if (!read_routes(options, OPTION_ROUTES, &lease) && !read_routes(options, OPTION_ROUTES_MICROSOFT, &lease))
                 read_routers(options, &lease);

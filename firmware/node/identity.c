@@ -198,12 +198,21 @@ static bool check_stranger_id(const struct inventory *inventory, const struct id
         return true;
 }
 
-static bool check_vips(const struct inventory *inventory, const struct identity *identity, struct err *err) {
+static bool check_stranger_address(const struct inventory *inventory, const struct identity *identity,
+                                   struct err *err) {
+        char text[ADDRESS_TEXT_SIZE];
+        address_format(identity->address, text);
         for (size_t i = 0; i < inventory->vip_count; i++)
                 if (inventory->vips[i].ip == identity->address)
                         return fail(err, ERR_IDENTITY, 0, "%s gives this machine the address of VIP %s",
                                     identity->address_source, inventory->vips[i].name);
-        return true;
+        for (size_t i = 0; i < inventory->network_count; i++)
+                if (inventory->networks[i].gateway == identity->address)
+                        return fail(err, ERR_IDENTITY, 0, "%s gives this machine %s, the gateway of network %s",
+                                    identity->address_source, text, inventory->networks[i].name);
+        return address_is_host_of(identity->address, identity->prefix) ||
+               fail(err, ERR_IDENTITY, 0, "%s gives this machine %s/%d, which is no host's address",
+                    identity->address_source, text, identity->prefix);
 }
 
 static bool stranger_address(const struct situation *at, struct identity *identity) {
@@ -264,8 +273,6 @@ static bool decide_stranger(const struct situation *at, struct identity *identit
         if (!stranger_address(at, identity))
                 return fail(err, ERR_IDENTITY, 0,
                             "the inventory does not know this machine, and nothing gives it an address");
-        if (!check_vips(inventory, identity, err))
-                return false;
         identity->network = inventory_network_of(inventory, identity->address);
         if (identity->prefix < 0 && identity->network)
                 identity->prefix = identity->network->prefix;
@@ -282,8 +289,8 @@ static bool decide_stranger(const struct situation *at, struct identity *identit
         take_id(at, identity, 0, "");
         if (!identity->dhcp)
                 take_network(at, identity);
-        if (!check_stranger_id(inventory, identity, err) || !card_check_asked(at, NULL, identity->address, err) ||
-            !choose_card(at, identity, err))
+        if (!check_stranger_address(inventory, identity, err) || !check_stranger_id(inventory, identity, err) ||
+            !card_check_asked(at, NULL, identity->address, err) || !choose_card(at, identity, err))
                 return false;
         take_mtu(at, identity);
         stranger_hostname(at, identity);

@@ -73,7 +73,9 @@ static bool read_facts(const char *path, struct machine *machine, struct err *er
 static bool run_plan(const struct arguments *arguments, struct err *err) {
         struct machine machine __attribute__((cleanup(machine_release))) = { .root = -1 };
         struct decision decision __attribute__((cleanup(decision_release))) = { .dhcp_ms = -1 };
-        if (!machine_open(arguments->root, arguments->command_line, &machine, err))
+        // Facts are another machine's: what they leave out is not this one's.
+        const char *line = !arguments->command_line && arguments->facts ? "/dev/null" : arguments->command_line;
+        if (!machine_open(arguments->root, line, &machine, err))
                 return false;
         if (arguments->facts ? !read_facts(arguments->facts, &machine, err)
                              : (machine_read_hardware(&machine.facts), false))

@@ -30,6 +30,13 @@ static bool is_reachable(const struct net_link *link, const struct address *gate
         return false;
 }
 
+static bool has_address(const struct net_link *link, const struct address *address) {
+        for (size_t i = 0; i < link->address_count; i++)
+                if (address_equal(&link->addresses[i].address, address))
+                        return true;
+        return false;
+}
+
 static bool check_routes(const struct net_link *link, struct err *err) {
         for (size_t i = 0; i < link->route_count; i++) {
                 const struct net_route *route = &link->routes[i];
@@ -39,6 +46,10 @@ static bool check_routes(const struct net_link *link, struct err *err) {
                 if (route->gateway.family && route->gateway.family != route->to.family)
                         return fail(err, ERR_IDENTITY, 0, "route to %s/%d: its gateway %s is of the other IP version",
                                     to, route->prefix, gateway);
+                if (route->gateway.family && has_address(link, &route->gateway))
+                        return fail(err, ERR_IDENTITY, 0,
+                                    "contradiction: the gateway of the route to %s/%d is %s, %s's own address", to,
+                                    route->prefix, gateway, link->name);
                 if (route->gateway.family && !is_reachable(link, &route->gateway))
                         return fail(err, ERR_IDENTITY, 0,
                                     "gateway %s is outside of every subnet of %s, which has the route to %s/%d",

@@ -40,6 +40,11 @@ static struct address ipv4(uint32_t address) {
         };
 }
 
+static uint32_t number4(const struct address *address) {
+        const uint8_t *b = address->bytes;
+        return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
 // ---- adding, once ----
 
 static bool add_address(struct composer *composer, struct net_link *link, const struct address *address, int prefix,
@@ -47,6 +52,9 @@ static bool add_address(struct composer *composer, struct net_link *link, const 
         const struct network *network = composer->network;
         char text[ADDRESS_ANY_TEXT_SIZE];
         address_format_any(address, text);
+        if (address->family == 4 && !address_is_host_of(number4(address), prefix))
+                return fail(err, ERR_IDENTITY, 0, "%s gives %s %s/%d, which is no host's address", source, link->name,
+                            text, prefix);
         for (size_t i = 0; i < network->link_count; i++) {
                 const struct net_link *other = &network->links[i];
                 for (size_t j = 0; j < other->address_count; j++) {

@@ -155,20 +155,26 @@ static void put_servers(struct buf *text, const struct net_link *link) {
 
 // ---- routes: a line is ip-route(8)'s ----
 
-static void add_routes(struct plan *plan, const struct net_link *link, int family) {
-        auto_buf text = { 0 };
+static void put_routes(struct buf *text, const struct net_link *link, int family, bool on_link) {
         char prefix[NET_PREFIX_TEXT_SIZE];
         for (size_t i = 0; i < link->route_count; i++) {
                 const struct net_route *route = &link->routes[i];
                 bool written = is_gateway(link, route) || (route_is_default(route) && route->gateway.family == 6);
-                if (route->to.family != family || written)
+                if (route->to.family != family || written || on_link != !route->gateway.family)
                         continue;
                 net_prefix_format(&route->to, route->prefix, prefix);
-                buf_append_text(&text, prefix);
+                buf_append_text(text, prefix);
                 if (route->gateway.family)
-                        put_any(&text, " via ", &route->gateway, "");
-                buf_printf(&text, " dev %s\n", link->name);
+                        put_any(text, " via ", &route->gateway, "");
+                buf_printf(text, " dev %s\n", link->name);
         }
+}
+
+// initscripts add them line by line: those on the link come first, as a gateway may be behind one.
+static void add_routes(struct plan *plan, const struct net_link *link, int family) {
+        auto_buf text = { 0 };
+        put_routes(&text, link, family, true);
+        put_routes(&text, link, family, false);
         if (text.size)
                 add_file(plan, family == 4 ? "route" : "route6", link->name, &text);
 }

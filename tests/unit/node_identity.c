@@ -292,6 +292,23 @@ static void a_stranger_is_where_its_lease_is(void) {
         EXPECT_TEXT(trial_value(&trial, "interface"), "eth1");
 }
 
+static void a_stranger_has_a_hosts_address(void) {
+        static const char *const lines[][2] = { { "kiln.ip=10.0.0.0/24", "10.0.0.0/24, which is no host's address" },
+                                                { "kiln.ip=10.0.0.255", "10.0.0.255/24, which is no host's address" },
+                                                { "ip=10.0.0.1:::24::eth0:none",
+                                                  "10.0.0.1, the gateway of network lan" },
+                                                { "kiln.ip=10.0.0.90/24", "VIP web" } };
+        for (size_t i = 0; i < lengthof(lines); i++) {
+                start(OPEN, lines[i][0], MAC_OTHER);
+                EXPECT(refused(lines[i][1]));
+        }
+        start(OPEN, "", MAC_OTHER);
+        trial_lease(&trial, MAC_OTHER, "10.0.0.255", "");
+        EXPECT(refused("dhcp gives this machine 10.0.0.255/24"));
+        start(OPEN, "kiln.ip=10.0.0.70/24 kiln.hostname=guest", MAC_OTHER);
+        EXPECT(is("guest", "command line"));
+}
+
 // ---- the facts of a file ----
 
 static bool read_json(const char *text, struct err *err) {
@@ -367,6 +384,7 @@ int main(void) {
         RUN(the_line_names_a_card_that_is_there);
         RUN(an_mtu_is_of_the_link_with_the_address);
         RUN(a_stranger_is_where_its_lease_is);
+        RUN(a_stranger_has_a_hosts_address);
         RUN(a_file_of_facts_says_all);
         RUN(a_wrong_fact_is_named_with_its_place);
         trial_release(&trial);

@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <libgen.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -82,6 +84,28 @@ static void it_needs_little_memory(void) {
         EXPECT(usage.ru_maxrss < MEMORY_MAX_KB);
 }
 
+// The kernel command line of the machine that it runs on would refuse this one.
+static void facts_are_of_another_machine(void) {
+        char facts[256], words[256];
+        int status;
+        snprintf(facts, sizeof facts, "%s/facts", root);
+        snprintf(words, sizeof words, "%s/words", root);
+        write_text("/facts", "{\"interfaces\":[{\"name\":\"eth0\",\"mac\":\"02:00:00:00:00:07\"}],"
+                             "\"serial\":\"CZJ00007\",\"dhcp_asked\":true}");
+        write_text("/words", "kiln.node=nobody\n");
+        pid_t pid = fork();
+        if (pid == 0) {
+                if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+                    mount(words, "/proc/cmdline", NULL, MS_BIND, NULL) < 0)
+                        _exit(126);
+                int null = open("/dev/null", O_WRONLY);
+                dup2(null, 1);
+                execl(program, program, "plan", "--root", root, "--facts", facts, (char *)NULL);
+                _exit(127);
+        }
+        EXPECT(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *where) {
         (void)stat, (void)type, (void)where;
         return remove(path);
@@ -97,6 +121,7 @@ int main(int argc, char **argv) {
         write_big_inventory();
         RUN(it_is_small_and_static);
         RUN(it_needs_little_memory);
+        RUN(facts_are_of_another_machine);
         nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         return test_done();
 }

@@ -328,6 +328,22 @@ static void nonsense_is_refused(void) {
         EXPECT(refused("eth1", "net0"));
 }
 
+static void no_host_has_these_addresses(void) {
+        static const char *const wrong[] = { "172.16.0.0", "172.16.0.255" };
+        for (size_t i = 0; i < lengthof(wrong); i++) {
+                start("");
+                be("one");
+                struct cmdline_ip *ip = add_ip(wrong[i], "eth1");
+                EXPECT(refused(wrong[i], "no host's address"));
+                ip->prefix = 31; // RFC 3021
+                EXPECT(compose());
+        }
+        start("");
+        be("one");
+        identity.gateway = identity.address;
+        EXPECT(refused("gateway", "own address"));
+}
+
 // ---- writing ----
 
 static const char *file(const char *path) {
@@ -403,6 +419,19 @@ static void ifcfg_files(void) {
         EXPECT(strstr(file("/etc/sysconfig/network-scripts/ifcfg-eth2"), "\nMASTER=bond0\nSLAVE=yes\n"));
 }
 
+// As at hosters: a single address, and a router that is reached by a route on the link.
+static void a_gateway_is_added_after_the_route_to_it(void) {
+        start("ifcfg");
+        be_stranger("172.16.5.9");
+        identity.prefix = 32;
+        identity.gateway = ip4("172.31.1.1");
+        add_route("172.31.1.1", 32, "", "eth0");
+        EXPECT(write_with("ifcfg"));
+        EXPECT(!strstr(file("/etc/sysconfig/network-scripts/ifcfg-eth0"), "GATEWAY"));
+        EXPECT_TEXT(file("/etc/sysconfig/network-scripts/route-eth0"),
+                    "172.31.1.1/32 dev eth0\n0.0.0.0/0 via 172.31.1.1 dev eth0\n");
+}
+
 static void manager_files(void) {
         start("NetworkManager");
         be("two");
@@ -451,9 +480,11 @@ int main(void) {
         RUN(cards_change_places);
         RUN(contradictions_name_both_sides);
         RUN(nonsense_is_refused);
+        RUN(no_host_has_these_addresses);
         RUN(networkd_files);
         RUN(networkd_bond);
         RUN(ifcfg_files);
+        RUN(a_gateway_is_added_after_the_route_to_it);
         RUN(manager_files);
         RUN(a_refused_machine_asks_everywhere);
         err_release(&err);
