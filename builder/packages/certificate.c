@@ -19,6 +19,8 @@ enum {
         SIGNATURE_SUBKEY_REVOCATION = 0x28,
         SUBPACKET_CREATED = 2,
         SUBPACKET_KEY_EXPIRES = 9,
+        SUBPACKET_ISSUER = 16,
+        SUBPACKET_ISSUER_FINGERPRINT = 33,
 };
 
 struct packet {
@@ -94,47 +96,85 @@ static unsigned key_bits(const struct packet *packet) {
         return algorithm == RSA || algorithm == RSA_SIGN || algorithm == DSA ? grab(packet->body + NUMBER, 2) : 0;
 }
 
-struct self_signature {
+struct key_signature {
         int type;
         int64_t created, key_lifetime; // key_lifetime 0: for ever
+        char issuer[17];               // id of the key that made it; empty: it does not say
 };
 
-static bool self_signature_read(const struct packet *packet, struct self_signature *ret) {
-        if (packet->size < 6 || packet->body[0] != 4)
-                return false;
-        *ret = (struct self_signature){ .type = packet->body[1] };
-        size_t left = grab(packet->body + 4, 2);
-        const unsigned char *next = packet->body + 6;
-        if (left > packet->size - 6)
-                return false;
+static void read_issuer(const unsigned char *id, char ret[static 17]) {
+        for (size_t i = 0; i < 8; i++)
+                snprintf(ret + 2 * i, 3, "%02x", id[i]);
+}
+
+// One subpacket: its type, and what the type is about.
+static void subpacket_read(const unsigned char *subpacket, size_t length, bool hashed, struct key_signature *ret) {
+        int type = subpacket[0] & 0x7f;
+        if (hashed && type == SUBPACKET_CREATED && length == 5)
+                ret->created = grab(subpacket + 1, 4);
+        if (hashed && type == SUBPACKET_KEY_EXPIRES && length == 5)
+                ret->key_lifetime = grab(subpacket + 1, 4);
+        if (type == SUBPACKET_ISSUER && length == 9)
+                read_issuer(subpacket + 1, ret->issuer);
+        if (type == SUBPACKET_ISSUER_FINGERPRINT && length == 22 && subpacket[1] == 4)
+                read_issuer(subpacket + 14, ret->issuer);
+}
+
+static bool subpackets_read(const unsigned char *next, size_t left, bool hashed, struct key_signature *ret) {
         while (left > 0) {
                 size_t length = 0;
                 size_t header = new_length(next, left, &length);
                 if (header == 0 || length == 0 || length > left - header)
                         return false;
-                const unsigned char *subpacket = next + header;
-                int type = subpacket[0] & 0x7f;
-                if (type == SUBPACKET_CREATED && length == 5)
-                        ret->created = grab(subpacket + 1, 4);
-                if (type == SUBPACKET_KEY_EXPIRES && length == 5)
-                        ret->key_lifetime = grab(subpacket + 1, 4);
+                subpacket_read(next + header, length, hashed, ret);
                 next += header + length;
                 left -= header + length;
         }
         return true;
 }
 
-// The latest self-signature decides, so a key whose life was extended is alive.
-static void apply(struct key_facts *key, const struct self_signature *signature, bool is_primary, int64_t *latest) {
+// What is hashed decides; who made the signature is often said only beside that.
+static bool key_signature_read(const struct packet *packet, struct key_signature *ret) {
+        enum { HEAD = 6, COUNT = 2 };
+        if (packet->size < HEAD || packet->body[0] != 4) // version
+                return false;
+        *ret = (struct key_signature){ .type = packet->body[1] };
+        size_t hashed = grab(packet->body + 4, COUNT);
+        if (hashed > packet->size - HEAD || !subpackets_read(packet->body + HEAD, hashed, true, ret))
+                return false;
+        const unsigned char *rest = packet->body + HEAD + hashed;
+        size_t left = packet->size - HEAD - hashed;
+        size_t unhashed = left >= COUNT ? grab(rest, COUNT) : 0;
+        if (unhashed > 0 && unhashed <= left - COUNT)
+                (void)subpackets_read(rest + COUNT, unhashed, false, ret);
+        return true;
+}
+
+// The latest self-signature decides, so a key whose life was extended is alive. What others certify, as keys from
+// keyservers carry it, extends nothing.
+static void apply(struct key_facts *key, const struct key_signature *signature, const char *primary_id, bool is_primary,
+                  int64_t *latest) {
+        bool own = !*signature->issuer || strcmp(signature->issuer, primary_id) == 0;
         bool certifies = is_primary ? (signature->type >= SIGNATURE_GENERIC && signature->type <= SIGNATURE_POSITIVE) ||
                                           signature->type == SIGNATURE_DIRECT
                                     : signature->type == SIGNATURE_SUBKEY;
         if (signature->type == (is_primary ? SIGNATURE_KEY_REVOCATION : SIGNATURE_SUBKEY_REVOCATION))
                 key->revoked = true;
-        if (!certifies || signature->created < *latest)
+        if (!own || !certifies || signature->created < *latest)
                 return;
         *latest = signature->created;
         key->expires = signature->key_lifetime ? key->created + signature->key_lifetime : 0;
+}
+
+// A subkey is worth no more than the key that it belongs to.
+static void pass_on(struct key_facts *keys, size_t count) {
+        const struct key_facts *primary = &keys[0];
+        for (size_t i = 1; i < count; i++) {
+                struct key_facts *subkey = &keys[i];
+                subkey->revoked |= primary->revoked;
+                if (primary->expires && (!subkey->expires || primary->expires < subkey->expires))
+                        subkey->expires = primary->expires;
+        }
 }
 
 size_t certificate_read(const unsigned char *packets, size_t size, struct key_facts *ret, size_t max) {
@@ -143,7 +183,7 @@ size_t certificate_read(const unsigned char *packets, size_t size, struct key_fa
         struct packet packet;
         for (size_t step; (step = packet_read(packets, size, &packet)) > 0; packets += step, size -= step) {
                 bool is_key = packet.tag == TAG_PUBLIC_KEY || packet.tag == TAG_PUBLIC_SUBKEY;
-                struct self_signature signature;
+                struct key_signature signature;
                 if (is_key && packet.size >= 6 && packet.body[0] == 4) {
                         if (count == max)
                                 break;
@@ -151,10 +191,11 @@ size_t certificate_read(const unsigned char *packets, size_t size, struct key_fa
                             (struct key_facts){ .created = grab(packet.body + 1, 4), .bits = key_bits(&packet) };
                         key_id(&packet, ret[count++].id);
                         latest = 0;
-                } else if (packet.tag == TAG_SIGNATURE && count > 0 && self_signature_read(&packet, &signature)) {
-                        apply(&ret[count - 1], &signature, count == 1, &latest);
+                } else if (packet.tag == TAG_SIGNATURE && count > 0 && key_signature_read(&packet, &signature)) {
+                        apply(&ret[count - 1], &signature, ret[0].id, count == 1, &latest);
                 }
         }
+        pass_on(ret, count);
         return count;
 }
 
