@@ -20,7 +20,7 @@
 #define MARK ".kiln-export"
 #define COMPS "comps.xml"
 
-enum { COMPS_MAX = 64 << 20 };
+enum { COMPS_MAX = 64 << 20, KEYS_BYTES_MAX = 16 << 20 };
 
 struct export {
         struct packages *packages;
@@ -52,13 +52,25 @@ static bool export_comps(struct export *export, struct err *err) {
         return !export->has_comps || fs_write_atomic(AT_FDCWD, comps, buf_text(&text), text.size, 0644, err);
 }
 
+// Two repositories may call their keys the same: both go into that file. A keyring takes from it what is pinned.
+static bool export_key(const char *from, const char *to, struct err *err) {
+        auto_buf key = { .max = KEYS_BYTES_MAX }, all = { .max = KEYS_BYTES_MAX };
+        if (!fs_read(AT_FDCWD, from, &key, err) || (fs_exists(AT_FDCWD, to) && !fs_read(AT_FDCWD, to, &all, err)))
+                return false;
+        if (key.size == 0 || (all.size >= key.size && memmem(all.data, all.size, key.data, key.size)))
+                return true;
+        if (all.size > 0 && !(all.data[0] & 0x80) && all.data[all.size - 1] != '\n')
+                buf_append_char(&all, '\n');
+        buf_append(&all, key.data, key.size);
+        return fs_write_atomic(AT_FDCWD, to, all.data, all.size, 0644, err);
+}
+
 static bool export_keys(const struct export *export, const struct repository *repository, struct err *err) {
         for (size_t i = 0; i < repository->keys.count; i++) {
                 const char *key = repository->keys.items[i];
-                const char *slash = strrchr(key, '/');
-                auto_free char *from = key_file(&export->packages->options, key);
-                auto_free char *to = xasprintf("%s/%s", export->dir, slash ? slash + 1 : key);
-                if (fs_exists(AT_FDCWD, from) && !fs_exists(AT_FDCWD, to) && !file_copy(from, to, err))
+                auto_free char *from = key_file(&export->packages->options, key), *name = key_export_name(key);
+                auto_free char *to = xasprintf("%s/%s", export->dir, name);
+                if (fs_exists(AT_FDCWD, from) && !export_key(from, to, err))
                         return wrap(err, "exporting a key of repository %s", repository->name);
         }
         return true;

@@ -105,11 +105,14 @@ struct keyring;
 must_check bool keyring_load(const struct repository *repository, const struct release *release,
                              const struct packages_options *options, struct keyring **ret, struct err *err);
 void keyring_free(struct keyring *keyring);
-// Hash over fingerprints: changes when the trusted keys change.
+// Hash over fingerprints: changes when the trusted keys change, or one of them is revoked or expires.
 const char *keyring_identity(const struct keyring *keyring);
 
 // The file that a key of a release is, or is cached in; heap. It may be absent.
 char *key_file(const struct packages_options *options, const char *key);
+// Its name in an export: the last part of its path or URL, without what a URL takes for a query ("lookup?search=...").
+// Heap.
+char *key_export_name(const char *key);
 
 // Names the cached keys of a repository, as packages_note_cache().
 void keys_note(const struct repository *repository, const struct release *release,

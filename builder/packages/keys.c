@@ -208,12 +208,17 @@ static bool add_remote(struct keyring *keyring, const char *url, const struct pa
         return transfers_run(&transfer, 1, NULL, err) && add_file(keyring, shown, path, err);
 }
 
+static bool has_expired(const struct key_facts *key) { return key->expires && key->expires < time(NULL); }
+
 static void make_identity(struct keyring *keyring) {
         struct digest *digest = digest_new("sha256");
         for (size_t i = 0; i < keyring->fingerprints.count; i++)
                 digest_update(digest, keyring->fingerprints.items[i], strlen(keyring->fingerprints.items[i]) + 1);
         if (keyring->repository->allow_sha1)
                 digest_update(digest, "allow_sha1", sizeof "allow_sha1");
+        for (size_t i = 0; i < keyring->key_count; i++) // what they signed was good before, and is not any more
+                if (keyring->keys[i].revoked || has_expired(&keyring->keys[i]))
+                        digest_update(digest, keyring->keys[i].id, sizeof keyring->keys[i].id);
         digest_final(digest, keyring->identity);
 }
 
@@ -244,13 +249,23 @@ static bool add_key(struct keyring *keyring, const char *key, const struct packa
                hint(err, "`gpgkeys` may also name a file; its fingerprint is checked all the same");
 }
 
+char *key_export_name(const char *key) {
+        const char *slash = strrchr(key, '/');
+        char *name = xstrdup(slash ? slash + 1 : key);
+        for (char *at = name; *at; at++)
+                if (!isalnum((unsigned char)*at) && !strchr("._-+", *at))
+                        *at = '_';
+        return name;
+}
+
 // Where an export carries a key of its repositories; NULL: the repository is not replaced.
 static char *key_in_export(const struct repository *repository, const struct packages_options *options,
                            const char *key) {
         const char *replacement = url_replacement(options, repository->name);
-        const char *slash = strrchr(key, '/');
-        auto_free char *base = replacement && slash ? url_from_user(replacement) : NULL;
-        return base ? url_join(base, slash + 1) : NULL;
+        if (!replacement)
+                return NULL;
+        auto_free char *base = url_from_user(replacement), *name = key_export_name(key);
+        return url_join(base, name);
 }
 
 // The last resort for a pinned key that cannot be fetched.
@@ -347,7 +362,7 @@ static bool check_key(const struct keyring *keyring, const char *subject, const 
                 return fail(err, ERR_SIGNATURE, 0,
                             "%s: signed by key %s, which is too weak: it has %u bits, %d are needed", subject, id,
                             key->bits, KEY_BITS_MIN);
-        if (key->expires && key->expires < time(NULL)) {
+        if (has_expired(key)) {
                 char date[32];
                 time_t when = key->expires;
                 struct tm parts;

@@ -176,6 +176,9 @@ bool package_describe(struct packages *packages, Id id, struct package *ret, str
         if (!location || !url_location_is_safe(location) || (base && !url_location_is_safe(base)))
                 return fail(err, ERR_CORRUPT, 0, "repository %s: %s has no location, or one that leads outside",
                             ret->repository->name, ret->nevra);
+        if (strchr(ret->nevra, '/')) // it becomes a file's name
+                return fail(err, ERR_CORRUPT, 0, "repository %s: %s is not a package's name", ret->repository->name,
+                            ret->nevra);
         if (!checksum || type == REPOKEY_TYPE_MD5)
                 return fail(err, ERR_CORRUPT, 0, "repository %s: %s has no checksum worth the name",
                             ret->repository->name, ret->nevra);

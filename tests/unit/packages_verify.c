@@ -77,14 +77,17 @@ static bool sign_package(const char *key, const char *file, const char *hash, co
                run(&(struct run){ .argv = argv, .env = env }, err);
 }
 
-static bool revoke_key(struct err *err) {
+static char *fingerprint_of(const char *name, struct err *err) {
+        auto_free char *user = xasprintf("%s@example.org", name);
         auto_buf listing = { 0 };
-        const char *list[] = { "gpg",         "--homedir",           homedir, "--batch", "--with-colons",
-                               "--list-keys", "revoked@example.org", NULL };
-        if (!run(&(struct run){ .argv = list, .output = &listing }, err))
-                return false;
-        const char *line = strstr(buf_text(&listing), "\nfpr:");
-        auto_free char *fingerprint = line ? xstrndup(line + 13, 40) : xstrdup("none");
+        const char *list[] = { "gpg", "--homedir", homedir, "--batch", "--with-colons", "--list-keys", user, NULL };
+        bool ok = run(&(struct run){ .argv = list, .output = &listing }, err);
+        const char *line = ok ? strstr(buf_text(&listing), "\nfpr:") : NULL;
+        return line ? xstrndup(line + 13, 40) : xstrdup("none");
+}
+
+static bool revoke_key(struct err *err) {
+        auto_free char *fingerprint = fingerprint_of("revoked", err);
         auto_free char *path = xasprintf("%s/openpgp-revocs.d/%s.rev", homedir, fingerprint);
         auto_buf text = { 0 };
         if (!fs_read(AT_FDCWD, path, &text, err))
@@ -97,7 +100,8 @@ static bool revoke_key(struct err *err) {
         auto_buf armored = { 0 };
         const char *export[] = { "gpg",      "--homedir",           homedir, "--batch", "--armor",
                                  "--export", "revoked@example.org", NULL };
-        return run(&(struct run){ .argv = import, .input = armor, .input_size = strlen(armor) }, err) &&
+        return copy_file(in_top("revoked"), in_top("before-revocation"), err) &&
+               run(&(struct run){ .argv = import, .input = armor, .input_size = strlen(armor) }, err) &&
                run(&(struct run){ .argv = export, .output = &armored }, err) &&
                fs_write_atomic(AT_FDCWD, in_top("revoked"), armored.data, armored.size, 0644, err);
 }
@@ -373,6 +377,50 @@ static void keys_follow_a_replaced_repository(void) {
         keyring_free(keyring);
 }
 
+// A key by a keyserver's URL, which cannot be reached: an export has it under a name that is no query.
+static void keys_of_keyservers_are_found_in_exports(void) {
+        const char *base = "http://127.0.0.1:1/os/";
+        const char *key = "http://127.0.0.1:1/pks/lookup?op=get&search=0x1";
+        auto_free char *name = key_export_name(key);
+        EXPECT_TEXT(name, "lookup_op_get_search_0x1");
+        EXPECT_OK(copy_file(in_top("good"), in_top("lookup_op_get_search_0x1"), err));
+        struct packages_options options = { .cache = in_top("cache") };
+        struct repository good = repository_with("good");
+        struct keyring *keyring = NULL;
+        EXPECT_OK(keyring_load(&good, NULL, &options, &keyring, err));
+        auto_free char *identity = xstrdup(keyring_identity(keyring));
+        keyring_free(keyring);
+        free(good.keys.items);
+        auto_err error = { 0 };
+        auto_free char *pinned = fingerprint_of("good", &error);
+        const char *fingerprint = pinned;
+        struct repository repository = {
+                .name = "os", .base_urls = { &base, 1 }, .keys = { &key, 1 }, .fingerprints = { &fingerprint, 1 }
+        };
+        options.replace = (const char *[]){ arena_printf(&arena, "os=%s", top), NULL };
+        EXPECT_OK(keyring_load(&repository, NULL, &options, &keyring, err));
+        EXPECT_TEXT(keyring_identity(keyring), identity);
+        keyring_free(keyring);
+}
+
+// What a key vouched for in an earlier run is looked at again when the key was revoked.
+static void revocation_changes_the_identity(void) {
+        static const char *const files[] = { "before-revocation", "revoked" };
+        char *identities[lengthof(files)];
+        for (size_t i = 0; i < lengthof(files); i++) {
+                struct repository repository = repository_with(files[i]);
+                struct packages_options options = { .cache = in_top("cache") };
+                struct keyring *keyring = NULL;
+                EXPECT_OK(keyring_load(&repository, NULL, &options, &keyring, err));
+                identities[i] = xstrdup(keyring ? keyring_identity(keyring) : "");
+                keyring_free(keyring);
+                free(repository.keys.items);
+        }
+        EXPECT(strcmp(identities[0], identities[1]) != 0);
+        for (size_t i = 0; i < lengthof(files); i++)
+                free(identities[i]);
+}
+
 // The keys that real repositories use (read from ../shared, where it is there).
 static void real_keys_are_read(void) {
         static const struct {
@@ -409,6 +457,8 @@ int main(void) {
         RUN(extracts_below_its_directory);
         RUN(extraction_cannot_escape);
         RUN(keys_follow_a_replaced_repository);
+        RUN(keys_of_keyservers_are_found_in_exports);
+        RUN(revocation_changes_the_identity);
         RUN(bad_signers_are_named);
         if (access("../shared/data/keys", F_OK) == 0)
                 RUN(real_keys_are_read);
