@@ -92,8 +92,7 @@ static bool copy_text(const uint8_t *data, size_t size, char *ret, size_t ret_si
         return true;
 }
 
-// RFC 1123 labels; a dot at the end is cut off.
-static bool is_domain(char *text) {
+bool dhcp_is_domain(char *text) {
         size_t size = strlen(text);
         if (size > 0 && text[size - 1] == '.')
                 text[--size] = '\0';
@@ -145,7 +144,7 @@ static bool read_name(const struct value *value, size_t *at, char ret[static DOM
         }
         *at = jumped ? *at : from;
         ret[used] = '\0';
-        if (!is_domain(ret))
+        if (!dhcp_is_domain(ret))
                 ret[0] = '\0';
         return true;
 }
@@ -171,22 +170,31 @@ static bool read_fqdn(const struct dhcp_options *options, char ret[static DOMAIN
         if (!get_value(options, OPTION_FQDN, &value) || value.size <= HEAD)
                 return false;
         if (!(value.bytes[0] & FLAG_E))
-                return copy_text(value.bytes + HEAD, value.size - HEAD, ret, DOMAIN_SIZE) && is_domain(ret);
+                return copy_text(value.bytes + HEAD, value.size - HEAD, ret, DOMAIN_SIZE) && dhcp_is_domain(ret);
         size_t at = 0;
         value.size -= HEAD;
         memmove(value.bytes, value.bytes + HEAD, value.size);
         return read_name(&value, &at, ret) && *ret;
 }
 
+// Some servers send the full name here, perhaps with the root's dot; of one that no kernel takes, the first label.
+static void read_hostname(const struct dhcp_options *options, struct lease *lease) {
+        struct value value;
+        char name[DOMAIN_SIZE];
+        if (!get_value(options, OPTION_HOSTNAME, &value) || !copy_text(value.bytes, value.size, name, sizeof name) ||
+            !dhcp_is_domain(name))
+                return;
+        size_t size = strlen(name) < sizeof lease->hostname ? strlen(name) : strcspn(name, ".");
+        memcpy(lease->hostname, name, size);
+        lease->hostname[size] = '\0';
+}
+
 static void read_names(const struct dhcp_options *options, struct lease *lease) {
         struct value value;
         char fqdn[DOMAIN_SIZE];
-        if (get_value(options, OPTION_HOSTNAME, &value) &&
-            !(copy_text(value.bytes, value.size, lease->hostname, sizeof lease->hostname) &&
-              hostname_is_valid(lease->hostname)))
-                lease->hostname[0] = '\0';
+        read_hostname(options, lease);
         if (get_value(options, OPTION_DOMAIN, &value) &&
-            !(copy_text(value.bytes, value.size, lease->domain, sizeof lease->domain) && is_domain(lease->domain)))
+            !(copy_text(value.bytes, value.size, lease->domain, sizeof lease->domain) && dhcp_is_domain(lease->domain)))
                 lease->domain[0] = '\0';
         if (!read_fqdn(options, fqdn))
                 return;

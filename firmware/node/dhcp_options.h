@@ -8,7 +8,8 @@
 //     3       routers: the first that is a host of the subnet. One outside it is not taken, since no host can reach it;
 //             servers that mean it say so by option 121, with a route on the link to it
 //     6       name servers: those that are host addresses, at most DNS_MAX
-//     12      host name (RFC 1123); if there is none, the first label of option 81's (RFC 4702)
+//     12      host name (RFC 1123), or of one that is longer than 64 bytes the first label; if there is none, the first
+//             label of option 81's (RFC 4702)
 //     15      domain, else the rest of option 81's name
 //     26      MTU, 68 at least
 //     51      lease time
@@ -69,6 +70,9 @@ bool dhcp_options_add(struct dhcp_options *options, const uint8_t *data, size_t 
 int dhcp_options_get(const struct dhcp_options *options, uint8_t code, uint8_t ret[static DHCP_FRAME_MAX]);
 // An option of `width` 1, 2 or 4 bytes in network order. False if it is absent, of another size, or contradicts itself.
 bool dhcp_options_number(const struct dhcp_options *options, uint8_t code, size_t width, uint32_t *ret);
+
+// RFC 1123 labels, 253 bytes at most; a dot at the end is cut off.
+bool dhcp_is_domain(char *text);
 
 // False if the address is no host's, or the mask is none.
 bool dhcp_options_lease(const struct dhcp_options *options, uint32_t address, const struct dhcp_settings *settings,

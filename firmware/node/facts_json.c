@@ -1,6 +1,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "firmware/node/dhcp_options.h"
 #include "firmware/node/facts.h"
 #include "firmware/node/state.h"
 
@@ -112,7 +113,8 @@ static bool take_search(const json_t *item, struct lease *lease, struct err *err
         const char *text = json_string_value(item);
         if (!text || !*text || strlen(text) >= DOMAIN_SIZE)
                 return fail(err, ERR_SCHEMA, 0, "must be a domain of less than %d bytes", DOMAIN_SIZE);
-        memcpy(lease->search[lease->search_count++], text, strlen(text) + 1);
+        memcpy(lease->search[lease->search_count], text, strlen(text) + 1);
+        lease->search_count += dhcp_is_domain(lease->search[lease->search_count]);
         return true;
 }
 
@@ -179,8 +181,11 @@ static bool read_lease(const json_t *json, struct facts *facts, struct err *err)
             !copy_name(json, "node", lease.node, err) || !copy_name(json, "role", lease.role, err) ||
             !read_lease_numbers(json, &lease, err) || !read_lease_lists(json, &lease, err))
                 return false;
-        if (*lease.hostname && !hostname_is_valid(lease.hostname)) // as dhcp_options.c takes it from a server
+        // As dhcp_options.c takes them from a server.
+        if (*lease.hostname && !hostname_is_valid(lease.hostname))
                 lease.hostname[0] = '\0';
+        if (!dhcp_is_domain(lease.domain))
+                lease.domain[0] = '\0';
         facts->leases[facts->lease_count++] = lease;
         return true;
 }

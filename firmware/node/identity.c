@@ -239,9 +239,17 @@ static bool stranger_address(const struct situation *at, struct identity *identi
                 identity->mtu = lease->mtu;
                 identity->dns_count = lease->dns_count;
                 memcpy(identity->dns, lease->dns, sizeof identity->dns);
-                memcpy(identity->domain, lease->domain, sizeof identity->domain);
+                identity->lease = lease;
         }
         return identity->address != 0;
+}
+
+static void note_other_leases(const struct situation *at, struct identity *identity) {
+        for (size_t i = 0; i < at->facts->lease_count && identity->lease; i++)
+                if (!mac_equal(&at->facts->leases[i].mac, &identity->lease->mac))
+                        snprintf(identity->note, sizeof identity->note,
+                                 "DHCP answered on %s too; the address is that of %s: bootdev= says another",
+                                 at->facts->leases[i].interface, identity->lease->interface);
 }
 
 static void stranger_hostname(const struct situation *at, struct identity *identity) {
@@ -293,6 +301,7 @@ static bool decide_stranger(const struct situation *at, struct identity *identit
             !card_check_asked(at, NULL, identity->address, err) || !choose_card(at, identity, err))
                 return false;
         take_mtu(at, identity);
+        note_other_leases(at, identity);
         stranger_hostname(at, identity);
         return true;
 }

@@ -18,7 +18,7 @@ struct identity {
         uint32_t gateway; // 0: none
         uint32_t dns[DNS_MAX];
         size_t dns_count;
-        char domain[DOMAIN_SIZE];
+        const struct lease *lease;               // whose address it is; NULL: no lease's
         const struct inventory_network *network; // NULL: none holds the address
         int id;                                  // 0: none
         const char *id_source;

@@ -108,9 +108,15 @@ static bool refuse_no_card(const struct situation *at, const char *what, const c
 bool card_check_asked(const struct situation *at, const struct inventory_node *node, uint32_t address,
                       struct err *err) {
         const struct cmdline_ip *ip = deciding_ip(at, address);
-        if (*at->cmdline->bootdev && !card_under(at, node, at->cmdline->bootdev))
-                return refuse_no_card(at, "bootdev=", at->cmdline->bootdev, err);
-        if (!ip || card_of_ip(at, node, ip))
+        const char *bootdev = at->cmdline->bootdev;
+        const struct interface *boot = *bootdev ? card_under(at, node, bootdev) : NULL,
+                               *card = ip ? card_of_ip(at, node, ip) : NULL;
+        if (*bootdev && !boot)
+                return refuse_no_card(at, "bootdev=", bootdev, err);
+        if (boot && card && boot != card)
+                return fail(err, ERR_IDENTITY, 0, "contradiction: bootdev=%s, but ip= puts the address on %s", bootdev,
+                            card->name);
+        if (!ip || card)
                 return true;
         char mac[MAC_TEXT_SIZE];
         mac_format(&ip->mac, mac);

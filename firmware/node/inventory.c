@@ -298,9 +298,16 @@ const struct inventory_node *inventory_by_name(const struct inventory *inventory
         return NULL;
 }
 
+static bool has_address(const struct inventory_node *node, uint32_t address) {
+        for (size_t i = 0; i < node->address_count; i++)
+                if (node->addresses[i].ip == address)
+                        return true;
+        return node->ip == address;
+}
+
 const struct inventory_node *inventory_by_address(const struct inventory *inventory, uint32_t address) {
         for (size_t i = 0; address && i < inventory->node_count; i++)
-                if (inventory->nodes[i].ip == address)
+                if (has_address(&inventory->nodes[i], address))
                         return &inventory->nodes[i];
         return NULL;
 }

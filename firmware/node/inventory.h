@@ -85,6 +85,7 @@ must_check bool inventory_read(const char *text, size_t size, struct arena *aren
                                struct err *err);
 
 const struct inventory_node *inventory_by_name(const struct inventory *inventory, const char *hostname);
+// Further addresses count.
 const struct inventory_node *inventory_by_address(const struct inventory *inventory, uint32_t address);
 // Members of bonds count.
 const struct inventory_node *inventory_by_mac(const struct inventory *inventory, const struct mac *mac);

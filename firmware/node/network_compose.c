@@ -101,9 +101,8 @@ static void add_dns(struct net_link *link, const struct address *server) {
                 link->dns[link->dns_count++] = *server;
 }
 
-// Domains may be a DHCP server's: what is no host name is left out.
 static void add_search(struct net_link *link, const char *domain) {
-        if (!*domain || !hostname_is_valid(domain) || link->search_count == NET_SEARCH_MAX)
+        if (link->search_count == NET_SEARCH_MAX)
                 return;
         for (size_t i = 0; i < link->search_count; i++)
                 if (strcmp(link->search[i], domain) == 0)
@@ -201,8 +200,6 @@ static bool add_identity(struct composer *composer, struct err *err) {
         if (!add_identity_address(composer, link, err) || !set_mtu(link, mtu, identity->address_source, err))
                 return false;
         add_servers(composer, link);
-        if (!identity->dhcp)
-                add_search(link, identity->domain);
         return !identity->network || add_network(link, identity->network, err);
 }
 

@@ -164,19 +164,26 @@ static void add_hosts(struct plan *plan, const struct facts *facts, const struct
         plan_add_file(plan, "/etc/hosts", 0644, &text);
 }
 
+// Option 119's list stands for option 15's domain (RFC 3397, 4).
+static void put_search(struct buf *text, const struct lease *lease, const struct net_link *link) {
+        const char *before = "search ";
+        if (lease && lease->search_count == 0 && *lease->domain) {
+                buf_printf(text, "%s%s", before, lease->domain);
+                before = " ";
+        }
+        for (size_t i = 0; lease && i < lease->search_count; i++, before = " ")
+                buf_printf(text, "%s%s", before, lease->search[i]);
+        for (size_t i = 0; i < link->search_count; i++, before = " ")
+                buf_printf(text, "%s%s", before, link->search[i]);
+        if (text->size)
+                buf_append_char(text, '\n');
+}
+
 // For a DHCP client until the lease that the network's own client gets says the same.
 static void add_resolver(struct plan *plan, const struct identity *identity, const struct net_link *link) {
         auto_buf text = { 0 };
         char address[ADDRESS_ANY_TEXT_SIZE];
-        const char *before = "search ";
-        if (identity->dhcp && *identity->domain) {
-                buf_printf(&text, "search %s", identity->domain);
-                before = " ";
-        }
-        for (size_t i = 0; i < link->search_count; i++, before = " ")
-                buf_printf(&text, "%s%s", before, link->search[i]);
-        if (text.size)
-                buf_append_char(&text, '\n');
+        put_search(&text, identity->lease, link);
         for (size_t i = 0; i < identity->dns_count && identity->dhcp; i++) {
                 address_format(identity->dns[i], address);
                 buf_printf(&text, "nameserver %s\n", address);
@@ -300,6 +307,17 @@ static void plan_refuse(struct plan *plan, const struct facts *facts, const stru
         plan_add_value(plan, "role", facts->inventory->role, "image");
 }
 
+static void note_bootif(struct plan *plan, const struct facts *facts, const struct cmdline *cmdline) {
+        char mac[MAC_TEXT_SIZE], note[128];
+        bool found = !cmdline->has_bootif || facts->interface_count == 0;
+        for (size_t i = 0; i < facts->interface_count; i++)
+                found |= mac_equal(&facts->interfaces[i].mac, &cmdline->bootif);
+        mac_format(&cmdline->bootif, mac);
+        snprintf(note, sizeof note, "BOOTIF=%s is no card of this machine", mac);
+        if (!found)
+                plan_add_note(plan, note);
+}
+
 bool plan_make(const struct facts *facts, struct plan *ret, struct err *err) {
         *ret = (struct plan){ 0 };
         const struct network_writer *writer = network_writer_find(facts->inventory->network_writer);
@@ -310,6 +328,7 @@ bool plan_make(const struct facts *facts, struct plan *ret, struct err *err) {
         bool ok = cmdline_read(facts, cmdline, err) && identity_decide(facts, cmdline, identity, &ret->need, err);
         for (size_t i = 0; i < cmdline->note_count; i++)
                 plan_add_note(ret, cmdline->notes[i]);
+        note_bootif(ret, facts, cmdline);
         if (ok && *facts->conflict)
                 ok = fail(err, ERR_IDENTITY, 0, "%s", facts->conflict);
         auto_free struct network *network = xcalloc(1, sizeof *network);

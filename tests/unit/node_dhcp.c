@@ -197,6 +197,13 @@ static void domains_and_full_names(void) {
         EXPECT_TEXT(reply.lease.domain, "example.com");
 }
 
+static void a_host_name_may_be_a_full_one(void) {
+        EXPECT(OPTION(12, "host.example.com."));
+        EXPECT_TEXT(reply.lease.hostname, "host.example.com");
+        EXPECT(OPTION(12, "ip-10-0-0-1.a-region-with-a-long-name.compute.internal.of-a-provider.example"));
+        EXPECT_TEXT(reply.lease.hostname, "ip-10-0-0-1");
+}
+
 static void the_sites_options(void) {
         EXPECT(OPTION(224, "master101\0"));
         EXPECT_TEXT(reply.lease.node, "master101");
@@ -373,6 +380,7 @@ int main(void) {
         RUN(search_lists);
         RUN(a_search_list_in_pieces);
         RUN(domains_and_full_names);
+        RUN(a_host_name_may_be_a_full_one);
         RUN(the_sites_options);
         RUN(numbers_that_repeat_must_agree);
         RUN(an_address_is_a_hosts);

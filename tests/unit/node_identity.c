@@ -10,7 +10,7 @@
         ",\"strangers\":" strangers ",\"networks\":[{\"name\":\"lan\",\"subnet\":\"10.0.0.0/24\",\"gateway\":"         \
         "\"10.0.0.1\"},{\"name\":\"store\",\"subnet\":\"10.9.0.0/24\"}],\"nodes\":["                                   \
         "{\"name\":\"m1\",\"role\":\"master\",\"mac\":\"02:00:00:00:00:01\",\"ip\":\"10.0.0.11\",\"id\":1,"            \
-        "\"network\":\"lan\"},"                                                                                        \
+        "\"network\":\"lan\",\"addresses\":[\"10.9.0.11\"]},"                                                          \
         "{\"name\":\"m2\",\"role\":\"master\",\"ip\":\"10.0.0.12\",\"id\":2,\"network\":\"lan\","                      \
         "\"serial\":\"CZJ-1234\",\"uuid\":\"00112233-4455-6677-8899-0123456789ab\",\"asset_tag\":\"rack 7\"},"         \
         "{\"name\":\"m3\",\"role\":\"master\",\"ip\":\"10.0.0.13\",\"id\":3,\"network\":\"lan\"},"                     \
@@ -257,6 +257,11 @@ static void the_line_names_a_card_that_is_there(void) {
         start_two_cards("kiln.node=m3 ip=10.0.0.13:::24::eth2:none");
         EXPECT(refused("ip= names eth2, but this machine has no such card (it has eth0, eth1)"));
         EXPECT(trial.plan.need == NEED_NOTHING); // DHCP does not bring a card
+        start_two_cards("kiln.node=m3 bootdev=eth0 ip=eth1:dhcp");
+        EXPECT(refused("contradiction: bootdev=eth0, but ip= puts the address on eth1"));
+        start_two_cards("kiln.node=m3 bootdev=eth1 BOOTIF=01-02-00-00-00-00-55");
+        EXPECT(is("m3", "command line") && trial.plan.note_count == 1);
+        EXPECT(strstr(trial.plan.notes[0], "BOOTIF=02:00:00:00:00:55 is no card"));
         start_two_cards("kiln.node=m3 bootdev=eth2");
         EXPECT(refused("bootdev= names eth2, but this machine has no such card"));
         start_two_cards("kiln.node=m3 ip=10.0.0.13:::24::02-00-00-00-00-55:none");
@@ -286,8 +291,18 @@ static void a_stranger_is_where_its_lease_is(void) {
         trial_lease(&trial, MAC_OTHER, "10.0.0.70", "on-eth0");
         EXPECT(is("on-eth0", "dhcp"));
         EXPECT_TEXT(trial_value(&trial, "interface"), "eth0"); // the card that has the address, not the one that booted
+        struct lease *lease = &trial.facts.leases[0];
+        snprintf(lease->domain, sizeof lease->domain, "example.org");
+        lease->dns[lease->dns_count++] = 0x0a000035;
+        EXPECT(trial_plan(&trial) && trial.plan.note_count == 0);
+        EXPECT_TEXT(trial_file(&trial, "/etc/resolv.conf"), "search example.org\nnameserver 10.0.0.53\n");
+        snprintf(lease->search[lease->search_count++], sizeof lease->search[0], "a.example");
+        snprintf(lease->search[lease->search_count++], sizeof lease->search[0], "b.example");
+        EXPECT(trial_plan(&trial));
+        EXPECT_TEXT(trial_file(&trial, "/etc/resolv.conf"), "search a.example b.example\nnameserver 10.0.0.53\n");
         trial_lease(&trial, MAC_SECOND, "10.0.0.71", "on-eth1");
-        EXPECT(is("on-eth1", "dhcp"));
+        EXPECT(is("on-eth1", "dhcp") && trial.plan.note_count == 1);
+        EXPECT(trial.plan.note_count == 1 && strstr(trial.plan.notes[0], "DHCP answered on"));
         EXPECT_TEXT(trial_value(&trial, "ip"), "10.0.0.71/24");
         EXPECT_TEXT(trial_value(&trial, "interface"), "eth1");
 }
@@ -302,6 +317,8 @@ static void a_stranger_has_a_hosts_address(void) {
                 start(OPEN, lines[i][0], MAC_OTHER);
                 EXPECT(refused(lines[i][1]));
         }
+        start(OPEN, "kiln.ip=10.9.0.11/24", MAC_OTHER);
+        EXPECT(refused("the inventory's address of m1 is 10.0.0.11"));
         start(OPEN, "", MAC_OTHER);
         trial_lease(&trial, MAC_OTHER, "10.0.0.255", "");
         EXPECT(refused("dhcp gives this machine 10.0.0.255/24"));
@@ -322,7 +339,8 @@ static void a_file_of_facts_says_all(void) {
             "\"config_drive\":\"kiln.id=9\",\"config_device\":\"/dev/sr0\",\"serial\":\"s\",\"uuid\":\"u\","
             "\"asset_tag\":\"a\",\"memory_kb\":1024,\"cpus\":2,"
             "\"leases\":[{\"interface\":\"eth0\",\"address\":\"10.0.0.70\",\"prefix\":24,\"node\":\"\",\"role\":"
-            "\"master\",\"id\":9,\"mtu\":1400,\"lease_s\":60,\"search\":[\"a.example\"],\"hostname\":\"guest\","
+            "\"master\",\"id\":9,\"mtu\":1400,\"lease_s\":60,\"search\":[\"a b\",\"a.example\"],\"domain\":\"evil\\\"; "
+            "reboot\",\"hostname\":\"guest\","
             "\"routes\":[{\"to\":\"0.0.0.0/0\",\"gateway\":\"10.0.0.3\"},{\"to\":\"10.7.0.0/16\"}]}]}",
             err));
         const struct facts *facts = &trial.facts;
@@ -333,6 +351,7 @@ static void a_file_of_facts_says_all(void) {
         EXPECT(mac_equal(&lease->mac, &facts->interfaces[0].mac) && lease->mtu == 1400 && lease->lease_s == 60);
         EXPECT(lease->route_count == 2 && lease->routes[0].prefix == 0 && lease->routes[0].gateway == 0x0a000003 &&
                lease->routes[1].prefix == 16 && lease->routes[1].gateway == 0);
+        EXPECT(lease->search_count == 1 && !*lease->domain); // what is no domain is left out
         EXPECT_TEXT(lease->search[0], "a.example");
         EXPECT(is("guest", "dhcp"));
         EXPECT_TEXT(trial_source(&trial, "id"), "config drive");
