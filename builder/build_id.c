@@ -52,16 +52,20 @@ static bool put_tree(json_t *files, const char *prefix, const char *path, struct
         return fs_open_dir(AT_FDCWD, path, &dir, err) && fs_walk(dir, put_entry, &inputs, err);
 }
 
-// Where a checkout lies must not matter: inputs, whose paths are absolute, are named from the directory above the
-// cluster file's.
-static void find_prefix(const struct cluster *cluster, char ret_prefix[static PATH_MAX]) {
-        if (!realpath(cluster->path, ret_prefix))
-                *ret_prefix = '\0';
-        for (int i = 0; i < 2; i++) {
-                char *slash = strrchr(ret_prefix, '/');
-                if (slash)
-                        *slash = '\0';
+// Where a checkout lies, and what it is called, must not matter: inputs, whose paths are absolute, are named as seen
+// from the cluster file's directory, or with "../" from the one above.
+static const char *name_nearby(struct arena *arena, const struct cluster *cluster, const char *path) {
+        char directory[PATH_MAX];
+        if (!realpath(cluster->path, directory))
+                return NULL;
+        for (int up = 0; up < 2; up++) {
+                char *slash = strrchr(directory, '/');
+                size_t length = slash ? (size_t)(slash - directory) : 0;
+                if (slash && strncmp(path, directory, length + 1) == 0)
+                        return arena_printf(arena, "%s%s", up ? "../" : "", path + length + 1);
+                directory[length] = '\0';
         }
+        return NULL;
 }
 
 // A file elsewhere has as much of its path's end as sets it apart.
@@ -76,17 +80,15 @@ static const char *name_elsewhere(json_t *files, const char *path) {
 }
 
 static bool put_inputs(json_t *files, const struct cluster *cluster, struct err *err) {
-        char prefix[PATH_MAX];
-        find_prefix(cluster, prefix);
-        size_t length = strlen(prefix);
-        for (size_t i = 0; i < cluster->inputs.count; i++) {
+        struct arena arena = { 0 };
+        bool ok = true;
+        for (size_t i = 0; ok && i < cluster->inputs.count; i++) {
                 const char *path = cluster->inputs.items[i];
-                bool inside = strncmp(path, prefix, length) == 0 && path[length] == '/';
-                const char *name = inside ? path + length + 1 : name_elsewhere(files, path);
-                if (!put_file(files, name, AT_FDCWD, path, err))
-                        return false;
+                const char *name = name_nearby(&arena, cluster, path);
+                ok = put_file(files, name ? name : name_elsewhere(files, path), AT_FDCWD, path, err);
         }
-        return true;
+        arena_release(&arena);
+        return ok;
 }
 
 static bool put_units(json_t *files, const struct locations *locations, struct err *err) {
