@@ -165,11 +165,41 @@ static const char *find_release(struct arena *arena, const char *name) {
         return access(shipped, F_OK) == 0 ? shipped : here;
 }
 
+static struct repository *find_repository(const struct release *release, const char *name, size_t length) {
+        for (size_t i = 0; i < release->repository_count; i++)
+                if (strlen(release->repositories[i].name) == length &&
+                    strncmp(release->repositories[i].name, name, length) == 0)
+                        return &release->repositories[i];
+        return NULL;
+}
+
+// Who names repositories but no release asks these alone: those that the default release has are as it says, others
+// have nothing that vouches for them, which does not matter for an answer in names.
+static void take_named(const struct options *options, struct arena *arena, struct release *release) {
+        size_t count = 0;
+        struct repository *named = arena_alloc(arena, options->repositories.count * sizeof *named);
+        for (size_t i = 0; i < options->repositories.count; i++) {
+                const char *item = options->repositories.items[i];
+                size_t length = strcspn(item, "=");
+                const struct repository *known = find_repository(release, item, length);
+                const struct release before = { .repositories = named, .repository_count = count };
+                if (!item[length] || find_repository(&before, item, length))
+                        continue; // packages_open() says what is wrong with it, or has it already
+                named[count] = known ? *known : (struct repository){ .trust = TRUST_DIGEST, .priority = 99 };
+                named[count++].name = arena_strndup(arena, item, length);
+        }
+        release->repositories = named;
+        release->repository_count = count;
+}
+
 bool verb_resolve(const struct options *options, struct err *err) {
         struct arena arena = { 0 };
         struct release release = { 0 };
         const char *path = find_release(&arena, options->release ? options->release : "centos-7.2");
-        bool ok = release_load(path, &arena, &release, err) && resolve(options, &release, &arena, err);
+        bool ok = release_load(path, &arena, &release, err);
+        if (ok && !options->release && options->repositories.count)
+                take_named(options, &arena, &release);
+        ok = ok && resolve(options, &release, &arena, err);
         arena_release(&arena);
         return ok;
 }
