@@ -58,11 +58,12 @@ static bool each_entry(const char *cache, const char *kind, visit_entry *visit, 
         auto_closedir DIR *stream = opendir(path);
         if (!stream)
                 return errno == ENOENT || fail(err, ERR_SYSTEM, errno, "list %s", path);
-        for (struct dirent *entry; (entry = readdir(stream));)
-                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-                    !visit(dirfd(stream), kind, entry->d_name, context, err))
+        struct dirent *entry;
+        bool ok;
+        while ((ok = fs_next_entry(stream, &entry, err)) && entry)
+                if (!visit(dirfd(stream), kind, entry->d_name, context, err))
                         return wrap(err, "%s", path);
-        return true;
+        return ok;
 }
 
 struct total {

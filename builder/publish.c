@@ -16,11 +16,13 @@ static bool remove_leftovers(int dir, struct err *err) {
         auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
         if (!stream)
                 return fail(err, ERR_SYSTEM, errno, "list the output directory");
-        for (struct dirent *entry; (entry = readdir(stream));)
+        struct dirent *entry;
+        bool ok;
+        while ((ok = fs_next_entry(stream, &entry, err)) && entry)
                 if (!strncmp(entry->d_name, STAGING_PREFIX, strlen(STAGING_PREFIX)) &&
                     !fs_remove_tree(dir, entry->d_name, err))
                         return wrap(err, "removing what a killed build left");
-        return true;
+        return ok;
 }
 
 bool publication_open(const char *out, const char *cluster, struct publication *ret, struct err *err) {
@@ -76,6 +78,10 @@ bool publication_finish(struct publication *publication, const char *build_id, s
 bool publication_note_origin(struct publication *publication, const char *build_id, const char *text, struct err *err) {
         static const char staging[] = STAGING_PREFIX "origin"; // so that a killed build's goes, too
         auto_free char *name = xasprintf(".origin-%s", build_id);
+        auto_buf there = { 0 };
+        auto_err absent = { 0 };
+        if (fs_read(publication->dir, name, &there, &absent) && strcmp(buf_text(&there), text) == 0)
+                return true; // nothing has changed, and nothing is written
         if (!fs_write_atomic(publication->dir, staging, text, strlen(text), 0600, err))
                 return false;
         return renameat(publication->dir, staging, publication->dir, name) == 0 ||

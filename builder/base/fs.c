@@ -178,6 +178,16 @@ bool fs_link_or_copy(int from_dir, const char *from, int to_dir, const char *to,
         return fs_copy_bytes(in, out, UINT64_MAX, err) || wrap(err, "%s to %s", from, to);
 }
 
+static bool is_dot(const char *name) { return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])); }
+
+bool fs_next_entry(DIR *stream, struct dirent **ret, struct err *err) {
+        do {
+                errno = 0;
+                *ret = readdir(stream);
+        } while (*ret && is_dot((*ret)->d_name));
+        return *ret || errno == 0 || fail(err, ERR_SYSTEM, errno, "list directory");
+}
+
 static bool remove_children(int dir, dev_t device, struct err *err);
 
 static bool remove_entry(int dir, const char *name, dev_t device, struct err *err) {
@@ -202,17 +212,17 @@ static bool remove_entry(int dir, const char *name, dev_t device, struct err *er
         return true;
 }
 
-static bool is_dot(const char *name) { return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])); }
-
 static bool remove_children(int dir, dev_t device, struct err *err) {
         int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
         if (!stream)
                 return fail(err, ERR_SYSTEM, errno, "list directory");
-        for (struct dirent *entry; (entry = readdir(stream));)
-                if (!is_dot(entry->d_name) && !remove_entry(dir, entry->d_name, device, err))
+        struct dirent *entry;
+        bool ok;
+        while ((ok = fs_next_entry(stream, &entry, err)) && entry)
+                if (!remove_entry(dir, entry->d_name, device, err))
                         return false;
-        return true;
+        return ok;
 }
 
 bool fs_remove_tree(int dir, const char *path, struct err *err) {
@@ -233,14 +243,15 @@ static bool list_names(int dir, char ***ret_names, size_t *ret_count, struct err
                 return fail(err, ERR_SYSTEM, errno, "list directory");
         char **names = NULL;
         size_t count = 0;
-        for (struct dirent *entry; (entry = readdir(stream));)
-                if (!is_dot(entry->d_name))
-                        *array_append(&names, &count) = xstrdup(entry->d_name);
+        struct dirent *entry;
+        bool ok;
+        while ((ok = fs_next_entry(stream, &entry, err)) && entry)
+                *array_append(&names, &count) = xstrdup(entry->d_name);
         if (count)
                 qsort(names, count, sizeof *names, by_name);
         *ret_names = names;
         *ret_count = count;
-        return true;
+        return ok;
 }
 
 struct walk {
@@ -278,9 +289,7 @@ static bool walk_entry(struct walk *walk, int dir, const char *name, struct err 
 static bool walk_dir(struct walk *walk, int dir, struct err *err) {
         char **names = NULL;
         size_t count = 0;
-        if (!list_names(dir, &names, &count, err))
-                return wrap(err, "%s", buf_text(&walk->path));
-        bool ok = true;
+        bool ok = list_names(dir, &names, &count, err) || wrap(err, "%s", buf_text(&walk->path));
         for (size_t i = 0; i < count; i++) {
                 ok = ok && walk_entry(walk, dir, names[i], err);
                 free(names[i]);

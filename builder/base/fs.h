@@ -3,6 +3,7 @@
 #ifndef KILN_BASE_FS_H
 #define KILN_BASE_FS_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +43,9 @@ must_check bool fs_copy_bytes(int from, int to, uint64_t size_bytes, struct err 
 
 // Hard-links a file to another place, or copies it where links are not possible (other device, limit).
 must_check bool fs_link_or_copy(int from_dir, const char *from, int to_dir, const char *to, struct err *err);
+
+// The next entry of a directory, "." and ".." left out; NULL at its end. A disk that fails in the middle is no end.
+must_check bool fs_next_entry(DIR *stream, struct dirent **ret, struct err *err);
 
 // Removes a file or a whole tree; an absent one is fine. Never follows links, never crosses a mount.
 must_check bool fs_remove_tree(int dir, const char *path, struct err *err);

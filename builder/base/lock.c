@@ -45,8 +45,10 @@ bool lock_remove_leftovers(int dir, const char *path, struct err *err) {
         auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
         if (!stream)
                 return fail(err, ERR_SYSTEM, errno, "list %s", parent);
-        for (struct dirent *entry; (entry = readdir(stream));)
+        struct dirent *entry;
+        bool ok;
+        while ((ok = fs_next_entry(stream, &entry, err)) && entry)
                 if (is_leftover(entry->d_name, name) && !fs_remove_tree(opened, entry->d_name, err))
                         return wrap(err, "removing what a killed build left");
-        return true;
+        return ok;
 }

@@ -59,10 +59,12 @@ static bool remove_abandoned(int layers, const char *held, struct err *err) {
         auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
         if (!stream)
                 return fail(err, ERR_SYSTEM, errno, "list the cache of layers");
-        for (struct dirent *entry; (entry = readdir(stream));)
+        struct dirent *entry;
+        bool ok;
+        while ((ok = fs_next_entry(stream, &entry, err)) && entry)
                 if (is_abandoned(layers, entry->d_name, held) && !fs_remove_tree(layers, entry->d_name, err))
                         return wrap(err, "removing what a killed build left");
-        return true;
+        return ok;
 }
 
 // ---- making one ----
