@@ -13,6 +13,7 @@
 #include "base/lock.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "base/touched.h"
 #include "build_id.h"
 #include "cache.h"
 #include "kernel_find.h"
@@ -134,6 +135,36 @@ static bool install(struct build *build, struct err *err) {
         return parallel_for(build->role_count, build->options->jobs, install_role, build, err);
 }
 
+static const char *root_key(struct build *build, const struct layer *layer);
+
+// Whether a layer will be packed, or stands below one that was just made.
+static bool reads_layers(struct build *build) {
+        for (size_t i = 0; i < build->role_count; i++) {
+                const struct layer *layer = build->roles[i].layer;
+                auto_free char *packed = xasprintf("%s/squashfs/%s", build->options->cache, root_key(build, layer));
+                if (layer->fresh || !fs_exists(AT_FDCWD, packed))
+                        return true;
+        }
+        return false;
+}
+
+// A layer that was written to since it was made gives another image: it, and what stands on it, is made again.
+static bool mend_layers(struct build *build, struct err *err) {
+        bool base_removed = false, any = false;
+        if (!reads_layers(build))
+                return true;
+        if (build->base && !layer_remove_if_touched(build->base, &base_removed, err))
+                return false;
+        for (size_t i = 0; i < build->role_count; i++) {
+                const struct role_build *role = &build->roles[i];
+                bool removed = base_removed && role->over_base;
+                if (!(removed ? layer_remove(role->layer, err) : layer_remove_if_touched(role->layer, &removed, err)))
+                        return false;
+                any = any || removed;
+        }
+        return !(any || base_removed) || install(build, err);
+}
+
 static bool configure(struct build *build, struct err *err) {
         auto_free char *name = NULL;
         auto_close int work = -1;
@@ -162,12 +193,26 @@ static bool unpack_into(struct build *build, const char *path, struct err *err) 
         bool ok = fs_open_dir(AT_FDCWD, temporary, &dir, err);
         for (size_t i = 0; ok && i < build->selection.bootloader.count; i++)
                 ok = interrupt_check(err) && package_extract(&build->selection.bootloader.items[i], dir, err);
+        ok = ok && tree_settle(dir, build->rootfs.source_date_epoch, err);
         if (ok && rename(temporary, path) < 0)
                 ok = fail(err, ERR_SYSTEM, errno, "rename %s", temporary);
         auto_err ignored = { 0 };
         if (!ok)
                 (void)!fs_remove_tree(AT_FDCWD, temporary, &ignored); // the first error is the one to tell
         return ok;
+}
+
+static bool remove_if_touched(const char *path, struct err *err) {
+        auto_free char *touched = NULL;
+        auto_close int dir = -1;
+        if (!fs_exists(AT_FDCWD, path))
+                return true;
+        if (!fs_open_dir(AT_FDCWD, path, &dir, err) || !tree_touched(dir, &touched, err))
+                return false;
+        if (!touched)
+                return true;
+        warning("%s/%s was written to since it was unpacked: the boot loaders are unpacked again", path, touched);
+        return fs_remove_tree(AT_FDCWD, path, err);
 }
 
 // Unpacked once for a set of packages and kept: <cache>/bootloader/<digest>/.
@@ -177,6 +222,8 @@ static bool unpack_bootloader(struct build *build, struct err *err) {
         const char *path = arena_printf(&build->arena, "%s/bootloader/%s", build->options->cache, hex);
         const char *lock_path = arena_printf(&build->arena, "%s.lock", path);
         auto_close int lock = -1;
+        if (!remove_if_touched(path, err))
+                return false;
         if (!fs_exists(AT_FDCWD, path)) {
                 if (!fs_mkdirs_for(AT_FDCWD, path, 0755, err) || !lock_take(AT_FDCWD, lock_path, &lock, err) ||
                     !lock_remove_leftovers(AT_FDCWD, path, err))
@@ -309,9 +356,9 @@ static bool identify(struct build *build, struct err *err) {
 }
 
 static bool make_and_publish(struct build *build, struct artefact_build *artefacts, struct err *err) {
-        return interrupt_check(err) && fetch(build, err) && install(build, err) && unpack_bootloader(build, err) &&
-               configure(build, err) && write_artefacts(build, artefacts, err) && interrupt_check(err) &&
-               publication_finish(&build->publication, build->id, err);
+        return interrupt_check(err) && fetch(build, err) && install(build, err) && mend_layers(build, err) &&
+               unpack_bootloader(build, err) && configure(build, err) && write_artefacts(build, artefacts, err) &&
+               interrupt_check(err) && publication_finish(&build->publication, build->id, err);
 }
 
 static bool record_build(struct build *build, struct err *err) {

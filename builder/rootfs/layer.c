@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/lock.h"
+#include "base/touched.h"
 #include "rootfs/internal.h"
 
 enum { LAYER_FORMAT = 5, DEPTH_MAX = 8 };
@@ -247,6 +248,28 @@ bool layer_install(const struct rootfs_options *options, const struct package_se
         layer->path = arena_printf(arena, "%s/layers/%s/%s", options->cache, name, parent ? "upper" : "root");
         *ret = layer;
         return true;
+}
+
+// ---- layers that were touched ----
+
+bool layer_remove(const struct layer *layer, struct err *err) {
+        auto_free char *directory = xstrndup(layer->path, (size_t)(strrchr(layer->path, '/') - layer->path));
+        return fs_remove_tree(AT_FDCWD, directory, err);
+}
+
+bool layer_remove_if_touched(const struct layer *layer, bool *ret_removed, struct err *err) {
+        auto_free char *path = NULL;
+        auto_close int dir = -1;
+        *ret_removed = false;
+        if (layer->fresh)
+                return true;
+        if (!fs_open_dir(AT_FDCWD, layer->path, &dir, err) || !tree_touched(dir, &path, err))
+                return wrap(err, "looking through %s", layer->path);
+        if (!path)
+                return true;
+        warning("%s/%s was written to since it was installed: the layer is made again", layer->path, path);
+        *ret_removed = true;
+        return layer_remove(layer, err);
 }
 
 // ---- mounting ----
