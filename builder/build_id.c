@@ -92,7 +92,8 @@ static bool put_inputs(json_t *files, const struct cluster *cluster, struct err 
 }
 
 static bool put_units(json_t *files, const struct locations *locations, struct err *err) {
-        static const char *const units[] = { "kiln-node.service", "kiln-keep.service", "kiln-report.service" };
+        static const char *const units[] = { "kiln-node.service", "kiln-keep.service", "kiln-discard.service",
+                                             "kiln-report.service" };
         for (size_t i = 0; i < lengthof(units); i++) {
                 auto_free char *path = xasprintf("%s/node/%s", locations->firmware, units[i]);
                 auto_free char *name = xasprintf("kiln/node/%s", units[i]);

@@ -116,6 +116,8 @@ static bool add_root_conf(const struct artefact_build *build, const struct artef
                    build->build_id, build->cluster->release.name);
         buf_printf(&text, "OVERLAY_SIZE=%s\nON_FAILURE=%s\nREBOOT_DELAY_S=%d\n", role->role->overlay_size,
                    role->role->on_failure, role->role->reboot_delay_s);
+        if (role->role->state_disk.wanted && role->role->state_disk.overlay)
+                buf_append_text(&text, "OVERLAY_DISK=1\n");
         struct cpio_entry entry = {
                 .path = "kiln/root.conf", .mode = S_IFREG | 0644, .data = text.data, .size = text.size
         };

@@ -4,7 +4,8 @@
 // config.cpio (newc, gzip, padded with zeros to a multiple of 4096 bytes) unpacks in the initramfs to
 //     /kiln/config/...            the upper directory of the overlay, whiteouts as character devices 0:0
 //     /kiln/root.conf             KEY=VALUE lines: ROOT_SHA256, ROOT_SIZE (bytes), ROLE, CLUSTER, BUILD_ID, RELEASE,
-//                                 OVERLAY_SIZE (as tmpfs takes it), ON_FAILURE (shell, reboot, halt), REBOOT_DELAY_S
+//                                 OVERLAY_SIZE (as tmpfs takes it), ON_FAILURE (shell, reboot, halt), REBOOT_DELAY_S,
+//                                 OVERLAY_DISK=1 only with state_disk.overlay
 // and the carried root is the concatenation rootfs.head + rootfs.squashfs + rootfs.tail, which is one newc
 // archive (rootfs.head is 4096 bytes: header and a name padded with NULs; rootfs.squashfs is a multiple of
 // 4096 bytes; rootfs.tail is the trailer, 4096 bytes) that unpacks to /kiln/rootfs.squashfs. Any boot loader that
@@ -30,7 +31,7 @@
 //   "templates": [ {"path":"/etc/mesos-master/ip","source":"/usr/share/kiln/templates/0","mode":420,"uid":0,"gid":0} ],
 //   "cluster_services": ["zookeeper.service", ...],
 //   "state": [ {"path","mode","uid","gid","id_file" ("" if none)} ],
-//   "state_disk": {"label","required":false,"timeout_ms":10000,"filesystem":"ext4"|"xfs",
+//   "state_disk": {"label","required":false,"overlay":false,"timeout_ms":10000,"filesystem":"ext4"|"xfs",
 //                  "claim":{"min_bytes","max_bytes" (0: any),"model","path"} (absent: never format)},   absent: none
 //   "reserve": {"memory_mb":1024,"cpus":0},
 //   "dhcp_timeout_ms": 75000, "carrier_timeout_ms": 60000, "arp_check": true, "dhcp_client_id": "mac" | "duid",
@@ -47,4 +48,4 @@
 //     [Unit] Requires=kiln-node.service After=kiln-node.service
 // and kiln-node.service itself (from firmware/node/kiln-node.service, installed as
 // /etc/systemd/system/kiln-node.service, with /usr/libexec/kiln/kiln-node) is enabled in every image;
-// kiln-keep.service beside it in those with a state_disk.
+// kiln-keep.service and kiln-discard.service beside it in those with a state_disk.

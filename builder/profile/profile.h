@@ -110,6 +110,7 @@ struct state_disk {
         bool required;
         int timeout_s;
         struct state_claim claim;
+        bool overlay; // the root's writable layer lies on it too, as scratch
 };
 
 // What of the machine its tasks do not get (node.machine.task_*).

@@ -34,6 +34,11 @@ static const struct schema_field disk_rows[] = {
           MEMBER(state_disk, timeout_s), .fallback = "10", .min = 0, .max = 3600 },
         { "filesystem", "what a claimed disk is formatted with, by the image's own mkfs", &type_text,
           MEMBER(state_disk, filesystem), .fallback = "ext4", .choices = filesystems },
+        { "overlay",
+          "the root's writable layer lies on it instead of in memory, made anew at each boot; in memory if the disk "
+          "cannot be "
+          "used or is full",
+          &type_bool, MEMBER(state_disk, overlay), .fallback = "false" },
         { "claim", "which blank disk may be formatted; absent: none", &type_table, MEMBER(state_disk, claim),
           .table = &claim_table },
 };

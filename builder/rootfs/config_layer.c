@@ -12,7 +12,8 @@
 enum { SOURCE_BYTES_MAX = 256 << 20 };
 
 static const char kiln_node_place[] = "/usr/libexec/kiln/kiln-node";
-static const char *const kiln_node_units[] = { "kiln-node.service", "kiln-keep.service", "kiln-report.service" };
+static const char *const kiln_node_units[] = { "kiln-node.service", "kiln-keep.service", "kiln-discard.service",
+                                               "kiln-report.service" };
 
 // ---- files of the role ----
 

@@ -56,6 +56,7 @@ static const struct {
         bool (*wanted)(const struct config *config);
 } own_units[] = { { "kiln-node.service", always },
                   { "kiln-keep.service", has_state_disk },
+                  { "kiln-discard.service", has_state_disk },
                   { "kiln-report.service", reports } };
 
 static void append_presets(struct buf *text, const char *verb, const struct strings *names) {

@@ -131,7 +131,17 @@ static bool run_load_drivers(const struct arguments *arguments, struct err *err)
         return fail(err, ERR_USAGE, 0, "\"%s\" is not all, storage or network", arguments->words[0]);
 }
 
-static bool run_state(const struct arguments *arguments, struct err *err) { return state_run(arguments->root, err); }
+static bool run_state(const struct arguments *arguments, struct err *err) {
+        return state_run(arguments->root, arguments->word_count > 0 ? arguments->words[0] : NULL, err);
+}
+
+static bool run_overlay(const struct arguments *arguments, struct err *err) {
+        auto_buf path = { 0 };
+        if (!state_prepare(arguments->root, arguments->words[0], &path, err))
+                return false;
+        puts(buf_text(&path));
+        return true;
+}
 
 static bool run_keep(const struct arguments *arguments, struct err *err) {
         auto_close int root = open(arguments->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -196,7 +206,9 @@ static const struct verb {
         { "report", "[--root DIR] [--for SECONDS]", "send the report of this boot to the profile's report_url", 0,
           run_report },
         { "keep", "[--root DIR]", "keep the SSH host keys on the state disk", 0, run_keep },
-        { "state", "--root DIR", "initrd: find, check and mount the state disk below DIR", 0, run_state },
+        { "state", "--root DIR [IN_MEMORY]", "initrd: find, check and mount the state disk below DIR", -1, run_state },
+        { "overlay", "--root DIR CONFIG", "initrd: find the place of the root's writable layer on the state disk", 1,
+          run_overlay },
         { "check-root", "FILE SHA256 SIZE", "initrd: is this the root that the configuration belongs to", 3,
           run_check_root },
         { "fetch", "URL FILE SHA256 SIZE SECONDS", "initrd: fetch the root over HTTP, checking it as it comes", 5,

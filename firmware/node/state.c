@@ -24,9 +24,10 @@ void state_record_json(const struct state_record *record, struct buf *ret_text) 
         for (size_t i = 0; i < record->note_count; i++)
                 json_array_append_new(notes, json_text(record->notes[i]));
         json_t *root =
-            json_pack("{si ss ss ss sb so so sI}", "format", FORMAT, "status", status_names[record->status], "device",
-                      record->device, "filesystem", record->filesystem, "claimed", record->claimed, "reason",
-                      json_text(record->reason), "notes", notes, "elapsed_ms", (json_int_t)record->elapsed_ms);
+            json_pack("{si ss ss ss sb so so sI sb}", "format", FORMAT, "status", status_names[record->status],
+                      "device", record->device, "filesystem", record->filesystem, "claimed", record->claimed, "reason",
+                      json_text(record->reason), "notes", notes, "elapsed_ms", (json_int_t)record->elapsed_ms,
+                      "overlay", record->overlay);
         auto_free char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
         json_decref(root);
         buf_append_text(ret_text, text ? text : "{}");
@@ -44,13 +45,13 @@ static bool read_status(const char *name, enum state_status *ret) {
 
 static bool unpack_record(json_t *root, struct arena *arena, struct state_record *ret, struct err *err) {
         const char *status, *device = "", *filesystem = "", *reason = "";
-        int format = 0, claimed = 0;
+        int format = 0, claimed = 0, overlay = 0;
         json_int_t elapsed_ms = 0;
         json_error_t error;
         struct state_record record = { 0 };
-        if (json_unpack_ex(root, &error, 0, "{si ss s?s s?s s?b s?s s?I}", "format", &format, "status", &status,
+        if (json_unpack_ex(root, &error, 0, "{si ss s?s s?s s?b s?s s?I s?b}", "format", &format, "status", &status,
                            "device", &device, "filesystem", &filesystem, "claimed", &claimed, "reason", &reason,
-                           "elapsed_ms", &elapsed_ms) < 0)
+                           "elapsed_ms", &elapsed_ms, "overlay", &overlay) < 0)
                 return fail(err, ERR_SCHEMA, 0, "%s", error.text);
         if (format != FORMAT || !read_status(status, &record.status))
                 return fail(err, ERR_SCHEMA, 0, "format %d or status `%s` is unknown", format, status);
@@ -58,6 +59,7 @@ static bool unpack_record(json_t *root, struct arena *arena, struct state_record
         record.filesystem = arena_strdup(arena, filesystem);
         record.reason = arena_strdup(arena, reason);
         record.claimed = claimed;
+        record.overlay = overlay;
         record.elapsed_ms = elapsed_ms;
         const json_t *notes = json_object_get(root, "notes");
         record.notes = arena_alloc(arena, json_array_size(notes) * sizeof *record.notes);

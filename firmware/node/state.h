@@ -3,13 +3,15 @@
 // The initrd finds (or claims and formats) the disk, mounts it at /run/kiln/state and binds the role's state paths from
 // it (state_initrd.h); it never fails a boot. It leaves a record, /run/kiln/state.json:
 //     { "format": 1, "status": "mounted" | "absent" | "refused", "device": "/dev/vdb", "filesystem": "ext4",
-//       "claimed": false, "reason": "" (of absent and refused), "notes": [...], "elapsed_ms": 120 }
+//       "claimed": false, "reason": "" (of absent and refused), "notes": [...], "elapsed_ms": 120,
+//       "overlay": false (the root's writable layer lies on it, state_overlay.h) }
 // `apply` reads it: "refused" refuses the machine, "absent" only says that state is lost at the next reboot, and a disk
 // that belongs to another machine refuses this one.
 //
 // On the disk:
 //     kiln/identity.json   { "format": 1, "cluster", "node", "id" (0: none) }, written by the first `apply` that knows
 //     kiln/keep/           machine-id, random-seed, ssh_host_* (keep.h)
+//     kiln/overlay/        the root's writable layer, if the profile wants it here: scratch (state_overlay.h)
 //     paths/PATH           one directory for each state path
 #ifndef KILN_NODE_STATE_H
 #define KILN_NODE_STATE_H
@@ -32,6 +34,7 @@ struct state_record {
         const char **notes;
         size_t note_count;
         int64_t elapsed_ms;
+        bool overlay; // the root's writable layer lies on it
 };
 
 struct state_facts {

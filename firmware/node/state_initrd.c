@@ -11,8 +11,9 @@
 #include "firmware/node/report.h"
 #include "firmware/node/root.h"
 #include "firmware/node/state_mount.h"
+#include "firmware/node/state_overlay.h"
 
-enum { POLL_MS = 200, CONFIG_MAX = 1 << 20, NOTES_MAX = 64 };
+enum { POLL_MS = 200, CONFIG_MAX = 1 << 20, RECORD_MAX = 64 << 10, NOTES_MAX = 64 };
 
 // ---- choosing ----
 
@@ -134,12 +135,14 @@ struct session {
         struct state_record record;
 };
 
-// A second mount of sysfs, since the first one has moved to the new root.
+// A second mount of sysfs, if the first one has moved to the new root.
 static bool load_drivers(struct modules *modules, struct err *err) {
-        if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+        bool mounted = mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0;
+        if (!mounted && errno != EBUSY)
                 return fail(err, ERR_SYSTEM, errno, "mount /sys");
         modules_load_drivers(modules);
-        umount2("/sys", MNT_DETACH);
+        if (mounted)
+                umount2("/sys", MNT_DETACH);
         return true;
 }
 
@@ -177,14 +180,29 @@ static bool enter_root(const char *root, const char *filesystem, struct err *err
         return true;
 }
 
-static bool use_disk(struct session *session, struct buf *note, struct err *err) {
-        const struct state_record *record = &session->record;
-        const struct state_settings *settings = &session->inventory.state;
-        if (record->claimed && !state_format(record->device, record->filesystem, settings->label, err))
-                return false;
-        if (!state_check(record->device, record->filesystem, note, err) ||
-            !state_mount(record->device, record->filesystem, err))
-                return false;
+static void refuse_disk(struct session *session, const struct err *problem) {
+        refuse(&session->record, arena_printf(&session->arena, "the state disk %s cannot be used: %s",
+                                              session->record.device, problem->text));
+}
+
+static void mount_disk(struct session *session) {
+        auto_err problem = { 0 }, undiscarded = { 0 };
+        auto_buf note = { 0 };
+        struct state_record *record = &session->record;
+        if ((record->claimed &&
+             !state_format(record->device, record->filesystem, session->inventory.state.label, &problem)) ||
+            !state_check(record->device, record->filesystem, &note, &problem) ||
+            !state_mount(record->device, record->filesystem, &problem)) {
+                refuse_disk(session, &problem);
+                return;
+        }
+        record->status = STATE_MOUNTED;
+        add_note(&session->arena, record, buf_text(&note));
+        if (!state_overlay_discard(&undiscarded))
+                add_note(&session->arena, record, undiscarded.text);
+}
+
+static bool bind_paths(const struct state_settings *settings, struct err *err) {
         for (size_t i = 0; i < settings->path_count; i++)
                 if (!state_bind(&settings->paths[i], err))
                         return false;
@@ -192,17 +210,14 @@ static bool use_disk(struct session *session, struct buf *note, struct err *err)
 }
 
 // What is kept besides is worth a note, no refusal.
-static void mount_disk(struct session *session) {
+static void use_disk(struct session *session) {
         auto_err problem = { 0 }, unkept = { 0 };
-        auto_buf note = { 0 }, space = { 0 };
+        auto_buf space = { 0 };
         struct state_record *record = &session->record;
-        if (!use_disk(session, &note, &problem)) {
-                refuse(record, arena_printf(&session->arena, "the state disk %s cannot be used: %s", record->device,
-                                            problem.text));
+        if (!bind_paths(&session->inventory.state, &problem)) {
+                refuse_disk(session, &problem);
                 return;
         }
-        record->status = STATE_MOUNTED;
-        add_note(&session->arena, record, buf_text(&note));
         state_describe_space(record->device, &space);
         add_note(&session->arena, record, buf_text(&space));
         if (!keep_restore(session->root, &unkept))
@@ -220,8 +235,9 @@ static bool write_record(struct session *session, struct err *err) {
 static void tell(const struct state_record *record) {
         auto_buf text = { 0 };
         if (record->status == STATE_MOUNTED)
-                buf_printf(&text, "kiln: state disk %s (%s)%s, %lld ms\n", record->device, record->filesystem,
-                           record->claimed ? ", was blank and is formatted now" : "", (long long)record->elapsed_ms);
+                buf_printf(&text, "kiln: state disk %s (%s)%s%s, %lld ms\n", record->device, record->filesystem,
+                           record->claimed ? ", was blank and is formatted now" : "",
+                           record->overlay ? ", with the root's writable layer" : "", (long long)record->elapsed_ms);
         else
                 buf_printf(&text, "kiln: %s: %s\n",
                            record->status == STATE_REFUSED ? "STATE DISK REFUSED" : "no state disk", record->reason);
@@ -231,13 +247,17 @@ static void tell(const struct state_record *record) {
         report_on_consoles(buf_text(&text));
 }
 
+static bool open_directory(const char *path, int *ret, struct err *err) {
+        *ret = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return *ret >= 0 || fail(err, ERR_SYSTEM, errno, "open %s", path);
+}
+
+// `root`: where the configuration is, not yet laid over the new root perhaps.
 static bool read_inventory(struct session *session, const char *root, struct err *err) {
         auto_buf config = { .max = CONFIG_MAX };
+        auto_close int fd = -1;
         bool found;
-        session->root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (session->root < 0)
-                return fail(err, ERR_SYSTEM, errno, "open %s", root);
-        if (!root_read(session->root, "/etc/kiln/node.json", &config, &found, err))
+        if (!open_directory(root, &fd, err) || !root_read(fd, "/etc/kiln/node.json", &config, &found, err))
                 return false;
         if (!found)
                 return fail(err, ERR_REFERENCE, 0, "%s/etc/kiln/node.json is missing: this is no image of kiln", root);
@@ -254,25 +274,101 @@ static bool find_disk(struct session *session, const char *root, enum state_choi
         return ok;
 }
 
-static bool run_session(struct session *session, const char *root, struct err *err) {
-        int64_t start = machine_now_ms();
+static bool find_and_mount(struct session *session, const char *root, struct err *err) {
         enum state_choice choice;
         if (!find_disk(session, root, &choice, err) || !enter_root(root, session->record.filesystem, err))
                 return false;
         session->record.claimed = choice == CHOICE_BLANK;
         if (choice != CHOICE_NONE)
                 mount_disk(session);
-        session->record.elapsed_ms = machine_now_ms() - start;
+        return true;
+}
+
+// What state_prepare() wrote, with room for further notes.
+static bool read_prepared(struct session *session, bool *ret_found, struct err *err) {
+        auto_buf text = { .max = RECORD_MAX };
+        struct state_record record;
+        if (!root_read(session->root, STATE_RECORD, &text, ret_found, err))
+                return false;
+        if (!*ret_found)
+                return true;
+        if (!state_record_read(buf_text(&text), &session->arena, &record, err))
+                return wrap(err, STATE_RECORD);
+        session->record = record;
+        session->record.notes = NULL;
+        session->record.note_count = 0;
+        for (size_t i = 0; i < record.note_count; i++)
+                add_note(&session->arena, &session->record, record.notes[i]);
+        return true;
+}
+
+static void note_memory(struct session *session, const char *reason) {
+        session->record.overlay = false;
+        add_note(&session->arena, &session->record,
+                 arena_printf(&session->arena, "the root's writable layer is in memory: %s", reason));
+}
+
+static bool run_session(struct session *session, const char *root, const char *in_memory, struct err *err) {
+        int64_t start = machine_now_ms();
+        bool prepared;
+        if (!read_prepared(session, &prepared, err) ||
+            !(prepared ? enter_root(root, "", err) : find_and_mount(session, root, err)))
+                return false;
+        if (in_memory)
+                note_memory(session, in_memory);
+        if (session->record.status == STATE_MOUNTED)
+                use_disk(session);
+        session->record.elapsed_ms += machine_now_ms() - start;
         tell(&session->record);
         return write_record(session, err);
 }
 
-bool state_run(const char *root, struct err *err) {
+static bool end_session(struct session *session, bool ok, struct err *err) {
+        if (session->root >= 0)
+                close(session->root);
+        arena_release(&session->arena);
+        return ok || wrap(err, "the state disk");
+}
+
+bool state_run(const char *root, const char *in_memory, struct err *err) {
         struct session session = { .root = -1 };
         bool ok = read_inventory(&session, root, err) &&
-                  (!session.inventory.state.wanted || run_session(&session, root, err));
-        if (session.root >= 0)
-                close(session.root);
-        arena_release(&session.arena);
-        return ok || wrap(err, "the state disk");
+                  (!session.inventory.state.wanted ||
+                   (open_directory(root, &session.root, err) && run_session(&session, root, in_memory, err)));
+        return end_session(&session, ok, err);
+}
+
+// ---- before there is a new root ----
+
+static void make_overlay(struct session *session) {
+        auto_err problem = { 0 };
+        auto_buf space = { 0 };
+        struct state_record *record = &session->record;
+        if (record->status != STATE_MOUNTED) {
+                note_memory(session, record->reason);
+                return;
+        }
+        state_describe_space(record->device, &space);
+        record->overlay = space.size == 0 && state_overlay_make(&problem);
+        if (!record->overlay)
+                note_memory(session, problem.text ? problem.text : buf_text(&space));
+}
+
+static bool prepare_session(struct session *session, const char *root, struct buf *ret_path, struct err *err) {
+        int64_t start = machine_now_ms();
+        if (!find_and_mount(session, root, err))
+                return false;
+        make_overlay(session);
+        if (session->record.overlay)
+                buf_append_text(ret_path, STATE_OVERLAY);
+        session->record.elapsed_ms = machine_now_ms() - start;
+        return write_record(session, err);
+}
+
+bool state_prepare(const char *root, const char *config, struct buf *ret_path, struct err *err) {
+        struct session session = { .root = -1 };
+        bool ok = read_inventory(&session, config, err) &&
+                  (!session.inventory.state.overlay ||
+                   (open_directory(root, &session.root, err) && prepare_session(&session, root, ret_path, err)));
+        return end_session(&session, ok, err);
 }

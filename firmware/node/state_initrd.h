@@ -1,4 +1,5 @@
-// The initrd's part of the state disk: after the new root's mounts are in place and before switch_root.
+// The initrd's part of the state disk: after the new root's mounts are in place and before switch_root; if the root's
+// writable layer is to lie on it, a first part before there is a new root, with the bare one's tools.
 #ifndef KILN_NODE_STATE_INITRD_H
 #define KILN_NODE_STATE_INITRD_H
 
@@ -8,7 +9,14 @@
 // Finds, claims, checks and mounts the state disk as ROOT/etc/kiln/node.json says, and writes ROOT/run/kiln/state.json.
 // Does nothing if that wants none. Needs /dev, /proc, /sys and /run below ROOT, and the initrd's modules; this process
 // has ROOT as its root afterwards. What is wrong with a disk is in the record and on the consoles, not an error.
-must_check bool state_run(const char *root, struct err *err);
+// If state_prepare() left its record there, it goes on from that. `in_memory`: why the root's writable layer is not on
+// the disk after all, for the record; NULL: nothing to say.
+must_check bool state_run(const char *root, const char *in_memory, struct err *err);
+
+// If CONFIG/etc/kiln/node.json wants the root's writable layer on the state disk: finds, claims, checks and mounts the
+// disk as state_run() does, at STATE_MOUNT below `root`, the mounted squashfs with /dev, /proc, /sys and a writable
+// /run, and makes the layer's directory. `ret_path`: that directory below `root`, or left as it is if memory must do.
+must_check bool state_prepare(const char *root, const char *config, struct buf *ret_path, struct err *err);
 
 enum state_choice { CHOICE_NONE, CHOICE_WAIT, CHOICE_LABELLED, CHOICE_BLANK };
 

@@ -65,11 +65,11 @@ static bool read_claim(const json_t *json, struct arena *arena, struct state_cla
 
 static bool read_disk(const json_t *json, struct arena *arena, struct state_settings *ret, struct err *err) {
         const char *label, *filesystem = "ext4";
-        int required = 0;
+        int required = 0, overlay = 0;
         json_int_t timeout_ms = 0;
         json_error_t error;
-        if (json_unpack_ex((json_t *)json, &error, 0, "{ss s?b s?I s?s}", "label", &label, "required", &required,
-                           "timeout_ms", &timeout_ms, "filesystem", &filesystem) < 0)
+        if (json_unpack_ex((json_t *)json, &error, 0, "{ss s?b s?b s?I s?s}", "label", &label, "required", &required,
+                           "overlay", &overlay, "timeout_ms", &timeout_ms, "filesystem", &filesystem) < 0)
                 return unpack_failed("state_disk", &error, err);
         if (!*label || strlen(label) > LABEL_MAX || timeout_ms < 0 || timeout_ms > WAIT_MAX_MS)
                 return fail(err, ERR_SCHEMA, 0, "\"state_disk\": label or timeout_ms");
@@ -77,6 +77,7 @@ static bool read_disk(const json_t *json, struct arena *arena, struct state_sett
                 return fail(err, ERR_SCHEMA, 0, "\"state_disk\": filesystem `%s`", filesystem);
         ret->wanted = true;
         ret->required = required;
+        ret->overlay = overlay;
         ret->timeout_ms = (int)timeout_ms;
         ret->label = arena_strdup(arena, label);
         ret->filesystem = arena_strdup(arena, filesystem);

@@ -27,6 +27,7 @@ struct state_settings {
         bool wanted; // false: no state disk is looked for
         const char *label, *filesystem;
         bool required;
+        bool overlay; // the root's writable layer lies on it too
         int timeout_ms;
         struct state_claim claim;
         struct state_path *paths;

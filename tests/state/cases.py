@@ -2,7 +2,7 @@
 import os
 import subprocess
 
-from machine import Disk, WORK, boot, command
+from machine import Disk, TOP, WORK, boot, command
 
 LABEL = "KILN-STATE"
 CLAIM = {"min_bytes": 0, "max_bytes": 0, "model": "*", "path": "*"}
@@ -11,6 +11,10 @@ CLAIM = {"min_bytes": 0, "max_bytes": 0, "model": "*", "path": "*"}
 def wanted(required=True, claim=None, filesystem="ext4", timeout_ms=0):
     disk = {"label": LABEL, "required": required, "timeout_ms": timeout_ms, "filesystem": filesystem}
     return {**disk, "claim": claim} if claim else disk
+
+
+def with_overlay(**options):
+    return {**wanted(**options), "overlay": True}
 
 
 def is_refused(result, *words):
@@ -236,6 +240,91 @@ def by_hand(world, tap):
     tap.check(result["list"] == "from-image myid sub ", "what a first use left half-done is made anew", result["list"])
 
 
+# Where the root's writable layer is, and what is left of what WRITE_ROOT wrote.
+LOOK_AT_ROOT = """
+echo "@@layer=$(grep ' /run/kiln/writable ' /proc/mounts)"
+echo "@@root=$(grep ' / ' /proc/mounts)"
+[ "$(stat -c %a /)" = "$(stat -c %a /run/kiln/lower)" ]; echo "@@root_mode=$? $(stat -c %a /etc/kiln/node.json)"
+echo "@@written=$(cat /written) $(ls /big)"
+echo "@@data=$(cat /var/lib/zookeeper/data)"
+echo "@@old=$(ls /run/kiln/state/kiln/overlay.old | tr '\\n' ' ')"
+"""
+WRITE_ROOT = """
+echo written >/written
+dd if=/dev/zero of=/big bs=65536 count=2560; echo "@@big=$?"
+rm /etc/mke2fs.conf; [ -e /etc/mke2fs.conf ]; echo "@@removed=$?"
+/bin/busybox mknod /null c 1 3 && echo x >/null; echo "@@device=$?"
+echo kept >/var/lib/zookeeper/data
+"""
+
+
+def discard_script():
+    """What kiln-discard.service does."""
+    with open(os.path.join(TOP, "firmware/node/kiln-discard.service")) as file:
+        line = next(line for line in file if line.startswith("ExecStart="))
+    return f"""
+{line.split("=", 1)[1]}
+echo "@@discarded=$? $(ls /run/kiln/state/kiln | tr '\\n' ' ')"
+"""
+
+
+def is_in_memory(result, *words):
+    return (result["layer"].startswith("kiln-overlay /run/kiln/writable tmpfs") and not result["record"]["overlay"] and
+            said(result, "writable layer is in memory", *words) and
+            any("writable layer is in memory" in note for note in result["report"]["notes"]))
+
+
+def overlay(world, tap):
+    disk = Disk("overlay", 512)
+    first = boot(world, "overlay-first", [disk], with_overlay(claim=CLAIM), script=LOOK_AT_ROOT + WRITE_ROOT)
+    tap.check(first["layer"].startswith("/dev/vda /run/kiln/writable ext4 ") and first["record"]["overlay"] and
+              first["apply"] == "0" and "with the root's writable layer" in first["console"],
+              "the root's writable layer lies on the disk, just claimed", first["console"][-3000:])
+    tap.check(first["root"].startswith("kiln-root / overlay rw") and first["root_mode"] == "0 600" and
+              first["written"].strip() == "", "under the overlay, with the configuration layer in it", first["root"])
+    tap.check(first["big"] == "0" and first["removed"] == "1" and first["device"] == "0",
+              "it holds more than the memory would, whiteouts and device nodes", first["console"][-1000:])
+    fill = "dd if=/dev/zero of=/big bs=65536; sync\n"
+    later = boot(world, "overlay-later", [disk], with_overlay(), script=LOOK_AT_ROOT + discard_script() + fill)
+    tap.check(later["layer"].startswith("/dev/vda ") and later["written"].strip() == "" and later["apply"] == "0",
+              "at the next boot what was written into the root is gone", later["written"])
+    tap.check(later["data"] == "kept" and later["machine_id"] == first["machine_id"],
+              "the state path and the machine-id are not", later["data"])
+    tap.check(later["record"]["notes"] == [], "and the file system is not called damaged", later["record"]["notes"])
+    tap.check("upper" in later["old"] and later["discarded"] == "0 identity.json keep overlay ",
+              "the old layer was renamed aside, and kiln-discard.service's command removes it", later["discarded"])
+    full = boot(world, "overlay-full", [disk], with_overlay(), script=LOOK_AT_ROOT + discard_script())
+    tap.check(is_in_memory(full, "is full", "/dev/vda") and full["apply"] == "0" and full["data"] == "kept",
+              "a disk that the root filled keeps the state; the layer is in memory", full["record"])
+    tap.check(full["discarded"] == "0 identity.json keep ", "and what filled it is removed", full["discarded"])
+    half = "/bin/busybox mkdir -p /run/kiln/state/kiln/overlay.old/0/half\n"
+    again = boot(world, "overlay-again", [disk], with_overlay(), script=LOOK_AT_ROOT + half)
+    tap.check(again["layer"].startswith("/dev/vda "), "so that the next boot has it on the disk again", again["record"])
+    off = boot(world, "overlay-off", [disk], wanted(), script=LOOK_AT_ROOT)
+    tap.check(off["layer"].startswith("kiln-overlay ") and off["old"] == "0 1 " and off["record"]["notes"] == [] and
+              off["data"] == "kept", "a profile without `overlay` discards the layer, beside one half removed", off["old"])
+
+
+def overlay_in_memory(world, tap):
+    absent = boot(world, "overlay-absent", [], with_overlay(required=False), script=LOOK_AT_ROOT)
+    tap.check(is_in_memory(absent, LABEL) and absent["record"]["status"] == "absent" and absent["apply"] == "0",
+              "without the disk the layer is in memory, and it is said", absent["record"])
+    required = boot(world, "overlay-required", [], with_overlay(), script=LOOK_AT_ROOT)
+    tap.check(is_refused(required, LABEL) and is_in_memory(required, LABEL), "a required disk is required", required["refused"])
+    old_xfs = Disk("overlay-xfs", 400)
+    command("mkfs.xfs", "-q", "-m", "crc=0", "-n", "ftype=0", "-L", LABEL, old_xfs.path)
+    result = boot(world, "overlay-xfs", [old_xfs], with_overlay(), script=LOOK_AT_ROOT)
+    tap.check(is_in_memory(result, "ftype=1") and result["record"]["status"] == "mounted" and result["apply"] == "0",
+              "an XFS that overlayfs cannot use holds the state alone", result["record"])
+    small = Disk("overlay-small", 16)
+    command("mkfs.ext4", "-q", "-F", "-L", LABEL, small.path)
+    filler = "return 0\n" + "x" * (20 << 20)
+    result = boot(world, "overlay-small", [small], with_overlay(), script=LOOK_AT_ROOT + filler)
+    tap.check(is_in_memory(result, "No space left") and result["record"]["status"] == "mounted" and result["apply"] == "0",
+              "a disk that the configuration layer does not fit on holds the state alone", result["record"])
+
+
 CASES = {"first-later-and-full": first_later_and_full, "moved": moved, "replaced": replaced,
          "damaged": damaged, "read-only": read_only, "untouchable": untouchable, "several": several,
-         "two-labels": two_labels, "by-hand": by_hand}
+         "two-labels": two_labels, "by-hand": by_hand, "overlay": overlay,
+         "overlay-in-memory": overlay_in_memory}

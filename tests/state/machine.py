@@ -97,6 +97,7 @@ def make_root():
             os.symlink("/bin/busybox", f"{root}/bin/{name}")
         for name in TOOLS:
             copy_program(root, name)
+        os.symlink("/usr/sbin/rm", f"{root}/bin/rm")
         shutil.copy("/etc/mke2fs.conf", f"{root}/etc/mke2fs.conf")
         shutil.copy(KILN_NODE, f"{root}/usr/libexec/kiln/kiln-node")
         write(f"{root}/var/lib/zookeeper/from-image", "the image's\n")
@@ -156,7 +157,7 @@ def node_json(state_disk, filesystem_paths=()):
                        "gid": 0}]})
 
 
-def boot_archive(squashfs, config, script):
+def boot_archive(squashfs, config, script, overlay):
     with open(squashfs, "rb") as file:
         root = file.read()
     with open(os.path.join(TOP, "firmware/initramfs/init"), "rb") as file:
@@ -164,7 +165,7 @@ def boot_archive(squashfs, config, script):
     with open(KILN_NODE, "rb") as file:
         kiln_node = file.read()
     conf = (f"ROOT_SHA256={hashlib.sha256(root).hexdigest()}\nROOT_SIZE={len(root)}\nROLE=master\nCLUSTER=article\n"
-            "BUILD_ID=b1\nRELEASE=lab\n")
+            "BUILD_ID=b1\nRELEASE=lab\n" + ("OVERLAY_DISK=1\n" if overlay else ""))
     return newc(directories({
         "init": (0o100755, init), "before-init": (0o100755, BEFORE_INIT.encode()), "bin/kiln-node": (0o100755, kiln_node),
         "kiln/root.conf": (0o100644, conf.encode()), "kiln/rootfs.squashfs": (0o100644, root),
@@ -218,7 +219,7 @@ def boot(world, name, disks, state_disk, node="master101", script="", paths=()):
     with open(initrd, "wb") as file, open(os.path.join(world["artefacts"], "initrd.img"), "rb") as base:
         file.write(base.read())
         file.write(bytes(-file.tell() % 4096))
-        file.write(boot_archive(world["squashfs"], node_json(state_disk, paths), script))
+        file.write(boot_archive(world["squashfs"], node_json(state_disk, paths), script, state_disk.get("overlay")))
     arguments = ["qemu-system-x86_64", "-machine", "q35", "-accel", os.environ.get("KILN_ACCEL", "tcg"), "-m", "256",
                  "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nodefaults",
                  "-kernel", os.path.join(world["artefacts"], "vmlinuz"), "-initrd", initrd,

@@ -60,6 +60,8 @@ static bool make_profile(struct err *err) {
                                err) &&
                fs_write_atomic(work, "node/kiln-keep.service", "[Install]\nWantedBy=multi-user.target\n", 37, 0644,
                                err) &&
+               fs_write_atomic(work, "node/kiln-discard.service", "[Install]\nWantedBy=multi-user.target\n", 37, 0644,
+                               err) &&
                fs_write_atomic(work, "node/kiln-node.service", "[Install]\nWantedBy=multi-user.target\n", 37, 0644,
                                err);
 }
@@ -229,7 +231,8 @@ static void writes_the_state_disk(void) {
                                      "xfs",
                                      true,
                                      7,
-                                     { { "one.yaml", 5, 6 }, true, 100, 0, "*SSD*", "sd?" } };
+                                     { { "one.yaml", 5, 6 }, true, 100, 0, "*SSD*", "sd?" },
+                                     true };
         EXPECT(!write_layer("without", &layer, &failure));
         EXPECT(failure.kind == ERR_REFERENCE && strstr(failure.text, "one.yaml:5:6") &&
                strstr(failure.text, "mkfs.xfs"));
@@ -239,17 +242,19 @@ static void writes_the_state_disk(void) {
         EXPECT_OK(put("/usr/sbin/mkfs.xfs", "x", err));
         EXPECT_OK(write_layer("claiming", &layer, err));
         EXPECT(fs_exists(layer, "etc/systemd/system/multi-user.target.wants/kiln-keep.service"));
+        EXPECT(fs_exists(layer, "etc/systemd/system/multi-user.target.wants/kiln-discard.service"));
         auto_buf text = { 0 };
         EXPECT_OK(fs_read(layer, "etc/kiln/node.json", &text, err));
         json_t *json = json_loads(buf_text(&text), 0, NULL);
         const char *label = NULL, *model = NULL;
-        int required = 0;
+        int required = 0, overlay = 0;
         json_int_t timeout_ms = 0, min = 0;
-        EXPECT(json_unpack(json, "{s{ss sb sI s{sI ss}}}", "state_disk", "label", &label, "required", &required,
-                           "timeout_ms", &timeout_ms, "claim", "min_bytes", &min, "model", &model) == 0);
+        EXPECT(json_unpack(json, "{s{ss sb sb sI s{sI ss}}}", "state_disk", "label", &label, "required", &required,
+                           "overlay", &overlay, "timeout_ms", &timeout_ms, "claim", "min_bytes", &min, "model",
+                           &model) == 0);
         EXPECT_TEXT(label, "DATA");
         EXPECT_TEXT(model, "*SSD*");
-        EXPECT(required && timeout_ms == 7000 && min == 100000000000LL);
+        EXPECT(required && overlay && timeout_ms == 7000 && min == 100000000000LL);
         json_decref(json);
         *disk = before;
 }

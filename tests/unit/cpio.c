@@ -38,6 +38,22 @@ static void root_conf_binds_the_layer_to_its_root(void) {
         EXPECT(strlen(sample.roles[0].root_sha256) == 64);
 }
 
+// Only a role that wants its writable layer on the state disk makes the initrd look for the disk before the root.
+static void root_conf_says_where_the_writable_layer_goes(void) {
+        const char *names[] = { "config" };
+        struct strings wanted = { names, 1 };
+        struct sample on_disk;
+        auto_buf text = { 0 };
+        EXPECT_OK(sample_open(&on_disk, "on-disk", err));
+        ((struct role *)on_disk.roles[0].role)->state_disk = (struct state_disk){ .wanted = true, .overlay = true };
+        EXPECT_OK(artefacts_write(&on_disk.build, &wanted, err));
+        EXPECT_OK(sample_judge("mkdir v; cd v; gzip -dc ../on-disk/alpha/config.cpio 2>/dev/null | cpio -id --quiet",
+                               NULL, err));
+        EXPECT_OK(fs_read(sample_fd, "v/kiln/root.conf", &text, err));
+        EXPECT(strstr(buf_text(&text), "\nOVERLAY_DISK=1\n"));
+        sample_close(&on_disk);
+}
+
 static void the_size_is_a_multiple_of_4096_and_the_bits_repeat(void) {
         struct sample again;
         EXPECT_OK(sample_judge("sleep 1.1; touch config/etc/hostname", NULL, err));
@@ -80,6 +96,7 @@ int main(void) {
         sample_begin();
         RUN(cpio_lists_and_unpacks_the_layer);
         RUN(root_conf_binds_the_layer_to_its_root);
+        RUN(root_conf_says_where_the_writable_layer_goes);
         RUN(the_size_is_a_multiple_of_4096_and_the_bits_repeat);
         RUN(a_capability_is_refused);
         RUN(the_root_must_be_packed_first);

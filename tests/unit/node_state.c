@@ -380,12 +380,15 @@ static void takes_state_from_a_facts_file(void) {
 
 static void keeps_the_record(void) {
         const char *notes[] = { "one", "two" };
-        const struct state_record written = { STATE_REFUSED, "/dev/sda", "xfs", "why \"not\"", true, notes, 2, 17 };
+        const struct state_record written = {
+                STATE_REFUSED, "/dev/sda", "xfs", "why \"not\"", true, notes, 2, 17, true
+        };
         struct state_record read;
         auto_buf text = { 0 };
         state_record_json(&written, &text);
         EXPECT_OK(state_record_read(buf_text(&text), &arena, &read, err));
-        EXPECT(read.status == STATE_REFUSED && read.claimed && read.note_count == 2 && read.elapsed_ms == 17);
+        EXPECT(read.status == STATE_REFUSED && read.claimed && read.note_count == 2 && read.elapsed_ms == 17 &&
+               read.overlay);
         EXPECT_TEXT(read.reason, "why \"not\"");
         EXPECT_TEXT(read.notes[1], "two");
         static const char *const broken[] = { "",
@@ -433,6 +436,7 @@ static void refuses_broken_settings(void) {
                 "{\"state_disk\":{\"label\":\"\"}}",
                 "{\"state_disk\":{\"label\":\"L\",\"filesystem\":\"vfat\"}}",
                 "{\"state_disk\":{\"label\":\"L\",\"timeout_ms\":-1}}",
+                "{\"state_disk\":{\"label\":\"L\",\"overlay\":1}}",
                 "{\"state_disk\":{\"label\":\"L\",\"claim\":true}}",
                 "{\"state_disk\":{\"label\":\"L\",\"claim\":{\"min_bytes\":-1}}}",
                 "{\"reserve\":{\"memory_mb\":-1}}",

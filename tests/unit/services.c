@@ -151,7 +151,7 @@ static void the_role_wins(void) {
                strstr(text, "multi-user.target.wants/a.service"));
         EXPECT(strstr(text, "multi-user.target.wants/kiln-node.service"));
         EXPECT(strstr(text, "multi-user.target.wants/kiln-report.service"));
-        EXPECT(!strstr(text, "kiln-keep"));
+        EXPECT(!strstr(text, "kiln-keep") && !strstr(text, "kiln-discard"));
         EXPECT(strstr(text, "default.target -> /usr/lib/systemd/system/multi-user.target"));
         auto_buf gate = { 0 }, preset = { 0 };
         EXPECT_OK(tree_read(root, "/etc/systemd/system/b.service.d/10-kiln.conf", &gate, err));
