@@ -4,7 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "base/buf.h"
@@ -122,6 +127,34 @@ static void read_driver(const char *directory, struct interface *interface) {
         snprintf(interface->driver, sizeof interface->driver, "%.31s", slash ? slash + 1 : target);
 }
 
+// ETHTOOL_GPERMADDR (linux/ethtool.h). False for zeros, too: what has no MAC of its own has those.
+static bool ask_permanent_mac(const char *name, struct mac *ret) {
+        enum { ADDRESS_SIZE_MAX = 32 }; // the kernel's MAX_ADDR_LEN
+        union {
+                struct ethtool_perm_addr head;
+                uint8_t bytes[sizeof(struct ethtool_perm_addr) + ADDRESS_SIZE_MAX];
+        } answer = { .head = { .cmd = ETHTOOL_GPERMADDR, .size = ADDRESS_SIZE_MAX } };
+        struct ifreq request = { .ifr_data = (char *)&answer };
+        snprintf(request.ifr_name, sizeof request.ifr_name, "%.15s", name);
+        auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || ioctl(fd, SIOCETHTOOL, &request) < 0 || answer.head.size != sizeof ret->bytes)
+                return false;
+        struct mac mac;
+        char text[MAC_TEXT_SIZE];
+        memcpy(mac.bytes, answer.bytes + sizeof answer.head, sizeof mac.bytes);
+        mac_format(&mac, text);
+        return mac_parse(text, ret);
+}
+
+bool machine_card_mac(const char *directory, const char *name, machine_ask_mac *ask, struct mac *ret) {
+        char text[64];
+        read_attribute(directory, "bonding_slave/perm_hwaddr", text, sizeof text); // since Linux 3.14
+        if (mac_parse(text, ret) || (has_entry(directory, "master/bonding") && ask(name, ret)))
+                return true;
+        read_attribute(directory, "address", text, sizeof text);
+        return mac_parse(text, ret);
+}
+
 // False for what is no Ethernet card: loopback, bridges, bonds, VLANs, tunnels.
 static bool read_interface(const char *name, struct interface *ret, bool *ret_is_virtual) {
         char directory[64 + NAME_MAX], text[64], kind[64];
@@ -133,11 +166,7 @@ static bool read_interface(const char *name, struct interface *ret, bool *ret_is
                 return false;
         *ret = (struct interface){ 0 };
         memcpy(ret->name, name, strlen(name) + 1);
-        // A member of a bond shows the bond's MAC.
-        read_attribute(directory, "bonding_slave/perm_hwaddr", text, sizeof text);
-        if (!*text)
-                read_attribute(directory, "address", text, sizeof text);
-        if (!mac_parse(text, &ret->mac))
+        if (!machine_card_mac(directory, name, ask_permanent_mac, &ret->mac))
                 return false;
         read_attribute(directory, "ifindex", text, sizeof text);
         ret->index = atoi(text);

@@ -20,6 +20,11 @@ void machine_release(struct machine *machine);
 // Ethernet cards, in the order of their index, and SMBIOS. Virtual interfaces only if there is no other.
 void machine_read_hardware(struct facts *facts);
 
+// A card's own MAC, also while it is a member of a bond, whose MAC it then shows. `directory` is the card's in
+// /sys/class/net; `ask` asks its driver. False: it has no Ethernet address.
+typedef bool machine_ask_mac(const char *name, struct mac *ret);
+bool machine_card_mac(const char *directory, const char *name, machine_ask_mac *ask, struct mac *ret);
+
 // Whether more cards may appear or change their names: udev is at work, or there is no card yet.
 bool machine_is_settling(const struct facts *facts);
 // Whether udev has events in its queue.

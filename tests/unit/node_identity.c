@@ -1,6 +1,10 @@
 // Who a machine is: each source, what they may not contradict, and whose word is not enough.
 #include "tests/unit/test.h"
 
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "firmware/node/machine.h"
 #include "profile/smbios.h"
 #include "tests/unit/node.h"
 
@@ -229,6 +233,49 @@ static void addresses_that_could_be_the_nodes_have_to_be(void) {
         }
 }
 
+static struct mac permanent;
+static bool tell_permanent(const char *name, struct mac *ret) {
+        *ret = permanent;
+        return strcmp(name, "eth0") == 0 && permanent.bytes[5];
+}
+
+static void write_below(const char *top, const char *name, const char *text) {
+        auto_free char *path = xasprintf("%s/%s", top, name);
+        auto_fclose FILE *file = fopen(path, "we");
+        EXPECT(file && fputs(text, file) >= 0);
+}
+
+static void expect_mac(const char *directory, const char *want) {
+        struct mac mac = { 0 };
+        char text[MAC_TEXT_SIZE];
+        EXPECT(machine_card_mac(directory, "eth0", tell_permanent, &mac));
+        mac_format(&mac, text);
+        EXPECT_TEXT(text, want);
+}
+
+// All members of a bond show one MAC: who would find the cards again goes by their own.
+static void a_member_of_a_bond_has_its_own_mac(void) {
+        char top[] = "/tmp/kiln-card.XXXXXX";
+        EXPECT(mkdtemp(top) != NULL);
+        auto_free char *master = xasprintf("%s/master", top), *bonding = xasprintf("%s/bonding", master),
+                       *slave = xasprintf("%s/bonding_slave", top), *command = xasprintf("rm -r %s", top);
+        write_below(top, "address", MAC1 "\n");
+        EXPECT(mac_parse(MAC_SECOND, &permanent));
+        expect_mac(top, MAC1); // in no bond: its MAC is what it was given
+        EXPECT(mkdir(master, 0755) == 0);
+        expect_mac(top, MAC1); // a bridge's port
+        EXPECT(mkdir(bonding, 0755) == 0);
+        expect_mac(top, MAC_SECOND); // kernels before 3.14
+        permanent.bytes[5] = 0;
+        expect_mac(top, MAC1); // the driver does not know
+        EXPECT(mac_parse(MAC_SECOND, &permanent) && mkdir(slave, 0755) == 0);
+        write_below(slave, "perm_hwaddr", MAC_OTHER "\n");
+        expect_mac(top, MAC_OTHER);
+        write_below(slave, "perm_hwaddr", "00:00:00:00:00:00\n");
+        expect_mac(top, MAC_SECOND);
+        EXPECT(system(command) == 0);
+}
+
 static void start_two_cards(const char *command_line) {
         start(MASTER, command_line, MAC_OTHER);
         trial_interface(&trial, "eth1", MAC_SECOND, true);
@@ -400,6 +447,7 @@ int main(void) {
         RUN(the_config_drive_comes_after_the_line);
         RUN(a_stranger_takes_its_values_from_the_drive);
         RUN(addresses_that_could_be_the_nodes_have_to_be);
+        RUN(a_member_of_a_bond_has_its_own_mac);
         RUN(the_line_names_a_card_that_is_there);
         RUN(an_mtu_is_of_the_link_with_the_address);
         RUN(a_stranger_is_where_its_lease_is);
