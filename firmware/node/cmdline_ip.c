@@ -162,6 +162,19 @@ static bool take_family(struct cmdline_ip *ip, bool is_ipv6, const char *client,
         return is_ipv6 ? take_ipv6(ip, client, gateway, mask) : take_ipv4(ip, client, gateway, mask);
 }
 
+// Gateway and mask where there is no address, as pxelinux and the kernel have it: what asks DHCP gets its own ones.
+static bool check_lonely(char *gateway, const char *mask) {
+        struct address address = { 0 };
+        uint32_t ipv4;
+        int prefix;
+        if (!is_empty(gateway) && !address_parse_any(gateway, &address))
+                return false;
+        if (address.family == 4 && (!address_parse(gateway, &ipv4) || !address_is_host(ipv4)))
+                return false;
+        return !*mask || (address.family != 6 && prefix_parse(mask, &prefix)) ||
+               (address.family != 4 && prefix6_parse(mask, &prefix));
+}
+
 // ADDRESS or ADDRESS/PREFIX, whose prefix must be that of the mask, if both are given.
 static bool take_addresses(struct cmdline_ip *ip, char *fields[]) {
         bool is_ipv6 = fields[IP_CLIENT][0] == '[';
@@ -170,8 +183,8 @@ static bool take_addresses(struct cmdline_ip *ip, char *fields[]) {
         char *slash = strchr(client, '/');
         if (slash)
                 *slash++ = '\0';
-        if (!*client)
-                return is_empty(gateway) && !*mask; // who has no address has no use for a gateway
+        if (is_empty(client))
+                return !slash && check_lonely(gateway, mask);
         if (slash && *mask) {
                 struct cmdline_ip other = *ip;
                 if (!take_family(&other, is_ipv6, client, gateway, slash) ||
@@ -180,6 +193,17 @@ static bool take_addresses(struct cmdline_ip *ip, char *fields[]) {
                 return other.prefix == ip->prefix && other.prefix6 == ip->prefix6;
         }
         return (!slash || *slash) && take_family(ip, is_ipv6, client, gateway, slash ? slash : mask);
+}
+
+// What stands beside the address that is not there.
+static bool weigh_address(struct cmdline_reader *reader, struct cmdline_ip *ip, const char *whole, char *fields[]) {
+        bool has_address = ip->address || ip->address6.family;
+        if (has_address || (is_empty(cmdline_unbracket(fields[IP_GATEWAY])) && !*fields[IP_MASK]))
+                return true;
+        if (!ip->dhcp && !ip->dhcp6 && !ip->auto6)
+                return false; // who has no address has no use for a gateway
+        cmdline_note(reader, "ip", whole, "without an address, gateway and mask are DHCP's to say");
+        return true;
 }
 
 static bool take_long_form(struct cmdline_reader *reader, struct cmdline_ip *ip, const char *whole, char *fields[],
@@ -199,7 +223,8 @@ static bool take_long_form(struct cmdline_reader *reader, struct cmdline_ip *ip,
                 return false;
         if (!*method && !has_address)
                 ip->dhcp = true; // dracut's way to read it
-        return take_tail(reader, ip, whole, fields + IP_TAIL, given > IP_TAIL ? given - IP_TAIL : 0);
+        return weigh_address(reader, ip, whole, fields) &&
+               take_tail(reader, ip, whole, fields + IP_TAIL, given > IP_TAIL ? given - IP_TAIL : 0);
 }
 
 static bool take_form(struct cmdline_reader *reader, struct cmdline_ip *ip, const char *whole, char *fields[],
