@@ -56,7 +56,7 @@ struct cmdline_route {
 // One ip=: METHOD | IF:METHOD[:[MTU][:MAC]] | ADDR:[PEER]:[GW]:MASK:[HOST]:[IF]:METHOD[:[MTU][:MAC]|:DNS[:DNS[:NTP]]]
 struct cmdline_ip {
         enum cmdline_from from;
-        bool dhcp, dhcp6, auto6;           // an address may be given beside
+        bool dhcp, dhcp6, auto6;           // an address may be given beside, with `dhcp` none of IPv4
         struct address address6, gateway6; // family 0: not given
         int prefix6;                       // -1: not given
         uint32_t address, gateway;         // 0: not given

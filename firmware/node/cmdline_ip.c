@@ -195,8 +195,13 @@ static bool take_addresses(struct cmdline_ip *ip, char *fields[]) {
         return (!slash || *slash) && take_family(ip, is_ipv6, client, gateway, slash ? slash : mask);
 }
 
-// What stands beside the address that is not there.
+// What stands beside the address that is not there, and beside a method that asks for one.
 static bool weigh_address(struct cmdline_reader *reader, struct cmdline_ip *ip, const char *whole, char *fields[]) {
+        // The kernel's way: dracut would forget the address, and systemd would give the card a second one.
+        if (ip->address && ip->dhcp) {
+                cmdline_note(reader, "ip", whole, "the address stands, and DHCP is not asked for another");
+                ip->dhcp = false;
+        }
         bool has_address = ip->address || ip->address6.family;
         if (has_address || (is_empty(cmdline_unbracket(fields[IP_GATEWAY])) && !*fields[IP_MASK]))
                 return true;
