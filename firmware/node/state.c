@@ -217,16 +217,19 @@ static bool is_id(const char *text, int id) {
         return strncmp(text, wanted, size) == 0 && text[size + strspn(text + size, " \t\r\n")] == '\0';
 }
 
+enum { ID_SHOWN_MAX = 40 };
+
 static bool check_ids(const struct state_facts *state, const struct state_settings *settings,
                       const struct identity *identity, struct err *err) {
         for (size_t i = 0; i < settings->path_count; i++) {
                 const char *found = state->id_texts[i];
                 char text[512];
+                size_t line = found ? strcspn(found, "\r\n") : 0;
                 if (!found || !identity->id || is_id(found, identity->id))
                         continue;
                 snprintf(text, sizeof text, "%s/%s on it says \"%.*s\", this is %s with id %d", settings->paths[i].path,
-                         settings->paths[i].id_file, (int)strcspn(found, "\r\n") % 40, found, node_name(identity),
-                         identity->id);
+                         settings->paths[i].id_file, (int)(line < ID_SHOWN_MAX ? line : ID_SHOWN_MAX), found,
+                         node_name(identity), identity->id);
                 return of_another(err, state, text);
         }
         return true;

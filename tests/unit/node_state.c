@@ -331,6 +331,10 @@ static void refuses_the_disk_of_another(void) {
                 { NULL, "11\n", "says \"11\"" },
                 { NULL, "1 2\n", "/var/lib/zookeeper/myid" },
                 { NULL, "one\n", "says \"one\"" },
+                { NULL, "0123456789012345678901234567890123456789\n",
+                  "says \"0123456789012345678901234567890123456789\"" },
+                { NULL, "an-id-of-many-more-than-the-40-bytes-that-are-shown",
+                  "says \"an-id-of-many-more-than-the-40-bytes-tha\"" },
         };
         for (size_t i = 0; i < lengthof(cases); i++) {
                 struct trial trial;
