@@ -72,11 +72,12 @@ static void find_volumes(const struct disk_host *host, const char *label, struct
         int count = scandir(host->sys, &names, is_candidate, by_name);
         ret->count = 0;
         for (int i = 0; i < count; i++) {
-                char path[PATH_MAX];
+                char path[PATH_MAX], name[sizeof((struct volume *)0)->device - sizeof "/dev/"];
                 struct volume volume = { 0 };
-                snprintf(path, sizeof path, "%s/%s", host->dev, names[i]->d_name);
-                snprintf(volume.device, sizeof volume.device, "/dev/%.64s", names[i]->d_name);
+                disk_device_name(names[i]->d_name, name, sizeof name);
                 free(names[i]);
+                snprintf(path, sizeof path, "%s/%s", host->dev, name);
+                snprintf(volume.device, sizeof volume.device, "/dev/%s", name);
                 probe(path, &volume);
                 if (has_label(&volume, label) && ret->count < VOLUMES_MAX)
                         ret->items[ret->count++] = volume;

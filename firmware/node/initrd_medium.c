@@ -9,6 +9,7 @@
 
 #include "firmware/node/initrd.h"
 #include "firmware/node/modules.h"
+#include "firmware/node/state_disk.h"
 
 // A drive whose disc spins up tells nobody: it is asked again.
 enum { ASK_AGAIN_MS = 200, EVENT_MAX = 8192 };
@@ -47,8 +48,8 @@ static bool scan(const char *label, struct buf *ret, struct buf *seen) {
         int count = scandir("/sys/class/block", &names, is_candidate, by_name);
         bool found = false;
         for (int i = 0; i < count; i++) {
-                char path[NAME_MAX + 8], found_label[64], type[32];
-                snprintf(path, sizeof path, "/dev/%s", names[i]->d_name);
+                char path[NAME_MAX + 8] = "/dev/", found_label[64], type[32];
+                disk_device_name(names[i]->d_name, path + strlen(path), sizeof path - strlen(path));
                 free(names[i]);
                 if (found || !probe_device(path, found_label, type))
                         continue;

@@ -108,6 +108,12 @@ static void probe_content(const char *path, struct disk *disk) {
         blkid_free_probe(probe);
 }
 
+void disk_device_name(const char *sys_name, char *ret, size_t size) {
+        snprintf(ret, size, "%s", sys_name);
+        for (char *bang = ret; (bang = strchr(bang, '!'));)
+                *bang = '/';
+}
+
 static int is_candidate(const struct dirent *entry) {
         static const char *const skipped[] = { ".", "loop", "ram", "zram", "dm-", "sr", "fd", "nbd" };
         for (size_t i = 0; i < lengthof(skipped); i++)
@@ -126,9 +132,9 @@ bool disks_scan(const struct disk_host *host, struct arena *arena, struct disks 
         *ret = (struct disks){ arena_alloc(arena, (size_t)count * sizeof *ret->items), (size_t)count };
         for (int i = 0; i < count; i++) {
                 struct disk *disk = &ret->items[i];
-                snprintf(disk->name, sizeof disk->name, "%.63s", names[i]->d_name);
+                disk_device_name(names[i]->d_name, disk->name, sizeof disk->name);
+                auto_free char *sys = xasprintf("%s/%s", host->sys, names[i]->d_name);
                 free(names[i]);
-                auto_free char *sys = xasprintf("%s/%s", host->sys, disk->name);
                 auto_free char *dev = xasprintf("%s/%s", host->dev, disk->name);
                 read_sysfs(sys, arena, disk);
                 if (disk->size_bytes > 0)

@@ -12,8 +12,12 @@ struct disk_host {
         const char *dev; // "/dev"
 };
 
+// What the block device that /sys calls `sys_name` is called below /dev: "cciss!c0d0p1" is /dev/cciss/c0d0p1. Cut off
+// where it does not fit.
+void disk_device_name(const char *sys_name, char *ret, size_t size);
+
 struct disk {
-        char name[64];       // "sda", "sda1", "nvme0n1"
+        char name[64];       // below /dev: "sda", "sda1", "nvme0n1", "cciss/c0d0"
         char label[64];      // of the file system on it; ""
         char type[32];       // "ext4", "linux_raid_member", ...; "": none, or several
         char model[128];     // vendor and model, blanks between them; ""

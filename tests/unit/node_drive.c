@@ -34,7 +34,14 @@ static const char *add_device(const char *name, off_t size) {
         static char path[160];
         snprintf(path, sizeof path, "%s/%s", sys_path, name);
         EXPECT(mkdir(path, 0755) == 0);
-        snprintf(path, sizeof path, "%s/%s", dev_path, name);
+        int folder = snprintf(path, sizeof path, "%s/", dev_path);
+        snprintf(path + folder, sizeof path - (size_t)folder, "%s", name);
+        char *bang = strchr(path + folder, '!'); // as /sys shows a '/'
+        if (bang) {
+                *bang = '\0';
+                EXPECT(mkdir(path, 0755) == 0);
+                *bang = '/';
+        }
         auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
         EXPECT(fd >= 0 && ftruncate(fd, size) == 0);
         return path;
@@ -115,13 +122,14 @@ static void each_file_system_is_found_by_its_label(void) {
         add_fat("sda1", "KILN");
         add_iso("sr0", "KILN");
         add_ext4("vdb", "KILN");
+        add_fat("cciss!c0d0p1", "KILN");
         add_fat("sdb1", "OTHER");
         add_iso("sr1", "kiln"); // not FAT: another label
         add_iso("loop0", "KILN");
         add_device("sdc", 1 << 20);
         add_device("sdd", 0);
         FIND({ "/dev/sr0", "kiln.node=a\n" });
-        EXPECT_TEXT(asked, "/dev/sda1 vfat;/dev/sr0 iso9660;/dev/vdb ext4;");
+        EXPECT_TEXT(asked, "/dev/cciss/c0d0p1 vfat;/dev/sda1 vfat;/dev/sr0 iso9660;/dev/vdb ext4;");
         EXPECT_TEXT(facts.config_drive, "kiln.node=a\n");
         EXPECT_TEXT(facts.config_device, "/dev/sr0");
         EXPECT(!facts.config_problem);

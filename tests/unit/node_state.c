@@ -124,6 +124,22 @@ static void finds_by_label(void) {
                record.status == STATE_ABSENT);
 }
 
+// The drivers of old RAID controllers have '/' in their disks' names, which /sys shows as '!'.
+static void finds_disks_in_folders_of_dev(void) {
+        new_machine();
+        auto_free char *folder = xasprintf("%s/cciss", host.dev), *path = xasprintf("%s/c0d0", folder),
+                       *sectors = xasprintf("%lld\n", (long long)DISK_BYTES / 512);
+        EXPECT(mkdir(folder, 0755) == 0);
+        attribute("cciss!c0d0", "size", sectors);
+        auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        EXPECT(fd >= 0 && ftruncate(fd, DISK_BYTES) == 0);
+        EXPECT(choose(CLAIMING("\"path\":\"cciss/c0d*\""), true) == CHOICE_BLANK);
+        EXPECT_TEXT(record.device, "/dev/cciss/c0d0");
+        put_ext4("cciss/c0d0", "KILN-STATE");
+        EXPECT(choose(CLAIMING(""), true) == CHOICE_LABELLED);
+        EXPECT_TEXT(record.device, "/dev/cciss/c0d0");
+}
+
 static void waits_before_it_claims(void) {
         new_machine();
         add_disk("vda", DISK_BYTES);
@@ -537,6 +553,7 @@ int main(void) {
         if (!mkdtemp(top))
                 return 1;
         RUN(finds_by_label);
+        RUN(finds_disks_in_folders_of_dev);
         RUN(waits_before_it_claims);
         RUN(refuses_two_labels_and_strange_types);
         RUN(claims_by_rule);
