@@ -151,7 +151,8 @@ static bool read_name(const struct value *value, size_t *at, char ret[static DOM
 
 static void read_search(const struct dhcp_options *options, struct lease *lease) {
         struct value value;
-        get_value(options, OPTION_SEARCH, &value);
+        if (get_value(options, OPTION_SEARCH, &value))
+                lease->search_count = 0; // it has the last word
         for (size_t at = 0; at < value.size;) {
                 char name[DOMAIN_SIZE];
                 if (!read_name(&value, &at, name)) {
@@ -189,13 +190,28 @@ static void read_hostname(const struct dhcp_options *options, struct lease *leas
         lease->hostname[size] = '\0';
 }
 
-static void read_names(const struct dhcp_options *options, struct lease *lease) {
+// One domain, or by a custom of servers' administrators several with blanks between them: a search list.
+static void read_domains(const struct dhcp_options *options, struct lease *lease) {
         struct value value;
+        get_value(options, OPTION_DOMAIN, &value);
+        for (size_t at = 0; at < value.size && lease->search_count < LEASE_SEARCH_MAX; at++) {
+                size_t start = at;
+                char *name = lease->search[lease->search_count];
+                while (at < value.size && value.bytes[at] != ' ')
+                        at++;
+                lease->search_count +=
+                    copy_text(value.bytes + start, at - start, name, DOMAIN_SIZE) && dhcp_is_domain(name);
+        }
+        if (lease->search_count > 0)
+                memcpy(lease->domain, lease->search[0], sizeof lease->domain);
+        if (lease->search_count == 1)
+                lease->search_count = 0;
+}
+
+static void read_names(const struct dhcp_options *options, struct lease *lease) {
         char fqdn[DOMAIN_SIZE];
         read_hostname(options, lease);
-        if (get_value(options, OPTION_DOMAIN, &value) &&
-            !(copy_text(value.bytes, value.size, lease->domain, sizeof lease->domain) && dhcp_is_domain(lease->domain)))
-                lease->domain[0] = '\0';
+        read_domains(options, lease);
         if (!read_fqdn(options, fqdn))
                 return;
         size_t label = strcspn(fqdn, ".");

@@ -48,7 +48,7 @@ struct lease {
         int mtu; // 0: not given
         struct lease_route routes[LEASE_ROUTES_MAX];
         size_t route_count;
-        char search[LEASE_SEARCH_MAX][DOMAIN_SIZE]; // option 119 (RFC 3397)
+        char search[LEASE_SEARCH_MAX][DOMAIN_SIZE]; // option 119 (RFC 3397), or several domains of 15
         size_t search_count;
         // What the site's options say, by the numbers that the profile gives them; "" and 0: nothing
         char node[HOSTNAME_SIZE], role[HOSTNAME_SIZE];

@@ -177,8 +177,7 @@ static void a_search_list_in_pieces(void) {
 static void domains_and_full_names(void) {
         EXPECT(OPTION(15, "Example.COM.\0"));
         EXPECT_TEXT(reply.lease.domain, "Example.COM");
-        EXPECT(OPTION(15, "a.example b.example"));
-        EXPECT_TEXT(reply.lease.domain, "");
+        EXPECT(reply.lease.search_count == 0);
         EXPECT(OPTION(15, "../etc"));
         EXPECT_TEXT(reply.lease.domain, "");
         EXPECT(OPTION(81, "\1\xff\xffhost.example.com"));
@@ -195,6 +194,27 @@ static void domains_and_full_names(void) {
         EXPECT(accepted(&packet));
         EXPECT_TEXT(reply.lease.hostname, "host");
         EXPECT_TEXT(reply.lease.domain, "example.com");
+}
+
+// No RFC's, but what many a dhcpd.conf has.
+static void several_domains_are_a_search_list(void) {
+        EXPECT(OPTION(15, "a.example b.example") && reply.lease.search_count == 2);
+        EXPECT_TEXT(reply.lease.domain, "a.example");
+        EXPECT_TEXT(reply.lease.search[0], "a.example");
+        EXPECT_TEXT(reply.lease.search[1], "b.example");
+        EXPECT(OPTION(15, " ../etc  a.example. -b  c\0") && reply.lease.search_count == 2); // two are no domains
+        EXPECT_TEXT(reply.lease.domain, "a.example");
+        EXPECT_TEXT(reply.lease.search[1], "c");
+        EXPECT(OPTION(15, "a.example\nb.example") && reply.lease.search_count == 0);
+        EXPECT_TEXT(reply.lease.domain, "");
+        EXPECT(OPTION(15, "a b c d e f g h i j") && reply.lease.search_count == LEASE_SEARCH_MAX);
+        EXPECT(OPTION(15, "  ") && !*reply.lease.domain && reply.lease.search_count == 0);
+        struct packet packet = answer(DHCP_ACK);
+        add(&packet, 15, "a.example b.example", 19);
+        add(&packet, 119, "\3foo\0", 5);
+        EXPECT(accepted(&packet) && reply.lease.search_count == 1);
+        EXPECT_TEXT(reply.lease.search[0], "foo");
+        EXPECT_TEXT(reply.lease.domain, "a.example");
 }
 
 static void a_host_name_may_be_a_full_one(void) {
@@ -380,6 +400,7 @@ int main(void) {
         RUN(search_lists);
         RUN(a_search_list_in_pieces);
         RUN(domains_and_full_names);
+        RUN(several_domains_are_a_search_list);
         RUN(a_host_name_may_be_a_full_one);
         RUN(the_sites_options);
         RUN(numbers_that_repeat_must_agree);
