@@ -317,6 +317,8 @@ bool cmdline_read(const struct facts *facts, struct cmdline *ret, struct err *er
         const char *device = facts->config_device ? facts->config_device : "the config drive";
         if (!parse_line(facts->command_line, ret, err))
                 return false;
+        if (strcmp(ret->config, "none") == 0)
+                return cmdline_check(ret, err);
         if (facts->config_problem)
                 return fail(err, ERR_IDENTITY, 0, "%s", facts->config_problem);
         return facts->config_drive ? cmdline_parse_drive(facts->config_drive, device, ret, err)

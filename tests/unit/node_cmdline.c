@@ -519,6 +519,19 @@ static void values_are_found_by_name(void) {
         EXPECT_TEXT(value, "y");
 }
 
+static void no_config_drive_where_none_is_wanted(void) {
+        auto_err err = { 0 };
+        struct facts facts = { .command_line = "kiln.node=a", .config_drive = "kiln.id=7\n" };
+        EXPECT(cmdline_read(&facts, &line, &err) && line.id == 7);
+        facts.command_line = "kiln.node=a kiln.config=none";
+        EXPECT(cmdline_read(&facts, &line, &err) && line.id == 0);
+        EXPECT_TEXT(line.node, "a");
+        facts.config_drive = "no parameter";
+        EXPECT(cmdline_read(&facts, &line, &err));
+        facts.command_line = "kiln.node=a kiln.config=none kiln.id=0";
+        EXPECT(!cmdline_read(&facts, &line, &err));
+}
+
 int main(void) {
         RUN(words_are_quoted_as_the_kernel_does_it);
         RUN(an_unended_quote_runs_to_the_end);
@@ -529,5 +542,6 @@ int main(void) {
         RUN(what_is_wrong_is_refused_and_named);
         RUN(the_drive_speaks_like_the_line);
         RUN(values_are_found_by_name);
+        RUN(no_config_drive_where_none_is_wanted);
         return test_done();
 }
