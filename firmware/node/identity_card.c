@@ -138,6 +138,15 @@ static const struct interface *card_asked(const struct situation *at, const stru
         return card;
 }
 
+// The only bond on the command line, where no ip= names a card: that is why it is there.
+static const struct interface *card_of_only_bond(const struct situation *at, const struct inventory_node *node) {
+        const struct cmdline *cmdline = at->cmdline;
+        for (size_t i = 0; i < cmdline->ip_count; i++)
+                if (cmdline->ips[i].has_mac || *cmdline->ips[i].interface)
+                        return NULL;
+        return cmdline->bond_count == 1 ? card_of_bond(at, node, cmdline->bonds[0].name) : NULL;
+}
+
 // ---- leases ----
 
 static bool lease_is_of(const struct lease *lease, const struct inventory_node *node) {
@@ -200,6 +209,7 @@ bool choose_card(const struct situation *at, struct identity *identity, struct e
                 { node ? card_of_macs(facts, node) : NULL, "mac table" },
                 { asked, asked_source },
                 { leased, "dhcp" },
+                { card_of_only_bond(at, node), "command line" },
                 { only_one(facts, false), ONLY_ONE },
                 { only_one(facts, true), ONLY_ONE " with a link" },
         };

@@ -1,4 +1,6 @@
 // Whether a composed network can be true at once; each refusal names both sides.
+#include <stdio.h>
+
 #include "firmware/node/network_internal.h"
 
 enum { MTU_IPV6_MIN = 1280 }; // RFC 8200, section 5
@@ -40,9 +42,10 @@ static bool has_address(const struct net_link *link, const struct address *addre
 static bool check_routes(const struct net_link *link, struct err *err) {
         for (size_t i = 0; i < link->route_count; i++) {
                 const struct net_route *route = &link->routes[i];
-                char to[ADDRESS_ANY_TEXT_SIZE], gateway[ADDRESS_ANY_TEXT_SIZE];
+                char to[ADDRESS_ANY_TEXT_SIZE], gateway[ADDRESS_ANY_TEXT_SIZE], host[ADDRESS_ANY_TEXT_SIZE + 8];
                 address_format_any(&route->to, to);
                 address_format_any(&route->gateway, gateway);
+                snprintf(host, sizeof host, route->gateway.family == 6 ? "[%s]/128" : "%s/32", gateway);
                 if (route->gateway.family && route->gateway.family != route->to.family)
                         return fail(err, ERR_IDENTITY, 0, "route to %s/%d: its gateway %s is of the other IP version",
                                     to, route->prefix, gateway);
@@ -52,8 +55,9 @@ static bool check_routes(const struct net_link *link, struct err *err) {
                                     route->prefix, gateway, link->name);
                 if (route->gateway.family && !is_reachable(link, &route->gateway))
                         return fail(err, ERR_IDENTITY, 0,
-                                    "gateway %s is outside of every subnet of %s, which has the route to %s/%d",
-                                    gateway, link->name, to, route->prefix);
+                                    "gateway %s is outside of every subnet of %s, which has the route to %s/%d; if it "
+                                    "is on that link, say rd.route=%s::%s",
+                                    gateway, link->name, to, route->prefix, host, link->name);
         }
         return true;
 }

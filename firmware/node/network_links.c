@@ -377,6 +377,9 @@ static bool choose_primary(struct composer *composer, struct net_link *base, str
                 if (!link)
                         return fail(err, ERR_IDENTITY, 0,
                                     "ip= names %s, which is no card, bond or VLAN of this machine", wish);
+                if (composer_base(composer, link) != base && identity->dhcp)
+                        return fail(err, ERR_IDENTITY, 0, "no DHCP answer on %s, which ip= names: DHCP answered on %s",
+                                    link->name, base->name);
                 if (composer_base(composer, link) != base)
                         return fail(err, ERR_IDENTITY, 0,
                                     "contradiction: ip= puts the address on %s, but (%s) it is %s's", link->name,

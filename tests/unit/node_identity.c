@@ -291,6 +291,8 @@ static void the_line_names_a_card_that_is_there(void) {
                 "kiln.node=m3 ifname=lan0:" MAC_SECOND " ip=10.0.0.13:::24::lan0:none",
                 "kiln.node=m3 ip=10.0.0.13:::24::eth1.5:none vlan=eth1.5:eth1",
                 "kiln.node=m3 ip=10.0.0.13:::24::bond0:none bond=bond0:eth7,eth1:mode=active-backup",
+                "kiln.node=m3 bond=bond0:eth7,eth1:mode=active-backup", // nothing else says where the address is
+                "kiln.node=m3 ip=dhcp bond=bond0:eth1",
                 "kiln.node=m3 ip=10.0.0.13:::24::bond0.5:none vlan=bond0.5:bond0 bond=bond0:eth1:mode=1",
         };
         for (size_t i = 0; i < lengthof(eth1); i++) {
@@ -304,6 +306,18 @@ static void the_line_names_a_card_that_is_there(void) {
         start_two_cards("kiln.node=m3 ip=10.0.0.13:::24::eth2:none");
         EXPECT(refused("ip= names eth2, but this machine has no such card (it has eth0, eth1)"));
         EXPECT(trial.plan.need == NEED_NOTHING); // DHCP does not bring a card
+        start_two_cards("kiln.node=m3 bond=b0:eth0 bond=b1:eth1");
+        EXPECT(refused("2 interfaces, and nothing says which one to use"));
+        start_two_cards("kiln.node=m3 bond=b0:eth8,eth9");
+        EXPECT(refused("2 interfaces, and nothing says which one to use"));
+        start_two_cards("kiln.node=m3 bond=b0:eth1 ip=eth0:dhcp ip=b0:dhcp"); // both ask, and neither has the address
+        EXPECT(refused("2 interfaces, and nothing says which one to use"));
+        start(OPEN, "ifname=lan0:" MAC_SECOND " ip=lan0:dhcp", MAC_OTHER);
+        trial_interface(&trial, "eth1", MAC_SECOND, true);
+        trial_lease(&trial, MAC_OTHER, "10.0.0.70", "on-eth0");
+        EXPECT(refused("no DHCP answer on lan0, which ip= names: DHCP answered on eth0"));
+        trial_lease(&trial, MAC_SECOND, "10.0.0.71", "on-lan0");
+        EXPECT(is("on-lan0", "dhcp"));
         start_two_cards("kiln.node=m3 bootdev=eth0 ip=eth1:dhcp");
         EXPECT(refused("contradiction: bootdev=eth0, but ip= puts the address on eth1"));
         start_two_cards("kiln.node=m3 bootdev=eth1 BOOTIF=01-02-00-00-00-00-55");
