@@ -48,11 +48,14 @@ char *cmdline_next(char **at, char **ret_value) {
         return word;
 }
 
+// What follows the word "--" is init's (the kernel's parse_args()).
+static bool is_end(const char *word, const char *value) { return !value && strcmp(word, "--") == 0; }
+
 bool cmdline_value(const char *text, const char *name, char *ret, size_t size) {
         auto_free char *copy = xstrdup(text);
         char *at = copy, *value, *word;
         bool found = false;
-        while ((word = cmdline_next(&at, &value))) {
+        while ((word = cmdline_next(&at, &value)) && !is_end(word, value)) {
                 const char *shown = value ? value : "";
                 if (strcmp(word, name) != 0 || strlen(shown) >= size)
                         continue;
@@ -267,6 +270,8 @@ static bool take_words(struct cmdline_reader *reader, char *text, struct err *er
         while ((word = cmdline_next(&at, &value))) {
                 if (reader->from == FROM_CONFIG_DRIVE && *word == '#')
                         return true; // a comment, to the end of the line
+                if (reader->from == FROM_COMMAND_LINE && is_end(word, value))
+                        return true;
                 if (!take_word(reader, word, value, err))
                         return false;
         }

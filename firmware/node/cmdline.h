@@ -1,6 +1,7 @@
 // What the kernel command line, and the config drive in the same words, say of this machine. Words are split and quoted
 // as the kernel does it (next_arg in lib/cmdline.c): blanks separate outside double quotes; a quote that begins a word
-// or a value is removed with its partner. The network's words are those of dracut.cmdline(7).
+// or a value is removed with its partner; what follows the word "--" on the command line is init's. The network's words
+// are those of dracut.cmdline(7).
 //
 // Whatever is malformed, and two values that contradict, refuse the machine; nothing is resolved by order. What is well
 // formed and has no effect is said in a note.

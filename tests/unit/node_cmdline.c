@@ -346,6 +346,9 @@ static const struct saying other_words[] = {
         { "rd.route=[2001:db8:3::]/48:[" V6 "1]", "route 2001:db8:3::/48 via " V6 "1; " },
         { "rd.neednet=1 rd.net.timeout.dhcp=9 rd.peerdns=0 net.ifnames=0 quiet console=ttyS0,115200n8", "" },
         { "=ip=dhcp ro", "" },
+        { "bootdev=eth1 -- ip=dhcp kiln.id=0 bootdev=eth0", "bootdev eth1; " }, // what follows is init's
+        { "\"--\" ip=dhcp", "" },
+        { "--x --=y bootdev=eth1", "bootdev eth1; " },
 };
 
 static void every_other_word(void) { check_sayings(other_words, lengthof(other_words)); }
@@ -514,6 +517,9 @@ static void values_are_found_by_name(void) {
         char value[8] = "old";
         EXPECT(cmdline_value("a kiln.root=x kiln.root=y", "kiln.root", value, sizeof value));
         EXPECT_TEXT(value, "y");
+        EXPECT(cmdline_value("kiln.root=z -- kiln.root=x", "kiln.root", value, sizeof value));
+        EXPECT_TEXT(value, "z");
+        EXPECT(cmdline_value("kiln.root=y", "kiln.root", value, sizeof value));
         EXPECT(!cmdline_value("kiln.rootx=y", "kiln.root", value, sizeof value));
         EXPECT(!cmdline_value("kiln.root=12345678", "kiln.root", value, sizeof value));
         EXPECT_TEXT(value, "y");
