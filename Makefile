@@ -97,8 +97,7 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(KILN_LIBRARY)
 deps: ## install the Debian packages that kiln needs
 	./tests/deps
 
-lab: ## make the lab release's package repository (build/lab)
-	$(MAKE) --no-print-directory -f Makefile all
+lab: all ## make the lab release's package repository (build/lab)
 	tests/lab/make-repository build/lab
 
 images: all $(if $(filter lab,$(RELEASE)),lab) ## bake every role of $(CLUSTER) into $(OUT)/

@@ -172,7 +172,7 @@ class Hostile:
         """A good answer whose optional options are nonsense: taken, without them."""
         message = Message(request, kind, RIGHT, b"right")
         message.options += option(3, socket.inet_aton("10.9.9.9")) + option(6, b"\x7f\0\0\1\0\0\0\0\x08\x08")
-        message.options += option(15, b"a b\n") + option(26, b"\0\x10") + option(81, b"\x04\0\0\x05ab")
+        message.options += option(15, b"a\1b c/d e\n") + option(26, b"\0\x10") + option(81, b"\x04\0\0\x05ab")
         message.options += option(119, b"\x01a\xc0\x00\xc0\x02") + option(121, b"\x21\1\2\3\4\5\6\7\x08")
         message.options += option(224, b"../x") + option(225, b"a/b") + option(226, b"\0\0\1\0") + option(82, b"\1\1x")
         message.options += option(43, b"\x01\xff")
