@@ -135,7 +135,16 @@ static bool install(struct build *build, struct err *err) {
         return parallel_for(build->role_count, build->options->jobs, install_role, build, err);
 }
 
-static const char *root_key(struct build *build, const struct layer *layer);
+// Everything that decides the bits of the packed root.
+static const char *root_key(struct build *build, const struct layer *layer) {
+        const struct release *release = &build->cluster->release;
+        char hex[DIGEST_HEX_SIZE];
+        auto_free char *text =
+            xasprintf("%s %s %d %u %lld", layer->key, release->squashfs_compressor, release->squashfs_level,
+                      release->squashfs_block_bytes, (long long)build->rootfs.source_date_epoch);
+        digest_bytes("sha256", text, strlen(text), hex);
+        return arena_strdup(&build->arena, hex);
+}
 
 // Whether a layer will be packed, or stands below one that was just made.
 static bool reads_layers(struct build *build) {
@@ -249,17 +258,6 @@ static bool find_kernel(struct role_build *role, const struct release *release, 
                     "see kernel.package and kernel.image of release %s; a root without a kernel can be made with "
                     "--only squashfs",
                     release->name);
-}
-
-// Everything that decides the bits of the packed root.
-static const char *root_key(struct build *build, const struct layer *layer) {
-        const struct release *release = &build->cluster->release;
-        char hex[DIGEST_HEX_SIZE];
-        auto_free char *text =
-            xasprintf("%s %s %d %u %lld", layer->key, release->squashfs_compressor, release->squashfs_level,
-                      release->squashfs_block_bytes, (long long)build->rootfs.source_date_epoch);
-        digest_bytes("sha256", text, strlen(text), hex);
-        return arena_strdup(&build->arena, hex);
 }
 
 static void note_layer(struct build *build, const struct layer *layer) {

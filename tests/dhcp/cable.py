@@ -12,15 +12,9 @@ import struct
 import sys
 import time
 
+from internet import checksum
+
 PACKET_OUTGOING = 4
-
-
-def checksum(data):
-    data += b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
 
 
 def seal(frame):

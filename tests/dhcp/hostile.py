@@ -9,18 +9,12 @@ import socket
 import struct
 import sys
 
+from internet import checksum
+
 DISCOVER, OFFER, REQUEST, ACK, NAK = 1, 2, 3, 5, 6
 ETHERNET_BROADCAST = b"\xff" * 6
 RIGHT, WRONG, SERVER, OTHER_SERVER = (socket.inet_aton(text) for text in
                                       ("192.168.2.150", "192.168.2.66", "192.168.2.1", "192.168.2.2"))
-
-
-def checksum(data):
-    data += b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
 
 
 def option(code, data):

@@ -1,7 +1,6 @@
 // The DHCP client's clock and choices, in a world without a kernel; and its fuzzer's corpus, with mutations.
+#include "tests/unit/corpus.h"
 #include "tests/unit/test.h"
-
-#include <glob.h>
 
 #include "base/mem.h"
 #include "tests/fuzz/node_dhcp_client.c"
@@ -349,25 +348,19 @@ static void replay(const uint8_t *data, size_t size) {
         free(copy);
 }
 
-static void the_corpus_does_no_harm(void) {
+static void replay_input(const char *path, uint8_t *data, size_t size) {
         enum { MUTATIONS = 24 };
-        glob_t found;
-        uint32_t state = 1;
-        EXPECT(glob("tests/fuzz/node_dhcp_client.corpus/*", 0, NULL, &found) == 0 && found.gl_pathc >= 20);
-        for (size_t i = 0; i < found.gl_pathc; i++) {
-                uint8_t data[8192];
-                auto_fclose FILE *file = fopen(found.gl_pathv[i], "re");
-                size_t size = file ? fread(data, 1, sizeof data, file) : 0;
-                EXPECT(size > 0);
-                replay(data, size);
-                for (int j = 0; size > 0 && j < MUTATIONS; j++) {
-                        state = state * 1664525 + 1013904223;
-                        data[(state >> 8) % size] ^= (uint8_t)(state >> 24);
-                        replay(data, size - (state >> 16) % (size / 4 + 1));
-                }
+        static uint32_t state = 1;
+        (void)path;
+        replay(data, size);
+        for (int j = 0; j < MUTATIONS; j++) {
+                state = state * 1664525 + 1013904223;
+                data[(state >> 8) % size] ^= (uint8_t)(state >> 24);
+                replay(data, size - (state >> 16) % (size / 4 + 1));
         }
-        globfree(&found);
 }
+
+static void the_corpus_does_no_harm(void) { corpus_replay("tests/fuzz/node_dhcp_client.corpus/*", 20, replay_input); }
 
 int main(void) {
         RUN(unanswered_messages_are_repeated_ever_less_often);

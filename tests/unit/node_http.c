@@ -1,7 +1,6 @@
 // kiln-node's HTTP: URLs, heads and bodies as they arrive, and the fuzzer's corpus with every byte changed and cut.
+#include "tests/unit/corpus.h"
 #include "tests/unit/test.h"
-
-#include <glob.h>
 
 #include "base/mem.h"
 #include "tests/fuzz/node_http.c"
@@ -108,18 +107,12 @@ static void replay(const uint8_t *data, size_t size) {
         }
 }
 
-static void the_corpus_does_no_harm(void) {
-        glob_t found;
-        EXPECT(glob("tests/fuzz/node_http.corpus/*", 0, NULL, &found) == 0 && found.gl_pathc >= 9);
-        for (size_t i = 0; i < found.gl_pathc; i++) {
-                uint8_t data[4096];
-                auto_fclose FILE *file = fopen(found.gl_pathv[i], "re");
-                size_t size = file ? fread(data, 1, sizeof data, file) : 0;
-                EXPECT(size > 0);
-                replay(data, size);
-        }
-        globfree(&found);
+static void replay_input(const char *path, uint8_t *data, size_t size) {
+        (void)path;
+        replay(data, size);
 }
+
+static void the_corpus_does_no_harm(void) { corpus_replay("tests/fuzz/node_http.corpus/*", 9, replay_input); }
 
 int main(void) {
         RUN(urls);

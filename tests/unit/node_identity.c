@@ -1,4 +1,5 @@
 // Who a machine is: each source, what they may not contradict, and whose word is not enough.
+#include "base/run.h"
 #include "tests/unit/test.h"
 
 #include <stdlib.h>
@@ -258,7 +259,7 @@ static void a_member_of_a_bond_has_its_own_mac(void) {
         char top[] = "/tmp/kiln-card.XXXXXX";
         EXPECT(mkdtemp(top) != NULL);
         auto_free char *master = xasprintf("%s/master", top), *bonding = xasprintf("%s/bonding", master),
-                       *slave = xasprintf("%s/bonding_slave", top), *command = xasprintf("rm -r %s", top);
+                       *slave = xasprintf("%s/bonding_slave", top);
         write_below(top, "address", MAC1 "\n");
         EXPECT(mac_parse(MAC_SECOND, &permanent));
         expect_mac(top, MAC1); // in no bond: its MAC is what it was given
@@ -273,7 +274,7 @@ static void a_member_of_a_bond_has_its_own_mac(void) {
         expect_mac(top, MAC_OTHER);
         write_below(slave, "perm_hwaddr", "00:00:00:00:00:00\n");
         expect_mac(top, MAC_SECOND);
-        EXPECT(system(command) == 0);
+        EXPECT_OK(run_command(err, "rm", "-r", top, NULL));
 }
 
 static void start_two_cards(const char *command_line) {

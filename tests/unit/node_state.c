@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/run.h"
 #include "firmware/node/capacity.h"
 #include "firmware/node/keep.h"
 #include "firmware/node/state_initrd.h"
@@ -26,9 +27,8 @@ static void write_text(const char *path, const char *text) {
 }
 
 static void remove_machine(void) {
-        auto_free char *command = xasprintf("rm -rf %s/sys %s/dev", top, top);
-        if (system(command) != 0)
-                printf("# %s failed\n", command);
+        auto_free char *sys = xasprintf("%s/sys", top), *dev = xasprintf("%s/dev", top);
+        EXPECT_OK(run_command(err, "rm", "-rf", sys, dev, NULL));
         arena_release(&arena);
 }
 
