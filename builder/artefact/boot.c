@@ -144,7 +144,7 @@ bool boot_render(const struct artefact_build *build, const char *template_name, 
         return fs_read(AT_FDCWD, template_path, &text, err) &&
                template_render(template_path, buf_text(&text), text.size, scope, NULL, &rendered, NULL, err) &&
                fs_mkdirs_for(dir, path, 0755, err) &&
-               fs_write_atomic(dir, path, buf_text(&rendered), rendered.size, 0644, err);
+               fs_write(dir, path, buf_text(&rendered), rendered.size, 0644, err);
 }
 
 bool boot_copy(const struct artefact_role *role, const char *from, int dir, const char *to, struct err *err) {

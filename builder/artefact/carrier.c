@@ -31,6 +31,6 @@ bool carrier_write(const struct artefact_role *role, struct err *err) {
                       (unsigned)(PART_ALIGN_BYTES - head.size - HEADER_BYTES));
         append_header(&tail, 0, 0, 1, 0, "TRAILER!!!", 11);
         buf_append_zeros(&tail, PART_ALIGN_BYTES - tail.size);
-        return fs_write_atomic(role->out, "rootfs.head", head.data, head.size, 0644, err) &&
-               fs_write_atomic(role->out, "rootfs.tail", tail.data, tail.size, 0644, err);
+        return fs_write(role->out, "rootfs.head", head.data, head.size, 0644, err) &&
+               fs_write(role->out, "rootfs.tail", tail.data, tail.size, 0644, err);
 }

@@ -69,7 +69,7 @@ static bool render_menu(const struct artefact_build *build, const char *template
                 return false;
         while (text.size % TEXT_ALIGN_BYTES)
                 buf_append_char(&text, '\n');
-        return fs_write_atomic(stage, path, text.data, text.size, 0644, err);
+        return fs_write(stage, path, text.data, text.size, 0644, err);
 }
 
 // ---- BIOS ----

@@ -77,7 +77,7 @@ static bool render(const struct role *role, const struct buf *template, const st
         auto_free char *path = xasprintf("%s.ks", name);
         return template_render(role->kickstart, buf_text(template), template->size, scope, NULL, &rendered, NULL,
                                err) &&
-               fs_write_atomic(dir, path, buf_text(&rendered), rendered.size, 0644, err);
+               fs_write(dir, path, buf_text(&rendered), rendered.size, 0644, err);
 }
 
 static struct value *find_node(const struct value *scope, const char *name) {

@@ -6,7 +6,7 @@
 
 static bool lock_write(struct artefact_build *build, struct artefact_role *none, struct err *err) {
         (void)none;
-        return fs_write_atomic(build->out, "packages.lock", build->lock, strlen(build->lock), 0644, err);
+        return fs_write(build->out, "packages.lock", build->lock, strlen(build->lock), 0644, err);
 }
 
 const struct artefact_kind lock_kind = {

@@ -137,7 +137,7 @@ static bool manifest_write(struct artefact_build *build, struct artefact_role *n
         buf_printf(&text, "},\n\"source_date_epoch\":%lld}\n", (long long)build->source_date_epoch);
         if (text.overflow)
                 return fail(err, ERR_INTERNAL, 0, "the manifest is too large");
-        return fs_write_atomic(build->out, MANIFEST_NAME, text.data, text.size, 0644, err);
+        return fs_write(build->out, MANIFEST_NAME, text.data, text.size, 0644, err);
 }
 
 static const char *const needs[] = { "lock", NULL };

@@ -78,5 +78,5 @@ bool part_write(const char *compressor, const struct buf *archive, size_t align_
         if (!compressors[find_compressor(compressor)].compress(archive, &compressed, err))
                 return wrap(err, "%s", name);
         buf_append_zeros(&compressed, (align_bytes - compressed.size % align_bytes) % align_bytes);
-        return fs_write_atomic(dir, name, compressed.data, compressed.size, 0444, err); // perhaps linked to the cache
+        return fs_write(dir, name, compressed.data, compressed.size, 0444, err); // perhaps linked to the cache
 }

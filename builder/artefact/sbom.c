@@ -119,7 +119,7 @@ static bool sbom_write(struct artefact_build *build, struct artefact_role *none,
         if (!text)
                 return fail(err, ERR_INTERNAL, 0, "sbom.spdx.json: a package's name is not UTF-8");
         auto_free char *whole = xasprintf("%s\n", text);
-        return fs_write_atomic(build->out, "sbom.spdx.json", whole, strlen(whole), 0644, err);
+        return fs_write(build->out, "sbom.spdx.json", whole, strlen(whole), 0644, err);
 }
 
 const struct artefact_kind sbom_kind = {

@@ -12,7 +12,7 @@ static bool sums_write(struct artefact_build *build, struct artefact_role *none,
         for (size_t i = 0; i < list.count; i++)
                 buf_printf(&text, "%s  %s\n", list.items[i].sha256, list.items[i].path);
         published_list_release(&list);
-        return fs_write_atomic(build->out, "SHA256SUMS", buf_text(&text), text.size, 0644, err);
+        return fs_write(build->out, "SHA256SUMS", buf_text(&text), text.size, 0644, err);
 }
 
 const struct artefact_kind sums_kind = {

@@ -108,14 +108,30 @@ static char *temporary_name(const char *path) {
         return xasprintf("%s.%08x", path, random);
 }
 
-static bool write_and_rename(int dir, const char *path, const char *temporary, const void *data, size_t size,
-                             mode_t mode, struct err *err) {
+static bool write_file(int dir, const char *path, int flags, const void *data, size_t size, mode_t mode, int *ret_fd,
+                       struct err *err) {
         auto_close int fd = -1;
-        if (!fs_open(dir, temporary, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, err))
+        if (!fs_open(dir, path, O_WRONLY | O_CREAT | flags, 0600, &fd, err))
                 return false;
         if (!fs_write_all(fd, data, size, err))
                 return wrap(err, "%s", path);
-        if (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dir, temporary, dir, path) < 0)
+        if (fchmod(fd, mode) < 0)
+                return fail(err, ERR_SYSTEM, errno, "write %s", path);
+        *ret_fd = take_fd(fd);
+        return true;
+}
+
+bool fs_write(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err) {
+        auto_close int fd = -1;
+        return write_file(dir, path, O_TRUNC, data, size, mode, &fd, err);
+}
+
+static bool write_and_rename(int dir, const char *path, const char *temporary, const void *data, size_t size,
+                             mode_t mode, struct err *err) {
+        auto_close int fd = -1;
+        if (!write_file(dir, temporary, O_EXCL, data, size, mode, &fd, err))
+                return false;
+        if (fsync(fd) < 0 || renameat(dir, temporary, dir, path) < 0)
                 return fail(err, ERR_SYSTEM, errno, "write %s", path);
         return true;
 }
