@@ -32,8 +32,8 @@ must_check bool fs_mkdirs_for(int dir, const char *path, mode_t mode, struct err
 // Reads a whole file of at most buf->max bytes.
 must_check bool fs_read(int dir, const char *path, struct buf *buf, struct err *err);
 
-// Writes a whole file into a directory that becomes visible as a whole, by one rename after syncfs(2): a thousand files,
-// each synced for itself, would take seconds. Mode is exact, not reduced by the umask.
+// Writes a whole file into a directory that becomes visible as a whole, by one rename after syncfs(2): a thousand
+// files, each synced for itself, would take seconds. Mode is exact, not reduced by the umask.
 must_check bool fs_write(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err);
 
 // The same where others look: temporary name beside it, fsync, rename.
