@@ -21,6 +21,7 @@ VARIABLES = """variables:
   ssh_authorized_keys: []
   timezone: UTC
   ntp_servers: []
+  kickstart: {erase_disk: ""}
 """
 
 
