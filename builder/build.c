@@ -174,24 +174,21 @@ static bool mend_layers(struct build *build, struct err *err) {
         return !(any || base_removed) || install(build, err);
 }
 
+static bool configure_role(size_t index, void *context, struct err *err) {
+        struct build *build = context;
+        struct role_build *role = &build->roles[index];
+        auto_free char *path = xasprintf("%s/%s", build->work, role->role->name);
+        return (layer_mount(&build->rootfs, role->layer, &role->root, err) &&
+                fs_mkdirs(build->publication.dir, path, 0755, err) &&
+                fs_open_dir(build->publication.dir, path, &role->config, err) &&
+                config_layer_write(build->cluster, role->role, role->root.fd, build->id, build->locations.kiln_node,
+                                   build->rootfs.source_date_epoch, role->config, err)) ||
+               wrap(err, "configuring role %s", role->role->name);
+}
+
 static bool configure(struct build *build, struct err *err) {
-        auto_free char *name = NULL;
-        auto_close int work = -1;
-        if (!fs_make_temporary_dir(build->publication.dir, STAGING_PREFIX "work", &name, err))
-                return false;
-        build->work = arena_strdup(&build->arena, name);
-        if (!fs_open_dir(build->publication.dir, name, &work, err))
-                return false;
-        for (size_t i = 0; i < build->role_count; i++) {
-                struct role_build *role = &build->roles[i];
-                if (!layer_mount(&build->rootfs, role->layer, &role->root, err) ||
-                    !fs_mkdirs(work, role->role->name, 0755, err) ||
-                    !fs_open_dir(work, role->role->name, &role->config, err) ||
-                    !config_layer_write(build->cluster, role->role, role->root.fd, build->id,
-                                        build->locations.kiln_node, build->rootfs.source_date_epoch, role->config, err))
-                        return wrap(err, "configuring role %s", role->role->name);
-        }
-        return true;
+        return fs_make_temporary_dir(build->publication.dir, STAGING_PREFIX "work", &build->work, err) &&
+               parallel_for(build->role_count, build->options->jobs, configure_role, build, err);
 }
 
 static bool unpack_into(struct build *build, const char *path, struct err *err) {
@@ -285,6 +282,7 @@ static void note_uses(struct build *build, const struct artefact_build *artefact
                 const struct artefact_role *role = &artefacts->roles[i];
                 note_layer(build, build->roles[i].layer);
                 cache_use_note(&build->use, "squashfs", "%s", role->root_key);
+                cache_use_note(&build->use, "kernel", "%s", role->kernel_key);
                 cache_use_note(&build->use, "initrd", "%s", role->initrd_key);
                 cache_use_note(&build->use, "initrd", "%s", role->initrd_inputs);
                 cache_use_note(&build->use, "iso", "%s", role->iso_key);
@@ -377,6 +375,7 @@ static void release_build(struct build *build) {
         }
         if (build->work && !fs_remove_tree(build->publication.dir, build->work, &err))
                 warning("%s stays behind: %s", build->work, err.text);
+        free(build->work);
         publication_close(&build->publication);
         close_cleanup(&build->bootloader);
         packages_close(build->packages);

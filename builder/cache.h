@@ -5,8 +5,8 @@
 //                           last use. "repos/DIR/START": the files of repos/DIR whose names begin so
 //     <cache>/trimmed       its time is when the size was last looked at
 //
-// The entries themselves belong to who makes them: packages/, layers/, squashfs/, initrd/, iso/, bootloader/, repos/,
-// keys/.
+// The entries themselves belong to who makes them: packages/, layers/, squashfs/, kernel/, initrd/, iso/, bootloader/,
+// repos/, keys/.
 #ifndef KILN_CACHE_H
 #define KILN_CACHE_H
 

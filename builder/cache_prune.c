@@ -21,10 +21,15 @@ enum { METADATA_START = 16, BLOCK_BYTES = 512 };
 static const struct {
         const char *name, *description;
 } kinds[] = {
-        { "packages", "downloaded packages" }, { "layers", "installed packages" },
-        { "squashfs", "packed roots" },        { "initrd", "initial ramdisks" },
-        { "iso", "ISOs without their roots" }, { "bootloader", "unpacked boot loaders" },
-        { "repos", "repositories' metadata" }, { "keys", "repositories' keys" },
+        { "packages", "downloaded packages" },
+        { "layers", "installed packages" },
+        { "squashfs", "packed roots" },
+        { "kernel", "kernels" },
+        { "initrd", "initial ramdisks" },
+        { "iso", "ISOs without their roots" },
+        { "bootloader", "unpacked boot loaders" },
+        { "repos", "repositories' metadata" },
+        { "keys", "repositories' keys" },
 };
 
 // ---- sizes ----

@@ -23,8 +23,9 @@ struct artefact_role {
         const char *kernel_path;    // in root: "boot/vmlinuz-..."
         const char *root_key;       // hash that decides rootfs.squashfs (layer key, compressor, level, block size)
         int out;                    // <build>/<role>/
-        char root_sha256[65];       // set by the squashfs kind
-        uint64_t root_size_bytes;   // set by the squashfs kind
+        char kernel_key[65], kernel_sha256[65]; // set by the kernel kind: its entry of <cache>/kernel, and its digest
+        char root_sha256[65];                   // set by the squashfs kind
+        uint64_t root_size_bytes;               // set by the squashfs kind
         // Set by the initrd kind: its entries of <cache>/initrd, and its digest
         char initrd_key[INITRD_KEY_SIZE], initrd_inputs[65], initrd_sha256[65];
         char iso_key[65], iso_sha256[65]; // set by the iso kind: its entry of <cache>/iso, and its digest

@@ -59,6 +59,7 @@ static void remember_roles(const struct artefact_build *build) {
         for (size_t i = 0; i < build->role_count; i++) {
                 const struct artefact_role *role = &build->roles[i];
                 auto_free char *iso = xasprintf("%s-%s.iso", build->cluster->name, role->role->name);
+                remember_file(build, role, "vmlinuz", role->kernel_sha256);
                 remember_file(build, role, "rootfs.squashfs", role->root_sha256);
                 remember_file(build, role, "initrd.img", role->initrd_sha256);
                 remember_file(build, role, iso, role->iso_sha256);

@@ -62,7 +62,7 @@ static struct value *artefact_scope(const struct artefact_build *build, const st
 // A scope of our own around the role's: cluster_scope() may share its parts.
 static struct value *role_scope(const struct artefact_build *build, const struct artefact_role *role,
                                 struct arena *arena) {
-        struct value *shared = cluster_scope(build->cluster, role->role);
+        struct value *shared = cluster_scope(arena, build->cluster, role->role);
         struct value *scope = value_map(arena);
         for (size_t i = 0; i < shared->count; i++)
                 value_set(arena, scope, shared->keys[i], shared->items[i]);

@@ -66,7 +66,7 @@ static bool render_link(struct loader *loader, struct file *file, const struct v
 void check_templates(struct loader *loader, struct cluster *cluster) {
         for (size_t i = 0; i < cluster->role_count; i++) {
                 const struct role *role = &cluster->roles[i];
-                struct value *scope = cluster_scope(cluster, role);
+                struct value *scope = cluster_scope(&cluster->arena, cluster, role);
                 for (size_t j = 0; j < role->file_count; j++) {
                         auto_err err = { 0 };
                         struct file *file = &role->files[j];

@@ -266,7 +266,8 @@ must_check bool release_load(const char *path, struct arena *arena, struct relea
 //   networks.NAME.{subnet,prefix,netmask,gateway,dns[]}, vips.NAME.{ip,vrrp_id,prefix,role}, nodes[] and
 //   roles.NAME.{nodes[], count, quorum}, where a node is {name, role, ip, mac, id, index (from 0), prefix, netmask,
 //   gateway, variables.*}.
-struct value *cluster_scope(struct cluster *cluster, const struct role *role);
+// Its memory is the arena's, and parts of it the cluster's.
+struct value *cluster_scope(struct arena *arena, const struct cluster *cluster, const struct role *role);
 
 // Where a profile asks for a package or unit, by the name that the release gives it. NULL: no profile of the role does.
 const struct place *role_place(const struct role *role, const char *name);

@@ -133,8 +133,7 @@ static struct value *roles_value(struct arena *arena, const struct cluster *clus
         return roles;
 }
 
-struct value *cluster_scope(struct cluster *cluster, const struct role *role) {
-        struct arena *arena = &cluster->arena;
+struct value *cluster_scope(struct arena *arena, const struct cluster *cluster, const struct role *role) {
         struct value *scope = value_map(arena), *name = value_map(arena), *release = value_map(arena);
         struct value *self = value_map(arena), *nodes = value_list(arena);
         set_text(arena, name, "name", cluster->name);

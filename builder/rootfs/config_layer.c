@@ -212,15 +212,15 @@ static bool write_through_overlay(struct config *config, int root, int work, int
         return write_all(config, kiln_node_path, err);
 }
 
-bool config_layer_write(struct cluster *cluster, const struct role *role, int root, const char *build_id,
+bool config_layer_write(const struct cluster *cluster, const struct role *role, int root, const char *build_id,
                         const char *kiln_node_path, int64_t source_date_epoch, int work, struct err *err) {
         struct config config = {
                 .cluster = cluster,
                 .role = role,
                 .source_date_epoch = source_date_epoch,
                 .build_id = build_id,
-                .scope = cluster_scope(cluster, role),
         };
+        config.scope = cluster_scope(&config.arena, cluster, role);
         auto_close int beside = -1;
         auto_close int scratch = -1;
         auto_free char *name = NULL;

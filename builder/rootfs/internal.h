@@ -110,7 +110,7 @@ must_check bool java_keystore_settle(int parent, const char *name, int64_t secon
 // ---- the configuration layer: config_layer.c, accounts.c, services.c, units.c, node_json.c ----
 
 struct config {
-        struct cluster *cluster;
+        const struct cluster *cluster;
         const struct role *role;
         int root; // the writable merged tree
         int64_t source_date_epoch;

@@ -57,7 +57,8 @@ void layer_unmount(struct mounted *mounted);
 // made beside it for a moment). Whiteouts are character devices 0:0, also as a plain user, which the caller packs as
 // such. Owners are the final numeric ids, every time stamp is `source_date_epoch`. Errors: REFERENCE (unit, user,
 // group, file), TEMPLATE.
-must_check bool config_layer_write(struct cluster *cluster, const struct role *role, int root, const char *build_id,
-                                   const char *kiln_node_path, int64_t source_date_epoch, int work, struct err *err);
+must_check bool config_layer_write(const struct cluster *cluster, const struct role *role, int root,
+                                   const char *build_id, const char *kiln_node_path, int64_t source_date_epoch,
+                                   int work, struct err *err);
 
 #endif

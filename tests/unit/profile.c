@@ -286,7 +286,7 @@ static void gives_templates_their_scope(void) {
             "{{#roles.app.nodes}}{{name}}{{#first}}({{variables.weight}}){{/first}} "
             "{{/roles.app.nodes}}{{roles.app.count}} {{roles.app.quorum}} {{roles.spare.count}}\n";
         struct cluster *cluster = load(NULL);
-        struct value *scope = cluster_scope(cluster, cluster_find_role(cluster, "app"));
+        struct value *scope = cluster_scope(&cluster->arena, cluster, cluster_find_role(cluster, "app"));
         auto_buf output = { 0 };
         EXPECT_OK(template_render("t", template, strlen(template), scope, "node", &output, NULL, err));
         EXPECT_TEXT(buf_text(&output),
