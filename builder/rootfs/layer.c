@@ -17,7 +17,7 @@
 #include "base/touched.h"
 #include "rootfs/internal.h"
 
-enum { LAYER_FORMAT = 5, DEPTH_MAX = 8 };
+enum { LAYER_FORMAT = 6, DEPTH_MAX = 8 };
 
 static void layer_key(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
                       char ret_key[static 65]) {

@@ -12,6 +12,7 @@
 #include "base/run.h"
 #include "rootfs/bdb.h"
 #include "rootfs/internal.h"
+#include "rootfs/rpmdb_sqlite.h"
 
 static char work_path[] = "/tmp/kiln-rpmdb-XXXXXX";
 static int work = -1;
@@ -231,6 +232,101 @@ static void damaged_tables_are_refused_or_settled(void) {
         EXPECT(refused > 100);
 }
 
+// ---- sqlite: the same rows by two ways ----
+
+// One entry, the install time: header format of rpm's manual.
+#define HEADER(time)                                                                                                   \
+        "x'00000001"                                                                                                   \
+        "00000004"                                                                                                     \
+        "000003f0"                                                                                                     \
+        "00000004"                                                                                                     \
+        "00000000"                                                                                                     \
+        "00000001" time "'"
+#define PACKAGES "CREATE TABLE 'Packages' (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL);"
+#define NAME "CREATE TABLE 'Name' (key 'TEXT' NOT NULL, hnum INTEGER NOT NULL, idx INTEGER NOT NULL);"
+#define NAME_INDEX "CREATE INDEX 'Name_key_idx' ON 'Name'(key ASC);"
+#define SIGMD5 "CREATE TABLE 'Sigmd5' (key 'BLOB' NOT NULL, hnum INTEGER NOT NULL, idx INTEGER NOT NULL);"
+
+static const char *const straight[] = {
+        "BEGIN;" PACKAGES NAME SIGMD5 NAME_INDEX,
+        "INSERT INTO Packages VALUES (1, " HEADER("11111111") "), (2, " HEADER("22222222") ")",
+        "INSERT INTO Name VALUES ('one', 1, 0), ('two', 2, 0); INSERT INTO Sigmd5 VALUES (x'0102', 1, 0)",
+        "COMMIT",
+};
+static const char *const roundabout[] = {
+        "PRAGMA page_size=1024; PRAGMA auto_vacuum=FULL; PRAGMA journal_mode=WAL",
+        SIGMD5 NAME PACKAGES,
+        "INSERT INTO Packages VALUES (7, " HEADER("00000000") ")",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n WHERE i < 500) INSERT INTO Name SELECT i, 7, 0 "
+        "FROM n",
+        "DELETE FROM Name; DELETE FROM Packages",
+        "INSERT INTO Packages VALUES (2, " HEADER("33333333") "), (1, " HEADER("44444444") ")",
+        "INSERT INTO Name VALUES ('two', 2, 0), ('one', 1, 0)",
+        NAME_INDEX "INSERT INTO Sigmd5 VALUES (x'0102', 1, 0); ANALYZE",
+        "BEGIN; INSERT INTO Name VALUES ('three', 3, 0); ROLLBACK",
+};
+
+static void make_database(const char *path, const char *const *statements, size_t count) {
+        sqlite3 *db = NULL;
+        int journal = 0;
+        EXPECT(sqlite3_open(path, &db) == SQLITE_OK);
+        // A process that was killed leaves its log.
+        sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &journal);
+        for (size_t i = 0; i < count; i++)
+                EXPECT_TEXT(sqlite3_exec(db, statements[i], NULL, NULL, NULL) == SQLITE_OK ? "" : sqlite3_errmsg(db),
+                            "");
+        EXPECT(sqlite3_close(db) == SQLITE_OK);
+}
+
+static void rows_alone_decide(void) {
+        auto_free char *first = xasprintf("%s/first.sqlite", work_path);
+        auto_free char *second = xasprintf("%s/second.sqlite", work_path);
+        char first_digest[DIGEST_HEX_SIZE] = "-", second_digest[DIGEST_HEX_SIZE] = "";
+        make_database(first, straight, lengthof(straight));
+        make_database(second, roundabout, lengthof(roundabout));
+        EXPECT(chmod(first, 0640) == 0);
+        EXPECT(fs_exists(work, "second.sqlite-wal"));
+        EXPECT_OK(rpmdb_sqlite_settle(first, 1447000000, err));
+        EXPECT_OK(rpmdb_sqlite_settle(second, 1447000000, err));
+        EXPECT_OK(digest_file("sha256", work, "first.sqlite", first_digest, err));
+        EXPECT_OK(digest_file("sha256", work, "second.sqlite", second_digest, err));
+        EXPECT_TEXT(first_digest, second_digest);
+        static const char *const others[] = { "second.sqlite-wal", "second.sqlite-shm", "second.sqlite.settled" };
+        for (size_t i = 0; i < lengthof(others); i++)
+                EXPECT(!fs_exists(work, others[i]));
+        struct stat stat;
+        EXPECT(fstatat(work, "first.sqlite", &stat, 0) == 0 && (stat.st_mode & 07777) == 0640);
+        EXPECT_OK(rpmdb_sqlite_settle(first, 1447000000, err)); // a role layer's, which begins with the base layer's
+        EXPECT_OK(digest_file("sha256", work, "first.sqlite", first_digest, err));
+        EXPECT_TEXT(first_digest, second_digest);
+}
+
+static void sqlite_judges_it(void) {
+        static const char *const query = "PRAGMA integrity_check; SELECT hnum, hex(blob) FROM Packages; "
+                                         "SELECT key, hnum FROM Name ORDER BY rowid; SELECT seq FROM sqlite_sequence; "
+                                         "PRAGMA freelist_count; PRAGMA journal_mode; SELECT sum(1) FROM sqlite_schema";
+        auto_free char *path = xasprintf("%s/first.sqlite", work_path);
+        auto_buf output = { 0 };
+        const char *const argv[] = { "sqlite3", "-readonly", path, query, NULL };
+        EXPECT_OK(run(&(struct run){ .argv = argv, .output = &output }, err));
+        EXPECT_TEXT(buf_text(&output), "ok\n"
+                                       "1|0000000100000004000003F0000000040000000000000001563F77C0\n"
+                                       "2|0000000100000004000003F0000000040000000000000001563F77C0\n"
+                                       "one|1\ntwo|2\n2\n0\ndelete\n5\n");
+}
+
+static void damaged_database_is_told(void) {
+        static const char *const malformed[] = { PACKAGES "INSERT INTO Packages VALUES (1, x'00000001000000ff')" };
+        auto_free char *path = xasprintf("%s/malformed.sqlite", work_path);
+        auto_err failure = { 0 }, other = { 0 }, absent = { 0 };
+        make_database(path, malformed, lengthof(malformed));
+        EXPECT(!rpmdb_sqlite_settle(path, 1447000000, &failure) && failure.kind == ERR_TRANSACTION);
+        EXPECT_OK(fs_write_atomic(work, "malformed.sqlite", "no database at all", 18, 0644, err));
+        EXPECT(!rpmdb_sqlite_settle(path, 1447000000, &other) && other.kind == ERR_TRANSACTION);
+        EXPECT(other.text && strstr(other.text, "not a database"));
+        EXPECT(unlink(path) == 0 && !rpmdb_sqlite_settle(path, 1447000000, &absent));
+}
+
 int main(void) {
         auto_err err = { 0 };
         if (!mkdtemp(work_path) || !sandbox_enter(&err) || !fs_open_dir(AT_FDCWD, work_path, &work, &err) ||
@@ -251,6 +347,9 @@ int main(void) {
         RUN(empty_base_is_fine);
         RUN(broken_rpm_is_told);
         RUN(damaged_tables_are_refused_or_settled);
+        RUN(rows_alone_decide);
+        RUN(sqlite_judges_it);
+        RUN(damaged_database_is_told);
         int failed = test_done();
         layer_unmount(&mounted);
         static const char *const caches[] = { "cache", "other", "without", "empty", "broken" };

@@ -1,0 +1,184 @@
+#include "rootfs/rpmdb_sqlite.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <rpm/rpmtag.h>
+
+#include "base/mem.h"
+
+static const char packages_table[] = "Packages";
+
+bool rpmdb_sqlite_fail(sqlite3 *db, const char *what, struct err *err) {
+        int code = sqlite3_extended_errcode(db);
+        return fail(err, ERR_TRANSACTION, code == SQLITE_FULL ? ENOSPC : 0, "rpm's database: %s: %s", what,
+                    sqlite3_errmsg(db));
+}
+
+static bool execute(sqlite3 *db, const char *const *statements, size_t count, struct err *err) {
+        for (size_t i = 0; i < count; i++)
+                if (sqlite3_exec(db, statements[i], NULL, NULL, NULL) != SQLITE_OK)
+                        return rpmdb_sqlite_fail(db, statements[i], err);
+        return true;
+}
+
+// Calls back for each row of a query.
+typedef bool visit_row(sqlite3 *db, sqlite3_stmt *row, void *context, struct err *err);
+
+static bool each_row(sqlite3 *db, const char *query, visit_row *visit, void *context, struct err *err) {
+        sqlite3_stmt *rows = NULL;
+        int step = sqlite3_prepare_v2(db, query, -1, &rows, NULL);
+        bool ok = step == SQLITE_OK || rpmdb_sqlite_fail(db, query, err);
+        while (ok && (step = sqlite3_step(rows)) == SQLITE_ROW)
+                ok = visit(db, rows, context, err);
+        if (ok && step != SQLITE_DONE)
+                ok = rpmdb_sqlite_fail(db, query, err);
+        sqlite3_finalize(rows);
+        return ok;
+}
+
+// ---- headers ----
+
+static uint32_t big_endian(const unsigned char *bytes) {
+        return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+// librpm 4.18 takes the clock for a header's install time, whatever the transaction's own time is, and cannot export a
+// header that was changed. A header is two counts (entries, data bytes), entries {tag, type, offset, count}, data; all
+// big-endian 32-bit numbers (rpm's manual, "Package format").
+static bool set_install_time(unsigned char *blob, size_t size, int64_t seconds) {
+        enum { COUNTS_BYTES = 8, ENTRY_BYTES = 16 };
+        if (size < COUNTS_BYTES)
+                return false;
+        size_t entries = big_endian(blob), data_bytes = big_endian(blob + 4);
+        if (entries > (size - COUNTS_BYTES) / ENTRY_BYTES || size - COUNTS_BYTES - entries * ENTRY_BYTES < data_bytes)
+                return false;
+        unsigned char *data = blob + COUNTS_BYTES + entries * ENTRY_BYTES;
+        for (size_t i = 0; i < entries; i++) {
+                const unsigned char *entry = blob + COUNTS_BYTES + i * ENTRY_BYTES;
+                size_t offset = big_endian(entry + 8);
+                if (big_endian(entry) != RPMTAG_INSTALLTIME || big_endian(entry + 4) != RPM_INT32_TYPE)
+                        continue;
+                if (data_bytes < 4 || offset > data_bytes - 4)
+                        return false;
+                for (int byte = 0; byte < 4; byte++)
+                        data[offset + byte] = (unsigned char)((uint32_t)seconds >> (24 - 8 * byte));
+                return true;
+        }
+        return false;
+}
+
+struct packages {
+        sqlite3_stmt *insert;
+        int64_t install_time;
+};
+
+static bool copy_package(sqlite3 *db, sqlite3_stmt *row, void *context, struct err *err) {
+        const struct packages *packages = context;
+        int size = sqlite3_column_bytes(row, 1);
+        auto_free unsigned char *blob = xmalloc(size > 0 ? (size_t)size : 1);
+        if (size > 0)
+                memcpy(blob, sqlite3_column_blob(row, 1), (size_t)size);
+        if (size <= 0 || !set_install_time(blob, (size_t)size, packages->install_time))
+                return fail(err, ERR_TRANSACTION, 0, "rpm's database holds a malformed header");
+        bool ok = sqlite3_bind_int64(packages->insert, 1, sqlite3_column_int64(row, 0)) == SQLITE_OK &&
+                  sqlite3_bind_blob(packages->insert, 2, blob, size, SQLITE_STATIC) == SQLITE_OK &&
+                  sqlite3_step(packages->insert) == SQLITE_DONE && sqlite3_reset(packages->insert) == SQLITE_OK;
+        return ok || rpmdb_sqlite_fail(db, "write a package", err);
+}
+
+static bool copy_packages(sqlite3 *db, int64_t install_time, struct err *err) {
+        struct packages packages = { .install_time = install_time };
+        bool ok = sqlite3_prepare_v2(db, "INSERT INTO main.Packages (hnum, blob) VALUES (?, ?)", -1, &packages.insert,
+                                     NULL) == SQLITE_OK ||
+                  rpmdb_sqlite_fail(db, "prepare", err);
+        ok = ok && each_row(db, "SELECT hnum, blob FROM old.Packages ORDER BY hnum", copy_package, &packages, err);
+        sqlite3_finalize(packages.insert);
+        return ok;
+}
+
+// ---- the new database ----
+
+static bool create(sqlite3 *db, sqlite3_stmt *row, void *context, struct err *err) {
+        (void)context;
+        return execute(db, (const char *const[]){ (const char *)sqlite3_column_text(row, 0) }, 1, err);
+}
+
+// In the order of their keys: the order in which packages were installed is that of their numbers.
+static bool copy_table(sqlite3 *db, sqlite3_stmt *row, void *context, struct err *err) {
+        const int64_t *install_time = context;
+        const char *name = (const char *)sqlite3_column_text(row, 0);
+        if (strcmp(name, packages_table) == 0)
+                return copy_packages(db, *install_time, err);
+        char *statement = sqlite3_mprintf("INSERT INTO main.\"%w\" (key, hnum, idx) SELECT key, hnum, idx "
+                                          "FROM old.\"%w\" ORDER BY key, hnum, idx",
+                                          name, name);
+        bool ok = execute(db, (const char *const[]){ statement }, 1, err);
+        sqlite3_free(statement);
+        return ok;
+}
+
+// What librpm keeps in the file's own header: nothing yet.
+static bool copy_number(sqlite3 *db, sqlite3_stmt *row, void *context, struct err *err) {
+        char *statement = sqlite3_mprintf("PRAGMA main.%s=%d", (const char *)context, sqlite3_column_int(row, 0));
+        bool ok = execute(db, (const char *const[]){ statement }, 1, err);
+        sqlite3_free(statement);
+        return ok;
+}
+
+// Tables named sqlite_* are the library's own: what it needs of them it makes by itself; statistics about tables depend
+// on when they were gathered.
+#define OBJECTS "FROM old.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND type="
+
+static bool write_anew(sqlite3 *db, int64_t install_time, struct err *err) {
+        static const char *const begin[] = { "BEGIN" }, *const commit[] = { "COMMIT" };
+        return each_row(db, "PRAGMA old.user_version", copy_number, (char[]){ "user_version" }, err) &&
+               each_row(db, "PRAGMA old.application_id", copy_number, (char[]){ "application_id" }, err) &&
+               execute(db, begin, 1, err) &&
+               each_row(db, "SELECT sql " OBJECTS "'table' ORDER BY name", create, NULL, err) &&
+               each_row(db, "SELECT name " OBJECTS "'table' ORDER BY name", copy_table, &install_time, err) &&
+               each_row(db, "SELECT sql " OBJECTS "'index' ORDER BY name", create, NULL, err) &&
+               execute(db, commit, 1, err);
+}
+
+// No journal: a file that was not finished is thrown away, together with the tree around it.
+static bool write_to(sqlite3 *db, const char *old, int64_t install_time, struct err *err) {
+        static const char *const settings[] = { "PRAGMA temp_store=MEMORY", "PRAGMA page_size=4096",
+                                                "PRAGMA encoding='UTF-8'",  "PRAGMA auto_vacuum=NONE",
+                                                "PRAGMA journal_mode=OFF",  "PRAGMA synchronous=OFF" };
+        char *attach = sqlite3_mprintf("ATTACH %Q AS old", old);
+        bool ok = execute(db, settings, sizeof settings / sizeof *settings, err) &&
+                  execute(db, (const char *const[]){ attach }, 1, err) && write_anew(db, install_time, err);
+        sqlite3_free(attach);
+        return ok;
+}
+
+static bool remove_if_there(const char *path, const char *suffix, struct err *err) {
+        auto_free char *name = xasprintf("%s%s", path, suffix);
+        return unlink(name) == 0 || errno == ENOENT || fail(err, ERR_SYSTEM, errno, "remove %s", name);
+}
+
+static bool replace(const char *path, const char *fresh, struct err *err) {
+        struct stat stat;
+        if (lstat(path, &stat) < 0 || chmod(fresh, stat.st_mode & 07777) < 0 || rename(fresh, path) < 0)
+                return fail(err, ERR_SYSTEM, errno, "rpm's database: replace %s", path);
+        return remove_if_there(path, "-wal", err) && remove_if_there(path, "-shm", err);
+}
+
+bool rpmdb_sqlite_settle(const char *path, int64_t install_time, struct err *err) {
+        auto_free char *fresh = xasprintf("%s.settled", path);
+        sqlite3 *db = NULL;
+        if (access(path, F_OK) < 0)
+                return fail(err, ERR_TRANSACTION, errno, "rpm's database: open %s", path);
+        if (!remove_if_there(fresh, "", err))
+                return false;
+        bool ok = sqlite3_open_v2(fresh, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK ||
+                  rpmdb_sqlite_fail(db, "open", err);
+        ok = ok && write_to(db, path, install_time, err);
+        if (sqlite3_close(db) != SQLITE_OK && ok)
+                ok = rpmdb_sqlite_fail(db, "close", err);
+        return ok && replace(path, fresh, err);
+}

@@ -1,0 +1,18 @@
+// librpm's database in sqlite: `Packages` (number, header) and a table for each index (key, number, place).
+#ifndef KILN_ROOTFS_RPMDB_SQLITE_H
+#define KILN_ROOTFS_RPMDB_SQLITE_H
+
+#include <sqlite3.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+// Always false: TRANSACTION with sqlite's own words; DISK_FULL if that is what it says.
+bool rpmdb_sqlite_fail(sqlite3 *db, const char *what, struct err *err);
+
+// Writes the database anew, so that the bits of the file follow from what it says alone: not from what was written
+// before, removed or tried again. Every package gets the install time (seconds since 1970). One file is left, with no
+// journal and no log. Nobody else may have it open. Errors: TRANSACTION, DISK_FULL, SYSTEM.
+must_check bool rpmdb_sqlite_settle(const char *path, int64_t install_time, struct err *err);
+
+#endif
