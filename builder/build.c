@@ -102,20 +102,6 @@ static bool solve(struct build *build, struct err *err) {
         return ok;
 }
 
-static bool fetch(struct build *build, struct err *err) {
-        // One set with everything, so that all downloads share the connections and one progress line.
-        struct package_set all;
-        selection_all(&build->selection, &all);
-        bool ok = packages_fetch(build->packages, &all, err);
-        free(all.items);
-        // The cache holds everything now: each set only learns its paths.
-        ok = ok && packages_fetch(build->packages, &build->selection.base, err) &&
-             packages_fetch(build->packages, &build->selection.bootloader, err);
-        for (size_t i = 0; ok && i < build->role_count; i++)
-                ok = packages_fetch(build->packages, &build->selection.roles[i], err);
-        return ok;
-}
-
 static bool install_role(size_t index, void *context, struct err *err) {
         struct build *build = context;
         struct role_build *role = &build->roles[index];
@@ -352,9 +338,10 @@ static bool identify(struct build *build, struct err *err) {
 }
 
 static bool make_and_publish(struct build *build, struct artefact_build *artefacts, struct err *err) {
-        return interrupt_check(err) && fetch(build, err) && install(build, err) && mend_layers(build, err) &&
-               unpack_bootloader(build, err) && configure(build, err) && write_artefacts(build, artefacts, err) &&
-               interrupt_check(err) && publication_finish(&build->publication, build->id, err);
+        return interrupt_check(err) && selection_fetch(&build->selection, build->packages, err) &&
+               install(build, err) && mend_layers(build, err) && unpack_bootloader(build, err) &&
+               configure(build, err) && write_artefacts(build, artefacts, err) && interrupt_check(err) &&
+               publication_finish(&build->publication, build->id, err);
 }
 
 static bool record_build(struct build *build, struct err *err) {

@@ -442,17 +442,53 @@ void selection_lock(const struct selection *selection, const struct cluster *clu
         *ret = lock;
 }
 
+static int by_identity(const void *left, const void *right) {
+        const struct package *a = left, *b = right;
+        int order = strcmp(a->nevra, b->nevra);
+        return order ? order : strcmp(a->checksum, b->checksum);
+}
+
+static void add_set(struct package_set *to, const struct package_set *from) {
+        for (size_t i = 0; i < from->count; i++)
+                *array_append(&to->items, &to->count) = from->items[i];
+}
+
 void selection_all(const struct selection *selection, struct package_set *ret_set) {
         struct package_set all = { 0 };
-        const struct package_set *parts[] = { &selection->base, &selection->bootloader };
-        for (size_t i = 0; i < lengthof(parts) + selection->role_count; i++) {
-                const struct package_set *part =
-                    i < lengthof(parts) ? parts[i] : &selection->roles[i - lengthof(parts)];
-                for (size_t j = 0; j < part->count; j++)
-                        if (!set_has(&all, part->items[j].nevra))
-                                *array_append(&all.items, &all.count) = part->items[j];
-        }
+        size_t count = 0;
+        add_set(&all, &selection->base);
+        add_set(&all, &selection->bootloader);
+        for (size_t i = 0; i < selection->role_count; i++)
+                add_set(&all, &selection->roles[i]);
+        if (all.count)
+                qsort(all.items, all.count, sizeof *all.items, by_identity);
+        for (size_t i = 0; i < all.count; i++)
+                if (count == 0 || by_identity(&all.items[count - 1], &all.items[i]) != 0)
+                        all.items[count++] = all.items[i];
+        all.count = count;
         *ret_set = all;
+}
+
+static void learn_paths(struct package_set *set, const struct package_set *fetched) {
+        for (size_t i = 0; i < set->count; i++) {
+                const struct package *found =
+                    bsearch(&set->items[i], fetched->items, fetched->count, sizeof *fetched->items, by_identity);
+                set->items[i].path = found->path; // each set is part of what was fetched
+        }
+}
+
+bool selection_fetch(struct selection *selection, struct packages *packages, struct err *err) {
+        struct package_set all;
+        selection_all(selection, &all);
+        bool ok = packages_fetch(packages, &all, err);
+        if (ok) {
+                learn_paths(&selection->base, &all);
+                learn_paths(&selection->bootloader, &all);
+                for (size_t i = 0; i < selection->role_count; i++)
+                        learn_paths(&selection->roles[i], &all);
+        }
+        free(all.items);
+        return ok;
 }
 
 void selection_release(struct selection *selection) {

@@ -39,8 +39,12 @@ must_check bool selection_update(struct packages *packages, const struct cluster
 // The lock file of a selection of every role. Texts are those of the selection and the cluster.
 void selection_lock(const struct selection *selection, const struct cluster *cluster, struct lock_file *ret);
 
-// All packages once: what must be downloaded. `ret_set->items` is heap.
+// All packages once, by NEVRA and checksum: what must be downloaded. `ret_set->items` is heap.
 void selection_all(const struct selection *selection, struct package_set *ret_set);
+
+// Fetches them as one set, so that all downloads share the connections and one progress line; every package of the
+// selection then has its path.
+must_check bool selection_fetch(struct selection *selection, struct packages *packages, struct err *err);
 
 bool package_set_holds(const struct package_set *set, const struct package_set *part);
 void selection_release(struct selection *selection);

@@ -140,7 +140,7 @@ static bool config_write(struct artefact_build *build, struct artefact_role *rol
         auto_buf archive = { 0 };
         struct config_archive config = { .cpio = cpio_new(build->source_date_epoch, &archive) };
         bool ok = add_all(build, role, &config, err) &&
-                  part_write("gzip", &archive, CONFIG_ALIGN_BYTES, role->out, "config.cpio", err);
+                  part_write(PART_FAST, &archive, CONFIG_ALIGN_BYTES, role->out, "config.cpio", err);
         free(config.linked);
         cpio_free(config.cpio);
         return ok;

@@ -20,8 +20,9 @@ must_check bool squashfs_read_files(const struct artefact_build *build, const st
 // rootfs.head and rootfs.tail: what makes a squashfs of this size one file of a newc archive.
 must_check bool carrier_write(const struct artefact_role *role, struct err *err);
 
-// Compresses an archive as the kernel can read it ("gzip", or "xz" with CRC32) and writes it, zero-padded to a
-// multiple of `align_bytes`.
+// Compresses an archive as the kernel can read it ("gzip", "xz" with CRC32, "zstd", or PART_FAST: gzip for what each
+// build makes anew) and writes it, zero-padded to a multiple of `align_bytes`.
+#define PART_FAST "gzip, fast"
 must_check bool part_check(const char *compressor, struct err *err);
 must_check bool part_write(const char *compressor, const struct buf *archive, size_t align_bytes, int dir,
                            const char *name, struct err *err);

@@ -11,10 +11,13 @@
 
 // The lab's initrd of 34 MB: gzip 6 makes 9.0 MB in 0.5 s (12: 8.6 MB in 5.7 s), xz 6.4 MB in 19 s, and zstd 8.0 MB at
 // level 12, 7.4 MB in 14 s at 17, 7.2 MB in 24 s at 19. zstd unpacks faster than gzip, xz four times slower.
-enum { DEFLATE_LEVEL = 6, XZ_PRESET = 6, ZSTD_LEVEL = 17 };
+//
+// A configuration layer, most of it kiln-node, is made in every build: 0.66 MB in 25 ms with gzip 6, 0.68 MB in 13 ms
+// with gzip 2.
+enum { DEFLATE_LEVEL = 6, DEFLATE_FAST_LEVEL = 2, XZ_PRESET = 6, ZSTD_LEVEL = 17 };
 
-static bool compress_gzip(const struct buf *from, struct buf *to, struct err *err) {
-        struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(DEFLATE_LEVEL);
+static bool deflate(int level, const struct buf *from, struct buf *to, struct err *err) {
+        struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(level);
         if (!compressor)
                 abort(); // out of memory
         size_t most = libdeflate_gzip_compress_bound(compressor, from->size);
@@ -23,6 +26,14 @@ static bool compress_gzip(const struct buf *from, struct buf *to, struct err *er
         libdeflate_free_compressor(compressor);
         to->size += size;
         return size > 0 || fail(err, ERR_SYSTEM, 0, "compress: the archive is too large");
+}
+
+static bool compress_gzip(const struct buf *from, struct buf *to, struct err *err) {
+        return deflate(DEFLATE_LEVEL, from, to, err);
+}
+
+static bool compress_gzip_fast(const struct buf *from, struct buf *to, struct err *err) {
+        return deflate(DEFLATE_FAST_LEVEL, from, to, err);
 }
 
 static bool compress_xz(const struct buf *from, struct buf *to, struct err *err) {
@@ -56,7 +67,9 @@ static bool compress_zstd(const struct buf *from, struct buf *to, struct err *er
 static const struct {
         const char *name;
         bool (*compress)(const struct buf *from, struct buf *to, struct err *err);
-} compressors[] = { { "gzip", compress_gzip }, { "xz", compress_xz }, { "zstd", compress_zstd } };
+} compressors[] = {
+        { "gzip", compress_gzip }, { PART_FAST, compress_gzip_fast }, { "xz", compress_xz }, { "zstd", compress_zstd }
+};
 
 static size_t find_compressor(const char *name) {
         size_t i = 0;
