@@ -91,6 +91,7 @@ class Table:
 
     def add(self, work, seconds):
         self.samples.setdefault(work, []).append(seconds)
+        print(f"{seconds:9.3f} s  {work}", file=sys.stderr, flush=True)  # it takes a while: what is known stays known
 
     def median(self, work):
         return statistics.median(self.samples[work])
