@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "profile/template.h"
 
 void boot_label(const struct role *role, char ret_label[static LABEL_SIZE]) {
         snprintf(ret_label, LABEL_SIZE, "KILN_%s", role->name);
@@ -136,15 +135,35 @@ const char *boot_add_entry(const struct artefact_build *build, struct arena *are
         return id;
 }
 
+void boot_clear_entries(struct value *scope) { value_get(scope, "entries")->count = 0; }
+
+bool boot_template_open(const struct artefact_build *build, const char *name, struct boot_template *ret,
+                        struct err *err) {
+        *ret = (struct boot_template){ .path = xasprintf("%s/%s", build->bootloader_dir, name) };
+        return fs_read(AT_FDCWD, ret->path, &ret->text, err) &&
+               template_open(ret->path, buf_text(&ret->text), ret->text.size, &ret->template, err);
+}
+
+void boot_template_close(struct boot_template *template) {
+        template_close(template->template);
+        buf_release(&template->text);
+        free(template->path);
+}
+
+bool boot_template_render(const struct boot_template *template, const struct value *scope, int dir, const char *path,
+                          struct err *err) {
+        auto_buf rendered = { 0 };
+        return template_apply(template->template, scope, NULL, &rendered, NULL, err) &&
+               fs_write(dir, path, buf_text(&rendered), rendered.size, 0644, err);
+}
+
 bool boot_render(const struct artefact_build *build, const char *template_name, const struct value *scope, int dir,
                  const char *path, struct err *err) {
-        auto_free char *template_path = xasprintf("%s/%s", build->bootloader_dir, template_name);
-        auto_buf text = { 0 };
-        auto_buf rendered = { 0 };
-        return fs_read(AT_FDCWD, template_path, &text, err) &&
-               template_render(template_path, buf_text(&text), text.size, scope, NULL, &rendered, NULL, err) &&
-               fs_mkdirs_for(dir, path, 0755, err) &&
-               fs_write(dir, path, buf_text(&rendered), rendered.size, 0644, err);
+        struct boot_template template;
+        bool ok = boot_template_open(build, template_name, &template, err) && fs_mkdirs_for(dir, path, 0755, err) &&
+                  boot_template_render(&template, scope, dir, path, err);
+        boot_template_close(&template);
+        return ok;
 }
 
 bool boot_copy(const struct artefact_role *role, const char *from, int dir, const char *to, struct err *err) {

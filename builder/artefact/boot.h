@@ -10,7 +10,7 @@
 
 #include "artefact/artefact.h"
 #include "base/buf.h"
-#include "profile/value.h"
+#include "profile/template.h"
 
 enum { LABEL_SIZE = 33, MAC_TEXT_SIZE = 18 };
 
@@ -36,8 +36,23 @@ struct boot_entry {
 };
 const char *boot_add_entry(const struct artefact_build *build, struct arena *arena, struct value *scope,
                            const struct boot_entry *entry); // its id
+void boot_clear_entries(struct value *scope);
 
-// Renders a template of firmware/bootloader/ to a file.
+// A template of firmware/bootloader/, read and split once for all that is rendered from it.
+struct boot_template {
+        char *path;
+        struct buf text;
+        struct template *template;
+};
+must_check bool boot_template_open(const struct artefact_build *build, const char *name, struct boot_template *ret,
+                                   struct err *err);
+void boot_template_close(struct boot_template *template); // a zeroed one is fine
+
+// Renders to a file, whose directory is there.
+must_check bool boot_template_render(const struct boot_template *template, const struct value *scope, int dir,
+                                     const char *path, struct err *err);
+
+// All of it for one file; makes its directory.
 must_check bool boot_render(const struct artefact_build *build, const char *template_name, const struct value *scope,
                             int dir, const char *path, struct err *err);
 

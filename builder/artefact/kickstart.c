@@ -59,54 +59,40 @@ static struct value *artefact_scope(const struct artefact_build *build, const st
         return map;
 }
 
-// A scope of our own around the role's: cluster_scope() may share its parts.
 static struct value *role_scope(const struct artefact_build *build, const struct artefact_role *role,
                                 struct arena *arena) {
-        struct value *shared = cluster_scope(arena, build->cluster, role->role);
-        struct value *scope = value_map(arena);
-        for (size_t i = 0; i < shared->count; i++)
-                value_set(arena, scope, shared->keys[i], shared->items[i]);
+        struct value *scope = cluster_scope(arena, build->cluster, role->role);
         value_set(arena, scope, "artefact", artefact_scope(build, role, arena));
         value_set(arena, scope, "node", value_bool(arena, false));
         return scope;
 }
 
-static bool render(const struct role *role, const struct buf *template, const struct value *scope, int dir,
-                   const char *name, struct err *err) {
+static bool render(const struct template *template, const struct value *scope, int dir, const char *name,
+                   struct err *err) {
         auto_buf rendered = { 0 };
         auto_free char *path = xasprintf("%s.ks", name);
-        return template_render(role->kickstart, buf_text(template), template->size, scope, NULL, &rendered, NULL,
-                               err) &&
+        return template_apply(template, scope, NULL, &rendered, NULL, err) &&
                fs_write(dir, path, buf_text(&rendered), rendered.size, 0644, err);
-}
-
-static struct value *find_node(const struct value *scope, const char *name) {
-        const struct value *nodes = value_get(scope, "nodes");
-        for (size_t i = 0; nodes && i < nodes->count; i++) {
-                const struct value *found = value_get(nodes->items[i], "name");
-                if (found && strcmp(found->text, name) == 0)
-                        return nodes->items[i];
-        }
-        return NULL;
 }
 
 static bool write_role(const struct artefact_build *build, const struct artefact_role *role, struct arena *arena,
                        int dir, struct err *err) {
-        auto_buf template = { 0 };
-        if (!fs_read(AT_FDCWD, role->role->kickstart, &template, err))
+        auto_buf text = { 0 };
+        auto_template *template = NULL;
+        const struct role *of = role->role;
+        if (!fs_read(AT_FDCWD, of->kickstart, &text, err) ||
+            !template_open(of->kickstart, buf_text(&text), text.size, &template, err))
                 return false;
         struct value *scope = role_scope(build, role, arena);
-        if (!render(role->role, &template, scope, dir, role->role->name, err))
+        const struct value *nodes = value_get(scope, "nodes"); // in the order of the cluster's
+        if (!render(template, scope, dir, of->name, err))
                 return false;
-        for (size_t i = 0; i < role->role->node_count; i++) {
-                const struct node *node = &build->cluster->nodes[role->role->nodes[i]];
-                struct value *found = find_node(scope, node->name);
-                if (!found)
-                        return fail(err, ERR_INTERNAL, 0, "node %s is not in the scope of its role", node->name);
-                value_set(arena, scope, "node", found);
-                if (strcmp(node->name, role->role->name) == 0)
-                        warning("kickstart/%s.ks is the node's, not the role's: they share a name", node->name);
-                if (!render(role->role, &template, scope, dir, node->name, err))
+        for (size_t i = 0; i < of->node_count; i++) {
+                const char *name = build->cluster->nodes[of->nodes[i]].name;
+                value_set(arena, scope, "node", nodes->items[of->nodes[i]]);
+                if (strcmp(name, of->name) == 0)
+                        warning("kickstart/%s.ks is the node's, not the role's: they share a name", name);
+                if (!render(template, scope, dir, name, err))
                         return false;
         }
         return true;

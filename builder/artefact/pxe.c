@@ -88,23 +88,25 @@ static struct value *menu_scope(const struct artefact_build *build, struct arena
         return scope;
 }
 
-static bool render_entry(const struct artefact_build *build, const struct boot_entry *entry, const char *template_name,
-                         int pxe, const char *path, struct err *err) {
-        struct arena arena = { 0 };
-        struct value *scope = boot_scope(build, &arena);
-        const char *id = boot_add_entry(build, &arena, scope, entry);
-        value_set(&arena, scope, "default", value_scalar(&arena, id));
-        bool ok = boot_render(build, template_name, scope, pxe, path, err);
-        arena_release(&arena);
-        return ok;
+// The small files, one or more for each role and node.
+struct entry_files {
+        const struct artefact_build *build;
+        int pxe;
+        struct arena arena;
+        struct value *scope;                 // with one entry, the one whose files are written
+        struct boot_template ipxe, pxelinux; // read once: an inventory may have thousands of nodes
+};
+
+static void choose_entry(struct entry_files *files, const struct boot_entry *entry) {
+        boot_clear_entries(files->scope);
+        const char *id = boot_add_entry(files->build, &files->arena, files->scope, entry);
+        value_set(&files->arena, files->scope, "default", value_scalar(&files->arena, id));
 }
 
-static bool write_node(const struct artefact_build *build, const struct role *role, const struct node *node, int pxe,
-                       struct err *err) {
-        struct boot_entry named = { role, node, CARRIED, false, false };
-        struct boot_entry by_mac = { role, node, CARRIED, false, true };
+static bool write_node(struct entry_files *files, const struct role *role, const struct node *node, struct err *err) {
         auto_free char *by_name_path = xasprintf("node/%s.ipxe", node->name);
-        if (!render_entry(build, &named, "entry.ipxe.tmpl", pxe, by_name_path, err))
+        choose_entry(files, &(struct boot_entry){ role, node, CARRIED, false, false });
+        if (!boot_template_render(&files->ipxe, files->scope, files->pxe, by_name_path, err))
                 return false;
         if (!node->has_mac)
                 return true;
@@ -112,19 +114,45 @@ static bool write_node(const struct artefact_build *build, const struct role *ro
         boot_mac(node, '-', mac);
         auto_free char *ipxe_path = xasprintf("mac/%s.ipxe", mac);
         auto_free char *pxelinux_path = xasprintf("pxelinux.cfg/01-%s", mac);
-        return render_entry(build, &by_mac, "entry.ipxe.tmpl", pxe, ipxe_path, err) &&
-               render_entry(build, &by_mac, "pxelinux-mac.tmpl", pxe, pxelinux_path, err);
+        choose_entry(files, &(struct boot_entry){ role, node, CARRIED, false, true });
+        return boot_template_render(&files->ipxe, files->scope, files->pxe, ipxe_path, err) &&
+               boot_template_render(&files->pxelinux, files->scope, files->pxe, pxelinux_path, err);
 }
 
-static bool write_role(const struct artefact_build *build, const struct artefact_role *role, int pxe, struct err *err) {
-        struct boot_entry entry = { role->role, NULL, CARRIED, false, false };
+static bool write_role(struct entry_files *files, const struct artefact_role *role, struct err *err) {
         auto_free char *path = xasprintf("role/%s.ipxe", role->role->name);
-        if (!link_images(role, pxe, err) || !render_entry(build, &entry, "entry.ipxe.tmpl", pxe, path, err))
+        choose_entry(files, &(struct boot_entry){ role->role, NULL, CARRIED, false, false });
+        if (!link_images(role, files->pxe, err) ||
+            !boot_template_render(&files->ipxe, files->scope, files->pxe, path, err))
                 return false;
         for (size_t i = 0; i < role->role->node_count; i++)
-                if (!write_node(build, role->role, &build->cluster->nodes[role->role->nodes[i]], pxe, err))
+                if (!write_node(files, role->role, &files->build->cluster->nodes[role->role->nodes[i]], err))
                         return false;
         return true;
+}
+
+static bool write_entry_files(struct entry_files *files, struct err *err) {
+        static const char *const folders[] = { "role", "node", "mac", "pxelinux.cfg" };
+        for (size_t i = 0; i < lengthof(folders); i++)
+                if (!fs_mkdirs(files->pxe, folders[i], 0755, err))
+                        return false;
+        if (!boot_template_open(files->build, "entry.ipxe.tmpl", &files->ipxe, err) ||
+            !boot_template_open(files->build, "pxelinux-mac.tmpl", &files->pxelinux, err))
+                return false;
+        files->scope = boot_scope(files->build, &files->arena);
+        for (size_t i = 0; i < files->build->role_count; i++)
+                if (!write_role(files, &files->build->roles[i], err))
+                        return false;
+        return true;
+}
+
+static bool write_entries(const struct artefact_build *build, int pxe, struct err *err) {
+        struct entry_files files = { .build = build, .pxe = pxe };
+        bool ok = write_entry_files(&files, err);
+        boot_template_close(&files.ipxe);
+        boot_template_close(&files.pxelinux);
+        arena_release(&files.arena);
+        return ok;
 }
 
 static bool write_menus(const struct artefact_build *build, int pxe, struct err *err) {
@@ -150,10 +178,7 @@ static bool pxe_write(struct artefact_build *build, struct artefact_role *none, 
         if (!fs_mkdirs(build->out, "pxe", 0755, err) || !fs_open_dir(build->out, "pxe", &pxe, err) ||
             !copy_loaders(build, pxe, err))
                 return false;
-        for (size_t i = 0; i < build->role_count; i++)
-                if (!write_role(build, &build->roles[i], pxe, err))
-                        return false;
-        return write_menus(build, pxe, err);
+        return write_entries(build, pxe, err) && write_menus(build, pxe, err);
 }
 
 static const char *const needs[] = { "kernel", "squashfs", "initrd", "config", NULL };

@@ -128,8 +128,10 @@ static void join_nodes(struct loader *loader, const struct cluster_file *file, s
                 struct role *role = &cluster->roles[i];
                 role->nodes = arena_alloc(loader->arena, (file->node_count + 1) * sizeof *role->nodes);
                 for (size_t j = 0; j < cluster->node_count; j++)
-                        if (cluster->nodes[j].role == i)
+                        if (cluster->nodes[j].role == i) {
+                                cluster->nodes[j].index = role->node_count;
                                 role->nodes[role->node_count++] = j;
+                        }
         }
 }
 
@@ -203,8 +205,10 @@ static void read_all(struct loader *loader, const struct profile_options *option
         join_cluster(loader, &file, options, cluster);
         check_cluster(loader, &file, cluster);
         // A variable may be missing only because the file that gives it could not be read.
-        if (release && loader->diagnostics->mistake_count == 0)
-                check_templates(loader, cluster);
+        if (!release || loader->diagnostics->mistake_count > 0)
+                return;
+        scope_prepare(cluster);
+        check_templates(loader, cluster);
 }
 
 bool cluster_load(const char *path, const struct profile_options *options, struct cluster **ret, struct err *err) {

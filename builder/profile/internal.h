@@ -158,6 +158,8 @@ void check_cluster(struct loader *loader, const struct cluster_file *file, struc
 // Renders every template of every role, for the build and then for each node.
 void check_templates(struct loader *loader, struct cluster *cluster);
 
+// Makes what the roles' scopes share, once: its size is the inventory's. Needs the joined cluster.
+void scope_prepare(struct cluster *cluster);
 // Scope that kiln-node gives the templates that were left for it: { node: { name, ip, ... } }.
 struct value *node_scope(struct arena *arena, const struct cluster *cluster, const struct node *node);
 

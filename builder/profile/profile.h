@@ -196,7 +196,8 @@ struct bond {
 struct node {
         struct place place;
         const char *name;
-        size_t role; // index into cluster.roles
+        size_t role;  // index into cluster.roles
+        size_t index; // position among the nodes of its role, from 0: VRRP priorities and the like come from it
         unsigned char mac[6];
         bool has_mac;
         struct in_addr ip;
@@ -226,6 +227,7 @@ extern const char *const dhcp_client_ids[]; // NULL-terminated
 struct cluster {
         struct arena arena;
         struct place place;
+        const struct value *scope; // what the scopes of all roles share (cluster_scope)
         const char *name, *path;
         struct release release;
         struct network *networks;
@@ -265,8 +267,8 @@ must_check bool release_load(const char *path, struct arena *arena, struct relea
 //   cluster.name, release.name, release.network, release.variables.*, role.name, variables.*,
 //   networks.NAME.{subnet,prefix,netmask,gateway,dns[]}, vips.NAME.{ip,vrrp_id,prefix,role}, nodes[] and
 //   roles.NAME.{nodes[], count, quorum}, where a node is {name, role, ip, mac, id, index (from 0), prefix, netmask,
-//   gateway, variables.*}.
-// Its memory is the arena's, and parts of it the cluster's.
+//   gateway, variables.*}. `nodes` is in the order of cluster.nodes.
+// The top map is the arena's, and the caller may add to it; what it holds is the cluster's, and shared by all roles.
 struct value *cluster_scope(struct arena *arena, const struct cluster *cluster, const struct role *role);
 
 // Where a profile asks for a package or unit, by the name that the release gives it. NULL: no profile of the role does.

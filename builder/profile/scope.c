@@ -43,15 +43,6 @@ static void set_network(struct arena *arena, struct value *map, const struct net
         set_text(arena, map, "gateway", address_text(arena, network->gateway));
 }
 
-// Position among the nodes of its role, from 0: VRRP priorities and the like come from it.
-static size_t node_index(const struct cluster *cluster, const struct node *node) {
-        const struct role *role = &cluster->roles[node->role];
-        size_t index = 0;
-        while (index < role->node_count && &cluster->nodes[role->nodes[index]] != node)
-                index++;
-        return index;
-}
-
 static struct value *node_value(struct arena *arena, const struct cluster *cluster, const struct node *node) {
         struct value *map = value_map(arena);
         set_text(arena, map, "name", node->name);
@@ -59,7 +50,7 @@ static struct value *node_value(struct arena *arena, const struct cluster *clust
         set_text(arena, map, "ip", address_text(arena, node->ip));
         set_text(arena, map, "mac", mac_text(arena, node));
         set_text(arena, map, "id", node->id ? arena_printf(arena, "%d", node->id) : "");
-        set_number(arena, map, "index", (long)node_index(cluster, node));
+        set_number(arena, map, "index", (long)node->index);
         set_network(arena, map, &cluster->networks[node->network]);
         value_set(arena, map, "variables", (struct value *)node->variables);
         return map;
@@ -133,23 +124,31 @@ static struct value *roles_value(struct arena *arena, const struct cluster *clus
         return roles;
 }
 
-struct value *cluster_scope(struct arena *arena, const struct cluster *cluster, const struct role *role) {
+void scope_prepare(struct cluster *cluster) {
+        struct arena *arena = &cluster->arena;
         struct value *scope = value_map(arena), *name = value_map(arena), *release = value_map(arena);
-        struct value *self = value_map(arena), *nodes = value_list(arena);
+        struct value *nodes = value_list(arena);
         set_text(arena, name, "name", cluster->name);
         set_text(arena, release, "name", cluster->release.name);
         set_text(arena, release, "network", cluster->release.network);
         value_set(arena, release, "variables", (struct value *)cluster->release.variables);
-        set_text(arena, self, "name", role->name);
         for (size_t i = 0; i < cluster->node_count; i++)
                 value_append(arena, nodes, node_value(arena, cluster, &cluster->nodes[i]));
         value_set(arena, scope, "cluster", name);
         value_set(arena, scope, "release", release);
-        value_set(arena, scope, "role", self);
         value_set(arena, scope, "variables", (struct value *)cluster->variables);
         value_set(arena, scope, "networks", networks_value(arena, cluster));
         value_set(arena, scope, "vips", vips_value(arena, cluster));
         value_set(arena, scope, "nodes", nodes);
         value_set(arena, scope, "roles", roles_value(arena, cluster, nodes));
+        cluster->scope = scope;
+}
+
+struct value *cluster_scope(struct arena *arena, const struct cluster *cluster, const struct role *role) {
+        struct value *scope = value_map(arena), *self = value_map(arena);
+        for (size_t i = 0; i < cluster->scope->count; i++)
+                value_set(arena, scope, cluster->scope->keys[i], cluster->scope->items[i]);
+        set_text(arena, self, "name", role->name);
+        value_set(arena, scope, "role", self);
         return scope;
 }

@@ -486,19 +486,38 @@ static bool render(struct rendering *rendering, const struct value *scope) {
         return hint(rendering->err, "give `{{` and %s.* files of their own", rendering->keep);
 }
 
-bool template_render(const char *name, const char *text, size_t size, const struct value *scope, const char *keep,
-                     struct buf *ret_output, bool *ret_kept, struct err *err) {
-        struct template template = { .name = name, .text = text, .size = size };
+bool template_open(const char *name, const char *text, size_t size, struct template **ret, struct err *err) {
+        auto_template *template = xcalloc(1, sizeof *template);
+        *template = (struct template){ .name = name, .text = text, .size = size };
+        if (!template_parse(template, err))
+                return false;
+        *ret = take_ptr(template);
+        return true;
+}
+
+void template_close(struct template *template) {
+        if (template)
+                free(template->tags);
+        free(template);
+}
+
+bool template_apply(const struct template *template, const struct value *scope, const char *keep,
+                    struct buf *ret_output, bool *ret_kept, struct err *err) {
         auto_buf output = { .max = ret_output->max };
-        struct rendering rendering = { .template = &template, .keep = keep, .output = &output, .err = err };
-        bool ok = template_parse(&template, err) && render(&rendering, scope);
-        free(template.tags);
-        if (!ok)
+        struct rendering rendering = { .template = template, .keep = keep, .output = &output, .err = err };
+        if (!render(&rendering, scope))
                 return false;
         buf_append(ret_output, buf_text(&output), output.size);
         if (ret_output->overflow)
-                return fail(err, ERR_TEMPLATE, 0, "%s: renders to too much text", name);
+                return fail(err, ERR_TEMPLATE, 0, "%s: renders to too much text", template->name);
         if (ret_kept)
                 *ret_kept = rendering.kept;
         return true;
+}
+
+bool template_render(const char *name, const char *text, size_t size, const struct value *scope, const char *keep,
+                     struct buf *ret_output, bool *ret_kept, struct err *err) {
+        auto_template *template = NULL;
+        return template_open(name, text, size, &template, err) &&
+               template_apply(template, scope, keep, ret_output, ret_kept, err);
 }

@@ -74,14 +74,6 @@ static json_t *network(const struct network *network) {
         return json;
 }
 
-// Position among the nodes of its role, as templates see it at build time.
-static size_t position(const struct cluster *cluster, const struct node *node) {
-        size_t position = 0;
-        for (const struct node *other = cluster->nodes; other < node; other++)
-                position += other->role == node->role;
-        return position;
-}
-
 // Options as kiln-node reads them: "mode=802.3ad,arp_ip_target=10.0.0.1;10.0.0.2".
 static json_t *bond(const struct bond *bond) {
         auto_buf options = { 0 };
@@ -118,7 +110,7 @@ static json_t *node(const struct cluster *cluster, const struct role *role, cons
         json_object_set_new(json, "mac", json_string(mac));
         json_object_set_new(json, "ip", address(node->ip));
         json_object_set_new(json, "id", json_integer(node->id));
-        json_object_set_new(json, "index", json_integer((json_int_t)position(cluster, node)));
+        json_object_set_new(json, "index", json_integer((json_int_t)node->index));
         json_object_set_new(json, "network", json_string(network->name));
         json_object_set_new(json, "prefix", json_integer(network->prefix));
         json_object_set_new(json, "netmask", netmask(network->prefix));
