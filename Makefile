@@ -61,6 +61,14 @@ KILN_CODE := $(sort $(wildcard builder/*.[ch] builder/*/*.[ch]))
 $(B)/builder/build_id.o: CPPFLAGS += -DKILN_CODE_DIGEST='"$(shell cat $(KILN_CODE) | sha256sum | cut -c1-64)"'
 $(B)/builder/build_id.o: $(KILN_CODE)
 
+# What the cache keeps is named after the code that made it, too (base/maker.h).
+code_digest = $(shell cat $(sort $(wildcard $(1))) | sha256sum | cut -c1-64)
+LAYER_CODE := builder/base/*.[ch] builder/packages/*.[ch] builder/rootfs/*.[ch]
+ARTEFACT_CODE := builder/base/*.[ch] builder/artefact/*.[ch]
+$(B)/builder/base/maker.o: CPPFLAGS += -DKILN_LAYER_CODE_DIGEST='"$(call code_digest,$(LAYER_CODE))"' \
+	-DKILN_ARTEFACT_CODE_DIGEST='"$(call code_digest,$(ARTEFACT_CODE))"'
+$(B)/builder/base/maker.o: $(wildcard $(LAYER_CODE) $(ARTEFACT_CODE))
+
 $(KILN_LIBRARY): $(filter-out $(B)/builder/main.o,$(KILN_OBJECTS))
 	rm -f $@ && $(AR) rcs $@ $^
 

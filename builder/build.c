@@ -11,9 +11,10 @@
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/lock.h"
+#include "base/maker.h"
 #include "base/parallel.h"
 #include "base/progress.h"
-#include "base/touched.h"
+#include "base/seal.h"
 #include "build_id.h"
 #include "cache.h"
 #include "kernel_find.h"
@@ -29,6 +30,7 @@ struct role_build {
         struct arena arena; // a role's own: roles are worked on by several threads
         bool over_base;     // the base layer's packages are all among this role's
         struct layer *layer;
+        bool reads_layer; // to pack it, or to make it
         struct mounted root;
         int config;
 };
@@ -48,10 +50,13 @@ struct build {
         int bootloader;
         struct publication publication;
         struct cache_use use;
+        char layer_maker[DIGEST_HEX_SIZE], artefact_maker[DIGEST_HEX_SIZE];
         json_t *inputs;
         char id[BUILD_ID_SIZE];
         char *work; // holds the configuration layers, below the publication's directory
 };
+
+#define BOOTLOADER_TREE "root"
 
 // The day CentOS 7.2.1511 was released: a date that is the same for everybody when SOURCE_DATE_EPOCH is not set.
 enum { DEFAULT_EPOCH = 1450051200 };
@@ -102,62 +107,54 @@ static bool solve(struct build *build, struct err *err) {
         return ok;
 }
 
-static bool install_role(size_t index, void *context, struct err *err) {
-        struct build *build = context;
-        struct role_build *role = &build->roles[index];
-        const struct layer *parent = role->over_base ? build->base : NULL;
-        return layer_install(&build->rootfs, &build->selection.roles[index], parent,
-                             parent ? &build->selection.base : NULL, &role->arena, &role->layer, err) ||
-               wrap(err, "installing role %s", role->role->name);
-}
-
-static bool install(struct build *build, struct err *err) {
-        bool shared = false;
-        for (size_t i = 0; i < build->role_count; i++)
-                shared = shared || build->roles[i].over_base;
-        if (shared &&
-            !layer_install(&build->rootfs, &build->selection.base, NULL, NULL, &build->arena, &build->base, err))
-                return wrap(err, "installing the base layer");
-        return parallel_for(build->role_count, build->options->jobs, install_role, build, err);
-}
-
 // Everything that decides the bits of the packed root.
 static const char *root_key(struct build *build, const struct layer *layer) {
         const struct release *release = &build->cluster->release;
         char hex[DIGEST_HEX_SIZE];
-        auto_free char *text =
-            xasprintf("%s %s %d %u %lld", layer->key, release->squashfs_compressor, release->squashfs_level,
-                      release->squashfs_block_bytes, (long long)build->rootfs.source_date_epoch);
+        auto_free char *text = xasprintf("%s %s %s %d %u %lld", build->artefact_maker, layer->key,
+                                         release->squashfs_compressor, release->squashfs_level,
+                                         release->squashfs_block_bytes, (long long)build->rootfs.source_date_epoch);
         digest_bytes("sha256", text, strlen(text), hex);
         return arena_strdup(&build->arena, hex);
 }
 
-// Whether a layer will be packed, or stands below one that was just made.
-static bool reads_layers(struct build *build) {
+// Names every layer, and finds out which will be read.
+static void plan_layers(struct build *build) {
+        bool shared = false;
+        for (size_t i = 0; i < build->role_count; i++)
+                shared = shared || build->roles[i].over_base;
+        if (shared)
+                layer_find(&build->rootfs, &build->selection.base, NULL, &build->arena, &build->base);
         for (size_t i = 0; i < build->role_count; i++) {
-                const struct layer *layer = build->roles[i].layer;
-                auto_free char *packed = xasprintf("%s/squashfs/%s", build->options->cache, root_key(build, layer));
-                if (layer->fresh || !fs_exists(AT_FDCWD, packed))
-                        return true;
+                struct role_build *role = &build->roles[i];
+                layer_find(&build->rootfs, &build->selection.roles[i], role->over_base ? build->base : NULL,
+                           &role->arena, &role->layer);
+                auto_free char *packed =
+                    xasprintf("%s/squashfs/%s", build->options->cache, root_key(build, role->layer));
+                role->reads_layer = !fs_exists(AT_FDCWD, role->layer->path) || !fs_exists(AT_FDCWD, packed);
         }
-        return false;
 }
 
-// A layer that was written to since it was made gives another image: it, and what stands on it, is made again.
-static bool mend_layers(struct build *build, struct err *err) {
-        bool base_removed = false, any = false;
-        if (!reads_layers(build))
-                return true;
-        if (build->base && !layer_remove_if_touched(build->base, &base_removed, err))
-                return false;
-        for (size_t i = 0; i < build->role_count; i++) {
-                const struct role_build *role = &build->roles[i];
-                bool removed = base_removed && role->over_base;
-                if (!(removed ? layer_remove(role->layer, err) : layer_remove_if_touched(role->layer, &removed, err)))
-                        return false;
-                any = any || removed;
-        }
-        return !(any || base_removed) || install(build, err);
+static bool install_base(struct build *build, struct err *err) {
+        bool reads = false;
+        for (size_t i = 0; i < build->role_count; i++)
+                reads = reads || (build->roles[i].over_base && build->roles[i].reads_layer);
+        return !build->base || layer_obtain(&build->rootfs, build->base, reads, &build->selection.base, NULL, err) ||
+               wrap(err, "installing the base layer");
+}
+
+static bool install_role(size_t index, void *context, struct err *err) {
+        struct build *build = context;
+        struct role_build *role = &build->roles[index];
+        return layer_obtain(&build->rootfs, role->layer, role->reads_layer, &build->selection.roles[index],
+                            role->over_base ? &build->selection.base : NULL, err) ||
+               wrap(err, "installing role %s", role->role->name);
+}
+
+static bool install(struct build *build, struct err *err) {
+        plan_layers(build);
+        return install_base(build, err) &&
+               parallel_for(build->role_count, build->options->jobs, install_role, build, err);
 }
 
 static bool configure_role(size_t index, void *context, struct err *err) {
@@ -177,15 +174,20 @@ static bool configure(struct build *build, struct err *err) {
                parallel_for(build->role_count, build->options->jobs, configure_role, build, err);
 }
 
+static bool unpack_all(struct build *build, int dir, struct err *err) {
+        auto_close int root = -1;
+        bool ok = fs_mkdirs(dir, BOOTLOADER_TREE, 0755, err) && fs_open_dir(dir, BOOTLOADER_TREE, &root, err);
+        for (size_t i = 0; ok && i < build->selection.bootloader.count; i++)
+                ok = interrupt_check(err) && package_extract(&build->selection.bootloader.items[i], root, err);
+        return ok && tree_settle(dir, build->rootfs.source_date_epoch, err) && seal_make(dir, err);
+}
+
 static bool unpack_into(struct build *build, const char *path, struct err *err) {
         auto_free char *temporary = NULL;
         auto_close int dir = -1;
         if (!fs_make_temporary_dir(AT_FDCWD, path, &temporary, err))
                 return false;
-        bool ok = fs_open_dir(AT_FDCWD, temporary, &dir, err);
-        for (size_t i = 0; ok && i < build->selection.bootloader.count; i++)
-                ok = interrupt_check(err) && package_extract(&build->selection.bootloader.items[i], dir, err);
-        ok = ok && tree_settle(dir, build->rootfs.source_date_epoch, err);
+        bool ok = fs_open_dir(AT_FDCWD, temporary, &dir, err) && unpack_all(build, dir, err);
         if (ok && rename(temporary, path) < 0)
                 ok = fail(err, ERR_SYSTEM, errno, "rename %s", temporary);
         auto_err ignored = { 0 };
@@ -194,37 +196,41 @@ static bool unpack_into(struct build *build, const char *path, struct err *err) 
         return ok;
 }
 
-static bool remove_if_touched(const char *path, struct err *err) {
-        auto_free char *touched = NULL;
+// All of it is looked at: it is a few hundred files, of which each build reads some.
+static bool remove_if_damaged(const char *path, struct err *err) {
+        auto_free char *difference = NULL;
         auto_close int dir = -1;
         if (!fs_exists(AT_FDCWD, path))
                 return true;
-        if (!fs_open_dir(AT_FDCWD, path, &dir, err) || !tree_touched(dir, &touched, err))
+        if (!fs_open_dir(AT_FDCWD, path, &dir, err) || !seal_check(dir, true, &difference, err))
                 return false;
-        if (!touched)
+        if (!difference)
                 return true;
-        warning("%s/%s was written to since it was unpacked: the boot loaders are unpacked again", path, touched);
+        warning("%s/%s is not as it was unpacked: the boot loaders are unpacked again", path, difference);
         return fs_remove_tree(AT_FDCWD, path, err);
 }
 
-// Unpacked once for a set of packages and kept: <cache>/bootloader/<digest>/.
+static const char *bootloader_key(struct build *build) {
+        char packages[65], hex[DIGEST_HEX_SIZE];
+        package_set_digest(&build->selection.bootloader, packages);
+        auto_free char *text = xasprintf("%s %s", build->layer_maker, packages);
+        digest_bytes("sha256", text, strlen(text), hex);
+        return arena_strdup(&build->arena, hex);
+}
+
+// Unpacked once for a set of packages and kept: <cache>/bootloader/<key>/root.
 static bool unpack_bootloader(struct build *build, struct err *err) {
-        char hex[65];
-        package_set_digest(&build->selection.bootloader, hex);
-        const char *path = arena_printf(&build->arena, "%s/bootloader/%s", build->options->cache, hex);
+        const char *path =
+            arena_printf(&build->arena, "%s/bootloader/%s", build->options->cache, bootloader_key(build));
         const char *lock_path = arena_printf(&build->arena, "%s.lock", path);
+        const char *tree = arena_printf(&build->arena, "%s/" BOOTLOADER_TREE, path);
         auto_close int lock = -1;
-        if (!remove_if_touched(path, err))
+        if (!fs_mkdirs_for(AT_FDCWD, path, 0755, err) || !lock_take(AT_FDCWD, lock_path, &lock, err) ||
+            !lock_remove_leftovers(AT_FDCWD, path, err) || !remove_if_damaged(path, err))
                 return false;
-        if (!fs_exists(AT_FDCWD, path)) {
-                if (!fs_mkdirs_for(AT_FDCWD, path, 0755, err) || !lock_take(AT_FDCWD, lock_path, &lock, err) ||
-                    !lock_remove_leftovers(AT_FDCWD, path, err))
-                        return false;
-                // Another kiln may have made it while this one waited.
-                if (!fs_exists(AT_FDCWD, path) && !unpack_into(build, path, err))
-                        return wrap(err, "unpacking the boot loaders");
-        }
-        return fs_open_dir(AT_FDCWD, path, &build->bootloader, err);
+        if (!fs_exists(AT_FDCWD, path) && !unpack_into(build, path, err))
+                return wrap(err, "unpacking the boot loaders");
+        return fs_open_dir(AT_FDCWD, tree, &build->bootloader, err);
 }
 
 // A root that is only unpacked or run in a container has no kernel, and needs none.
@@ -259,9 +265,7 @@ static void note_uses(struct build *build, const struct artefact_build *artefact
                 cache_use_note(&build->use, "packages", "%s.rpm", all.items[i].checksum);
         free(all.items);
         packages_note_cache(build->packages, cache_use_note_entry, &build->use);
-        char hex[65];
-        package_set_digest(&build->selection.bootloader, hex);
-        cache_use_note(&build->use, "bootloader", "%s", hex);
+        cache_use_note(&build->use, "bootloader", "%s", bootloader_key(build));
         if (build->base)
                 note_layer(build, build->base);
         for (size_t i = 0; i < build->role_count; i++) {
@@ -337,9 +341,15 @@ static bool identify(struct build *build, struct err *err) {
         return true;
 }
 
+static bool identify_makers(struct build *build, struct err *err) {
+        build->rootfs.maker = build->layer_maker;
+        return maker_digest(&layer_maker, build->layer_maker, err) &&
+               maker_digest(&artefact_maker, build->artefact_maker, err);
+}
+
 static bool make_and_publish(struct build *build, struct artefact_build *artefacts, struct err *err) {
         return interrupt_check(err) && selection_fetch(&build->selection, build->packages, err) &&
-               install(build, err) && mend_layers(build, err) && unpack_bootloader(build, err) &&
+               identify_makers(build, err) && install(build, err) && unpack_bootloader(build, err) &&
                configure(build, err) && write_artefacts(build, artefacts, err) && interrupt_check(err) &&
                publication_finish(&build->publication, build->id, err);
 }
@@ -384,6 +394,7 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 .cluster = build->cluster,
                 .build_id = build->id,
                 .cache = build->options->cache,
+                .maker = build->artefact_maker,
                 .kiln_node = build->locations.kiln_node,
                 .initramfs_dir = build->locations.initramfs,
                 .bootloader_dir = build->locations.bootloader,

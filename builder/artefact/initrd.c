@@ -13,10 +13,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-enum {
-        WORDS_MAX = 256,
-        INPUTS_FORMAT = 1 // of the archive, for the same inputs: another one means another archive
-};
+enum { WORDS_MAX = 256 };
 
 struct initrd {
         const struct artefact_build *build;
@@ -260,7 +257,9 @@ static bool initrd_check(const struct artefact_build *build, struct err *err) {
 
 // ---- the cache: <cache>/initrd/ ----
 //
-//     <archive's digest>.<compressor>/initrd.img    kept.h; roles with the same kernel have the same archive
+//     <archive's digest>.<compressor>/initrd.img    kept.h; roles with the same kernel have the same archive. The
+//     digest
+//                                                   is also of who compresses it
 //     <inputs' digest>                              names the former, so that a known initrd is not put together again
 
 struct making {
@@ -305,7 +304,7 @@ static bool digest_inputs(const struct making *making, char ret_hex[static DIGES
         const char *programs[] = { busybox_of(build), build->kiln_node };
         auto_buf text = { 0 };
         auto_close int sources = -1;
-        buf_printf(&text, "%d %s %s %s %lld\n", INPUTS_FORMAT, making->role->root_key, making->role->kernel_version,
+        buf_printf(&text, "%s %s %s %s %lld\n", build->maker, making->role->root_key, making->role->kernel_version,
                    build->cluster->release.initrd_compressor, (long long)build->source_date_epoch);
         for (size_t i = 0; i < modules->count; i++)
                 buf_printf(&text, "%s\n", modules->items[i]);
@@ -322,7 +321,10 @@ static bool digest_inputs(const struct making *making, char ret_hex[static DIGES
 
 static void name_of_archive(const struct making *making, char ret[static INITRD_KEY_SIZE]) {
         char sha256[DIGEST_HEX_SIZE];
-        digest_bytes("sha256", making->archive.data, making->archive.size, sha256);
+        struct digest *digest = digest_new("sha256");
+        digest_update(digest, making->build->maker, strlen(making->build->maker));
+        digest_update(digest, making->archive.data, making->archive.size);
+        digest_final(digest, sha256);
         snprintf(ret, INITRD_KEY_SIZE, "%.64s.%.8s", sha256, making->build->cluster->release.initrd_compressor);
 }
 

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/run.h"
 
 #define STAGE ".iso"
 
@@ -21,8 +22,7 @@ enum {
         FAT_SPARE_BYTES = 512 << 10,
         MEBIBYTE = 1 << 20,
         ARGUMENTS_MAX = 96,
-        TEXT_ALIGN_BYTES = 4096,
-        TEMPLATE_FORMAT = 1 // of the volume, for the same key
+        TEXT_ALIGN_BYTES = 4096
 };
 
 static bool iso_check(const struct artefact_build *build, struct err *err) {
@@ -271,6 +271,12 @@ static bool add_staged(const struct fs_entry *entry, void *context, struct err *
         return true;
 }
 
+// Its version, and its libraries'.
+static bool add_xorriso(struct buf *text, struct err *err) {
+        static const char *const argv[] = { "xorriso", "-no_rc", "-version", NULL };
+        return run(&(struct run){ .argv = argv, .output = text }, err);
+}
+
 // Everything that decides the template but the content of what changes. The kernel is the root's.
 static bool template_key(const struct artefact_build *build, const struct artefact_role *role,
                          const struct iso_layout *layout, int stage, char ret_hex[static DIGEST_HEX_SIZE],
@@ -278,7 +284,9 @@ static bool template_key(const struct artefact_build *build, const struct artefa
         auto_buf text = { 0 };
         char label[LABEL_SIZE];
         boot_label(role->role, label);
-        buf_printf(&text, "%d %s %s %s %s %lld\n", TEMPLATE_FORMAT, label, role->root_sha256, role->initrd_sha256,
+        if (!add_xorriso(&text, err))
+                return false;
+        buf_printf(&text, "%s %s %s %s %s %lld\n", build->maker, label, role->root_sha256, role->initrd_sha256,
                    role->kernel_path, (long long)build->source_date_epoch);
         for (size_t i = 0; i < layout->part_count; i++)
                 buf_printf(&text, "%s %llu\n", layout->parts[i].path,

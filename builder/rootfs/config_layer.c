@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/seal.h"
 #include "profile/template.h"
 #include "rootfs/internal.h"
 
@@ -180,15 +181,9 @@ static bool write_all(struct config *config, const char *kiln_node_path, struct 
 
 // ---- the overlay around it ----
 
-static bool set_time(const struct fs_entry *entry, void *context, struct err *err) {
-        const struct timespec *times = context;
-        return utimensat(entry->parent, entry->name, times, AT_SYMLINK_NOFOLLOW) == 0 ||
-               fail(err, ERR_SYSTEM, errno, "set the time of %s", entry->path);
-}
-
 static bool finish(int work, int root, int64_t seconds, struct err *err) {
         struct timespec times[2] = { { .tv_sec = seconds }, { .tv_sec = seconds } };
-        if (!overlay_clean_upper(work, root, err) || !fs_walk(work, set_time, times, err))
+        if (!overlay_clean_upper(work, root, err) || !tree_settle(work, seconds, err))
                 return false;
         return futimens(work, times) == 0 || fail(err, ERR_SYSTEM, errno, "set the time of the configuration layer");
 }

@@ -1,8 +1,9 @@
-// The cache of layers. <cache>/layers/<name>/{root,upper} and, where it is not the image's, librpm's database, made as
-// <name>.tmp.XXXXXXXX and renamed; <name>.lock is held (flock) by whoever makes it. A temporary directory whose lock
-// nobody holds belongs to a build that was killed.
+// The cache of layers. <cache>/layers/<name>/{root,upper} and, where it is not the image's, librpm's database, sealed
+// (base/seal.h), made as <name>.tmp.XXXXXXXX and renamed; <name>.lock is held (flock) by whoever makes it. A temporary
+// directory whose lock nobody holds belongs to a build that was killed.
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,19 +15,32 @@
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/lock.h"
-#include "base/touched.h"
+#include "base/seal.h"
 #include "rootfs/internal.h"
 
-enum { LAYER_FORMAT = 6, DEPTH_MAX = 8 };
+enum { DEPTH_MAX = 8 };
 
+static bool concerns(const char *pattern, const struct package_set *set) {
+        for (size_t i = 0; i < set->count; i++)
+                if (fnmatch(pattern, set->items[i].name, 0) == 0)
+                        return true;
+        return false;
+}
+
+// Everything that decides the layer, and nothing else: of the packages that may fail, those that are in it.
 static void layer_key(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
                       char ret_key[static 65]) {
+        const struct release *release = options->release;
         char packages[65], key[DIGEST_HEX_SIZE];
+        auto_buf text = { 0 };
         package_set_digest(set, packages);
-        auto_free char *text = xasprintf("kiln layer %d\nparent %s\npackages %s\narch %s\nrpmdb %s\ntime %lld\n",
-                                         LAYER_FORMAT, parent ? parent->key : "-", packages, options->release->arch,
-                                         options->release->rpmdb, (long long)options->source_date_epoch);
-        digest_bytes("sha256", text, strlen(text), key);
+        buf_printf(&text, "kiln layer\nmaker %s\nparent %s\npackages %s\narch %s\nrpmdb %s\ntime %lld\n",
+                   options->maker ? options->maker : "", parent ? parent->key : "-", packages, release->arch,
+                   release->rpmdb, (long long)options->source_date_epoch);
+        for (size_t i = 0; i < release->may_fail.count; i++)
+                if (concerns(release->may_fail.items[i], set))
+                        buf_printf(&text, "may fail %s\n", release->may_fail.items[i]);
+        digest_bytes("sha256", text.data, text.size, key);
         memcpy(ret_key, key, 64);
         ret_key[64] = '\0';
 }
@@ -191,6 +205,10 @@ static bool make_tree(struct making *making, const struct package_set *set, cons
         if (!ok || !normalise_tree(making->tree, making->started, making->options->source_date_epoch, err) ||
             !fs_remove_tree(making->dir, "work", err))
                 return false;
+        close_cleanup(&making->tree);
+        making->tree = -1;
+        if (!seal_make(making->dir, err))
+                return false;
         // Once for all: a layer that a power failure cut short would be taken for whole by the next build.
         return syncfs(making->dir) == 0 || fail(err, ERR_SYSTEM, errno, "write the layer to disk");
 }
@@ -217,59 +235,79 @@ static bool make_layer(const struct rootfs_options *options, int layers, const c
         return ok;
 }
 
-static bool find_or_make(const struct rootfs_options *options, struct layer *layer, const struct package_set *set,
-                         const struct package_set *parent_set, struct err *err) {
+// ---- finding one ----
+
+// Nothing at all, and what is not as it was made, are not there. `ret_difference` as seal_check()'s.
+static bool look(int layers, const char *name, bool thorough, bool *ret_there, char **ret_difference, struct err *err) {
+        auto_close int dir = -1;
+        *ret_difference = NULL;
+        *ret_there = fs_exists(layers, name);
+        if (!*ret_there)
+                return true;
+        if (!fs_open_dir(layers, name, &dir, err) || !seal_check(dir, thorough, ret_difference, err))
+                return wrap(err, "looking through layer %s", name);
+        *ret_there = !*ret_difference;
+        return true;
+}
+
+// With the lock held.
+static bool discard(int layers, const char *name, const char *difference, struct err *err) {
+        warning(
+            "layer %.12s of the cache is not as it was made: %s was written to since, or lost owners, capabilities or "
+            "links when the cache was copied; the layer is made again",
+            name, difference);
+        return fs_remove_tree(layers, name, err);
+}
+
+static bool make_under_lock(const struct rootfs_options *options, struct layer *layer, int layers, const char *name,
+                            bool thorough, const struct package_set *set, const struct package_set *parent_set,
+                            struct err *err) {
+        auto_free char *lock_name = xasprintf("%s.lock", name);
+        auto_free char *difference = NULL;
+        auto_close int lock = -1;
+        bool there = false;
+        if (!lock_take(layers, lock_name, &lock, err) || !remove_abandoned(layers, name, err) ||
+            !look(layers, name, thorough, &there, &difference, err)) // another kiln may have made it meanwhile
+                return false;
+        if (difference && !discard(layers, name, difference, err))
+                return false;
+        layer->fresh = !there;
+        return there || make_layer(options, layers, name, set, layer->parent, parent_set, err);
+}
+
+void layer_find(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
+                struct arena *arena, struct layer **ret) {
+        struct layer *layer = arena_alloc(arena, sizeof *layer);
+        layer->parent = parent;
+        layer_key(options, set, parent, layer->key);
+        auto_free char *name = layer_name(layer->key);
+        layer->path = arena_printf(arena, "%s/layers/%s/%s", options->cache, name, parent ? "upper" : "root");
+        *ret = layer;
+}
+
+bool layer_obtain(const struct rootfs_options *options, struct layer *layer, bool thorough,
+                  const struct package_set *set, const struct package_set *parent_set, struct err *err) {
+        const struct rpmdb_backend *backend;
         auto_free char *name = layer_name(layer->key);
         auto_free char *layers_path = xasprintf("%s/layers", options->cache);
+        auto_free char *difference = NULL;
         auto_close int layers = -1;
-        auto_close int lock = -1;
-        if (!fs_mkdirs(AT_FDCWD, layers_path, 0755, err) || !fs_open_dir(AT_FDCWD, layers_path, &layers, err))
+        bool there = false;
+        if (!rpmdb_find(options->release->rpmdb, &backend, err) || !fs_mkdirs(AT_FDCWD, layers_path, 0755, err) ||
+            !fs_open_dir(AT_FDCWD, layers_path, &layers, err) ||
+            !look(layers, name, thorough, &there, &difference, err))
                 return false;
-        if (!fs_exists(layers, name)) {
-                auto_free char *lock_name = xasprintf("%s.lock", name);
-                if (!lock_take(layers, lock_name, &lock, err) || !remove_abandoned(layers, name, err))
-                        return false;
-                layer->fresh = !fs_exists(layers, name); // another kiln may have made it while this one waited
-                if (layer->fresh && !make_layer(options, layers, name, set, layer->parent, parent_set, err))
-                        return false;
-        }
-        return true;
+        return there || make_under_lock(options, layer, layers, name, thorough, set, parent_set, err);
 }
 
 bool layer_install(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
                    const struct package_set *parent_set, struct arena *arena, struct layer **ret, struct err *err) {
-        const struct rpmdb_backend *backend;
-        struct layer *layer = arena_alloc(arena, sizeof *layer);
-        layer->parent = parent;
-        layer_key(options, set, parent, layer->key);
-        if (!rpmdb_find(options->release->rpmdb, &backend, err) || !find_or_make(options, layer, set, parent_set, err))
+        struct layer *layer;
+        layer_find(options, set, parent, arena, &layer);
+        if (!layer_obtain(options, layer, true, set, parent_set, err))
                 return false;
-        auto_free char *name = layer_name(layer->key);
-        layer->path = arena_printf(arena, "%s/layers/%s/%s", options->cache, name, parent ? "upper" : "root");
         *ret = layer;
         return true;
-}
-
-// ---- layers that were touched ----
-
-bool layer_remove(const struct layer *layer, struct err *err) {
-        auto_free char *directory = xstrndup(layer->path, (size_t)(strrchr(layer->path, '/') - layer->path));
-        return fs_remove_tree(AT_FDCWD, directory, err);
-}
-
-bool layer_remove_if_touched(const struct layer *layer, bool *ret_removed, struct err *err) {
-        auto_free char *path = NULL;
-        auto_close int dir = -1;
-        *ret_removed = false;
-        if (layer->fresh)
-                return true;
-        if (!fs_open_dir(AT_FDCWD, layer->path, &dir, err) || !tree_touched(dir, &path, err))
-                return wrap(err, "looking through %s", layer->path);
-        if (!path)
-                return true;
-        warning("%s/%s was written to since it was installed: the layer is made again", layer->path, path);
-        *ret_removed = true;
-        return layer_remove(layer, err);
 }
 
 // ---- mounting ----

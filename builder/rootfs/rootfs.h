@@ -26,20 +26,23 @@ struct rootfs_options {
         const char *cache; // absolute
         const struct release *release;
         int64_t source_date_epoch; // every time stamp in the image
+        const char *maker;         // digest of layer_maker (base/maker.h), or NULL
 };
 
-// Finds or makes the layer of `set` over `parent` (which holds `parent_set`): packages of `set` that are not in
-// `parent_set` are installed by librpm in the sandbox, and the tree is normalised. Made beside its place
-// and moved there by one rename. Errors: SCRIPTLET (with its output), TRANSACTION, DISK_FULL, INTERRUPTED.
+// The layer of `set` over `parent` (or NULL), which may not be there yet. Its key does not depend on who asks.
+void layer_find(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
+                struct arena *arena, struct layer **ret);
+// Makes the layer if it is not in the cache, or not as it was made (base/seal.h; a warning says so): packages of `set`
+// that are not in `parent_set`, which the parent holds, are installed by librpm in the sandbox, and the tree is
+// normalised. Made beside its place and moved there by one rename. `thorough`: also look through a layer that still
+// lies where it was made; for one that will be read. The parent must have been obtained, thoroughly if this layer is
+// absent. Errors: SCRIPTLET (with its output), TRANSACTION, DISK_FULL, INTERRUPTED.
+must_check bool layer_obtain(const struct rootfs_options *options, struct layer *layer, bool thorough,
+                             const struct package_set *set, const struct package_set *parent_set, struct err *err);
+// Both.
 must_check bool layer_install(const struct rootfs_options *options, const struct package_set *set,
                               const struct layer *parent, const struct package_set *parent_set, struct arena *arena,
                               struct layer **ret, struct err *err);
-
-// Removes a layer that lay in the cache and was written to since it was made; `*ret_removed` tells, and a warning says
-// so. Its parents are not looked at. For layers that will be read: a walk over 15,000 files takes some 50 ms.
-must_check bool layer_remove_if_touched(const struct layer *layer, bool *ret_removed, struct err *err);
-// Removes it in any case: its parent was touched.
-must_check bool layer_remove(const struct layer *layer, struct err *err);
 
 // Mounts a layer (parents below it) read-only at a new temporary directory and opens it. In the build's
 // mount namespace only.

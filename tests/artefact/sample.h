@@ -191,6 +191,7 @@ static bool sample_open(struct sample *sample, const char *out, struct err *err)
                 .roles = sample->roles,
                 .role_count = SAMPLE_ROLES,
                 .build_id = "build-1",
+                .maker = "",
                 .lock = "kiln-lock 1\n",
                 .cache = sample->cache,
                 .kiln_node = "/bin/true",

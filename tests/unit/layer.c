@@ -111,6 +111,61 @@ static void time_is_part_of_the_key(void) {
         EXPECT(now && later && strcmp(now->key, later->key) != 0);
 }
 
+static void who_makes_it_is_part_of_the_key(void) {
+        struct rootfs_options options = options_for("cache");
+        struct layer *one, *other;
+        options.maker = "one";
+        layer_find(&options, &base, NULL, &arena, &one);
+        options.maker = "other";
+        layer_find(&options, &base, NULL, &arena, &other);
+        EXPECT(strcmp(one->key, other->key) != 0);
+}
+
+static void scriptlets_that_may_fail_are_part_of_the_key_of_who_has_them(void) {
+        static const char *present[] = { "o*", "absent" }, *absent[] = { "absent" };
+        struct rootfs_options options = options_for("cache");
+        struct release forgiving = release;
+        struct layer *layers[3];
+        options.release = &forgiving;
+        layer_find(&options, &base, NULL, &arena, &layers[0]);
+        forgiving.may_fail = (struct strings){ absent, 1 };
+        layer_find(&options, &base, NULL, &arena, &layers[1]);
+        forgiving.may_fail = (struct strings){ present, 2 };
+        layer_find(&options, &base, NULL, &arena, &layers[2]);
+        EXPECT_TEXT(layers[0]->key, layers[1]->key);
+        EXPECT(strcmp(layers[0]->key, layers[2]->key) != 0);
+}
+
+static void expect_made_again(bool thorough, bool fresh) {
+        struct rootfs_options options = options_for("cache-damaged");
+        struct layer *layer;
+        layer_find(&options, &base, NULL, &arena, &layer);
+        EXPECT_OK(layer_obtain(&options, layer, thorough, &base, NULL, err));
+        EXPECT(layer->fresh == fresh);
+        auto_free char *path = xasprintf("%s/etc/one", layer->path);
+        struct stat stat = { 0 };
+        EXPECT(lstat(path, &stat) == 0);
+        EXPECT((stat.st_mode & 07777) == 0644 || (!fresh && !thorough));
+}
+
+static void a_damaged_layer_is_made_again(void) {
+        struct rootfs_options options = options_for("cache-damaged");
+        struct layer *layer;
+        layer_find(&options, &base, NULL, &arena, &layer);
+        auto_free char *path = xasprintf("%s/etc/one", layer->path);
+        auto_free char *moved = xasprintf("%s-moved", options.cache);
+        expect_made_again(false, true);
+        expect_made_again(true, false);
+        EXPECT(chmod(path, 0600) == 0);
+        expect_made_again(false, false); // it lies where it was made, and nothing will read all of it
+        expect_made_again(true, true);
+        EXPECT(chmod(path, 0600) == 0);
+        EXPECT_OK(run_command(err, "cp", "-a", options.cache, moved, NULL));
+        EXPECT_OK(fs_remove_tree(AT_FDCWD, options.cache, err));
+        EXPECT(rename(moved, options.cache) == 0);
+        expect_made_again(false, true);
+}
+
 static void failure_leaves_nothing(void) {
         struct rootfs_options options = options_for("cache-bad");
         struct layer *layer = NULL;
@@ -201,6 +256,9 @@ int main(void) {
         }
         RUN(makes_and_mounts);
         RUN(time_is_part_of_the_key);
+        RUN(who_makes_it_is_part_of_the_key);
+        RUN(scriptlets_that_may_fail_are_part_of_the_key_of_who_has_them);
+        RUN(a_damaged_layer_is_made_again);
         RUN(failure_leaves_nothing);
         RUN(killed_builds_are_cleaned_up);
         RUN(two_builds_share_one_layer);
