@@ -5,9 +5,10 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "profile/internal.h"
+#include "profile/node_config.h"
 #include "profile/template.h"
 
-enum { TEMPLATE_MAX_BYTES = 4 << 20 };
+enum { TEMPLATE_MAX_BYTES = 4 << 20 }; // at build time
 
 // A template's mistake has its place and its line already.
 static void report_template(struct loader *loader, const struct err *err) {
@@ -38,7 +39,10 @@ static void make_node_scopes(struct check *check) {
 
 static bool check_left(struct check *check, const char *name, const struct buf *left, struct err *err) {
         auto_template *template = NULL;
-        auto_buf output = { .max = TEMPLATE_MAX_BYTES };
+        auto_buf output = { .max = NODE_TEMPLATE_MAX_BYTES };
+        if (left->size > NODE_TEMPLATE_MAX_BYTES)
+                return fail(err, ERR_TEMPLATE, 0, "%s: %zu bytes are left for the node, which reads at most %d", name,
+                            left->size, NODE_TEMPLATE_MAX_BYTES);
         if (check->role->node_count == 0)
                 return true;
         if (!template_open(name, buf_text(left), left->size, &template, err))

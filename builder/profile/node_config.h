@@ -12,7 +12,7 @@
 // loads several initrds one after the other (pxelinux, GRUB, iPXE) therefore carries the root with no second copy on
 // the server. Every initrd part's size is a multiple of 4096, so no loader's alignment matters.
 //
-// /etc/kiln/node.json, mode 0600:
+// /etc/kiln/node.json, mode 0600, at most NODE_JSON_MAX_BYTES:
 // {
 //   "format": 1,
 //   "cluster": "article", "role": "master", "build": "<build id>", "release": "lab",
@@ -49,3 +49,15 @@
 // and kiln-node.service itself (from firmware/node/kiln-node.service, installed as
 // /etc/systemd/system/kiln-node.service, with /usr/libexec/kiln/kiln-node) is enabled in every image;
 // kiln-keep.service and kiln-discard.service beside it in those with a state_disk.
+#ifndef KILN_PROFILE_NODE_CONFIG_H
+#define KILN_PROFILE_NODE_CONFIG_H
+
+enum {
+        // What kiln-node reads, so that a damaged image cannot fill its memory; the builder refuses to make more. An
+        // inventory of 20,000 nodes fits.
+        NODE_JSON_MAX_BYTES = 8 << 20,
+        NODE_TEMPLATE_MAX_BYTES = 1 << 20, // each, as it lies in the image and as it is rendered
+        NODE_READ_ROOM_BYTES = 16 << 10,   // that a buffer must have beyond, for buf_read_fd() to see the file's end
+};
+
+#endif

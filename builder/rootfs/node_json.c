@@ -221,6 +221,13 @@ static void add_dhcp(const struct dhcp_profile *dhcp, json_t *json) {
                                       text_or_none(dhcp->options.role), "id", text_or_none(dhcp->options.id)));
 }
 
+static bool refuse_size(const struct config *config, size_t size, struct err *err) {
+        fail(err, ERR_CLUSTER, 0,
+             "the inventory of role %s, with %zu nodes, has %zu bytes as /etc/kiln/node.json: nodes read at most %d",
+             config->role->name, config->cluster->node_count, size, NODE_JSON_MAX_BYTES);
+        return hint(err, "shorten the `variables` of the nodes, or divide the cluster");
+}
+
 bool node_json_write(struct config *config, struct err *err) {
         const struct cluster *cluster = config->cluster;
         json_t *paths = NULL;
@@ -250,5 +257,8 @@ bool node_json_write(struct config *config, struct err *err) {
         if (!text)
                 return fail(err, ERR_INTERNAL, 0, "a text of the profile is not UTF-8 and cannot be given to the node");
         auto_free char *line = xasprintf("%s\n", text);
-        return tree_write(config->root, "/etc/kiln/node.json", line, strlen(line), 0600, 0, 0, err);
+        size_t size = strlen(line);
+        if (size > NODE_JSON_MAX_BYTES)
+                return refuse_size(config, size, err);
+        return tree_write(config->root, "/etc/kiln/node.json", line, size, 0600, 0, 0, err);
 }

@@ -17,8 +17,9 @@
 #include "firmware/node/cmdline.h"
 #include "firmware/node/root.h"
 #include "firmware/node/state.h"
+#include "profile/node_config.h"
 
-enum { CONFIG_MAX = 1 << 20, TEMPLATE_MAX = 1 << 20, ARPHRD_ETHER_TYPE = 1 };
+enum { ISSUE_MAX = 1 << 20, ARPHRD_ETHER_TYPE = 1 };
 
 int64_t machine_now_ms(void) {
         struct timespec now;
@@ -42,7 +43,7 @@ static bool read_templates(struct machine *machine, struct err *err) {
         machine->facts.template_texts = arena_alloc(&machine->arena, inventory->template_count * sizeof(char *));
         for (size_t i = 0; i < inventory->template_count; i++) {
                 const char *source = inventory->templates[i].source;
-                auto_buf text = { .max = TEMPLATE_MAX };
+                auto_buf text = { .max = NODE_TEMPLATE_MAX_BYTES + NODE_READ_ROOM_BYTES };
                 bool found;
                 if (!root_read(machine->root, source, &text, &found, err))
                         return false;
@@ -57,7 +58,7 @@ static bool read_templates(struct machine *machine, struct err *err) {
 }
 
 static bool read_issue(struct machine *machine, struct err *err) {
-        auto_buf text = { .max = TEMPLATE_MAX };
+        auto_buf text = { .max = ISSUE_MAX };
         bool found;
         if (!root_read(machine->root, "/etc/issue", &text, &found, err))
                 return false;
@@ -69,7 +70,7 @@ bool machine_open(const char *root, const char *command_line_file, struct machin
         *ret = (struct machine){ .root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
         if (ret->root < 0)
                 return fail(err, ERR_SYSTEM, errno, "open %s", root);
-        auto_buf config = { .max = CONFIG_MAX };
+        auto_buf config = { .max = NODE_JSON_MAX_BYTES + NODE_READ_ROOM_BYTES };
         bool found;
         if (!root_read(ret->root, "/etc/kiln/node.json", &config, &found, err))
                 return false;

@@ -6,9 +6,8 @@
 #include "firmware/node/capacity.h"
 #include "firmware/node/network.h"
 #include "firmware/node/state.h"
+#include "profile/node_config.h"
 #include "profile/template.h"
-
-enum { RENDERED_MAX = 1 << 20 };
 
 void plan_add_file(struct plan *plan, const char *path, unsigned mode, const struct buf *content) {
         struct plan_file *file = array_append(&plan->files, &plan->file_count);
@@ -121,11 +120,12 @@ static bool add_templates(struct plan *plan, const struct facts *facts, const st
         for (size_t i = 0; i < inventory->template_count; i++) {
                 const struct inventory_template *template = &inventory->templates[i];
                 const char *text = facts->template_texts[i];
-                auto_buf output = { .max = RENDERED_MAX };
+                auto_buf output = { .max = NODE_TEMPLATE_MAX_BYTES };
                 if (!template_render(template->path, text, strlen(text), scope, NULL, &output, NULL, err))
                         return false;
                 if (output.overflow)
-                        return fail(err, ERR_TEMPLATE, 0, "%s: longer than %d bytes", template->path, RENDERED_MAX);
+                        return fail(err, ERR_TEMPLATE, 0, "%s: longer than %d bytes", template->path,
+                                    NODE_TEMPLATE_MAX_BYTES);
                 plan_add_file(plan, template->path, template->mode, &output);
                 plan->files[plan->file_count - 1].uid = template->uid;
                 plan->files[plan->file_count - 1].gid = template->gid;

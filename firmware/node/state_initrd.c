@@ -12,8 +12,9 @@
 #include "firmware/node/root.h"
 #include "firmware/node/state_mount.h"
 #include "firmware/node/state_overlay.h"
+#include "profile/node_config.h"
 
-enum { POLL_MS = 200, CONFIG_MAX = 1 << 20, RECORD_MAX = 64 << 10, NOTES_MAX = 64 };
+enum { POLL_MS = 200, RECORD_MAX = 64 << 10, NOTES_MAX = 64 };
 
 // ---- choosing ----
 
@@ -254,7 +255,7 @@ static bool open_directory(const char *path, int *ret, struct err *err) {
 
 // `root`: where the configuration is, not yet laid over the new root perhaps.
 static bool read_inventory(struct session *session, const char *root, struct err *err) {
-        auto_buf config = { .max = CONFIG_MAX };
+        auto_buf config = { .max = NODE_JSON_MAX_BYTES + NODE_READ_ROOM_BYTES };
         auto_close int fd = -1;
         bool found;
         if (!open_directory(root, &fd, err) || !root_read(fd, "/etc/kiln/node.json", &config, &found, err))
