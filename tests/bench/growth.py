@@ -2,7 +2,7 @@
 import os
 import subprocess
 
-from measure import LAB, TOP, WORK, fresh, kiln, peer_install, peer_pack, run
+from measure import LAB, TOP, WORK, fresh, kiln, packages_of, peer_install, peer_pack, run
 
 NODES = (10, 100, 1000)
 ROLES = (1, 3, 10)
@@ -105,12 +105,12 @@ def many_packages(count):
 
 
 def packages(table):
-    """A role of many packages, without a kernel: installed and packed."""
+    """A role of many packages, without the kernel that a release adds to every role: installed and packed."""
     fresh("growth")
     repository = many_packages(max(PACKAGES))
     write(f"{WORK}/growth/releases/many.yaml",
           f"repositories:\n  - {{name: lab, baseurl: {LAB}, trust: digest}}\n  - {{name: many, baseurl: {repository}, trust: digest}}\n"
-          "kernel: {package: kernel, image: '/boot/vmlinuz-*'}\nrpmdb: sqlite\nnetwork: systemd-networkd\n")
+          "package_names: {kernel: null}\nrpmdb: sqlite\nnetwork: systemd-networkd\n")
     for count in PACKAGES:
         fresh("out", "cache")
         names = [f"p{number:04d}" for number in range(count)]
@@ -119,9 +119,10 @@ def packages(table):
         write(cluster, HEAD.replace(f"release: {TOP}/profiles/releases/lab.yaml", f"release: {WORK}/growth/releases/many.yaml")
               + f"nodes:\n{node(1, 'many')}")
         ours, theirs = f"kiln: {count} packages installed and packed, cold", f"peer: {count} packages installed and packed"
-        table.add(ours, kiln(cluster, "--only", "squashfs").seconds)
+        table.add(ours, kiln(cluster, "--only", "squashfs", "--only", "manifest").seconds)
         root = f"{WORK}/peer/many"
-        table.add(theirs, peer_install(root, {"lab": LAB, "many": repository}, ["bash", *names]).seconds + peer_pack(root).seconds)
+        installed = packages_of("growth", "many")
+        table.add(theirs, peer_install(root, {"lab": LAB, "many": repository}, installed).seconds + peer_pack(root).seconds)
         fresh("peer")
         table.row(theirs)
         table.row(ours, theirs)

@@ -39,6 +39,12 @@ def kiln(cluster, *arguments):
     return run([f"{TOP}/build/kiln", "build", cluster, "--quiet", "--out", f"{WORK}/out", "--cache", f"{WORK}/cache", *arguments])
 
 
+def packages_of(cluster, role):
+    """The NEVRAs that kiln put into the role, from its manifest, so that both install the same."""
+    with open(f"{WORK}/out/{cluster}/current/manifest.json", encoding="utf-8") as stream:
+        return [package["nevra"] for package in json.load(stream)["roles"][role]["packages"]]
+
+
 def size_mb(path):
     return float(subprocess.run(["du", "-sm", path], check=True, stdout=subprocess.PIPE, text=True).stdout.split()[0])
 
