@@ -40,7 +40,10 @@ bool cache_take_lock(const char *cache, int how, int *ret_fd, struct err *err) {
 bool cache_use_begin(const char *cache, struct cache_use *use, struct err *err) {
         int lock = -1;
         if (!fs_mkdirs(AT_FDCWD, cache, 0755, err) || !cache_take_lock(cache, LOCK_SH, &lock, err))
-                return false;
+                return err->kind == ERR_INTERRUPTED
+                           ? false
+                           : hint(err, "each user needs a cache of their own, on a disk that may be written to: name "
+                                       "one with --cache");
         *use = (struct cache_use){ .cache = xstrdup(cache), .lock = lock, .entries = { .max = RECORD_MAX } };
         return true;
 }
@@ -56,6 +59,39 @@ void cache_use_note(struct cache_use *use, const char *kind, const char *format,
 
 void cache_use_note_entry(void *use, const char *kind, const char *entry) { cache_use_note(use, kind, "%s", entry); }
 
+static bool is_later(struct timespec left, struct timespec right) {
+        return left.tv_sec != right.tv_sec ? left.tv_sec > right.tv_sec : left.tv_nsec > right.tv_nsec;
+}
+
+// Other kilns may write theirs meanwhile: what is gone is no error.
+static bool find_newest(int records, const char *but, struct timespec *ret, struct err *err) {
+        int copy = openat(records, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+        struct dirent *entry;
+        struct stat stat;
+        bool ok;
+        *ret = (struct timespec){ 0 };
+        if (!stream)
+                return fail(err, ERR_SYSTEM, errno, "list the records of the cache");
+        while ((ok = fs_next_entry(stream, &entry, err)) && entry)
+                if (strcmp(entry->d_name, but) != 0 && fstatat(records, entry->d_name, &stat, 0) == 0 &&
+                    is_later(stat.st_mtim, *ret))
+                        *ret = stat.st_mtim;
+        return ok;
+}
+
+// Makes a record the newest, also where a clock that was ahead wrote the others.
+static bool renew(int records, const char *record, struct err *err) {
+        struct timespec newest, now;
+        if (!find_newest(records, record, &newest, err))
+                return false;
+        clock_gettime(CLOCK_REALTIME, &now);
+        if (!is_later(now, newest))
+                now = (struct timespec){ .tv_sec = newest.tv_sec + 1 };
+        return utimensat(records, record, (struct timespec[]){ now, now }, 0) == 0 ||
+               fail(err, ERR_SYSTEM, errno, "set the time of %s", record);
+}
+
 bool cache_use_record(struct cache_use *use, const char *purpose, struct err *err, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
@@ -63,13 +99,16 @@ bool cache_use_record(struct cache_use *use, const char *purpose, struct err *er
         va_end(arguments);
         for (char *slash = name; (slash = strchr(slash, '/'));)
                 *slash = '_';
-        auto_free char *path = xasprintf("%s/used/%s-%s", use->cache, purpose, name);
-        if (use->entries.size == 0) {
-                (void)!utimensat(AT_FDCWD, path, NULL, 0); // absent: there is nothing to renew
+        auto_free char *directory = xasprintf("%s/used", use->cache);
+        auto_free char *record = xasprintf("%s-%s", purpose, name);
+        auto_close int records = -1;
+        if (!fs_mkdirs(AT_FDCWD, directory, 0755, err) || !fs_open_dir(AT_FDCWD, directory, &records, err))
+                return false;
+        if (use->entries.size == 0 && !fs_exists(records, record))
                 return true;
-        }
-        return fs_mkdirs_for(AT_FDCWD, path, 0755, err) &&
-               fs_write_atomic(AT_FDCWD, path, use->entries.data, use->entries.size, 0644, err);
+        return (use->entries.size == 0 ||
+                fs_write_atomic(records, record, use->entries.data, use->entries.size, 0644, err)) &&
+               renew(records, record, err);
 }
 
 void cache_use_end(struct cache_use *use) {

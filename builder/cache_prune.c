@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/progress.h"
 
-enum { METADATA_START = 16, BLOCK_BYTES = 512 };
+enum { METADATA_START = 16, BLOCK_BYTES = 512, MARK_BYTES_MAX = 65536 };
 
 #define TRIMMED_NAME "trimmed"
 
@@ -34,20 +34,46 @@ static const struct {
 
 // ---- sizes ----
 
+// Files with several names, of one entry: layers have some.
+struct names {
+        struct name {
+                dev_t device;
+                ino_t inode;
+        } * items;
+        size_t count;
+};
+
+static bool is_counted(struct names *names, const struct stat *stat) {
+        if (S_ISDIR(stat->st_mode) || stat->st_nlink < 2)
+                return false;
+        for (size_t i = 0; i < names->count; i++)
+                if (names->items[i].inode == stat->st_ino && names->items[i].device == stat->st_dev)
+                        return true;
+        *array_append(&names->items, &names->count) = (struct name){ stat->st_dev, stat->st_ino };
+        return false;
+}
+
 // What vanishes meanwhile is not there: other kilns may be at work.
-static void add_size(int dir, const char *name, uint64_t *bytes) {
+static void add_names(int dir, const char *name, struct names *names, uint64_t *bytes) {
         struct stat stat;
         if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
                 return;
-        if (!S_ISDIR(stat.st_mode)) {
+        if (!is_counted(names, &stat))
                 *bytes += (uint64_t)stat.st_blocks * BLOCK_BYTES; // holes take no room
+        if (!S_ISDIR(stat.st_mode))
                 return;
-        }
         int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         auto_closedir DIR *stream = fd < 0 ? NULL : fdopendir(fd);
         for (struct dirent *entry; stream && (entry = readdir(stream));)
                 if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-                        add_size(dirfd(stream), entry->d_name, bytes);
+                        add_names(dirfd(stream), entry->d_name, names, bytes);
+}
+
+// A file that is published, too, counts: removing it gives nothing back until the build goes.
+static void add_size(int dir, const char *name, uint64_t *bytes) {
+        struct names names = { 0 };
+        add_names(dir, name, &names, bytes);
+        free(names.items);
 }
 
 static bool has_suffix(const char *name, const char *suffix) {
@@ -293,21 +319,45 @@ static bool choose_keep(struct trim *trim, const char *cache, uint64_t limit_byt
         return ok;
 }
 
-// Whether an entry came or went since the cache was last looked through: a build that only wrote configuration adds
-// none, and costs no walk. The clock of file systems ticks slowly: the same time may be later.
-static bool has_changed(const char *cache) {
-        struct stat stat, trimmed;
-        auto_free char *mark = xasprintf("%s/" TRIMMED_NAME, cache);
-        if (lstat(mark, &trimmed) < 0)
-                return true;
+// The limit, and when an entry of each kind last came or went. A build that only wrote configuration changes none of
+// it, and costs no walk.
+static void describe(const char *cache, uint64_t limit_bytes, struct buf *ret) {
+        buf_printf(ret, "limit %llu\n", (unsigned long long)limit_bytes);
         for (size_t i = 0; i < lengthof(kinds); i++) {
+                struct stat stat;
                 auto_free char *path = xasprintf("%s/%s", cache, kinds[i].name);
-                if (lstat(path, &stat) == 0 &&
-                    (stat.st_mtim.tv_sec > trimmed.st_mtim.tv_sec || (stat.st_mtim.tv_sec == trimmed.st_mtim.tv_sec &&
-                                                                      stat.st_mtim.tv_nsec >= trimmed.st_mtim.tv_nsec)))
-                        return true;
+                if (lstat(path, &stat) == 0)
+                        buf_printf(ret, "%s %lld.%09ld\n", kinds[i].name, (long long)stat.st_mtim.tv_sec,
+                                   stat.st_mtim.tv_nsec);
         }
-        return false;
+}
+
+// Clocks may go backwards: another time is a change, whether or not it is later.
+static bool has_changed(const char *cache, uint64_t limit_bytes) {
+        auto_free char *mark = xasprintf("%s/" TRIMMED_NAME, cache);
+        auto_buf then = { .max = MARK_BYTES_MAX };
+        auto_buf now = { .max = MARK_BYTES_MAX };
+        auto_err absent = { 0 };
+        describe(cache, limit_bytes, &now);
+        return !fs_read(AT_FDCWD, mark, &then, &absent) || strcmp(buf_text(&then), buf_text(&now)) != 0;
+}
+
+static bool write_mark(const char *cache, uint64_t limit_bytes, struct err *err) {
+        auto_free char *mark = xasprintf("%s/" TRIMMED_NAME, cache);
+        auto_buf now = { .max = MARK_BYTES_MAX };
+        describe(cache, limit_bytes, &now);
+        return fs_write_atomic(AT_FDCWD, mark, now.data, now.size, 0644, err);
+}
+
+// What is left may be more than the limit: the newest build stays, whatever it needs.
+static void tell(uint64_t limit_bytes, const struct total *removed, uint64_t left_bytes) {
+        if (removed->count)
+                notice("the cache was over its limit of %.1f GB: %zu entries, %.1f GB, that older builds used are gone",
+                       (double)limit_bytes / 1e9, removed->count, (double)removed->bytes / 1e9);
+        if (left_bytes > limit_bytes)
+                warning("the newest build alone needs %.1f GB of the cache, more than its limit of %.1f GB: raise "
+                        "--cache-limit",
+                        (double)left_bytes / 1e9, (double)limit_bytes / 1e9);
 }
 
 static bool trim_to(const char *cache, uint64_t limit_bytes, struct err *err) {
@@ -321,9 +371,8 @@ static bool trim_to(const char *cache, uint64_t limit_bytes, struct err *err) {
                 qsort(trim.items, trim.count, sizeof *trim.items, by_line);
         if (ok && trim.bytes > limit_bytes)
                 ok = choose_keep(&trim, cache, limit_bytes, &keep, err) && prune(cache, keep, &removed, err);
-        if (ok && removed.count)
-                notice("the cache was over its limit of %.1f GB: %zu entries, %.1f GB, that older builds used are gone",
-                       (double)limit_bytes / 1e9, removed.count, (double)removed.bytes / 1e9);
+        if (ok)
+                tell(limit_bytes, &removed, trim.bytes - removed.bytes);
         for (size_t i = 0; i < trim.count; i++)
                 free(trim.items[i].line);
         free(trim.items);
@@ -332,13 +381,12 @@ static bool trim_to(const char *cache, uint64_t limit_bytes, struct err *err) {
 
 bool cache_trim(const char *cache, uint64_t limit_bytes, struct err *err) {
         auto_free char *path = xasprintf("%s/lock", cache);
-        auto_free char *mark = xasprintf("%s/" TRIMMED_NAME, cache);
         auto_close int lock = -1;
-        if (limit_bytes == 0 || !has_changed(cache))
+        if (limit_bytes == 0 || !has_changed(cache, limit_bytes))
                 return true;
         if (!fs_open(AT_FDCWD, path, O_RDWR | O_CREAT, 0644, &lock, err))
                 return false;
         if (flock(lock, LOCK_EX | LOCK_NB) < 0) // another kiln is at work, and trims when it ends
                 return true;
-        return trim_to(cache, limit_bytes, err) && fs_write_atomic(AT_FDCWD, mark, "", 0, 0644, err);
+        return trim_to(cache, limit_bytes, err) && write_mark(cache, limit_bytes, err);
 }

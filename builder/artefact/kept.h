@@ -1,7 +1,7 @@
 // A file that the cache keeps for several builds, in a directory of its own, <cache>/<kind>/<key>/:
 //     NAME          the file, read-only, since what is published is a hard link to it
-//     info.json     {"sha256":…,"size":…,"mtime_ns":…}; written last
-// and what else its maker put there.
+// what else its maker put there, and
+//     info.json     {NAME:{"sha256":…,"size":…,"mtime_ns":…},…} of all; written last
 #ifndef KILN_ARTEFACT_KEPT_H
 #define KILN_ARTEFACT_KEPT_H
 
@@ -20,7 +20,8 @@ struct kept {
 typedef bool kept_make(int dir, void *context, struct err *err);
 
 // Finds the file in the directory `path`, or has it made there: under a lock, in a temporary directory, by one rename.
-// A file that was touched since it was sealed (by size and time) is read again, and made again if its digest differs.
+// Files that were touched since they were sealed (by size and time) are read again, and all is made again if a digest
+// differs.
 must_check bool kept_obtain(const char *path, const char *name, kept_make *make, void *context, struct kept *ret,
                             struct err *err);
 

@@ -47,18 +47,47 @@ static void fill(void) {
         record("new", "shared", "new", 10);
 }
 
+static const uint64_t room = (uint64_t)5 * ENTRY_BYTES;
+
 static void no_limit_and_room_enough_leave_everything(void) {
         fill();
-        usleep(50000); // the clock of a file system ticks in milliseconds
         EXPECT_OK(cache_trim(top, 0, err));
         EXPECT(there("layers/nobodys") && !there("trimmed"));
-        EXPECT_OK(cache_trim(top, (uint64_t)100 * ENTRY_BYTES, err));
+        EXPECT_OK(cache_trim(top, room, err));
         EXPECT(there("layers/nobodys") && there("layers/old") && there("used/build-old") && there("trimmed"));
 }
 
 static void nothing_new_is_not_looked_through(void) {
-        EXPECT_OK(cache_trim(top, 1, err)); // the mark is newer than every entry
+        put("layers/nobodys/root/more"); // unseen, as no build does it
+        put("layers/nobodys/root/even-more");
+        EXPECT_OK(cache_trim(top, room, err));
         EXPECT(there("layers/nobodys"));
+}
+
+static void another_limit_or_an_entry_is_a_reason_to_look(void) {
+        auto_free char *layers = xasprintf("%s/layers", top);
+        struct timespec past[2] = { { .tv_sec = 1500000000 }, { .tv_sec = 1500000000 } };
+        EXPECT_OK(cache_trim(top, room - 1, err));
+        EXPECT(!there("layers/nobodys") && there("layers/old"));
+        put("layers/nobodys/root/file");
+        put("layers/nobodys/root/more");
+        put("layers/nobodys/root/even-more");
+        EXPECT(utimensat(AT_FDCWD, layers, past, 0) == 0); // a clock that went backwards
+        EXPECT_OK(cache_trim(top, room - 1, err));
+        EXPECT(!there("layers/nobodys") && there("layers/old"));
+        put("layers/nobodys/root/file");
+}
+
+static void hard_links_count_once(void) {
+        put("layers/linked/root/file");
+        auto_free char *file = xasprintf("%s/layers/linked/root/file", top);
+        for (int i = 0; i < 4; i++) {
+                auto_free char *name = xasprintf("%s-%d", file, i);
+                EXPECT(link(file, name) == 0);
+        }
+        EXPECT_OK(cache_trim(top, (uint64_t)6 * ENTRY_BYTES, err)); // they would be nine
+        EXPECT(there("layers/linked") && there("layers/nobodys"));
+        EXPECT_OK(fs_remove_tree(AT_FDCWD, file, err));
 }
 
 static void who_is_at_work_is_left_alone(void) {
@@ -83,14 +112,34 @@ static void the_newest_build_stays_whatever_its_size(void) {
         EXPECT(there("layers/shared") && there("layers/new") && !there("layers/late"));
 }
 
+// Records of a clock that was years ahead do not outlive the build that was just made.
+static void the_newest_is_not_the_clocks(void) {
+        put("layers/late/root/file");
+        record("late", "late", "late", 0);
+        record("ahead", "shared", "new", -3000000000);
+        EXPECT_OK(cache_trim(top, 2 * ENTRY_BYTES - 1, err));
+        EXPECT(!there("layers/late"));
+        put("layers/late/root/file");
+        struct cache_use use;
+        EXPECT_OK(cache_use_begin(top, &use, err));
+        cache_use_note(&use, "layers", "late");
+        EXPECT_OK(cache_use_record(&use, "build", err, "late"));
+        cache_use_end(&use);
+        EXPECT_OK(cache_trim(top, 2 * ENTRY_BYTES - 1, err));
+        EXPECT(there("layers/late") && !there("layers/new"));
+}
+
 int main(void) {
         if (!mkdtemp(top))
                 return 1;
         RUN(no_limit_and_room_enough_leave_everything);
         RUN(nothing_new_is_not_looked_through);
+        RUN(another_limit_or_an_entry_is_a_reason_to_look);
+        RUN(hard_links_count_once);
         RUN(who_is_at_work_is_left_alone);
         RUN(the_least_recently_used_goes_first);
         RUN(the_newest_build_stays_whatever_its_size);
+        RUN(the_newest_is_not_the_clocks);
         EXPECT_OK(fs_remove_tree(AT_FDCWD, top, err));
         return test_done();
 }

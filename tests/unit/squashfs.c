@@ -283,6 +283,15 @@ static void the_cache_answers_the_second_time(void) {
         EXPECT_TEXT(sha256, first.root_sha256);
         EXPECT_OK(squashfs_read_files(&build, &second, &files, err));
         EXPECT(strstr(buf_text(&files), "\"path\":\"/usr/large\"") != NULL);
+        // What lies beside the image counts, too: the manifest is made of it.
+        auto_free char *list = xasprintf("%s/squashfs/key/files.jsonl", cache);
+        EXPECT_OK(fs_write(AT_FDCWD, list, "{}\n", 3, 0644, err));
+        buf_release(&files);
+        EXPECT(unlinkat(first.out, "rootfs.squashfs", 0) == 0);
+        EXPECT_OK(squashfs_kind.write(&build, &first, err));
+        EXPECT_TEXT(second.root_sha256, first.root_sha256);
+        EXPECT_OK(squashfs_read_files(&build, &second, &files, err));
+        EXPECT(strstr(buf_text(&files), "\"path\":\"/usr/large\"") != NULL);
         // The three parts are one archive with one file in it, as cpio sees it.
         EXPECT_OK(
             run_command(err, "sh", "-c",
