@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <search.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -15,9 +16,9 @@ struct known {
         char sha256[DIGEST_HEX_SIZE];
 };
 
+// An inventory of thousands of nodes has several files for each.
 struct file_sums {
-        struct known *items;
-        size_t count;
+        void *tree; // of struct known: tsearch(3)
 };
 
 struct file_sums *file_sums_new(void) {
@@ -26,31 +27,50 @@ struct file_sums *file_sums_new(void) {
 
 void file_sums_free(struct file_sums *sums) {
         if (sums)
-                free(sums->items);
+                tdestroy(sums->tree, free);
         free(sums);
 }
 
-static struct known *find(const struct file_sums *sums, const struct stat *stat) {
-        for (size_t i = 0; i < sums->count; i++) {
-                struct known *known = &sums->items[i];
-                if (known->device == stat->st_dev && known->inode == stat->st_ino &&
-                    known->changed.tv_sec == stat->st_ctim.tv_sec && known->changed.tv_nsec == stat->st_ctim.tv_nsec)
-                        return known;
-        }
-        return NULL;
+static int compare_numbers(uint64_t a, uint64_t b) { return (a > b) - (a < b); }
+
+static int compare_known(const void *left, const void *right) {
+        const struct known *a = left, *b = right;
+        const int orders[] = { compare_numbers(a->inode, b->inode), compare_numbers(a->device, b->device),
+                               compare_numbers((uint64_t)a->changed.tv_sec, (uint64_t)b->changed.tv_sec),
+                               compare_numbers((uint64_t)a->changed.tv_nsec, (uint64_t)b->changed.tv_nsec) };
+        for (size_t i = 0; i < lengthof(orders); i++)
+                if (orders[i])
+                        return orders[i];
+        return 0;
 }
 
-static struct known *remember(struct file_sums *sums, const struct stat *stat, const char *sha256) {
-        struct known *known = array_append(&sums->items, &sums->count);
-        *known = (struct known){ .device = stat->st_dev, .inode = stat->st_ino, .changed = stat->st_ctim };
+static struct known key_of(const struct stat *stat) {
+        return (struct known){ .device = stat->st_dev, .inode = stat->st_ino, .changed = stat->st_ctim };
+}
+
+static const struct known *find(const struct file_sums *sums, const struct stat *stat) {
+        const struct known key = key_of(stat);
+        const struct known *const *found = tfind(&key, &sums->tree, compare_known);
+        return found ? *found : NULL;
+}
+
+// What is known already stays.
+static const struct known *remember(struct file_sums *sums, const struct stat *stat, const char *sha256) {
+        struct known *known = xmalloc(sizeof *known);
+        *known = key_of(stat);
         memcpy(known->sha256, sha256, strlen(sha256) + 1);
-        return known;
+        const struct known *const *there = tsearch(known, &sums->tree, compare_known);
+        if (!there)
+                abort(); // out of memory
+        if (*there != known)
+                free(known);
+        return *there;
 }
 
 static void remember_file(const struct artefact_build *build, const struct artefact_role *role, const char *name,
                           const char *sha256) {
         struct stat stat;
-        if (*sha256 && fstatat(role->out, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && !find(build->sums, &stat))
+        if (*sha256 && fstatat(role->out, name, &stat, AT_SYMLINK_NOFOLLOW) == 0)
                 remember(build->sums, &stat, sha256);
 }
 
@@ -75,7 +95,7 @@ static bool list_file(const struct fs_entry *entry, void *context, struct err *e
         struct listing *listing = context;
         if (!S_ISREG(entry->stat->st_mode))
                 return true;
-        struct known *known = find(listing->sums, entry->stat);
+        const struct known *known = find(listing->sums, entry->stat);
         if (!known) {
                 char sha256[DIGEST_HEX_SIZE];
                 if (!digest_file("sha256", entry->parent, entry->name, sha256, err))

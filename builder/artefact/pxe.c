@@ -17,6 +17,7 @@
 #include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/parallel.h"
 
 #define CARRIED "carried"
 #define NO_ENTRY "exit"
@@ -88,70 +89,81 @@ static struct value *menu_scope(const struct artefact_build *build, struct arena
         return scope;
 }
 
-// The small files, one or more for each role and node.
-struct entry_files {
-        const struct artefact_build *build;
-        int pxe;
-        struct arena arena;
-        struct value *scope;                 // with one entry, the one whose files are written
-        struct boot_template ipxe, pxelinux; // read once: an inventory may have thousands of nodes
+// A small file for each node. The folders are filled side by side: most of the work is the file system's.
+static const struct node_file {
+        const char *folder, *prefix, *suffix, *template_name;
+        bool by_mac; // named after the card, for nodes whose card is known; else after the node
+} node_files[] = {
+        { "node", "", ".ipxe", "entry.ipxe.tmpl", false },
+        { "mac", "", ".ipxe", "entry.ipxe.tmpl", true },
+        { "pxelinux.cfg", "01-", "", "pxelinux-mac.tmpl", true },
 };
 
-static void choose_entry(struct entry_files *files, const struct boot_entry *entry) {
-        boot_clear_entries(files->scope);
-        const char *id = boot_add_entry(files->build, &files->arena, files->scope, entry);
-        value_set(&files->arena, files->scope, "default", value_scalar(&files->arena, id));
+struct folder {
+        const struct artefact_build *build;
+        const struct node_file *file;
+        int pxe;
+        struct arena arena;
+        struct boot_template template; // split once: an inventory may have thousands of nodes
+        struct value *scope;           // with the one entry that is being written
+};
+
+static void choose_entry(struct arena *arena, const struct artefact_build *build, const struct boot_entry *entry,
+                         struct value *scope) {
+        boot_clear_entries(scope);
+        const char *id = boot_add_entry(build, arena, scope, entry);
+        value_set(arena, scope, "default", value_scalar(arena, id));
 }
 
-static bool write_node(struct entry_files *files, const struct role *role, const struct node *node, struct err *err) {
-        auto_free char *by_name_path = xasprintf("node/%s.ipxe", node->name);
-        choose_entry(files, &(struct boot_entry){ role, node, CARRIED, false, false });
-        if (!boot_template_render(&files->ipxe, files->scope, files->pxe, by_name_path, err))
-                return false;
-        if (!node->has_mac)
-                return true;
+static bool write_node(struct folder *folder, const struct role *role, const struct node *node, struct err *err) {
+        const struct node_file *file = folder->file;
         char mac[MAC_TEXT_SIZE];
         boot_mac(node, '-', mac);
-        auto_free char *ipxe_path = xasprintf("mac/%s.ipxe", mac);
-        auto_free char *pxelinux_path = xasprintf("pxelinux.cfg/01-%s", mac);
-        choose_entry(files, &(struct boot_entry){ role, node, CARRIED, false, true });
-        return boot_template_render(&files->ipxe, files->scope, files->pxe, ipxe_path, err) &&
-               boot_template_render(&files->pxelinux, files->scope, files->pxe, pxelinux_path, err);
+        const char *name = file->by_mac ? mac : node->name;
+        if (!*name)
+                return true;
+        auto_free char *path = xasprintf("%s/%s%s%s", file->folder, file->prefix, name, file->suffix);
+        choose_entry(&folder->arena, folder->build, &(struct boot_entry){ role, node, CARRIED, false, file->by_mac },
+                     folder->scope);
+        return boot_template_render(&folder->template, folder->scope, folder->pxe, path, err);
 }
 
-static bool write_role(struct entry_files *files, const struct artefact_role *role, struct err *err) {
+static bool fill_folder(struct folder *folder, struct err *err) {
+        const struct artefact_build *build = folder->build;
+        if (!fs_mkdirs(folder->pxe, folder->file->folder, 0755, err) ||
+            !boot_template_open(build, folder->file->template_name, &folder->template, err))
+                return false;
+        folder->scope = boot_scope(build, &folder->arena);
+        for (size_t i = 0; i < build->role_count; i++) {
+                const struct role *role = build->roles[i].role;
+                for (size_t j = 0; j < role->node_count; j++)
+                        if (!write_node(folder, role, &build->cluster->nodes[role->nodes[j]], err))
+                                return false;
+        }
+        return true;
+}
+
+struct tree {
+        const struct artefact_build *build;
+        int pxe;
+};
+
+static bool write_folder(size_t index, void *context, struct err *err) {
+        const struct tree *tree = context;
+        struct folder folder = { .build = tree->build, .file = &node_files[index], .pxe = tree->pxe };
+        bool ok = fill_folder(&folder, err);
+        boot_template_close(&folder.template);
+        arena_release(&folder.arena);
+        return ok;
+}
+
+static bool write_role(const struct artefact_build *build, const struct artefact_role *role, int pxe, struct err *err) {
+        struct arena arena = { 0 };
         auto_free char *path = xasprintf("role/%s.ipxe", role->role->name);
-        choose_entry(files, &(struct boot_entry){ role->role, NULL, CARRIED, false, false });
-        if (!link_images(role, files->pxe, err) ||
-            !boot_template_render(&files->ipxe, files->scope, files->pxe, path, err))
-                return false;
-        for (size_t i = 0; i < role->role->node_count; i++)
-                if (!write_node(files, role->role, &files->build->cluster->nodes[role->role->nodes[i]], err))
-                        return false;
-        return true;
-}
-
-static bool write_entry_files(struct entry_files *files, struct err *err) {
-        static const char *const folders[] = { "role", "node", "mac", "pxelinux.cfg" };
-        for (size_t i = 0; i < lengthof(folders); i++)
-                if (!fs_mkdirs(files->pxe, folders[i], 0755, err))
-                        return false;
-        if (!boot_template_open(files->build, "entry.ipxe.tmpl", &files->ipxe, err) ||
-            !boot_template_open(files->build, "pxelinux-mac.tmpl", &files->pxelinux, err))
-                return false;
-        files->scope = boot_scope(files->build, &files->arena);
-        for (size_t i = 0; i < files->build->role_count; i++)
-                if (!write_role(files, &files->build->roles[i], err))
-                        return false;
-        return true;
-}
-
-static bool write_entries(const struct artefact_build *build, int pxe, struct err *err) {
-        struct entry_files files = { .build = build, .pxe = pxe };
-        bool ok = write_entry_files(&files, err);
-        boot_template_close(&files.ipxe);
-        boot_template_close(&files.pxelinux);
-        arena_release(&files.arena);
+        struct value *scope = boot_scope(build, &arena);
+        choose_entry(&arena, build, &(struct boot_entry){ role->role, NULL, CARRIED, false, false }, scope);
+        bool ok = link_images(role, pxe, err) && boot_render(build, "entry.ipxe.tmpl", scope, pxe, path, err);
+        arena_release(&arena);
         return ok;
 }
 
@@ -178,7 +190,11 @@ static bool pxe_write(struct artefact_build *build, struct artefact_role *none, 
         if (!fs_mkdirs(build->out, "pxe", 0755, err) || !fs_open_dir(build->out, "pxe", &pxe, err) ||
             !copy_loaders(build, pxe, err))
                 return false;
-        return write_entries(build, pxe, err) && write_menus(build, pxe, err);
+        for (size_t i = 0; i < build->role_count; i++)
+                if (!write_role(build, &build->roles[i], pxe, err))
+                        return false;
+        return parallel_for(lengthof(node_files), build->jobs, write_folder, &(struct tree){ build, pxe }, err) &&
+               write_menus(build, pxe, err);
 }
 
 static const char *const needs[] = { "kernel", "squashfs", "initrd", "config", NULL };

@@ -219,7 +219,7 @@ static bool template_parse(struct template *template, struct err *err) {
 
 static struct value *get_part(const struct value *map, const char *name, size_t size) {
         for (size_t i = 0; map && map->type == VALUE_MAP && i < map->count; i++)
-                if (strlen(map->keys[i]) == size && memcmp(map->keys[i], name, size) == 0)
+                if (strncmp(map->keys[i], name, size) == 0 && map->keys[i][size] == '\0')
                         return map->items[i];
         return NULL;
 }
