@@ -117,7 +117,7 @@ static const char topics[] =
     "metadata, a directory a base URL, with libsolv's form of it (.solv)\n"
     ".It Pa keys/\n"
     "keys, by the hash of their URL or path\n"
-    ".It Pa layers/ , squashfs/ , initrd/ , bootloader/\n"
+    ".It Pa layers/ , squashfs/ , kernel/ , initrd/ , iso/ , bootloader/\n"
     "installed roots and what was made of them, by the hash of all that decides them\n"
     ".It Pa used/\n"
     "what each build and fetch needed, for\n"
@@ -126,7 +126,15 @@ static const char topics[] =
     "files whose digest and signature were checked, with their times, so that they are not read again\n"
     ".El\n"
     ".Pp\n"
-    "Any number of kilns may share a cache, and all of it may be deleted while none is at work.\n";
+    "Any number of kilns of one user may share a cache, and all of it may be deleted while none is at work.\n"
+    ".Pp\n"
+    "Entries are named after everything that decides them, down to the versions of kiln and of the libraries that\n"
+    "make them: after an upgrade they are made anew.\n"
+    "A cache may be copied, or kept in an archive between runs of CI.\n"
+    "Installed packages that lost owners, capabilities, device nodes or hard links on the way are noticed, and made\n"
+    "again; to keep them, archive as root with\n"
+    ".Ql tar --xattrs --xattrs-include=*\n"
+    "and unpack so, too.\n";
 
 static const char tail[] = ".Sh ENVIRONMENT\n"
                            ".Bl -tag -width Ds\n"
