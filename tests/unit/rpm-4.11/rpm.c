@@ -112,9 +112,13 @@ static void copy(DB *from, DB *to, DB **tables) {
         check(to->put(to, NULL, &key0, &value0, 0), "put");
 }
 
+// Of another size each time, often too small for the tables: pages are then written early, late or twice.
 static DB_ENV *open_environment(const char *path) {
         DB_ENV *env;
+        unsigned char times = 0;
         check(db_env_create(&env, 0), "environment");
+        (void)!getrandom(&times, sizeof times, 0);
+        check(env->set_cachesize(env, 0, (1u + times % 16 * 8) * 32768, 1), "cache size");
         check(env->open(env, path, DB_CREATE | DB_INIT_MPOOL | DB_INIT_CDB, 0644), "environment");
         return env;
 }
