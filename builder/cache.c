@@ -10,6 +10,7 @@
 
 #include "base/fs.h"
 #include "base/interrupt.h"
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/progress.h"
 
@@ -92,6 +93,12 @@ static bool renew(int records, const char *record, struct err *err) {
                fail(err, ERR_SYSTEM, errno, "set the time of %s", record);
 }
 
+// A kiln that was killed while it wrote this record left its temporary file.
+static bool lock_record(const char *cache, int records, const char *record, int *ret_lock, struct err *err) {
+        auto_free char *lock_path = xasprintf("%s/used.lock", cache);
+        return lock_take(AT_FDCWD, lock_path, ret_lock, err) && lock_remove_leftovers(records, record, err);
+}
+
 bool cache_use_record(struct cache_use *use, const char *purpose, struct err *err, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
@@ -106,7 +113,9 @@ bool cache_use_record(struct cache_use *use, const char *purpose, struct err *er
                 return false;
         if (use->entries.size == 0 && !fs_exists(records, record))
                 return true;
-        return (use->entries.size == 0 ||
+        auto_close int lock = -1;
+        return lock_record(use->cache, records, record, &lock, err) &&
+               (use->entries.size == 0 ||
                 fs_write_atomic(records, record, use->entries.data, use->entries.size, 0644, err)) &&
                renew(records, record, err);
 }

@@ -3,6 +3,7 @@
 //     <cache>/lock          shared by every kiln at work (flock), taken alone by --prune
 //     <cache>/used/NAME     one record a build or fetch: lines KIND/ENTRY of what it needs; its time is that of its
 //                           last use. "repos/DIR/START": the files of repos/DIR whose names begin so
+//     <cache>/used.lock     held by who writes a record
 //     <cache>/trimmed       the limit that was last looked at, and the times of the directories then
 //
 // The entries themselves belong to who makes them: packages/, layers/, squashfs/, kernel/, initrd/, iso/, bootloader/,
