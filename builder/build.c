@@ -129,9 +129,8 @@ static void plan_layers(struct build *build) {
                 struct role_build *role = &build->roles[i];
                 layer_find(&build->rootfs, &build->selection.roles[i], role->over_base ? build->base : NULL,
                            &role->arena, &role->layer);
-                auto_free char *packed =
-                    xasprintf("%s/squashfs/%s", build->options->cache, root_key(build, role->layer));
-                role->reads_layer = !fs_exists(AT_FDCWD, role->layer->path) || !fs_exists(AT_FDCWD, packed);
+                role->reads_layer = !fs_exists(AT_FDCWD, role->layer->path) ||
+                                    !artefacts_keep_root(build->options->cache, root_key(build, role->layer));
         }
 }
 
@@ -200,9 +199,12 @@ static bool unpack_into(struct build *build, const char *path, struct err *err) 
 static bool remove_if_damaged(const char *path, struct err *err) {
         auto_free char *difference = NULL;
         auto_close int dir = -1;
+        auto_err other = { 0 };
         if (!fs_exists(AT_FDCWD, path))
                 return true;
-        if (!fs_open_dir(AT_FDCWD, path, &dir, err) || !seal_check(dir, true, &difference, err))
+        if (!fs_open_dir(AT_FDCWD, path, &dir, &other)) // something else lies there
+                return fs_remove_tree(AT_FDCWD, path, err);
+        if (!seal_check(dir, true, &difference, err))
                 return false;
         if (!difference)
                 return true;

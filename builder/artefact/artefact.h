@@ -70,6 +70,8 @@ extern const size_t artefact_kind_count;
 must_check bool artefacts_check(const struct artefact_build *build, const struct strings *wanted, struct err *err);
 // Whether a kind that boots is among them: a role then needs a kernel.
 bool artefacts_boot(const struct strings *wanted);
+// Whether <cache>/squashfs holds the packed root whole, so that nothing needs to be read to have it.
+bool artefacts_keep_root(const char *cache, const char *root_key);
 must_check bool artefacts_write(struct artefact_build *build, const struct strings *wanted, struct err *err);
 
 #endif

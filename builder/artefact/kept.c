@@ -49,16 +49,26 @@ static json_t *read_info(int dir) {
         return fs_read(dir, INFO_NAME, &text, &absent) ? json_loadb(buf_text(&text), text.size, 0, &error) : NULL;
 }
 
+// `*ret_moved`: only the digest can tell.
+static bool looks_good(int dir, const char *name, const json_t *info, bool *ret_moved) {
+        const char *sealed = json_string_value(json_object_get(info, "sha256"));
+        struct stat stat;
+        if (!sealed || strlen(sealed) != KEPT_SHA256_SIZE - 1 || fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0 ||
+            !S_ISREG(stat.st_mode) || stat.st_size != json_integer_value(json_object_get(info, "size")))
+                return false;
+        *ret_moved = mtime_ns(&stat) != json_integer_value(json_object_get(info, "mtime_ns"));
+        return true;
+}
+
 // `*moved` is set where only the digest could tell.
 static bool is_good(int dir, const char *name, const json_t *info, bool *moved) {
         const char *sealed = json_string_value(json_object_get(info, "sha256"));
         char sha256[DIGEST_HEX_SIZE];
         auto_err ignored = { 0 };
-        struct stat stat;
-        if (!sealed || strlen(sealed) != KEPT_SHA256_SIZE - 1 || fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0 ||
-            !S_ISREG(stat.st_mode) || stat.st_size != json_integer_value(json_object_get(info, "size")))
+        bool other_time = false;
+        if (!looks_good(dir, name, info, &other_time))
                 return false;
-        if (mtime_ns(&stat) == json_integer_value(json_object_get(info, "mtime_ns")))
+        if (!other_time)
                 return true;
         *moved = true;
         return digest_file("sha256", dir, name, sha256, &ignored) && strcmp(sha256, sealed) == 0;
@@ -77,6 +87,21 @@ static bool look_through(int dir, json_t *info, char **ret_bad, struct err *err)
                 return true;
         }
         return !moved || seal(dir, err);
+}
+
+bool kept_has(const char *path) {
+        const char *name;
+        json_t *file;
+        auto_err ignored = { 0 };
+        auto_close int dir = -1;
+        bool moved = false;
+        if (!fs_open_dir(AT_FDCWD, path, &dir, &ignored))
+                return false;
+        json_t *info = read_info(dir);
+        bool has = json_object_size(info) > 0;
+        json_object_foreach(info, name, file) has = has && looks_good(dir, name, file, &moved) && !moved;
+        json_decref(info);
+        return has;
 }
 
 // False, without an error, for anything but a complete entry: it is then made anew.

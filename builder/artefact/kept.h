@@ -5,6 +5,7 @@
 #ifndef KILN_ARTEFACT_KEPT_H
 #define KILN_ARTEFACT_KEPT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -24,5 +25,8 @@ typedef bool kept_make(int dir, void *context, struct err *err);
 // differs.
 must_check bool kept_obtain(const char *path, const char *name, kept_make *make, void *context, struct kept *ret,
                             struct err *err);
+
+// Whether the entry is there, whole and untouched by the same signs. Nothing is read again.
+bool kept_has(const char *path);
 
 #endif

@@ -62,6 +62,11 @@ static bool pack(int dir, void *context, struct err *err) {
         return ok && fs_write_atomic(dir, FILES_NAME, buf_text(&files), files.size, 0644, err);
 }
 
+bool artefacts_keep_root(const char *cache, const char *root_key) {
+        auto_free char *path = xasprintf("%s/squashfs/%s", cache, root_key);
+        return kept_has(path);
+}
+
 static bool squashfs_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
         auto_free char *path = cache_path(build, role, "");
         auto_free char *image = cache_path(build, role, IMAGE_NAME);
