@@ -48,6 +48,8 @@ static bool set_options(int context, const int *lowers, size_t lower_count, int 
 
 static bool fail_mount(int number, struct err *err) {
         fail(err, ERR_SYSTEM, number, "mount an overlay");
+        if (number != EINVAL && number != EPERM && number != EOPNOTSUPP)
+                return false;
         return hint(err,
                     "put the cache (--cache) on ext4, xfs, btrfs or tmpfs: an overlay or a network file system cannot "
                     "carry another overlay");

@@ -186,6 +186,11 @@ static bool unshare_mounts(struct err *err) {
         return hint(err, "a container that runs kiln needs CAP_SYS_ADMIN (docker run --privileged)");
 }
 
+// Of the moment: says nothing of what the kernel can do.
+static bool is_shortage(int number) {
+        return number == ENOMEM || number == EMFILE || number == ENFILE || number == ENOSPC || number == EDQUOT;
+}
+
 // A scratch directory that is only ever mounted on; the tmpfs and its overlay vanish with the descriptor.
 static bool check_overlay(struct err *err) {
         char scratch[] = "/tmp/kiln-check-XXXXXX";
@@ -198,12 +203,15 @@ static bool check_overlay(struct err *err) {
              fs_mkdirs(dir, "work", 0755, err) && fs_open_dir(dir, "lower", &lower, err) &&
              fs_open_dir(dir, "upper", &upper, err) && fs_open_dir(dir, "work", &work, err) &&
              overlay_open(&lower, 1, upper, work, &merged, err);
+        int number = errno;
         umount2(scratch, MNT_DETACH);
         rmdir(scratch);
         if (ok)
                 return true;
         if (!err->kind)
                 fail(err, ERR_SANDBOX, 0, "no tmpfs");
+        if (is_shortage(number))
+                return wrap(err, "trying whether this kernel mounts an overlayfs");
         err->kind = ERR_SANDBOX;
         wrap(err, "this kernel mounts no overlayfs%s", sandbox_is_mapped() ? " in a user namespace" : "");
         return hint(
