@@ -1,0 +1,70 @@
+"""What becomes of caches: files that are damaged, lost or replaced."""
+import glob
+import os
+import shutil
+
+# Files of the cache itself are a kind of their own; so are locks.
+KINDS = ("packages", "layers", "squashfs", "kernel", "initrd", "iso", "bootloader", "repos", "keys", "used", "top", "locks")
+
+
+def paths_of(cache, kind):
+    """The files of a kind of entry, whatever owner they have."""
+    if kind == "locks":
+        return sorted(glob.glob(f"{cache}/lock") + glob.glob(f"{cache}/*.lock") + glob.glob(f"{cache}/*/*.lock") + glob.glob(f"{cache}/*/*/lock"))
+    if kind == "top":
+        return sorted(path for path in glob.glob(f"{cache}/*") if os.path.isfile(path) and not path.endswith((".lock", "/lock")))
+    paths = [os.path.join(root, name) for root, _, names in os.walk(f"{cache}/{kind}") for name in names]
+    return sorted(path for path in paths if os.path.isfile(path) and not os.path.islink(path)
+                  and not path.endswith((".lock", "/lock")))
+
+
+def write_back(path, data):
+    """Into the same inode, as a program that writes to it does; the time becomes now."""
+    with open(path, "r+b") as file:
+        file.write(data)
+        file.truncate()
+
+
+def flip(path):
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    for place in range(len(data) // 2, min(len(data) // 2 + 8, len(data))):
+        data[place] ^= 0x55
+    write_back(path, data)
+
+
+def cut(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    write_back(path, data[:len(data) // 2])
+
+
+def empty(path):
+    write_back(path, b"")
+
+
+def lose(path):
+    os.unlink(path)
+
+
+def become_directory(path):
+    os.unlink(path)
+    os.mkdir(path)
+
+
+def become_link(path):
+    """To a file elsewhere that is nearly the same."""
+    elsewhere = f"{path.split('/cache/')[0]}/elsewhere"
+    shutil.copyfile(path, elsewhere)
+    flip(elsewhere)
+    os.unlink(path)
+    os.symlink(elsewhere, path)
+
+
+def close(path):
+    """For who is not root, that is."""
+    os.chmod(path, 0)
+
+
+WAYS = {"flipped": flip, "cut short": cut, "emptied": empty, "lost": lose, "a directory": become_directory,
+        "a link to elsewhere": become_link, "unreadable": close}
