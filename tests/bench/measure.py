@@ -13,10 +13,11 @@ LAB = f"{TOP}/build/lab/repo"
 
 
 class Cost:
-    """Seconds, the largest resident set of any process in MB, and MB written (also what only reached the page cache)."""
+    """Seconds, of processors too, the largest resident set of any process in MB, and MB written (also what only reached the page
+    cache)."""
 
-    def __init__(self, seconds, memory, written, output):
-        self.seconds, self.memory, self.written, self.output = seconds, memory, written, output
+    def __init__(self, seconds, processor, memory, written, output):
+        self.seconds, self.processor, self.memory, self.written, self.output = seconds, processor, memory, written, output
 
 
 def run(command, **options):
@@ -27,7 +28,7 @@ def run(command, **options):
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         sys.exit(f"{' '.join(command)}: status {status}\n{output[-3000:]}")
-    return Cost(time.monotonic() - started, usage.ru_maxrss / 1024, usage.ru_oublock * 512 / 1e6, output)
+    return Cost(time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, usage.ru_oublock * 512 / 1e6, output)
 
 
 def fresh(*names):

@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "profile/node_config.h"
 #include "profile/profile.h"
 #include "tests/unit/test.h"
 
@@ -450,6 +451,22 @@ static void template_errors(void) {
         check_samples(samples, lengthof(samples));
 }
 
+// The builder could render it, but a node reads no more than a megabyte of a template.
+static void templates_that_no_node_reads(void) {
+        auto_buf text = { 0 };
+        auto_err err = { 0 };
+        buf_append_text(&text, "{{node.ip}}");
+        while (text.size <= NODE_TEMPLATE_MAX_BYTES)
+                buf_append_text(&text, "a line of a template\n");
+        write_good();
+        write_file("overlays/master/etc/t.tmpl", buf_text(&text));
+        auto_free char *want = xasprintf("overlays/master/etc/t.tmpl: %zu bytes are left for the node", text.size);
+        EXPECT(!load(&err) && err.kind == ERR_TEMPLATE && strstr(err.text, want));
+        if (err.text && !strstr(err.text, want))
+                printf("# %.200s\n# %s\n", err.text, want);
+        write_good();
+}
+
 int main(void) {
         progress_setup(PROGRESS_QUIET);
         if (!mkdtemp(directory) || chdir(directory) < 0)
@@ -464,6 +481,7 @@ int main(void) {
         RUN(template_errors);
         RUN(joined_errors);
         RUN(warns_of_one_member);
+        RUN(templates_that_no_node_reads);
         auto_free char *here = getcwd(NULL, 0);
         auto_err err = { 0 };
         if (chdir("/") < 0 || !fs_remove_tree(AT_FDCWD, here, &err))

@@ -12,6 +12,7 @@
 
 #include "base/digest.h"
 #include "base/fs.h"
+#include "profile/node_config.h"
 #include "rootfs/internal.h"
 
 enum { EPOCH = 1447000000 };
@@ -219,6 +220,22 @@ static void refuses_what_is_wrong(void) {
         role->files[0].owner = owner;
 }
 
+// What a node would refuse at its first boot is refused here.
+static void refuses_an_inventory_that_no_node_reads(void) {
+        auto_close int layer = -1;
+        auto_err failure = { 0 };
+        const struct value *before = cluster->nodes[0].variables;
+        struct value *variables = value_map(&cluster->arena);
+        char *text = arena_alloc(&cluster->arena, NODE_JSON_MAX_BYTES + 1);
+        memset(text, 'x', NODE_JSON_MAX_BYTES);
+        value_set(&cluster->arena, variables, "long", value_scalar(&cluster->arena, text));
+        cluster->nodes[0].variables = variables;
+        EXPECT(!write_layer("large", &layer, &failure));
+        EXPECT(failure.kind == ERR_CLUSTER && failure.text && strstr(failure.text, "role one, with 3 nodes") &&
+               strstr(failure.text, "nodes read at most 8388608") && failure.hint);
+        cluster->nodes[0].variables = before;
+}
+
 // A disk may be claimed only if the image can format it; the node is told by which rule.
 static void writes_the_state_disk(void) {
         auto_close int layer = -1;
@@ -273,6 +290,7 @@ int main(void) {
         RUN(tells_the_node);
         RUN(gives_the_same_bits);
         RUN(refuses_what_is_wrong);
+        RUN(refuses_an_inventory_that_no_node_reads);
         RUN(writes_the_state_disk);
         int failed = test_done();
         cluster_free(cluster);

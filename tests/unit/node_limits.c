@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "profile/node_config.h"
 #include "tests/unit/node.h"
 
 enum { SIZE_MAX_BYTES = 1500000, MEMORY_MAX_KB = 4096 };
@@ -49,24 +50,23 @@ static void make_folder(const char *path) {
         EXPECT(mkdir(full, 0755) == 0);
 }
 
-// A cluster of many nodes is the most that a plan reads.
-static void write_big_inventory(void) {
+// A cluster of many nodes is the most that a plan reads. The seventh is the machine of the facts.
+static void write_inventory(int nodes, int padding) {
         auto_buf json = { 0 };
         buf_append_text(&json, "{\"format\":1,\"cluster\":\"big\",\"role\":\"n\",\"network_writer\":\"ifcfg\","
                                "\"networks\":[{\"name\":\"lan\",\"subnet\":\"10.0.0.0/16\"}],\"nodes\":[");
-        for (int i = 1; i <= 200; i++)
+        for (int i = 1; i <= nodes; i++)
                 buf_printf(&json,
-                           "%s{\"name\":\"n%d\",\"role\":\"n\",\"mac\":\"02:00:00:00:00:%02x\",\"ip\":\"10.0.1.%d\","
+                           "%s{\"name\":\"n%d\",\"role\":\"n\",\"mac\":\"02:00:00:00:%02x:%02x\",\"ip\":\"10.0.%d.%d\","
                            "\"network\":\"lan\",\"serial\":\"CZJ%05d\"}",
-                           i > 1 ? "," : "", i, i, i, i);
-        buf_append_text(&json, "]}");
+                           i > 1 ? "," : "", i, i >> 8, i & 255, 1 + i / 200, 1 + i % 200, i);
+        buf_printf(&json, "]}%*s", padding, "");
         write_text("/etc/kiln/node.json", buf_text(&json));
 }
 
-static void it_needs_little_memory(void) {
+static int plan_quietly(struct rusage *ret_usage) {
         char facts[256];
         int status;
-        struct rusage usage = { 0 };
         snprintf(facts, sizeof facts, "%s/facts", root);
         write_text("/facts",
                    "{\"command_line\":\"ro\",\"interfaces\":[{\"name\":\"eth0\",\"mac\":\"02:00:00:00:00:07\"}],"
@@ -78,10 +78,27 @@ static void it_needs_little_memory(void) {
                 execl(program, program, "plan", "--root", root, "--facts", facts, "--json", (char *)NULL);
                 _exit(127);
         }
-        EXPECT(wait4(pid, &status, 0, &usage) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
-        printf("# %ld KiB, %ld us of CPU\n", usage.ru_maxrss,
-               (long)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec + 1000000 * usage.ru_utime.tv_sec));
+        EXPECT(wait4(pid, &status, 0, ret_usage) == pid && WIFEXITED(status));
+        printf(
+            "# %ld KiB, %ld us of CPU\n", ret_usage->ru_maxrss,
+            (long)(ret_usage->ru_utime.tv_usec + ret_usage->ru_stime.tv_usec + 1000000 * ret_usage->ru_utime.tv_sec));
+        return WEXITSTATUS(status);
+}
+
+static void it_needs_little_memory(void) {
+        struct rusage usage = { 0 };
+        EXPECT(plan_quietly(&usage) == 0);
         EXPECT(usage.ru_maxrss < MEMORY_MAX_KB);
+}
+
+// More than a megabyte; and the builder makes no file of more than the limit.
+static void it_reads_a_very_large_inventory(void) {
+        struct rusage usage = { 0 };
+        write_inventory(20000, 0);
+        EXPECT(plan_quietly(&usage) == 0);
+        write_inventory(20000, NODE_JSON_MAX_BYTES);
+        EXPECT(plan_quietly(&usage) != 0);
+        write_inventory(200, 0);
 }
 
 // The kernel command line of the machine that it runs on would refuse this one.
@@ -118,9 +135,10 @@ int main(int argc, char **argv) {
         EXPECT(mkdtemp(root) != NULL);
         make_folder("/etc");
         make_folder("/etc/kiln");
-        write_big_inventory();
+        write_inventory(200, 0);
         RUN(it_is_small_and_static);
         RUN(it_needs_little_memory);
+        RUN(it_reads_a_very_large_inventory);
         RUN(facts_are_of_another_machine);
         nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         return test_done();
