@@ -169,8 +169,12 @@ static bool configure_role(size_t index, void *context, struct err *err) {
 }
 
 static bool configure(struct build *build, struct err *err) {
-        return fs_make_temporary_dir(build->publication.dir, STAGING_PREFIX "work", &build->work, err) &&
-               parallel_for(build->role_count, build->options->jobs, configure_role, build, err);
+        if (!fs_make_temporary_dir(build->publication.dir, STAGING_PREFIX "work", &build->work, err))
+                return false;
+        // Files as they will be on the node: setuid perhaps, and with its secrets.
+        if (fchmodat(build->publication.dir, build->work, 0700, 0) < 0)
+                return fail(err, ERR_SYSTEM, errno, "chmod %s", build->work);
+        return parallel_for(build->role_count, build->options->jobs, configure_role, build, err);
 }
 
 static bool unpack_all(struct build *build, int dir, struct err *err) {

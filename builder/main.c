@@ -13,6 +13,7 @@
 #include "base/progress.h"
 #include "manual.h"
 #include "options.h"
+#include "rootfs/rootfs.h"
 #include "verbs.h"
 
 static const struct verb verbs[] = {
@@ -119,6 +120,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+        sandbox_main(argc, argv);
         setlocale(LC_ALL, "C.UTF-8"); // the same words and sorting everywhere
         umask(022);
         interrupt_install();

@@ -51,7 +51,8 @@ static bool write_data(struct archive *archive, int parent, const char *name, mo
                         return false;
         if (result != ARCHIVE_EOF)
                 return fail(err, ERR_CORRUPT, 0, "%s", archive_error_string(archive));
-        return fchmod(fd, mode) == 0 || fail(err, ERR_SYSTEM, errno, "chmod");
+        // Never set-id, never to be written to by others: these are the host's files, in a directory all may enter.
+        return fchmod(fd, mode & 0755) == 0 || fail(err, ERR_SYSTEM, errno, "chmod");
 }
 
 static bool write_hard_link(struct archive *archive, struct archive_entry *entry, int dir, int parent, const char *name,
@@ -74,7 +75,7 @@ static bool make_dir(int parent, const char *name, mode_t mode, struct err *err)
         if (mkdirat(parent, name, 0700) < 0)
                 return fail(err, ERR_SYSTEM, errno, "make directory");
         // Always writable for us, or the files in it could not be written.
-        return fchmodat(parent, name, mode | 0700, 0) == 0 || fail(err, ERR_SYSTEM, errno, "chmod");
+        return fchmodat(parent, name, (mode & 0755) | 0700, 0) == 0 || fail(err, ERR_SYSTEM, errno, "chmod");
 }
 
 static bool write_entry(struct archive *archive, struct archive_entry *entry, int dir, struct err *err) {

@@ -279,6 +279,22 @@ static bool make_under_lock(const struct rootfs_options *options, struct layer *
         return there || make_layer(options, layers, name, set, layer->parent, parent_set, err);
 }
 
+// For nobody else's eyes: what packages install setuid, and a scriptlet's own set-id copy of a shell, belongs to
+// whoever runs kiln. Other users of the machine must not be able to start it from here.
+static bool open_layers(const char *cache, int *ret_fd, struct err *err) {
+        auto_free char *path = xasprintf("%s/layers", cache);
+        auto_close int layers = -1;
+        struct stat stat;
+        if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !fs_open_dir(AT_FDCWD, path, &layers, err))
+                return false;
+        if (fstat(layers, &stat) < 0 || ((stat.st_mode & 07777) != 0700 && fchmod(layers, 0700) < 0)) {
+                fail(err, ERR_SYSTEM, errno, "close %s to other users", path);
+                return hint(err, "a cache belongs to one user: name another with --cache");
+        }
+        *ret_fd = take_fd(layers);
+        return true;
+}
+
 void layer_find(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
                 struct arena *arena, struct layer **ret) {
         struct layer *layer = arena_alloc(arena, sizeof *layer);
@@ -293,12 +309,10 @@ bool layer_obtain(const struct rootfs_options *options, struct layer *layer, boo
                   const struct package_set *set, const struct package_set *parent_set, struct err *err) {
         const struct rpmdb_backend *backend;
         auto_free char *name = layer_name(layer->key);
-        auto_free char *layers_path = xasprintf("%s/layers", options->cache);
         auto_free char *difference = NULL;
         auto_close int layers = -1;
         bool there = false;
-        if (!rpmdb_find(options->release->rpmdb, &backend, err) || !fs_mkdirs(AT_FDCWD, layers_path, 0755, err) ||
-            !fs_open_dir(AT_FDCWD, layers_path, &layers, err) ||
+        if (!rpmdb_find(options->release->rpmdb, &backend, err) || !open_layers(options->cache, &layers, err) ||
             !look(layers, name, thorough, &there, &difference, err))
                 return false;
         return there || make_under_lock(options, layer, layers, name, thorough, set, parent_set, err);

@@ -7,6 +7,9 @@
 #include "packages/packages.h"
 #include "profile/profile.h"
 
+// First in main(): the sandbox's inner side is this program, executed anew, and does not return from here.
+void sandbox_main(int argc, char **argv);
+
 // Enters the build's own user (unless root) and mount namespaces, once, before any thread or layer: mounts
 // vanish with the process however it ends. As a plain user it maps all subordinate ids through newuidmap/newgidmap.
 // ERR_SANDBOX says in one sentence what is missing and the remedy.

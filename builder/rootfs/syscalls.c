@@ -4,16 +4,19 @@
 // when
 //   a build ends early, and a finished layer is synchronised once. An "error" of 0 is success.
 // - What would give a scriptlet capabilities or memory that the container took away is refused: namespaces of its own,
-//   handles of files, kernel keyrings (which no namespace confines), and the interfaces that kernels are attacked by.
+//   handles of files, what no namespace confines (kernel keyrings, the kernel's log, sockets of most kinds), other
+//   processes' memory, and the interfaces that kernels are attacked by.
 //
 // Capabilities and mounts keep the worker in; this makes leaving harder for a program that finds a hole in the kernel.
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "base/mem.h"
@@ -48,14 +51,26 @@ static const struct answer {
         { SYS_perf_event_open, 336, EPERM },
         { SYS_userfaultfd, 374, EPERM },
         { SYS_io_uring_setup, 425, ENOSYS },
+        { SYS_ptrace, 26, EPERM },
+        { SYS_process_vm_readv, 347, EPERM },
+        { SYS_process_vm_writev, 348, EPERM },
+        { SYS_kcmp, 349, EPERM },
+        { SYS_pidfd_getfd, 438, EPERM },
+        { SYS_syslog, 103, EPERM },
 };
+
+// Families of sockets that live in a network namespace, and that programs of a distribution ask for. AF_VSOCK, for one,
+// would reach the host of a virtual machine.
+static const unsigned families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK };
 
 enum {
         I386_CLONE = 120,
+        I386_SOCKET = 359,
+        I386_SOCKETCALL = 102, // its arguments are in memory; sockets are not what i686 packages' scriptlets need
         X32_FIRST = 0x40000000,
         NAMESPACES =
             CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP,
-        INSTRUCTIONS_MAX = 96,
+        INSTRUCTIONS_MAX = 256,
 };
 
 struct filter {
@@ -74,37 +89,65 @@ static void load(struct filter *filter, size_t offset) {
 }
 static void answer(struct filter *filter, unsigned what) { add(filter, BPF_RET | BPF_K, what, 0, 0); }
 
-// Each test jumps over the one answer that follows it, so that no jump depends on the length of the table. Ends with
-// an answer for every call.
-static void add_calls(struct filter *filter, bool native, int clone_number) {
-        load(filter, offsetof(struct seccomp_data, nr));
-        if (native) {
-                add(filter, BPF_JMP | BPF_JGE | BPF_K, X32_FIRST, 0, 1);
-                answer(filter, SECCOMP_RET_ERRNO | ENOSYS);
-        }
-        for (size_t i = 0; i < lengthof(answers); i++) {
-                add(filter, BPF_JMP | BPF_JEQ | BPF_K, (unsigned)(native ? answers[i].native : answers[i].i386), 0, 1);
-                answer(filter, SECCOMP_RET_ERRNO | (unsigned)answers[i].error);
-        }
-        add(filter, BPF_JMP | BPF_JEQ | BPF_K, (unsigned)clone_number, 1, 0);
+// An audit record would be written into the host's log. EAFNOSUPPORT, as on a kernel without: libaudit's callers go on.
+static void add_socket(struct filter *filter) {
+        load(filter, offsetof(struct seccomp_data, args));
+        for (size_t i = 0; i < lengthof(families); i++)
+                add(filter, BPF_JMP | BPF_JEQ | BPF_K, families[i], (unsigned char)(lengthof(families) - i), 0);
+        answer(filter, SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+        add(filter, BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 0, 3);
+        load(filter, offsetof(struct seccomp_data, args[2]));
+        add(filter, BPF_JMP | BPF_JEQ | BPF_K, NETLINK_AUDIT, 0, 1);
+        answer(filter, SECCOMP_RET_ERRNO | EAFNOSUPPORT);
         answer(filter, SECCOMP_RET_ALLOW);
+}
+
+static void add_clone(struct filter *filter) {
         load(filter, offsetof(struct seccomp_data, args)); // the lower half, where the flags are
         add(filter, BPF_JMP | BPF_JSET | BPF_K, NAMESPACES, 0, 1);
         answer(filter, SECCOMP_RET_ERRNO | EPERM);
         answer(filter, SECCOMP_RET_ALLOW);
 }
 
+// Runs `part`, which ends with an answer for every call, for one system call.
+static void add_part(struct filter *filter, int number, void (*part)(struct filter *filter)) {
+        unsigned short test = filter->count;
+        add(filter, BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 0);
+        part(filter);
+        filter->instructions[test].jf = (unsigned char)(filter->count - test - 1);
+}
+
+// Each test jumps over the one answer that follows it, so that no jump depends on the length of the table. Ends with
+// an answer for every call.
+static void add_calls(struct filter *filter, bool native) {
+        load(filter, offsetof(struct seccomp_data, nr));
+        if (native) {
+                add(filter, BPF_JMP | BPF_JGE | BPF_K, X32_FIRST, 0, 1);
+                answer(filter, SECCOMP_RET_ERRNO | ENOSYS);
+        } else {
+                add(filter, BPF_JMP | BPF_JEQ | BPF_K, I386_SOCKETCALL, 0, 1);
+                answer(filter, SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+        }
+        for (size_t i = 0; i < lengthof(answers); i++) {
+                add(filter, BPF_JMP | BPF_JEQ | BPF_K, (unsigned)(native ? answers[i].native : answers[i].i386), 0, 1);
+                answer(filter, SECCOMP_RET_ERRNO | (unsigned)answers[i].error);
+        }
+        add_part(filter, native ? SYS_clone : I386_CLONE, add_clone);
+        add_part(filter, native ? SYS_socket : I386_SOCKET, add_socket);
+        answer(filter, SECCOMP_RET_ALLOW);
+}
+
 bool syscalls_filter(struct err *err) {
         struct filter filter = { .count = 0 };
         struct filter native = { .count = 0 };
-        add_calls(&native, true, SYS_clone);
+        add_calls(&native, true);
         load(&filter, offsetof(struct seccomp_data, arch));
         add(&filter, BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCHITECTURE, 0, (unsigned char)native.count);
         for (size_t i = 0; i < native.count; i++)
                 filter.instructions[filter.count++] = native.instructions[i];
         add(&filter, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, 1, 0);
         answer(&filter, SECCOMP_RET_ERRNO | ENOSYS); // no other architecture's programs run here
-        add_calls(&filter, false, I386_CLONE);
+        add_calls(&filter, false);
         struct sock_fprog program = { .len = filter.count, .filter = filter.instructions };
         if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 &&
             errno != EINVAL) // EINVAL: a kernel without it

@@ -26,16 +26,73 @@
 #include "base/fs.h"
 #include "rootfs/internal.h"
 
-enum { SHOWN_OUTPUT_BYTES = 8192, FULL_BYTES = 1 << 20 };
+enum { SHOWN_OUTPUT_BYTES = 8192, FULL_BYTES = 1 << 20, SCRIPTLET_TELL_SECONDS = 60, SCRIPTLET_LIMIT_SECONDS = 1800 };
 
 struct worker {
-        const struct transaction *transaction;
+        struct transaction transaction; // its root and progress are unset
+        struct arena arena;
         const struct rpmdb_backend *backend;
         struct container_channel *channel;
         int *files;          // the packages, in the transaction's order
         int output;          // what scriptlets print
         struct buf messages; // rpm's own, since the last scriptlet began
 };
+
+// ---- the request: strings, each with its NUL ----
+
+static void put(struct buf *request, const char *text) { buf_append(request, text, strlen(text) + 1); }
+
+static void put_number(struct buf *request, int64_t number) {
+        auto_free char *text = xasprintf("%lld", (long long)number);
+        put(request, text);
+}
+
+static void write_request(const struct transaction *transaction, struct buf *ret) {
+        put(ret, transaction->rpmdb);
+        put_number(ret, transaction->source_date_epoch);
+        put_number(ret, transaction->may_fail ? (int64_t)transaction->may_fail->count : 0);
+        for (size_t i = 0; transaction->may_fail && i < transaction->may_fail->count; i++)
+                put(ret, transaction->may_fail->items[i]);
+        put_number(ret, (int64_t)transaction->package_count);
+        for (size_t i = 0; i < transaction->package_count; i++) {
+                put(ret, transaction->packages[i]->nevra);
+                put(ret, transaction->packages[i]->path);
+        }
+}
+
+static const char *take(const char **next) {
+        const char *text = *next;
+        *next += strlen(text) + 1;
+        return text;
+}
+
+// kiln itself wrote it, a moment ago.
+static bool read_request(const struct buf *request, void **ret_context, struct err *err) {
+        static struct worker worker = { .messages = { .max = 1 << 20 } };
+        const char *next = memcpy(arena_alloc(&worker.arena, request->size), request->data, request->size);
+        struct transaction *transaction = &worker.transaction;
+        transaction->rpmdb = take(&next);
+        transaction->source_date_epoch = strtoll(take(&next), NULL, 10);
+        struct strings *may_fail = arena_alloc(&worker.arena, sizeof *may_fail);
+        may_fail->count = strtoul(take(&next), NULL, 10);
+        const char **patterns = arena_alloc(&worker.arena, (may_fail->count + 1) * sizeof *patterns);
+        for (size_t i = 0; i < may_fail->count; i++)
+                patterns[i] = take(&next);
+        may_fail->items = patterns;
+        transaction->may_fail = may_fail;
+        transaction->package_count = strtoul(take(&next), NULL, 10);
+        const struct package **pointers =
+            arena_alloc(&worker.arena, (transaction->package_count + 1) * sizeof(struct package *));
+        for (size_t i = 0; i < transaction->package_count; i++) {
+                struct package *package = arena_alloc(&worker.arena, sizeof *package);
+                package->nevra = take(&next);
+                package->path = take(&next);
+                pointers[i] = package;
+        }
+        transaction->packages = pointers;
+        *ret_context = &worker;
+        return rpmdb_find(transaction->rpmdb, &worker.backend, err);
+}
 
 // ---- before the pivot ----
 
@@ -100,7 +157,7 @@ static bool open_package_dir(struct opened_dir **dirs, size_t *count, const char
 
 static bool open_packages(struct worker *worker, struct err *err) {
         enum { OTHER_FILES = 256 };
-        const struct transaction *transaction = worker->transaction;
+        const struct transaction *transaction = &worker->transaction;
         struct rlimit limit;
         struct opened_dir *dirs = NULL;
         size_t dir_count = 0;
@@ -199,7 +256,7 @@ static const char *find_failure(const char *messages, char ret_package[static 25
 
 // librpm gives a package up whose %pretrans or %pre fails, and goes on after any other. The name is one, or a NEVRA.
 static bool may_fail(const struct worker *worker, Header header, const char *package, rpm_loff_t tag) {
-        const struct strings *patterns = worker->transaction->may_fail;
+        const struct strings *patterns = worker->transaction.may_fail;
         const char *name = header ? headerGetString(header, RPMTAG_NAME) : "";
         if (tag == RPMTAG_PRETRANS || tag == RPMTAG_PREIN)
                 return false;
@@ -211,11 +268,18 @@ static bool may_fail(const struct worker *worker, Header header, const char *pac
         return false;
 }
 
-static void end_scriptlet(struct worker *worker, Header header, rpm_loff_t tag) {
+static void begin_scriptlet(const struct worker *worker, Header header, rpm_loff_t tag) {
+        auto_free char *nevra = header ? headerGetAsString(header, RPMTAG_NEVRA) : NULL;
+        auto_free char *task = xasprintf("%s: %s", nevra ? nevra : "a package", find_scriptlet(tag)->name);
+        container_task(worker->channel, task);
+}
+
+static void fail_scriptlet(struct worker *worker, Header header, rpm_loff_t tag) {
         auto_err err = { 0 };
         auto_buf output = { 0 };
         auto_free char *nevra = header ? headerGetAsString(header, RPMTAG_NEVRA) : NULL;
         char package[256] = "";
+        container_task(worker->channel, "");
         read_output(worker, &output);
         const char *messages = buf_text(&worker->messages);
         const char *status = find_failure(messages, package);
@@ -306,17 +370,21 @@ static void *on_event(const void *header, const rpmCallbackType what, const rpm_
                 container_step(worker->channel);
                 break;
         case RPMCALLBACK_SCRIPT_START:
+                begin_scriptlet(worker, (Header)header, amount);
                 buf_clear(&worker->messages);
                 (void)!ftruncate(worker->output, 0);
                 if (!boot_tools_set_aside(&err))
                         container_abort(worker->channel, &err);
                 break;
+        case RPMCALLBACK_SCRIPT_STOP:
+                container_task(worker->channel, "");
+                break;
         case RPMCALLBACK_SCRIPT_ERROR: // librpm goes on after a failed %post; the tree is thrown away, so end here
-                end_scriptlet(worker, (Header)header, amount);
+                fail_scriptlet(worker, (Header)header, amount);
                 break;
         case RPMCALLBACK_UNPACK_ERROR:
         case RPMCALLBACK_CPIO_ERROR:
-                (void)fail_rpm(worker, worker->transaction->packages[index_of(key)]->nevra, &err);
+                (void)fail_rpm(worker, worker->transaction.packages[index_of(key)]->nevra, &err);
                 container_abort(worker->channel, &err);
         default:
                 break;
@@ -348,8 +416,8 @@ static bool check_nodes(const struct package *package, Header header, struct err
 }
 
 static bool add_packages(rpmts ts, struct worker *worker, struct err *err) {
-        for (size_t i = 0; i < worker->transaction->package_count; i++) {
-                const struct package *package = worker->transaction->packages[i];
+        for (size_t i = 0; i < worker->transaction.package_count; i++) {
+                const struct package *package = worker->transaction.packages[i];
                 FD_t file = open_package(worker, i);
                 if (!file)
                         return fail(err, ERR_SYSTEM, errno, "open %s", package->path);
@@ -401,7 +469,7 @@ static rpmts make_transaction(struct worker *worker, FD_t output) {
         rpmtsSetVSFlags(ts, RPMVSF_MASK_NOSIGNATURES); // verified when they were fetched
         rpmtsSetVfyFlags(ts, RPMVSF_MASK_NOSIGNATURES);
         rpmtsSetVfyLevel(ts, RPMSIG_NONE_TYPE);
-        rpmtsSetTid(ts, (rpm_tid_t)worker->transaction->source_date_epoch);
+        rpmtsSetTid(ts, (rpm_tid_t)worker->transaction.source_date_epoch);
         rpmtsSetScriptFd(ts, output);
         rpmtsSetNotifyStyle(ts, 0);
         rpmtsSetNotifyCallback(ts, on_event, worker);
@@ -425,22 +493,31 @@ static bool work(void *context, struct container_channel *channel, struct err *e
         Fclose(output);
         rpmlogSetCallback(NULL, NULL);
         return ok && boot_tools_restore(err) && kernel_modules_index(err) &&
-               worker->backend->finish(worker->transaction->source_date_epoch, err);
+               worker->backend->finish(worker->transaction.source_date_epoch, err);
+}
+
+static const struct container_job job = { read_request, prepare, work };
+
+void sandbox_main(int argc, char **argv) {
+        if (container_is_init(argc, argv))
+                container_init(&job);
 }
 
 bool transaction_run(const struct transaction *transaction, struct err *err) {
-        struct worker worker = { .transaction = transaction, .messages = { .max = 1 << 20 } };
-        if (!rpmdb_find(transaction->rpmdb, &worker.backend, err))
+        const struct rpmdb_backend *backend;
+        auto_buf request = { 0 };
+        if (!rpmdb_find(transaction->rpmdb, &backend, err))
                 return false;
         if (transaction->package_count == 0)
                 return true;
+        write_request(transaction, &request);
         struct container container = {
                 .root = transaction->root,
-                .prepare = prepare,
-                .work = work,
-                .context = &worker,
+                .request = &request,
                 .source_date_epoch = transaction->source_date_epoch,
                 .progress = transaction->progress,
+                .tell_seconds = SCRIPTLET_TELL_SECONDS,
+                .limit_seconds = SCRIPTLET_LIMIT_SECONDS,
         };
         return container_run(&container, err);
 }

@@ -247,7 +247,8 @@ static void ctrl_c_leaves_nothing(void) {
         EXPECT(count_entries(layers, ".tmp") == 0);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+        sandbox_main(argc, argv);
         auto_err err = { 0 };
         if (!mkdtemp(work_path) || !sandbox_enter(&err) || !fs_open_dir(AT_FDCWD, work_path, &work, &err) ||
             !build_packages(&err)) {

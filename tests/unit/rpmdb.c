@@ -327,7 +327,8 @@ static void damaged_database_is_told(void) {
         EXPECT(unlink(path) == 0 && !rpmdb_sqlite_settle(path, 1447000000, &absent));
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+        sandbox_main(argc, argv);
         auto_err err = { 0 };
         if (!mkdtemp(work_path) || !sandbox_enter(&err) || !fs_open_dir(AT_FDCWD, work_path, &work, &err) ||
             !build_packages(&err)) {

@@ -110,6 +110,13 @@ static bool try_to_leave(struct err *err) {
         return true;
 }
 
+static bool read_mode(const struct buf *request, void **ret_context, struct err *err) {
+        static struct probe probe;
+        probe.mode = atoi(request->data);
+        *ret_context = &probe;
+        return probe.mode >= 0 || fail(err, ERR_INTERNAL, 0, "malformed request");
+}
+
 static bool probe(void *context, struct container_channel *channel, struct err *err) {
         const struct probe *probe = context;
         switch (probe->mode) {
@@ -131,7 +138,7 @@ static bool probe(void *context, struct container_channel *channel, struct err *
 
 static bool contain(int mode, struct err *err) {
         static const char *const points[] = { "root/proc", "root/sys", "root/dev", "root/run", "root/tmp" };
-        struct probe context = { mode };
+        auto_buf request = { 0 };
         auto_close int tree = -1;
         auto_close int root = -1;
         for (size_t i = 0; i < lengthof(points); i++)
@@ -139,7 +146,9 @@ static bool contain(int mode, struct err *err) {
                         return false;
         if (!fs_open_dir(work, "root", &tree, err) || !overlay_bind(tree, false, &root, err))
                 return false;
-        return container_run(&(struct container){ .root = root, .work = probe, .context = &context }, err);
+        buf_printf(&request, "%d", mode);
+        return container_run(
+            &(struct container){ .root = root, .request = &request, .tell_seconds = 1, .limit_seconds = 2 }, err);
 }
 
 static void child_cannot_leave(void) { EXPECT_OK(contain(0, err)); }
@@ -162,12 +171,13 @@ static void needs_mount_points(void) {
         auto_close int tree = -1;
         auto_close int root = -1;
         auto_err failure = { 0 };
-        struct probe context = { 0 };
+        auto_buf request = { 0 };
         EXPECT_OK(fs_mkdirs(work, "hostile", 0755, err));
         EXPECT_OK(fs_open_dir(work, "hostile", &tree, err));
         EXPECT(symlinkat("/etc", tree, "proc") == 0);
         EXPECT_OK(overlay_bind(tree, false, &root, err));
-        EXPECT(!container_run(&(struct container){ .root = root, .work = probe, .context = &context }, &failure));
+        buf_append_text(&request, "0");
+        EXPECT(!container_run(&(struct container){ .root = root, .request = &request }, &failure));
         EXPECT(failure.kind == ERR_SANDBOX && strstr(failure.text, "/proc of the image"));
 }
 
@@ -187,7 +197,11 @@ static void ctrl_c_ends_it(void) {
         EXPECT(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD); // guard and container are gone
 }
 
-int main(void) {
+static const struct container_job job = { read_mode, NULL, probe };
+
+int main(int argc, char **argv) {
+        if (container_is_init(argc, argv))
+                container_init(&job);
         auto_err err = { 0 };
         if (!mkdtemp(work_path))
                 return 1;

@@ -282,7 +282,8 @@ static void nodes_outside_of_dev_are_refused(void) {
         expect_refused("far-node", "device node /var/lib/chroot/null");
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+        sandbox_main(argc, argv);
         static const char *const all[] = { "setup",   "filesystem", "bash", "tools", "kernel",
                                            "service", "modes",      "fpm",  "nodes", NULL };
         auto_err err = { 0 };
