@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-enum { OPEN_ATTEMPTS_MAX = 128 };
+enum { OPEN_ATTEMPTS_MAX = 128, DEPTH_MAX = 200 /* of directories: each is open while its children are visited */ };
 
 bool fs_open(int dir, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err) {
         int fd = openat(dir, path, flags | O_CLOEXEC, mode);
@@ -26,7 +26,8 @@ bool fs_open_dir(int dir, const char *path, int *ret_fd, struct err *err) {
 
 bool fs_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err) {
         struct open_how how = {
-                .flags = (uint64_t)flags | O_CLOEXEC,
+                // A named pipe, which packages and scriptlets can put in any place, must not be waited for.
+                .flags = (uint64_t)flags | (flags & O_PATH ? 0 : O_NONBLOCK) | O_CLOEXEC,
                 .mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
                 .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
         };
@@ -185,7 +186,7 @@ bool fs_link_or_copy(int from_dir, const char *from, int to_dir, const char *to,
         auto_close int in = -1;
         auto_close int out = -1;
         struct stat stat;
-        if (!fs_open(from_dir, from, O_RDONLY, 0, &in, err))
+        if (!fs_open(from_dir, from, O_RDONLY | O_NOFOLLOW, 0, &in, err))
                 return false;
         if (fstat(in, &stat) < 0)
                 return fail(err, ERR_SYSTEM, errno, "stat %s", from);
@@ -204,31 +205,60 @@ bool fs_next_entry(DIR *stream, struct dirent **ret, struct err *err) {
         return *ret || errno == 0 || fail(err, ERR_SYSTEM, errno, "list directory");
 }
 
-static bool remove_children(int dir, dev_t device, struct err *err);
+// A tree of any depth is removed with few open directories: what lies too deep is moved up to `top` first, the
+// directory that is removed last.
+struct removal {
+        dev_t device;
+        int top;
+        unsigned depth;
+};
 
-static bool remove_entry(int dir, const char *name, dev_t device, struct err *err) {
+static bool remove_children(int dir, struct removal *removal, struct err *err);
+
+static bool lift(int dir, const char *name, const struct removal *removal, struct err *err) {
+        auto_free char *place = temporary_name("lifted");
+        return renameat(dir, name, removal->top, place) == 0 || fail(err, ERR_SYSTEM, errno, "move %s", name);
+}
+
+static int open_to_remove(int dir, const char *name) {
+        enum { FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+        int child = openat(dir, name, FLAGS);
+        return child < 0 && fchmodat(dir, name, 0700, 0) == 0 ? openat(dir, name, FLAGS) : child;
+}
+
+static bool remove_dir(int dir, const char *name, mode_t mode, struct removal *removal, struct err *err) {
+        bool is_top = removal->depth == 0;
+        if (removal->depth == DEPTH_MAX)
+                return lift(dir, name, removal, err);
+        auto_close int child = open_to_remove(dir, name);
+        if (child < 0)
+                return fail(err, ERR_SYSTEM, errno, "open %s", name);
+        if (!(mode & S_IWUSR))
+                (void)!fchmod(child, 0700);
+        if (is_top)
+                removal->top = child;
+        removal->depth++;
+        bool ok, gone;
+        do {
+                ok = remove_children(child, removal, err) || wrap(err, "%s", name);
+                gone = ok && (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT);
+        } while (ok && !gone && is_top && (errno == ENOTEMPTY || errno == EEXIST));
+        removal->depth--;
+        return !ok ? false : gone || fail(err, ERR_SYSTEM, errno, "remove %s", name);
+}
+
+static bool remove_entry(int dir, const char *name, struct removal *removal, struct err *err) {
         struct stat stat;
         if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT || fail(err, ERR_SYSTEM, errno, "stat %s", name);
-        if (S_ISDIR(stat.st_mode)) {
-                if (stat.st_dev != device)
-                        return fail(err, ERR_SYSTEM, EBUSY, "remove %s: something is mounted there", name);
-                auto_close int child = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                if (child < 0 && fchmodat(dir, name, 0700, 0) == 0)
-                        child = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                if (child < 0)
-                        return fail(err, ERR_SYSTEM, errno, "open %s", name);
-                if (!(stat.st_mode & S_IWUSR))
-                        (void)!fchmod(child, 0700);
-                if (!remove_children(child, device, err))
-                        return wrap(err, "%s", name);
-        }
-        if (unlinkat(dir, name, S_ISDIR(stat.st_mode) ? AT_REMOVEDIR : 0) < 0 && errno != ENOENT)
-                return fail(err, ERR_SYSTEM, errno, "remove %s", name);
-        return true;
+        if (S_ISDIR(stat.st_mode) && stat.st_dev != removal->device)
+                return fail(err, ERR_SYSTEM, EBUSY, "remove %s: something is mounted there", name);
+        if (S_ISDIR(stat.st_mode))
+                return remove_dir(dir, name, stat.st_mode, removal, err);
+        return unlinkat(dir, name, 0) == 0 || errno == ENOENT || fail(err, ERR_SYSTEM, errno, "remove %s", name);
 }
 
-static bool remove_children(int dir, dev_t device, struct err *err) {
+static bool remove_children(int dir, struct removal *removal, struct err *err) {
         int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
         if (!stream)
@@ -236,7 +266,7 @@ static bool remove_children(int dir, dev_t device, struct err *err) {
         struct dirent *entry;
         bool ok;
         while ((ok = fs_next_entry(stream, &entry, err)) && entry)
-                if (!remove_entry(dir, entry->d_name, device, err))
+                if (!remove_entry(dir, entry->d_name, removal, err))
                         return false;
         return ok;
 }
@@ -245,7 +275,8 @@ bool fs_remove_tree(int dir, const char *path, struct err *err) {
         struct stat stat;
         if (fstatat(dir, path, &stat, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT || fail(err, ERR_SYSTEM, errno, "stat %s", path);
-        return remove_entry(dir, path, stat.st_dev, err);
+        struct removal removal = { .device = stat.st_dev, .top = -1 };
+        return remove_entry(dir, path, &removal, err);
 }
 
 static int by_name(const void *left, const void *right) {
@@ -274,6 +305,7 @@ struct walk {
         fs_visit *visit;
         void *context;
         struct buf path;
+        unsigned depth;
 };
 
 static bool walk_dir(struct walk *walk, int dir, struct err *err);
@@ -294,8 +326,13 @@ static bool walk_entry(struct walk *walk, int dir, const char *name, struct err 
                 auto_close int child = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
                 if (child < 0)
                         return fail(err, ERR_SYSTEM, errno, "open %s", buf_text(&walk->path));
+                if (walk->depth == DEPTH_MAX)
+                        return fail(err, ERR_SYSTEM, 0, "%s: directories are nested deeper than %d",
+                                    buf_text(&walk->path), DEPTH_MAX);
+                walk->depth++;
                 if (!walk_dir(walk, child, err))
                         return false;
+                walk->depth--;
         }
         walk->path.size = length;
         walk->path.data[length] = '\0';

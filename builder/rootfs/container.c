@@ -122,7 +122,10 @@ static bool make_namespaces(struct err *err) {
         if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP) == 0 &&
             mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
                 return true;
-        return fail(err, ERR_SANDBOX, errno, "make the namespaces of the sandbox");
+        if (errno != ENOSPC)
+                return fail(err, ERR_SANDBOX, errno, "make the namespaces of the sandbox");
+        fail(err, ERR_SANDBOX, 0, "make the namespaces of the sandbox: there are as many as this system allows");
+        return hint(err, "as root: raise the one of user.max_{mnt,pid,ipc,uts,net,cgroup}_namespaces that is low");
 }
 
 static _Noreturn void run_guard(const struct container *container, pid_t kiln, int report, int request) {
@@ -250,8 +253,8 @@ static bool check_time(struct reader *reader, struct err *err) {
                 warning("%s has been running for %lld seconds; it is ended after %lld, and Ctrl-C ends all",
                         reader->task, (long long)seconds, (long long)container->limit_seconds);
         reader->told = true;
-        return seconds < container->limit_seconds || fail(err, ERR_SCRIPTLET, 0, "%s did not end within %lld seconds",
-                                                          reader->task, (long long)container->limit_seconds);
+        return seconds < container->limit_seconds ||
+               fail(err, ERR_SCRIPTLET, 0, "did not end within %lld seconds", (long long)container->limit_seconds);
 }
 
 static void read_frames(struct reader *reader, int from, pid_t guard, struct err *err) {
@@ -277,7 +280,7 @@ static bool conclude(const struct reader *reader, int status, struct err *err) {
         if (!interrupt_check(err))
                 return reader->task ? wrap(err, "%s", task) : false;
         if (!reader->ok)
-                return false;
+                return reader->task ? wrap(err, "%s", task) : false;
         if (reader->done && WIFEXITED(status) && WEXITSTATUS(status) == 0)
                 return true;
         fail(err, ERR_TRANSACTION, 0, "the sandbox ended unexpectedly (%s %d)%s%s",

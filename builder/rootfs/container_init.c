@@ -99,9 +99,9 @@ static bool make_devices(struct err *err) {
 
 // What /proc shows of the host's kernel memory, keys and timers to whoever is root, in namespaces too.
 static bool mask_kernel(struct err *err) {
-        static const char *const files[] = { "kcore",         "key-users",  "keys",        "kmsg",
-                                             "kpagecgroup",   "kpagecount", "kpageflags",  "sched_debug",
-                                             "sysrq-trigger", "timer_list", "vmallocinfo", "slabinfo" };
+        static const char *const files[] = { "kcore",       "key-users",   "keys",       "kmsg",
+                                             "kpagecgroup", "kpagecount",  "kpageflags", "sched_debug",
+                                             "timer_list",  "vmallocinfo", "slabinfo" };
         for (size_t i = 0; i < lengthof(files); i++) {
                 auto_free char *path = xasprintf("proc/%s", files[i]);
                 if (fs_exists(AT_FDCWD, path) && !bind_device("/dev/null", path, err))

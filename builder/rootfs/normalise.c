@@ -152,7 +152,7 @@ static void append_line(struct buf *text, const char *line, size_t length, int64
 
 static bool normalise_shadow(int tree, int64_t started, int64_t epoch, struct err *err) {
         auto_close int etc = open_plain_dir(tree, "etc");
-        auto_close int file = etc < 0 ? -1 : openat(etc, "shadow", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+        auto_close int file = etc < 0 ? -1 : openat(etc, "shadow", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (file < 0)
                 return true;
         auto_buf before = { .max = 1 << 20 }, after = { 0 };

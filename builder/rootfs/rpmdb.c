@@ -177,7 +177,13 @@ bool rpmdb_keep(const struct rpmdb_backend *backend, int root, int kept, struct 
         auto_close int dir = -1;
         if (!backend->aside || !tree_exists(root, sqlite_path))
                 return true;
-        if (!open_database_dir(root, &dir, err) || !fs_link_or_copy(dir, sqlite_name, kept, sqlite_name, err))
+        if (!open_database_dir(root, &dir, err))
+                return false;
+        // What is kept is read outside of the sandbox: a link, which a scriptlet can put there, would lead to the host.
+        struct stat stat;
+        if (fstatat(dir, sqlite_name, &stat, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(stat.st_mode))
+                return fail(err, ERR_TRANSACTION, 0, "%s is no file any more: a scriptlet replaced it", sqlite_path);
+        if (!fs_link_or_copy(dir, sqlite_name, kept, sqlite_name, err))
                 return false;
         return unlinkat(dir, sqlite_name, 0) == 0 || fail(err, ERR_SYSTEM, errno, "remove rpm's own database");
 }

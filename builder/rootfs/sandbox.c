@@ -104,14 +104,49 @@ static _Noreturn void map_parent(const struct mapper *mapper, pid_t parent, int 
         _exit(ok ? 0 : 1);
 }
 
+// One line of a file of /proc/sys; false where the kernel has no such file.
+static bool has_setting(const char *path, const char *value) {
+        auto_buf text = { .max = 4096 };
+        auto_err ignored = { 0 };
+        return fs_read(AT_FDCWD, path, &text, &ignored) && strcmp(buf_text(&text), value) == 0;
+}
+
+// What is set against user namespaces here; else it is a filter of system calls, as container runtimes have one.
+static bool hint_user_namespace(struct err *err) {
+        static const struct {
+                const char *path, *value, *remedy;
+        } settings[] = {
+                { "/proc/sys/user/max_user_namespaces", "0\n", "user.max_user_namespaces=15000" },
+                { "/proc/sys/kernel/unprivileged_userns_clone", "0\n", "kernel.unprivileged_userns_clone=1" },
+                { "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n",
+                  "kernel.apparmor_restrict_unprivileged_userns=0" },
+        };
+        auto_buf remedy = { 0 };
+        for (size_t i = 0; i < lengthof(settings); i++)
+                if (has_setting(settings[i].path, settings[i].value))
+                        buf_printf(&remedy, " %s", settings[i].remedy);
+        if (remedy.size)
+                return hint(
+                    err, "this machine keeps user namespaces from plain users: as root, `sysctl%s`, or build as root",
+                    buf_text(&remedy));
+        return hint(err, "a container that runs kiln must allow it to make namespaces (docker run --privileged); a "
+                         "security module may refuse them too, and root may build in any case");
+}
+
+// A limit is reached: errno says ENOSPC, which is no full disk.
+static bool fail_unshare(const char *kind, const char *limit, struct err *err) {
+        if (errno != ENOSPC)
+                return fail(err, ERR_SANDBOX, errno, "make a %s namespace", kind);
+        fail(err, ERR_SANDBOX, 0, "make a %s namespace: there are as many as %s allows", kind, limit);
+        return hint(err, "as root: sysctl %s=15000", limit);
+}
+
 static bool unshare_user(struct err *err) {
         if (unshare(CLONE_NEWUSER) == 0)
                 return true;
-        fail(err, ERR_SANDBOX, errno, "make a user namespace");
-        return hint(err,
-                    "allow user namespaces to plain users (sysctl user.max_user_namespaces=15000, and "
-                    "kernel.unprivileged_userns_clone=1 or kernel.apparmor_restrict_unprivileged_userns=0 where they "
-                    "exist), or build as root");
+        bool limited = errno == ENOSPC;
+        (void)fail_unshare("user", "user.max_user_namespaces", err);
+        return limited ? false : hint_user_namespace(err);
 }
 
 static bool enter_user_namespace(const struct mapper *mapper, struct err *err) {
@@ -144,8 +179,10 @@ static bool enter_user_namespace(const struct mapper *mapper, struct err *err) {
                 fail(err, ERR_SANDBOX, 0, "%s", text.size ? buf_text(&text) : "mapping subordinate ids failed");
                 return hint(err, "install the package uidmap, which holds newuidmap and newgidmap (setuid root)");
         }
-        if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-                return fail(err, ERR_SANDBOX, errno, "become root in the user namespace");
+        if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) {
+                fail(err, ERR_SANDBOX, errno, "become root in the user namespace");
+                return hint_user_namespace(err);
+        }
         prctl(PR_SET_DUMPABLE, 1);
         return true;
 }
@@ -182,8 +219,9 @@ static bool check_ids(struct err *err) {
 static bool unshare_mounts(struct err *err) {
         if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
                 return true;
-        fail(err, ERR_SANDBOX, errno, "make a mount namespace");
-        return hint(err, "a container that runs kiln needs CAP_SYS_ADMIN (docker run --privileged)");
+        bool limited = errno == ENOSPC;
+        (void)fail_unshare("mount", "user.max_mnt_namespaces", err);
+        return limited ? false : hint(err, "a container that runs kiln needs CAP_SYS_ADMIN (docker run --privileged)");
 }
 
 // Of the moment: says nothing of what the kernel can do.

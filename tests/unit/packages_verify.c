@@ -348,6 +348,7 @@ static void extraction_cannot_escape(void) {
             "  return h + data + b'\\0' * (-len(data) % 4)\n"
             "t = sys.argv[1].encode()\n"
             "sys.stdout.buffer.write(entry('out', 0o120777, t) + entry('out/planted', 0o100644, b'x')"
+            " + entry('setuid', 0o106777, b'x') + entry('open', 0o041777, b'')"
             " + entry('TRAILER!!!', 0, b''))\n";
         auto_buf archive = { 0 };
         auto_close int dir = -1;

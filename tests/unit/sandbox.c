@@ -130,6 +130,7 @@ static bool probe(void *context, struct container_channel *channel, struct err *
                 raise(SIGKILL);
                 break;
         default:
+                container_task(channel, "waiting");
                 for (;;)
                         pause();
         }
@@ -181,6 +182,14 @@ static void needs_mount_points(void) {
         EXPECT(failure.kind == ERR_SANDBOX && strstr(failure.text, "/proc of the image"));
 }
 
+static void what_takes_for_ever_is_ended(void) {
+        auto_err failure = { 0 };
+        EXPECT(!contain(3, &failure));
+        EXPECT(failure.kind == ERR_SCRIPTLET);
+        EXPECT_TEXT(failure.text, "waiting: did not end within 2 seconds");
+        EXPECT(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+}
+
 // Last: the flag stays set.
 static void ctrl_c_ends_it(void) {
         auto_err failure = { 0 };
@@ -193,6 +202,7 @@ static void ctrl_c_ends_it(void) {
         }
         EXPECT(!contain(3, &failure));
         EXPECT(failure.kind == ERR_INTERRUPTED);
+        EXPECT_TEXT(failure.text, "waiting: stopped by SIGINT");
         waitpid(child, NULL, 0);
         EXPECT(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD); // guard and container are gone
 }
@@ -212,6 +222,7 @@ int main(int argc, char **argv) {
         RUN(errors_come_back_whole);
         RUN(a_crash_is_an_error);
         RUN(needs_mount_points);
+        RUN(what_takes_for_ever_is_ended);
         RUN(ctrl_c_ends_it);
         int failed = test_done();
         (void)!fs_remove_tree(AT_FDCWD, work_path, &err);
