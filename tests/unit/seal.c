@@ -137,7 +137,7 @@ static int copy_entry(const char *how) {
 }
 
 static void a_copy_is_looked_through_once(void) {
-        auto_close int dir = make_entry();
+        close(make_entry());
         auto_close int good = copy_entry("--preserve=all");
         auto_close int plain = copy_entry("--preserve=timestamps");
         expect_difference(good, false, "none");
