@@ -126,11 +126,19 @@ static bool write_all(struct artefact_build *build, const struct strings *wanted
         return true;
 }
 
+// Blocks are kept for the roots that come after: a root that is packed alone would only be written twice.
+static bool packs_several(const struct artefact_build *build) {
+        size_t count = 0;
+        for (size_t i = 0; i < build->role_count; i++)
+                count += !squashfs_is_kept(build, &build->roles[i]);
+        return count > 1;
+}
+
 bool artefacts_write(struct artefact_build *build, const struct strings *wanted, struct err *err) {
         if (!check_names(wanted, err))
                 return false;
         build->sums = file_sums_new();
-        build->blocks = build->role_count > 1 ? block_cache_new(build->cache) : NULL;
+        build->blocks = packs_several(build) ? block_cache_new(build->cache) : NULL;
         bool ok = write_all(build, wanted, err);
         block_cache_free(take_ptr(build->blocks));
         file_sums_free(take_ptr(build->sums));

@@ -39,6 +39,11 @@ static char *cache_path(const struct artefact_build *build, const struct artefac
         return xasprintf("%s/squashfs/%s%s%s", build->cache, role->root_key, *name ? "/" : "", name);
 }
 
+bool squashfs_is_kept(const struct artefact_build *build, const struct artefact_role *role) {
+        auto_free char *path = cache_path(build, role, IMAGE_NAME);
+        return fs_exists(AT_FDCWD, path);
+}
+
 struct packing {
         const struct artefact_build *build;
         const struct artefact_role *role;
