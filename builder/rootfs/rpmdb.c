@@ -18,6 +18,12 @@
 static const char database_dir[] = "/var/lib/rpm", sqlite_name[] = "rpmdb.sqlite";
 static const char sqlite_path[] = "/var/lib/rpm/rpmdb.sqlite";
 
+bool rpmdb_begin(size_t *ret_count, struct err *err) {
+        return rpmdb_sqlite_watch(err) && rpmdb_sqlite_count(sqlite_path, ret_count, err);
+}
+
+bool rpmdb_check(size_t package_count, struct err *err) { return rpmdb_sqlite_check(sqlite_path, package_count, err); }
+
 // ---- Berkeley DB ----
 
 static const char packages_table[] = "/var/lib/rpm/Packages";

@@ -13,9 +13,46 @@
 static const char packages_table[] = "Packages";
 
 bool rpmdb_sqlite_fail(sqlite3 *db, const char *what, struct err *err) {
-        int code = sqlite3_extended_errcode(db);
-        return fail(err, ERR_TRANSACTION, code == SQLITE_FULL ? ENOSPC : 0, "rpm's database: %s: %s", what,
-                    sqlite3_errmsg(db));
+        int code = sqlite3_errcode(db);
+        int number = code == SQLITE_FULL ? ENOSPC : code == SQLITE_IOERR ? sqlite3_system_errno(db) : 0;
+        return fail(err, ERR_TRANSACTION, number, "rpm's database: %s: %s", what, sqlite3_errmsg(db));
+}
+
+// ---- what librpm does not tell ----
+
+static int failed_code;
+static char failed_message[256];
+
+static void note_failure(void *context, int code, const char *message) {
+        (void)context;
+        int kind = code & 0xff; // the rest is detail
+        bool loses = kind == SQLITE_IOERR || kind == SQLITE_FULL || kind == SQLITE_NOMEM || kind == SQLITE_CORRUPT;
+        if (!loses || failed_code)
+                return;
+        failed_code = kind;
+        snprintf(failed_message, sizeof failed_message, "%s", message);
+}
+
+bool rpmdb_sqlite_watch(struct err *err) {
+        sqlite3_shutdown(); // settings are taken before its first use only
+        failed_code = SQLITE_OK;
+        return sqlite3_config(SQLITE_CONFIG_LOG, note_failure, NULL) == SQLITE_OK ||
+               fail(err, ERR_INTERNAL, 0, "SQLite's errors cannot be watched");
+}
+
+bool rpmdb_sqlite_check(const char *path, size_t package_count, struct err *err) {
+        size_t found;
+        if (failed_code)
+                return fail(err, ERR_TRANSACTION, failed_code == SQLITE_FULL ? ENOSPC : 0, "rpm's database: %s: %s",
+                            sqlite3_errstr(failed_code), failed_message);
+        if (!rpmdb_sqlite_count(path, &found, err))
+                return false;
+        if (found == package_count)
+                return true;
+        fail(err, ERR_TRANSACTION, 0, "rpm's database holds %zu packages instead of %zu", found, package_count);
+        return hint(err,
+                    "rpm does not tell of writes that fail: look for errors of the disk in the kernel's log, and at "
+                    "quotas");
 }
 
 static bool execute(sqlite3 *db, const char *const *statements, size_t count, struct err *err) {
@@ -37,6 +74,25 @@ static bool each_row(sqlite3 *db, const char *query, visit_row *visit, void *con
         if (ok && step != SQLITE_DONE)
                 ok = rpmdb_sqlite_fail(db, query, err);
         sqlite3_finalize(rows);
+        return ok;
+}
+
+static bool read_count(sqlite3 *db, sqlite3_stmt *row, void *context, struct err *err) {
+        (void)db;
+        (void)err;
+        *(size_t *)context = (size_t)sqlite3_column_int64(row, 0);
+        return true;
+}
+
+bool rpmdb_sqlite_count(const char *path, size_t *ret_count, struct err *err) {
+        sqlite3 *db = NULL;
+        *ret_count = 0;
+        if (access(path, F_OK) < 0)
+                return true;
+        bool ok =
+            sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK || rpmdb_sqlite_fail(db, "open", err);
+        ok = ok && each_row(db, "SELECT count(*) FROM Packages", read_count, ret_count, err);
+        sqlite3_close(db);
         return ok;
 }
 

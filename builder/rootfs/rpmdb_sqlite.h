@@ -3,12 +3,22 @@
 #define KILN_ROOTFS_RPMDB_SQLITE_H
 
 #include <sqlite3.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
 
 // Always false: TRANSACTION with sqlite's own words; DISK_FULL if that is what it says.
 bool rpmdb_sqlite_fail(sqlite3 *db, const char *what, struct err *err);
+
+// librpm does not tell of every write to its database that fails: it goes on, and what a package said is lost. SQLite
+// itself is asked: `watch` before librpm opens the database, in a process of one thread; `check` when librpm has closed
+// it, for errors since and for the number of packages.
+must_check bool rpmdb_sqlite_watch(struct err *err);
+must_check bool rpmdb_sqlite_check(const char *path, size_t package_count, struct err *err);
+
+// How many packages there are: none where there is no database.
+must_check bool rpmdb_sqlite_count(const char *path, size_t *ret_count, struct err *err);
 
 // Writes the database anew, so that the bits of the file follow from what it says alone: not from what was written
 // before, removed or tried again. Every package gets the install time (seconds since 1970). One file is left, with no

@@ -247,7 +247,7 @@ static bool check_overlay(struct err *err) {
         if (ok)
                 return true;
         if (!err->kind)
-                fail(err, ERR_SANDBOX, 0, "no tmpfs");
+                fail(err, ERR_SANDBOX, number, "mount a tmpfs");
         if (is_shortage(number))
                 return wrap(err, "trying whether this kernel mounts an overlayfs");
         err->kind = ERR_SANDBOX;

@@ -310,8 +310,12 @@ static bool fail_rpm(const struct worker *worker, const char *what, struct err *
         int length = (int)worker->messages.size;
         while (length > 0 && text[length - 1] == '\n')
                 length--;
-        return fail(err, full ? ERR_DISK_FULL : ERR_TRANSACTION, 0, "%s%s%.*s", what, length ? ":\n" : "", length,
-                    text);
+        fail(err, full ? ERR_DISK_FULL : ERR_TRANSACTION, 0, "%s%s%.*s", what, length ? ":\n" : "", length, text);
+        if (strstr(text, ": cpio: ")) // librpm tells errno when it is another call's by now
+                (void)hint(err,
+                           "rpm may name another reason than the true one: look for errors of the disk in the kernel's "
+                           "log, and at quotas");
+        return false;
 }
 
 static bool fail_problems(rpmts ts, const char *what, struct err *err) {
@@ -485,6 +489,9 @@ static bool work(void *context, struct container_channel *channel, struct err *e
             open("/dev/shm", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600); // on a tmpfs of limited size
         if (worker->output < 0 || dup2(worker->output, STDOUT_FILENO) < 0 || dup2(worker->output, STDERR_FILENO) < 0)
                 return fail(err, ERR_SYSTEM, errno, "keep the scriptlets' output");
+        size_t before;
+        if (!rpmdb_begin(&before, err))
+                return false;
         FD_t output = fdDup(worker->output);
         rpmts ts = make_transaction(worker, output);
         bool ok = run_transaction(ts, worker, err);
@@ -492,8 +499,8 @@ static bool work(void *context, struct container_channel *channel, struct err *e
         rpmtsFree(ts);
         Fclose(output);
         rpmlogSetCallback(NULL, NULL);
-        return ok && boot_tools_restore(err) && kernel_modules_index(err) &&
-               worker->backend->finish(worker->transaction.source_date_epoch, err);
+        return ok && rpmdb_check(before + worker->transaction.package_count, err) && boot_tools_restore(err) &&
+               kernel_modules_index(err) && worker->backend->finish(worker->transaction.source_date_epoch, err);
 }
 
 static const struct container_job job = { read_request, prepare, work };

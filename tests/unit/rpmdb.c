@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/digest.h"
@@ -327,6 +329,30 @@ static void damaged_database_is_told(void) {
         EXPECT(unlink(path) == 0 && !rpmdb_sqlite_settle(path, 1447000000, &absent));
 }
 
+// As librpm does: the failure of a write is not looked at.
+static void lost_writes_are_told(void) {
+        static const char *const two[] = { PACKAGES "INSERT INTO Packages VALUES (1, x'00'), (2, x'00')" };
+        auto_free char *path = xasprintf("%s/lost.sqlite", work_path);
+        auto_err fewer = { 0 }, lost = { 0 };
+        struct rlimit before, small = { .rlim_cur = 16384 };
+        sqlite3 *db = NULL;
+        size_t count = 0;
+        EXPECT_OK(rpmdb_sqlite_count(path, &count, err));
+        EXPECT(count == 0);
+        EXPECT_OK(rpmdb_sqlite_watch(err));
+        make_database(path, two, lengthof(two));
+        EXPECT_OK(rpmdb_sqlite_check(path, 2, err));
+        EXPECT(!rpmdb_sqlite_check(path, 3, &fewer) && strstr(fewer.text, "2 packages instead of 3"));
+        EXPECT(getrlimit(RLIMIT_FSIZE, &before) == 0 && signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+        small.rlim_max = before.rlim_max;
+        EXPECT(setrlimit(RLIMIT_FSIZE, &small) == 0 && sqlite3_open(path, &db) == SQLITE_OK);
+        EXPECT(sqlite3_exec(db,
+                            "SAVEPOINT 'rwlock'; INSERT INTO Packages VALUES (3, zeroblob(65536)); RELEASE 'rwlock'",
+                            NULL, NULL, NULL) != SQLITE_OK);
+        EXPECT(setrlimit(RLIMIT_FSIZE, &before) == 0 && sqlite3_close(db) == SQLITE_OK);
+        EXPECT(!rpmdb_sqlite_check(path, 2, &lost) && strstr(lost.text, "disk I/O error"));
+}
+
 int main(int argc, char **argv) {
         sandbox_main(argc, argv);
         auto_err err = { 0 };
@@ -351,6 +377,7 @@ int main(int argc, char **argv) {
         RUN(rows_alone_decide);
         RUN(sqlite_judges_it);
         RUN(damaged_database_is_told);
+        RUN(lost_writes_are_told);
         int failed = test_done();
         layer_unmount(&mounted);
         static const char *const caches[] = { "cache", "other", "without", "empty", "broken" };
