@@ -236,6 +236,9 @@ static bool image_open(struct image *image, struct err *err) {
         int status = image->blocks && image->fragments && image->xattrs
                          ? sqfs_block_processor_create_ex(&description, &image->processor)
                          : SQFS_ERROR_ALLOC;
+        if (status == SQFS_ERROR_INTERNAL)
+                return fail(err, ERR_SYSTEM, 0,
+                            "libsquashfs could not start its threads: processes or memory are short");
         return status == 0 || image_fail(err, NULL, status, "set up the block processor");
 }
 
