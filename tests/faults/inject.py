@@ -23,7 +23,7 @@ ERRORS = {
     "mmap": ("ENOMEM",), "clone3": ("EAGAIN", "ENOMEM"), "clone": ("EAGAIN", "ENOMEM"), "flock": ("ENOLCK",),
     "pipe2": ("EMFILE",), "mount": ("ENOMEM",), "fsmount": ("ENOMEM",), "move_mount": ("ENOMEM",),
 }
-LINE = re.compile(r"^(\d+) +(\w+)\((.*)$")
+LINE = re.compile(r"^(\d+) +(?:<\.\.\. )?(\w+)(?:\(| resumed>)(.*)$")
 RESULT = re.compile(r"= (\d+)")
 
 Call = collections.namedtuple("Call", "name number arguments")  # `number` in its process or thread
@@ -37,21 +37,23 @@ class Log:
         with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 if match := LINE.match(line):
-                    self.add(*match.groups())
+                    self.add(*match.groups(), " resumed>" in line)
 
-    def add(self, thread, name, arguments):
+    def add(self, thread, name, arguments, resumed):
         if name == "execve":
-            if arguments.rstrip().endswith("= 0") or "<unfinished" in arguments:
+            if '"' in arguments and (arguments.rstrip().endswith("= 0") or "<unfinished" in arguments):
                 self.programs[thread] = arguments.split('"')[1]
         elif name in ("clone", "clone3", "vfork", "fork") and (result := RESULT.search(arguments)):
             self.programs.setdefault(result.group(1), self.programs.get(thread))
         if name not in ERRORS:
             return
+        if "(INJECTED)" in arguments:
+            self.injected.append((os.path.basename(self.programs.get(thread) or KILN), name, arguments.rstrip()))
+        if resumed:
+            return
         self.counts[thread, name] += 1
         if self.programs.get(thread, KILN) == KILN:
             self.calls.append(Call(name, self.counts[thread, name], arguments.rstrip()))
-        if "(INJECTED)" in arguments:
-            self.injected.append((os.path.basename(self.programs.get(thread) or KILN), name, arguments.rstrip()))
 
 
 def trace(place, command, names, *options):
