@@ -19,9 +19,6 @@ const struct artefact_kind *const artefact_kinds[] = {
 };
 const size_t artefact_kind_count = lengthof(artefact_kinds);
 
-// Packing keeps every core busy for one role; the second thread makes initrd and ISO of the role before.
-enum { ROLES_AT_ONCE = 2 };
-
 static bool is_named(const char *name, const struct strings *wanted) {
         for (size_t i = 0; wanted && i < wanted->count; i++)
                 if (strcmp(wanted->items[i], name) == 0)
@@ -77,13 +74,6 @@ bool artefacts_check(const struct artefact_build *build, const struct strings *w
         return true;
 }
 
-// A run of kinds that are all written for each role.
-struct stretch {
-        struct artefact_build *build;
-        const struct strings *wanted;
-        size_t first, end;
-};
-
 static bool write_one(struct artefact_build *build, const struct artefact_kind *kind, struct artefact_role *role,
                       struct err *err) {
         struct progress progress;
@@ -99,29 +89,46 @@ static bool write_one(struct artefact_build *build, const struct artefact_kind *
         return ok || wrap(err, "artefact %s of %s", kind->name, name);
 }
 
-static bool write_role(size_t index, void *context, struct err *err) {
-        const struct stretch *stretch = context;
-        for (size_t i = stretch->first; i < stretch->end; i++)
-                if (is_wanted(artefact_kinds[i], stretch->wanted) &&
-                    !write_one(stretch->build, artefact_kinds[i], &stretch->build->roles[index], err))
-                        return false;
-        return true;
+// Kinds in a row that are written for each role, and none of which builds on another of them.
+struct stage {
+        struct artefact_build *build;
+        const struct strings *wanted;
+        size_t first, end;
+};
+
+static size_t stage_end(size_t first) {
+        size_t end = first;
+        for (bool apart = true; apart && end < artefact_kind_count && artefact_kinds[end]->per_role; end += apart)
+                for (size_t i = first; i < end; i++)
+                        apart = apart && !needs(artefact_kinds[end], artefact_kinds[i]->name);
+        return end;
+}
+
+// One kind of one role; a role's kinds follow each other.
+static bool write_item(size_t index, void *context, struct err *err) {
+        const struct stage *stage = context;
+        size_t kinds = stage->end - stage->first;
+        const struct artefact_kind *kind = artefact_kinds[stage->first + index % kinds];
+        return !is_wanted(kind, stage->wanted) ||
+               write_one(stage->build, kind, &stage->build->roles[index / kinds], err);
+}
+
+// One thread more than there are cores: packing has threads of its own and is done for one role at a time, so a thread
+// that waits for its turn must not keep the initrd, which one core makes for long, from being made meanwhile.
+static bool write_stage(const struct stage *stage, struct err *err) {
+        unsigned jobs = stage->build->jobs;
+        return parallel_for((stage->end - stage->first) * stage->build->role_count, jobs > 1 ? jobs + 1 : 1, write_item,
+                            (void *)stage, err);
 }
 
 static bool write_all(struct artefact_build *build, const struct strings *wanted, struct err *err) {
         for (size_t i = 0; i < artefact_kind_count;) {
-                struct stretch stretch = { build, wanted, i, i };
-                while (stretch.end < artefact_kind_count && artefact_kinds[stretch.end]->per_role)
-                        stretch.end++;
-                unsigned jobs = build->jobs < ROLES_AT_ONCE ? build->jobs : ROLES_AT_ONCE;
-                if (stretch.end > i && !parallel_for(build->role_count, jobs ? jobs : 1, write_role, &stretch, err))
+                const struct artefact_kind *kind = artefact_kinds[i];
+                const struct stage stage = { build, wanted, i, stage_end(i) };
+                if (kind->per_role ? !write_stage(&stage, err)
+                                   : is_wanted(kind, wanted) && !write_one(build, kind, NULL, err))
                         return false;
-                i = stretch.end;
-                if (i < artefact_kind_count) {
-                        if (is_wanted(artefact_kinds[i], wanted) && !write_one(build, artefact_kinds[i], NULL, err))
-                                return false;
-                        i++;
-                }
+                i = kind->per_role ? stage.end : i + 1;
         }
         return true;
 }
