@@ -12,6 +12,15 @@
 
 enum { LIST_BYTES = 65536 };
 
+static bool fail_mount(const char *what, int number, struct err *err) {
+        fail(err, ERR_SYSTEM, number, "%s", what);
+        if (number != EINVAL && number != EPERM && number != EOPNOTSUPP)
+                return false;
+        return hint(err,
+                    "put the cache (--cache) and what is built (--out) on ext4, xfs, btrfs or tmpfs: an overlay or a "
+                    "network file system cannot carry another overlay");
+}
+
 // Paths go in as /proc/self/fd/N: no length limit, no escaping of ":" and ",".
 static bool set_option(int context, const char *key, const char *value, struct err *err) {
         unsigned command = value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;
@@ -22,7 +31,11 @@ static bool set_option(int context, const char *key, const char *value, struct e
 
 static bool set_dir(int context, const char *key, int fd, struct err *err) {
         auto_free char *path = xasprintf("/proc/self/fd/%d", fd);
-        return set_option(context, key, path, err);
+        if (fsconfig(context, FSCONFIG_SET_STRING, key, path, 0) == 0)
+                return true;
+        int number = errno;
+        auto_free char *what = xasprintf("mount an overlay with this %s", key);
+        return fail_mount(what, number, err); // Linux 6.5 and newer look at it here, older ones when it is mounted
 }
 
 static bool set_options(int context, const int *lowers, size_t lower_count, int upper, int work, struct err *err) {
@@ -46,15 +59,6 @@ static bool set_options(int context, const int *lowers, size_t lower_count, int 
         return upper < 0 || (set_dir(context, "upperdir", upper, err) && set_dir(context, "workdir", work, err));
 }
 
-static bool fail_mount(int number, struct err *err) {
-        fail(err, ERR_SYSTEM, number, "mount an overlay");
-        if (number != EINVAL && number != EPERM && number != EOPNOTSUPP)
-                return false;
-        return hint(err,
-                    "put the cache (--cache) on ext4, xfs, btrfs or tmpfs: an overlay or a network file system cannot "
-                    "carry another overlay");
-}
-
 bool overlay_open(const int *lowers, size_t lower_count, int upper, int work, int *ret_fd, struct err *err) {
         auto_close int context = fsopen("overlay", FSOPEN_CLOEXEC);
         if (context < 0)
@@ -62,11 +66,11 @@ bool overlay_open(const int *lowers, size_t lower_count, int upper, int work, in
         if (!set_options(context, lowers, lower_count, upper, work, err))
                 return false;
         if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-                return fail_mount(errno, err);
+                return fail_mount("mount an overlay", errno, err);
         unsigned flags = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | (upper < 0 ? MOUNT_ATTR_RDONLY : 0);
         int fd = fsmount(context, FSMOUNT_CLOEXEC, flags);
         if (fd < 0)
-                return fail_mount(errno, err);
+                return fail_mount("mount an overlay", errno, err);
         *ret_fd = fd;
         return true;
 }

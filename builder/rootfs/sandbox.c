@@ -177,7 +177,8 @@ static bool enter_user_namespace(const struct mapper *mapper, struct err *err) {
                 return false;
         if (status != 0) {
                 fail(err, ERR_SANDBOX, 0, "%s", text.size ? buf_text(&text) : "mapping subordinate ids failed");
-                return hint(err, "install the package uidmap, which holds newuidmap and newgidmap (setuid root)");
+                return hint(err, "install the package uidmap, whose newuidmap and newgidmap are setuid root; a nosuid "
+                                 "file system or no_new_privs takes that away");
         }
         if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) {
                 fail(err, ERR_SANDBOX, errno, "become root in the user namespace");

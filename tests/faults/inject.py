@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 
-from place import KILN, LIMIT_SECONDS, environment
+from place import KILN, LIMIT_SECONDS, environment, users
 
 # call: errors that a kernel or a file system gives in earnest. What only asks (stat, fcntl) is left out, and so is
 # close(): strace does not execute the call that it lets fail, and a descriptor that stays open is another fault.
@@ -59,7 +59,8 @@ class Log:
 def trace(place, command, names, *options):
     """Runs under strace; returns what became of it, and the log."""
     path = f"{place.path}/strace.log"
-    strace = ["strace", "-f", "-q", "--seccomp-bpf", "-y", "-s", "0", "-o", path, "-e",
+    # As root, also for a plain user: the kernel takes newuidmap's power away while it is traced.
+    strace = [*users.as_root(), "strace", "-f", "-q", "--seccomp-bpf", "-y", "-s", "0", "-o", path, "-e",
               "signal=none", "-e", f"trace={','.join(names)},execve,clone,clone3,vfork", *options]
     done = subprocess.run([*strace, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, cwd=place.path, env=environment(place), timeout=LIMIT_SECONDS, check=False)

@@ -1,7 +1,11 @@
-"""What becomes of caches: files that are damaged, lost or replaced."""
+"""usage: rot.py CACHE WAY KIND...
+
+What becomes of caches: files that are damaged, lost or replaced. Prints which. A program, because it needs root.
+"""
 import glob
 import os
 import shutil
+import sys
 
 # Files of the cache itself are a kind of their own; so are locks.
 KINDS = ("packages", "layers", "squashfs", "kernel", "initrd", "iso", "bootloader", "repos", "keys", "used", "top", "locks")
@@ -68,3 +72,14 @@ def close(path):
 
 WAYS = {"flipped": flip, "cut short": cut, "emptied": empty, "lost": lose, "a directory": become_directory,
         "a link to elsewhere": become_link, "unreadable": close}
+
+
+def main(cache, way, *kinds):
+    for kind in kinds:
+        for path in paths_of(cache, kind):
+            WAYS[way](path)
+            print(path)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

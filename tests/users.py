@@ -1,0 +1,65 @@
+"""Who runs a command of a test: the user who runs the test, root, or somebody else.
+
+A plain user's root is that of a user namespace with the subordinate ids: enough for owners, mounts, chroot(2) and
+namespaces, not for device nodes.
+"""
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+
+USER, SUBORDINATE_IDS = "kiln-test", "400000000-400065535"
+
+
+def as_root(*namespaces):
+    """Words before a command that needs root, alone in `namespaces` (options of unshare(1))."""
+    ids = [] if os.geteuid() == 0 else ["--map-root-user", "--map-auto"]
+    return ["unshare", *ids, *namespaces] if ids or namespaces else []
+
+
+def as_user(name):
+    """Words before a command that is to run as a plain user of the machine (user ids of the namespace, for a plain user)."""
+    return [*as_root(), "setpriv", f"--reuid={name}", f"--regid={pwd.getpwnam(name).pw_gid}", "--clear-groups"]
+
+
+def remove(path):
+    """Removes a tree that may hold files of subordinate ids."""
+    subprocess.run([*as_root(), "rm", "-rf", "--", path], check=True)
+
+
+@contextlib.contextmanager
+def directory(prefix):
+    """A temporary directory that every user may look into, removed with all that kiln left in it."""
+    path = tempfile.mkdtemp(prefix=prefix)
+    os.chmod(path, 0o755)
+    try:
+        yield path
+    finally:
+        remove(path)
+
+
+@contextlib.contextmanager
+def plain_user(*directories):
+    """Words before a command that runs it as a plain user with subordinate ids, to whom the directories then belong: the
+    one who runs the test, or for root one who is made for as long as it is needed."""
+    if os.geteuid() != 0:
+        yield []
+        return
+    known = any(entry.pw_name == USER for entry in pwd.getpwall())
+    if not known:
+        subprocess.run(["useradd", "--no-create-home", "--shell", "/usr/sbin/nologin", USER], check=True)
+    try:
+        subprocess.run(["usermod", "--add-subuids", SUBORDINATE_IDS, "--add-subgids", SUBORDINATE_IDS, USER], check=True)
+        for path in directories:
+            shutil.chown(path, USER, pwd.getpwnam(USER).pw_gid)
+        yield as_user(USER)
+    finally:
+        if not known:
+            subprocess.run(["userdel", USER], check=False, stderr=subprocess.DEVNULL)
+
+
+def the_other_kind(*directories):
+    """For root plain_user(); for a plain user, root of a user namespace, as a container has it."""
+    return plain_user(*directories) if os.geteuid() == 0 else contextlib.nullcontext(as_root())
