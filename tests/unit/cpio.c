@@ -1,6 +1,7 @@
 #include "artefact/cpio.h"
 
 #include "tests/artefact/sample.h"
+#include "tests/unit/root.h"
 
 static struct sample sample;
 
@@ -93,6 +94,7 @@ static void xz_parts_carry_crc32(void) {
 }
 
 int main(void) {
+        become_root();
         sample_begin();
         RUN(cpio_lists_and_unpacks_the_layer);
         RUN(root_conf_binds_the_layer_to_its_root);

@@ -1,5 +1,6 @@
 // What kiln-node may cost a machine: bytes in the image, pages in memory, and nothing that the image would have to
 // have.
+#include "tests/unit/root.h"
 #include "tests/unit/test.h"
 
 #include <elf.h>
@@ -129,6 +130,7 @@ static int remove_one(const char *path, const struct stat *stat, int type, struc
 }
 
 int main(int argc, char **argv) {
+        become_root();
         // build/tests/unit/node_limits -> build/kiln-node
         auto_free char *own = xstrdup(argc > 0 ? argv[0] : "");
         snprintf(program, sizeof program, "%s/../../kiln-node", dirname(own));

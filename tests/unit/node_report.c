@@ -1,4 +1,5 @@
 // The report: what is in it, where it is written, and what comes of a failure.
+#include "tests/unit/root.h"
 #include "tests/unit/test.h"
 
 #include <fcntl.h>
@@ -96,6 +97,7 @@ static void tells_of_a_failure_of_its_own(void) {
 }
 
 int main(void) {
+        become_root();
         open_root();
         RUN(has_values_times_and_versions);
         RUN(is_written_without_an_initrd_and_beside_nonsense);
