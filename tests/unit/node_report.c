@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "base/run.h"
 #include "base/version.h"
 #include "firmware/node/report.h"
 #include "firmware/node/root.h"
@@ -102,5 +103,6 @@ int main(void) {
         RUN(has_values_times_and_versions);
         RUN(is_written_without_an_initrd_and_beside_nonsense);
         RUN(tells_of_a_failure_of_its_own);
+        EXPECT_OK(run_command(err, "rm", "-r", work, NULL));
         return test_done();
 }
