@@ -8,6 +8,8 @@ import random
 import shutil
 import subprocess
 
+import users
+
 SOME_DAY, FAR_DAY = 1447959421, 4102444800  # the second is after 2038
 BLOCK_BYTES = 131072
 SPEC = """Name: {name}
@@ -37,8 +39,9 @@ def write(path, data=b"", mode=0o644, day=SOME_DAY):
 
 
 def accounts(tree, _):
-    """What all others are owned by: ids beyond 16 bits, too."""
-    people = {b"root": (0, 0), b"near": (7, 12), b"far": (70000, 4000000000)}
+    """What all others are owned by: ids beyond 16 bits, too, where root has them."""
+    far = (70000, 4000000000) if users.has_all_ids() else (60000, 65000)
+    people = {b"root": (0, 0), b"near": (7, 12), b"far": far}
     write(f"{tree}/etc/passwd", b"".join(b"%s:x:%d:%d::/:/bin/sh\n" % (name, *ids) for name, ids in people.items()))
     write(f"{tree}/etc/group", b"".join(b"%s:x:%d:\n" % (name, gid) for name, (_, gid) in people.items()))
     return ["/etc/passwd", "/etc/group"]
