@@ -138,7 +138,6 @@ class Lan:
 bind-interfaces
 no-resolv
 no-hosts
-user=root
 log-dhcp
 dhcp-leasefile=/run/leases
 dhcp-authoritative
@@ -152,7 +151,8 @@ dhcp-boot=tag:!ipxe,tag:!uefi,undionly.kpxe
 enable-tftp
 tftp-root={self.artefacts}/pxe
 """)
-        self.dnsmasq = self._server("dnsmasq", ["dnsmasq", "-k", "-C", configuration, "--log-facility=-"])
+        self.dnsmasq = self._server("dnsmasq", ["dnsmasq", "-k", "-C", configuration, "--user=", "--group=",  # who it is: a namespace's root
+                                              "--log-facility=-"])
         time.sleep(0.3)
         if self.dnsmasq.poll() is not None:
             raise Unusable("dnsmasq does not start: see build/test/boot/dnsmasq.log")
