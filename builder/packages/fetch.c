@@ -178,7 +178,7 @@ static bool copy_into(struct partial *partial, const struct item *item, int from
         char hex[DIGEST_HEX_SIZE];
         if (!partial_restart(partial, err) || !read_into(partial, from, most, err) ||
             !partial_digest(partial, hex, err))
-                return wrap(err, "%s (%s)", package->nevra, item->local);
+                return wrap(err, "%s (%s to %s)", package->nevra, item->local, item->path);
         return package_check_size(package, partial->size, item->local, err) &&
                package_check_digest(package, hex, item->local, err) && partial_publish(partial, err);
 }
