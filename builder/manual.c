@@ -142,7 +142,14 @@ static const char topics[] =
     "Installed packages that lost owners, capabilities, device nodes or hard links on the way are noticed, and made\n"
     "again; to keep them, archive as root with\n"
     ".Ql tar --xattrs --xattrs-include=*\n"
-    "and unpack so, too.\n";
+    "and unpack so, too.\n"
+    ".Pp\n"
+    "What the cache holds is trusted by size and time, as git and make do: a file that is written to, cut, replaced "
+    "or\n"
+    "removed is noticed before an image is made of it, and made again.\n"
+    "What a disk loses by itself, or who sets a file's time back, is not.\n"
+    "While the packed root is whole, a build that only renders configuration reads names and units of the installed\n"
+    "packages without looking through all of them.\n";
 
 static const char tail[] = ".Sh ENVIRONMENT\n"
                            ".Bl -tag -width Ds\n"
