@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,7 +45,11 @@ bool verbs_read_lock(const struct options *options, const struct cluster *cluste
         return ok;
 }
 
+// The processors that this process may use, which taskset(1) and containers may have limited.
 unsigned verbs_jobs(void) {
+        cpu_set_t allowed;
+        if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
+                return (unsigned)CPU_COUNT(&allowed);
         long count = sysconf(_SC_NPROCESSORS_ONLN);
         return count > 0 ? (unsigned)count : 1;
 }

@@ -188,8 +188,9 @@ static bool write_volume(const char *path, void *context, struct err *err) {
         strftime(date, sizeof date, "%Y%m%d%H%M%S00", &utc);
         snprintf(seconds, sizeof seconds, "=%lld", (long long)epoch);
         auto_free char *modification = xasprintf("--modification-date=%s", date);
+        auto_free char *output = xasprintf("stdio:%s", path); // below /dev, too, it is a file
         const char *const start[] = {
-                "xorriso", "-no_rc",        "-as",        "mkisofs", "-quiet", "-o",         path,
+                "xorriso", "-no_rc",        "-as",        "mkisofs", "-quiet", "-o",         output,
                 "-V",      label,           "-iso-level", "3",       "-r",     modification, "--set_all_file_dates",
                 seconds,   "-graft-points", NULL
         };

@@ -41,7 +41,8 @@ static void read_lba_line(struct iso_layout *layout, const char *line) {
 }
 
 static bool read_lbas(struct iso_layout *layout, const char *path, struct err *err) {
-        const char *const argv[] = { "xorriso", "-no_rc", "-indev", path,         "-find", "/",
+        auto_free char *device = xasprintf("stdio:%s", path); // below /dev, too, it is a file
+        const char *const argv[] = { "xorriso", "-no_rc", "-indev", device,       "-find", "/",
                                      "-type",   "f",      "-exec",  "report_lba", "--",    NULL };
         auto_buf output = { 0 };
         if (!run(&(struct run){ .argv = argv, .output = &output }, err))
