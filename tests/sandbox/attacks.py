@@ -11,7 +11,7 @@ SHELL = {
     "the environment": "env | grep -q KILN_SECRET && echo hole",
     "the environment of other processes": "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -q '^KILN_SECRET=' && echo hole",
     "a fixed environment": """[ "$(env | sed 's/=.*//' | grep -vE '^(PATH|HOME|LANG|TERM|SYSTEMD_OFFLINE|SOURCE_DATE_EPOCH|PWD|SHLVL|_|RPM_INSTALL_PREFIX)$')" ] && { echo hole; env; }""",
-    "the command line of kiln": "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -q cluster.yaml && echo hole",
+    "the command line of kiln": "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -q cluster[.]yaml && echo hole",
     "roots and working directories": "for p in /proc/[0-9]*/root /proc/[0-9]*/cwd; do [ -e $p@HOST@ ] && echo hole: $p; done",
     "open descriptors":
         "for f in /proc/[0-9]*/fd/*; do for u in '' /.. /../.. /../../../../../../..; do "

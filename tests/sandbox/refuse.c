@@ -51,8 +51,10 @@ int main(int argc, char **argv) {
                 kind++;
         if (argc < 3 || kind == count)
                 return 2;
-        // Not by no_new_privs, which would take newuidmap's capabilities away and be another failure: root's right.
-        if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &kinds[kind].program, 0, 0) < 0)
+        // Root's right; else by no_new_privs, which takes newuidmap's capabilities away: not for `powerless`.
+        if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &kinds[kind].program, 0, 0) < 0 &&
+            (kinds[kind].program.filter == powerless || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+             prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &kinds[kind].program, 0, 0) < 0))
                 return perror("seccomp"), 2;
         execvp(argv[2], argv + 2);
         return perror(argv[2]), 2;
