@@ -10,7 +10,8 @@
 #include "base/mem.h"
 
 // The lab's initrd of 34 MB: gzip 6 makes 9.0 MB in 0.5 s (12: 8.6 MB in 5.7 s), xz 6.4 MB in 19 s, and zstd 8.0 MB at
-// level 12, 7.7 MB in 8 s at 16, 7.5 MB in 13 s at 17, 7.2 MB in 24 s at 19. zstd unpacks faster than gzip, xz four times slower.
+// level 12, 7.7 MB in 8 s at 16, 7.5 MB in 13 s at 17, 7.2 MB in 24 s at 19. zstd unpacks faster than gzip, xz four
+// times slower.
 //
 // A configuration layer, most of it kiln-node, is made in every build: 0.66 MB in 25 ms with gzip 6, 0.68 MB in 13 ms
 // with gzip 2.
