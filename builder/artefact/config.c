@@ -9,6 +9,7 @@
 #include "artefact/xattr.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/stand_in.h"
 
 #define CONFIG_PREFIX "kiln/config"
 
@@ -65,6 +66,11 @@ static bool refuse_capabilities(const struct fs_entry *entry, struct err *err) {
 
 static bool fill_entry(const struct fs_entry *entry, struct config_archive *config, struct cpio_entry *to,
                        struct buf *data, struct err *err) {
+        struct stat stat = *entry->stat;
+        if (!stand_in_resolve(entry->parent, entry->name, &stat, err))
+                return false;
+        to->mode = stat.st_mode;
+        to->device = stat.st_rdev;
         if (S_ISLNK(to->mode)) {
                 char *room = buf_reserve(data, PATH_MAX);
                 ssize_t length = readlinkat(entry->parent, entry->name, room, PATH_MAX - 1);
@@ -97,10 +103,8 @@ static bool add_entry(const struct fs_entry *entry, void *context, struct err *e
         auto_free char *path = xasprintf(CONFIG_PREFIX "/%s", entry->path);
         struct cpio_entry to = {
                 .path = path,
-                .mode = entry->stat->st_mode,
                 .uid = entry->stat->st_uid,
                 .gid = entry->stat->st_gid,
-                .device = entry->stat->st_rdev,
         };
         return fill_entry(entry, config, &to, &data, err) && cpio_add(config->cpio, &to, err);
 }

@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/stand_in.h"
 
 json_t *json_text(const char *text) {
         json_t *string = json_string(text);
@@ -75,9 +76,11 @@ static bool scan_entry(const struct fs_entry *entry, void *context, struct err *
                         return fail(err, ERR_SYSTEM, errno, "read link %s", entry->path);
                 target[length] = '\0';
         }
-        if (S_ISREG(entry->stat->st_mode) && !digest_file("sha256", entry->parent, entry->name, sha256, err))
+        struct stat stat = *entry->stat;
+        if (!stand_in_resolve(entry->parent, entry->name, &stat, err) ||
+            (S_ISREG(stat.st_mode) && !digest_file("sha256", entry->parent, entry->name, sha256, err)))
                 return false;
-        file_list_add(context, &(struct file_record){ entry->path, entry->stat, sha256, target });
+        file_list_add(context, &(struct file_record){ entry->path, &stat, sha256, target });
         return true;
 }
 

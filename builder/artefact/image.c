@@ -23,6 +23,7 @@
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
+#include "base/stand_in.h"
 
 enum { READ_BYTES = 1 << 20, NO_XATTRS = 0xFFFFFFFF, BLOCKS_A_WORKER = 10 };
 
@@ -153,15 +154,20 @@ static bool pack_node(struct image *image, const struct fs_entry *entry, struct 
         return pack_xattrs(image, entry->parent, entry->name, node, err);
 }
 
-static bool visit(const struct fs_entry *entry, void *context, struct err *err) {
+static bool visit(const struct fs_entry *found, void *context, struct err *err) {
         struct image *image = context;
-        if (S_ISCHR(entry->stat->st_mode) && entry->stat->st_rdev == 0)
+        struct stat stat = *found->stat;
+        struct fs_entry entry = *found;
+        entry.stat = &stat;
+        if (S_ISCHR(stat.st_mode) && stat.st_rdev == 0)
                 return true; // a whiteout: nothing there
         bool is_new;
-        struct image_node *node = image_tree_add(&image->tree, entry, &is_new);
-        if (is_new && !pack_node(image, entry, node, err))
-                return wrap(err, "/%s", entry->path);
-        file_list_add(image->files, &(struct file_record){ entry->path, entry->stat, node->sha256, node->target });
+        if (!stand_in_resolve(entry.parent, entry.name, &stat, err))
+                return wrap(err, "/%s", entry.path);
+        struct image_node *node = image_tree_add(&image->tree, &entry, &is_new);
+        if (is_new && !pack_node(image, &entry, node, err))
+                return wrap(err, "/%s", entry.path);
+        file_list_add(image->files, &(struct file_record){ entry.path, entry.stat, node->sha256, node->target });
         return true;
 }
 

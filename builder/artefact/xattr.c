@@ -7,13 +7,15 @@
 #include <sys/xattr.h>
 
 #include "base/mem.h"
+#include "base/stand_in.h"
 
 enum { NAMES_MAX = 65536, VALUE_MAX = 65536 };
 
 static bool is_kept(const char *name) {
         if (strcmp(name, "security.capability") == 0)
                 return true;
-        return strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0;
+        return strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0 &&
+               strcmp(name, STAND_IN_ATTRIBUTE) != 0;
 }
 
 static void drop_root_id(struct xattr *xattr) {

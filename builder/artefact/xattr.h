@@ -1,6 +1,6 @@
 // Extended attributes as an image keeps them: file capabilities and user.*. Everything else is dropped: overlayfs' own
-// marks (trusted.*, user.overlay.*), labels of the build host (security.selinux) and what squashfs cannot hold
-// (system.*).
+// marks (trusted.*, user.overlay.*) and kiln's (base/stand_in.h), labels of the build host (security.selinux) and what
+// squashfs cannot hold (system.*).
 #ifndef KILN_ARTEFACT_XATTR_H
 #define KILN_ARTEFACT_XATTR_H
 

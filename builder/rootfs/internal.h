@@ -32,6 +32,11 @@ must_check bool overlay_clean_upper(int upper, int lower, struct err *err);
 // Refuses the caller and its children what syscalls.c lists, and spares them fsync(2). For good.
 must_check bool syscalls_filter(struct err *err);
 
+// ---- nodes.c ----
+
+// Whether librpm, in this process, makes stand-ins (base/stand_in.h) where packages hold device nodes and pipes.
+void nodes_stand_in(bool on);
+
 // ---- container.c, container_init.c ----
 
 // A process that sees nothing of the host: own pid, ipc, uts, network, cgroup and mount namespaces, few capabilities, a

@@ -398,27 +398,6 @@ static void *on_event(const void *header, const rpmCallbackType what, const rpm_
 
 // ---- the transaction ----
 
-// librpm 4.18 opens what it has just made: a named pipe to wait for a writer for ever, a device node to be refused by
-// the sandbox, whose root is mounted nodev. A plain user may make no device nodes at all.
-static bool check_nodes(const struct package *package, Header header, struct err *err) {
-        rpmfiles files = rpmfilesNew(NULL, header, RPMTAG_BASENAMES, 0);
-        auto_free char *node = NULL;
-        const char *kind = NULL;
-        for (int i = 0; !node && i < (int)rpmfilesFC(files); i++) {
-                rpm_mode_t mode = rpmfilesFMode(files, i);
-                kind = S_ISFIFO(mode) ? "named pipe" : S_ISCHR(mode) || S_ISBLK(mode) ? "device node" : NULL;
-                if (kind && !(rpmfilesFFlags(files, i) & RPMFILE_GHOST) &&
-                    strncmp(rpmfilesDN(files, rpmfilesDI(files, i)), "/dev/", 5) != 0)
-                        node = rpmfilesFN(files, i);
-        }
-        rpmfilesFree(files);
-        if (!node)
-                return true;
-        fail(err, ERR_TRANSACTION, 0, "%s holds the %s %s, which cannot be made in the sandbox", package->nevra, kind,
-             node);
-        return hint(err, "leave the package out; tmpfiles.d(5) can make such files at boot");
-}
-
 static bool add_packages(rpmts ts, struct worker *worker, struct err *err) {
         for (size_t i = 0; i < worker->transaction.package_count; i++) {
                 const struct package *package = worker->transaction.packages[i];
@@ -430,10 +409,6 @@ static bool add_packages(rpmts ts, struct worker *worker, struct err *err) {
                 Fclose(file);
                 if (!header || (result != RPMRC_OK && result != RPMRC_NOTTRUSTED && result != RPMRC_NOKEY))
                         return fail(err, ERR_CORRUPT, 0, "%s: rpm cannot read it", package->path);
-                if (!check_nodes(package, header, err)) {
-                        headerFree(header);
-                        return false;
-                }
                 int refused = rpmtsAddInstallElement(ts, header, (fnpyKey)(uintptr_t)(i + 1), 0, NULL);
                 headerFree(header);
                 if (refused)
@@ -460,7 +435,9 @@ static bool run_transaction(rpmts ts, struct worker *worker, struct err *err) {
                 return fail_rpm(worker, "rpm cannot order the packages", err);
         rpmtsClean(ts);
         buf_clear(&worker->messages);
+        nodes_stand_in(true);
         int result = rpmtsRun(ts, NULL, RPMPROB_FILTER_NONE);
+        nodes_stand_in(false);
         if (result > 0)
                 return fail_problems(ts, "rpm refuses the packages", err);
         return (result == 0 || fail_rpm(worker, "rpm's transaction failed", err)) && volatile_prune(ts, err);
