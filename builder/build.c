@@ -364,7 +364,14 @@ static bool record_build(struct build *build, struct err *err) {
         const char *origin = build->options->origin;
         if (origin && !publication_note_origin(&build->publication, build->id, origin, err))
                 return false;
-        return cache_use_record(&build->use, "build", err, "%s-%s", build->cluster->name, build->id);
+        auto_err unwritten = { 0 };
+        if (cache_use_record(&build->use, "build", &unwritten, "%s-%s", build->cluster->name, build->id))
+                return true;
+        if (unwritten.kind == ERR_INTERRUPTED)
+                return fail(err, ERR_INTERRUPTED, 0, "%s", unwritten.text);
+        // The build is complete and published: without the record, its entries only leave the cache earlier.
+        warning("the cache does not learn what this build uses: %s", unwritten.text);
+        return true;
 }
 
 static void release_build(struct build *build) {

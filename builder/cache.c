@@ -116,7 +116,8 @@ bool cache_use_record(struct cache_use *use, const char *purpose, struct err *er
         auto_close int lock = -1;
         return lock_record(use->cache, records, record, &lock, err) &&
                (use->entries.size == 0 ||
-                fs_write_atomic(records, record, use->entries.data, use->entries.size, 0644, err)) &&
+                fs_write_atomic(records, record, use->entries.data, use->entries.size, 0644, err) ||
+                wrap(err, "%s", directory)) &&
                renew(records, record, err);
 }
 

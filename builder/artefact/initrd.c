@@ -11,6 +11,7 @@
 #include "artefact/modules.h"
 #include "base/digest.h"
 #include "base/fs.h"
+#include "base/lock.h"
 #include "base/mem.h"
 
 enum { WORDS_MAX = 256 };
@@ -338,6 +339,13 @@ static bool read_name(int cache, const char *inputs, char ret[static INITRD_KEY_
         return true;
 }
 
+static bool note_name(int cache, const char *inputs, const char *name, struct err *err) {
+        auto_free char *lock_name = xasprintf("%s.lock", inputs);
+        auto_close int lock = -1;
+        return lock_take(cache, lock_name, &lock, err) && lock_remove_leftovers(cache, inputs, err) &&
+               fs_write_atomic(cache, inputs, name, strlen(name), 0644, err);
+}
+
 static bool find_or_make(struct making *making, struct artefact_role *role, struct err *err) {
         auto_free char *path = xasprintf("%s/initrd", making->build->cache);
         auto_close int cache = -1;
@@ -357,7 +365,7 @@ static bool find_or_make(struct making *making, struct artefact_role *role, stru
         if (!kept_obtain(entry, "initrd.img", make_image, making, &kept, err))
                 return false;
         memcpy(role->initrd_sha256, kept.sha256, sizeof role->initrd_sha256);
-        return (known || fs_write_atomic(cache, inputs, role->initrd_key, strlen(role->initrd_key), 0644, err)) &&
+        return (known || note_name(cache, inputs, role->initrd_key, err)) &&
                fs_link_or_copy(AT_FDCWD, image, role->out, "initrd.img", err);
 }
 

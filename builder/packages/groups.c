@@ -14,10 +14,12 @@ static bool load_source(struct groups *groups, struct source *source, struct err
                 return true;
         if (!source_metadata(source, "groups", &source->group, &fd, err))
                 return false;
-        struct stream *stream = stream_open(fd, source->group.location, false);
+        struct stream *stream;
+        if (!stream_open(fd, source->group.location, false, &stream, err))
+                return wrap(err, "repository %s: groups", name);
         Repo *repo = repo_create(groups->pool, name);
-        bool parsed = stream && repo_add_comps(repo, stream_file(stream), 0) == 0;
-        bool whole = stream && stream_close(stream);
+        bool parsed = repo_add_comps(repo, stream_file(stream), 0) == 0;
+        bool whole = stream_close(stream);
         return (parsed && whole) || fail(err, ERR_CORRUPT, 0, "repository %s: groups (%s) do not parse: %s", name,
                                          source->group.location, pool_errstr(groups->pool));
 }

@@ -230,9 +230,8 @@ struct source *pool_source(const Solvable *solvable); // NULL for kiln's pseudo 
 // ---- stream.c: decompression beside parsing ----
 
 struct stream;
-// NULL: cannot be read, or its compression, which the end of `name` tells, is not known. The descriptor stays the
-// caller's.
-struct stream *stream_open(int fd, const char *name, bool without_prose);
+// CORRUPT: the compression, which the end of `name` tells, is not known. The descriptor stays the caller's.
+must_check bool stream_open(int fd, const char *name, bool without_prose, struct stream **ret, struct err *err);
 FILE *stream_file(const struct stream *stream);
 bool stream_close(struct stream *stream); // false: the compressed file is damaged
 

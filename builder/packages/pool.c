@@ -17,11 +17,11 @@ static char *cache_path(const struct source *source, const struct metadata_file 
 static bool parse(Repo *repo, const struct source *source, const char *what, const struct metadata_file *file, int fd,
                   const char *language, int flags, struct err *err) {
         const char *name = source->repository->name;
-        struct stream *stream = stream_open(fd, file->location, !language);
+        struct stream *stream;
+        bool opened = stream_open(fd, file->location, !language, &stream, err);
         close(fd);
-        if (!stream)
-                return fail(err, ERR_CORRUPT, 0, "repository %s: %s cannot be opened: its compression is not known",
-                            name, file->location);
+        if (!opened)
+                return wrap(err, "repository %s", name);
         bool parsed = repo_add_rpmmd(repo, stream_file(stream), language, flags) == 0;
         bool whole = stream_close(stream);
         if (!parsed)

@@ -1,5 +1,6 @@
 // A compressed file, decompressed by a thread of its own while libsolv parses: a fifth of the time that metadata takes
 // to load. The thread leaves out of primary.xml what kiln has no use for.
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -54,34 +55,45 @@ static bool start(struct stream *stream) {
         sigset_t before;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        bool started = pthread_create(&stream->thread, NULL, pump, stream) == 0;
+        errno = pthread_create(&stream->thread, NULL, pump, stream);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
-        return started;
+        return errno == 0;
 }
 
-static FILE *open_compressed(int fd, const char *name) {
-        int own = dup(fd);
-        FILE *file = own < 0 || lseek(own, 0, SEEK_SET) < 0 ? NULL : solv_xfopen_fd(name, own, "r");
-        if (!file && own >= 0)
-                close(own);
-        return file;
+// libsolv tells no reason; without one of the system's, it does not know the compression.
+static bool open_compressed(int fd, const char *name, FILE **ret, struct err *err) {
+        auto_close int own = dup(fd);
+        if (own < 0 || lseek(own, 0, SEEK_SET) < 0)
+                return fail(err, ERR_SYSTEM, errno, "open %s", name);
+        errno = 0;
+        *ret = solv_xfopen_fd(name, own, "r");
+        if (!*ret && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+                return fail(err, ERR_SYSTEM, errno, "open %s", name);
+        if (!*ret)
+                return fail(err, ERR_CORRUPT, 0, "%s cannot be opened: its compression is not known", name);
+        (void)take_fd(own);
+        return true;
 }
 
-struct stream *stream_open(int fd, const char *name, bool without_prose) {
+bool stream_open(int fd, const char *name, bool without_prose, struct stream **ret, struct err *err) {
         int ends[2];
-        FILE *compressed = open_compressed(fd, name);
-        if (!compressed)
-                return NULL;
+        FILE *compressed = NULL;
+        if (!open_compressed(fd, name, &compressed, err))
+                return false;
         if (pipe2(ends, O_CLOEXEC) < 0) {
+                (void)fail(err, ERR_SYSTEM, errno, "make a pipe to decompress %s", name);
                 fclose(compressed);
-                return NULL;
+                return false;
         }
         struct stream *stream = xcalloc(1, sizeof *stream);
         *stream = (struct stream){ .compressed = compressed, .plain = fdopen(ends[0], "r"), .sink = ends[1] };
         stream->without_prose = without_prose;
         fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES);
-        if (stream->plain && start(stream))
-                return stream;
+        if (stream->plain && start(stream)) {
+                *ret = stream;
+                return true;
+        }
+        (void)fail(err, ERR_SYSTEM, errno, "start to decompress %s", name);
         close(ends[1]);
         if (stream->plain)
                 fclose(stream->plain);
@@ -89,7 +101,7 @@ struct stream *stream_open(int fd, const char *name, bool without_prose) {
                 close(ends[0]);
         fclose(compressed);
         free(stream);
-        return NULL;
+        return false;
 }
 
 FILE *stream_file(const struct stream *stream) { return stream->plain; }
