@@ -26,7 +26,9 @@ struct image_options {
 must_check bool image_check(const struct image_options *options, struct err *err);
 
 // Packs everything below `root` into the empty file `fd`, padded with zeros to IMAGE_ALIGN_BYTES. Hard links stay hard
-// links, whiteouts are left out. `files` gets the list of file_list.h, digests included, from the same read.
+// links, whiteouts are left out, stand-ins (base/stand_in.h) become what they stand for. Data lies in the order of
+// paths: a node reads the image once, forward, to check its digest, and takes what it needs from memory then. `files`
+// gets the list of file_list.h, digests included, from the same read.
 must_check bool image_write(const struct image_options *options, int root, int fd, struct buf *files, struct err *err);
 
 #endif
