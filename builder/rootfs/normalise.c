@@ -163,7 +163,7 @@ static bool normalise_shadow(int tree, int64_t started, int64_t epoch, struct er
                 append_line(&after, line, length, started / SECONDS_PER_DAY, epoch / SECONDS_PER_DAY);
                 line += length + (line[length] == '\n');
         }
-        if (before.size == after.size && memcmp(before.data, after.data, after.size) == 0)
+        if (before.size == after.size && memcmp(buf_text(&before), buf_text(&after), after.size) == 0)
                 return true;
         if (lseek(file, 0, SEEK_SET) < 0 || ftruncate(file, 0) < 0)
                 return fail(err, ERR_SYSTEM, errno, "rewrite /etc/shadow");

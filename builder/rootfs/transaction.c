@@ -243,10 +243,10 @@ static const char *find_failure(const char *messages, char ret_package[static 25
         const char *found = strstr(messages, " scriptlet failed, ");
         if (!found)
                 return NULL;
-        const char *open = found, *start = found;
+        const char *open = found;
         while (open > messages && *open != '(')
                 open--;
-        start = open + (*open == '(');
+        const char *start = open + (*open == '(');
         size_t length = (size_t)(found - start);
         if (length > 0 && start[length - 1] == ')')
                 length--;
