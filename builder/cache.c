@@ -111,11 +111,12 @@ bool cache_use_record(struct cache_use *use, const char *purpose, struct err *er
         auto_close int records = -1;
         if (!fs_mkdirs(AT_FDCWD, directory, 0755, err) || !fs_open_dir(AT_FDCWD, directory, &records, err))
                 return false;
+        auto_close int lock = -1;
+        if (!lock_record(use->cache, records, record, &lock, err))
+                return false;
         if (use->entries.size == 0 && !fs_exists(records, record))
                 return true;
-        auto_close int lock = -1;
-        return lock_record(use->cache, records, record, &lock, err) &&
-               (use->entries.size == 0 ||
+        return (use->entries.size == 0 ||
                 fs_write_atomic(records, record, use->entries.data, use->entries.size, 0644, err) ||
                 wrap(err, "%s", directory)) &&
                renew(records, record, err);
