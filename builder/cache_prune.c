@@ -10,13 +10,13 @@
 
 #include "base/fs.h"
 #include "base/interrupt.h"
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/progress.h"
 
 enum { METADATA_START = 16, BLOCK_BYTES = 512, MARK_BYTES_MAX = 65536 };
 
 #define TRIMMED_NAME "trimmed"
-#define REMOVED_SUFFIX ".tmp.removed"
 
 // What --prune looks through, and `kiln cache` counts.
 static const struct {
@@ -200,21 +200,12 @@ static bool is_needed(const struct prune *prune, const char *kind, const char *n
                bsearch(&line, prune->needed, prune->needed_count, sizeof *prune->needed, by_text) != NULL;
 }
 
-// Out of its place by one rename: a kill leaves no half of an entry to be taken for a whole one. What it leaves goes
-// the next time.
-static bool remove_at_once(int dir, const char *name, struct err *err) {
-        auto_free char *removed = xasprintf("%s" REMOVED_SUFFIX, name);
-        if (has_suffix(name, REMOVED_SUFFIX) || renameat(dir, name, dir, removed) < 0)
-                return fs_remove_tree(dir, name, err);
-        return fs_remove_tree(dir, removed, err);
-}
-
 static bool remove_entry(struct prune *prune, int dir, const char *name, struct err *err) {
         if (!has_suffix(name, ".lock")) {
                 prune->removed.count++;
                 add_size(dir, name, &prune->removed.bytes);
         }
-        return interrupt_check(err) && remove_at_once(dir, name, err);
+        return interrupt_check(err) && lock_remove_entry(dir, name, err);
 }
 
 // Of a repository that is needed: metadata of an earlier day goes, what repomd.xml said and when stays.
@@ -280,7 +271,7 @@ struct trim {
 
 static bool size_entry(int dir, const char *kind, const char *name, void *context, struct err *err) {
         struct trim *trim = context;
-        if (has_suffix(name, REMOVED_SUFFIX))
+        if (has_suffix(name, LOCK_REMOVED_SUFFIX))
                 return fs_remove_tree(dir, name, err);
         struct sized *sized = array_append(&trim->items, &trim->count);
         *sized = (struct sized){ .line = xasprintf("%s/%s", kind, name) };

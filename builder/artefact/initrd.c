@@ -258,10 +258,10 @@ static bool initrd_check(const struct artefact_build *build, struct err *err) {
 
 // ---- the cache: <cache>/initrd/ ----
 //
-//     <archive's digest>.<compressor>/initrd.img    kept.h; roles with the same kernel have the same archive. The
-//     digest
-//                                                   is also of who compresses it
+//     <archive's digest>.<compressor>/initrd.img    kept.h; roles with the same kernel have the same archive
 //     <inputs' digest>                              names the former, so that a known initrd is not put together again
+//
+// The archive's digest is also one of who compresses it.
 
 struct making {
         const struct artefact_build *build;

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
@@ -51,4 +52,12 @@ bool lock_remove_leftovers(int dir, const char *path, struct err *err) {
                 if (is_leftover(entry->d_name, name) && !fs_remove_tree(opened, entry->d_name, err))
                         return wrap(err, "removing what a killed build left");
         return ok;
+}
+
+bool lock_remove_entry(int dir, const char *name, struct err *err) {
+        auto_free char *removed = xasprintf("%s" LOCK_REMOVED_SUFFIX, name);
+        if (!fs_remove_tree(dir, removed, err))
+                return false;
+        // An entry that cannot be renamed (it is gone, or no one may) is removed where it lies.
+        return fs_remove_tree(dir, renameat(dir, name, dir, removed) == 0 ? removed : name, err);
 }

@@ -12,4 +12,9 @@ must_check bool lock_take(int dir, const char *path, int *ret_fd, struct err *er
 // Removes what a killed holder of an entry's lock left: PATH.XXXXXXXX. Only for who holds the lock.
 must_check bool lock_remove_leftovers(int dir, const char *path, struct err *err);
 
+// Removes an entry: out of its place by one rename, so that a kill leaves no half of it to be taken for a whole one.
+// What it leaves, <name>LOCK_REMOVED_SUFFIX, goes the next time, here or by --prune. Only for who holds the lock.
+#define LOCK_REMOVED_SUFFIX ".tmp.removed"
+must_check bool lock_remove_entry(int dir, const char *name, struct err *err);
+
 #endif

@@ -256,11 +256,7 @@ static bool discard(int layers, const char *name, const char *difference, struct
             "layer %.12s of the cache is not as it was made: %s was written to since, or lost owners, capabilities or "
             "links when the cache was copied; the layer is made again",
             name, difference);
-        // Out of its place by one rename: a kill leaves no half of a layer to be taken for a whole one.
-        auto_free char *removed = xasprintf("%s.tmp.removed", name);
-        if (renameat(layers, name, layers, removed) < 0)
-                return fail(err, ERR_SYSTEM, errno, "remove layer %s", name);
-        return fs_remove_tree(layers, removed, err);
+        return lock_remove_entry(layers, name, err);
 }
 
 static bool make_under_lock(const struct rootfs_options *options, struct layer *layer, int layers, const char *name,
@@ -316,16 +312,6 @@ bool layer_obtain(const struct rootfs_options *options, struct layer *layer, boo
             !look(layers, name, thorough, &there, &difference, err))
                 return false;
         return there || make_under_lock(options, layer, layers, name, thorough, set, parent_set, err);
-}
-
-bool layer_install(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
-                   const struct package_set *parent_set, struct arena *arena, struct layer **ret, struct err *err) {
-        struct layer *layer;
-        layer_find(options, set, parent, arena, &layer);
-        if (!layer_obtain(options, layer, true, set, parent_set, err))
-                return false;
-        *ret = layer;
-        return true;
 }
 
 // ---- mounting ----

@@ -42,10 +42,6 @@ void layer_find(const struct rootfs_options *options, const struct package_set *
 // absent. Errors: SCRIPTLET (with its output), TRANSACTION, DISK_FULL, INTERRUPTED.
 must_check bool layer_obtain(const struct rootfs_options *options, struct layer *layer, bool thorough,
                              const struct package_set *set, const struct package_set *parent_set, struct err *err);
-// Both.
-must_check bool layer_install(const struct rootfs_options *options, const struct package_set *set,
-                              const struct layer *parent, const struct package_set *parent_set, struct arena *arena,
-                              struct layer **ret, struct err *err);
 
 // Mounts a layer (parents below it) read-only at a new temporary directory and opens it. In the build's
 // mount namespace only.

@@ -13,6 +13,7 @@
 #include "base/interrupt.h"
 #include "base/run.h"
 #include "rootfs/internal.h"
+#include "tests/unit/layers.h"
 
 static char work_path[] = "/tmp/kiln-layer-XXXXXX";
 static int work = -1;

@@ -15,6 +15,7 @@
 #include "rootfs/bdb.h"
 #include "rootfs/internal.h"
 #include "rootfs/rpmdb_sqlite.h"
+#include "tests/unit/layers.h"
 
 static char work_path[] = "/tmp/kiln-rpmdb-XXXXXX";
 static int work = -1;
