@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # kiln: one non-recursive Makefile. `make help` lists the targets.
 
 RELEASE ?= lab
@@ -36,16 +37,17 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES)) -ldb-5.3
 endif
 
-KILN_SOURCES := $(wildcard builder/*.c builder/*/*.c)
+# Three levels: builder/build/build.c, builder/verify/compare/compare.c.
+KILN_SOURCES := $(wildcard builder/*.c builder/*/*.c builder/*/*/*.c)
 KILN_OBJECTS := $(KILN_SOURCES:%.c=$(B)/%.o)
 KILN_LIBRARY := $(B)/libkiln.a
 
-# The helper shares the error object, buffers, values and templates with the builder, and nothing else.
-NODE_SHARED := builder/base/err.c builder/base/mem.c builder/base/buf.c builder/profile/value.c \
-	builder/profile/template.c builder/profile/bond.c builder/profile/smbios.c builder/base/mistake.c \
-	builder/base/run.c builder/base/interrupt.c
-NODE_SOURCES := $(wildcard firmware/node/*.c)
-NODE_OBJECTS := $(NODE_SOURCES:%.c=$(B)/static/%.o) $(NODE_SHARED:%.c=$(B)/static/%.o)
+# The helper links what it calls of base/ and shared/, and nothing else of the builder.
+NODE_SHARED := $(wildcard builder/base/*.c builder/shared/*.c)
+NODE_SHARED_LIBRARY := $(B)/static/libshared.a
+NODE_SOURCES := $(wildcard firmware/node/*.c firmware/node/*/*.c)
+NODE_OBJECTS := $(NODE_SOURCES:%.c=$(B)/static/%.o)
+NODE_LIBS := $(NODE_SHARED_LIBRARY) -ljansson -lblkid -lnettle -lresolv
 
 NODE_TESTED := $(filter-out %/firmware/node/main.o,$(NODE_OBJECTS))
 
@@ -57,17 +59,18 @@ UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 all: $(B)/kiln $(B)/kiln-node ## build kiln and kiln-node
 
 # A build's id must change with the code that makes it.
-KILN_CODE := $(sort $(wildcard builder/*.[ch] builder/*/*.[ch]))
-$(B)/builder/build_id.o: CPPFLAGS += -DKILN_CODE_DIGEST='"$(shell cat $(KILN_CODE) | sha256sum | cut -c1-64)"'
-$(B)/builder/build_id.o: $(KILN_CODE)
+KILN_CODE := $(sort $(wildcard builder/*.[ch] builder/*/*.[ch] builder/*/*/*.[ch]))
+$(B)/builder/build/build_id.o: CPPFLAGS += -DKILN_CODE_DIGEST='"$(shell cat $(KILN_CODE) | sha256sum | cut -c1-64)"'
+$(B)/builder/build/build_id.o: $(KILN_CODE)
 
-# What the cache keeps is named after the code that made it, too (base/maker.h).
+# What the cache keeps is named after the code that made it, too (cache/maker.h).
 code_digest = $(shell cat $(sort $(wildcard $(1))) | sha256sum | cut -c1-64)
-LAYER_CODE := builder/base/*.[ch] builder/packages/*.[ch] builder/rootfs/*.[ch]
-ARTEFACT_CODE := builder/base/*.[ch] builder/artefact/*.[ch]
-$(B)/builder/base/maker.o: CPPFLAGS += -DKILN_LAYER_CODE_DIGEST='"$(call code_digest,$(LAYER_CODE))"' \
+MAKER_CODE := builder/base/*.[ch] builder/shared/*.[ch] builder/cache/*.[ch]
+LAYER_CODE := $(MAKER_CODE) builder/packages/*.[ch] builder/packages/*/*.[ch] builder/sandbox/*.[ch] builder/rootfs/*.[ch]
+ARTEFACT_CODE := $(MAKER_CODE) builder/artefact/*.[ch] builder/artefact/*/*.[ch]
+$(B)/builder/cache/maker.o: CPPFLAGS += -DKILN_LAYER_CODE_DIGEST='"$(call code_digest,$(LAYER_CODE))"' \
 	-DKILN_ARTEFACT_CODE_DIGEST='"$(call code_digest,$(ARTEFACT_CODE))"'
-$(B)/builder/base/maker.o: $(wildcard $(LAYER_CODE) $(ARTEFACT_CODE))
+$(B)/builder/cache/maker.o: $(wildcard $(LAYER_CODE) $(ARTEFACT_CODE))
 
 $(KILN_LIBRARY): $(filter-out $(B)/builder/main.o,$(KILN_OBJECTS))
 	rm -f $@ && $(AR) rcs $@ $^
@@ -75,8 +78,11 @@ $(KILN_LIBRARY): $(filter-out $(B)/builder/main.o,$(KILN_OBJECTS))
 $(B)/kiln: $(B)/builder/main.o $(KILN_LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-$(B)/kiln-node: $(NODE_OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -static -Wl,--gc-sections -o $@ $^ -ljansson -lblkid -lnettle -lresolv
+$(NODE_SHARED_LIBRARY): $(NODE_SHARED:%.c=$(B)/static/%.o)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/kiln-node: $(NODE_OBJECTS) $(NODE_SHARED_LIBRARY)
+	$(CC) $(CFLAGS) $(LDFLAGS) -static -Wl,--gc-sections -o $@ $(NODE_OBJECTS) $(NODE_LIBS)
 	strip $@
 
 $(B)/static/%.o: %.c
@@ -88,19 +94,19 @@ $(B)/%.o: %.c
 	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Without dhcp_io.c, which the test replaces.
-$(B)/tests/unit/node_dhcp_client: $(B)/tests/unit/node_dhcp_client.o $(filter-out %/dhcp_io.o,$(NODE_TESTED))
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lblkid -lnettle -lresolv
+$(B)/tests/unit/node_dhcp_client: $(B)/tests/unit/node_dhcp_client.o $(filter-out %/dhcp_io.o,$(NODE_TESTED)) $(NODE_SHARED_LIBRARY)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(NODE_LIBS)
 
-$(B)/tests/dhcp/client: $(B)/tests/dhcp/client.o $(NODE_TESTED)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lblkid -lnettle -lresolv
+$(B)/tests/dhcp/client: $(B)/tests/dhcp/client.o $(NODE_TESTED) $(NODE_SHARED_LIBRARY)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(NODE_LIBS)
 
-$(B)/tests/unit/node%: $(B)/tests/unit/node%.o $(NODE_TESTED)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lblkid -lnettle -lresolv
+$(B)/tests/unit/node%: $(B)/tests/unit/node%.o $(NODE_TESTED) $(NODE_SHARED_LIBRARY)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(NODE_LIBS)
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(KILN_LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
--include $(KILN_OBJECTS:.o=.d) $(NODE_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(B)/tests/dhcp/client.d
+-include $(KILN_OBJECTS:.o=.d) $(NODE_OBJECTS:.o=.d) $(NODE_SHARED:%.c=$(B)/static/%.d) $(UNIT_TESTS:=.d) $(B)/tests/dhcp/client.d
 
 deps: ## install the Debian packages that kiln needs
 	./tests/deps

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // argv, the table of verbs, the exit code; the only place that prints an error.
 #include <errno.h>
 #include <jansson.h>
@@ -11,10 +12,10 @@
 #include "base/mem.h"
 #include "base/mistake.h"
 #include "base/progress.h"
-#include "manual.h"
-#include "options.h"
 #include "rootfs/rootfs.h"
-#include "verbs.h"
+#include "verbs/manual.h"
+#include "verbs/options.h"
+#include "verbs/verbs.h"
 
 static const struct verb verbs[] = {
         { "build", "CLUSTER.yaml", "Bake the images of every role of a cluster and publish them.", 'b', 1, 1,

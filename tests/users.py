@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who runs a command of a test: the user who runs the test, root, or somebody else.
 
 A plain user's root is that of a user namespace with the subordinate ids: enough for owners, mounts, chroot(2) and

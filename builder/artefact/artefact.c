@@ -1,9 +1,10 @@
+// SPDX-License-Identifier: MIT
 #include "artefact/artefact.h"
 
 #include <string.h>
 
-#include "artefact/block_cache.h"
 #include "artefact/file_sums.h"
+#include "artefact/image/block_cache.h"
 #include "artefact/internal.h"
 #include "base/buf.h"
 #include "base/interrupt.h"

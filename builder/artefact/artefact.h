@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Artefacts: what a build publishes. Each kind is one const struct in the table of artefact.c; `check` runs for all
 // kinds before any work starts, `write` in the order of the table. A new kind is one file and one line.
 #ifndef KILN_ARTEFACT_ARTEFACT_H
@@ -37,7 +38,7 @@ struct artefact_build {
         size_t role_count;
         const char *build_id;
         const char *cache;                          // absolute: packed roots live in <cache>/squashfs/<root_key>
-        const char *maker;                          // digest of artefact_maker (base/maker.h)
+        const char *maker;                          // digest of artefact_maker (cache/maker.h)
         const char *kiln_node;                      // path of the static helper on the build host
         const char *initramfs_dir, *bootloader_dir; // templates and init of firmware/
         const char *busybox;                        // path of a static busybox on the build host; NULL: /bin/busybox

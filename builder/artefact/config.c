@@ -1,12 +1,13 @@
-// config.cpio: the configuration layer as one more initrd (profile/node_config.h).
+// SPDX-License-Identifier: MIT
+// config.cpio: the configuration layer as one more initrd (shared/node_config.h).
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 
-#include "artefact/cpio.h"
+#include "artefact/image/xattr.h"
+#include "artefact/initrd/cpio.h"
 #include "artefact/internal.h"
-#include "artefact/xattr.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/stand_in.h"

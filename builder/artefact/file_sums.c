@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "artefact/file_sums.h"
 
 #include <errno.h>

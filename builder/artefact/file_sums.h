@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // SHA-256 digests of published files, each computed once: a file with several names, or one that was digested when it
 // was written, is not read again.
 #ifndef KILN_ARTEFACT_FILE_SUMS_H

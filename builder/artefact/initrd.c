@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The initrd: everything that firmware/initramfs/parts lists, in its order (the list documents its own grammar).
 #include <elf.h>
 #include <errno.h>
@@ -5,14 +6,14 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#include "artefact/cpio.h"
+#include "artefact/initrd/cpio.h"
+#include "artefact/initrd/modules.h"
 #include "artefact/internal.h"
-#include "artefact/kept.h"
-#include "artefact/modules.h"
 #include "base/digest.h"
 #include "base/fs.h"
-#include "base/lock.h"
 #include "base/mem.h"
+#include "cache/kept.h"
+#include "cache/lock.h"
 
 enum { WORDS_MAX = 256 };
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the kinds of artefacts share.
 #ifndef KILN_ARTEFACT_INTERNAL_H
 #define KILN_ARTEFACT_INTERNAL_H
@@ -6,7 +7,7 @@
 #include "base/buf.h"
 
 enum {
-        PART_ALIGN_BYTES = 4096,   // every initrd part's size is a multiple of it (profile/node_config.h)
+        PART_ALIGN_BYTES = 4096,   // every initrd part's size is a multiple of it (shared/node_config.h)
         CONFIG_ALIGN_BYTES = 65536 // so that a changed line rarely changes the size, and with it the layout of an ISO
 };
 

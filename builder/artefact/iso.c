@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A hybrid ISO: BIOS (isolinux by El Torito), UEFI (GRUB in a FAT image by El Torito), and both from a USB stick
 // (hybrid MBR, GPT). It holds the role's kernel, initrd and configuration layer, and the root, which the initrd finds
 // by the volume's label.
@@ -6,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "artefact/boot.h"
+#include "artefact/bootloader.h"
 #include "artefact/internal.h"
 #include "artefact/iso_template.h"
 #include "artefact/program.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "artefact/iso_template.h"
 
 #include <errno.h>
@@ -7,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "artefact/kept.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/run.h"
+#include "cache/kept.h"
 
 #define TEMPLATE_NAME "template.iso"
 #define LAYOUT_NAME "layout.json"

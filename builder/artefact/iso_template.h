@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The large and unchanging part of an ISO, kept in the cache (kept.h): <cache>/iso/<key>/
 //     template.iso     a whole ISO, with a hole where the root goes
 //     layout.json      {"root":[OFFSET,SIZE],"state":HEX,"parts":{NAME:[OFFSET,SIZE],…}}: where the root lies, where

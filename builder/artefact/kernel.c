@@ -1,13 +1,14 @@
+// SPDX-License-Identifier: MIT
 // The kernel of a role. It is kept in <cache>/kernel/<key>/vmlinuz (kept.h), so that builds with the same root share
 // one file, whose digest is known.
 #include <fcntl.h>
 #include <string.h>
 
 #include "artefact/internal.h"
-#include "artefact/kept.h"
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "cache/kept.h"
 
 #define KERNEL_NAME "vmlinuz"
 

@@ -1,14 +1,15 @@
+// SPDX-License-Identifier: MIT
 // Kickstart files: the role's template, once for the role and once for each of its nodes (scope:
 // kickstart/base.ks.tmpl).
 #include <fcntl.h>
 #include <string.h>
 
-#include "artefact/boot.h"
+#include "artefact/bootloader.h"
 #include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "profile/template.h"
+#include "shared/template.h"
 
 static bool kickstart_check(const struct artefact_build *build, struct err *err) {
         const struct cluster *cluster = build->cluster;

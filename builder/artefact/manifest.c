@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // manifest.json: what was built from what. Keys are sorted and nothing in it depends on the machine. The file lists are
 // copied as text (file_list.h): some hundred thousand files need no tree in memory.
 //
@@ -11,8 +12,8 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "artefact/file_list.h"
 #include "artefact/file_sums.h"
+#include "artefact/image/file_list.h"
 #include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "artefact/program.h"
 
 #include <string.h>

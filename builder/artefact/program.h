@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Programs that make parts of artefacts, run so that they do the same on each run.
 #ifndef KILN_ARTEFACT_PROGRAM_H
 #define KILN_ARTEFACT_PROGRAM_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The PXE tree, complete in itself, so that a TFTP server may have its root at pxe/, at the build or above it, and no
 // loader ever needs "..":
 //
@@ -13,7 +14,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "artefact/boot.h"
+#include "artefact/bootloader.h"
 #include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"

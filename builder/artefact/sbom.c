@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sbom.spdx.json: SPDX 2.3 (https://spdx.github.io/spdx-spec/v2.3/). One SPDX package for each role's image and one for
 // each RPM; an image CONTAINS its RPMs.
 #include <ctype.h>

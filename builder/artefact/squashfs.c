@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The package root as squashfs. Packed roots are kept in <cache>/squashfs/<root key>/ (kept.h), so an unchanged root is
 // never packed or read again:
 //     rootfs.squashfs     the image
@@ -6,11 +7,11 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "artefact/image.h"
+#include "artefact/image/image.h"
 #include "artefact/internal.h"
-#include "artefact/kept.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "cache/kept.h"
 
 #define IMAGE_NAME "rootfs.squashfs"
 #define FILES_NAME "files.jsonl"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // SHA256SUMS, for `sha256sum -c`: every published file but itself.
 #include "artefact/file_sums.h"
 #include "artefact/internal.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A growing byte buffer. Invariants: `data` is always NUL-terminated once anything was appended;
 // `size` never counts that NUL; `size` never exceeds `max` (0: BUF_MAX_DEFAULT). Appending past the
 // maximum is refused and sticks: `overflow` stays true and later appends do nothing, so a writer checks once at the

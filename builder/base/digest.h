@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Message digests by libcrypto's EVP (1.5 GB/s for SHA-256 with SHA-NI; coreutils' sha256sum does a tenth).
 #ifndef KILN_BASE_DIGEST_H
 #define KILN_BASE_DIGEST_H

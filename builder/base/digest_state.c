@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // EVP hides the state of a computation; the older interface of libcrypto is the one that shows it.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/digest_state.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // SHA-256 of a file whose beginning was digested before: the state of the computation (FIPS 180-4, 6.2: eight words
 // after a whole number of 64-byte blocks) can be kept, so that a large file with a small new end is not read again.
 #ifndef KILN_BASE_DIGEST_STATE_H

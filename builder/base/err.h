@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The error object. A function that can fail returns bool, takes `struct err *` last, and fails only by
 //
 //     return fail(err, ERR_SYSTEM, errno, "open %s", path);    a new error; errno's text is appended

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Files below a directory descriptor. Every path is relative to `dir` (AT_FDCWD for a path that the
 // user gave); functions that say "beneath" never leave it, whatever symbolic links an image holds.
 #ifndef KILN_BASE_FS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Ctrl-C. SIGINT, SIGTERM and SIGHUP set a flag; long loops ask for it and unwind through the ordinary
 // error path, so that every cleanup runs. A second signal ends the program at once.
 #ifndef KILN_BASE_INTERRUPT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "base/mem.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Memory and ownership. Out of memory aborts: no caller can do better. Declare where you initialise:
 //
 //     auto_free char *path = xasprintf("%s/x", dir);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "base/mistake.h"
 
 #include <stdint.h>

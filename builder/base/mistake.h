@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Help for messages about what a user wrote: the nearest known name, and the line with a caret. Shared with kiln-node.
 #ifndef KILN_BASE_MISTAKE_H
 #define KILN_BASE_MISTAKE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The same work on several items, on a bounded number of threads.
 #ifndef KILN_BASE_PARALLEL_H
 #define KILN_BASE_PARALLEL_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Progress of long work, on standard error. On a terminal: one line that is rewritten. Elsewhere: quiet, but
 // for warnings; with --json: one JSON object a line. Safe to call from several threads and, since each line is a single
 // write, from several processes.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Child processes. One way to start one: an argv array, no shell, standard input from /dev/null or memory,
 // output captured. A failed exec, a signal and a non-zero exit are each an error that says so and
 // carries the end of what the program printed.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "base/stand_in.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Device nodes, named pipes and sockets in a tree that a plain user may write: an empty file stands there, and the
 // attribute user.kiln.node says what for. "c 1:3", "b 8:0" (major and minor, decimal), "p" or "s". Owner, mode and time
 // are the file's. Whoever packs the tree makes it what it stands for.

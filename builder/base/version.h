@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What kiln, kiln-node and the build id call this version.
 #ifndef KILN_BASE_VERSION_H
 #define KILN_BASE_VERSION_H

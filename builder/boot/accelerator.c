@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whether KVM is any good. /dev/kvm may be there, run a tiny guest, and still hang a real kernel (nested virtualisation
 // does that), so the probe boots the build's own kernel. Without a root it must panic and reset, which ends QEMU.
 #include <fcntl.h>

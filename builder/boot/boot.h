@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Booting a node of the inventory in a virtual machine (QEMU) from published artefacts, to look at a build before it
 // goes to a rack. The boot tests use it too.
 #ifndef KILN_BOOT_BOOT_H

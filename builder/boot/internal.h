@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What boot.c, machine.c, network.c, accelerator.c and process.c share.
 #ifndef KILN_BOOT_INTERNAL_H
 #define KILN_BOOT_INTERNAL_H

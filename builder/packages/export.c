@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A plain yum repository of fetched packages, for sites without a network: dnf and yum read it, and so does kiln, with
 // --repo NAME=DIR for each repository of the release.
 //
@@ -10,11 +11,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/err.h"
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
+#include "base/progress.h"
 #include "base/run.h"
-#include "packages/internal.h"
+#include "packages/metadata/comps.h"
+#include "packages/metadata/metadata_keep.h"
+#include "packages/metadata/source.h"
+#include "packages/packages.h"
+#include "packages/solve/groups.h"
+#include "packages/solve/pool.h"
+#include "packages/trust/keyring.h"
+#include "profile/profile.h"
 
 // Says that a directory is an export, and may be replaced by the next.
 #define MARK ".kiln-export"

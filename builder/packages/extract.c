@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Unpacking without librpm, for boot loader files. A package is verified before, and treated as hostile all the same:
 // every path is resolved with the directory as its root, so neither "..", nor absolute names, nor links lead out of it.
 #include <archive.h>
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/mem.h"

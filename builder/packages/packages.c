@@ -1,12 +1,20 @@
+// SPDX-License-Identifier: MIT
 #include "packages/packages.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "packages/internal.h"
+#include "packages/fetch/transfer.h"
+#include "packages/metadata/source.h"
+#include "packages/solve/groups.h"
+#include "packages/solve/pool.h"
+#include "profile/profile.h"
 
 static const char *absolute(struct arena *arena, const char *path) {
         auto_free char *real = realpath(path, NULL);

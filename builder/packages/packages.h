@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Packages: repositories, metadata, solving, download, verification. The only public header of this
 // directory; nothing outside packages/ and rootfs/ sees libsolv or librpm.
 #ifndef KILN_PACKAGES_PACKAGES_H

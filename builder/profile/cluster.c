@@ -1,11 +1,11 @@
+// SPDX-License-Identifier: MIT
 // Reading a cluster file and all that it names.
-#include "profile/profile.h"
-
 #include <arpa/inet.h>
 #include <string.h>
 
 #include "base/mistake.h"
 #include "profile/internal.h"
+#include "profile/profile.h"
 
 // ---- the release ----
 

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: MIT
 // The grammar of a cluster file.
-#include "profile/bond.h"
 #include "profile/internal.h"
 #include "profile/tables.h"
+#include "shared/bond.h"
 
 #define OCTET "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 #define ADDRESS_PATTERN "^(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])([.](25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}$"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "profile/diagnostics.h"
 
 #include <string.h>

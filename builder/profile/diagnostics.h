@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Everything that is wrong with what the user wrote, collected over a whole run and reported together. Texts of
 // sources are kept, so that each mistake shows its line. Zeroed is empty; the arena outlives it.
 #ifndef KILN_PROFILE_DIAGNOSTICS_H
@@ -5,7 +6,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "profile/value.h"
+#include "shared/value.h"
 
 struct diagnostics {
         struct arena *arena;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the files of builder/profile share: the structs that the tables fill before they are joined into a cluster.
 #ifndef KILN_PROFILE_INTERNAL_H
 #define KILN_PROFILE_INTERNAL_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // --set KEY.KEY=VALUE: changes in the cluster file's tree before it is checked, so that a wrong one is reported like
 // a wrong line of the file.
 #include <string.h>

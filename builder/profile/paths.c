@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Paths that profiles name, and lists of texts.
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The validated profile: what `kiln build profiles/cluster.yaml` means. Read from a cluster file, its release file
 // and its role files (roles already merged with what they inherit). Every pointer is the arena's; strings are never
 // NULL unless said so; lists are in the order written, parents' items before children's.
@@ -9,7 +10,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "profile/value.h"
+#include "shared/value.h"
 
 struct strings {
         const char **items;

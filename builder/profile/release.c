@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reading release files.
 #include <ctype.h>
 #include <string.h>

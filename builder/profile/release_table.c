@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The grammar of a release file. Trust and network names are the order of their enums.
 #include "profile/internal.h"
 #include "profile/tables.h"

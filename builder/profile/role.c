@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reading role files and joining a role with what it inherits.
 #include <string.h>
 

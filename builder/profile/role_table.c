@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The grammar of a role file.
 #include <string.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tables that are the grammar of a profile. A row says where a key's value goes in a struct, what it must be, and
 // what it is for; one engine reads trees by them, finds unknown keys and wrong values, and writes the JSON Schema
 // and the reference that editors and profiles(5) use. A new kind of value is one `struct schema_type`.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What schema tables say about themselves: JSON Schema for editors, plain text for profiles(5).
 #include <jansson.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The kinds of values that rows of schema tables may name.
 #include <arpa/inet.h>
 #include <ctype.h>

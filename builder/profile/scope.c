@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What templates see.
 #include <arpa/inet.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Patterns that several tables ask for.
 #ifndef KILN_PROFILE_TABLES_H
 #define KILN_PROFILE_TABLES_H

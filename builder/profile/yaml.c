@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "profile/yaml.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // YAML 1.1 (https://yaml.org/spec/1.1/, as libyaml reads it) to a tree of values. One document a file. Anchors,
 // aliases and merge keys (<<) work; recursive aliases, tags other than !!str and friends, and keys that are not text
 // are refused. Hostile input is bounded: 8 MiB, 48 levels, 500,000 values counted after aliases are expanded.
@@ -5,7 +6,7 @@
 #define KILN_PROFILE_YAML_H
 
 #include "profile/diagnostics.h"
-#include "profile/value.h"
+#include "shared/value.h"
 
 // Parses text. `name` is for places; name and text must live as long as the diagnostics. Mistakes are reported; NULL
 // if there is no tree. A tree with duplicate keys is reported and returned, so that the rest of it is checked too.

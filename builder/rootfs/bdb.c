@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: MIT
 #include "rootfs/bdb.h"
 
 #include <db.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 
 enum { PAGE_BYTES = 4096, LITTLE_ENDIAN_ORDER = 1234, CACHE_BYTES = 32 << 20 };

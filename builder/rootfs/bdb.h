@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rpm's database as rpm 4.0 to 4.15 keep it: tables of Berkeley DB 5.3 in one directory. `Packages` holds the headers
 // (key: the package's number, 32 bits, native; 0 holds the highest number; value: what headerExport() gives); the
 // other tables are indexes that rpm makes of it. This module knows tables, not packages.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Berkeley DB 5.3 writes pages with bytes that it never set: the gaps between items, pages that were freed, padding of
 // structures from its stack; and a file id from the clock. Here they get fixed values, so that equal tables are equal
 // files. Layout: libdb's dbinc/db_page.h (hash version 9, btree version 9), little-endian.
@@ -6,7 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "base/digest.h"
+#include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "rootfs/bdb.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a kernel's scriptlets do beyond the image: EL7's %post and %posttrans run new-kernel-pkg, and that dracut and
 // grubby, which look at the machine they run on, cost minutes and write an initramfs and a boot menu. kiln's own initrd
 // and boot loader files replace both. For the time of a transaction these programs are set aside, and a script that
@@ -6,14 +7,17 @@
 //
 // One thing that new-kernel-pkg does is wanted: modules.dep and its kin, which udev and modprobe read. EL7's kernel
 // ships none, so depmod runs when the scriptlets are through.
+#include "rootfs/boot_tools.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/err.h"
 #include "base/fs.h"
+#include "base/mem.h"
 #include "base/run.h"
-#include "rootfs/internal.h"
 
 static const char *const tools[] = {
         "/sbin/new-kernel-pkg", "/usr/sbin/new-kernel-pkg", "/sbin/dracut",

@@ -1,17 +1,21 @@
+// SPDX-License-Identifier: MIT
 // The Java key store of a distribution's certificates, which ca-certificates' %post makes by p11-kit with the time of
 // day in each entry. Format (JDK, sun.security.provider.JavaKeyStore), all numbers big-endian: {FEEDFEED, version 2,
 // count}, entries {2 (a certificate), alias, milliseconds, type, length, certificate}, SHA-1 of the password in UTF-16,
 // of "Mighty Aphrodite" and of everything before. Texts are {length16, bytes}. Nobody keeps a secret under the
 // password: the store holds public certificates.
+#include "rootfs/java_keystore.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
-
+#include "base/buf.h"
+#include "base/err.h"
 #include "base/fs.h"
-#include "rootfs/internal.h"
+#include "base/mem.h"
 
 enum {
         MAGIC = 0xfeedfeed,

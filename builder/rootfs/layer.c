@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: MIT
 // The cache of layers. <cache>/layers/<name>/{root,upper} and, where it is not the image's, librpm's database, sealed
-// (base/seal.h), made as <name>.tmp.XXXXXXXX and renamed; <name>.lock is held (flock) by whoever makes it. A temporary
+// (cache/seal.h), made as <name>.tmp.XXXXXXXX and renamed; <name>.lock is held (flock) by whoever makes it. A temporary
 // directory whose lock nobody holds belongs to a build that was killed.
 #include <errno.h>
 #include <fcntl.h>
@@ -11,12 +12,23 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/digest.h"
+#include "base/err.h"
 #include "base/fs.h"
 #include "base/interrupt.h"
-#include "base/lock.h"
-#include "base/seal.h"
-#include "rootfs/internal.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "cache/lock.h"
+#include "cache/seal.h"
+#include "packages/packages.h"
+#include "profile/profile.h"
+#include "rootfs/normalise.h"
+#include "rootfs/rootfs.h"
+#include "rootfs/rpmdb.h"
+#include "rootfs/transaction.h"
+#include "sandbox/overlay.h"
+#include "sandbox/sandbox.h"
 
 enum { DEPTH_MAX = 8 };
 

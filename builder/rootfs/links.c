@@ -1,18 +1,21 @@
+// SPDX-License-Identifier: MIT
 // Links at the top of the tree, such as EL7's /bin -> usr/bin, before anything is unpacked. On a new root librpm would
 // take /bin/awk and /usr/bin/awk for two files while it checks and orders the packages: requirements by the old path
 // would be missing, and scriptlets run before the programs that they ask for. What the package's own %pretrans makes,
 // or its unpacking, is made a little earlier.
+#include "rootfs/links.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
 #include <rpm/rpmfiles.h>
 #include <rpm/rpmte.h>
 #include <rpm/rpmts.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/err.h"
 #include "base/fs.h"
-#include "rootfs/internal.h"
+#include "base/mem.h"
 
 static bool has_directory(rpmfiles files, const char *directory) {
         for (int i = 0; i < (int)rpmfilesDC(files); i++)

@@ -1,12 +1,14 @@
+// SPDX-License-Identifier: MIT
 // Special files of packages. The sandbox makes none: a plain user may not, and root's would be the host's own devices,
 // lying in the cache. librpm 4.18 also opens what it has made, and would wait for a writer at a named pipe. So librpm,
 // and nothing else of this program, is given base/stand_in.h's files: symbols of the program come before libc's.
+#include "rootfs/nodes.h"
+
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/stand_in.h"
-#include "rootfs/internal.h"
 
 static bool standing_in;
 

@@ -1,12 +1,19 @@
+// SPDX-License-Identifier: MIT
 // What an installation leaves behind that depends on when, where or how often it ran.
+#include "rootfs/normalise.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/buf.h"
+#include "base/err.h"
 #include "base/fs.h"
-#include "rootfs/internal.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "rootfs/java_keystore.h"
 
 enum { SECONDS_PER_DAY = 86400 };
 

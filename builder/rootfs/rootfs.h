@@ -1,7 +1,9 @@
-// The root file system: sandbox, rpm transaction, layers, configuration layer, normalisation.
-// Nothing here knows what a role is for; nothing outside knows how a namespace is made.
+// SPDX-License-Identifier: MIT
+// The root file system: rpm transaction, layers, normalisation. Nothing here knows what a role is for.
 #ifndef KILN_ROOTFS_ROOTFS_H
 #define KILN_ROOTFS_ROOTFS_H
+
+#include <stdint.h>
 
 #include "base/err.h"
 #include "packages/packages.h"
@@ -9,13 +11,6 @@
 
 // First in main(): the sandbox's inner side is this program, executed anew, and does not return from here.
 void sandbox_main(int argc, char **argv);
-
-// Enters the build's own user (unless root) and mount namespaces, once, before any thread or layer: mounts
-// vanish with the process however it ends. As a plain user it maps all subordinate ids through newuidmap/newgidmap.
-// ERR_SANDBOX says in one sentence what is missing and the remedy.
-// Directories that are to be mounted (work directories, roots) must be opened afterwards: a descriptor from before
-// belongs to the mount namespace that was left. On return the process is uid 0 with umask 022.
-must_check bool sandbox_enter(struct err *err);
 
 // A layer: a directory in the cache that holds a root file system, or the overlay upper directory over its parent.
 struct layer {
@@ -29,13 +24,13 @@ struct rootfs_options {
         const char *cache; // absolute
         const struct release *release;
         int64_t source_date_epoch; // every time stamp in the image
-        const char *maker;         // digest of layer_maker (base/maker.h), or NULL
+        const char *maker;         // digest of layer_maker (cache/maker.h), or NULL
 };
 
 // The layer of `set` over `parent` (or NULL), which may not be there yet. Its key does not depend on who asks.
 void layer_find(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
                 struct arena *arena, struct layer **ret);
-// Makes the layer if it is not in the cache, or not as it was made (base/seal.h; a warning says so): packages of `set`
+// Makes the layer if it is not in the cache, or not as it was made (cache/seal.h; a warning says so): packages of `set`
 // that are not in `parent_set`, which the parent holds, are installed by librpm in the sandbox, and the tree is
 // normalised. Made beside its place and moved there by one rename. `thorough`: also look through a layer that still
 // lies where it was made; for one that will be read. The parent must have been obtained, thoroughly if this layer is
@@ -52,15 +47,5 @@ struct mounted {
 must_check bool layer_mount(const struct rootfs_options *options, const struct layer *layer, struct mounted *ret,
                             struct err *err);
 void layer_unmount(struct mounted *mounted);
-
-// The configuration layer of a role over a mounted root: overlays, rendered files, templates left for the node, users,
-// services, presets, default target, sysctl, removed paths, /etc/machine-id, node.json, kiln-node and its unit. `work`
-// is an empty directory that becomes the overlay's upper directory (not the root of a mount: a scratch directory is
-// made beside it for a moment). Whiteouts are character devices 0:0, also as a plain user, which the caller packs as
-// such. Owners are the final numeric ids, every time stamp is `source_date_epoch`. Errors: REFERENCE (unit, user,
-// group, file), TEMPLATE.
-must_check bool config_layer_write(const struct cluster *cluster, const struct role *role, int root,
-                                   const char *build_id, const char *kiln_node_path, int64_t source_date_epoch,
-                                   int work, struct err *err);
 
 #endif

@@ -1,19 +1,25 @@
+// SPDX-License-Identifier: MIT
 // The image's own rpm must read what librpm wrote. librpm 4.18 writes sqlite only; an rpm before 4.16 reads Berkeley DB
 // only. For such a release librpm's database is translated: its headers become `Packages`, of which the image's rpm
 // makes the indexes (the only judge of what its indexes hold); an image without rpm carries `Packages` alone, enough
 // for any rpm that is added later. librpm's database leaves the tree and is kept beside it in the cache, where a role
 // layer's transaction finds it.
+#include "rootfs/rpmdb.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <sqlite3.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/err.h"
 #include "base/fs.h"
+#include "base/mem.h"
 #include "base/run.h"
 #include "rootfs/bdb.h"
-#include "rootfs/internal.h"
 #include "rootfs/rpmdb_sqlite.h"
+#include "rootfs/tree.h"
 
 static const char database_dir[] = "/var/lib/rpm", sqlite_name[] = "rpmdb.sqlite";
 static const char sqlite_path[] = "/var/lib/rpm/rpmdb.sqlite";

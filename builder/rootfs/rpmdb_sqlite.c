@@ -1,13 +1,14 @@
+// SPDX-License-Identifier: MIT
 #include "rootfs/rpmdb_sqlite.h"
 
 #include <errno.h>
+#include <rpm/rpmtag.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <rpm/rpmtag.h>
-
+#include "base/err.h"
 #include "base/mem.h"
 
 static const char packages_table[] = "Packages";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // librpm's database in sqlite: `Packages` (number, header) and a table for each index (key, number, place).
 #ifndef KILN_ROOTFS_RPMDB_SQLITE_H
 #define KILN_ROOTFS_RPMDB_SQLITE_H

@@ -1,16 +1,13 @@
+// SPDX-License-Identifier: MIT
 // One rpm transaction in a container. librpm runs inside of the target ("/" is the image), with the host's
 // configuration loaded before the pivot and nothing of the host needed afterwards.
+#include "rootfs/transaction.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <locale.h>
 #include <nss.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/statvfs.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <rpm/rpmcrypto.h>
 #include <rpm/rpmdb.h>
 #include <rpm/rpmfiles.h>
@@ -22,9 +19,27 @@
 #include <rpm/rpmps.h>
 #include <rpm/rpmte.h>
 #include <rpm/rpmts.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/buf.h"
+#include "base/err.h"
 #include "base/fs.h"
-#include "rootfs/internal.h"
+#include "base/mem.h"
+#include "packages/packages.h"
+#include "profile/profile.h"
+#include "rootfs/boot_tools.h"
+#include "rootfs/links.h"
+#include "rootfs/nodes.h"
+#include "rootfs/rootfs.h"
+#include "rootfs/rpmdb.h"
+#include "rootfs/volatile.h"
+#include "sandbox/container.h"
+#include "sandbox/container_frames.h"
+#include "sandbox/overlay.h"
 
 enum { SHOWN_OUTPUT_BYTES = 8192, FULL_BYTES = 1 << 20, SCRIPTLET_TELL_SECONDS = 60, SCRIPTLET_LIMIT_SECONDS = 1800 };
 

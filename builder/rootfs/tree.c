@@ -1,21 +1,15 @@
+// SPDX-License-Identifier: MIT
 // Files inside a writable image. Every path is resolved as if the image were "/": its own links cannot lead outside.
+#include "rootfs/tree.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/err.h"
 #include "base/fs.h"
-#include "rootfs/internal.h"
-
-bool fail_at(struct err *err, enum err_kind kind, const struct place *place, const char *format, ...) {
-        va_list arguments;
-        va_start(arguments, format);
-        auto_free char *text = xvasprintf(format, arguments);
-        va_end(arguments);
-        if (place && place->file)
-                return fail(err, kind, 0, "%s:%d:%d: %s", place->file, place->line, place->column, text);
-        return fail(err, kind, 0, "%s", text);
-}
+#include "base/mem.h"
 
 // Like fs_mkdirs, but below an image: existing directories keep their owner and mode, links are followed inside.
 static bool make_parents(int root, const char *path, struct err *err) {

@@ -1,14 +1,17 @@
+// SPDX-License-Identifier: MIT
 // /run of an image. A node's own /run is a tmpfs over it, but packages own directories there, which the image's rpm -V
 // looks for wherever the tree is entered; what scriptlets leave there (locks, sockets, utmp) belongs to nobody.
+#include "rootfs/volatile.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
-
 #include <rpm/rpmdb.h>
 #include <rpm/rpmts.h>
+#include <unistd.h>
 
+#include "base/err.h"
 #include "base/fs.h"
-#include "rootfs/internal.h"
+#include "base/mem.h"
 
 struct volatile_place {
         rpmts ts;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "firmware/node/apply.h"
 
 #include <errno.h>
@@ -5,7 +6,7 @@
 #include <string.h>
 
 #include "firmware/node/rename.h"
-#include "firmware/node/root.h"
+#include "firmware/node/root/root.h"
 #include "firmware/node/written.h"
 
 static bool set_hostname(const char *hostname, struct err *err) {

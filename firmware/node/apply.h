@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Carries a plan out below a root.
 #ifndef KILN_NODE_APPLY_H
 #define KILN_NODE_APPLY_H

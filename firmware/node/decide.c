@@ -1,11 +1,12 @@
+// SPDX-License-Identifier: MIT
 #include "firmware/node/decide.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "firmware/node/config_drive.h"
-#include "firmware/node/dhcp_arp.h"
-#include "firmware/node/dhcp_client.h"
+#include "firmware/node/dhcp/dhcp_arp.h"
+#include "firmware/node/dhcp/dhcp_client.h"
+#include "firmware/node/facts/config_drive.h"
 
 enum { POLL_MS = 20, POLL_MAX_MS = 250, NOTES_MAX = 65536 };
 

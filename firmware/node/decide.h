@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: MIT
 // From a machine to its plan: reads the hardware until it has settled, and asks DHCP if the plan needs it.
 #ifndef KILN_NODE_DECIDE_H
 #define KILN_NODE_DECIDE_H
 
-#include "firmware/node/machine.h"
+#include "firmware/node/facts/machine.h"
 #include "firmware/node/plan.h"
 
 // How long cards may take to appear: without one, and while udev is still at work (a slow machine with many disks).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // kiln-node: who a machine is, before its services start. Exit codes are those of builder/base/err.h; a refused
 // machine is 40 (IDENTITY).
 #include <errno.h>
@@ -8,12 +9,12 @@
 #include <sys/stat.h>
 
 #include "firmware/node/apply.h"
-#include "firmware/node/fetch.h"
-#include "firmware/node/initrd.h"
-#include "firmware/node/keep.h"
-#include "firmware/node/modules.h"
+#include "firmware/node/http/fetch.h"
+#include "firmware/node/initrd/initrd.h"
+#include "firmware/node/initrd/module_load.h"
 #include "firmware/node/report.h"
-#include "firmware/node/state_initrd.h"
+#include "firmware/node/state/state_initrd.h"
+#include "firmware/node/state/state_keep.h"
 
 static int64_t started_ms;
 

@@ -1,13 +1,14 @@
+// SPDX-License-Identifier: MIT
 #include "firmware/node/plan.h"
 
 #include <jansson.h>
 #include <string.h>
 
-#include "firmware/node/capacity.h"
-#include "firmware/node/network.h"
-#include "firmware/node/state.h"
-#include "profile/node_config.h"
-#include "profile/template.h"
+#include "firmware/node/facts/capacity.h"
+#include "firmware/node/network/network.h"
+#include "firmware/node/state/state.h"
+#include "shared/node_config.h"
+#include "shared/template.h"
 
 void plan_add_file(struct plan *plan, const char *path, unsigned mode, const struct buf *content) {
         struct plan_file *file = array_append(&plan->files, &plan->file_count);
@@ -51,7 +52,7 @@ void plan_release(struct plan *plan) {
         *plan = (struct plan){ 0 };
 }
 
-// ---- the scope of templates: builder/profile/node_config.h ----
+// ---- the scope of templates: builder/shared/node_config.h ----
 
 static void scope_text(struct arena *arena, struct value *map, const char *key, const char *text) {
         value_set(arena, map, key, value_scalar(arena, arena_strdup(arena, text)));

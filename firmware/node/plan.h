@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What kiln-node will do, before it does anything: facts in, plan out. Nothing here reads a file or a clock, so that
 // `kiln-node plan` prints on any machine what `apply` would do on this one.
 #ifndef KILN_NODE_PLAN_H
@@ -6,8 +7,8 @@
 #include <jansson.h>
 
 #include "base/buf.h"
-#include "firmware/node/facts.h"
-#include "firmware/node/identity.h"
+#include "firmware/node/facts/facts.h"
+#include "firmware/node/identity/identity.h"
 
 struct plan_file {
         const char *path; // absolute, inside the root

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "firmware/node/rename.h"
 
 #include <errno.h>

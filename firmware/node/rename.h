@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Names of network cards, given now: udev's .link files give them only to cards that it has not seen yet.
 #ifndef KILN_NODE_RENAME_H
 #define KILN_NODE_RENAME_H

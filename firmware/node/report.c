@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "firmware/node/report.h"
 
 #include <errno.h>
@@ -6,7 +7,7 @@
 #include <sys/utsname.h>
 
 #include "base/version.h"
-#include "firmware/node/root.h"
+#include "firmware/node/root/root.h"
 
 enum { TIMES_MAX = 1 << 16, STATE_MAX = 1 << 20 };
 

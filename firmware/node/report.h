@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The report: what was decided, from which source, how long it took. One JSON object:
 //
 // { "format": 1, "cluster", "role", "build", "release",

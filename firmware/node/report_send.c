@@ -1,12 +1,13 @@
+// SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "firmware/node/http.h"
-#include "firmware/node/machine.h"
+#include "firmware/node/facts/machine.h"
+#include "firmware/node/http/http.h"
 #include "firmware/node/report.h"
-#include "firmware/node/root.h"
+#include "firmware/node/root/root.h"
 
 enum { REPORT_MAX = 4 << 20, ANSWER_WAIT_MS = 15000, DELAY_MS = 1000, DELAY_MAX_MS = 60000 };
 

@@ -1,10 +1,11 @@
+// SPDX-License-Identifier: MIT
 #include "firmware/node/written.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "firmware/node/root.h"
+#include "firmware/node/root/root.h"
 
 #define LIST "/var/lib/kiln/files"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What kiln-node has written below a root, one path a line in /var/lib/kiln/files: a machine that becomes another one
 // keeps no file of the one it was. While a plan is carried out the list holds what was there and what is coming, so
 // that the run after one that was killed knows both.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A small cluster with everything that artefacts are made of, on made-up trees: one role with three nodes (one without
 // a MAC), one that takes strangers. Used by the unit tests of builder/artefact/.
 #ifndef KILN_TESTS_ARTEFACT_SAMPLE_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How kiln's time grows: with nodes, with roles, with packages."""
 import os
 import subprocess

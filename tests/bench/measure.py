@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the benchmarks share: running a command and what it cost, kiln's and the peer's pipelines, the table, the plot."""
 import json
 import os

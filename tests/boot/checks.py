@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Assertions from outside: TAP, HTTP, ZooKeeper's four letters, commands over ssh."""
 import base64
 import json

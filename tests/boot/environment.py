@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The world around the nodes: images, a bridge with taps, dnsmasq (DHCP, TFTP) and lighttpd (HTTP), and the nodes themselves."""
 import http.server
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is booted, how, and what must be true then. Each scenario is a function of the Lan and the Tap."""
 import http.server
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What lies in a tree, as the kernel tells it: every path with everything that an image must keep of it."""
 import collections
 import hashlib

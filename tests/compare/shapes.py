@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Trees of every shape that a package may have, and RPMs of them.
 
 A shape makes a tree and returns lines of %files for what a package says otherwise than the tree: owners by name,

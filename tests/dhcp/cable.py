@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """usage: cable.py INTERFACE INTERFACE DELAY_MS JITTER_MS LOSS DUPLICATE SEED
 
 A bad cable between two interfaces: every frame is late by DELAY_MS and up to JITTER_MS more, so that frames overtake each

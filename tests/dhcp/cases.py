@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the DHCP client has to get right. A case builds its part of the network and says what it expects."""
 import inspect
 import os

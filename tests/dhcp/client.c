@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // usage: client NODE_JSON INTERFACE... prints what dhcp_ask() gets as JSON; client NODE_JSON INTERFACE probe ADDRESS
 // what arp_probe() says.
 #include <errno.h>
@@ -8,9 +9,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "firmware/node/dhcp_arp.h"
-#include "firmware/node/dhcp_client.h"
-#include "firmware/node/inventory.h"
+#include "firmware/node/dhcp/dhcp_arp.h"
+#include "firmware/node/dhcp/dhcp_client.h"
+#include "firmware/node/identity/inventory.h"
 
 static bool find_interface(const char *name, struct interface *ret, struct err *err) {
         auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """usage: hostile.py INTERFACE BEHAVIOUR
 
 A DHCP server of raw frames that does what no real one would. Each right answer (192.168.2.150 from 192.168.2.1, host

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the raw frames of these tests need."""
 import struct
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A switch with machines on it, each in a network namespace, and the programs that run on them."""
 import json
 import os

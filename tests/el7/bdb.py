@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A reader of rpm 4.11's database that shares nothing with kiln: db5.3_dump's text, headers parsed here.
 
 rpm 4.11 (lib/rpmdb.c) finds a package by an index: key -> records {package, number} of two 32-bit integers in the

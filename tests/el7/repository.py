@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A signed repository of packages that are shaped as Enterprise Linux 7's: specs in packages/, programs of this machine."""
 import glob
 import hashlib

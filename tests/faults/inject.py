@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """System calls that fail: which ones a build makes, and a build in which one of them does.
 
 strace counts the calls of each process and thread by itself: "the 12th pwrite64" fails in every one that makes twelve.

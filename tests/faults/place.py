@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A place of a test's own for builds: a cache, an output directory, and what may be seen of builds from outside."""
 import contextlib
 import glob

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The profiles of the builds that are disturbed, and a kernel of a few bytes for them."""
 import os
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """usage: rot.py CACHE WAY KIND...
 
 What becomes of caches: files that are damaged, lost or replaced. Prints which. A program, because it needs root.

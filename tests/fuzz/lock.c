@@ -1,13 +1,14 @@
+// SPDX-License-Identifier: MIT
 // Fuzz target: lock files. Whatever the bytes are, parsing ends, in an error that says where or in a lock file that is
 // written exactly as it was read (but for comments).
-//     clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ibuilder -I. tests/fuzz/lock.c builder/lock_file.c
+//     clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ibuilder -I. tests/fuzz/lock.c builder/selection/lock_file.c
 //         builder/base/*.c -lcrypto -ljansson -lm && ./a.out tests/fuzz/lock.corpus
 // tests/unit/lock.c replays the corpus on every run.
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lock_file.h"
+#include "selection/lock_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Fuzz target: the DHCP client's state machine. The input is a list of events, each with a byte that says what it is:
 // time passes, a link goes or comes, a packet or an ARP packet arrives. Whatever happens, asking ends in its time, no
 // flood of packets leaves, and a lease is one that was probed for and announced.

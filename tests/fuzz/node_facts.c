@@ -1,14 +1,15 @@
+// SPDX-License-Identifier: MIT
 // Fuzz target: all that says who a machine is. Input that begins with '{' is a file of facts; other input is a command
 // line and, after a NUL byte, the kiln.conf of a config drive. Whatever it is, there is a plan or a refusal, and a plan
 // is safe to carry out.
-// Build with clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ibuilder -I. and firmware/node/*.c without
-// main.c, builder/base/{err,mem,buf,mistake,run,interrupt}.c, builder/profile/{value,template,bond,smbios}.c, -ljansson
+// Build with clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ibuilder -I. and firmware/node/**/*.c without
+// main.c, builder/base/{err,mem,buf,mistake,run,interrupt}.c, builder/shared/*.c, -ljansson
 // -lblkid -lnettle -lresolv; run with tests/fuzz/node_facts.corpus as argument. tests/unit/node_fuzz_facts.c replays
 // the corpus on every run.
 #include <stdlib.h>
 #include <string.h>
 
-#include "firmware/node/cmdline.h"
+#include "firmware/node/cmdline/cmdline.h"
 #include "tests/unit/node.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Fuzz target: profiles. The first byte chooses the kind of file (c, r, other: role); the rest is YAML. Whatever it
 // holds, reading and checking must end, in reported mistakes or in structs without wild pointers.
 //     clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ibuilder -I. tests/fuzz/profile.c

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Fuzz target: templates. Rendering must end; what the build leaves for the node must be a template that parses; and
 // where nothing is left, both ways of rendering agree.
 //     clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ibuilder -I. tests/fuzz/template.c
@@ -6,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "profile/template.h"
+#include "shared/template.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

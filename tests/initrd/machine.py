@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a small boot is made of: newc archives, squashfs roots, QEMU with one or two consoles. Nothing of it is kiln's."""
 import hashlib
 import os

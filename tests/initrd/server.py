@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """An HTTP server that misbehaves by plan, one step a request; and the node.json that a machine needs to use it."""
 import http.server
 import json

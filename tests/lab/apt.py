@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What apt knows: the stanzas of all packages, the closure of the lab's list, downloads."""
 import fnmatch
 import hashlib

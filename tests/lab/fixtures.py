@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Small repositories for the tests of bad input: one package, `kiln-lab-fixture`, right in `intact`, wrong in the
 others. All metadata is signed by the lab's key unless the name says otherwise."""
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A signing key of the lab's own, in a GNUPGHOME of its own."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One RPM: Debian packages (or a stand-in's tree) and a recipe in, a signed package out."""
 import fnmatch
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Recipes: what RECIPES.md describes, read."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A repository directory: Packages/, createrepo_c's metadata, comps, signatures; published by one rename."""
 import os
 import shutil

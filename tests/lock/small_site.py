@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A directory with small repositories that are made on the spot, a cluster and a cache: what the suites lock and fetch share."""
 import hashlib
 import os

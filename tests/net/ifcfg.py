@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The files of the writer `ifcfg`, read as EL7's initscripts read them: by a shell, and routes by ip(8)."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What tests/net plays: for each daemon the same machines. Runs inside the machine (guest), except for names()."""
 import json
 import os

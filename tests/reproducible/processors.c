@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // For LD_PRELOAD: a machine of seven processors.
 #define _GNU_SOURCE
 #include <sched.h>

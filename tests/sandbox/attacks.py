@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What hostile packages try, and what must not come of it.
 
 An attack prints "hole" if it got what it wanted, and the runner adds "tried". @HOST@ is a file of the host that only

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Runs inside of the sandbox, as a scriptlet's child: system calls that must not succeed there. Prints "hole: NAME" for
 // each that does, and "tried". Static: the image has no libraries.
 #include <errno.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // refuse WHAT PROGRAM [ARGUMENT]...: runs a program in which system calls fail: `userns`, no new user namespaces
 // (kernel.unprivileged_userns_clone=0); `powerless`, nobody becomes root in them (AppArmor's restriction); `limit`, no
 // namespaces at all are left (user.max_*_namespaces=0); `docker`, the profiles of container runtimes.

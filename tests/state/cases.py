@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The cases. Each makes its own disks, so that one can run alone."""
 import os
 import subprocess

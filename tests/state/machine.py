@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Virtual machines that boot kiln's kernel, initrd and init with a root so small that a boot takes seconds.
 
 The root holds busybox, the tools of the state disk's file systems and kiln-node; its /sbin/init runs the case's script

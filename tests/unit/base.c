@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // base/: errors, memory, buffers, files, processes, digests, threads.
 #include <errno.h>
 #include <fcntl.h>

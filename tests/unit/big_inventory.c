@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Thousands of nodes: each gets the files that are its own, and nothing is left out.
 #include "tests/artefact/sample.h"
 

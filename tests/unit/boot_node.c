@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // builder/boot: from options to QEMU's arguments, and a child that never outlives kiln.
 #include "boot/boot.h"
 

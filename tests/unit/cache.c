@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The cache as a whole: what a limit removes, and what it leaves.
 #include <fcntl.h>
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
-#include "cache.h"
+#include "cache/cache.h"
 #include "tests/unit/test.h"
 
 enum { ENTRY_BYTES = 1 << 20, KEPT_SHARE = ENTRY_BYTES * 5 / 2 };

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Every check of profiles, one mistake at a time: its kind, its place, its words. A sample changes one piece of a good
 // profile; the good one must load.
 #include <fcntl.h>
@@ -6,8 +7,8 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "profile/node_config.h"
 #include "profile/profile.h"
+#include "shared/node_config.h"
 #include "tests/unit/test.h"
 
 static char directory[] = "/tmp/kiln-checks-XXXXXX";

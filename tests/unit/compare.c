@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: MIT
 // Archives of several members, each compressed in its own way, and what damaged ones are told to be.
-#include "compare/compare.h"
+#include "verify/compare/compare.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "artefact/cpio.h"
+#include "artefact/initrd/cpio.h"
 #include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"

@@ -1,5 +1,16 @@
+// SPDX-License-Identifier: MIT
 // The configuration layer over a made-up root: exactly the difference, with the right owners, and the same bits each
 // time.
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "rootfs/tree.h"
+#include "shared/value.h"
+#include "configure/configure.h"
+#include "configure/internal.h"
+#include "profile/profile.h"
+#include "rootfs/rootfs.h"
+#include "sandbox/sandbox.h"
 #include "tests/unit/test.h"
 
 #include <arpa/inet.h>
@@ -12,8 +23,7 @@
 
 #include "base/digest.h"
 #include "base/fs.h"
-#include "profile/node_config.h"
-#include "rootfs/internal.h"
+#include "shared/node_config.h"
 
 enum { EPOCH = 1447000000 };
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Replays a fuzzer's corpus.
 #ifndef KILN_TESTS_UNIT_CORPUS_H
 #define KILN_TESTS_UNIT_CORPUS_H

@@ -1,4 +1,5 @@
-#include "artefact/cpio.h"
+// SPDX-License-Identifier: MIT
+#include "artefact/initrd/cpio.h"
 
 #include "tests/artefact/sample.h"
 #include "tests/unit/root.h"

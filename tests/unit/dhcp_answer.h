@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // DHCP answers for tests, put together without the code under test: IPv4, UDP, BOOTP and options, from 192.168.2.1 to
 // 52:54:00:a8:02:47, of 192.168.2.71.
 #ifndef KILN_TESTS_DHCP_ANSWER_H

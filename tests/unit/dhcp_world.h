@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A world for the DHCP client without a kernel: a clock that only waiting moves, cards whose links the test switches,
 // and packets that it delivers and gets. Implements dhcp_io.h; to be included once in a program that links the rest of
 // kiln-node without dhcp_io.c.
@@ -6,11 +7,11 @@
 
 #include <stdlib.h>
 
-#include "firmware/node/dhcp_arp.h"
-#include "firmware/node/dhcp_client.h"
-#include "firmware/node/dhcp_io.h"
-#include "firmware/node/dhcp_packet.h"
-#include "firmware/node/inventory.h"
+#include "firmware/node/dhcp/dhcp_arp.h"
+#include "firmware/node/dhcp/dhcp_client.h"
+#include "firmware/node/dhcp/dhcp_io.h"
+#include "firmware/node/dhcp/dhcp_packet.h"
+#include "firmware/node/identity/inventory.h"
 #include "tests/unit/dhcp_answer.h"
 
 enum { CARDS = 3, QUEUE_MAX = 4096, SENT_MAX = 512, FD_BASE = 1 << 20, START_MS = 1000000 };

@@ -1,5 +1,6 @@
-#include "artefact/modinfo.h"
-#include "artefact/modules.h"
+// SPDX-License-Identifier: MIT
+#include "artefact/initrd/modinfo.h"
+#include "artefact/initrd/modules.h"
 #include "tests/artefact/sample.h"
 #include "tests/unit/root.h"
 

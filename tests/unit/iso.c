@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: MIT
 #include "tests/artefact/sample.h"
 
-#include "artefact/boot.h"
+#include "artefact/bootloader.h"
 
 static struct sample sample;
 

@@ -1,4 +1,5 @@
-#include "kernel_find.h"
+// SPDX-License-Identifier: MIT
+#include "build/kernel_find.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "tests/artefact/sample.h"
 
 #define ARGUMENTS "console=ttyS0,115200 quiet mem=1G;x" // the release's, then the role's

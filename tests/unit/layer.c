@@ -1,4 +1,8 @@
+// SPDX-License-Identifier: MIT
 // The cache of layers: made once, shared, never half done.
+#include "packages/packages.h"
+#include "rootfs/rootfs.h"
+#include "sandbox/sandbox.h"
 #include "tests/unit/test.h"
 
 #include <errno.h>
@@ -12,7 +16,6 @@
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/run.h"
-#include "rootfs/internal.h"
 #include "tests/unit/layers.h"
 
 static char work_path[] = "/tmp/kiln-layer-XXXXXX";

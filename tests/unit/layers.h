@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: MIT
+
+#include "rootfs/rootfs.h"
 // A layer for a test: found, or made.
 #ifndef KILN_TESTS_UNIT_LAYERS_H
 #define KILN_TESTS_UNIT_LAYERS_H
-
-#include "rootfs/rootfs.h"
 
 static inline bool layer_install(const struct rootfs_options *options, const struct package_set *set,
                                  const struct layer *parent, const struct package_set *parent_set, struct arena *arena,

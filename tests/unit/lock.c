@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Lock files: the writer's form and nothing else is read, and every refusal says where.
 #include "tests/unit/test.h"
 
@@ -8,7 +9,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "lock_file.h"
+#include "selection/lock_file.h"
 
 #include "tests/fuzz/lock.c"
 

@@ -1,4 +1,5 @@
-#include "artefact/file_list.h"
+// SPDX-License-Identifier: MIT
+#include "artefact/image/file_list.h"
 #include "tests/artefact/sample.h"
 
 static struct sample sample;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the tests of kiln-node share: the article's cluster in small, and a machine to try on it.
 #ifndef KILN_TESTS_UNIT_NODE_H
 #define KILN_TESTS_UNIT_NODE_H
@@ -6,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "firmware/node/facts.h"
-#include "firmware/node/inventory.h"
+#include "firmware/node/facts/facts.h"
+#include "firmware/node/identity/inventory.h"
 #include "firmware/node/plan.h"
 
 #define NODE_JSON(role, ensemble, strangers, writer)                                                                   \

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Files inside a root: atomic, idempotent, and never outside of it.
 #include "tests/unit/test.h"
 
@@ -13,8 +14,8 @@
 #include <sys/wait.h>
 
 #include "firmware/node/apply.h"
-#include "firmware/node/initrd.h"
-#include "firmware/node/root.h"
+#include "firmware/node/initrd/initrd.h"
+#include "firmware/node/root/root.h"
 #include "tests/unit/node.h"
 
 static char root_path[64], outside_path[64];

@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: MIT
 // The kernel command line as kiln-node reads it.
 #include "tests/unit/test.h"
 
 #include "base/buf.h"
-#include "firmware/node/cmdline.h"
+#include "firmware/node/cmdline/cmdline.h"
 
 static struct cmdline line;
 

@@ -1,9 +1,10 @@
+// SPDX-License-Identifier: MIT
 // DHCP messages: what we send, and what we accept.
 #include "tests/unit/test.h"
 
 #include <stdlib.h>
 
-#include "firmware/node/dhcp_packet.h"
+#include "firmware/node/dhcp/dhcp_packet.h"
 #include "tests/unit/dhcp_answer.h"
 
 static const struct mac mac = { { 0x52, 0x54, 0, 0xa8, 2, 0x47 } };

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The DHCP client's clock and choices, in a world without a kernel; and its fuzzer's corpus, with mutations.
 #include "tests/unit/corpus.h"
 #include "tests/unit/test.h"

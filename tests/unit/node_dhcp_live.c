@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The DHCP client against a real dnsmasq, in a network namespace of its own: one cable with a server, one without, one
 // unplugged.
 #include "tests/unit/test.h"
@@ -10,9 +11,9 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-#include "firmware/node/dhcp_client.h"
-#include "firmware/node/inventory.h"
-#include "firmware/node/machine.h"
+#include "firmware/node/dhcp/dhcp_client.h"
+#include "firmware/node/facts/machine.h"
+#include "firmware/node/identity/inventory.h"
 
 #define KNOWN_MAC "52:54:00:a8:02:47"
 #define OTHER_MAC "52:54:00:a8:02:99"

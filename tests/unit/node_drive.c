@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The config drive: volumes that mkfs.vfat, xorriso and mke2fs made, found by label, and what two of them mean.
 #include "tests/unit/test.h"
 
@@ -9,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "firmware/node/config_drive.h"
+#include "firmware/node/facts/config_drive.h"
 
 static char host_path[64], sys_path[96], dev_path[96];
 static struct arena arena;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Replays the fuzzer's corpus, and every packet of it with each of its bytes changed and cut at each place.
 #include "tests/unit/corpus.h"
 #include "tests/unit/test.h"

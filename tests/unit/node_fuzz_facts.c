@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Replays the fuzzer's corpus, and what was written by hand of it cut at each place and with each of its bytes changed.
 #include "tests/unit/corpus.h"
 #include "tests/unit/test.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // kiln-node's HTTP: URLs, heads and bodies as they arrive, and the fuzzer's corpus with every byte changed and cut.
 #include "tests/unit/corpus.h"
 #include "tests/unit/test.h"

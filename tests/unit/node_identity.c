@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Who a machine is: each source, what they may not contradict, and whose word is not enough.
 #include "base/run.h"
 #include "tests/unit/test.h"
@@ -5,8 +6,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "firmware/node/machine.h"
-#include "profile/smbios.h"
+#include "firmware/node/facts/machine.h"
+#include "shared/smbios.h"
 #include "tests/unit/node.h"
 
 // Three members of an ensemble, known by MAC, by SMBIOS, and by name alone; two slaves.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What kiln-node may cost a machine: bytes in the image, pages in memory, and nothing that the image would have to
 // have.
 #include "tests/unit/root.h"
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "profile/node_config.h"
+#include "shared/node_config.h"
 #include "tests/unit/node.h"
 
 enum { SIZE_MAX_BYTES = 1500000, MEMORY_MAX_KB = 4096 };

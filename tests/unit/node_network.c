@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: MIT
 // What a machine's links become: from structs filled by hand, as the command line, the inventory and DHCP would.
-#include "firmware/node/network.h"
+#include "firmware/node/network/network.h"
 #include "tests/unit/node.h"
 #include "tests/unit/test.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Who a machine is, and what is written for it.
 #include "tests/unit/test.h"
 

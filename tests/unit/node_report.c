@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The report: what is in it, where it is written, and what comes of a failure.
 #include "tests/unit/root.h"
 #include "tests/unit/test.h"
@@ -9,7 +10,7 @@
 #include "base/run.h"
 #include "base/version.h"
 #include "firmware/node/report.h"
-#include "firmware/node/root.h"
+#include "firmware/node/root/root.h"
 
 static char work[] = "/tmp/kiln-node-report.XXXXXX";
 static struct machine machine = { .root = -1 };

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // State disks: which disk is taken, what is blank, whose disk it is, and what templates see of the machine. Disks are
 // image files, sysfs is a directory made here; mounting is tested in QEMU (tests/state).
 #include <fcntl.h>
@@ -6,9 +7,9 @@
 #include <unistd.h>
 
 #include "base/run.h"
-#include "firmware/node/capacity.h"
-#include "firmware/node/keep.h"
-#include "firmware/node/state_initrd.h"
+#include "firmware/node/facts/capacity.h"
+#include "firmware/node/state/state_initrd.h"
+#include "firmware/node/state/state_keep.h"
 #include "tests/unit/node.h"
 #include "tests/unit/root.h"
 #include "tests/unit/test.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Downloads from a server that misbehaves on purpose. The first part of a path says how: /ok/FILE, /break/FILE, ...
 #include "tests/unit/root.h"
 #include "tests/unit/test.h"
@@ -13,10 +14,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/run.h"
-#include "packages/internal.h"
+#include "packages/fetch/partial.h"
+#include "packages/fetch/transfer.h"
+#include "packages/metadata/metadata_file.h"
+#include "packages/metadata/source.h"
+#include "packages/packages.h"
+#include "packages/solve/pool.h"
 
 enum { FILE_BYTES = 3 << 20 };
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The real metadata of CentOS 7.2.1511 (../shared/data, where it is there): the package sets that dnf resolves from it.
 #include "tests/unit/test.h"
 

@@ -1,9 +1,10 @@
+// SPDX-License-Identifier: MIT
 // What is left out of primary.xml before libsolv reads it, whatever the pieces that it comes in.
 #include "tests/unit/test.h"
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "packages/internal.h"
+#include "packages/metadata/primary_strip.h"
 
 // Feeds `text` in pieces of `piece` bytes, as stream.c does.
 static char *feed(const char *text, size_t piece) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tests/solve/*.case: a tiny repository, a request, and the packages that must come out or the message that must. Each
 // is written as a real repository (repomd.xml, primary, filelists, comps) and solved through the public interface.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Trust: packages built and signed on the spot, then spoiled in every way that must be noticed.
 #include "tests/unit/test.h"
 
@@ -6,10 +7,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/digest.h"
+#include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/run.h"
-#include "packages/internal.h"
+#include "packages/packages.h"
+#include "packages/solve/pool.h"
+#include "packages/trust/keyring.h"
+#include "packages/trust/package_verify.h"
+#include "packages/trust/rpm_file.h"
 
 static char top[] = "/tmp/kiln-verify.XXXXXX";
 static const char *homedir;

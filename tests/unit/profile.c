@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whole profiles: inheritance, the release's names, overlays, overrides, scope, several mistakes at once.
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -9,7 +10,7 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "profile/profile.h"
-#include "profile/template.h"
+#include "shared/template.h"
 #include "tests/unit/test.h"
 
 static void write_file(const char *name, const char *text) {

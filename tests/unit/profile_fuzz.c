@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Replays the fuzzers' corpora, and thousands of small mutations of them that are the same on every run.
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The profiles that kiln ships: they load for both releases, and every template renders in both phases (cluster_load
 // renders each of them for the build and for each node).
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "tests/artefact/sample.h"
 
 static struct sample sample;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Root for tests that own, mark and mount files as root does, or enter a tree with chroot(2).
 //
 //     int main(void) { become_root(); RUN(...); return test_done(); }

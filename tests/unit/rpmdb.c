@@ -1,5 +1,11 @@
+// SPDX-License-Identifier: MIT
 // rpm's database for releases whose rpm reads Berkeley DB only: written by kiln, indexed by the image's own rpm (a
 // stand-in that leaves random bytes wherever libdb lets it), read by Debian's rpm and db5.3-util.
+#include "base/buf.h"
+#include "configure/internal.h"
+#include "packages/packages.h"
+#include "rootfs/rootfs.h"
+#include "sandbox/sandbox.h"
 #include "tests/unit/test.h"
 
 #include <errno.h>
@@ -13,7 +19,6 @@
 #include "base/fs.h"
 #include "base/run.h"
 #include "rootfs/bdb.h"
-#include "rootfs/internal.h"
 #include "rootfs/rpmdb_sqlite.h"
 #include "tests/unit/layers.h"
 

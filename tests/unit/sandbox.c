@@ -1,4 +1,10 @@
+// SPDX-License-Identifier: MIT
 // The build's namespaces, and what a child of the container can reach.
+#include "base/mem.h"
+#include "sandbox/sandbox.h"
+#include "base/buf.h"
+#include "sandbox/container.h"
+#include "sandbox/overlay.h"
 #include "tests/unit/test.h"
 
 #include <errno.h>
@@ -13,7 +19,6 @@
 
 #include "base/fs.h"
 #include "base/interrupt.h"
-#include "rootfs/internal.h"
 
 static char work_path[] = "/tmp/kiln-sandbox-XXXXXX";
 static int work = -1;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The engine behind the tables: values into structs, defaults, JSON Schema and reference from the same rows.
 #include "profile/schema.h"
 

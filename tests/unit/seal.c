@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Trees of the cache that were changed, or went through a copy that lost something.
 #include "tests/unit/test.h"
 
@@ -10,10 +11,10 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "base/maker.h"
 #include "base/mem.h"
 #include "base/run.h"
-#include "base/seal.h"
+#include "cache/maker.h"
+#include "cache/seal.h"
 
 static char top[] = "/tmp/kiln-seal-XXXXXX";
 static unsigned made;

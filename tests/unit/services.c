@@ -1,5 +1,13 @@
+// SPDX-License-Identifier: MIT
 // Our reading of [Install] against what `systemctl --root=... enable` of the host's systemd does to a copy of the same
 // tree, and the role's wishes against what packages enabled.
+#include "base/err.h"
+#include "base/mem.h"
+#include "rootfs/tree.h"
+#include "base/buf.h"
+#include "configure/internal.h"
+#include "profile/profile.h"
+#include "sandbox/sandbox.h"
 #include "tests/unit/test.h"
 
 #include <fcntl.h>
@@ -7,7 +15,6 @@
 
 #include "base/fs.h"
 #include "base/run.h"
-#include "rootfs/internal.h"
 
 static char work_path[] = "/tmp/kiln-services-XXXXXX";
 static int work = -1;

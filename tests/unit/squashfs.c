@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "artefact/artefact.h"
 
 #include <errno.h>
@@ -8,9 +9,9 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-#include "artefact/image.h"
+#include "artefact/image/image.h"
+#include "artefact/image/xattr.h"
 #include "artefact/internal.h"
-#include "artefact/xattr.h"
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"

@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: MIT
 // Mustache: what the specification says, two phases, and mistakes with their places.
-#include "profile/template.h"
+#include "shared/template.h"
 
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A tiny TAP writer. A test file is:
 //
 //     #include "tests/unit/test.h"

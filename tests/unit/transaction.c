@@ -1,4 +1,13 @@
+// SPDX-License-Identifier: MIT
 // librpm in the container, with packages that rpmbuild makes on the spot around a static busybox.
+#include "rootfs/transaction.h"
+#include "base/buf.h"
+#include "configure/internal.h"
+#include "packages/packages.h"
+#include "rootfs/normalise.h"
+#include "rootfs/rootfs.h"
+#include "sandbox/overlay.h"
+#include "sandbox/sandbox.h"
 #include "tests/unit/test.h"
 
 #include <errno.h>
@@ -12,7 +21,6 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/run.h"
-#include "rootfs/internal.h"
 
 enum { EPOCH = 1447000000 };
 

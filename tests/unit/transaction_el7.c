@@ -1,5 +1,14 @@
+// SPDX-License-Identifier: MIT
 // What EL7's and fpm's packages ask of an installation, with tiny packages of the same kinds. Judged by Debian's rpm -V
 // and by looking.
+#include "base/buf.h"
+#include "configure/internal.h"
+#include "packages/packages.h"
+#include "rootfs/normalise.h"
+#include "rootfs/rootfs.h"
+#include "rootfs/transaction.h"
+#include "sandbox/overlay.h"
+#include "sandbox/sandbox.h"
 #include "tests/unit/test.h"
 
 #include <errno.h>
@@ -12,7 +21,6 @@
 #include "base/fs.h"
 #include "base/run.h"
 #include "base/stand_in.h"
-#include "rootfs/internal.h"
 
 enum { EPOCH = 1447000000 };
 

@@ -1,11 +1,19 @@
+// SPDX-License-Identifier: MIT
 // Users and groups added to the files of an image.
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "configure/internal.h"
+#include "profile/profile.h"
+#include "rootfs/tree.h"
+#include "sandbox/sandbox.h"
+#include "shared/place.h"
 #include "tests/unit/test.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "base/fs.h"
-#include "rootfs/internal.h"
 
 static char root_path[] = "/tmp/kiln-users-XXXXXX";
 static int root = -1;

@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: MIT
 // Trees of values, their truth, and help for messages.
-#include "profile/value.h"
+#include "shared/value.h"
 
 #include "base/mistake.h"
 #include "tests/unit/test.h"

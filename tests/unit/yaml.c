@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // YAML to trees with places; what is wrong with it; what is too much.
 #include "profile/yaml.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Stand-in for Bamboo 0.2.15: production.json with its environment overrides, services in ZooKeeper, the HAProxy
 // template rendered from Marathon's applications and those services, checked, written when it differs, and the real
 // HAProxy reloaded.

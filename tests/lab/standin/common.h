@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the stand-ins share: messages, small files, child processes, flags in the syntaxes of Mesos and Marathon.
 // They are test programs: a mistake in their configuration ends them with a message, as it ends the real ones.
 #ifndef KILN_STANDIN_COMMON_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "gofunctions.h"
 
 #include <ctype.h>

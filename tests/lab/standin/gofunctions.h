@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The values and functions of gotemplate.h.
 #ifndef KILN_STANDIN_GOFUNCTIONS_H
 #define KILN_STANDIN_GOFUNCTIONS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "gotemplate.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The subset of Go's text/template (of Go 1.5, which Bamboo 0.2.15 was built with) that HAProxy templates use:
 //
 //   {{/* comment */}}

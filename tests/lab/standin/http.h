@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A small HTTP server (libmicrohttpd, a thread a connection) and client (libcurl) with JSON bodies.
 #ifndef KILN_STANDIN_HTTP_H
 #define KILN_STANDIN_HTTP_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Stand-in for Marathon 0.11.0: its options, leader election and applications in ZooKeeper, registration as a framework
 // with the leading Mesos master, /v2/{info,leader,apps,tasks,events}. It starts no processes: a task is a line in
 // /v2/tasks, at the hosts and ports of the application's environment variable STAND_IN_TASKS ("host:port,host:port"),

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Stand-in for mesos-master 0.24.1: its flags and their checks, leader election in ZooKeeper, a registry that needs
 // --quorum masters before it admits anybody, the HTTP pages that tests of the wiring read. It runs no tasks.
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Stand-in for mesos-slave 0.24.1: its flags and their checks, the docker containerizer's checks of the machine,
 // registration with the leading master that ZooKeeper names. It runs no tasks.
 #include <pthread.h>

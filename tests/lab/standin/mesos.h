@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the stand-ins for mesos-master, mesos-slave and marathon agree on.
 #ifndef KILN_STANDIN_MESOS_H
 #define KILN_STANDIN_MESOS_H

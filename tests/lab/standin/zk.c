@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "zk.h"
 
 #include <pthread.h>

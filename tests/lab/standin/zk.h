@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A ZooKeeper session of libzookeeper-mt, used synchronously. Functions return false or NULL when the ensemble does not
 // answer or the node is absent; the caller's loop tries again.
 #ifndef KILN_STANDIN_ZK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What an old rpm's --rebuilddb does, for images of the tests: the tables and indexes of rpm 4.11 in Berkeley DB, by a
 // static program. Its memory is as dirty as a real one's, or dirtier: every byte that libdb leaves to chance is random.
 #include <db.h>

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// Compressed initrd parts. EL7's kernel reads gzip, bzip2, lzma, xz and lzo, and zstd since 5.9 only; its xz decoder
+// knows no CRC64.
+#include <libdeflate.h>
+#include <lzma.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "artefact/internal.h"
+#include "base/fs.h"
+#include "base/mem.h"
+
+// The lab's initrd of 34 MB: gzip 6 makes 9.0 MB in 0.5 s (12: 8.6 MB in 5.7 s), xz 6.4 MB in 19 s, and zstd 8.0 MB at
+// level 12, 7.7 MB in 8 s at 16, 7.5 MB in 13 s at 17, 7.2 MB in 24 s at 19. zstd unpacks faster than gzip, xz four
+// times slower.
+//
+// A configuration layer, most of it kiln-node, is made in every build: 0.66 MB in 25 ms with gzip 6, 0.68 MB in 13 ms
+// with gzip 2.
+enum { DEFLATE_LEVEL = 6, DEFLATE_FAST_LEVEL = 2, XZ_PRESET = 6, ZSTD_LEVEL = 16 };
+
+static bool deflate(int level, const struct buf *from, struct buf *to, struct err *err) {
+        struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(level);
+        if (!compressor)
+                abort(); // out of memory
+        size_t most = libdeflate_gzip_compress_bound(compressor, from->size);
+        char *room = buf_reserve(to, most);
+        size_t size = room ? libdeflate_gzip_compress(compressor, buf_text(from), from->size, room, most) : 0;
+        libdeflate_free_compressor(compressor);
+        to->size += size;
+        return size > 0 || fail(err, ERR_SYSTEM, 0, "compress: the archive is too large");
+}
+
+static bool compress_gzip(const struct buf *from, struct buf *to, struct err *err) {
+        return deflate(DEFLATE_LEVEL, from, to, err);
+}
+
+static bool compress_gzip_fast(const struct buf *from, struct buf *to, struct err *err) {
+        return deflate(DEFLATE_FAST_LEVEL, from, to, err);
+}
+
+static bool compress_xz(const struct buf *from, struct buf *to, struct err *err) {
+        size_t size = 0;
+        size_t most = lzma_stream_buffer_bound(from->size);
+        char *room = buf_reserve(to, most);
+        lzma_ret status =
+            room ? lzma_easy_buffer_encode(XZ_PRESET, LZMA_CHECK_CRC32, NULL, (const uint8_t *)buf_text(from),
+                                           from->size, (uint8_t *)room, &size, most)
+                 : LZMA_MEM_ERROR;
+        to->size += size;
+        return status == LZMA_OK || fail(err, ERR_SYSTEM, 0, "compress: liblzma status %d", (int)status);
+}
+
+static bool compress_zstd(const struct buf *from, struct buf *to, struct err *err) {
+        ZSTD_CCtx *context = ZSTD_createCCtx();
+        if (!context)
+                abort(); // out of memory
+        ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, ZSTD_LEVEL);
+        ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1); // gzip and xz notice damage too
+        size_t most = ZSTD_compressBound(from->size);
+        char *room = buf_reserve(to, most);
+        size_t size = room ? ZSTD_compress2(context, room, most, buf_text(from), from->size) : 0;
+        ZSTD_freeCCtx(context);
+        if (!room || ZSTD_isError(size))
+                return fail(err, ERR_SYSTEM, 0, "compress: %s", room ? ZSTD_getErrorName(size) : "archive too large");
+        to->size += size;
+        return true;
+}
+
+static const struct {
+        const char *name;
+        bool (*compress)(const struct buf *from, struct buf *to, struct err *err);
+} compressors[] = {
+        { "gzip", compress_gzip }, { PART_FAST, compress_gzip_fast }, { "xz", compress_xz }, { "zstd", compress_zstd }
+};
+
+static size_t find_compressor(const char *name) {
+        size_t i = 0;
+        while (i < lengthof(compressors) && strcmp(compressors[i].name, name) != 0)
+                i++;
+        return i;
+}
+
+bool part_check(const char *compressor, struct err *err) {
+        return find_compressor(compressor) < lengthof(compressors) ||
+               fail(err, ERR_SCHEMA, 0, "initrd compressor %s: only gzip, xz and zstd are known", compressor);
+}
+
+bool part_write(const char *compressor, const struct buf *archive, size_t align_bytes, int dir, const char *name,
+                struct err *err) {
+        auto_buf compressed = { 0 };
+        if (!part_check(compressor, err))
+                return false;
+        if (!compressors[find_compressor(compressor)].compress(archive, &compressed, err))
+                return wrap(err, "%s", name);
+        buf_append_zeros(&compressed, (align_bytes - compressed.size % align_bytes) % align_bytes);
+        return fs_write(dir, name, compressed.data, compressed.size, 0444, err); // perhaps linked to the cache
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+#include "build/build_id.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/digest.h"
+#include "base/fs.h"
+#include "verbs/verbs.h"
+
+#ifndef KILN_CODE_DIGEST // the Makefile gives it: other code makes other images
+#define KILN_CODE_DIGEST ""
+#endif
+
+// Every field goes in with its length, so that no two lists of fields give the same bytes.
+static void add_field(struct digest *digest, const void *data, size_t size) {
+        uint64_t length = size;
+        digest_update(digest, &length, sizeof length);
+        digest_update(digest, data, size);
+}
+
+static void add_text(struct digest *digest, const char *text) { add_field(digest, text, strlen(text)); }
+
+// ---- inputs ----
+
+struct inputs {
+        json_t *files;      // name to sha256
+        const char *prefix; // of names, with its slash: "kiln/initramfs/"
+};
+
+static bool put_file(json_t *files, const char *name, int dir, const char *path, struct err *err) {
+        char hex[DIGEST_HEX_SIZE];
+        if (!digest_file("sha256", dir, path, hex, err))
+                return false;
+        if (json_object_set_new(files, name, json_string(hex)) < 0)
+                return fail(err, ERR_REFERENCE, 0, "%s: a file name that is not UTF-8", path);
+        return true;
+}
+
+static bool put_entry(const struct fs_entry *entry, void *context, struct err *err) {
+        const struct inputs *inputs = context;
+        auto_free char *name = xasprintf("%s%s", inputs->prefix, entry->path);
+        return !S_ISREG(entry->stat->st_mode) || put_file(inputs->files, name, entry->parent, entry->name, err);
+}
+
+static bool put_tree(json_t *files, const char *prefix, const char *path, struct err *err) {
+        struct inputs inputs = { files, prefix };
+        auto_close int dir = -1;
+        return fs_open_dir(AT_FDCWD, path, &dir, err) && fs_walk(dir, put_entry, &inputs, err);
+}
+
+// Where a checkout lies, and what it is called, must not matter: inputs, whose paths are absolute, are named as seen
+// from the cluster file's directory, or with "../" from the one above.
+static const char *name_nearby(struct arena *arena, const struct cluster *cluster, const char *path) {
+        char directory[PATH_MAX];
+        if (!realpath(cluster->path, directory))
+                return NULL;
+        for (int up = 0; up < 2; up++) {
+                char *slash = strrchr(directory, '/');
+                size_t length = slash ? (size_t)(slash - directory) : 0;
+                if (slash && strncmp(path, directory, length + 1) == 0)
+                        return arena_printf(arena, "%s%s", up ? "../" : "", path + length + 1);
+                directory[length] = '\0';
+        }
+        return NULL;
+}
+
+// A file elsewhere has as much of its path's end as sets it apart.
+static const char *name_elsewhere(json_t *files, const char *path) {
+        const char *name = path + strlen(path);
+        do {
+                name--;
+                while (name > path && name[-1] != '/')
+                        name--;
+        } while (name > path && json_object_get(files, name));
+        return name;
+}
+
+static bool put_inputs(json_t *files, const struct cluster *cluster, struct err *err) {
+        struct arena arena = { 0 };
+        bool ok = true;
+        for (size_t i = 0; ok && i < cluster->inputs.count; i++) {
+                const char *path = cluster->inputs.items[i];
+                const char *name = name_nearby(&arena, cluster, path);
+                ok = put_file(files, name ? name : name_elsewhere(files, path), AT_FDCWD, path, err);
+        }
+        arena_release(&arena);
+        return ok;
+}
+
+static bool put_units(json_t *files, const struct locations *locations, struct err *err) {
+        static const char *const units[] = { "kiln-node.service", "kiln-keep.service", "kiln-discard.service",
+                                             "kiln-report.service" };
+        for (size_t i = 0; i < lengthof(units); i++) {
+                auto_free char *path = xasprintf("%s/node/%s", locations->firmware, units[i]);
+                auto_free char *name = xasprintf("kiln/node/%s", units[i]);
+                if (!put_file(files, name, AT_FDCWD, path, err))
+                        return false;
+        }
+        return true;
+}
+
+bool build_inputs(const struct cluster *cluster, const struct locations *locations, json_t **ret, struct err *err) {
+        json_t *files = json_object();
+        if (!put_inputs(files, cluster, err) || !put_tree(files, "kiln/initramfs/", locations->initramfs, err) ||
+            !put_tree(files, "kiln/bootloader/", locations->bootloader, err) || !put_units(files, locations, err) ||
+            !put_file(files, "kiln/kiln-node", AT_FDCWD, locations->kiln_node, err)) {
+                json_decref(files);
+                return wrap(err, "identifying the build");
+        }
+        *ret = json_pack("{ss ss so}", "version", KILN_VERSION, "code", KILN_CODE_DIGEST, "files", files);
+        return true;
+}
+
+// ---- the id ----
+
+// What the inputs' bytes do not tell of a role's files: where they go, and whether a source is executable.
+static void add_files(struct digest *digest, const struct role *role) {
+        for (size_t i = 0; i < role->file_count; i++) {
+                const struct file *file = &role->files[i];
+                struct stat status = { 0 };
+                bool executable = file->source && stat(file->source, &status) == 0 && (status.st_mode & 0111);
+                auto_free char *text = xasprintf("%s %s %o %d %d", file->path, file->link ? file->link : "",
+                                                 (unsigned)file->mode, executable, file->is_template);
+                add_text(digest, text);
+        }
+}
+
+static void add_set(struct digest *digest, const struct package_set *set) {
+        char hex[65];
+        package_set_digest(set, hex);
+        add_text(digest, hex);
+}
+
+static void add_roles(struct digest *digest, const struct build_facts *facts) {
+        add_set(digest, facts->base);
+        add_set(digest, facts->bootloader);
+        for (size_t i = 0; i < facts->role_count; i++) {
+                add_text(digest, facts->roles[i]->name);
+                add_set(digest, &facts->sets[i]);
+                add_files(digest, facts->roles[i]);
+        }
+        for (size_t i = 0; i < facts->only->count; i++)
+                add_text(digest, facts->only->items[i]);
+}
+
+static void add_inputs(struct digest *digest, const json_t *inputs) {
+        auto_free char *text = json_dumps(inputs, JSON_COMPACT | JSON_SORT_KEYS);
+        add_text(digest, text ? text : "");
+}
+
+void build_id_make(const struct build_facts *facts, char ret_id[static BUILD_ID_SIZE]) {
+        struct digest *digest = digest_new("sha256");
+        add_inputs(digest, facts->inputs);
+        add_field(digest, &facts->source_date_epoch, sizeof facts->source_date_epoch);
+        add_text(digest, facts->http_base ? facts->http_base : "");
+        add_roles(digest, facts);
+        for (size_t i = 0; i < facts->cluster->set.count; i++)
+                add_text(digest, facts->cluster->set.items[i]);
+        char hex[DIGEST_HEX_SIZE];
+        digest_final(digest, hex);
+        snprintf(ret_id, BUILD_ID_SIZE, "%.*s", BUILD_ID_SIZE - 1, hex);
+}

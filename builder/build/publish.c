@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include "build/publish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/progress.h"
+
+static bool remove_leftovers(int dir, struct err *err) {
+        int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+        if (!stream)
+                return fail(err, ERR_SYSTEM, errno, "list the output directory");
+        struct dirent *entry;
+        bool ok;
+        while ((ok = fs_next_entry(stream, &entry, err)) && entry)
+                if (!strncmp(entry->d_name, STAGING_PREFIX, strlen(STAGING_PREFIX)) &&
+                    !fs_remove_tree(dir, entry->d_name, err))
+                        return wrap(err, "removing what a killed build left");
+        return ok;
+}
+
+bool publication_open(const char *out, const char *cluster, struct publication *ret, struct err *err) {
+        auto_free char *path = xasprintf("%s/%s", out, cluster);
+        auto_close int dir = -1;
+        if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !fs_open_dir(AT_FDCWD, path, &dir, err))
+                return wrap(err, "preparing the output directory");
+        if (flock(dir, LOCK_EX | LOCK_NB) < 0) {
+                if (errno != EWOULDBLOCK)
+                        return fail(err, ERR_SYSTEM, errno, "lock %s", path);
+                fail(err, ERR_LOCKED, 0, "%s: another kiln is building there", path);
+                return hint(err, "wait for it, or give this build its own --out");
+        }
+        if (!remove_leftovers(dir, err))
+                return false;
+        *ret = (struct publication){ .dir = take_fd(dir), .staging = -1 };
+        return true;
+}
+
+bool publication_has(const struct publication *publication, const char *build_id) {
+        return fs_exists(publication->dir, build_id);
+}
+
+bool publication_stage(struct publication *publication, const char *build_id, struct err *err) {
+        auto_free char *prefix = xasprintf(STAGING_PREFIX "%s", build_id);
+        return fs_make_temporary_dir(publication->dir, prefix, &publication->staging_name, err) &&
+               fs_open_dir(publication->dir, publication->staging_name, &publication->staging, err);
+}
+
+bool publication_set_current(struct publication *publication, const char *build_id, struct err *err) {
+        static const char name[] = STAGING_PREFIX "current";
+        char now[NAME_MAX + 1];
+        ssize_t length = readlinkat(publication->dir, "current", now, sizeof now);
+        if (length >= 0 && (size_t)length == strlen(build_id) && memcmp(now, build_id, (size_t)length) == 0)
+                return true;
+        unlinkat(publication->dir, name, 0);
+        if (symlinkat(build_id, publication->dir, name) < 0 ||
+            renameat(publication->dir, name, publication->dir, "current") < 0)
+                return fail(err, ERR_SYSTEM, errno, "point `current` at build %s", build_id);
+        return true;
+}
+
+bool publication_finish(struct publication *publication, const char *build_id, struct err *err) {
+        // The rename must not overtake the data on its way to the disk.
+        if (syncfs(publication->staging) < 0)
+                return fail(err, ERR_SYSTEM, errno, "sync the build");
+        if (renameat(publication->dir, publication->staging_name, publication->dir, build_id) < 0)
+                return fail(err, ERR_SYSTEM, errno, "publish build %s", build_id);
+        free(take_ptr(publication->staging_name));
+        return publication_set_current(publication, build_id, err);
+}
+
+bool publication_note_origin(struct publication *publication, const char *build_id, const char *text, struct err *err) {
+        static const char staging[] = STAGING_PREFIX "origin"; // so that a killed build's goes, too
+        auto_free char *name = xasprintf(".origin-%s", build_id);
+        auto_buf there = { 0 };
+        auto_err absent = { 0 };
+        if (fs_read(publication->dir, name, &there, &absent) && strcmp(buf_text(&there), text) == 0)
+                return true; // nothing has changed, and nothing is written
+        if (!fs_write_atomic(publication->dir, staging, text, strlen(text), 0600, err))
+                return false;
+        return renameat(publication->dir, staging, publication->dir, name) == 0 ||
+               fail(err, ERR_SYSTEM, errno, "rename %s", name);
+}
+
+void publication_close(struct publication *publication) {
+        auto_err err = { 0 };
+        close_cleanup(&publication->staging);
+        if (publication->staging_name && !fs_remove_tree(publication->dir, publication->staging_name, &err))
+                warning("%s stays behind: %s", publication->staging_name, err.text);
+        free(take_ptr(publication->staging_name));
+        close_cleanup(&publication->dir);
+        publication->dir = publication->staging = -1;
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// Publishing: a build grows in a hidden directory beside its place and gets there by one rename.
+#ifndef KILN_BUILD_PUBLISH_H
+#define KILN_BUILD_PUBLISH_H
+
+#include "base/err.h"
+
+// Names below <out>/<cluster>/ that are nobody's once the lock is free: the next kiln removes them.
+#define STAGING_PREFIX ".staging-"
+
+// <out>/<cluster>/ while one kiln works on it.
+struct publication {
+        int dir;     // <out>/<cluster>
+        int staging; // the hidden directory
+        char *staging_name;
+};
+
+// Creates and locks <out>/<cluster>, and removes what killed builds left there. ERR_LOCKED if another kiln holds it.
+must_check bool publication_open(const char *out, const char *cluster, struct publication *ret, struct err *err);
+bool publication_has(const struct publication *publication, const char *build_id);
+must_check bool publication_stage(struct publication *publication, const char *build_id, struct err *err);
+// Moves the staged build to its place and points `current` at it.
+must_check bool publication_finish(struct publication *publication, const char *build_id, struct err *err);
+must_check bool publication_set_current(struct publication *publication, const char *build_id, struct err *err);
+// Keeps what is known of a build, beside it and not in it: <out>/<cluster>/.origin-<build id>, mode 0600.
+must_check bool publication_note_origin(struct publication *publication, const char *build_id, const char *text,
+                                        struct err *err);
+// Removes a build that was staged and not finished, and lets go of the lock.
+void publication_close(struct publication *publication);
+
+#endif

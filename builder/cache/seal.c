@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+#include "cache/seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+
+enum { SEAL_BYTES_MAX = 512 << 20, PLACE_BYTES_MAX = 65536, XATTR_BYTES = 65536, BUCKETS = 1 << 10 };
+
+static const char seal_name[] = "seal", place_name[] = "place";
+
+// A file with several names is told by the first of them.
+struct linked {
+        struct linked *next;
+        dev_t device;
+        ino_t inode;
+        size_t line;
+};
+
+struct sealing {
+        struct buf text;
+        size_t lines;
+        struct arena arena;
+        struct linked *buckets[BUCKETS];
+        char names[XATTR_BYTES], value[XATTR_BYTES];
+};
+
+static bool set_time(const struct fs_entry *entry, void *context, struct err *err) {
+        const struct timespec *times = context;
+        return utimensat(entry->parent, entry->name, times, AT_SYMLINK_NOFOLLOW) == 0 ||
+               fail(err, ERR_SYSTEM, errno, "set the time of %s", entry->path);
+}
+
+bool tree_settle(int dir, int64_t seconds, struct err *err) {
+        struct timespec times[2] = { { .tv_sec = seconds }, { .tv_sec = seconds } };
+        return fs_walk(dir, set_time, times, err);
+}
+
+// ---- a line ----
+
+// 0: its only or first name.
+static size_t first_line(struct sealing *sealing, const struct stat *stat) {
+        if (S_ISDIR(stat->st_mode) || stat->st_nlink < 2)
+                return 0;
+        struct linked **bucket = &sealing->buckets[(stat->st_ino ^ stat->st_dev) % BUCKETS];
+        for (struct linked *linked = *bucket; linked; linked = linked->next)
+                if (linked->inode == stat->st_ino && linked->device == stat->st_dev)
+                        return linked->line;
+        struct linked *linked = arena_alloc(&sealing->arena, sizeof *linked);
+        *linked = (struct linked){ *bucket, stat->st_dev, stat->st_ino, sealing->lines };
+        *bucket = linked;
+        return 0;
+}
+
+// Those that an image has, or that decide what it has. The others are the host's: labels, overlayfs' own bookkeeping.
+static bool is_sealed(const char *name) {
+        const char *overlay = strstr(name, ".overlay.");
+        if (overlay)
+                return strcmp(overlay, ".overlay.opaque") == 0;
+        return strcmp(name, "security.capability") == 0 || strncmp(name, "user.", strlen("user.")) == 0;
+}
+
+static bool add_xattr(struct sealing *sealing, const char *path, const char *name, struct err *err) {
+        ssize_t size = lgetxattr(path, name, sealing->value, sizeof sealing->value);
+        if (size < 0)
+                return fail(err, ERR_SYSTEM, errno, "read attribute %s", name);
+        buf_printf(&sealing->text, " %s=", name);
+        for (ssize_t i = 0; i < size; i++)
+                buf_printf(&sealing->text, "%02x", (unsigned char)sealing->value[i]);
+        return true;
+}
+
+static int by_text(const void *left, const void *right) {
+        return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+// In the order of their names: file systems have orders of their own.
+static bool add_xattrs(struct sealing *sealing, const struct fs_entry *entry, struct err *err) {
+        auto_free char *path = xasprintf("/proc/self/fd/%d/%s", entry->parent, entry->name);
+        ssize_t size = llistxattr(path, sealing->names, sizeof sealing->names);
+        if (size == 0 || (size < 0 && errno == ENOTSUP))
+                return true;
+        if (size < 0)
+                return fail(err, ERR_SYSTEM, errno, "list attributes");
+        const char **names = NULL;
+        size_t count = 0;
+        for (const char *name = sealing->names; name < sealing->names + size; name += strlen(name) + 1)
+                if (is_sealed(name))
+                        *array_append(&names, &count) = name;
+        if (count)
+                qsort(names, count, sizeof *names, by_text);
+        bool ok = true;
+        for (size_t i = 0; ok && i < count; i++)
+                ok = add_xattr(sealing, path, names[i], err);
+        free(names);
+        return ok;
+}
+
+static bool add_target(struct sealing *sealing, const struct fs_entry *entry, struct err *err) {
+        char target[PATH_MAX];
+        ssize_t length = readlinkat(entry->parent, entry->name, target, sizeof target);
+        if (length < 0)
+                return fail(err, ERR_SYSTEM, errno, "read link");
+        buf_append(&sealing->text, target, (size_t)length);
+        return true;
+}
+
+static bool is_own(const struct fs_entry *entry) {
+        return strncmp(entry->path, seal_name, strlen(seal_name)) == 0 ||
+               strncmp(entry->path, place_name, strlen(place_name)) == 0;
+}
+
+static bool add_line(const struct fs_entry *entry, void *context, struct err *err) {
+        struct sealing *sealing = context;
+        const struct stat *stat = entry->stat;
+        if (is_own(entry))
+                return true;
+        sealing->lines++;
+        buf_printf(&sealing->text, "%o %u:%u %" PRId64 " %" PRId64 ".%09ld %u:%u %zu", (unsigned)stat->st_mode,
+                   (unsigned)stat->st_uid, (unsigned)stat->st_gid, S_ISREG(stat->st_mode) ? (int64_t)stat->st_size : 0,
+                   (int64_t)stat->st_mtim.tv_sec, stat->st_mtim.tv_nsec, major(stat->st_rdev), minor(stat->st_rdev),
+                   first_line(sealing, stat));
+        if (!add_xattrs(sealing, entry, err))
+                return wrap(err, "%s", entry->path);
+        buf_append_char(&sealing->text, '\t');
+        if (S_ISLNK(stat->st_mode) && !add_target(sealing, entry, err))
+                return wrap(err, "%s", entry->path);
+        buf_printf(&sealing->text, "\t%s\n", entry->path);
+        return interrupt_check(err);
+}
+
+static bool describe(int dir, struct buf *ret, struct err *err) {
+        struct sealing *sealing = xcalloc(1, sizeof *sealing);
+        sealing->text.max = SEAL_BYTES_MAX;
+        bool ok = fs_walk(dir, add_line, sealing, err);
+        *ret = sealing->text;
+        arena_release(&sealing->arena);
+        free(sealing);
+        return ok;
+}
+
+// ---- where it lies ----
+
+static bool add_place(const struct fs_entry *entry, void *context, struct err *err) {
+        (void)err;
+        *entry->descend = false;
+        if (strncmp(entry->name, place_name, strlen(place_name)) != 0)
+                buf_printf(context, "%s %" PRIu64 " %" PRId64 ".%09ld\n", entry->name, (uint64_t)entry->stat->st_ino,
+                           (int64_t)entry->stat->st_ctim.tv_sec, entry->stat->st_ctim.tv_nsec);
+        return true;
+}
+
+static bool note_place(int dir, struct err *err) {
+        auto_buf text = { .max = PLACE_BYTES_MAX };
+        return fs_walk(dir, add_place, &text, err) &&
+               fs_write_atomic(dir, place_name, buf_text(&text), text.size, 0644, err);
+}
+
+static bool lies_there(int dir, bool *ret, struct err *err) {
+        auto_buf noted = { .max = PLACE_BYTES_MAX };
+        auto_buf text = { .max = PLACE_BYTES_MAX };
+        auto_err absent = { 0 };
+        if (!fs_walk(dir, add_place, &text, err))
+                return false;
+        *ret = fs_read(dir, place_name, &noted, &absent) && strcmp(buf_text(&noted), buf_text(&text)) == 0;
+        return true;
+}
+
+// ---- the seal ----
+
+bool seal_make(int dir, struct err *err) {
+        auto_buf text = { 0 };
+        return (describe(dir, &text, err) && fs_write_atomic(dir, seal_name, buf_text(&text), text.size, 0644, err) &&
+                note_place(dir, err)) ||
+               wrap(err, "sealing an entry of the cache");
+}
+
+// The path at the end of the first line that differs.
+static char *first_difference(const char *sealed, const char *found) {
+        const char *line = sealed;
+        for (size_t i = 0; sealed[i] && sealed[i] == found[i]; i++)
+                if (sealed[i] == '\n')
+                        line = sealed + i + 1;
+        if (!*line)
+                line = found + (line - sealed);
+        size_t length = strcspn(line, "\n");
+        const char *path = memrchr(line, '\t', length);
+        return path ? xstrndup(path + 1, length - (size_t)(path + 1 - line)) : xstrdup(seal_name);
+}
+
+bool seal_check(int dir, bool thorough, char **ret_difference, struct err *err) {
+        auto_buf sealed = { .max = SEAL_BYTES_MAX };
+        auto_buf found = { 0 };
+        auto_err absent = { 0 };
+        bool there = false;
+        *ret_difference = NULL;
+        if (!lies_there(dir, &there, err))
+                return false;
+        if (there && !thorough)
+                return true;
+        if (!describe(dir, &found, err))
+                return false;
+        if (!fs_read(dir, seal_name, &sealed, &absent) || strcmp(buf_text(&sealed), buf_text(&found)) != 0)
+                *ret_difference = first_difference(buf_text(&sealed), buf_text(&found));
+        return *ret_difference || there || note_place(dir, err);
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// Trees that the cache keeps and that nobody may change. Beside them, in the same directory, lie
+//     seal     what they were when they were made: a line a file with mode, owners, size, time, device, hard link,
+//              extended attributes, target and path
+//     place    where they lay when that was last compared: inode and change time
+// A tree that was written to shows, and so does one that went through an archive or a copy that lost owners,
+// capabilities, device nodes or hard links, as those of CI caches do. Content is known by size and time: what a disk
+// loses by itself does not show.
+#ifndef KILN_CACHE_SEAL_H
+#define KILN_CACHE_SEAL_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+// Gives everything below the directory one time: whole seconds, which every archive keeps.
+must_check bool tree_settle(int dir, int64_t seconds, struct err *err);
+
+// Seals everything in the directory.
+must_check bool seal_make(int dir, struct err *err);
+
+// Whether everything in the directory is as it was sealed: `*ret_difference` is the path of the first that is not
+// (heap), or NULL. Unless `thorough`, what still lies where it was sealed is not looked through: that takes 10 us a
+// file.
+must_check bool seal_check(int dir, bool thorough, char **ret_difference, struct err *err);
+
+#endif

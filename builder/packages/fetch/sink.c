@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+// Threads that write and hash what one thread receives. The receiver only copies bytes into blocks; each file's blocks
+// are worked off in their order, by whichever thread is free, and at the end the file is settled: checked, renamed,
+// its signature verified. So neither a disk nor a digest holds up the network.
+#include "packages/fetch/sink.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "packages/fetch/partial.h"
+
+enum { BLOCK_BYTES = 128 << 10, BLOCKS_MAX = 128, THREADS_MAX = 4 };
+
+struct block {
+        struct block *next;
+        size_t size;
+        char data[BLOCK_BYTES];
+};
+
+struct sink {
+        struct sinks *sinks;
+        struct partial *partial;
+        void *owner;
+        struct block *filling;       // the receiver's
+        struct block *first, **last; // full ones; this and what follows: under the mutex
+        sink_settle *settle;         // to be called when no block is left
+        bool busy, ending;           // queued, or in the hands of a thread; sink_end() was called
+        struct sink *next;           // in the queue, or among the settled
+        atomic_bool failed;
+        struct err error; // the working thread's; the receiver's again when it was settled
+};
+
+struct sinks {
+        pthread_mutex_t mutex;
+        pthread_cond_t work, room;
+        struct sink *queue, **queue_end;
+        struct sink *settled;
+        struct block *spare;
+        size_t block_count;
+        bool stopping;
+        void (*wake)(void *context);
+        void *context;
+        pthread_t threads[THREADS_MAX];
+        size_t thread_count;
+};
+
+static void write_block(struct sink *sink, const struct block *block) {
+        if (!atomic_load(&sink->failed) && !partial_append(sink->partial, block->data, block->size, &sink->error))
+                atomic_store(&sink->failed, true);
+}
+
+// Works off one block, or the end. Called and left with the mutex held.
+static void step(struct sinks *sinks, struct sink *sink) {
+        struct block *block = sink->first;
+        if (block) {
+                sink->first = block->next;
+                if (!sink->first)
+                        sink->last = &sink->first;
+                pthread_mutex_unlock(&sinks->mutex);
+                write_block(sink, block);
+                pthread_mutex_lock(&sinks->mutex);
+                block->next = sinks->spare; // the last used is the one that the CPU's cache still has
+                sinks->spare = block;
+                pthread_cond_signal(&sinks->room);
+                return;
+        }
+        pthread_mutex_unlock(&sinks->mutex);
+        if (sink->settle && !atomic_load(&sink->failed) && !sink->settle(sink->owner, &sink->error))
+                atomic_store(&sink->failed, true);
+        pthread_mutex_lock(&sinks->mutex);
+        sink->ending = false;
+        sink->next = sinks->settled;
+        sinks->settled = sink;
+        sinks->wake(sinks->context);
+}
+
+static bool has_work(const struct sink *sink) { return sink->first || sink->ending; }
+
+static void *work_off(void *context) {
+        struct sinks *sinks = context;
+        pthread_mutex_lock(&sinks->mutex);
+        while (!sinks->stopping) {
+                struct sink *sink = sinks->queue;
+                if (!sink) {
+                        pthread_cond_wait(&sinks->work, &sinks->mutex);
+                        continue;
+                }
+                sinks->queue = sink->next;
+                if (!sinks->queue)
+                        sinks->queue_end = &sinks->queue;
+                while (!sinks->stopping && has_work(sink))
+                        step(sinks, sink);
+                sink->busy = false;
+        }
+        pthread_mutex_unlock(&sinks->mutex);
+        return NULL;
+}
+
+// Signals are for the main thread.
+static void start_threads(struct sinks *sinks) {
+        sigset_t all, before;
+        long processors = sysconf(_SC_NPROCESSORS_ONLN);
+        size_t wanted = processors < 1 ? 1 : processors > THREADS_MAX ? THREADS_MAX : (size_t)processors;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        while (sinks->thread_count < wanted &&
+               pthread_create(&sinks->threads[sinks->thread_count], NULL, work_off, sinks) == 0)
+                sinks->thread_count++;
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+struct sinks *sinks_new(void (*wake)(void *context), void *context) {
+        struct sinks *sinks = xcalloc(1, sizeof *sinks);
+        pthread_mutex_init(&sinks->mutex, NULL);
+        pthread_cond_init(&sinks->work, NULL);
+        pthread_cond_init(&sinks->room, NULL);
+        sinks->queue_end = &sinks->queue;
+        sinks->wake = wake;
+        sinks->context = context;
+        start_threads(sinks);
+        return sinks;
+}
+
+void sinks_stop(struct sinks *sinks) {
+        pthread_mutex_lock(&sinks->mutex);
+        sinks->stopping = true;
+        pthread_cond_broadcast(&sinks->work);
+        pthread_mutex_unlock(&sinks->mutex);
+        for (size_t i = 0; i < sinks->thread_count; i++)
+                pthread_join(sinks->threads[i], NULL);
+        sinks->thread_count = 0;
+}
+
+static void free_blocks(struct block *block) {
+        while (block) {
+                struct block *next = block->next;
+                free(block);
+                block = next;
+        }
+}
+
+void sinks_free(struct sinks *sinks) {
+        sinks_stop(sinks);
+        free_blocks(sinks->spare);
+        pthread_mutex_destroy(&sinks->mutex);
+        pthread_cond_destroy(&sinks->work);
+        pthread_cond_destroy(&sinks->room);
+        free(sinks);
+}
+
+struct sink *sink_new(struct sinks *sinks, struct partial *partial, void *owner) {
+        struct sink *sink = xcalloc(1, sizeof *sink);
+        *sink = (struct sink){ .sinks = sinks, .partial = partial, .owner = owner };
+        sink->last = &sink->first;
+        return sink;
+}
+
+void sink_free(struct sink *sink) {
+        if (!sink)
+                return;
+        free_blocks(sink->first);
+        free(sink->filling);
+        err_release(&sink->error);
+        free(sink);
+}
+
+// With the mutex held. Where no thread could be had, the receiver does the work itself.
+static void queue(struct sink *sink) {
+        struct sinks *sinks = sink->sinks;
+        while (sinks->thread_count == 0 && has_work(sink))
+                step(sinks, sink);
+        if (sink->busy || !has_work(sink))
+                return;
+        sink->busy = true;
+        sink->next = NULL;
+        *sinks->queue_end = sink;
+        sinks->queue_end = &sink->next;
+        pthread_cond_signal(&sinks->work);
+}
+
+static struct block *get_block(struct sinks *sinks) {
+        pthread_mutex_lock(&sinks->mutex);
+        while (!sinks->spare && sinks->block_count >= BLOCKS_MAX)
+                pthread_cond_wait(&sinks->room, &sinks->mutex);
+        struct block *block = sinks->spare;
+        if (block)
+                sinks->spare = block->next;
+        else
+                sinks->block_count++;
+        pthread_mutex_unlock(&sinks->mutex);
+        block = block ? block : xmalloc(sizeof *block);
+        block->next = NULL;
+        block->size = 0;
+        return block;
+}
+
+static void hand_over(struct sink *sink, bool end) {
+        struct block *block = take_ptr(sink->filling);
+        pthread_mutex_lock(&sink->sinks->mutex);
+        if (block) {
+                *sink->last = block;
+                sink->last = &block->next;
+        }
+        sink->ending |= end;
+        queue(sink);
+        pthread_mutex_unlock(&sink->sinks->mutex);
+}
+
+bool sink_append(struct sink *sink, const char *data, size_t size) {
+        while (size > 0) {
+                if (atomic_load(&sink->failed))
+                        return false;
+                if (!sink->filling)
+                        sink->filling = get_block(sink->sinks);
+                struct block *block = sink->filling;
+                size_t part = size < BLOCK_BYTES - block->size ? size : BLOCK_BYTES - block->size;
+                memcpy(block->data + block->size, data, part);
+                block->size += part;
+                data += part;
+                size -= part;
+                if (block->size == BLOCK_BYTES)
+                        hand_over(sink, false);
+        }
+        return true;
+}
+
+void sink_end(struct sink *sink, sink_settle *settle) {
+        sink->settle = settle;
+        hand_over(sink, true);
+}
+
+void *sinks_settled(struct sinks *sinks, struct err *ret_error) {
+        pthread_mutex_lock(&sinks->mutex);
+        struct sink *sink = sinks->settled;
+        if (sink)
+                sinks->settled = sink->next;
+        pthread_mutex_unlock(&sinks->mutex);
+        if (!sink)
+                return NULL;
+        *ret_error = take_err(&sink->error);
+        atomic_store(&sink->failed, false);
+        return sink->owner;
+}

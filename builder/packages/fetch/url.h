@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#ifndef KILN_PACKAGES_FETCH_URL_H
+#define KILN_PACKAGES_FETCH_URL_H
+
+#include <stdbool.h>
+
+#include "packages/packages.h"
+
+// BASE/LOCATION, or LOCATION itself if it is a URL. What no URL may hold is quoted, but for file://.
+char *url_join(const char *base, const char *location);
+// A URL as messages may show it: without user, password and query.
+char *url_shown(const char *url);
+// The file of a location below a file:// base URL; NULL: it is not on this machine.
+char *url_local_file(const char *base, const char *location);
+// The path of a file:// URL, percent-decoded; NULL for any other URL.
+char *url_local_path(const char *url);
+// A URL from what a user wrote: a path (made absolute) becomes file://.
+char *url_from_user(const char *text);
+// The URL that --repo NAME=URL gives for a repository; NULL: none.
+const char *url_replacement(const struct packages_options *options, const char *repository);
+// Whether metadata may name this location: relative without "..", or http(s).
+bool url_location_is_safe(const char *location);
+
+#endif

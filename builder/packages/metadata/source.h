@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// One repository.
+#ifndef KILN_PACKAGES_METADATA_SOURCE_H
+#define KILN_PACKAGES_METADATA_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "packages/packages.h"
+
+struct keyring;
+struct transfer;
+
+struct metadata_file {
+        const char *location, *checksum_type, *checksum; // location NULL: the repository has none
+        uint64_t size_bytes;
+};
+
+struct source {
+        const struct repository *repository;
+        const struct release *release;
+        const struct packages_options *options;
+        struct arena *arena;
+        struct strings urls; // base URLs, replacement and mirror list applied
+        const char *dir;     // <cache>/repos/<hash of the first URL>
+        struct metadata_file primary, filelists, group;
+        struct buf repomd, signature; // as they were verified; the latter empty unless it was demanded
+        int64_t published;            // when the metadata was made, as repomd.xml says; 0: it does not
+        struct keyring *keyring;
+        int writer; // process that writes a .solv file, or 0
+};
+
+must_check bool source_open(struct source *source, const struct repository *repository, const struct release *release,
+                            const struct packages_options *options, struct arena *arena, struct err *err);
+void source_close(struct source *source);
+// The keyring of the repository, loaded on first use.
+must_check bool source_keys(struct source *source, const struct keyring **ret, struct err *err);
+// Fetches a small file without a known checksum. `urls` are tried in turn; `ret` says which had it.
+must_check bool source_fetch_small(const struct source *source, const struct strings *urls, const char *file,
+                                   const char *path, bool missing_ok, struct transfer *ret, struct err *err);
+// The first base URL on this machine that holds the file; NULL if none does.
+char *source_find_local(const struct source *source, const char *location, bool *ret_any_local);
+// The URLs of a location in the network; heap, with elements on the arena.
+struct strings source_remote_urls(const struct source *source, const char *location);
+bool source_unreachable(const struct source *source, struct err *err); // puts name and remedy to an error
+
+#endif

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+// What stands in the way of an answer, in sentences for an operator: libsolv finds the rules, the words are kiln's.
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "packages/metadata/source.h"
+#include "packages/solve/exclude_reason.h"
+#include "packages/solve/file_dependencies.h"
+#include "packages/solve/pool.h"
+#include "packages/solve/problem.h"
+
+// libsolv's headers need pool.h first
+#include <solv/problems.h>
+#include <solv/rules.h>
+#include <solv/solver.h>
+
+enum { SENTENCES_MAX = 12, ALTERNATIVES_MAX = 3 };
+
+// A broken rule: what it is about, as solver_ruleinfo() tells.
+struct rule {
+        SolverRuleinfo type;
+        Id source, target, dependency;
+};
+
+struct explanation {
+        struct packages *packages;
+        Solver *solver;
+        struct buf text;
+        int count;
+        bool missing, clash; // what there is to do about it
+};
+
+// ---- what there is instead of what is missing ----
+
+static bool offers(Pool *pool, Solvable *solvable, Id name) {
+        Queue provides;
+        queue_init(&provides);
+        bool any = solvable->name == name;
+        solvable_lookup_deparray(solvable, SOLVABLE_PROVIDES, &provides, 0);
+        for (int i = 0; !any && i < provides.count; i++) {
+                Id provided = provides.elements[i];
+                any = (ISRELDEP(provided) ? GETRELDEP(pool, provided)->name : provided) == name;
+        }
+        queue_free(&provides);
+        return any;
+}
+
+static void add_alternative(struct explanation *explanation, Id id, struct buf *text) {
+        auto_free char *obstacle = obstacle_explain(explanation->packages, id);
+        auto_free char *name = obstacle_full_name(explanation->packages, id);
+        if (obstacle)
+                buf_printf(text, "; %s", obstacle);
+        else
+                buf_printf(text, "; there is %s", name);
+}
+
+// Packages of that name in another version or for another architecture.
+static void add_alternatives(struct explanation *explanation, Id dependency, struct buf *text) {
+        Pool *pool = explanation->packages->pool;
+        while (ISRELDEP(dependency))
+                dependency = GETRELDEP(pool, dependency)->name;
+        int found = 0;
+        for (Id id = 2; id < pool->nsolvables; id++) {
+                Solvable *solvable = pool_id2solvable(pool, id);
+                if (!pool_source(solvable) || !offers(pool, solvable, dependency))
+                        continue;
+                if (++found <= ALTERNATIVES_MAX)
+                        add_alternative(explanation, id, text);
+        }
+        if (found > ALTERNATIVES_MAX)
+                buf_printf(text, "; and %d more", found - ALTERNATIVES_MAX);
+}
+
+char *paths_doubt(const struct packages *packages, const char *path) {
+        if (*path != '/' || path_is_in_primary(path))
+                return NULL;
+        if (packages->filelists_refused)
+                return xstrdup("; the file lists that would tell are not available");
+        for (size_t i = 0; i < packages->source_count; i++)
+                if (!packages->sources[i].filelists.location)
+                        return xasprintf("; repository %s has no file lists that would tell",
+                                         packages->sources[i].repository->name);
+        return NULL;
+}
+
+// ---- sentences ----
+
+static void explain_nothing(struct explanation *explanation, const struct rule *rule, struct buf *text) {
+        Pool *pool = explanation->packages->pool;
+        const char *what = pool_dep2str(pool, rule->dependency);
+        auto_free char *who = obstacle_full_name(explanation->packages, rule->source);
+        auto_free char *doubt = paths_doubt(explanation->packages, what);
+        buf_printf(text, "nothing provides `%s`, which %s requires%s", what, who, doubt ? doubt : "");
+        add_alternatives(explanation, rule->dependency, text);
+        explanation->missing = true;
+}
+
+static void explain_requires(struct explanation *explanation, const struct rule *rule, struct buf *text) {
+        auto_free char *who = obstacle_full_name(explanation->packages, rule->source);
+        buf_printf(text, "%s requires `%s`, and nothing that provides it can be installed", who,
+                   pool_dep2str(explanation->packages->pool, rule->dependency));
+}
+
+static void explain_pair(struct explanation *explanation, const struct rule *rule, struct buf *text) {
+        auto_free char *a = obstacle_full_name(explanation->packages, rule->source);
+        auto_free char *b = obstacle_full_name(explanation->packages, rule->target);
+        const char *what = rule->dependency ? pool_dep2str(explanation->packages->pool, rule->dependency) : "";
+        explanation->clash = true;
+        if (rule->type == SOLVER_RULE_PKG_CONFLICTS)
+                buf_printf(text, "%s conflicts with `%s`, which %s provides", a, what, b);
+        else if (rule->type == SOLVER_RULE_PKG_SAME_NAME)
+                buf_printf(text, "%s and %s cannot both be installed: they are one package in two versions", a, b);
+        else
+                buf_printf(text, "%s replaces (obsoletes) `%s`, and with it %s", a, what, b);
+}
+
+static void explain_not_installable(struct explanation *explanation, const struct rule *rule, struct buf *text) {
+        auto_free char *obstacle = obstacle_explain(explanation->packages, rule->source);
+        buf_append_text(text, obstacle ? obstacle : "");
+}
+
+static const struct {
+        SolverRuleinfo type;
+        void (*explain)(struct explanation *explanation, const struct rule *rule, struct buf *text);
+} sentences[] = {
+        { SOLVER_RULE_PKG_REQUIRES, explain_requires },
+        { SOLVER_RULE_PKG_NOTHING_PROVIDES_DEP, explain_nothing },
+        { SOLVER_RULE_PKG_CONFLICTS, explain_pair },
+        { SOLVER_RULE_PKG_SAME_NAME, explain_pair },
+        { SOLVER_RULE_PKG_OBSOLETES, explain_pair },
+        { SOLVER_RULE_PKG_IMPLICIT_OBSOLETES, explain_pair },
+        { SOLVER_RULE_PKG_NOT_INSTALLABLE, explain_not_installable },
+};
+
+// What kiln has no words for is said in libsolv's.
+static void explain_rule(struct explanation *explanation, const struct rule *rule) {
+        auto_buf sentence = { 0 };
+        for (size_t i = 0; i < lengthof(sentences); i++)
+                if (sentences[i].type == rule->type)
+                        sentences[i].explain(explanation, rule, &sentence);
+        if (sentence.size == 0)
+                buf_append_text(&sentence, solver_problemruleinfo2str(explanation->solver, rule->type, rule->source,
+                                                                      rule->target, rule->dependency));
+        if (explanation->text.size && strstr(explanation->text.data, sentence.data))
+                return;
+        if (++explanation->count <= SENTENCES_MAX)
+                buf_printf(&explanation->text, "\n  %s", sentence.data);
+}
+
+// Who requires what comes first, then why there is none. "conflicting requests" is all that libsolv says of most
+// requests: the other sentences show which.
+static int turn_of(SolverRuleinfo type) {
+        return type == SOLVER_RULE_PKG_REQUIRES ? 0 : type == SOLVER_RULE_JOB ? 2 : 1;
+}
+
+static void explain_turn(struct explanation *explanation, const Queue *rules, int turn) {
+        for (int i = 0; i < rules->count; i++) {
+                struct rule rule = { 0 };
+                rule.type = solver_ruleinfo(explanation->solver, rules->elements[i], &rule.source, &rule.target,
+                                            &rule.dependency);
+                if (turn_of(rule.type) == turn)
+                        explain_rule(explanation, &rule);
+        }
+}
+
+static void explain_problem(struct explanation *explanation, Id problem) {
+        Queue rules;
+        queue_init(&rules);
+        solver_findallproblemrules(explanation->solver, problem, &rules);
+        explain_turn(explanation, &rules, 0);
+        explain_turn(explanation, &rules, 1);
+        if (explanation->text.size == 0)
+                explain_turn(explanation, &rules, 2);
+        queue_free(&rules);
+}
+
+bool problem_explain(struct packages *packages, Solver *solver, struct err *err) {
+        struct explanation explanation = { .packages = packages, .solver = solver };
+        int problems = (int)solver_problem_count(solver);
+        for (Id problem = 1; problem <= problems; problem++)
+                explain_problem(&explanation, problem);
+        if (explanation.count > SENTENCES_MAX)
+                buf_printf(&explanation.text, "\n  and %d more", explanation.count - SENTENCES_MAX);
+        fail(err, ERR_SOLVE, 0, "the packages cannot be installed together:%s", buf_text(&explanation.text));
+        buf_release(&explanation.text);
+        if (explanation.missing)
+                return hint(
+                    err, "add the repository that has what is missing to the release, or do without what requires it");
+        return explanation.clash ? hint(err, "ask for one or the other, or leave one out with `excludes`") : false;
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+// Reads what librpm's OpenPGP parser does not tell: when a key expires and whether it was revoked (RFC 4880,
+// sections 4.2, 5.2.3, 5.5.2). The signatures that say so are not checked: the certificate is the release's own, and a
+// false statement could only make kiln refuse a key.
+#include "packages/trust/certificate.h"
+
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/mem.h"
+
+enum {
+        TAG_SIGNATURE = 2,
+        TAG_PUBLIC_KEY = 6,
+        TAG_PUBLIC_SUBKEY = 14,
+        SIGNATURE_GENERIC = 0x10, // 0x10..0x13 certify a user id
+        SIGNATURE_POSITIVE = 0x13,
+        SIGNATURE_SUBKEY = 0x18,
+        SIGNATURE_DIRECT = 0x1f,
+        SIGNATURE_KEY_REVOCATION = 0x20,
+        SIGNATURE_SUBKEY_REVOCATION = 0x28,
+        SUBPACKET_CREATED = 2,
+        SUBPACKET_KEY_EXPIRES = 9,
+        SUBPACKET_ISSUER = 16,
+        SUBPACKET_ISSUER_FINGERPRINT = 33,
+};
+
+struct packet {
+        int tag;
+        const unsigned char *body;
+        size_t size;
+};
+
+static uint32_t grab(const unsigned char *bytes, size_t count) {
+        uint32_t value = 0;
+        for (size_t i = 0; i < count; i++)
+                value = value << 8 | bytes[i];
+        return value;
+}
+
+// Body length of a new-format packet or of a subpacket: one, two or five octets. 0 if malformed or partial.
+static size_t new_length(const unsigned char *bytes, size_t size, size_t *ret_length) {
+        if (size >= 1 && bytes[0] < 192) {
+                *ret_length = bytes[0];
+                return 1;
+        }
+        if (size >= 2 && bytes[0] < 224) {
+                *ret_length = ((size_t)(bytes[0] - 192) << 8) + bytes[1] + 192;
+                return 2;
+        }
+        if (size >= 5 && bytes[0] == 255) {
+                *ret_length = grab(bytes + 1, 4);
+                return 5;
+        }
+        return 0;
+}
+
+// Returns the size of the whole packet, 0 at the end or at anything malformed.
+static size_t packet_read(const unsigned char *bytes, size_t size, struct packet *ret) {
+        if (size < 2 || !(bytes[0] & 0x80))
+                return 0;
+        size_t header = 0;
+        size_t length = 0;
+        if (bytes[0] & 0x40) {
+                ret->tag = bytes[0] & 0x3f;
+                header = new_length(bytes + 1, size - 1, &length);
+        } else if ((bytes[0] & 3) < 3) {
+                ret->tag = bytes[0] >> 2 & 0x0f;
+                header = (size_t)1 << (bytes[0] & 3);
+                if (header < size)
+                        length = grab(bytes + 1, header);
+        }
+        if (header == 0 || header + 1 > size || length > size - header - 1)
+                return 0;
+        ret->body = bytes + 1 + header;
+        ret->size = length;
+        return 1 + header + length;
+}
+
+static void key_id(const struct packet *packet, char ret[static 17]) {
+        unsigned char digest[SHA_DIGEST_LENGTH];
+        unsigned char prefix[3] = { 0x99, (unsigned char)(packet->size >> 8), (unsigned char)packet->size };
+        struct digest *running = digest_new("sha1");
+        char hex[DIGEST_HEX_SIZE];
+        digest_update(running, prefix, sizeof prefix);
+        digest_update(running, packet->body, packet->size);
+        digest_final(running, hex);
+        memcpy(ret, hex + 2 * (sizeof digest - 8), 17);
+}
+
+// The length of an RSA modulus or a DSA prime, the first number of either key (RFC 4880, sections 3.2 and 5.5.2); 0: an
+// elliptic curve, whose lengths are of another kind.
+static unsigned key_bits(const struct packet *packet) {
+        enum { RSA = 1, RSA_SIGN = 3, DSA = 17, ALGORITHM = 5, NUMBER = 6 };
+        if (packet->size < NUMBER + 2)
+                return 0;
+        int algorithm = packet->body[ALGORITHM];
+        return algorithm == RSA || algorithm == RSA_SIGN || algorithm == DSA ? grab(packet->body + NUMBER, 2) : 0;
+}
+
+struct key_signature {
+        int type;
+        int64_t created, key_lifetime; // key_lifetime 0: for ever
+        char issuer[17];               // id of the key that made it; empty: it does not say
+};
+
+static void read_issuer(const unsigned char *id, char ret[static 17]) {
+        for (size_t i = 0; i < 8; i++)
+                snprintf(ret + 2 * i, 3, "%02x", id[i]);
+}
+
+// One subpacket: its type, and what the type is about.
+static void subpacket_read(const unsigned char *subpacket, size_t length, bool hashed, struct key_signature *ret) {
+        int type = subpacket[0] & 0x7f;
+        if (hashed && type == SUBPACKET_CREATED && length == 5)
+                ret->created = grab(subpacket + 1, 4);
+        if (hashed && type == SUBPACKET_KEY_EXPIRES && length == 5)
+                ret->key_lifetime = grab(subpacket + 1, 4);
+        if (type == SUBPACKET_ISSUER && length == 9)
+                read_issuer(subpacket + 1, ret->issuer);
+        if (type == SUBPACKET_ISSUER_FINGERPRINT && length == 22 && subpacket[1] == 4)
+                read_issuer(subpacket + 14, ret->issuer);
+}
+
+static bool subpackets_read(const unsigned char *next, size_t left, bool hashed, struct key_signature *ret) {
+        while (left > 0) {
+                size_t length = 0;
+                size_t header = new_length(next, left, &length);
+                if (header == 0 || length == 0 || length > left - header)
+                        return false;
+                subpacket_read(next + header, length, hashed, ret);
+                next += header + length;
+                left -= header + length;
+        }
+        return true;
+}
+
+// What is hashed decides; who made the signature is often said only beside that.
+static bool key_signature_read(const struct packet *packet, struct key_signature *ret) {
+        enum { HEAD = 6, COUNT = 2 };
+        if (packet->size < HEAD || packet->body[0] != 4) // version
+                return false;
+        *ret = (struct key_signature){ .type = packet->body[1] };
+        size_t hashed = grab(packet->body + 4, COUNT);
+        if (hashed > packet->size - HEAD || !subpackets_read(packet->body + HEAD, hashed, true, ret))
+                return false;
+        const unsigned char *rest = packet->body + HEAD + hashed;
+        size_t left = packet->size - HEAD - hashed;
+        size_t unhashed = left >= COUNT ? grab(rest, COUNT) : 0;
+        if (unhashed > 0 && unhashed <= left - COUNT)
+                (void)subpackets_read(rest + COUNT, unhashed, false, ret);
+        return true;
+}
+
+// The latest self-signature decides, so a key whose life was extended is alive. What others certify, as keys from
+// keyservers carry it, extends nothing.
+static void apply(struct key_facts *key, const struct key_signature *signature, const char *primary_id, bool is_primary,
+                  int64_t *latest) {
+        bool own = !*signature->issuer || strcmp(signature->issuer, primary_id) == 0;
+        bool certifies = is_primary ? (signature->type >= SIGNATURE_GENERIC && signature->type <= SIGNATURE_POSITIVE) ||
+                                          signature->type == SIGNATURE_DIRECT
+                                    : signature->type == SIGNATURE_SUBKEY;
+        if (signature->type == (is_primary ? SIGNATURE_KEY_REVOCATION : SIGNATURE_SUBKEY_REVOCATION))
+                key->revoked = true;
+        if (!own || !certifies || signature->created < *latest)
+                return;
+        *latest = signature->created;
+        key->expires = signature->key_lifetime ? key->created + signature->key_lifetime : 0;
+}
+
+// A subkey is worth no more than the key that it belongs to.
+static void pass_on(struct key_facts *keys, size_t count) {
+        const struct key_facts *primary = &keys[0];
+        for (size_t i = 1; i < count; i++) {
+                struct key_facts *subkey = &keys[i];
+                subkey->revoked |= primary->revoked;
+                if (primary->expires && (!subkey->expires || primary->expires < subkey->expires))
+                        subkey->expires = primary->expires;
+        }
+}
+
+size_t certificate_read(const unsigned char *packets, size_t size, struct key_facts *ret, size_t max) {
+        size_t count = 0;
+        int64_t latest = 0;
+        struct packet packet;
+        for (size_t step; (step = packet_read(packets, size, &packet)) > 0; packets += step, size -= step) {
+                bool is_key = packet.tag == TAG_PUBLIC_KEY || packet.tag == TAG_PUBLIC_SUBKEY;
+                struct key_signature signature;
+                if (is_key && packet.size >= 6 && packet.body[0] == 4) {
+                        if (count == max)
+                                break;
+                        ret[count] =
+                            (struct key_facts){ .created = grab(packet.body + 1, 4), .bits = key_bits(&packet) };
+                        key_id(&packet, ret[count++].id);
+                        latest = 0;
+                } else if (packet.tag == TAG_SIGNATURE && count > 0 && key_signature_read(&packet, &signature)) {
+                        apply(&ret[count - 1], &signature, ret[0].id, count == 1, &latest);
+                }
+        }
+        pass_on(ret, count);
+        return count;
+}
+
+// librpm decodes armored keys only, not signatures. The checksum line is ignored: the signature itself is checked.
+bool armor_decode(const char *text, const char *begin, struct buf *ret) {
+        const char *line = strstr(text, begin);
+        EVP_ENCODE_CTX *context = EVP_ENCODE_CTX_new();
+        int size = 0;
+        bool body = false;
+        bool ok = line && context;
+        if (ok)
+                EVP_DecodeInit(context);
+        for (line = ok ? strchr(line, '\n') : NULL; line && ok; line = strchr(line, '\n')) {
+                line++;
+                size_t length = strcspn(line, "\r\n");
+                if (*line == '=' || *line == '-')
+                        break;
+                if (body && length > 0) {
+                        char *room = buf_reserve(ret, length + 4);
+                        ok = room && length < INT32_MAX &&
+                             EVP_DecodeUpdate(context, (unsigned char *)room, &size, (const unsigned char *)line,
+                                              (int)length) >= 0;
+                        ret->size += ok ? (size_t)size : 0;
+                }
+                body |= length == 0; // header lines end with an empty one
+        }
+        EVP_ENCODE_CTX_free(context);
+        return ok && ret->size > 0;
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// What librpm does not tell about a key.
+#ifndef KILN_PACKAGES_TRUST_CERTIFICATE_H
+#define KILN_PACKAGES_TRUST_CERTIFICATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct key_facts {
+        int64_t created, expires; // seconds since 1970; expires 0: never
+        char id[17];              // lower-case hex of the last eight bytes of the fingerprint
+        unsigned bits;            // of an RSA or DSA key; 0: of another kind
+        bool revoked;
+};
+// The primary key first, then its subkeys (RFC 4880). Returns how many, at most `max`.
+size_t certificate_read(const unsigned char *packets, size_t size, struct key_facts *ret, size_t max);
+
+// The bytes of an ASCII-armored block (RFC 4880, section 6.2) that begins with the line `begin`.
+bool armor_decode(const char *text, const char *begin, struct buf *ret);
+
+#endif

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+// The chain of trust. Metadata says the sha256 of the file (and repomd.xml the sha256 of the metadata). For
+// TRUST_SIGNATURE the package's own OpenPGP signature is demanded besides, by a key of its repository, and it must
+// cover the payload: directly (header and payload, as EL7 signs) or through the payload's digest in the signed header.
+#include "packages/trust/package_verify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <rpm/rpmpgp.h>
+#include <rpm/rpmtag.h>
+#include <rpm/rpmtd.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "packages/packages.h"
+#include "packages/solve/pool.h"
+#include "packages/trust/keyring.h"
+#include "packages/trust/rpm_file.h"
+
+bool package_check_size(const struct package *package, uint64_t size, const char *path, struct err *err) {
+        if (package->size_bytes == 0 || size == package->size_bytes)
+                return true;
+        if (size < package->size_bytes)
+                return fail(err, ERR_CORRUPT, 0, "%s is truncated: %" PRIu64 " of %" PRIu64 " bytes (%s)",
+                            package->nevra, size, package->size_bytes, path);
+        return fail(err, ERR_CHECKSUM, 0, "%s has %" PRIu64 " bytes instead of %" PRIu64 " (%s)", package->nevra, size,
+                    package->size_bytes, path);
+}
+
+bool package_check_digest(const struct package *package, const char *hex, const char *path, struct err *err) {
+        return strcmp(hex, package->checksum) == 0 ||
+               fail(err, ERR_CHECKSUM, 0, "%s: checksum differs: %s of %s is %s, the metadata of %s says %s",
+                    package->nevra, package->checksum_type, path, hex, package->repository->name, package->checksum);
+}
+
+static bool check_size(const struct package *package, int fd, const char *path, struct err *err) {
+        struct stat stat;
+        if (fstat(fd, &stat) < 0)
+                return fail(err, ERR_SYSTEM, errno, "stat %s", path);
+        return package_check_size(package, (uint64_t)stat.st_size, path, err);
+}
+
+static bool check_digest(const struct package *package, int fd, const char *path, struct err *err) {
+        char hex[DIGEST_HEX_SIZE];
+        if (!digest_fd(package->checksum_type, fd, hex, err))
+                return wrap(err, "%s", path);
+        return package_check_digest(package, hex, path, err);
+}
+
+static char *header_nevra(Header header) {
+        auto_free char *name = headerGetAsString(header, RPMTAG_NAME);
+        auto_free char *version = headerGetAsString(header, RPMTAG_VERSION);
+        auto_free char *release = headerGetAsString(header, RPMTAG_RELEASE);
+        auto_free char *arch = headerGetAsString(header, RPMTAG_ARCH);
+        uint64_t epoch = headerGetNumber(header, RPMTAG_EPOCH);
+        char prefix[24] = "";
+        if (epoch > 0)
+                snprintf(prefix, sizeof prefix, "%" PRIu64 ":", epoch);
+        return xasprintf("%s-%s%s-%s.%s", name ? name : "", prefix, version ? version : "", release ? release : "",
+                         headerIsSource(header) ? "src"
+                         : arch                 ? arch
+                                                : "");
+}
+
+static bool check_nevra(const struct package *package, Header header, struct err *err) {
+        auto_free char *nevra = header_nevra(header);
+        return strcmp(nevra, package->nevra) == 0 ||
+               fail(err, ERR_CORRUPT, 0, "%s: the file is really %s: its header disagrees with the metadata of %s",
+                    package->nevra, nevra, package->repository->name);
+}
+
+// The signature header of rpm 4 notes how long header and payload were when the package was made.
+static bool check_length(const struct package *package, const struct rpm_file *file, struct err *err) {
+        rpmTagVal tag = headerIsEntry(file->signature, RPMTAG_LONGSIGSIZE) ? RPMTAG_LONGSIGSIZE : RPMSIGTAG_SIZE;
+        uint64_t expected = headerGetNumber(file->signature, tag);
+        uint64_t actual = file->size_bytes - file->header_offset;
+        return expected == 0 || expected == actual ||
+               fail(err, actual < expected ? ERR_CORRUPT : ERR_CHECKSUM, 0,
+                    "%s is %s: header and payload have %" PRIu64 " bytes instead of %" PRIu64, package->nevra,
+                    actual < expected ? "truncated" : "altered", actual, expected);
+}
+
+static bool check_payload_digest(const struct package *package, const struct rpm_file *file, bool *ret_covered,
+                                 struct err *err) {
+        auto_free char *expected = NULL;
+        struct rpmtd_s data;
+        if (headerGet(file->header, RPMTAG_PAYLOADDIGEST, &data, HEADERGET_MINMEM)) {
+                const char *first = rpmtdNextString(&data);
+                expected = first ? xstrdup(first) : NULL;
+                rpmtdFreeData(&data);
+        }
+        *ret_covered = expected && headerGetNumber(file->header, RPMTAG_PAYLOADDIGESTALGO) == PGPHASHALGO_SHA256;
+        if (!*ret_covered)
+                return true;
+        enum { BLOCK = 256 << 10 };
+        auto_free char *block = xmalloc(BLOCK);
+        struct digest *digest = digest_new("sha256");
+        char hex[DIGEST_HEX_SIZE];
+        uint64_t offset = file->payload_offset;
+        for (ssize_t got; (got = pread(file->fd, block, BLOCK, (off_t)offset)) > 0; offset += (uint64_t)got)
+                digest_update(digest, block, (size_t)got);
+        digest_final(digest, hex);
+        return strcmp(hex, expected) == 0 ||
+               fail(err, ERR_CHECKSUM, 0, "%s: its payload's sha256 is %s, its header says %s", package->nevra, hex,
+                    expected);
+}
+
+// Tags of signatures over the header alone, and over header and payload.
+static const struct {
+        rpmTagVal tag;
+        bool covers_payload;
+} signature_tags[] = {
+        { RPMSIGTAG_RSA, false },
+        { RPMSIGTAG_DSA, false },
+        { RPMSIGTAG_PGP, true },
+        { RPMSIGTAG_GPG, true },
+};
+
+static bool check_one_signature(const struct package *package, const struct rpm_file *file,
+                                const struct keyring *keyring, size_t which, bool *ret_present, struct err *err) {
+        struct rpmtd_s data;
+        *ret_present = false;
+        if (!headerGet(file->signature, signature_tags[which].tag, &data, HEADERGET_MINMEM))
+                return true;
+        bool covers = signature_tags[which].covers_payload;
+        struct span span = { file->fd, file->header_offset,
+                             (covers ? file->size_bytes : file->payload_offset) - file->header_offset };
+        bool ok = data.type == RPM_BIN_TYPE
+                      ? keyring_verify(keyring, package->nevra, data.data, data.count, span, err)
+                      : fail(err, ERR_SIGNATURE, 0, "%s: its signature cannot be read", package->nevra);
+        rpmtdFreeData(&data);
+        *ret_present = true;
+        return ok;
+}
+
+// Every signature that is there must be good; one must be there. A header-only signature whose header names no payload
+// digest (rpm before 4.14 without the second signature) is enough only because librpm checks each file's digest as it
+// unpacks.
+static bool check_signatures(const struct package *package, const struct rpm_file *file, const struct keyring *keyring,
+                             struct err *err) {
+        bool any = false;
+        bool payload_covered = false;
+        if (!check_payload_digest(package, file, &payload_covered, err))
+                return false;
+        for (size_t i = 0; i < lengthof(signature_tags); i++) {
+                bool present = false;
+                if (payload_covered && any)
+                        break; // the signed header vouches for the payload: no need to hash it again
+                if (!check_one_signature(package, file, keyring, i, &present, err))
+                        return false;
+                any |= present;
+        }
+        if (any)
+                return true;
+        fail(err, ERR_SIGNATURE, 0, "%s is not signed, and repository %s demands signed packages", package->nevra,
+             package->repository->name);
+        return hint(err, "`trust: digest` accepts unsigned packages of a repository by the checksums of its metadata");
+}
+
+bool package_verify(const struct package *package, const char *path, const struct keyring *keyring, bool digest_known,
+                    struct err *err) {
+        auto_close int fd = -1;
+        struct rpm_file file;
+        if (!fs_open(AT_FDCWD, path, O_RDONLY, 0, &fd, err) || !check_size(package, fd, path, err))
+                return false;
+        if (!digest_known && !check_digest(package, fd, path, err))
+                return false;
+        if (!rpm_file_open(path, &file, err))
+                return wrap(err, "%s (%s)", package->nevra, path);
+        bool ok = check_nevra(package, file.header, err) && check_length(package, &file, err) &&
+                  (!keyring || check_signatures(package, &file, keyring, err));
+        rpm_file_close(&file);
+        return ok;
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#ifndef KILN_PACKAGES_TRUST_PACKAGE_VERIFY_H
+#define KILN_PACKAGES_TRUST_PACKAGE_VERIFY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "packages/packages.h"
+
+struct keyring;
+
+// Size and digest of a package's file against its metadata. `path` is for messages.
+must_check bool package_check_size(const struct package *package, uint64_t size, const char *path, struct err *err);
+must_check bool package_check_digest(const struct package *package, const char *hex, const char *path, struct err *err);
+// A package file against its metadata and, for TRUST_SIGNATURE, the repository's keys (NULL: DIGEST). `digest_known`:
+// the caller has just computed the checksum of these bytes. Errors: CHECKSUM, CORRUPT, SIGNATURE.
+must_check bool package_verify(const struct package *package, const char *path, const struct keyring *keyring,
+                               bool digest_known, struct err *err);
+
+#endif

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+// Checks of what makes a node's links: routes, MTUs, further addresses, bonds and names of cards.
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <string.h>
+
+#include "base/mistake.h"
+#include "base/progress.h"
+#include "profile/internal.h"
+#include "shared/bond.h"
+
+enum { MTU_IPV6_MIN = 1280, MEMBERS_MAX = 8 };
+
+// Of an item of a list that may be written as a single text. What was reported as malformed is in the file only, so
+// that items are found by their text, which is the file's own.
+static const struct place *item_place(const struct value *row, const char *key, const char *item) {
+        const struct value *value = value_get(row, key);
+        for (size_t i = 0; value->type == VALUE_LIST && i < value->count; i++)
+                if (value->items[i]->text == item)
+                        return &value->items[i]->place;
+        return &value->place;
+}
+
+// ---- networks ----
+
+struct route {
+        struct in_addr to, gateway;
+        int prefix;
+};
+
+// False for what the pattern of the table let through and inet_pton(3) does not take.
+static bool parse_route(const char *text, struct route *ret) {
+        char to[INET_ADDRSTRLEN];
+        size_t size = strcspn(text, "/");
+        const char *via = strstr(text, " via ");
+        if (size >= sizeof to || !via)
+                return false;
+        memcpy(to, text, size);
+        to[size] = '\0';
+        ret->prefix = atoi(text + size + 1);
+        return inet_pton(AF_INET, to, &ret->to) == 1 && inet_pton(AF_INET, via + 5, &ret->gateway) == 1;
+}
+
+static void check_route(struct loader *loader, const struct network *network, const char *text,
+                        const struct place *place) {
+        struct route route;
+        if (!parse_route(text, &route)) {
+                report(loader->diagnostics, ERR_SCHEMA, place, "`%s` is no route", text);
+                return;
+        }
+        struct network to = { .prefix = route.prefix };
+        to.address.s_addr = route.to.s_addr & htonl(UINT32_MAX << (32 - route.prefix));
+        if (to.address.s_addr != route.to.s_addr) {
+                report(loader->diagnostics, ERR_CLUSTER, place, "the route's subnet has bits set beyond its prefix");
+                report_hint(loader->diagnostics, "did you mean `%s/%d`?", address_text(loader->arena, to.address),
+                            route.prefix);
+        }
+        if (!network_holds(network, route.gateway))
+                report(loader->diagnostics, ERR_CLUSTER, place,
+                       "the route's router %s is not inside the subnet of network `%s`",
+                       address_text(loader->arena, route.gateway), network->name);
+}
+
+static void check_network(struct loader *loader, const struct network *network, const struct value *row) {
+        auto_free struct once *routes = xcalloc(network->routes.count, sizeof *routes);
+        for (size_t i = 0; i < network->routes.count; i++) {
+                const char *text = network->routes.items[i];
+                const struct place *place = item_place(row, "routes", text);
+                check_route(loader, network, text, place);
+                routes[i] = (struct once){ arena_strndup(loader->arena, text, strcspn(text, " ")), place };
+        }
+        check_once(loader, "route to", routes, network->routes.count);
+        if (network->mtu && network->mtu < MTU_IPV6_MIN)
+                warning("%s: network `%s` has MTU %d, and IPv6 needs %d",
+                        place_text(loader->arena, schema_place(row, "mtu")), network->name, network->mtu, MTU_IPV6_MIN);
+}
+
+// ---- further addresses ----
+
+// The networks of a node that have no VLAN, or the same one, are on one link, which has one MTU; what goes to a VLAN
+// goes through the card.
+static void check_mtus(struct loader *loader, const struct network *one, const struct network *other,
+                       const struct place *place) {
+        if (one && other && one->vlan == other->vlan && one->mtu != other->mtu)
+                report(loader->diagnostics, ERR_CLUSTER, place,
+                       "networks `%s` and `%s` are on the same link of this node, but differ in `mtu`", one->name,
+                       other->name);
+        if (one && other && !one->vlan && other->vlan && one->mtu && one->mtu < other->mtu)
+                report(loader->diagnostics, ERR_CLUSTER, place,
+                       "the VLAN of network `%s` has MTU %d, and the card that it is on %d, that of network `%s`",
+                       other->name, other->mtu, one->mtu, one->name);
+}
+
+static const struct network *network_of(const struct cluster_file *file, struct in_addr address) {
+        for (size_t i = 0; i < file->network_count; i++)
+                if (network_holds(&file->networks[i], address))
+                        return &file->networks[i];
+        return NULL;
+}
+
+static void check_addresses(struct loader *loader, const struct cluster_file *file, const struct node *node,
+                            const struct value *row) {
+        for (size_t i = 0; i < node->addresses.count; i++) {
+                const struct place *place = item_place(row, "addresses", node->addresses.items[i]);
+                struct in_addr address;
+                if (inet_pton(AF_INET, node->addresses.items[i], &address) != 1) {
+                        report(loader->diagnostics, ERR_SCHEMA, place, "`%s` is no address", node->addresses.items[i]);
+                        continue;
+                }
+                const struct network *network = check_address(loader, file, address, place, "address");
+                check_mtus(loader, network_of(file, node->ip), network, place);
+        }
+}
+
+// Beside the nodes' own addresses, which are compared with one another elsewhere.
+static void check_unique(struct loader *loader, const struct cluster_file *file, const struct value *rows) {
+        struct once *all = NULL;
+        size_t count = 0;
+        for (size_t i = 0; i < file->node_count; i++) {
+                const struct strings *further = &file->nodes[i].node.addresses;
+                for (size_t j = 0; j < further->count; j++)
+                        *array_append(&all, &count) =
+                            (struct once){ further->items[j],
+                                           item_place(rows->items[i], "addresses", further->items[j]) };
+        }
+        for (size_t i = 0; i < count; i++) {
+                for (size_t j = 0; j < file->node_count; j++)
+                        if (strcmp(all[i].key, address_text(loader->arena, file->nodes[j].node.ip)) == 0)
+                                report(loader->diagnostics, ERR_CLUSTER, all[i].place,
+                                       "address %s is the `ip` of node `%s`", all[i].key, file->nodes[j].node.name);
+                for (size_t j = 0; j < file->vip_count; j++)
+                        if (strcmp(all[i].key, address_text(loader->arena, file->vips[j].ip)) == 0)
+                                report(loader->diagnostics, ERR_CLUSTER, all[i].place, "address %s is VIP `%s`",
+                                       all[i].key, file->vips[j].name);
+        }
+        check_once(loader, "IP address", all, count);
+        free(all);
+}
+
+// ---- bonds ----
+
+static void check_option(struct loader *loader, const char *name, const struct place *name_place,
+                         const struct value *value) {
+        struct bond_option option;
+        if (!bond_option_is_known(name) || strcmp(name, "mode") == 0) {
+                struct nearest nearest = { .wanted = name };
+                for (size_t i = 0; bond_option_name(i); i++)
+                        nearest_offer(&nearest, bond_option_name(i));
+                report(loader->diagnostics, ERR_SCHEMA, name_place, "the bonding driver has no other option `%s`",
+                       name);
+                report_nearest(loader->diagnostics, nearest.best);
+                return;
+        }
+        snprintf(option.name, sizeof option.name, "%s", name);
+        snprintf(option.value, sizeof option.value, "%s", value->text);
+        for (char *at = option.value; *at; at++)
+                *at = *at == ',' ? ';' : *at;
+        if (strlen(value->text) >= sizeof option.value || !bond_option_value(&option))
+                report(loader->diagnostics, ERR_SCHEMA, &value->place,
+                       "option `%s` of the bonding driver cannot be `%s`", name, value->text);
+}
+
+static void check_bond(struct loader *loader, const struct node *node, const struct value *row) {
+        const struct bond *bond = &node->bond;
+        const struct value *written = value_get(row, "bond"), *options = bond->options;
+        if (!written || written->type != VALUE_MAP)
+                return;
+        if (!bond->mode)
+                report(loader->diagnostics, ERR_SCHEMA, &written->place,
+                       "`bond` needs `mode`, how the cards share the work");
+        if (bond->members.count == 0 || bond->members.count > MEMBERS_MAX)
+                report(loader->diagnostics, ERR_SCHEMA, schema_place(written, "members"),
+                       "`bond` needs `members`, a list of 1 to %d MAC addresses", MEMBERS_MAX);
+        bool has_own = !node->has_mac;
+        for (size_t i = 0; i < bond->members.count; i++) {
+                unsigned char mac[6];
+                has_own |= mac_read(bond->members.items[i], mac) && memcmp(mac, node->mac, sizeof mac) == 0;
+        }
+        if (!has_own && bond->members.count > 0)
+                report(loader->diagnostics, ERR_CLUSTER, schema_place(row, "mac"),
+                       "the node's `mac` is none of its bond's `members`");
+        for (size_t i = 0; options && i < options->count; i++)
+                check_option(loader, options->keys[i], &options->key_places[i], options->items[i]);
+}
+
+static const char *mac_key(struct arena *arena, const char *text) {
+        char *copy = arena_strdup(arena, text);
+        for (char *at = copy; *at; at++)
+                *at = *at == '-' ? ':' : (char)tolower((unsigned char)*at);
+        return copy;
+}
+
+// A card is a member of one bond, and its MAC is no other node's.
+static void check_members(struct loader *loader, const struct cluster_file *file, const struct value *rows) {
+        struct once *all = NULL;
+        size_t count = 0;
+        for (size_t i = 0; i < file->node_count; i++) {
+                const struct node *node = &file->nodes[i].node;
+                const struct value *bond = value_get(rows->items[i], "bond");
+                for (size_t j = 0; j < node->bond.members.count; j++)
+                        *array_append(&all, &count) =
+                            (struct once){ mac_key(loader->arena, node->bond.members.items[j]),
+                                           item_place(bond, "members", node->bond.members.items[j]) };
+                const struct value *mac = value_get(rows->items[i], "mac");
+                if (node->has_mac && node->bond.members.count == 0)
+                        *array_append(&all, &count) = (struct once){ mac_key(loader->arena, mac->text), &mac->place };
+        }
+        check_once(loader, "MAC address", all, count);
+        free(all);
+}
+
+static bool has_bonds(const struct cluster_file *file) {
+        for (size_t i = 0; i < file->node_count; i++)
+                if (file->nodes[i].node.bond.members.count > 0)
+                        return true;
+        return false;
+}
+
+static void check_name(struct loader *loader, const struct node *node, const struct value *row) {
+        const struct place *place = schema_place(row, "interface");
+        if (!node->interface || !*node->interface)
+                return;
+        if (!node->has_mac)
+                report(loader->diagnostics, ERR_CLUSTER, place,
+                       "`interface` names the card that has the node's `mac`, "
+                       "and the node has none");
+        if (strcmp(node->interface, "lo") == 0 ||
+            (node->bond.members.count > 0 && strcmp(node->interface, node->bond.name) == 0))
+                report(loader->diagnostics, ERR_CLUSTER, place, "`%s` is the name of another interface",
+                       node->interface);
+}
+
+void check_links(struct loader *loader, const struct cluster_file *file) {
+        const struct value *networks = value_get(file->tree, "networks"), *nodes = value_get(file->tree, "nodes");
+        for (size_t i = 0; i < file->network_count; i++)
+                if (value_get(networks->items[i], "subnet"))
+                        check_network(loader, &file->networks[i], networks->items[i]);
+        for (size_t i = 0; i < file->node_count; i++) {
+                const struct node *node = &file->nodes[i].node;
+                check_addresses(loader, file, node, nodes->items[i]);
+                check_bond(loader, node, nodes->items[i]);
+                check_name(loader, node, nodes->items[i]);
+        }
+        check_unique(loader, file, nodes);
+        if (has_bonds(file)) // without, MACs were compared
+                check_members(loader, file, nodes);
+}

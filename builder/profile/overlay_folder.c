@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// Overlay folders: a tree of files as they will lie below the image's root.
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "profile/internal.h"
+
+// Arrays that the schema engine made have no spare room, so growing copies at powers of two.
+void file_put(struct arena *arena, struct file **files, size_t *count, const struct file *file) {
+        for (size_t i = 0; i < *count; i++) {
+                if (strcmp((*files)[i].path, file->path) == 0) {
+                        (*files)[i] = *file;
+                        return;
+                }
+        }
+        if ((*count & (*count - 1)) == 0) {
+                struct file *larger = arena_alloc(arena, (*count ? *count * 2 : 1) * sizeof *larger);
+                if (*count > 0)
+                        memcpy(larger, *files, *count * sizeof *larger);
+                *files = larger;
+        }
+        (*files)[(*count)++] = *file;
+}
+
+struct visit {
+        struct loader *loader;
+        const char *folder; // as seen from the working directory
+        struct file *files; // of this folder
+        size_t count;
+};
+
+static bool has_suffix(const char *text, const char *suffix) {
+        size_t size = strlen(text), suffix_size = strlen(suffix);
+        return size > suffix_size && strcmp(text + size - suffix_size, suffix) == 0;
+}
+
+static const char *read_link(struct arena *arena, const struct fs_entry *entry) {
+        char target[4096];
+        ssize_t size = readlinkat(entry->parent, entry->name, target, sizeof target);
+        return size < 0 || (size_t)size == sizeof target ? NULL : arena_strndup(arena, target, (size_t)size);
+}
+
+static bool visit_entry(const struct fs_entry *entry, void *context, struct err *err) {
+        (void)err;
+        struct visit *visit = context;
+        struct arena *arena = visit->loader->arena;
+        mode_t type = entry->stat->st_mode & S_IFMT;
+        const char *source = arena_printf(arena, "%s/%s", visit->folder, entry->path);
+        struct file file = { .place = { source, 0, 0 }, .mode = -1, .owner = "root", .group = "root" };
+        if (type == S_IFDIR)
+                return true;
+        if (type == S_IFLNK) {
+                file.link = read_link(arena, entry);
+        } else if (type == S_IFREG) {
+                file.source = path_absolute(arena, "./x", source);
+                file.is_template = has_suffix(entry->name, ".tmpl");
+                loader_add_input(visit->loader, source);
+        }
+        if (!file.link && !file.source) {
+                report(visit->loader->diagnostics, ERR_SCHEMA, &file.place,
+                       "neither a file, a directory nor a readable link");
+                return true;
+        }
+        size_t size = strlen(entry->path) - (file.is_template ? strlen(".tmpl") : 0);
+        file.path = arena_printf(arena, "/%.*s", (int)size, entry->path);
+        size_t before = visit->count;
+        file_put(arena, &visit->files, &visit->count, &file);
+        if (visit->count == before)
+                report(visit->loader->diagnostics, ERR_DUPLICATE, &file.place,
+                       "`%s` is in this overlay both as it is and as a template", file.path);
+        return true;
+}
+
+bool overlay_add(struct loader *loader, const char *overlays, const char *name, struct file **files, size_t *count) {
+        struct visit visit = { loader, arena_printf(loader->arena, "%s/%s", overlays, name), NULL, 0 };
+        if (!path_is_directory(visit.folder))
+                return false;
+        auto_close int dir = -1;
+        auto_err err = { 0 };
+        if (!fs_open_dir(AT_FDCWD, visit.folder, &dir, &err) || !fs_walk(dir, visit_entry, &visit, &err))
+                report(loader->diagnostics, ERR_SYSTEM, &(struct place){ visit.folder, 0, 0 }, "%s", err.text);
+        for (size_t i = 0; i < visit.count; i++)
+                file_put(loader->arena, files, count, &visit.files[i]);
+        return true;
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// One rpm transaction, in a container.
+#ifndef KILN_ROOTFS_TRANSACTION_H
+#define KILN_ROOTFS_TRANSACTION_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/progress.h"
+#include "packages/packages.h"
+
+struct transaction {
+        int root; // a mount, as a container's
+        const struct package *const *packages;
+        size_t package_count;
+        const char *rpmdb;              // release->rpmdb
+        const struct strings *may_fail; // release->may_fail; NULL: none
+        int64_t source_date_epoch;
+        struct progress *progress;
+};
+must_check bool transaction_run(const struct transaction *transaction, struct err *err);
+
+#endif

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// Files inside a writable image, a root or the merged tree of a configuration layer.
+#ifndef KILN_ROOTFS_TREE_H
+#define KILN_ROOTFS_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+// Files inside the merged tree. Links of the image are followed as if it were "/".
+must_check bool tree_open_parent(int root, const char *path, bool create, int *ret_fd, const char **ret_name,
+                                 struct err *err);
+must_check bool tree_write(int root, const char *path, const void *data, size_t size, unsigned mode, unsigned uid,
+                           unsigned gid, struct err *err);
+must_check bool tree_link(int root, const char *path, const char *target, struct err *err);
+must_check bool tree_mkdir(int root, const char *path, unsigned mode, unsigned uid, unsigned gid, struct err *err);
+must_check bool tree_remove(int root, const char *path, struct err *err);
+// An absent file is empty text.
+must_check bool tree_read(int root, const char *path, struct buf *ret_text, struct err *err);
+bool tree_exists(int root, const char *path); // the last link is not followed
+
+#endif

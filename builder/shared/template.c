@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: MIT
+// Mustache (https://github.com/mustache/spec), without HTML escaping, lambdas, partials and delimiter changes. A text
+// is split into tags once; sections know their end, so rendering walks ranges of tags.
+#include "shared/template.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/mistake.h"
+
+enum { NESTING_MAX = 32, STEPS_MAX = 5000000, TAGS_MAX = 100000 };
+
+enum tag_kind { TAG_TEXT, TAG_VARIABLE, TAG_SECTION, TAG_INVERTED, TAG_END, TAG_COMMENT };
+
+struct tag {
+        enum tag_kind kind;
+        const char *raw, *name; // slices of the text; raw includes the line's blanks and newline if standalone
+        size_t raw_size, name_size;
+        size_t offset;    // of "{{"
+        size_t bare_size; // of the tag alone, from `offset`
+        bool standalone;
+        size_t end; // SECTION, INVERTED: index of their END
+};
+
+struct template {
+        const char *name, *text;
+        size_t size;
+        struct tag *tags;
+        size_t count;
+};
+
+// What names are looked up in, innermost first. A frame of a list's item also answers `first` and `last`.
+struct frame {
+        const struct value *value; // NULL: a section left for the node, whose keys are not known here
+        const struct frame *outer;
+        bool item, first, last;
+};
+
+struct rendering {
+        const struct template *template;
+        const char *keep;
+        struct buf *output;
+        bool kept;
+        size_t steps, checked;       // `checked`: output up to here holds no "{{" of ours
+        size_t lone_start, lone_end; // where a tag lies that settle_lone() has to judge; lone_end 0: none
+        const struct tag *braces;    // a value that brought "{{" into text that is to be rendered again
+        struct err *err;
+};
+
+// ---- messages ----
+
+static bool refuse(const struct template *template, size_t offset, struct err *err, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static bool refuse(const struct template *template, size_t offset, struct err *err, const char *format, ...) {
+        int line, column;
+        mistake_locate(template->text, template->size, offset, &line, &column);
+        auto_buf text = { 0 };
+        buf_printf(&text, "%s:%d:%d: ", template->name, line, column);
+        va_list arguments;
+        va_start(arguments, format);
+        buf_vprintf(&text, format, arguments);
+        va_end(arguments);
+        mistake_excerpt(&text, template->text, template->size, line, column);
+        return fail(err, ERR_TEMPLATE, 0, "%s", buf_text(&text));
+}
+
+// ---- splitting ----
+
+static bool is_blank(char byte) { return byte == ' ' || byte == '\t'; }
+static bool is_space(char byte) { return is_blank(byte) || byte == '\n' || byte == '\r'; }
+
+static struct tag *add_tag(struct template *template, enum tag_kind kind, size_t start, size_t end) {
+        struct tag *tag = array_append(&template->tags, &template->count);
+        *tag = (struct tag){ .kind = kind, .raw = template->text + start, .raw_size = end - start, .offset = start };
+        return tag;
+}
+
+static void add_text(struct template *template, size_t start, size_t end) {
+        if (end > start)
+                add_tag(template, TAG_TEXT, start, end);
+}
+
+// Tags that are not interpolations take the whole line with them if there is nothing else on it.
+static bool widen_standalone(const struct template *template, size_t *start, size_t *end) {
+        size_t before = *start, after = *end;
+        while (before > 0 && is_blank(template->text[before - 1]))
+                before--;
+        if (before > 0 && template->text[before - 1] != '\n')
+                return false;
+        while (after < template->size && is_blank(template->text[after]))
+                after++;
+        if (after + 1 < template->size && template->text[after] == '\r' && template->text[after + 1] == '\n')
+                after++;
+        if (after < template->size && template->text[after++] != '\n')
+                return false;
+        *start = before;
+        *end = after;
+        return true;
+}
+
+static enum tag_kind kind_of(char sigil) {
+        switch (sigil) {
+        case '#':
+                return TAG_SECTION;
+        case '^':
+                return TAG_INVERTED;
+        case '/':
+                return TAG_END;
+        case '!':
+                return TAG_COMMENT;
+        default:
+                return TAG_VARIABLE;
+        }
+}
+
+static bool check_name(const struct template *template, const struct tag *tag, struct err *err) {
+        if (tag->name_size == 0)
+                return refuse(template, tag->offset, err, "a tag without a name");
+        if (tag->name_size == 1 && tag->name[0] == '.')
+                return true;
+        for (size_t i = 0; i < tag->name_size; i++) {
+                bool dot = tag->name[i] == '.', edge = i == 0 || i + 1 == tag->name_size || tag->name[i - 1] == '.';
+                if (is_space(tag->name[i]) || strchr("{}#^/!&>=", tag->name[i]) || (dot && edge))
+                        return refuse(template, tag->offset, err, "`%.*s` is not a name", (int)tag->name_size,
+                                      tag->name);
+        }
+        return true;
+}
+
+// Reads the tag at `start` and tells where the text goes on.
+static bool read_tag(struct template *template, size_t text_start, size_t start, size_t *ret_next, struct err *err) {
+        const char *text = template->text;
+        bool triple = start + 2 < template->size && text[start + 2] == '{';
+        const char *close = triple ? "}}}" : "}}";
+        size_t inner = start + (triple ? 3 : 2);
+        const char *found = memmem(text + inner, template->size - inner, close, strlen(close));
+        if (!found)
+                return refuse(template, start, err, "this tag is not closed by `%s`", close);
+        size_t inner_end = (size_t)(found - text), end = inner_end + strlen(close), line_start = start;
+        while (inner < inner_end && is_space(text[inner]))
+                inner++;
+        char sigil = inner < inner_end && !triple ? text[inner] : '\0';
+        if (sigil == '>' || sigil == '=')
+                return refuse(template, start, err, "%s are not supported",
+                              sigil == '>' ? "partials" : "delimiter changes");
+        enum tag_kind kind = kind_of(sigil);
+        inner += kind != TAG_VARIABLE || sigil == '&';
+        while (inner < inner_end && is_space(text[inner]))
+                inner++;
+        while (inner_end > inner && is_space(text[inner_end - 1]))
+                inner_end--;
+        size_t bare_size = end - start;
+        bool standalone = kind != TAG_VARIABLE && widen_standalone(template, &line_start, &end);
+        add_text(template, text_start, line_start);
+        struct tag *tag = add_tag(template, kind, line_start, end);
+        tag->offset = start;
+        tag->bare_size = bare_size;
+        tag->standalone = standalone;
+        tag->name = text + inner;
+        tag->name_size = inner_end - inner;
+        *ret_next = end;
+        return kind == TAG_COMMENT || check_name(template, tag, err);
+}
+
+static bool same_name(const struct tag *a, const struct tag *b) {
+        return a->name_size == b->name_size && memcmp(a->name, b->name, a->name_size) == 0;
+}
+
+static bool pair_sections(struct template *template, struct err *err) {
+        size_t open[NESTING_MAX], depth = 0;
+        for (size_t i = 0; i < template->count; i++) {
+                struct tag *tag = &template->tags[i];
+                if (tag->kind == TAG_SECTION || tag->kind == TAG_INVERTED) {
+                        if (depth == NESTING_MAX)
+                                return refuse(template, tag->offset, err, "sections nested more than %d deep",
+                                              NESTING_MAX);
+                        open[depth++] = i;
+                        continue;
+                }
+                if (tag->kind != TAG_END)
+                        continue;
+                struct tag *start = depth ? &template->tags[open[depth - 1]] : NULL;
+                if (!start)
+                        return refuse(template, tag->offset, err, "`%.*s` ends here and was not begun",
+                                      (int)tag->name_size, tag->name);
+                if (!same_name(start, tag)) {
+                        refuse(template, tag->offset, err, "`%.*s` ends here inside the section `%.*s`",
+                               (int)tag->name_size, tag->name, (int)start->name_size, start->name);
+                        return hint(err, "end `%.*s` first", (int)start->name_size, start->name);
+                }
+                start->end = i;
+                depth--;
+        }
+        if (depth == 0)
+                return true;
+        const struct tag *start = &template->tags[open[depth - 1]];
+        return refuse(template, start->offset, err, "the section `%.*s` is not ended", (int)start->name_size,
+                      start->name);
+}
+
+static bool template_parse(struct template *template, struct err *err) {
+        size_t text_start = 0;
+        for (size_t at = 0; at < template->size;) {
+                const char *found = memmem(template->text + at, template->size - at, "{{", 2);
+                if (!found)
+                        break;
+                size_t start = (size_t)(found - template->text);
+                if (template->count > TAGS_MAX)
+                        return refuse(template, start, err, "more than %d tags", TAGS_MAX);
+                if (!read_tag(template, text_start, start, &at, err))
+                        return false;
+                text_start = at;
+        }
+        add_text(template, text_start, template->size);
+        return pair_sections(template, err);
+}
+
+// ---- looking up ----
+
+static struct value *get_part(const struct value *map, const char *name, size_t size) {
+        for (size_t i = 0; map && map->type == VALUE_MAP && i < map->count; i++)
+                if (strncmp(map->keys[i], name, size) == 0 && map->keys[i][size] == '\0')
+                        return map->items[i];
+        return NULL;
+}
+
+static bool part_is(const char *name, size_t size, const char *text) {
+        return strlen(text) == size && memcmp(name, text, size) == 0;
+}
+
+static const struct value *truth_value(bool truth) {
+        static const struct value values[2] = { { .type = VALUE_SCALAR, .text = "false" },
+                                                { .type = VALUE_SCALAR, .text = "true" } };
+        return &values[truth];
+}
+
+// `*ret_hidden`: a section that is left for the node stands between here and the frame that answers to `.`, `first`
+// and `last`, so that only the node can tell.
+static const struct value *find_first(const struct frame *frame, const char *name, size_t size, bool *ret_hidden) {
+        bool self = part_is(name, size, "."), first = part_is(name, size, "first"), last = part_is(name, size, "last");
+        for (; frame; frame = frame->outer) {
+                if (!frame->value && (self || first || last)) {
+                        *ret_hidden = true;
+                        return NULL;
+                }
+                if (self)
+                        return frame->value;
+                const struct value *value = get_part(frame->value, name, size);
+                if (value)
+                        return value;
+                if (frame->item && (first || last))
+                        return truth_value(first ? frame->first : frame->last);
+                *ret_hidden = *ret_hidden || !frame->value;
+        }
+        return NULL;
+}
+
+static size_t first_size(const struct tag *tag) {
+        const char *dot = memchr(tag->name, '.', tag->name_size);
+        return dot && tag->name_size > 1 ? (size_t)(dot - tag->name) : tag->name_size;
+}
+
+static bool refuse_unknown(struct rendering *rendering, const struct tag *tag, const struct frame *frame,
+                           const struct value *parent, size_t known, size_t part) {
+        auto_free char *wanted = xstrndup(tag->name + known, part);
+        struct nearest nearest = { .wanted = wanted };
+        for (size_t i = 0; parent && parent->type == VALUE_MAP && i < parent->count; i++)
+                nearest_offer(&nearest, parent->keys[i]);
+        for (; !parent && frame; frame = frame->outer)
+                for (size_t i = 0; frame->value && frame->value->type == VALUE_MAP && i < frame->value->count; i++)
+                        nearest_offer(&nearest, frame->value->keys[i]);
+        if (parent)
+                refuse(rendering->template, tag->offset, rendering->err, "unknown variable `%.*s`: `%.*s` has no `%s`",
+                       (int)tag->name_size, tag->name, (int)(known - 1), tag->name, wanted);
+        else
+                refuse(rendering->template, tag->offset, rendering->err, "unknown variable `%.*s`", (int)tag->name_size,
+                       tag->name);
+        if (nearest.best)
+                hint(rendering->err, "did you mean `%.*s%s`?", (int)known, tag->name, nearest.best);
+        return false;
+}
+
+// Names below `node` are the node's, unless an item of a section around the tag has such a key of its own.
+static bool is_left(const struct rendering *rendering, const char *name, size_t size, const struct frame *frame) {
+        if (!rendering->keep || !part_is(name, size, rendering->keep))
+                return false;
+        for (; frame->outer && frame->value; frame = frame->outer)
+                if (get_part(frame->value, name, size))
+                        return false;
+        return true;
+}
+
+// Finds what a tag names. `*ret` is NULL if the tag is to be left for the node.
+static bool find(struct rendering *rendering, const struct tag *tag, const struct frame *frame,
+                 const struct value **ret) {
+        size_t known = first_size(tag);
+        bool hidden = false;
+        *ret = NULL;
+        if (is_left(rendering, tag->name, known, frame))
+                return true;
+        const struct value *value = find_first(frame, tag->name, known, &hidden);
+        if (!value)
+                return hidden || refuse_unknown(rendering, tag, frame, NULL, 0, known);
+        while (known < tag->name_size) {
+                const char *part = tag->name + ++known;
+                const char *dot = memchr(part, '.', tag->name_size - known);
+                size_t size = dot ? (size_t)(dot - part) : tag->name_size - known;
+                const struct value *child = get_part(value, part, size);
+                if (!child)
+                        return hidden || refuse_unknown(rendering, tag, frame, value, known, size);
+                value = child;
+                known += size;
+        }
+        *ret = value;
+        return true;
+}
+
+// ---- rendering ----
+
+static bool render_range(struct rendering *rendering, size_t begin, size_t end, const struct frame *frame);
+
+static const char guard[] = "{{!}}";
+
+// A tag that was left alone on a line that it shared in the template: once the line turns out to end behind it, an
+// empty comment before it keeps the node from taking it for a tag with a line of its own.
+static void settle_lone(struct rendering *rendering, bool at_end) {
+        struct buf *output = rendering->output;
+        size_t at = rendering->lone_end;
+        if (at == 0 || output->overflow)
+                return;
+        while (at < output->size && is_blank(output->data[at]))
+                at++;
+        if (at == output->size && !at_end)
+                return;
+        if (at == output->size || output->data[at] == '\n' || output->data[at] == '\r') {
+                size_t start = rendering->lone_start, moved = output->size - start;
+                buf_append_text(output, guard);
+                if (output->overflow)
+                        return;
+                memmove(output->data + start + strlen(guard), output->data + start, moved);
+                memcpy(output->data + start, guard, strlen(guard));
+                rendering->checked += strlen(guard);
+        }
+        rendering->lone_end = 0;
+}
+
+// Text that another phase reads must not hold tags that nobody wrote: remember who brought "{{" in.
+static void append(struct rendering *rendering, const struct tag *tag, const char *text, size_t size) {
+        buf_append(rendering->output, text, size);
+        settle_lone(rendering, false);
+        if (rendering->braces || rendering->output->overflow || !rendering->keep)
+                return;
+        size_t from = rendering->checked;
+        if (memmem(rendering->output->data + from, rendering->output->size - from, "{{", 2))
+                rendering->braces = tag;
+        size_t total = rendering->output->size;
+        rendering->checked = total > 0 && rendering->output->data[total - 1] == '{' ? total - 1 : total;
+}
+
+// Whether only blanks stand before the end of what was rendered, back to the start of its line.
+static bool line_is_blank(const struct buf *output, bool *ret_empty) {
+        size_t at = output->size;
+        while (at > 0 && is_blank(output->data[at - 1]))
+                at--;
+        *ret_empty = at == output->size;
+        return at == 0 || output->data[at - 1] == '\n';
+}
+
+// A tag that is left must take its line with it on the node exactly if it does so here. What stood beside it may have
+// rendered to nothing, and what stood before its line may not have ended one.
+static void append_tag(struct rendering *rendering, const struct tag *tag) {
+        struct buf *output = rendering->output;
+        bool empty, blank = line_is_blank(output, &empty);
+        if (tag->standalone && !(blank && empty)) {
+                buf_append_text(output, guard);
+                buf_append(output, rendering->template->text + tag->offset, tag->bare_size);
+                return;
+        }
+        size_t start = output->size;
+        buf_append(output, tag->raw, tag->raw_size);
+        settle_lone(rendering, false);
+        if (tag->kind == TAG_VARIABLE || tag->standalone || !blank)
+                return;
+        rendering->lone_start = start;
+        rendering->lone_end = output->size;
+}
+
+static void keep_tag(struct rendering *rendering, const struct tag *tag) {
+        if (rendering->checked < rendering->output->size && !rendering->braces)
+                rendering->braces = tag; // "{" before the tag would make it "{{{"
+        append_tag(rendering, tag);
+        rendering->checked = rendering->output->size;
+        rendering->kept = true;
+}
+
+static bool render_variable(struct rendering *rendering, const struct tag *tag, const struct frame *frame) {
+        const struct value *value;
+        if (!find(rendering, tag, frame, &value))
+                return false;
+        if (!value) {
+                keep_tag(rendering, tag);
+                return true;
+        }
+        if (value->type == VALUE_LIST || value->type == VALUE_MAP) {
+                const char *what = value->type == VALUE_LIST ? "list" : "map";
+                refuse(rendering->template, tag->offset, rendering->err, "`%.*s` is a %s, not a text",
+                       (int)tag->name_size, tag->name, what);
+                return hint(rendering->err, "use a section: {{#%.*s}}...{{/%.*s}}", (int)tag->name_size, tag->name,
+                            (int)tag->name_size, tag->name);
+        }
+        if (value->type == VALUE_SCALAR)
+                append(rendering, tag, value->text, strlen(value->text));
+        return true;
+}
+
+static bool render_list(struct rendering *rendering, size_t begin, const struct tag *tag, const struct value *list,
+                        const struct frame *outer) {
+        for (size_t i = 0; i < list->count; i++) {
+                struct frame frame = { list->items[i], outer, true, i == 0, i + 1 == list->count };
+                if (!render_range(rendering, begin, tag->end, &frame))
+                        return false;
+        }
+        return true;
+}
+
+// A kept section's tags stay; what stands in it is filled in as far as it can be.
+static bool render_kept_section(struct rendering *rendering, size_t index, const struct frame *outer) {
+        const struct tag *tag = &rendering->template->tags[index];
+        struct frame frame = { .outer = outer };
+        keep_tag(rendering, tag);
+        if (!render_range(rendering, index + 1, tag->end, tag->kind == TAG_SECTION ? &frame : outer))
+                return false;
+        keep_tag(rendering, &rendering->template->tags[tag->end]);
+        return true;
+}
+
+static bool render_section(struct rendering *rendering, size_t index, const struct frame *outer) {
+        const struct tag *tag = &rendering->template->tags[index];
+        const struct value *value;
+        if (!find(rendering, tag, outer, &value))
+                return false;
+        if (!value)
+                return render_kept_section(rendering, index, outer);
+        if (tag->kind == TAG_INVERTED)
+                return value_truth(value) || render_range(rendering, index + 1, tag->end, outer);
+        if (!value_truth(value))
+                return true;
+        if (value->type == VALUE_LIST)
+                return render_list(rendering, index + 1, tag, value, outer);
+        struct frame frame = { .value = value, .outer = outer };
+        return render_range(rendering, index + 1, tag->end, &frame);
+}
+
+static bool render_range(struct rendering *rendering, size_t begin, size_t end, const struct frame *frame) {
+        for (size_t i = begin; i < end; i++) {
+                const struct tag *tag = &rendering->template->tags[i];
+                bool ok = true;
+                if (++rendering->steps > STEPS_MAX || rendering->output->overflow)
+                        return refuse(rendering->template, tag->offset, rendering->err, "renders to too much text");
+                if (tag->kind == TAG_TEXT)
+                        append(rendering, tag, tag->raw, tag->raw_size);
+                else if (tag->kind == TAG_VARIABLE)
+                        ok = render_variable(rendering, tag, frame);
+                else if (tag->kind == TAG_SECTION || tag->kind == TAG_INVERTED)
+                        ok = render_section(rendering, i, frame);
+                if (!ok)
+                        return false;
+                if (tag->kind == TAG_SECTION || tag->kind == TAG_INVERTED)
+                        i = tag->end;
+        }
+        return true;
+}
+
+static bool render(struct rendering *rendering, const struct value *scope) {
+        const struct template *template = rendering->template;
+        struct frame root = { .value = scope };
+        if (!render_range(rendering, 0, template->count, &root))
+                return false;
+        settle_lone(rendering, true);
+        if (rendering->output->overflow)
+                return refuse(template, 0, rendering->err, "renders to too much text");
+        if (!rendering->kept || !rendering->braces)
+                return true;
+        refuse(template, rendering->braces->offset, rendering->err,
+               "a value brings `{` or `{{` into a template that the node renders again");
+        return hint(rendering->err, "give `{{` and %s.* files of their own", rendering->keep);
+}
+
+bool template_open(const char *name, const char *text, size_t size, struct template **ret, struct err *err) {
+        auto_template *template = xcalloc(1, sizeof *template);
+        *template = (struct template){ .name = name, .text = text, .size = size };
+        if (!template_parse(template, err))
+                return false;
+        *ret = take_ptr(template);
+        return true;
+}
+
+void template_close(struct template *template) {
+        if (template)
+                free(template->tags);
+        free(template);
+}
+
+bool template_apply(const struct template *template, const struct value *scope, const char *keep,
+                    struct buf *ret_output, bool *ret_kept, struct err *err) {
+        auto_buf output = { .max = ret_output->max };
+        struct rendering rendering = { .template = template, .keep = keep, .output = &output, .err = err };
+        if (!render(&rendering, scope))
+                return false;
+        buf_append(ret_output, buf_text(&output), output.size);
+        if (ret_output->overflow)
+                return fail(err, ERR_TEMPLATE, 0, "%s: renders to too much text", template->name);
+        if (ret_kept)
+                *ret_kept = rendering.kept;
+        return true;
+}
+
+bool template_render(const char *name, const char *text, size_t size, const struct value *scope, const char *keep,
+                     struct buf *ret_output, bool *ret_kept, struct err *err) {
+        auto_template *template = NULL;
+        return template_open(name, text, size, &template, err) &&
+               template_apply(template, scope, keep, ret_output, ret_kept, err);
+}

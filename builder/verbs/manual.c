@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+#include "verbs/manual.h"
+
+#include <stdio.h>
+
+static const char head[] = ".Dd November 22, 2026\n"
+                           ".Dt KILN 1\n"
+                           ".Os\n"
+                           ".Sh NAME\n"
+                           ".Nm kiln\n"
+                           ".Nd bake bootable images for the machines of a cluster\n"
+                           ".Sh SYNOPSIS\n";
+
+static const char description[] =
+    ".Sh DESCRIPTION\n"
+    ".Nm\n"
+    "reads a cluster file (see the README and\n"
+    ".Ql kiln schema ) ,\n"
+    "checks the whole cluster, installs the packages of each role in a sandbox, lays the rendered configuration "
+    "beside\n"
+    "them, and publishes what boots: kernel, initrd, configuration layer, root image, ISO, PXE tree, kickstart files "
+    "and\n"
+    "manifests, by one rename.\n"
+    "It needs no root where the user has subordinate ids.\n"
+    "Progress goes to standard error, the path of the published build to standard output.\n";
+
+// What no option's line has room for.
+static const char topics[] =
+    ".Sh RELEASE FILES\n"
+    "A release file,\n"
+    ".Pa profiles/releases/NAME.yaml ,\n"
+    "says where packages come from and what the distribution is like;\n"
+    ".Ql kiln schema release --text\n"
+    "explains every key.\n"
+    "Repositories are read as yum and dnf read them: the newest version wins wherever it is, unless\n"
+    ".Ql priority\n"
+    "prefers a repository; no weak dependencies; the native architecture, and a 32-bit library only where it is\n"
+    "needed.\n"
+    "A request is a NAME, NAME.ARCH, NAME-[EPOCH:]VERSION[-RELEASE[.ARCH]], each part of which may be a glob; what a\n"
+    "package provides, as in\n"
+    ".Ql java >= 1:1.8.0 ;\n"
+    "an absolute path; or @GROUP, by id or title.\n"
+    ".Ql excludes\n"
+    "and\n"
+    ".Ql includes\n"
+    "name packages in the same way, but for provides, paths and groups; as in dnf,\n"
+    ".Ql kernel-*\n"
+    "are the packages whose names begin so, and not kernel itself.\n"
+    ".Pp\n"
+    ".Ql baseurl\n"
+    "is a URL, a path, or a list of either: each is tried in turn, also when what one says of itself is damaged, "
+    "wrongly\n"
+    "signed or older than what was seen before.\n"
+    "Messages leave out a URL's user, password and query.\n"
+    ".Fl -repo Ar NAME Ns = Ns Ar URL\n"
+    "replaces all of them by a mirror or a directory for one run.\n"
+    ".Sh SANDBOX\n"
+    "Packages' scriptlets reach no network, and no file, process, key or device of the host.\n"
+    "They have a fixed environment, 2000 processes and threads, and half an hour each.\n"
+    "They may do as they like inside of their image.\n"
+    "Disk and memory are bounded by what\n"
+    ".Nm\n"
+    "itself may use: give it a quota or a control group.\n"
+    "The layers of a cache are closed to other users.\n"
+    ".Sh TRUST\n"
+    "A chain leads from the release file to each installed byte.\n"
+    "repomd.xml is checked by its signature where\n"
+    ".Ql repo_gpgcheck\n"
+    "says so, and must not be older than what was seen before; every other metadata file by its checksum in "
+    "repomd.xml;\n"
+    "every package by its size and checksum there, its header against the metadata, and by its own signature, unless\n"
+    ".Ql trust: digest\n"
+    "says that the repository does not sign.\n"
+    "A key counts if it has one of the\n"
+    ".Ql fingerprints ,\n"
+    "wherever it came from; only a key file of this machine may do without.\n"
+    "Below the URL of a repository that\n"
+    ".Fl -repo\n"
+    "replaced, it is looked for in the replacement first.\n"
+    "Expired, revoked and short keys (less than 2048 bits) are refused, and so is SHA-1, unless\n"
+    ".Ql allow_sha1\n"
+    "allows it for a repository.\n"
+    ".Sh LOCK FILES\n"
+    "Text to be committed and reviewed, sorted, so that a change of one package is a change of one line:\n"
+    ".Bd -literal -offset indent\n"
+    "kiln-lock 1\n"
+    "cluster NAME\n"
+    "release NAME sha256:DIGEST\n"
+    "profile sha256:DIGEST\n"
+    "roles ROLE ...\n"
+    "\n"
+    "NEVRA REPOSITORY BYTES sha256:DIGEST USER,...\n"
+    ".Ed\n"
+    ".Pp\n"
+    "The digests of release and profile cover what decides the choice of packages: architecture, repositories,\n"
+    "priorities, excludes and includes; the kernel's, the boot loaders' and the roles' packages.\n"
+    "While they fit, builds take the listed files as they are; otherwise they solve again from those files alone and\n"
+    "warn of what differs, or fail if that is not enough.\n"
+    "A USER is a role, @all for every role, @base for the layer that roles share, or @bootloader.\n"
+    "After a merge with conflicts take one side's file whole and run\n"
+    ".Ql kiln lock .\n"
+    ".Sh VERIFYING\n"
+    "A build's\n"
+    ".Pa manifest.json\n"
+    "has the options that decided it, values of\n"
+    ".Fl -set\n"
+    "included, and a digest of every profile;\n"
+    ".Pa packages.lock\n"
+    "its packages.\n"
+    ".Ql kiln verify\n"
+    "makes the build again from these, below the cache, with nothing from there but packages, metadata and keys, and\n"
+    "removes it.\n"
+    "Bytes and lines of differences: bytes count from 0, lines from 1.\n"
+    "Cluster file, release file, cache and repositories are those of\n"
+    ".Pa OUT/CLUSTER/.origin-BUILD ,\n"
+    "which\n"
+    ".Ql kiln build\n"
+    "writes beside the build, readable by its owner only, unless the command line names others.\n"
+    ".Sh CACHE\n"
+    ".Bl -tag -width squashfs/xx -compact\n"
+    ".It Pa packages/\n"
+    "packages, by checksum; what a directory or file:// URL has is copied here too, so that what was verified is what "
+    "is\n"
+    "installed\n"
+    ".It Pa repos/\n"
+    "metadata, a directory a base URL, with libsolv's form of it (.solv)\n"
+    ".It Pa keys/\n"
+    "keys, by the hash of their URL or path\n"
+    ".It Pa layers/ , squashfs/ , kernel/ , initrd/ , iso/ , bootloader/\n"
+    "installed roots and what was made of them, by the hash of all that decides them\n"
+    ".It Pa used/\n"
+    "what each build and fetch needed, for\n"
+    ".Ql kiln cache --prune\n"
+    ".It Pa verified\n"
+    "files whose digest and signature were checked, with their times, so that they are not read again\n"
+    ".El\n"
+    ".Pp\n"
+    "Any number of kilns of one user may share a cache, and all of it may be deleted while none is at work.\n"
+    ".Pp\n"
+    "Entries are named after everything that decides them, down to the versions of kiln and of the libraries that\n"
+    "make them: after an upgrade they are made anew.\n"
+    "A cache may be copied, or kept in an archive between runs of CI.\n"
+    "Installed packages that lost owners, capabilities, device nodes or hard links on the way are noticed, and made\n"
+    "again; to keep them, archive as root with\n"
+    ".Ql tar --xattrs --xattrs-include=*\n"
+    "and unpack so, too.\n"
+    ".Pp\n"
+    "What the cache holds is trusted by size and time, as git and make do: a file that is written to, cut, replaced "
+    "or\n"
+    "removed is noticed before an image is made of it, and made again.\n"
+    "What a disk loses by itself, or who sets a file's time back, is not.\n"
+    "While the packed root is whole, a build that only renders configuration reads names and units of the installed\n"
+    "packages without looking through all of them.\n";
+
+static const char tail[] = ".Sh ENVIRONMENT\n"
+                           ".Bl -tag -width Ds\n"
+                           ".It Ev SOURCE_DATE_EPOCH\n"
+                           "Seconds since 1970 that every time stamp in the artefacts gets; a fixed date by default.\n"
+                           ".It Ev XDG_CACHE_HOME\n"
+                           "Where the cache is, unless\n"
+                           ".Fl -cache\n"
+                           "says so.\n"
+                           ".El\n"
+                           ".Sh FILES\n"
+                           ".Bl -tag -width Ds\n"
+                           ".It Pa OUT/CLUSTER/BUILD/\n"
+                           "A published build;\n"
+                           ".Pa OUT/CLUSTER/current\n"
+                           "points to the newest.\n"
+                           ".It Pa CLUSTER.RELEASE.lock\n"
+                           "Beside the cluster file: the packages that builds with this release take, one a line;\n"
+                           "written by\n"
+                           ".Ql kiln lock .\n"
+                           ".El\n";
+
+static void print_exit_status(void) {
+        puts(".Sh EXIT STATUS\n.Bl -tag -width Ds\n.It 0\nsuccess");
+#define X(name, code, meaning) printf(".It %d\n%s\n", code, meaning);
+        ERR_KINDS(X)
+#undef X
+        puts(".El");
+}
+
+static void print_option(const struct option_text *option, void *context) {
+        (void)context;
+        printf(".It Fl -%s", option->name);
+        if (option->value)
+                printf(" Ar %s", option->value);
+        printf("\n%s\n", option->help);
+}
+
+void manual_print(const struct verb *verbs, size_t count) {
+        fputs(head, stdout);
+        for (size_t i = 0; i < count; i++)
+                printf(".Nm kiln %s\n.Op Ar OPTION ...\n.Ar %s\n", verbs[i].name, verbs[i].arguments);
+        fputs(description, stdout);
+        for (size_t i = 0; i < count; i++) {
+                printf(".Ss kiln %s %s\n%s\n.Bl -tag -width Ds\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+                options_each(&verbs[i], print_option, NULL);
+                puts(".El");
+        }
+        fputs(topics, stdout);
+        fputs(tail, stdout);
+        print_exit_status();
+}
+
+static void print_word(const struct option_text *option, void *context) {
+        (void)context;
+        printf("--%s ", option->name);
+}
+
+void completion_print(const struct verb *verbs, size_t count) {
+        puts("_kiln() {\n"
+             "        local word=${COMP_WORDS[COMP_CWORD]}\n"
+             "        if [ \"$COMP_CWORD\" = 1 ]; then");
+        printf("                mapfile -t COMPREPLY < <(compgen -W \"");
+        for (size_t i = 0; i < count; i++)
+                printf("%s ", verbs[i].name);
+        puts("\" -- \"$word\")\n                return\n        fi\n        local options=\n"
+             "        case ${COMP_WORDS[1]} in");
+        for (size_t i = 0; i < count; i++) {
+                printf("        %s) options=\"", verbs[i].name);
+                options_each(&verbs[i], print_word, NULL);
+                puts("\" ;;");
+        }
+        puts("        esac\n"
+             "        case $word in\n"
+             "        -*) mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$word\") ;;\n"
+             "        *) mapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n"
+             "        esac\n"
+             "}\ncomplete -F _kiln kiln");
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+#include "verbs/options.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/mistake.h"
+
+enum kind { FLAG, TEXT, LIST, NUMBER };
+enum { NUMBER_MAX = 1000000 };
+
+// b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema
+static const struct option {
+        const char *name, *verbs, *value, *help;
+        enum kind kind;
+        size_t offset;
+} table[] = {
+#define O(name, verbs, value, kind, member, help)                                                                      \
+        { name, verbs, value, help, kind, offsetof(struct options, member) }
+        O("release", "blfvcro", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
+        O("set", "blfco", "KEY=VALUE", LIST, set,
+          "override a value of the cluster file, as in variables.registry=host:5000"),
+        O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
+        O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
+        O("out", "bo", "DIR", TEXT, out, "where builds are published (default: out)"),
+        O("cache", "blfvkcr", "DIR", TEXT, cache, "packages, layers and packed roots (default: $XDG_CACHE_HOME/kiln)"),
+        O("cache-limit", "b", "GB", NUMBER, cache_limit,
+          "forget what the least recent builds used once the cache is larger; 0: never (default: 30)"),
+        O("repo", "blfvr", "NAME=URL", LIST, repositories,
+          "take a repository from another place, such as a local mirror"),
+        O("offline", "blfvr", NULL, FLAG, offline, "never use the network; fail if something is not in the cache"),
+        O("lock", "blf", "FILE", TEXT, lock, "the lock file (default: CLUSTER.RELEASE.lock beside the cluster file)"),
+        O("update", "l", NULL, FLAG, update, "lock what is newest now: the PACKAGEs, or all if none is given"),
+        O("export", "f", "DIR", TEXT, export, "write the packages as a yum repository, for a site without a network"),
+        O("allow-downgrade", "blfr", NULL, FLAG, allow_downgrade,
+          "accept a repository that is older than it was when last seen"),
+        O("prune", "k", NULL, FLAG, prune, "remove what the newest builds and fetches do not need"),
+        O("keep", "k", "N", NUMBER, keep, "how many builds and fetches --prune keeps (default: 3)"),
+        O("no-rebuild", "v", NULL, FLAG, no_rebuild, "only check the files against SHA256SUMS and each other"),
+        O("http-base", "b", "URL", TEXT, http_base, "URL that will serve the output directory, for kickstart and iPXE"),
+        O("artefacts", "o", "DIR", TEXT, artefacts, "a published build (default: OUT/CLUSTER/current)"),
+        O("medium", "o", "KIND", TEXT, medium, "pxe, iso or usb (default: pxe)"),
+        O("firmware", "o", "KIND", TEXT, firmware, "bios or uefi (default: bios)"),
+        O("network", "o", "KIND", TEXT, network, "user, tap:INTERFACE or bridge:NAME (default: user)"),
+        O("serial", "o", "PLACE", TEXT, serial, "stdio, unix:PATH or file:PATH (default: stdio)"),
+        O("mac", "o", "MAC", TEXT, mac, "another MAC address than the inventory's"),
+        O("memory", "o", "MIB", TEXT, memory, "memory of the machine (default: 2048)"),
+        O("accel", "o", "KIND", TEXT, accelerator, "auto, tcg or kvm (default: auto)"),
+        O("entry", "o", "NAME", TEXT, entry, "boot this PXE entry instead of asking by MAC: node/NAME or role/NAME"),
+        O("forward", "o", "PORT:PORT", LIST, forwards, "forward a port of 127.0.0.1 to the machine's (network user)"),
+        O("json", "blfvkcro", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
+        O("verbose", "blfvkcro", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
+        O("quiet", "blfvkcro", NULL, FLAG, quiet, "warnings and errors only"),
+        O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
+        O("help", "blfvkcros", NULL, FLAG, help, "this text"),
+#undef O
+};
+
+static bool takes(const struct verb *verb, const struct option *option) {
+        return strchr(option->verbs, verb->letter) != NULL;
+}
+
+static const struct option *find(const struct verb *verb, const char *name, size_t length) {
+        for (size_t i = 0; i < lengthof(table); i++)
+                if (takes(verb, &table[i]) && strlen(table[i].name) == length && !strncmp(table[i].name, name, length))
+                        return &table[i];
+        return NULL;
+}
+
+static void list_add(struct strings *list, const char *text) { *array_append(&list->items, &list->count) = text; }
+
+// Values of lists may hold commas of their own only in KEY=VALUE pairs.
+static void list_add_all(struct strings *list, const char *text) {
+        if (strchr(text, '=')) {
+                list_add(list, xstrdup(text));
+                return;
+        }
+        while (*text) {
+                size_t length = strcspn(text, ",");
+                list_add(list, xstrndup(text, length));
+                text += length + (text[length] == ',');
+        }
+}
+
+static bool unknown(const struct verb *verb, const char *name, struct err *err) {
+        struct nearest nearest = { .wanted = name };
+        for (size_t i = 0; i < lengthof(table); i++)
+                if (takes(verb, &table[i]))
+                        nearest_offer(&nearest, table[i].name);
+        fail(err, ERR_USAGE, 0, "kiln %s has no option --%s", verb->name, name);
+        return nearest.best ? hint(err, "is --%s meant? kiln %s --help lists them", nearest.best, verb->name)
+                            : hint(err, "kiln %s --help lists them", verb->name);
+}
+
+static bool parse_number(const struct option *option, const char *value, struct number *ret, struct err *err) {
+        char *end = NULL;
+        errno = 0;
+        unsigned long number = strtoul(value, &end, 10);
+        if (*value < '0' || *value > '9' || *end || errno || number > NUMBER_MAX)
+                return fail(err, ERR_USAGE, 0, "--%s %s: a number is needed", option->name, value);
+        *ret = (struct number){ true, (unsigned)number };
+        return true;
+}
+
+static bool parse_option(const struct verb *verb, char ***next, struct options *options, struct err *err) {
+        const char *name = **next + 2;
+        size_t length = strcspn(name, "=");
+        const char *value = name[length] ? name + length + 1 : NULL;
+        const struct option *option = find(verb, name, length);
+        if (!option)
+                return unknown(verb, name, err);
+        void *member = (char *)options + option->offset;
+        if (option->kind == FLAG) {
+                if (value)
+                        return fail(err, ERR_USAGE, 0, "--%s takes no value", option->name);
+                *(bool *)member = true;
+                return true;
+        }
+        if (!value && !(value = *++*next))
+                return fail(err, ERR_USAGE, 0, "--%s needs a value: %s", option->name, option->value);
+        if (option->kind == NUMBER)
+                return parse_number(option, value, member, err);
+        if (option->kind == TEXT)
+                *(const char **)member = value;
+        else
+                list_add_all(member, value);
+        return true;
+}
+
+bool options_parse(const struct verb *verb, int argc, char **argv, struct options *ret, struct err *err) {
+        (void)argc;
+        bool only_arguments = false;
+        for (char **next = argv; *next; next++) {
+                if (only_arguments || **next != '-' || !(*next)[1]) {
+                        *array_append(&ret->arguments, &ret->argument_count) = *next;
+                } else if (!strcmp(*next, "--")) {
+                        only_arguments = true;
+                } else if (!strcmp(*next, "-h")) {
+                        ret->help = true;
+                } else if (strncmp(*next, "--", 2) != 0) {
+                        return fail(err, ERR_USAGE, 0, "kiln %s has no option %s", verb->name, *next);
+                } else if (!parse_option(verb, &next, ret, err)) {
+                        return false;
+                }
+        }
+        if (ret->help)
+                return true;
+        if (ret->argument_count < verb->least_arguments || ret->argument_count > verb->most_arguments) {
+                fail(err, ERR_USAGE, 0, "kiln %s: %s", verb->name,
+                     ret->argument_count < verb->least_arguments ? "an argument is missing" : "too many arguments");
+                return hint(err, "usage: kiln %s [OPTION]... %s", verb->name, verb->arguments);
+        }
+        return true;
+}
+
+void options_release(struct options *options) {
+        struct strings *lists[] = { &options->set, &options->roles, &options->only, &options->repositories,
+                                    &options->forwards };
+        for (size_t i = 0; i < lengthof(lists); i++) {
+                for (size_t j = 0; j < lists[i]->count; j++)
+                        free((char *)lists[i]->items[j]);
+                free(lists[i]->items);
+        }
+        free(options->arguments);
+}
+
+void options_each(const struct verb *verb, void (*each)(const struct option_text *option, void *context),
+                  void *context) {
+        for (size_t i = 0; i < lengthof(table); i++)
+                if (takes(verb, &table[i]))
+                        each(&(struct option_text){ table[i].name, table[i].value, table[i].help }, context);
+}
+
+static void print_help_line(const struct option_text *option, void *context) {
+        (void)context;
+        auto_free char *left =
+            xasprintf("--%s%s%s", option->name, option->value ? " " : "", option->value ? option->value : "");
+        printf("  %-22s %s\n", left, option->help);
+}
+
+void options_help(const struct verb *verb) {
+        printf("usage: kiln %s [OPTION]... %s\n\n%s\n\n", verb->name, verb->arguments, verb->summary);
+        options_each(verb, print_help_line, NULL);
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// The command line: one table of options, from which parsing, --help and error messages come. A verb names the options
+// it takes by their letters in the table's `verbs` column.
+#ifndef KILN_VERBS_OPTIONS_H
+#define KILN_VERBS_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/progress.h"
+#include "profile/profile.h"
+
+struct number {
+        bool given;
+        unsigned value;
+};
+
+struct options {
+        const char **arguments; // what is left beside the options
+        size_t argument_count;
+        const char *release, *out, *cache, *http_base;
+        struct strings set, roles, only, repositories;
+        bool offline, json, verbose, quiet, text, help;
+        const char *lock, *export;
+        bool update, allow_downgrade, prune, no_rebuild;
+        struct number keep, cache_limit;
+        // kiln boot
+        const char *artefacts, *medium, *firmware, *network, *serial, *mac, *memory, *accelerator, *entry;
+        struct strings forwards;
+};
+
+struct verb {
+        const char *name, *arguments, *summary;
+        char letter; // the column of the option table
+        size_t least_arguments, most_arguments;
+        bool (*run)(const struct options *options, struct err *err);
+};
+
+// Parses what follows the verb. Long options only, `--name value` or `--name=value`; `--` ends them; lists repeat or
+// take commas. ERR_USAGE names the nearest option.
+must_check bool options_parse(const struct verb *verb, int argc, char **argv, struct options *ret, struct err *err);
+void options_release(struct options *options);
+void options_help(const struct verb *verb);
+
+// Calls back for every option of a verb, in the table's order.
+struct option_text {
+        const char *name, *value /* NULL: a flag */, *help;
+};
+void options_each(const struct verb *verb, void (*each)(const struct option_text *option, void *context),
+                  void *context);
+
+#endif

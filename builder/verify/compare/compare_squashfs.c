@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+// squashfs, through libsquashfs: names, attributes, extended attributes and content, in the order of their paths.
+#include <sqfs/compressor.h>
+#include <sqfs/data_reader.h>
+#include <sqfs/dir_reader.h>
+#include <sqfs/error.h>
+#include <sqfs/id_table.h>
+#include <sqfs/inode.h>
+#include <sqfs/io.h>
+#include <sqfs/super.h>
+#include <sqfs/xattr.h>
+#include <sqfs/xattr_reader.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "verify/compare/internal.h"
+
+enum { CHUNK_BYTES = 1 << 20, DEPTH_MAX = 1024, NO_XATTRS = 0xFFFFFFFF };
+
+struct image {
+        const char *which;
+        sqfs_file_t *file;
+        sqfs_super_t super;
+        sqfs_compressor_t *compressor;
+        sqfs_id_table_t *ids;
+        sqfs_dir_reader_t *directories;
+        sqfs_data_reader_t *data;
+        sqfs_xattr_reader_t *xattrs;
+        sqfs_tree_node_t *root;
+};
+
+struct both {
+        struct image expected, found;
+        char *left, *right; // CHUNK_BYTES of content each
+        struct buf path;
+        struct buf *difference;
+};
+
+static bool corrupt(const struct image *image, int status, const char *what, struct err *err) {
+        return fail(err, ERR_CORRUPT, 0, "the %s image: %s: cannot be read (libsquashfs status %d)", image->which, what,
+                    status);
+}
+
+// ---- opening ----
+
+static void close_image(struct image *image) {
+        sqfs_dir_tree_destroy(image->root);
+        void *objects[] = {
+                image->xattrs, image->data, image->directories, image->ids, image->compressor, image->file
+        };
+        for (size_t i = 0; i < lengthof(objects); i++)
+                if (objects[i])
+                        sqfs_destroy(objects[i]);
+}
+
+static int make_readers(struct image *image) {
+        sqfs_compressor_config_t config;
+        int status = sqfs_compressor_config_init(&config, (SQFS_COMPRESSOR)image->super.compression_id,
+                                                 image->super.block_size, SQFS_COMP_FLAG_UNCOMPRESS);
+        if (status == 0)
+                status = sqfs_compressor_create(&config, &image->compressor);
+        if (status != 0)
+                return status;
+        image->ids = sqfs_id_table_create(0);
+        image->directories = sqfs_dir_reader_create(&image->super, image->compressor, image->file, 0);
+        image->data = sqfs_data_reader_create(image->file, image->super.block_size, image->compressor, 0);
+        image->xattrs = sqfs_xattr_reader_create(0);
+        return image->ids && image->directories && image->data && image->xattrs ? 0 : SQFS_ERROR_ALLOC;
+}
+
+static int load_tables(struct image *image) {
+        int status = sqfs_id_table_read(image->ids, image->file, &image->super, image->compressor);
+        if (status == 0)
+                status = sqfs_data_reader_load_fragment_table(image->data, &image->super);
+        if (status == 0 && !(image->super.flags & SQFS_FLAG_NO_XATTRS))
+                status = sqfs_xattr_reader_load(image->xattrs, &image->super, image->file, image->compressor);
+        return status;
+}
+
+static bool open_image(const char *which, int fd, struct image *image, struct err *err) {
+        auto_free char *path = xasprintf("/proc/self/fd/%d", fd);
+        image->which = which;
+        image->file = sqfs_open_file(path, SQFS_FILE_OPEN_READ_ONLY);
+        if (!image->file)
+                return fail(err, ERR_SYSTEM, 0, "open the %s image", which);
+        int status = sqfs_super_read(&image->super, image->file);
+        if (status == 0)
+                status = make_readers(image);
+        if (status != 0)
+                return corrupt(image, status, "super block", err);
+        if ((status = load_tables(image)) != 0)
+                return corrupt(image, status, "tables", err);
+        status = sqfs_dir_reader_get_full_hierarchy(image->directories, image->ids, NULL, 0, &image->root);
+        return status == 0 || corrupt(image, status, "directories", err);
+}
+
+// ---- one file ----
+
+static uint32_t count_links(const sqfs_inode_generic_t *inode) {
+        switch (inode->base.type) {
+        case SQFS_INODE_EXT_FILE:
+                return inode->data.file_ext.nlink;
+        case SQFS_INODE_SLINK:
+        case SQFS_INODE_EXT_SLINK:
+                return inode->data.slink.nlink; // first of both
+        case SQFS_INODE_BDEV:
+        case SQFS_INODE_CDEV:
+        case SQFS_INODE_EXT_BDEV:
+        case SQFS_INODE_EXT_CDEV:
+                return inode->data.dev.nlink; // first of both
+        default:
+                return 1; // a directory's follow from what is in it
+        }
+}
+
+// `room` holds a link's target, which ends with its length in the inode.
+static struct attributes attributes_of(const sqfs_tree_node_t *node, char **room) {
+        const sqfs_inode_generic_t *inode = node->inode;
+        struct attributes to = {
+                .mode = inode->base.mode,
+                .uid = node->uid,
+                .gid = node->gid,
+                .mtime = inode->base.mod_time,
+                .links = count_links(inode),
+        };
+        sqfs_u64 size = 0;
+        if (S_ISREG(to.mode) && sqfs_inode_get_file_size(inode, &size) == 0)
+                to.size = size;
+        if (S_ISLNK(to.mode))
+                to.target = *room = xstrndup((const char *)inode->extra, inode->payload_bytes_used);
+        if (S_ISBLK(to.mode) || S_ISCHR(to.mode)) {
+                sqfs_u32 number = inode->data.dev.devno; // in the same place of both kinds
+                if (inode->base.type == SQFS_INODE_EXT_BDEV || inode->base.type == SQFS_INODE_EXT_CDEV)
+                        number = inode->data.dev_ext.devno;
+                to.major = number >> 8 & 0xfff;
+                to.minor = (number & 0xff) | (number >> 12 & 0xfff00);
+        }
+        return to;
+}
+
+// NAME=bytes of every attribute, one after the other in the image's order.
+static bool read_xattrs(struct image *image, const sqfs_inode_generic_t *inode, struct buf *to, struct err *err) {
+        sqfs_u32 index = NO_XATTRS;
+        sqfs_xattr_id_t entry;
+        if (sqfs_inode_get_xattr_index(inode, &index) != 0 || index == NO_XATTRS)
+                return true;
+        int status = sqfs_xattr_reader_get_desc(image->xattrs, index, &entry);
+        if (status == 0)
+                status = sqfs_xattr_reader_seek_kv(image->xattrs, &entry);
+        for (sqfs_u32 i = 0; status == 0 && i < entry.count; i++) {
+                auto_free sqfs_xattr_entry_t *key = NULL;
+                auto_free sqfs_xattr_value_t *value = NULL;
+                status = sqfs_xattr_reader_read_key(image->xattrs, &key);
+                if (status == 0)
+                        status = sqfs_xattr_reader_read_value(image->xattrs, key, &value);
+                if (status != 0)
+                        break;
+                buf_printf(to, "%s%s=", i ? " " : "", (const char *)key->key);
+                for (sqfs_u32 j = 0; j < value->size; j++)
+                        buf_printf(to, "%02x", value->value[j]);
+        }
+        return status == 0 || corrupt(image, status, "extended attributes", err);
+}
+
+static bool compare_xattrs(struct both *both, const sqfs_tree_node_t *expected, const sqfs_tree_node_t *found,
+                           struct err *err) {
+        auto_buf left = { 0 }, right = { 0 };
+        if (!read_xattrs(&both->expected, expected->inode, &left, err) ||
+            !read_xattrs(&both->found, found->inode, &right, err))
+                return false;
+        if (strcmp(buf_text(&left), buf_text(&right)) != 0)
+                buf_printf(both->difference, "%s: extended attributes %s, expected %s", buf_text(&both->path),
+                           right.size ? buf_text(&right) : "none", left.size ? buf_text(&left) : "none");
+        return true;
+}
+
+static bool read_content(struct image *image, const sqfs_inode_generic_t *inode, uint64_t offset, char *to,
+                         size_t *ret_size, const char *path, struct err *err) {
+        sqfs_s32 size = sqfs_data_reader_read(image->data, inode, offset, to, CHUNK_BYTES);
+        if (size < 0)
+                return corrupt(image, size, path, err);
+        *ret_size = (size_t)size;
+        return true;
+}
+
+static bool compare_content(struct both *both, const sqfs_tree_node_t *expected, const sqfs_tree_node_t *found,
+                            struct err *err) {
+        uint64_t offset = 0;
+        for (size_t left = 1, right = 1; left > 0 || right > 0;) {
+                const char *path = buf_text(&both->path);
+                if (!interrupt_check(err) ||
+                    !read_content(&both->expected, expected->inode, offset, both->left, &left, path, err) ||
+                    !read_content(&both->found, found->inode, offset, both->right, &right, path, err))
+                        return false;
+                size_t least = left < right ? left : right;
+                size_t same = compare_bytes(both->left, both->right, least);
+                offset += same;
+                if (same == least && left == right)
+                        continue;
+                buf_printf(both->difference, "%s: content differs at byte %llu", path, (unsigned long long)offset);
+                return true;
+        }
+        return true;
+}
+
+static bool compare_node(struct both *both, const sqfs_tree_node_t *expected, const sqfs_tree_node_t *found,
+                         struct err *err) {
+        auto_free char *left_room = NULL, *right_room = NULL;
+        struct attributes left = attributes_of(expected, &left_room), right = attributes_of(found, &right_room);
+        const char *path = both->path.size ? buf_text(&both->path) : "/";
+        compare_attributes(path, &left, &right, both->difference);
+        if (both->difference->size == 0 && !compare_xattrs(both, expected, found, err))
+                return false;
+        if (both->difference->size > 0 || !S_ISREG(left.mode))
+                return true;
+        if (!compare_content(both, expected, found, err))
+                return false;
+        if (both->difference->size > 0 && left.size != right.size)
+                buf_printf(both->difference, ", size %llu, expected %llu", (unsigned long long)right.size,
+                           (unsigned long long)left.size);
+        return true;
+}
+
+// ---- the tree ----
+
+struct children {
+        const sqfs_tree_node_t **items;
+        size_t count;
+};
+
+static int by_name(const void *left, const void *right) {
+        const sqfs_tree_node_t *const *a = left, *const *b = right;
+        return strcmp((const char *)(*a)->name, (const char *)(*b)->name);
+}
+
+static struct children list_children(const sqfs_tree_node_t *node) {
+        struct children list = { 0 };
+        for (const sqfs_tree_node_t *next = node->children; next; next = next->next)
+                *array_append(&list.items, &list.count) = next;
+        if (list.count)
+                qsort(list.items, list.count, sizeof *list.items, by_name);
+        return list;
+}
+
+static bool compare_trees(struct both *both, const sqfs_tree_node_t *expected, const sqfs_tree_node_t *found, int depth,
+                          struct err *err);
+
+// One step of the merge of two sorted directories.
+static bool compare_next(struct both *both, const sqfs_tree_node_t *expected, const sqfs_tree_node_t *found, int depth,
+                         struct err *err) {
+        size_t length = both->path.size;
+        buf_printf(&both->path, "/%s", (const char *)(expected ? expected : found)->name);
+        bool ok = true;
+        if (!found)
+                buf_printf(both->difference, "%s: missing", buf_text(&both->path));
+        else if (!expected)
+                buf_printf(both->difference, "%s: should not be there", buf_text(&both->path));
+        else
+                ok = compare_trees(both, expected, found, depth + 1, err);
+        both->path.size = length;
+        return ok;
+}
+
+static bool compare_children(struct both *both, const struct children *expected, const struct children *found,
+                             int depth, struct err *err) {
+        for (size_t i = 0, j = 0; (i < expected->count || j < found->count) && both->difference->size == 0;) {
+                const sqfs_tree_node_t *left = i < expected->count ? expected->items[i] : NULL;
+                const sqfs_tree_node_t *right = j < found->count ? found->items[j] : NULL;
+                int order = left && right ? by_name(&left, &right) : left ? -1 : 1;
+                if (!compare_next(both, order <= 0 ? left : NULL, order >= 0 ? right : NULL, depth, err))
+                        return false;
+                i += order <= 0;
+                j += order >= 0;
+        }
+        return true;
+}
+
+static bool compare_trees(struct both *both, const sqfs_tree_node_t *expected, const sqfs_tree_node_t *found, int depth,
+                          struct err *err) {
+        if (depth > DEPTH_MAX)
+                return fail(err, ERR_CORRUPT, 0, "the directories are nested too deeply");
+        if (!compare_node(both, expected, found, err))
+                return false;
+        struct children left = list_children(expected), right = list_children(found);
+        bool ok = compare_children(both, &left, &right, depth, err);
+        free(left.items);
+        free(right.items);
+        return ok;
+}
+
+bool compare_squashfs(const struct compared *files, struct buf *difference, struct err *err) {
+        struct both both = { .left = xmalloc(CHUNK_BYTES), .right = xmalloc(CHUNK_BYTES), .difference = difference };
+        bool ok = open_image("expected", files->expected, &both.expected, err) &&
+                  open_image("published", files->found, &both.found, err) &&
+                  compare_trees(&both, both.expected.root, both.found.root, 0, err);
+        close_image(&both.expected);
+        close_image(&both.found);
+        buf_release(&both.path);
+        free(both.left);
+        free(both.right);
+        return ok;
+}

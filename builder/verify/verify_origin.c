@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// Where a build was made from, beside the build.
+#include <fcntl.h>
+#include <jansson.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "verify/verify.h"
+
+enum { ORIGIN_MAX_BYTES = 1 << 20 };
+
+char *build_origin_format(const struct build_origin *origin) {
+        json_t *repositories = json_array();
+        for (const char *const *next = origin->repositories; next && *next; next++)
+                json_array_append_new(repositories, json_string(*next));
+        json_t *object = json_pack("{ss? ss? ss? so}", "cache", origin->cache, "cluster", origin->cluster, "release",
+                                   origin->release, "repositories", repositories);
+        auto_free char *text = json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS);
+        json_decref(object);
+        return xasprintf("%s\n", text ? text : "{}"); // a path that is not UTF-8 is not kept
+}
+
+// <out>/<cluster>/.origin-<build id>
+static char *path_of(const char *build) {
+        const char *slash = strrchr(build, '/');
+        return slash ? xasprintf("%.*s/.origin-%s", (int)(slash - build), build, slash + 1)
+                     : xasprintf(".origin-%s", build);
+}
+
+static const char *text_of(struct arena *arena, const json_t *object, const char *key) {
+        const char *text = json_string_value(json_object_get(object, key));
+        return text ? arena_strdup(arena, text) : NULL;
+}
+
+static const char *const *list_of(struct arena *arena, const json_t *list) {
+        const char **texts = arena_alloc(arena, (json_array_size(list) + 1) * sizeof *texts);
+        size_t count = 0;
+        for (size_t i = 0; i < json_array_size(list); i++) {
+                const char *text = json_string_value(json_array_get(list, i));
+                if (text)
+                        texts[count++] = arena_strdup(arena, text);
+        }
+        return texts;
+}
+
+bool build_origin_read(const char *build, struct arena *arena, struct build_origin *ret, struct err *err) {
+        auto_free char *path = path_of(build);
+        auto_buf text = { .max = ORIGIN_MAX_BYTES };
+        json_error_t error;
+        if (access(path, R_OK) < 0) // absent, or of a user who keeps it secret
+                return true;
+        if (!fs_read(AT_FDCWD, path, &text, err))
+                return false;
+        json_t *object = json_loads(buf_text(&text), 0, &error);
+        if (!object)
+                return fail(err, ERR_CORRUPT, 0, "%s:%d: %s", path, error.line, error.text);
+        *ret = (struct build_origin){
+                .cluster = text_of(arena, object, "cluster"),
+                .cache = text_of(arena, object, "cache"),
+                .release = text_of(arena, object, "release"),
+                .repositories = list_of(arena, json_object_get(object, "repositories")),
+        };
+        json_decref(object);
+        return true;
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#include "firmware/node/facts/config_drive.h"
+
+#include <blkid/blkid.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "firmware/node/cmdline/cmdline.h"
+#include "firmware/node/facts/config_drive_mount.h"
+#include "firmware/node/facts/machine.h"
+
+#define USUAL_LABEL "KILN"
+
+enum { POLL_MS = 100 };
+
+struct volumes {
+        struct volume items[VOLUMES_MAX];
+        size_t count;
+};
+
+// ---- looking at block devices ----
+
+static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+
+// An empty floppy drive takes seconds to say so.
+static int is_candidate(const struct dirent *entry) {
+        static const char *const skipped[] = { ".", "loop", "ram", "zram", "dm-", "fd" };
+        for (size_t i = 0; i < lengthof(skipped); i++)
+                if (strncmp(entry->d_name, skipped[i], strlen(skipped[i])) == 0)
+                        return 0;
+        return strlen(entry->d_name) < sizeof((struct volume *)0)->device - sizeof "/dev/";
+}
+
+static void copy_value(blkid_probe probe, const char *key, char *ret, size_t size) {
+        const char *value;
+        if (blkid_probe_lookup_value(probe, key, &value, NULL) == 0)
+                snprintf(ret, size, "%s", value);
+}
+
+// Non-blocking, so that an empty CD drive is left as it is.
+static void probe(const char *path, struct volume *volume) {
+        static char types[][8] = { "vfat", "iso9660", "ext2", "ext3", "ext4" };
+        char *filter[] = { types[0], types[1], types[2], types[3], types[4], NULL };
+        auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        blkid_probe blkid = fd < 0 ? NULL : blkid_new_probe();
+        if (blkid && blkid_probe_set_device(blkid, fd, 0, 0) == 0) {
+                blkid_probe_enable_superblocks(blkid, 1);
+                blkid_probe_set_superblocks_flags(blkid, BLKID_SUBLKS_LABEL | BLKID_SUBLKS_TYPE);
+                blkid_probe_filter_superblocks_type(blkid, BLKID_FLTR_ONLYIN, filter);
+                if (blkid_do_fullprobe(blkid) == 0) {
+                        copy_value(blkid, "LABEL", volume->label, sizeof volume->label);
+                        copy_value(blkid, "TYPE", volume->type, sizeof volume->type);
+                }
+        }
+        if (blkid)
+                blkid_free_probe(blkid);
+}
+
+// FAT keeps labels in capitals.
+static bool has_label(const struct volume *volume, const char *label) {
+        return strcmp(volume->type, "vfat") == 0 ? strcasecmp(volume->label, label) == 0
+                                                 : *volume->type && strcmp(volume->label, label) == 0;
+}
+
+static void find_volumes(const struct disk_host *host, const char *label, struct volumes *ret) {
+        struct dirent **names;
+        int count = scandir(host->sys, &names, is_candidate, by_name);
+        ret->count = 0;
+        for (int i = 0; i < count; i++) {
+                char path[PATH_MAX], name[sizeof((struct volume *)0)->device - sizeof "/dev/"];
+                struct volume volume = { 0 };
+                disk_device_name(names[i]->d_name, name, sizeof name);
+                free(names[i]);
+                snprintf(path, sizeof path, "%s/%s", host->dev, name);
+                snprintf(volume.device, sizeof volume.device, "/dev/%s", name);
+                probe(path, &volume);
+                if (has_label(&volume, label) && ret->count < VOLUMES_MAX)
+                        ret->items[ret->count++] = volume;
+        }
+        if (count >= 0)
+                free(names);
+}
+
+// ---- reading ----
+
+static bool check_text(const struct buf *text, const char *device, struct err *err) {
+        const char *bytes = text->size ? text->data : "";
+        for (size_t i = 0, line = 1; i < text->size; i++) {
+                line += bytes[i] == '\n';
+                bool control = (unsigned char)bytes[i] < ' ' && !strchr("\t\r\n", bytes[i]);
+                if (control || bytes[i] == '\0' || bytes[i] == '\x7f')
+                        return fail(err, ERR_IDENTITY, 0,
+                                    "line %zu of kiln.conf on %s: a byte 0x%02x, which is no text", line, device,
+                                    (unsigned char)bytes[i]);
+        }
+        return true;
+}
+
+// A medium that boots carries a file system on the whole disk and on its partition: the same text is no contradiction.
+static bool take(struct facts *facts, const struct volume *volume, struct buf *text, struct arena *arena,
+                 struct err *err) {
+        if (!check_text(text, volume->device, err))
+                return false;
+        if (facts->config_drive && strcmp(facts->config_drive, buf_text(text)) != 0)
+                return fail(err, ERR_IDENTITY, 0,
+                            "contradiction: %s and %s are both labelled %s, and their kiln.conf differ",
+                            facts->config_device, volume->device, volume->label);
+        if (facts->config_drive)
+                return true;
+        facts->config_drive = arena_strdup(arena, buf_text(text));
+        facts->config_device = arena_strdup(arena, volume->device);
+        return true;
+}
+
+static bool read_volumes(const struct config_drive_host *host, const struct volumes *volumes, struct facts *facts,
+                         struct arena *arena, struct err *err) {
+        for (size_t i = 0; i < volumes->count; i++) {
+                auto_buf text = { .max = CONFIG_DRIVE_MAX + 1 };
+                bool found = false;
+                if (!host->read(&volumes->items[i], &text, &found, err))
+                        return wrap(err, "config drive %s (%s, labelled %s)", volumes->items[i].device,
+                                    volumes->items[i].type, volumes->items[i].label);
+                if (found && !take(facts, &volumes->items[i], &text, arena, err))
+                        return false;
+        }
+        return true;
+}
+
+static bool find(const struct config_drive_host *host, const char *asked, struct facts *facts, struct arena *arena,
+                 struct err *err) {
+        const char *label = asked ? asked : USUAL_LABEL;
+        int64_t deadline = machine_now_ms() + (asked ? host->wait_ms : 0);
+        for (;;) {
+                struct volumes volumes;
+                find_volumes(&host->disks, label, &volumes);
+                if (!read_volumes(host, &volumes, facts, arena, err))
+                        return false;
+                if (facts->config_drive || !asked)
+                        return true;
+                if (machine_now_ms() >= deadline)
+                        return fail(err, ERR_IDENTITY, 0, "kiln.config=%s: %s", label,
+                                    volumes.count ? "the volume with that label has no kiln.conf"
+                                                  : "no FAT, ISO 9660 or ext file system has that label");
+                usleep(POLL_MS * 1000);
+        }
+}
+
+const struct config_drive_host config_drive_machine = { .disks = { "/sys/class/block", "/dev" },
+                                                        .read = config_drive_read_volume,
+                                                        .wait_ms = CONFIG_DRIVE_WAIT_MS };
+
+void config_drive_find(const struct config_drive_host *host, struct facts *facts, struct arena *arena) {
+        char label[HOSTNAME_SIZE];
+        bool asked = cmdline_value(facts->command_line, "kiln.config", label, sizeof label) && *label;
+        auto_err err = { 0 };
+        facts->config_drive = facts->config_device = facts->config_problem = NULL;
+        if (asked && strcmp(label, "none") == 0)
+                return;
+        if (!find(host, asked ? label : NULL, facts, arena, &err)) {
+                facts->config_drive = facts->config_device = NULL;
+                facts->config_problem = arena_strdup(arena, err.text);
+        }
+}

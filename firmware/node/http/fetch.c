@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#include "firmware/node/http/fetch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <nettle/sha2.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/statvfs.h>
+
+#include "base/mem.h"
+#include "firmware/node/facts/machine.h"
+#include "firmware/node/http/http.h"
+
+enum { BLOCK_BYTES = 1 << 17, PROGRESS_MS = 5000, DELAY_MS = 1000, DELAY_MAX_MS = 16000, WRONG_FILES_MAX = 2 };
+
+struct download {
+        const struct fetch *fetch;
+        struct url url;
+        int fd;
+        uint64_t done; // bytes in the file, and in the digest
+        struct sha256_ctx digest;
+        char *block;
+        int64_t told_ms;
+        bool mixed;      // the file comes from several connections
+        int wrong_files; // complete ones of one connection with another digest
+};
+
+static bool start_over(struct download *download, struct err *err) {
+        download->done = 0;
+        download->mixed = false;
+        sha256_init(&download->digest);
+        if (ftruncate(download->fd, 0) < 0 || lseek(download->fd, 0, SEEK_SET) < 0)
+                return fail(err, ERR_SYSTEM, errno, "empty %s", download->fetch->path);
+        return true;
+}
+
+// ---- one connection ----
+
+// Follows redirections to a response that has a body.
+static bool ask(const struct download *download, struct http *ret, struct err *err) {
+        const struct http_request request = { .method = "GET",
+                                              .first_byte = download->done,
+                                              .timeout_ms = download->fetch->silence_ms };
+        struct url url = download->url, next;
+        for (int i = 0; i <= HTTP_REDIRECTS_MAX; i++) {
+                if (!http_open(&url, &request, ret, err))
+                        return false;
+                if (ret->response.status / 100 != 3 || !ret->response.location[0])
+                        return true;
+                if (!url_follow(&url, ret->response.location, &next, err)) {
+                        err->kind = ERR_NETWORK; // the server's mistake, which it may correct
+                        return wrap(err, "redirected");
+                }
+                http_close(ret);
+                url = next;
+        }
+        return fail(err, ERR_NETWORK, 0, "more than %d redirections", HTTP_REDIRECTS_MAX);
+}
+
+// How many bytes of the body are there already; false if it is not the file that is wanted.
+static bool judge(const struct download *download, const struct http_response *response, uint64_t *ret_known,
+                  struct err *err) {
+        uint64_t wanted = download->fetch->size_bytes, total = response->total;
+        if (response->status == 206 && !(response->has_range && response->first_byte == download->done))
+                return fail(err, ERR_NETWORK, 0, "the server sent another part than the one from byte %" PRIu64,
+                            download->done);
+        if (response->status != 200 && response->status != 206)
+                return fail(err, ERR_NETWORK, 0, "the server says %d (%s)", response->status,
+                            http_status_text(response->status));
+        *ret_known = response->status == 200 ? download->done : 0;
+        if (response->status == 200 && response->has_length)
+                total = response->length;
+        return !total || total == wanted ||
+               fail(err, ERR_NETWORK, 0,
+                    "the server's file has %" PRIu64 " bytes, the configuration layer belongs to a root of %" PRIu64,
+                    total, wanted);
+}
+
+static bool append(struct download *download, const char *data, size_t size, struct err *err) {
+        if (size > download->fetch->size_bytes - download->done)
+                return fail(err, ERR_NETWORK, 0, "the server sends more than the %" PRIu64 " bytes of the root",
+                            download->fetch->size_bytes);
+        for (size_t written = 0; written < size;) {
+                ssize_t count = write(download->fd, data + written, size - written);
+                if (count < 0 && errno == EINTR)
+                        continue;
+                if (count < 0)
+                        return fail(err, ERR_SYSTEM, errno, "write %s", download->fetch->path);
+                written += (size_t)count;
+        }
+        sha256_update(&download->digest, size, (const uint8_t *)data);
+        download->done += size;
+        return true;
+}
+
+static void tell_progress(struct download *download) {
+        int64_t now = machine_now_ms();
+        if (now - download->told_ms < PROGRESS_MS)
+                return;
+        char text[96];
+        snprintf(text, sizeof text, "kiln: %" PRIu64 " of %" PRIu64 " MB fetched\n", download->done / 1000000,
+                 download->fetch->size_bytes / 1000000);
+        download->told_ms = now;
+        download->fetch->tell(text);
+}
+
+static bool take_body(struct download *download, struct http *http, uint64_t known, struct err *err) {
+        for (;;) {
+                size_t size;
+                if (!http_read(http, download->block, BLOCK_BYTES, &size, err))
+                        return false;
+                if (size == 0)
+                        break;
+                size_t skipped = known < size ? (size_t)known : size;
+                known -= skipped;
+                if (!append(download, download->block + skipped, size - skipped, err))
+                        return false;
+                tell_progress(download);
+        }
+        return download->done == download->fetch->size_bytes ||
+               fail(err, ERR_NETWORK, 0, "the server's file ends after %" PRIu64 " of %" PRIu64 " bytes",
+                    download->done, download->fetch->size_bytes);
+}
+
+static bool check_digest(struct download *download, struct err *err) {
+        uint8_t digest[SHA256_DIGEST_SIZE];
+        char found[2 * SHA256_DIGEST_SIZE + 1];
+        sha256_digest(&download->digest, sizeof digest, digest);
+        for (size_t i = 0; i < sizeof digest; i++)
+                snprintf(found + 2 * i, 3, "%02x", digest[i]);
+        if (strcasecmp(found, download->fetch->sha256) == 0)
+                return true;
+        download->wrong_files += !download->mixed; // else the server may have changed it meanwhile
+        return start_over(download, err) &&
+               fail(err, ERR_CHECKSUM, 0, "it has SHA-256 %s, the configuration layer belongs to %s", found,
+                    download->fetch->sha256);
+}
+
+static bool attempt(struct download *download, struct err *err) {
+        struct http http __attribute__((cleanup(http_close))) = { .fd = -1 };
+        uint64_t known = 0;
+        download->mixed = download->done > 0;
+        bool ok = ask(download, &http, err) && judge(download, &http.response, &known, err) &&
+                  take_body(download, &http, known, err) && check_digest(download, err);
+        // What was fetched is no part of the file that is there now.
+        auto_err ignored = { 0 };
+        if (!ok && http.response.status == 416)
+                (void)start_over(download, &ignored);
+        return ok;
+}
+
+// ---- again and again ----
+
+static bool is_final(const struct download *download, const struct err *err) {
+        return err->kind == ERR_SYSTEM || err->kind == ERR_DISK_FULL || download->wrong_files >= WRONG_FILES_MAX;
+}
+
+static void tell_failure(const struct download *download, const struct err *err, int delay_ms) {
+        auto_buf text = { 0 };
+        buf_printf(&text, "kiln: %s (%" PRIu64 " of %" PRIu64 " bytes so far); trying again in %d s\n", err->text,
+                   download->done, download->fetch->size_bytes, delay_ms / 1000);
+        download->fetch->tell(buf_text(&text));
+}
+
+static bool keep_trying(struct download *download, struct err *err) {
+        int64_t moved_ms = machine_now_ms();
+        int delay_ms = DELAY_MS;
+        for (;;) {
+                uint64_t before = download->done;
+                err_release(err);
+                if (attempt(download, err))
+                        return true;
+                if (is_final(download, err))
+                        return false;
+                int64_t now = machine_now_ms();
+                if (download->done > before) { // the time limit is for standing still
+                        moved_ms = now;
+                        delay_ms = DELAY_MS;
+                }
+                if (now - moved_ms >= download->fetch->give_up_ms)
+                        return wrap(err, "no progress in %d s", download->fetch->give_up_ms / 1000);
+                tell_failure(download, err, delay_ms);
+                usleep((useconds_t)delay_ms * 1000);
+                delay_ms = delay_ms < DELAY_MAX_MS ? 2 * delay_ms : DELAY_MAX_MS;
+        }
+}
+
+static bool check_room(const struct download *download, struct err *err) {
+        struct statvfs stat;
+        if (fstatvfs(download->fd, &stat) < 0)
+                return fail(err, ERR_SYSTEM, errno, "stat %s", download->fetch->path);
+        uint64_t free_bytes = (uint64_t)stat.f_bavail * stat.f_frsize;
+        return free_bytes >= download->fetch->size_bytes ||
+               fail(err, ERR_DISK_FULL, 0,
+                    "the root needs %" PRIu64 " MB of memory, %" PRIu64 " MB are free: this machine is too small",
+                    download->fetch->size_bytes / 1000000, free_bytes / 1000000);
+}
+
+bool fetch_file(const struct fetch *fetch, struct err *err) {
+        struct download download = { .fetch = fetch, .told_ms = machine_now_ms() };
+        if (!url_parse(fetch->url, &download.url, err))
+                return false;
+        auto_close int fd = open(fetch->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return fail(err, ERR_SYSTEM, errno, "create %s", fetch->path);
+        auto_free char *block = xmalloc(BLOCK_BYTES);
+        download.fd = fd;
+        download.block = block;
+        return check_room(&download, err) && start_over(&download, err) && keep_trying(&download, err);
+}

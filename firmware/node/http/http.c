@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+#include "firmware/node/http/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "firmware/node/facts/machine.h"
+
+enum { ADDRESSES_MAX = 8, LINE_MAX_BYTES = 256 };
+
+static bool wait_for(int fd, short events, int timeout_ms, const char *what, struct err *err) {
+        struct pollfd poller = { fd, events, 0 };
+        int ready;
+        do
+                ready = poll(&poller, 1, timeout_ms);
+        while (ready < 0 && errno == EINTR);
+        if (ready < 0)
+                return fail(err, ERR_SYSTEM, errno, "wait for the server");
+        return ready > 0 || fail(err, ERR_NETWORK, 0, "%s within %d s", what, timeout_ms / 1000);
+}
+
+// ---- connecting ----
+
+static bool connect_address(uint32_t address, const struct url *url, int timeout_ms, int *ret_fd, struct err *err) {
+        struct sockaddr_in to = { AF_INET, htons(url->port), { address }, { 0 } };
+        char text[INET_ADDRSTRLEN];
+        inet_ntop(AF_INET, &to.sin_addr, text, sizeof text);
+        auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        int failure = 0;
+        socklen_t size = sizeof failure;
+        if (fd < 0)
+                return fail(err, ERR_SYSTEM, errno, "open a socket");
+        if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS)
+                return fail(err, ERR_NETWORK, errno, "connect to %s port %u", text, url->port);
+        if (!wait_for(fd, POLLOUT, timeout_ms, "no connection", err))
+                return wrap(err, "connect to %s port %u", text, url->port);
+        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) < 0 || failure)
+                return fail(err, ERR_NETWORK, failure, "connect to %s port %u", text, url->port);
+        *ret_fd = fd;
+        fd = -1;
+        return true;
+}
+
+static bool connect_host(const struct url *url, int timeout_ms, int *ret_fd, struct err *err) {
+        uint32_t addresses[ADDRESSES_MAX];
+        size_t count = http_resolve(url->host, addresses, lengthof(addresses), err);
+        for (size_t i = 0; i < count; i++) {
+                err_release(err);
+                if (connect_address(addresses[i], url, timeout_ms, ret_fd, err))
+                        return true;
+        }
+        return false;
+}
+
+static bool send_all(int fd, const char *data, size_t size, int timeout_ms, struct err *err) {
+        while (size > 0) {
+                ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
+                if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
+                        if (!wait_for(fd, POLLOUT, timeout_ms, "the server takes no data", err))
+                                return false;
+                        continue;
+                }
+                if (sent < 0)
+                        return fail(err, ERR_NETWORK, errno, "send the request");
+                data += sent;
+                size -= (size_t)sent;
+        }
+        return true;
+}
+
+static bool send_request(int fd, const struct url *url, const struct http_request *request, struct err *err) {
+        auto_buf text = { 0 };
+        buf_printf(&text, "%s %s HTTP/1.1\r\nHost: %s", request->method, url->path, url->host);
+        if (url->port != 80)
+                buf_printf(&text, ":%u", url->port);
+        buf_append_text(&text, "\r\nUser-Agent: kiln-node\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+                               "Connection: close\r\n");
+        if (request->first_byte)
+                buf_printf(&text, "Range: bytes=%" PRIu64 "-\r\n", request->first_byte);
+        if (request->body)
+                buf_printf(&text, "Content-Type: application/json\r\nContent-Length: %zu\r\n", request->body_size);
+        buf_append_text(&text, "\r\n");
+        if (request->body)
+                buf_append(&text, request->body, request->body_size);
+        return send_all(fd, buf_text(&text), text.size, request->timeout_ms, err);
+}
+
+// ---- receiving ----
+
+// More bytes into the buffer; `*ret_size` 0: the server has closed the connection.
+static bool fill(struct http *http, size_t *ret_size, struct err *err) {
+        if (http->begin == http->end)
+                http->begin = http->end = 0;
+        for (;;) {
+                ssize_t got = read(http->fd, http->buffer + http->end, HTTP_HEAD_MAX - http->end);
+                if (got < 0 && errno == EAGAIN) {
+                        if (!wait_for(http->fd, POLLIN, http->timeout_ms, "the server sent nothing", err))
+                                return false;
+                        continue;
+                }
+                if (got < 0 && errno == EINTR)
+                        continue;
+                if (got < 0)
+                        return fail(err, ERR_NETWORK, errno, "read from the server");
+                http->end += (size_t)got;
+                *ret_size = (size_t)got;
+                return true;
+        }
+}
+
+static bool read_head(struct http *http, struct err *err) {
+        int64_t deadline = machine_now_ms() + 2 * (int64_t)http->timeout_ms; // whatever drips
+        for (;;) {
+                size_t got, size;
+                if (memmem(http->buffer + http->begin, http->end - http->begin, "\r\n\r\n", 4) ||
+                    memmem(http->buffer + http->begin, http->end - http->begin, "\n\n", 2)) {
+                        if (!http_parse_head(http->buffer + http->begin, http->end - http->begin, &http->response,
+                                             &size, err))
+                                return false;
+                        http->begin += size;
+                        if (http->response.status >= 200)
+                                return true;
+                        continue; // "100 Continue" and its like come before the response
+                }
+                memmove(http->buffer, http->buffer + http->begin, http->end - http->begin);
+                http->end -= http->begin;
+                http->begin = 0;
+                if (http->end == HTTP_HEAD_MAX)
+                        return fail(err, ERR_CORRUPT, 0, "the response's head is longer than %d bytes", HTTP_HEAD_MAX);
+                if (machine_now_ms() >= deadline)
+                        return fail(err, ERR_NETWORK, 0, "the response's head takes too long");
+                if (!fill(http, &got, err))
+                        return false;
+                if (got == 0)
+                        return fail(err, ERR_NETWORK, 0, "the server closed the connection before it answered");
+        }
+}
+
+bool http_receive(int fd, int timeout_ms, struct http *ret, struct err *err) {
+        *ret = (struct http){ .fd = fd, .timeout_ms = timeout_ms, .buffer = xmalloc(HTTP_HEAD_MAX) };
+        if (!read_head(ret, err))
+                return false;
+        ret->counted = ret->response.has_length && !ret->response.chunked;
+        ret->left = ret->counted ? ret->response.length : 0;
+        ret->done = ret->response.status == 204 || ret->response.status == 304 || (ret->counted && ret->left == 0);
+        return true;
+}
+
+bool http_open(const struct url *url, const struct http_request *request, struct http *ret, struct err *err) {
+        *ret = (struct http){ .fd = -1 };
+        auto_close int fd = -1;
+        if (!connect_host(url, request->timeout_ms, &fd, err) || !send_request(fd, url, request, err))
+                return false;
+        int connected = fd;
+        fd = -1; // http_close() closes it
+        return http_receive(connected, request->timeout_ms, ret, err);
+}
+
+void http_close(struct http *http) {
+        if (http->fd >= 0)
+                close(http->fd);
+        free(http->buffer);
+        *http = (struct http){ .fd = -1 };
+}
+
+// ---- bodies ----
+
+// A line of the chunked coding, without its end.
+static bool read_line(struct http *http, char ret[static LINE_MAX_BYTES], struct err *err) {
+        for (size_t length = 0;;) {
+                size_t got;
+                if (http->begin == http->end) {
+                        if (!fill(http, &got, err))
+                                return false;
+                        if (got == 0)
+                                return fail(err, ERR_NETWORK, 0, "the server closed the connection inside a chunk");
+                }
+                char next = http->buffer[http->begin++];
+                if (next == '\n') {
+                        ret[length - (length > 0 && ret[length - 1] == '\r')] = '\0';
+                        return true;
+                }
+                if (length + 1 >= LINE_MAX_BYTES)
+                        return fail(err, ERR_CORRUPT, 0, "a chunk's size is longer than %d bytes", LINE_MAX_BYTES);
+                ret[length++] = next;
+        }
+}
+
+// RFC 9112, section 7.1: "SIZE[;extension]", in hexadecimal; the last one is 0 and trailers follow.
+static bool next_chunk(struct http *http, struct err *err) {
+        char line[LINE_MAX_BYTES];
+        if (http->counted && (!read_line(http, line, err) || *line)) // the end of the chunk before
+                return err->kind ? false : fail(err, ERR_CORRUPT, 0, "a chunk is longer than its size");
+        if (!read_line(http, line, err))
+                return false;
+        size_t digits = strspn(line, "0123456789abcdefABCDEF");
+        if (digits == 0 || digits > 15 || !strchr("; \t", line[digits]))
+                return fail(err, ERR_CORRUPT, 0, "a chunk's size is not a number");
+        http->left = strtoull(line, NULL, 16);
+        http->counted = true;
+        http->done = http->left == 0;
+        return true;
+}
+
+bool http_read(struct http *http, void *buffer, size_t room, size_t *ret_size, struct err *err) {
+        size_t got;
+        *ret_size = 0;
+        if (!http->done && http->response.chunked && http->left == 0 && !next_chunk(http, err))
+                return false;
+        if (http->done)
+                return true;
+        if (http->begin == http->end) {
+                if (!fill(http, &got, err))
+                        return false;
+                if (got == 0 && http->counted)
+                        return fail(err, ERR_NETWORK, 0, "the server closed the connection %" PRIu64 " bytes early",
+                                    http->left);
+                if (got == 0)
+                        return http->done = true; // no length: the end of the connection is the end
+        }
+        size_t size = http->end - http->begin;
+        size = size < room ? size : room;
+        size = http->counted && size > http->left ? (size_t)http->left : size;
+        memcpy(buffer, http->buffer + http->begin, size);
+        http->begin += size;
+        if (http->counted)
+                http->left -= size;
+        http->done = http->counted && !http->response.chunked && http->left == 0;
+        *ret_size = size;
+        return true;
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// HTTP/1.1 over plain TCP, as much of it as a node needs to fetch its root and to send its report: RFC 9110 and RFC
+// 9112, one request a connection. No TLS: a library for it is larger than the initrd, and the root's SHA-256 comes
+// another way. What a server sends is hostile input: heads are limited, numbers are checked, nothing of it is trusted
+// but bytes that a digest covers.
+#ifndef KILN_NODE_HTTP_HTTP_H
+#define KILN_NODE_HTTP_HTTP_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum { URL_MAX = 1024, HTTP_HEAD_MAX = 16384, HTTP_REDIRECTS_MAX = 5 };
+
+// http://HOST[:PORT][/PATH]: a name or an IPv4 address.
+struct url {
+        char host[256], path[URL_MAX]; // the path begins with "/" and has the query, and no fragment
+        uint16_t port;
+};
+
+// ERR_USAGE with a sentence: other schemes, user names, IPv6, blanks and control characters are refused.
+must_check bool url_parse(const char *text, struct url *ret, struct err *err);
+// A Location header, which may be relative (RFC 3986, section 4.2: absolute, "//host", "/path", "name").
+must_check bool url_follow(const struct url *from, const char *location, struct url *ret, struct err *err);
+void url_format(const struct url *url, struct buf *ret);
+
+struct http_request {
+        const char *method;  // "GET" or "POST"
+        uint64_t first_byte; // of a GET: where to go on; 0: from the start
+        const char *body;    // of a POST: JSON
+        size_t body_size;
+        int timeout_ms; // how long the server may be silent, also while connecting
+};
+
+struct http_response {
+        int status;
+        bool has_length, has_range, chunked;
+        uint64_t length;            // Content-Length
+        uint64_t first_byte, total; // Content-Range; total 0: unknown
+        char location[URL_MAX];     // "": none
+};
+
+// Parses a head, from the status line to the empty line, as RFC 9112 sections 4 and 5 say. `size` may hold more.
+// ERR_CORRUPT with what is wrong. `ret_size`: bytes of the head.
+must_check bool http_parse_head(const char *head, size_t size, struct http_response *ret, size_t *ret_size,
+                                struct err *err);
+
+struct http {
+        int fd;
+        int timeout_ms;
+        struct http_response response;
+        uint64_t left;      // bytes of the body, or of the chunk, that are still to come
+        bool counted, done; // whether `left` counts; the body has ended
+        char *buffer;       // HTTP_HEAD_MAX bytes
+        size_t begin, end;  // what of it is not read yet
+};
+
+// Connects, follows no redirect, and reads the response's head. ERR_NETWORK. http_close() it in any case.
+must_check bool http_open(const struct url *url, const struct http_request *request, struct http *ret, struct err *err);
+// The same on a connection that is there: tests give a socket.
+must_check bool http_receive(int fd, int timeout_ms, struct http *ret, struct err *err);
+// Some of the body; `*ret_size` 0: its end. A body that ends before its length is ERR_NETWORK.
+must_check bool http_read(struct http *http, void *buffer, size_t room, size_t *ret_size, struct err *err);
+void http_close(struct http *http);
+
+// "404 Not Found" and what it means for us.
+const char *http_status_text(int status);
+
+// The IPv4 addresses of a host, in network order; asks the name servers of /etc/resolv.conf (resolver(3)) and knows
+// /etc/hosts. The number found; 0 with ERR_NETWORK.
+size_t http_resolve(const char *host, uint32_t *ret, size_t room, struct err *err);
+
+#endif

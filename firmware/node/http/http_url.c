@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "firmware/node/http/http.h"
+
+// What may stand in a host's name or address.
+static bool host_is_valid(const char *host, size_t size) {
+        for (size_t i = 0; i < size; i++)
+                if (!isalnum((unsigned char)host[i]) && !strchr("-._", host[i]))
+                        return false;
+        return size > 0 && host[0] != '.' && host[0] != '-';
+}
+
+static bool read_port(const char *text, size_t size, uint16_t *ret) {
+        unsigned port = 0;
+        for (size_t i = 0; i < size; i++) {
+                if (!isdigit((unsigned char)text[i]) || port > UINT16_MAX)
+                        return false;
+                port = port * 10 + (unsigned)(text[i] - '0');
+        }
+        if (size == 0 || port == 0 || port > UINT16_MAX)
+                return false;
+        *ret = (uint16_t)port;
+        return true;
+}
+
+// HOST[:PORT], whose end is given.
+static bool read_authority(const char *text, size_t size, struct url *url, const char *whole, struct err *err) {
+        const char *colon = memchr(text, ':', size);
+        size_t host = colon ? (size_t)(colon - text) : size;
+        if (memchr(text, '@', size))
+                return fail(err, ERR_USAGE, 0, "%s: a name and password in a URL are not understood", whole);
+        if (text[0] == '[')
+                return fail(err, ERR_USAGE, 0, "%s: IPv6 addresses are not understood", whole);
+        if (host >= sizeof url->host || !host_is_valid(text, host))
+                return fail(err, ERR_USAGE, 0, "%s: there is no host in it", whole);
+        url->port = 80;
+        if (colon && !read_port(colon + 1, size - host - 1, &url->port))
+                return fail(err, ERR_USAGE, 0, "%s: the port is not a number from 1 to 65535", whole);
+        memcpy(url->host, text, host);
+        url->host[host] = '\0';
+        return true;
+}
+
+static bool read_path(const char *text, struct url *url, const char *whole, struct err *err) {
+        size_t size = strcspn(text, "#");
+        bool rooted = text[0] == '/';
+        if (size + 2 > sizeof url->path)
+                return fail(err, ERR_USAGE, 0, "a URL longer than %zu bytes", sizeof url->path - 2);
+        for (size_t i = 0; i < size; i++)
+                if (text[i] <= ' ' || text[i] > '~')
+                        return fail(err, ERR_USAGE, 0, "%s: blanks and characters beyond ASCII need %%-codes", whole);
+        snprintf(url->path, sizeof url->path, "%s%.*s", rooted ? "" : "/", (int)size, text);
+        return true;
+}
+
+bool url_parse(const char *text, struct url *ret, struct err *err) {
+        static const char scheme[] = "http://";
+        struct url url;
+        if (strncasecmp(text, "https://", 8) == 0)
+                return fail(err, ERR_USAGE, 0, "%s: nodes speak no TLS before their system runs: give an http:// URL",
+                            text);
+        if (strncasecmp(text, scheme, sizeof scheme - 1) != 0)
+                return fail(err, ERR_USAGE, 0, "%s: not an http:// URL", text);
+        const char *authority = text + sizeof scheme - 1;
+        size_t size = strcspn(authority, "/?#");
+        if (!read_authority(authority, size, &url, text, err) || !read_path(authority + size, &url, text, err))
+                return false;
+        *ret = url;
+        return true;
+}
+
+void url_format(const struct url *url, struct buf *ret) {
+        buf_printf(ret, "http://%s", url->host);
+        if (url->port != 80)
+                buf_printf(ret, ":%u", url->port);
+        buf_append_text(ret, url->path);
+}
+
+bool url_follow(const struct url *from, const char *location, struct url *ret, struct err *err) {
+        auto_buf whole = { .max = 4 * URL_MAX };
+        struct url base = *from;
+        size_t scheme = strcspn(location, ":/?#");
+        if (location[scheme] == ':')
+                return url_parse(location, ret, err);
+        if (strncmp(location, "//", 2) == 0) {
+                buf_printf(&whole, "http:%s", location);
+                return url_parse(buf_text(&whole), ret, err);
+        }
+        base.path[0] = '\0';
+        url_format(&base, &whole);
+        size_t query = strcspn(from->path, "?");
+        const char *slash = memrchr(from->path, '/', query);
+        if (location[0] == '?')
+                buf_append(&whole, from->path, query);
+        else if (location[0] != '/')
+                buf_append(&whole, from->path, slash ? (size_t)(slash - from->path) + 1 : 0);
+        buf_append_text(&whole, location);
+        return url_parse(buf_text(&whole), ret, err);
+}

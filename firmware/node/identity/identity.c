@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <string.h>
+
+#include "firmware/node/identity/identity_internal.h"
+
+// ---- what the command line adds to, and must not contradict ----
+
+static bool check_role(const struct situation *at, const struct inventory_node *node, struct err *err) {
+        const struct inventory *inventory = at->facts->inventory;
+        if (node && strcmp(node->role, inventory->role) != 0)
+                return fail(err, ERR_IDENTITY, 0, "this machine is %s, role %s, but booted the %s image", node->name,
+                            node->role, inventory->role);
+        if (*at->cmdline->role && strcmp(at->cmdline->role, inventory->role) != 0)
+                return fail(err, ERR_IDENTITY, 0, "kiln.role=%s, but this is the %s image", at->cmdline->role,
+                            inventory->role);
+        return true;
+}
+
+static bool check_prefix(const struct inventory_node *node, const char *what, uint32_t address, int prefix,
+                         struct err *err) {
+        if (address != node->ip || prefix <= 0 || prefix == node->network->prefix)
+                return true;
+        char text[ADDRESS_TEXT_SIZE];
+        address_format(address, text);
+        return fail(err, ERR_IDENTITY, 0, "contradiction: %s%s/%d, but network %s has prefix %d", what, text, prefix,
+                    node->network->name, node->network->prefix);
+}
+
+static bool is_further_address(const struct inventory_node *node, uint32_t address) {
+        for (size_t i = 0; i < node->address_count; i++)
+                if (node->addresses[i].ip == address)
+                        return true;
+        return false;
+}
+
+// An ip= for another card and network is one more address. One that could be the node's own has to be it.
+static bool is_other_address(const struct inventory_node *node, const struct cmdline_ip *ip) {
+        bool names_card = ip->has_mac || *ip->interface;
+        return !ip->address || ip->address == node->ip || is_further_address(node, ip->address) ||
+               (names_card && !address_in_subnet(ip->address, node->network->address, node->network->prefix));
+}
+
+static bool refuse_address(const struct inventory_node *node, uint32_t address, enum cmdline_from from,
+                           struct err *err) {
+        char given[ADDRESS_TEXT_SIZE], known[ADDRESS_TEXT_SIZE];
+        address_format(address, given);
+        address_format(node->ip, known);
+        return fail(err, ERR_IDENTITY, 0, "contradiction: the %s gives %s, but the inventory's address of %s is %s",
+                    cmdline_source(from), given, node->name, known);
+}
+
+static bool check_addresses(const struct cmdline *cmdline, const struct inventory_node *node, struct err *err) {
+        bool own_is_given = false;
+        for (size_t i = 0; i < cmdline->ip_count; i++)
+                own_is_given |= cmdline->ips[i].address == node->ip;
+        if (cmdline->address && cmdline->address != node->ip)
+                return refuse_address(node, cmdline->address, cmdline->address_from, err);
+        for (size_t i = 0; i < cmdline->ip_count; i++) {
+                const struct cmdline_ip *ip = &cmdline->ips[i];
+                if (!own_is_given && !is_other_address(node, ip))
+                        return refuse_address(node, ip->address, ip->from, err);
+                if (!check_prefix(node, "ip=", ip->address, ip->prefix, err))
+                        return false;
+        }
+        return check_prefix(node, "kiln.ip=", cmdline->address, cmdline->prefix, err);
+}
+
+// What the site's DHCP option says, 0: nothing.
+static int leased_id(const struct facts *facts) {
+        int id = 0;
+        for (size_t i = 0; i < facts->lease_count && !id; i++)
+                id = facts->leases[i].id;
+        return id;
+}
+
+static bool check_id(const struct situation *at, const struct inventory_node *node, struct err *err) {
+        int given = at->cmdline->id, leased = leased_id(at->facts);
+        if (given && node->id && given != node->id)
+                return fail(err, ERR_IDENTITY, 0, "contradiction: kiln.id=%d, but the inventory's id of %s is %d",
+                            given, node->name, node->id);
+        int known = node->id ? node->id : given;
+        if (leased && known && leased != known)
+                return fail(err, ERR_IDENTITY, 0, "contradiction: DHCP says id %d, but the id of %s is %d", leased,
+                            node->name, known);
+        if (at->facts->inventory->ensemble && !known && !leased)
+                return fail(err, ERR_IDENTITY, 0, "%s has no id, and role %s is an ensemble: an id is never guessed",
+                            node->name, node->role);
+        return true;
+}
+
+static bool check_node_values(const struct situation *at, const struct inventory_node *node, struct err *err) {
+        const struct cmdline *cmdline = at->cmdline;
+        if (*cmdline->hostname && !hostname_names(cmdline->hostname, node->name))
+                return fail(err, ERR_IDENTITY, 0, "contradiction: kiln.hostname=%s, but this machine is %s",
+                            cmdline->hostname, node->name);
+        return claims_check_trust(at, node, err) && check_addresses(cmdline, node, err) && check_id(at, node, err);
+}
+
+// ---- a node of the inventory ----
+
+// Whether what an ip= says beside its address is for the identity's link.
+static bool is_for_identity(const struct cmdline_ip *ip, const struct identity *identity) {
+        return ip->address ? ip->address == identity->address : !*ip->interface && !ip->has_mac;
+}
+
+static void take_network(const struct situation *at, struct identity *identity) {
+        const struct cmdline *cmdline = at->cmdline;
+        const struct inventory_network *network = identity->network;
+        for (size_t i = 0; i < cmdline->ip_count; i++) {
+                const struct cmdline_ip *ip = &cmdline->ips[i];
+                if (is_for_identity(ip, identity) && !identity->gateway)
+                        identity->gateway = ip->gateway;
+                for (size_t j = 0; j < ip->dns_count && identity->dns_count < DNS_MAX; j++)
+                        identity->dns[identity->dns_count++] = ip->dns[j];
+        }
+        for (size_t i = 0; i < cmdline->dns_count && identity->dns_count < DNS_MAX; i++)
+                identity->dns[identity->dns_count++] = cmdline->dns[i];
+        if (!network)
+                return;
+        identity->gateway = identity->gateway ? identity->gateway : network->gateway;
+        for (size_t i = 0; identity->dns_count == 0 && i < network->dns_count && i < DNS_MAX; i++)
+                identity->dns[i] = network->dns[i];
+        if (identity->dns_count == 0)
+                identity->dns_count = network->dns_count < DNS_MAX ? network->dns_count : DNS_MAX;
+}
+
+// The command line's MTU of the link with the address: by its name where an ip= gives one, else by its card.
+static void take_mtu(const struct situation *at, struct identity *identity) {
+        const struct cmdline *cmdline = at->cmdline;
+        const char *link = NULL;
+        int mtu = 0;
+        for (size_t i = 0; i < cmdline->ip_count && !link; i++)
+                if (cmdline->ips[i].address == identity->address && *cmdline->ips[i].interface)
+                        link = cmdline->ips[i].interface;
+        for (size_t i = 0; i < cmdline->ip_count && !mtu; i++) {
+                const struct cmdline_ip *ip = &cmdline->ips[i];
+                bool same =
+                    link ? strcmp(ip->interface, link) == 0 : card_of_ip(at, identity->node, ip) == identity->interface;
+                if (same || is_for_identity(ip, identity))
+                        mtu = ip->mtu;
+        }
+        identity->mtu = mtu ? mtu : identity->mtu;
+}
+
+static void take_id(const struct situation *at, struct identity *identity, int known, const char *known_source) {
+        const struct {
+                int id;
+                const char *source;
+        } ids[] = { { known, known_source },
+                    { at->cmdline->id, cmdline_source(at->cmdline->id_from) },
+                    { leased_id(at->facts), "dhcp" } };
+        for (size_t i = 0; i < lengthof(ids) && !identity->id; i++) {
+                identity->id = ids[i].id;
+                identity->id_source = ids[i].source;
+        }
+}
+
+static bool decide_node(const struct situation *at, const struct claim *by, struct identity *identity,
+                        struct err *err) {
+        const struct inventory_node *node = by->node;
+        const struct cmdline *cmdline = at->cmdline;
+        if (!check_node_values(at, node, err) ||
+            (at->facts->interface_count > 0 && !card_check_asked(at, node, node->ip, err)))
+                return false;
+        identity->node = node;
+        identity->network = node->network;
+        const char *hostname = *cmdline->hostname ? cmdline->hostname : node->name;
+        memcpy(identity->hostname, hostname, strlen(hostname) + 1);
+        identity->hostname_source = *cmdline->hostname ? cmdline_source(cmdline->hostname_from) : by->source;
+        identity->address = node->ip;
+        identity->address_source = by->source;
+        identity->prefix = node->network->prefix;
+        take_id(at, identity, node->id, by->source);
+        take_network(at, identity);
+        claims_note_hardware(at->facts, node, identity->note, sizeof identity->note);
+        if (!choose_card(at, identity, err))
+                return false;
+        take_mtu(at, identity);
+        return true;
+}
+
+// ---- a machine that the inventory does not know ----
+
+static bool refuse_unknown(const struct situation *at, struct err *err) {
+        const struct inventory *inventory = at->facts->inventory;
+        const char *why = inventory->ensemble && inventory->strangers ? ", and an ensemble takes no strangers" : "";
+        return fail(err, ERR_IDENTITY, 0, "no node of cluster %s matches this machine%s", inventory->cluster, why);
+}
+
+// A number that a node of the role has is that node's.
+static bool check_stranger_id(const struct inventory *inventory, const struct identity *identity, struct err *err) {
+        for (size_t i = 0; i < inventory->node_count; i++) {
+                const struct inventory_node *node = &inventory->nodes[i];
+                if (identity->id && node->id == identity->id && strcmp(node->role, inventory->role) == 0)
+                        return fail(err, ERR_IDENTITY, 0, "%s gives this machine id %d, which is %s's",
+                                    identity->id_source, identity->id, node->name);
+        }
+        return true;
+}
+
+static bool check_stranger_address(const struct inventory *inventory, const struct identity *identity,
+                                   struct err *err) {
+        char text[ADDRESS_TEXT_SIZE];
+        address_format(identity->address, text);
+        for (size_t i = 0; i < inventory->vip_count; i++)
+                if (inventory->vips[i].ip == identity->address)
+                        return fail(err, ERR_IDENTITY, 0, "%s gives this machine the address of VIP %s",
+                                    identity->address_source, inventory->vips[i].name);
+        for (size_t i = 0; i < inventory->network_count; i++)
+                if (inventory->networks[i].gateway == identity->address)
+                        return fail(err, ERR_IDENTITY, 0, "%s gives this machine %s, the gateway of network %s",
+                                    identity->address_source, text, inventory->networks[i].name);
+        return address_is_host_of(identity->address, identity->prefix) ||
+               fail(err, ERR_IDENTITY, 0, "%s gives this machine %s/%d, which is no host's address",
+                    identity->address_source, text, identity->prefix);
+}
+
+static bool stranger_address(const struct situation *at, struct identity *identity) {
+        const struct cmdline *cmdline = at->cmdline;
+        const struct lease *lease = lease_for(at, NULL);
+        identity->address = cmdline->address;
+        identity->prefix = cmdline->address ? cmdline->prefix : -1;
+        identity->address_source = cmdline_source(cmdline->address_from);
+        for (size_t i = 0; i < cmdline->ip_count; i++) {
+                const struct cmdline_ip *ip = &cmdline->ips[i];
+                if (!identity->address && ip->address) {
+                        identity->address = ip->address;
+                        identity->address_source = cmdline_source(ip->from);
+                }
+                if (ip->address && ip->address == identity->address && identity->prefix < 0)
+                        identity->prefix = ip->prefix;
+        }
+        if (!identity->address && lease) {
+                identity->address = lease->address;
+                identity->prefix = lease->prefix;
+                identity->address_source = "dhcp";
+                identity->dhcp = true;
+                identity->gateway = lease->router;
+                identity->mtu = lease->mtu;
+                identity->dns_count = lease->dns_count;
+                memcpy(identity->dns, lease->dns, sizeof identity->dns);
+                identity->lease = lease;
+        }
+        return identity->address != 0;
+}
+
+static void note_other_leases(const struct situation *at, struct identity *identity) {
+        for (size_t i = 0; i < at->facts->lease_count && identity->lease; i++)
+                if (!mac_equal(&at->facts->leases[i].mac, &identity->lease->mac))
+                        snprintf(identity->note, sizeof identity->note,
+                                 "DHCP answered on %s too; the address is that of %s: bootdev= says another",
+                                 at->facts->leases[i].interface, identity->lease->interface);
+}
+
+static void stranger_hostname(const struct situation *at, struct identity *identity) {
+        const struct lease *lease = lease_for(at, NULL);
+        const char *name = at->cmdline->hostname;
+        identity->hostname_source = cmdline_source(at->cmdline->hostname_from);
+        for (size_t i = 0; i < at->cmdline->ip_count && !*name; i++) {
+                name = at->cmdline->ips[i].hostname;
+                identity->hostname_source = cmdline_source(at->cmdline->ips[i].from);
+        }
+        if (!*name && lease && *lease->hostname) {
+                name = lease->hostname;
+                identity->hostname_source = "dhcp";
+        }
+        if (*name) {
+                memcpy(identity->hostname, name, strlen(name) + 1);
+                return;
+        }
+        const uint8_t *b = identity->interface->mac.bytes; // unique on its network, and the same at each boot
+        identity->hostname_source = "mac address";
+        snprintf(identity->hostname, sizeof identity->hostname, "%.40s-%02x%02x%02x%02x%02x%02x",
+                 at->facts->inventory->role, b[0], b[1], b[2], b[3], b[4], b[5]);
+}
+
+static bool decide_stranger(const struct situation *at, struct identity *identity, struct err *err) {
+        const struct inventory *inventory = at->facts->inventory;
+        if (!inventory->strangers || inventory->ensemble)
+                return refuse_unknown(at, err);
+        if (!stranger_address(at, identity))
+                return fail(err, ERR_IDENTITY, 0,
+                            "the inventory does not know this machine, and nothing gives it an address");
+        identity->network = inventory_network_of(inventory, identity->address);
+        if (identity->prefix < 0 && identity->network)
+                identity->prefix = identity->network->prefix;
+        if (identity->prefix < 0) {
+                char text[ADDRESS_TEXT_SIZE];
+                address_format(identity->address, text);
+                return fail(err, ERR_IDENTITY, 0, "%s (%s) has no prefix, and no network of the cluster holds it", text,
+                            identity->address_source);
+        }
+        int leased = leased_id(at->facts);
+        if (at->cmdline->id && leased && at->cmdline->id != leased)
+                return fail(err, ERR_IDENTITY, 0, "contradiction: kiln.id=%d, but DHCP says id %d", at->cmdline->id,
+                            leased);
+        take_id(at, identity, 0, "");
+        if (!identity->dhcp)
+                take_network(at, identity);
+        if (!check_stranger_address(inventory, identity, err) || !check_stranger_id(inventory, identity, err) ||
+            !card_check_asked(at, NULL, identity->address, err) || !choose_card(at, identity, err))
+                return false;
+        take_mtu(at, identity);
+        note_other_leases(at, identity);
+        stranger_hostname(at, identity);
+        return true;
+}
+
+void identity_describe(const struct facts *facts, struct buf *ret_text) {
+        char mac[MAC_TEXT_SIZE], address[ADDRESS_TEXT_SIZE];
+        buf_append_text(ret_text, facts->interface_count ? "interfaces:" : "no Ethernet interface");
+        for (size_t i = 0; i < facts->interface_count; i++) {
+                mac_format(&facts->interfaces[i].mac, mac);
+                buf_printf(ret_text, " %s %s%s", facts->interfaces[i].name, mac,
+                           facts->interfaces[i].carrier ? "" : " no link");
+        }
+        for (size_t i = 0; i < facts->lease_count; i++) {
+                address_format(facts->leases[i].address, address);
+                buf_printf(ret_text, "; DHCP on %s: %s, host name \"%s\"", facts->leases[i].interface, address,
+                           facts->leases[i].hostname);
+        }
+        if (facts->dhcp_asked && facts->lease_count == 0)
+                buf_append_text(ret_text, "; DHCP: no answer");
+        if (*facts->serial)
+                buf_printf(ret_text, "; serial %s", facts->serial);
+        if (*facts->uuid)
+                buf_printf(ret_text, "; UUID %s", facts->uuid);
+        if (*facts->asset_tag)
+                buf_printf(ret_text, "; asset tag %s", facts->asset_tag);
+}
+
+bool identity_decide(const struct facts *facts, const struct cmdline *cmdline, struct identity *ret,
+                     enum identity_need *ret_need, struct err *err) {
+        auto_free struct situation *at = xcalloc(1, sizeof *at);
+        at->facts = facts;
+        at->cmdline = cmdline;
+        struct identity identity = { 0 };
+        *ret_need = NEED_NOTHING;
+        if (!claims_collect(at, err))
+                return false;
+        const struct claim *by = at->claims.count ? &at->claims.items[0] : NULL;
+        if (!check_role(at, by ? by->node : NULL, err))
+                return false;
+        bool ok = by ? decide_node(at, by, &identity, err) : decide_stranger(at, &identity, err);
+        bool stranger_is_complete = ok && !by && (cmdline->address || !identity.dhcp);
+        // A contradiction stays one whatever DHCP says, and a node that was found needs nothing but a card.
+        bool open = by ? !ok && identity.node : !stranger_is_complete;
+        bool guessed_card = ok && strncmp(identity.interface_source, ONLY_ONE, sizeof ONLY_ONE - 1) == 0;
+        if (open && !facts->dhcp_asked && facts->interface_count > 0)
+                *ret_need = NEED_DHCP;
+        else if (guessed_card || facts->interface_count == 0)
+                *ret_need = NEED_INTERFACES;
+        if (ok)
+                *ret = identity;
+        return ok;
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// Who this machine is: facts in, one identity or a refusal out. Sources make claims, in the order of a table; claims
+// that name different nodes are a contradiction, which is refused and never resolved by order or luck.
+#ifndef KILN_NODE_IDENTITY_IDENTITY_H
+#define KILN_NODE_IDENTITY_IDENTITY_H
+
+#include "base/buf.h"
+#include "firmware/node/cmdline/cmdline.h"
+#include "firmware/node/facts/facts.h"
+#include "firmware/node/identity/inventory.h"
+
+struct identity {
+        const struct inventory_node *node; // NULL: a stranger
+        char hostname[HOSTNAME_SIZE];
+        const char *hostname_source;
+        uint32_t address;
+        const char *address_source;
+        int prefix;
+        uint32_t gateway; // 0: none
+        uint32_t dns[DNS_MAX];
+        size_t dns_count;
+        const struct lease *lease;               // whose address it is; NULL: no lease's
+        const struct inventory_network *network; // NULL: none holds the address
+        int id;                                  // 0: none
+        const char *id_source;
+        int mtu;                           // 0: the card's
+        const struct interface *interface; // never NULL
+        const char *interface_source;
+        bool dhcp;      // keep asking for the address (a stranger), instead of writing it down
+        char note[256]; // "" or something the operator should know
+};
+
+// What may still change the decision: cards that have not appeared yet, or an answer to DHCP.
+enum identity_need { NEED_NOTHING, NEED_INTERFACES, NEED_DHCP };
+
+// ERR_IDENTITY with the reason, in words for the console. `ret_need` is set either way. NEED_DHCP is not said once
+// facts->dhcp_asked; NEED_INTERFACES also goes with success, if the card was chosen for being the only one.
+must_check bool identity_decide(const struct facts *facts, const struct cmdline *cmdline, struct identity *ret,
+                                enum identity_need *ret_need, struct err *err);
+
+// What an operator needs to enter a machine in an inventory: its cards, DHCP's answers, its serial number.
+void identity_describe(const struct facts *facts, struct buf *ret_text);
+
+#endif

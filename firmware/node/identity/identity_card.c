@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+// Which Ethernet card carries the identity's address. It is said by somebody, or there is no other; never guessed.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "firmware/node/identity/identity_internal.h"
+#include "firmware/node/identity/inventory_links.h"
+
+static const struct interface *card_by_mac(const struct facts *facts, const struct mac *mac) {
+        for (size_t i = 0; i < facts->interface_count; i++)
+                if (mac_equal(&facts->interfaces[i].mac, mac))
+                        return &facts->interfaces[i];
+        return NULL;
+}
+
+static const struct interface *card_by_name(const struct facts *facts, const char *name) {
+        for (size_t i = 0; i < facts->interface_count; i++)
+                if (strcmp(facts->interfaces[i].name, name) == 0)
+                        return &facts->interfaces[i];
+        return NULL;
+}
+
+// A name that is given to a card is its name, whatever the kernel calls another one now.
+static const struct interface *card_renamed(const struct situation *at, const struct inventory_node *node,
+                                            const char *name) {
+        for (size_t i = 0; i < at->cmdline->ifname_count; i++)
+                if (strcmp(at->cmdline->ifnames[i].name, name) == 0)
+                        return card_by_mac(at->facts, &at->cmdline->ifnames[i].mac);
+        return node && node->has_mac && strcmp(node->interface, name) == 0 ? card_by_mac(at->facts, &node->mac) : NULL;
+}
+
+static const struct interface *card_of_macs(const struct facts *facts, const struct inventory_node *node) {
+        const struct interface *own = node->has_mac ? card_by_mac(facts, &node->mac) : NULL;
+        for (size_t i = 0; i < node->bond_member_count && !own; i++)
+                own = card_by_mac(facts, &node->bond_members[i]);
+        return own;
+}
+
+static const struct interface *card_of_bond(const struct situation *at, const struct inventory_node *node,
+                                            const char *name) {
+        const struct cmdline *cmdline = at->cmdline;
+        if (node && node->bond_member_count && strcmp(node->bond, name) == 0)
+                return card_of_macs(at->facts, node);
+        for (size_t i = 0; i < cmdline->bond_count; i++) {
+                const struct cmdline_bond *bond = &cmdline->bonds[i];
+                for (size_t j = 0; strcmp(bond->name, name) == 0 && j < bond->member_count; j++) {
+                        const struct interface *card = card_renamed(at, node, bond->members[j]);
+                        card = card ? card : card_by_name(at->facts, bond->members[j]);
+                        if (card)
+                                return card;
+                }
+        }
+        return NULL;
+}
+
+// What the VLANs of that name stand on; cmdline_check() has seen that none stands on itself.
+static const char *below_vlans(const struct cmdline *cmdline, const char *name) {
+        for (size_t i = 0; i < cmdline->vlan_count; i++)
+                if (strcmp(cmdline->vlans[i].name, name) == 0)
+                        return below_vlans(cmdline, cmdline->vlans[i].parent);
+        return name;
+}
+
+// The card below what a name on the command line stands for: a card, the name that ifname= or the inventory gives to
+// one, a VLAN's parent, a bond's first member that is there. NULL: none.
+static const struct interface *card_under(const struct situation *at, const struct inventory_node *node,
+                                          const char *name) {
+        const char *bottom = below_vlans(at->cmdline, name);
+        const struct interface *card = card_renamed(at, node, bottom);
+        card = card ? card : card_of_bond(at, node, bottom);
+        return card ? card : card_by_name(at->facts, bottom);
+}
+
+const struct interface *card_of_ip(const struct situation *at, const struct inventory_node *node,
+                                   const struct cmdline_ip *ip) {
+        return ip->has_mac      ? card_by_mac(at->facts, &ip->mac)
+               : *ip->interface ? card_under(at, node, ip->interface)
+                                : NULL;
+}
+
+// ---- what the command line asks for ----
+
+// The ip= that decides: the one with the identity's address; else the only card that is to ask DHCP.
+static const struct cmdline_ip *deciding_ip(const struct situation *at, uint32_t address) {
+        const struct cmdline_ip *found = NULL;
+        size_t count = 0;
+        for (size_t i = 0; i < at->cmdline->ip_count; i++) {
+                const struct cmdline_ip *ip = &at->cmdline->ips[i];
+                bool names_card = ip->has_mac || *ip->interface;
+                if (names_card && address && ip->address == address)
+                        return ip;
+                if (!names_card || !ip->dhcp || ip->address)
+                        continue;
+                found = ip;
+                count++;
+        }
+        return count == 1 ? found : NULL;
+}
+
+static bool refuse_no_card(const struct situation *at, const char *what, const char *name, struct err *err) {
+        auto_buf names = { .max = 1024 };
+        for (size_t i = 0; i < at->facts->interface_count; i++)
+                buf_printf(&names, "%s%s", i ? ", " : "", at->facts->interfaces[i].name);
+        return fail(err, ERR_IDENTITY, 0, "%s names %s, but this machine has no such card (it has %s)", what, name,
+                    names.size ? buf_text(&names) : "none");
+}
+
+bool card_check_asked(const struct situation *at, const struct inventory_node *node, uint32_t address,
+                      struct err *err) {
+        const struct cmdline_ip *ip = deciding_ip(at, address);
+        const char *bootdev = at->cmdline->bootdev;
+        const struct interface *boot = *bootdev ? card_under(at, node, bootdev) : NULL,
+                               *card = ip ? card_of_ip(at, node, ip) : NULL;
+        if (*bootdev && !boot)
+                return refuse_no_card(at, "bootdev=", bootdev, err);
+        if (boot && card && boot != card)
+                return fail(err, ERR_IDENTITY, 0, "contradiction: bootdev=%s, but ip= puts the address on %s", bootdev,
+                            card->name);
+        if (!ip || card)
+                return true;
+        char mac[MAC_TEXT_SIZE];
+        mac_format(&ip->mac, mac);
+        return refuse_no_card(at, "ip=", ip->has_mac ? mac : ip->interface, err);
+}
+
+static const struct interface *card_asked(const struct situation *at, const struct inventory_node *node,
+                                          uint32_t address, const char **ret_source) {
+        const struct cmdline *cmdline = at->cmdline;
+        const struct cmdline_ip *ip = deciding_ip(at, address);
+        const struct interface *card = ip ? card_of_ip(at, node, ip) : NULL;
+        *ret_source = card ? cmdline_source(ip->from) : "command line";
+        if (!card && *cmdline->bootdev)
+                card = card_under(at, node, cmdline->bootdev);
+        if (!card && cmdline->has_bootif) {
+                card = card_by_mac(at->facts, &cmdline->bootif);
+                *ret_source = "BOOTIF";
+        }
+        return card;
+}
+
+// The only bond on the command line, where no ip= names a card: that is why it is there.
+static const struct interface *card_of_only_bond(const struct situation *at, const struct inventory_node *node) {
+        const struct cmdline *cmdline = at->cmdline;
+        for (size_t i = 0; i < cmdline->ip_count; i++)
+                if (cmdline->ips[i].has_mac || *cmdline->ips[i].interface)
+                        return NULL;
+        return cmdline->bond_count == 1 ? card_of_bond(at, node, cmdline->bonds[0].name) : NULL;
+}
+
+// ---- leases ----
+
+static bool lease_is_of(const struct lease *lease, const struct inventory_node *node) {
+        return address_in_subnet(lease->address, node->network->address, node->network->prefix) ||
+               (*lease->node && hostname_names(lease->node, node->name)) ||
+               (*lease->hostname && hostname_names(lease->hostname, node->name));
+}
+
+const struct lease *lease_for(const struct situation *at, const struct inventory_node *node) {
+        const struct facts *facts = at->facts;
+        const char *source;
+        const struct interface *asked = card_asked(at, node, 0, &source);
+        const struct lease *found = NULL;
+        for (size_t i = 0; i < facts->lease_count; i++) {
+                const struct lease *lease = &facts->leases[i];
+                if (node && !lease_is_of(lease, node))
+                        continue;
+                if (asked && mac_equal(&lease->mac, &asked->mac))
+                        return lease;
+                found = found ? found : lease;
+        }
+        return found;
+}
+
+// ---- the choice ----
+
+static const struct interface *only_one(const struct facts *facts, bool with_carrier) {
+        const struct interface *found = NULL;
+        for (size_t i = 0; i < facts->interface_count; i++) {
+                if (with_carrier && !facts->interfaces[i].carrier)
+                        continue;
+                if (found)
+                        return NULL;
+                found = &facts->interfaces[i];
+        }
+        return found;
+}
+
+static bool refuse_choice(const struct facts *facts, struct err *err) {
+        if (facts->interface_count == 0)
+                return fail(err, ERR_IDENTITY, 0,
+                            "the machine has no Ethernet interface (is its driver in the image?)");
+        return fail(err, ERR_IDENTITY, 0,
+                    "%zu interfaces, and nothing says which one to use: give its mac in the inventory, or BOOTIF=",
+                    facts->interface_count);
+}
+
+bool choose_card(const struct situation *at, struct identity *identity, struct err *err) {
+        const struct facts *facts = at->facts;
+        const struct inventory_node *node = identity->node;
+        const struct lease *lease = lease_for(at, node);
+        const char *asked_source;
+        const struct interface *asked = card_asked(at, node, identity->address, &asked_source);
+        const struct interface *leased = lease ? card_by_mac(facts, &lease->mac) : NULL;
+        const struct {
+                const struct interface *interface;
+                const char *source;
+        } candidates[] = {
+                { identity->dhcp ? leased : NULL, "dhcp" }, // where the address is
+                { node ? card_of_macs(facts, node) : NULL, "mac table" },
+                { asked, asked_source },
+                { leased, "dhcp" },
+                { card_of_only_bond(at, node), "command line" },
+                { only_one(facts, false), ONLY_ONE },
+                { only_one(facts, true), ONLY_ONE " with a link" },
+        };
+        for (size_t i = 0; i < lengthof(candidates); i++) {
+                if (!candidates[i].interface)
+                        continue;
+                identity->interface = candidates[i].interface;
+                identity->interface_source = candidates[i].source;
+                return true;
+        }
+        return refuse_choice(facts, err);
+}

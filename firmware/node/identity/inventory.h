@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// /etc/kiln/node.json, which the image carries: who the nodes are and what this image is for. The format is
+// builder/shared/node_config.h. Validated on reading; strings are the arena's and never NULL.
+#ifndef KILN_NODE_IDENTITY_INVENTORY_H
+#define KILN_NODE_IDENTITY_INVENTORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "firmware/node/dhcp/dhcp_settings.h"
+#include "firmware/node/facts/address.h"
+#include "firmware/node/state/state_settings.h"
+#include "shared/value.h"
+
+struct inventory_route {
+        uint32_t to, gateway; // `to` without host bits
+        int prefix;
+};
+
+struct inventory_network {
+        const char *name;
+        uint32_t address, gateway;
+        int prefix;
+        uint32_t *dns;
+        size_t dns_count;
+        int mtu, vlan; // 0: the card's own; no VLAN
+        struct inventory_route *routes;
+        size_t route_count;
+        const char **search; // host names
+        size_t search_count;
+};
+
+struct inventory_address {
+        uint32_t ip;
+        const struct inventory_network *network; // never NULL
+};
+
+struct inventory_node {
+        const char *name, *role;
+        struct mac mac;
+        bool has_mac;
+        uint32_t ip;
+        int id;                                  // 0: none
+        int index;                               // among the nodes of its role
+        const struct inventory_network *network; // never NULL
+        struct inventory_address *addresses;     // further ones
+        size_t address_count;
+        const char *interface;    // what the card with `mac` is called; "": what the kernel calls it
+        const char *bond;         // name; "": none
+        struct mac *bond_members; // with `mac` among them
+        size_t bond_member_count;
+        const char *bond_options;              // "mode=802.3ad,lacp_rate=fast"
+        const char *serial, *uuid, *asset_tag; // SMBIOS (shared/smbios.h); "": not known
+        struct value *variables;
+};
+
+struct inventory_vip {
+        const char *name;
+        uint32_t ip;
+};
+
+struct inventory_template {
+        const char *path, *source;
+        unsigned mode, uid, gid;
+};
+
+struct inventory {
+        const char *cluster, *role, *build, *release, *network_writer, *hosts, *report_url;
+        bool ensemble, strangers;
+        struct inventory_network *networks;
+        size_t network_count;
+        struct inventory_node *nodes;
+        size_t node_count;
+        struct inventory_vip *vips;
+        size_t vip_count;
+        struct inventory_template *templates;
+        size_t template_count;
+        struct state_settings state;
+        struct dhcp_settings dhcp;
+};
+
+// ERR_SYNTAX for text that is no JSON, ERR_SCHEMA for anything else that is wrong, with the place in the tree.
+must_check bool inventory_read(const char *text, size_t size, struct arena *arena, struct inventory *ret,
+                               struct err *err);
+
+const struct inventory_node *inventory_by_name(const struct inventory *inventory, const char *hostname);
+// Further addresses count.
+const struct inventory_node *inventory_by_address(const struct inventory *inventory, uint32_t address);
+// Members of bonds count.
+const struct inventory_node *inventory_by_mac(const struct inventory *inventory, const struct mac *mac);
+const struct inventory_network *inventory_network_of(const struct inventory *inventory, uint32_t address);
+
+#endif

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// What the initrd's init asks kiln-node to do, since busybox does it slowly or not at all.
+#ifndef KILN_NODE_INITRD_INITRD_H
+#define KILN_NODE_INITRD_INITRD_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "firmware/node/decide.h"
+
+// ERR_CHECKSUM unless the file has exactly this size and SHA-256 (hex).
+must_check bool initrd_check_root(const char *path, const char *sha256, const char *size, struct err *err);
+
+// Loads the drivers of disks, waits for a block device whose file system has the label, and prints "DEVICE TYPE\n" into
+// `ret`. ERR_REFERENCE after the time limit, with what was found instead.
+must_check bool initrd_find_label(const char *label, int timeout_ms, struct buf *ret, struct err *err);
+
+// Brings the network up for fetching the root, as the machine's identity or else DHCP says, and writes `resolver`
+// (/etc/resolv.conf). `ret` says in a line what was done.
+must_check bool initrd_network(struct machine *machine, const char *resolver, struct buf *ret, struct err *err);
+
+#endif

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// A medium by its label.
+#include <blkid/blkid.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "firmware/node/initrd/initrd.h"
+#include "firmware/node/initrd/module_load.h"
+#include "firmware/node/state/state_disk.h"
+
+// A drive whose disc spins up tells nobody: it is asked again.
+enum { ASK_AGAIN_MS = 200, EVENT_MAX = 8192 };
+
+// The label and type of what is on a device, "" where there is none. False if it cannot be read (an empty drive).
+static bool probe_device(const char *path, char ret_label[static 64], char ret_type[static 32]) {
+        ret_label[0] = ret_type[0] = '\0';
+        blkid_probe probe = blkid_new_probe_from_filename(path);
+        if (!probe)
+                return false;
+        blkid_probe_enable_superblocks(probe, 1);
+        blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_LABEL | BLKID_SUBLKS_TYPE);
+        const char *value;
+        if (blkid_do_fullprobe(probe) == 0) {
+                if (blkid_probe_lookup_value(probe, "LABEL", &value, NULL) == 0)
+                        snprintf(ret_label, 64, "%s", value);
+                if (blkid_probe_lookup_value(probe, "TYPE", &value, NULL) == 0)
+                        snprintf(ret_type, 32, "%s", value);
+        }
+        blkid_free_probe(probe);
+        return true;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+
+static int is_candidate(const struct dirent *entry) {
+        static const char *const skipped[] = { ".", "loop", "ram", "zram", "dm-" };
+        for (size_t i = 0; i < lengthof(skipped); i++)
+                if (strncmp(entry->d_name, skipped[i], strlen(skipped[i])) == 0)
+                        return 0;
+        return 1;
+}
+
+static bool scan(const char *label, struct buf *ret, struct buf *seen) {
+        struct dirent **names;
+        int count = scandir("/sys/class/block", &names, is_candidate, by_name);
+        bool found = false;
+        for (int i = 0; i < count; i++) {
+                char path[NAME_MAX + 8] = "/dev/", found_label[64], type[32];
+                disk_device_name(names[i]->d_name, path + strlen(path), sizeof path - strlen(path));
+                free(names[i]);
+                if (found || !probe_device(path, found_label, type))
+                        continue;
+                found = strcmp(found_label, label) == 0;
+                if (found)
+                        buf_printf(ret, "%s %s\n", path, type);
+                buf_printf(seen, "%s%s \"%s\"", seen->size ? ", " : "", path, found_label);
+        }
+        if (count >= 0)
+                free(names);
+        return found;
+}
+
+// ---- waiting: the kernel says what appears ----
+
+static int open_events(void) {
+        struct sockaddr_nl from = { .nl_family = AF_NETLINK, .nl_groups = 1 }; // the kernel's, not udev's
+        int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+        if (fd >= 0 && bind(fd, (struct sockaddr *)&from, sizeof from) == 0)
+                return fd;
+        close_cleanup(&fd);
+        return -1;
+}
+
+// "add@/devices/...", then KEY=VALUE texts, each with its NUL.
+static void take_event(struct modules *modules, const char *event, size_t size) {
+        if (strncmp(event, "add@", 4) != 0 || !modules)
+                return;
+        for (const char *at = event; at < event + size; at += strlen(at) + 1)
+                if (strncmp(at, "MODALIAS=", 9) == 0)
+                        modules_load_alias(modules, at + 9);
+}
+
+// Waits for an event, and takes all that are there.
+static void wait_for_events(int fd, struct modules *modules, int timeout_ms) {
+        char event[EVENT_MAX];
+        struct pollfd poller = { fd, POLLIN, 0 };
+        if (poll(&poller, fd < 0 ? 0 : 1, timeout_ms) <= 0)
+                return;
+        for (;;) {
+                struct sockaddr_nl from = { 0 };
+                socklen_t length = sizeof from;
+                ssize_t size = recvfrom(fd, event, sizeof event - 1, 0, (struct sockaddr *)&from, &length);
+                if (size <= 0 && errno != ENOBUFS) // some were lost: a scan finds what they told of
+                        return;
+                if (size <= 0 || from.nl_pid != 0)
+                        continue;
+                event[size] = '\0';
+                take_event(modules, event, (size_t)size);
+        }
+}
+
+static bool wait_for_label(const char *label, int timeout_ms, int events, struct modules *modules, struct buf *ret,
+                           struct err *err) {
+        int64_t deadline = machine_now_ms() + timeout_ms;
+        for (;;) {
+                auto_buf seen = { 0 };
+                if (scan(label, ret, &seen))
+                        return true;
+                int64_t left = deadline - machine_now_ms();
+                if (left <= 0)
+                        return fail(err, ERR_REFERENCE, 0, "no medium with label \"%s\" (found: %s)", label,
+                                    seen.size ? buf_text(&seen) : "no block device");
+                wait_for_events(events, modules, left < ASK_AGAIN_MS ? (int)left : ASK_AGAIN_MS);
+        }
+}
+
+bool initrd_find_label(const char *label, int timeout_ms, struct buf *ret, struct err *err) {
+        auto_close int events = open_events(); // before the drivers: what they find must not be missed
+        struct modules *modules = NULL;
+        auto_err no_modules = { 0 }; // a kernel that has everything built in
+        if (modules_open(MODULES_MEDIUM, &modules, &no_modules))
+                modules_load_drivers(modules);
+        bool found = wait_for_label(label, timeout_ms, events, modules, ret, err);
+        modules_close(modules);
+        return found;
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// The network of the booted system, as links in the order in which they are made, and the writers that put it down in
+// the style of the image's distribution. A new style is one entry of the table in network.c.
+#ifndef KILN_NODE_NETWORK_NETWORK_H
+#define KILN_NODE_NETWORK_NETWORK_H
+
+#include "firmware/node/dhcp/dhcp_packet.h"
+#include "firmware/node/plan.h"
+#include "shared/bond.h"
+
+enum {
+        NET_LINKS_MAX = 32,
+        NET_ADDRESSES_MAX = 8,
+        NET_ROUTES_MAX = 32,
+        NET_DNS_MAX = 8,
+        NET_SEARCH_MAX = 8,
+        NET_MEMBERS_MAX = 8,
+        NET_NOTES_MAX = 8
+};
+
+enum net_kind { NET_CARD, NET_VLAN, NET_BOND };
+
+struct net_address {
+        struct address address;
+        int prefix;
+        const char *source; // who gave it: "inventory", "ip="
+};
+
+struct net_route {
+        struct address to; // with prefix 0: the default route of that family
+        int prefix;
+        struct address gateway; // family 0: on the link
+};
+
+struct net_link {
+        enum net_kind kind;
+        char name[INTERFACE_NAME_SIZE];  // what the booted system calls it
+        char now[INTERFACE_NAME_SIZE];   // NET_CARD: what the running system calls it
+        struct mac mac;                  // NET_CARD: which card it is. NET_BOND: the one that it shows
+        bool pin_name;                   // NET_CARD: the card is given this name for its MAC, whatever the kernel says
+        int mtu;                         // 0: the card's own
+        bool dhcp4, dhcp6, auto6;        // ask for an address; take one of a router's advertisement (RFC 4862)
+        struct dhcp_client_id client_id; // with dhcp4: as kiln-node's own client shows it, so that both have one lease
+        bool no_default;                 // what DHCP or a router says is no default route: another link has it
+        struct net_address addresses[NET_ADDRESSES_MAX];
+        size_t address_count;
+        struct net_route routes[NET_ROUTES_MAX];
+        size_t route_count;
+        struct address dns[NET_DNS_MAX];
+        size_t dns_count;
+        char search[NET_SEARCH_MAX][DOMAIN_SIZE];
+        size_t search_count;
+        // NET_VLAN: IEEE 802.1Q id 1..4094 on a link that comes earlier
+        char parent[INTERFACE_NAME_SIZE];
+        int vlan_id;
+        // NET_BOND: links that come earlier, and the driver's options, "mode=802.3ad,miimon=100" (bonding.rst); known
+        // ones only, numbers of modes and policies as their names, targets separated by ';'
+        char members[NET_MEMBERS_MAX][INTERFACE_NAME_SIZE];
+        size_t member_count;
+        char bond_options[BOND_OPTIONS_SIZE];
+};
+
+struct network {
+        struct net_link links[NET_LINKS_MAX]; // cards, then bonds, then VLANs
+        size_t link_count;
+        size_t primary; // the link that holds the identity's address
+        char notes[NET_NOTES_MAX][128];
+        size_t note_count;
+};
+
+// Every value of `ret` is safe in the files of every writer: names are of letters, digits, '.', '_' and '-', domains
+// are host names. ERR_IDENTITY for a command line or inventory that contradicts itself or this machine, both sides
+// named.
+must_check bool network_compose(const struct facts *facts, const struct cmdline *cmdline,
+                                const struct identity *identity, struct network *ret, struct err *err);
+
+const struct net_link *network_find(const struct network *network, const char *name); // NULL: no such link
+
+struct network_writer {
+        const char *name; // release file's `network:`
+        void (*node)(const struct network *network, struct plan *plan);
+        // A refused machine: every interface by DHCP, so that an operator can log in.
+        void (*refused)(const struct facts *facts, struct plan *plan);
+};
+
+const struct network_writer *network_writer_find(const char *name); // NULL: unknown
+
+#endif

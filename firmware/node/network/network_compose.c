@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+// What the links carry: addresses, routes, name servers and MTUs.
+#include <stdio.h>
+
+#include "firmware/node/network/network_internal.h"
+
+enum { MTU_STANDARD = 1500, PREFIX6_STANDARD = 64 };
+
+bool route_is_default(const struct net_route *route) { return route->prefix == 0; }
+
+bool link_has_addresses(const struct net_link *link) {
+        return link->address_count > 0 || link->dhcp4 || link->dhcp6 || link->auto6;
+}
+
+bool network_is_parent(const struct network *network, const struct net_link *link) {
+        for (size_t i = 0; i < network->link_count; i++)
+                if (strcmp(network->links[i].parent, link->name) == 0)
+                        return true;
+        return false;
+}
+
+bool link_is_used(const struct network *network, const struct net_link *link) {
+        return link->kind != NET_CARD || link_has_addresses(link) || link->mtu || network_is_parent(network, link) ||
+               network_bond_of(network, link);
+}
+
+const struct net_link *network_find(const struct network *network, const char *name) {
+        for (size_t i = 0; i < network->link_count; i++)
+                if (strcmp(network->links[i].name, name) == 0)
+                        return &network->links[i];
+        return NULL;
+}
+
+static struct net_link *primary(const struct composer *composer) {
+        return &composer->network->links[composer->network->primary];
+}
+
+static struct address ipv4(uint32_t address) {
+        return (struct address){
+                4, { (uint8_t)(address >> 24), (uint8_t)(address >> 16), (uint8_t)(address >> 8), (uint8_t)address }
+        };
+}
+
+static uint32_t number4(const struct address *address) {
+        const uint8_t *b = address->bytes;
+        return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+// ---- adding, once ----
+
+static bool add_address(struct composer *composer, struct net_link *link, const struct address *address, int prefix,
+                        const char *source, struct err *err) {
+        const struct network *network = composer->network;
+        char text[ADDRESS_ANY_TEXT_SIZE];
+        address_format_any(address, text);
+        if (address->family == 4 && !address_is_host_of(number4(address), prefix))
+                return fail(err, ERR_IDENTITY, 0, "%s gives %s %s/%d, which is no host's address", source, link->name,
+                            text, prefix);
+        for (size_t i = 0; i < network->link_count; i++) {
+                const struct net_link *other = &network->links[i];
+                for (size_t j = 0; j < other->address_count; j++) {
+                        const struct net_address *known = &other->addresses[j];
+                        if (!address_equal(&known->address, address))
+                                continue;
+                        if (other == link && known->prefix == prefix)
+                                return true;
+                        return fail(err, ERR_IDENTITY, 0, "contradiction: %s is %s/%d on %s (%s) and %s/%d on %s (%s)",
+                                    text, text, known->prefix, other->name, known->source, text, prefix, link->name,
+                                    source);
+                }
+        }
+        if (link->address_count == NET_ADDRESSES_MAX)
+                return fail(err, ERR_IDENTITY, 0, "%s has more than %d addresses", link->name, NET_ADDRESSES_MAX);
+        link->addresses[link->address_count++] = (struct net_address){ *address, prefix, source };
+        return true;
+}
+
+static bool same_route(const struct net_route *a, const struct net_route *b) {
+        return a->prefix == b->prefix && address_equal(&a->to, &b->to) && address_equal(&a->gateway, &b->gateway);
+}
+
+static bool add_route(struct net_link *link, const struct net_route *route, struct err *err) {
+        for (size_t i = 0; i < link->route_count; i++)
+                if (same_route(&link->routes[i], route))
+                        return true;
+        if (link->route_count == NET_ROUTES_MAX)
+                return fail(err, ERR_IDENTITY, 0, "%s has more than %d routes", link->name, NET_ROUTES_MAX);
+        link->routes[link->route_count++] = *route;
+        return true;
+}
+
+static bool add_gateway(struct net_link *link, const struct address *gateway, struct err *err) {
+        struct net_route route = { .to.family = gateway->family, .gateway = *gateway };
+        return gateway->family == 0 || add_route(link, &route, err);
+}
+
+static void add_dns(struct net_link *link, const struct address *server) {
+        for (size_t i = 0; i < link->dns_count; i++)
+                if (address_equal(&link->dns[i], server))
+                        return;
+        if (link->dns_count < NET_DNS_MAX)
+                link->dns[link->dns_count++] = *server;
+}
+
+static void add_search(struct net_link *link, const char *domain) {
+        if (link->search_count == NET_SEARCH_MAX)
+                return;
+        for (size_t i = 0; i < link->search_count; i++)
+                if (strcmp(link->search[i], domain) == 0)
+                        return;
+        memcpy(link->search[link->search_count++], domain, strlen(domain) + 1);
+}
+
+static bool set_mtu(struct net_link *link, int mtu, const char *source, struct err *err) {
+        if (mtu && link->mtu && mtu != link->mtu)
+                return fail(err, ERR_IDENTITY, 0, "contradiction: the MTU of %s is %d, and %d (%s)", link->name,
+                            link->mtu, mtu, source);
+        link->mtu = mtu ? mtu : link->mtu;
+        return true;
+}
+
+// ---- from the inventory ----
+
+static bool add_network(struct net_link *link, const struct inventory_network *from, struct err *err) {
+        for (size_t i = 0; i < from->route_count; i++) {
+                const struct inventory_route *route = &from->routes[i];
+                struct net_route made = { ipv4(route->to), route->prefix, ipv4(route->gateway) };
+                if (!add_route(link, &made, err))
+                        return false;
+        }
+        for (size_t i = 0; i < from->search_count; i++)
+                add_search(link, from->search[i]);
+        return true;
+}
+
+static struct net_link *link_of_network(const struct composer *composer, const struct inventory_network *network) {
+        struct net_link *first = primary(composer), *base = composer_base(composer, first);
+        for (size_t i = 0; network->vlan && i < composer->network->link_count; i++) {
+                struct net_link *link = &composer->network->links[i];
+                if (link->vlan_id == network->vlan && strcmp(link->parent, base->name) == 0)
+                        return link;
+        }
+        return network == composer->identity->network ? first : base;
+}
+
+static bool add_node_addresses(struct composer *composer, struct err *err) {
+        const struct inventory_node *node = composer->identity->node;
+        for (size_t i = 0; node && i < node->address_count; i++) {
+                const struct inventory_network *network = node->addresses[i].network;
+                struct net_link *link = link_of_network(composer, network);
+                struct address address = ipv4(node->addresses[i].ip);
+                if (!add_address(composer, link, &address, network->prefix, "inventory", err))
+                        return false;
+                // The identity's network was added with its own address.
+                if (network != composer->identity->network &&
+                    (!set_mtu(link, network->mtu, "inventory", err) || !add_network(link, network, err)))
+                        return false;
+        }
+        return true;
+}
+
+// ---- the identity ----
+
+static bool gateway_is_of_another_link(const struct composer *composer, uint32_t gateway) {
+        const struct cmdline *cmdline = composer->cmdline;
+        for (size_t i = 0; i < cmdline->ip_count; i++)
+                if (cmdline->ips[i].gateway == gateway && cmdline->ips[i].address &&
+                    !composer_ip_is_primary(composer, &cmdline->ips[i]))
+                        return true;
+        return false;
+}
+
+static bool add_identity_address(struct composer *composer, struct net_link *link, struct err *err) {
+        const struct identity *identity = composer->identity;
+        link->dhcp4 = identity->dhcp;
+        if (identity->dhcp)
+                return true;
+        struct address address = ipv4(identity->address), gateway = ipv4(identity->gateway);
+        if (!identity->gateway || gateway_is_of_another_link(composer, identity->gateway))
+                gateway.family = 0;
+        return add_address(composer, link, &address, identity->prefix, identity->address_source, err) &&
+               add_gateway(link, &gateway, err);
+}
+
+// A DHCP client gets its own name servers; those of the command line are for all.
+static void add_servers(const struct composer *composer, struct net_link *link) {
+        const struct identity *identity = composer->identity;
+        const struct cmdline *cmdline = composer->cmdline;
+        for (size_t i = 0; !identity->dhcp && i < identity->dns_count; i++)
+                add_dns(link, &(struct address[]){ ipv4(identity->dns[i]) }[0]);
+        for (size_t i = 0; i < cmdline->dns_count; i++)
+                add_dns(link, &(struct address[]){ ipv4(cmdline->dns[i]) }[0]);
+        for (size_t i = 0; i < cmdline->dns6_count; i++)
+                add_dns(link, &cmdline->dns6[i]);
+}
+
+static bool add_identity(struct composer *composer, struct err *err) {
+        const struct identity *identity = composer->identity;
+        struct net_link *link = primary(composer);
+        int mtu = identity->mtu ? identity->mtu : identity->network ? identity->network->mtu : 0;
+        if (!add_identity_address(composer, link, err) || !set_mtu(link, mtu, identity->address_source, err))
+                return false;
+        add_servers(composer, link);
+        return !identity->network || add_network(link, identity->network, err);
+}
+
+// ---- the command line ----
+
+static struct net_link *link_of_ip(const struct composer *composer, const struct cmdline_ip *ip, struct err *err) {
+        struct net_link *link = ip->has_mac      ? composer_find_mac(composer, &ip->mac)
+                                : *ip->interface ? composer_find(composer, ip->interface)
+                                                 : primary(composer);
+        char text[MAC_TEXT_SIZE];
+        mac_format(&ip->mac, text);
+        if (!link)
+                (void)fail(err, ERR_IDENTITY, 0, "ip= names %s, which is no card, bond or VLAN of this machine",
+                           ip->has_mac ? text : ip->interface);
+        return link;
+}
+
+static bool prefix_of_ip(const struct composer *composer, const struct cmdline_ip *ip, int *ret, struct err *err) {
+        const struct inventory_network *network = inventory_network_of(composer->facts->inventory, ip->address);
+        char text[ADDRESS_TEXT_SIZE];
+        address_format(ip->address, text);
+        *ret = ip->prefix > 0 ? ip->prefix : network ? network->prefix : -1;
+        return *ret > 0 ||
+               fail(err, ERR_IDENTITY, 0, "ip=%s has no prefix, and no network of the cluster holds it", text);
+}
+
+static bool add_ip4(struct composer *composer, const struct cmdline_ip *ip, struct net_link *link, struct err *err) {
+        int prefix;
+        if (!ip->address || composer_ip_is_primary(composer, ip))
+                return true; // the identity has it
+        struct address address = ipv4(ip->address), gateway = ipv4(ip->gateway);
+        if (!ip->gateway)
+                gateway.family = 0;
+        return prefix_of_ip(composer, ip, &prefix, err) && add_address(composer, link, &address, prefix, "ip=", err) &&
+               add_gateway(link, &gateway, err);
+}
+
+static bool add_ip(struct composer *composer, const struct cmdline_ip *ip, struct err *err) {
+        struct net_link *link = link_of_ip(composer, ip, err);
+        if (!link)
+                return false;
+        link->dhcp4 |= ip->dhcp && link != primary(composer); // of that one the identity decides
+        link->dhcp6 |= ip->dhcp6;
+        link->auto6 |= ip->auto6;
+        int prefix6 = ip->prefix6 > 0 ? ip->prefix6 : PREFIX6_STANDARD;
+        if (ip->address6.family && !add_address(composer, link, &ip->address6, prefix6, "ip=", err))
+                return false;
+        return add_gateway(link, &ip->gateway6, err) && add_ip4(composer, ip, link, err) &&
+               (link == primary(composer) || set_mtu(link, ip->mtu, "ip=", err));
+}
+
+static struct net_link *link_of_gateway(const struct composer *composer, const struct address *gateway) {
+        for (size_t i = 0; i < composer->network->link_count; i++) {
+                struct net_link *link = &composer->network->links[i];
+                for (size_t j = 0; j < link->address_count; j++)
+                        if (address_is_in(gateway, &link->addresses[j].address, link->addresses[j].prefix))
+                                return link;
+        }
+        return primary(composer);
+}
+
+static bool add_cmdline_routes(struct composer *composer, struct err *err) {
+        const struct cmdline *cmdline = composer->cmdline;
+        for (size_t i = 0; i < cmdline->route_count; i++) {
+                const struct cmdline_route *from = &cmdline->routes[i];
+                struct net_link *link = *from->interface ? composer_find(composer, from->interface)
+                                                         : link_of_gateway(composer, &from->gateway);
+                if (!link)
+                        return fail(err, ERR_IDENTITY, 0,
+                                    "rd.route= names %s, which is no card, bond or VLAN of this machine",
+                                    from->interface);
+                if (!add_route(link, &(struct net_route){ from->to, from->prefix, from->gateway }, err))
+                        return false;
+        }
+        return true;
+}
+
+// ---- what follows from the rest ----
+
+// A VLAN's frames go through its parent, which comes earlier.
+static bool raise_parents(struct composer *composer, struct err *err) {
+        for (size_t i = composer->network->link_count; i-- > 0;) {
+                const struct net_link *link = &composer->network->links[i];
+                struct net_link *parent = link->kind == NET_VLAN ? composer_find(composer, link->parent) : NULL;
+                if (!parent || link->mtu <= (parent->mtu ? parent->mtu : MTU_STANDARD))
+                        continue;
+                if (parent->mtu && link_has_addresses(parent))
+                        return fail(err, ERR_IDENTITY, 0,
+                                    "contradiction: the MTU of %s is %d, but that of %s, which it is on, %d",
+                                    link->name, link->mtu, parent->name, parent->mtu);
+                if (link_has_addresses(parent))
+                        network_note(composer->network, "the MTU of %s is %d too, because VLAN %s is on it",
+                                     parent->name, link->mtu, link->name);
+                parent->mtu = link->mtu;
+        }
+        return true;
+}
+
+static bool has_default(const struct net_link *link, int family) {
+        for (size_t i = 0; i < link->route_count; i++)
+                if (route_is_default(&link->routes[i]) && (!family || link->routes[i].to.family == family))
+                        return true;
+        return false;
+}
+
+// One default route: a written one, or the primary link's. Other links take none from DHCP or a router.
+static void settle_defaults(struct composer *composer) {
+        struct network *network = composer->network;
+        const struct net_link *first = primary(composer), *owner = first;
+        for (size_t i = 0; i < network->link_count; i++)
+                if (has_default(&network->links[i], 0))
+                        owner = &network->links[i];
+        bool taken = owner != first || has_default(first, 0) || first->dhcp4;
+        for (size_t i = 0; i < network->link_count; i++) {
+                struct net_link *link = &network->links[i];
+                link->no_default = taken && link != owner && (link->dhcp4 || link->dhcp6 || link->auto6);
+        }
+}
+
+static void identify_clients(struct composer *composer) {
+        const struct facts *facts = composer->facts;
+        for (size_t i = 0; i < composer->network->link_count; i++) {
+                struct net_link *link = &composer->network->links[i];
+                if (link->dhcp4)
+                        dhcp_client_id_make(facts->inventory->dhcp.id_kind, facts->uuid, &facts->interfaces[0].mac,
+                                            &composer_base(composer, link)->mac, &link->client_id);
+        }
+}
+
+// Cards that nothing is asked of are nobody's business; the order of the rest stays.
+static void drop_unused(struct network *network) {
+        char name[INTERFACE_NAME_SIZE];
+        memcpy(name, network->links[network->primary].name, sizeof name);
+        size_t kept = 0;
+        for (size_t i = 0; i < network->link_count; i++)
+                if (network->links[i].pin_name || link_is_used(network, &network->links[i]))
+                        network->links[kept++] = network->links[i];
+        network->link_count = kept;
+        network->primary = (size_t)(network_find(network, name) - network->links);
+}
+
+bool network_compose(const struct facts *facts, const struct cmdline *cmdline, const struct identity *identity,
+                     struct network *ret, struct err *err) {
+        struct composer composer = { facts, cmdline, identity, ret };
+        *ret = (struct network){ 0 };
+        if (!network_add_links(&composer, err) || !add_identity(&composer, err) || !add_node_addresses(&composer, err))
+                return false;
+        for (size_t i = 0; i < cmdline->ip_count; i++)
+                if (!add_ip(&composer, &cmdline->ips[i], err))
+                        return false;
+        if (!add_cmdline_routes(&composer, err) || !raise_parents(&composer, err))
+                return false;
+        settle_defaults(&composer);
+        identify_clients(&composer);
+        drop_unused(ret);
+        return network_check(ret, err);
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+// ifcfg files, which EL7's initscripts (sysconfig.txt) and its NetworkManager both read. They are shell: network.h says
+// what the values may hold.
+#include <stdio.h>
+
+#include "firmware/node/network/network_internal.h"
+
+#define DIRECTORY "/etc/sysconfig/network-scripts/"
+
+static void add_file(struct plan *plan, const char *kind, const char *name, const struct buf *text) {
+        char path[sizeof DIRECTORY + 16 + 2 * INTERFACE_NAME_SIZE];
+        snprintf(path, sizeof path, DIRECTORY "%s-%s", kind, name);
+        plan_add_file(plan, path, 0644, text);
+}
+
+static void put_card(struct buf *text, const char *name, const struct mac *mac) {
+        char shown[MAC_TEXT_SIZE];
+        mac_format(mac, shown);
+        buf_printf(text, "DEVICE=\"%s\"\nHWADDR=%s\nTYPE=Ethernet\nONBOOT=yes\n", name, shown);
+}
+
+static void put_bond(struct buf *text, const struct net_link *link) {
+        char shown[MAC_TEXT_SIZE], value[128];
+        struct bond_option option;
+        const char *separator = "";
+        mac_format(&link->mac, shown);
+        buf_printf(text, "DEVICE=\"%s\"\nTYPE=Bond\nBONDING_MASTER=yes\nONBOOT=yes\nBONDING_OPTS=\"", link->name);
+        bool shows_own_mac = true;
+        for (const char *at = link->bond_options; bond_option_next(&at, &option); separator = " ") {
+                bond_value_join(option.value, ',', value);
+                buf_printf(text, "%s%s=%s", separator, option.name, value);
+                shows_own_mac &= strcmp(option.name, "fail_over_mac") != 0 || strcmp(option.value, "none") == 0;
+        }
+        buf_append_text(text, "\"\n");
+        if (shows_own_mac)
+                buf_printf(text, "MACADDR=%s\n", shown);
+}
+
+static void put_kind(struct buf *text, const struct network *network, const struct net_link *link) {
+        const struct net_link *bond = network_bond_of(network, link);
+        if (link->kind == NET_CARD)
+                put_card(text, link->name, &link->mac);
+        else if (link->kind == NET_BOND)
+                put_bond(text, link);
+        else
+                buf_printf(text, "DEVICE=\"%s\"\nVLAN=yes\nTYPE=Vlan\nPHYSDEV=%s\nVLAN_ID=%d\nONBOOT=yes\n", link->name,
+                           link->parent, link->vlan_id);
+        if (bond) // initscripts look for MASTER=NAME with grep
+                buf_printf(text, "MASTER=%s\nSLAVE=yes\n", bond->name);
+        if (link->mtu)
+                buf_printf(text, "MTU=%d\n", link->mtu);
+}
+
+// ---- addresses ----
+
+static bool in_first_subnet(const struct net_link *link, const struct address *gateway) {
+        for (size_t i = 0; i < link->address_count; i++) {
+                const struct net_address *first = &link->addresses[i];
+                if (first->address.family != 4)
+                        continue;
+                return address_is_in(gateway, &first->address, first->prefix);
+        }
+        return false;
+}
+
+// initscripts take GATEWAY only for a router in the first address's subnet; the rest goes to the route file.
+static bool is_gateway(const struct net_link *link, const struct net_route *route) {
+        return route_is_default(route) && route->gateway.family == 4 && in_first_subnet(link, &route->gateway);
+}
+
+// The first address has no number: IPADDR, IPADDR1, IPADDR2. With DHCP initscripts take further ones from aliases only.
+static void put_addresses4(struct buf *text, const struct net_link *link) {
+        size_t count = 0;
+        for (size_t i = 0; i < link->address_count && !link->dhcp4; i++) {
+                if (link->addresses[i].address.family != 4)
+                        continue;
+                char number[24] = "";
+                if (count++)
+                        snprintf(number, sizeof number, "%zu", count - 1);
+                buf_printf(text, "IPADDR%s=", number);
+                put_any(text, "", &link->addresses[i].address, "\n");
+                buf_printf(text, "PREFIX%s=%d\n", number, link->addresses[i].prefix);
+        }
+}
+
+static void add_aliases(struct plan *plan, const struct net_link *link) {
+        size_t count = 0;
+        for (size_t i = 0; i < link->address_count && link->dhcp4; i++) {
+                auto_buf text = { 0 };
+                char name[INTERFACE_NAME_SIZE + 24];
+                if (link->addresses[i].address.family != 4)
+                        continue;
+                snprintf(name, sizeof name, "%s:%zu", link->name, ++count);
+                buf_printf(&text, "DEVICE=\"%s\"\nONPARENT=yes\n", name);
+                put_any(&text, "IPADDR=", &link->addresses[i].address, "\n");
+                buf_printf(&text, "PREFIX=%d\n", link->addresses[i].prefix);
+                add_file(plan, "ifcfg", name, &text);
+        }
+}
+
+static void put_ipv4(struct buf *text, const struct net_link *link) {
+        buf_printf(text, "BOOTPROTO=%s\n", link->dhcp4 ? "dhcp\nPERSISTENT_DHCLIENT=yes" : "none");
+        put_addresses4(text, link);
+        if (link_has_addresses(link))
+                buf_printf(text, "DEFROUTE=%s\n", link->no_default ? "no" : "yes");
+        for (size_t i = 0; i < link->route_count; i++)
+                if (is_gateway(link, &link->routes[i]))
+                        put_any(text, "GATEWAY=", &link->routes[i].gateway, "\n");
+}
+
+// A link-local router is one only together with its link.
+static void put_gateway6(struct buf *text, const struct net_link *link, const struct address *gateway) {
+        put_any(text, "IPV6_DEFAULTGW=", gateway, "");
+        if (address_is_link_local6(gateway))
+                buf_printf(text, "%%%s", link->name);
+        buf_append_char(text, '\n');
+}
+
+static void put_ipv6(struct buf *text, const struct net_link *link) {
+        char prefix[NET_PREFIX_TEXT_SIZE];
+        const char *before = "IPV6ADDR=";
+        bool any = link->auto6 || link->dhcp6, secondary = false;
+        auto_buf addresses = { 0 };
+        for (size_t i = 0; i < link->address_count; i++) {
+                if (link->addresses[i].address.family != 6)
+                        continue;
+                net_prefix_format(&link->addresses[i].address, link->addresses[i].prefix, prefix);
+                buf_printf(&addresses, "%s%s", before, prefix);
+                secondary = before[0] != 'I' || strchr(before, '"');
+                before = secondary ? " " : "\nIPV6ADDR_SECONDARIES=\"";
+                any = true;
+        }
+        if (!any)
+                return;
+        buf_printf(text, "IPV6INIT=yes\nIPV6_AUTOCONF=%s\n", link->auto6 || link->dhcp6 ? "yes" : "no");
+        if (link->dhcp6)
+                buf_append_text(text, "DHCPV6C=yes\n");
+        if (addresses.size)
+                buf_printf(text, "%s%s\n", buf_text(&addresses), secondary ? "\"" : "");
+        if (link->no_default)
+                buf_append_text(text, "IPV6_DEFROUTE=no\n");
+        for (size_t i = 0; i < link->route_count; i++)
+                if (route_is_default(&link->routes[i]) && link->routes[i].gateway.family == 6)
+                        put_gateway6(text, link, &link->routes[i].gateway);
+}
+
+static void put_servers(struct buf *text, const struct net_link *link) {
+        for (size_t i = 0; i < link->dns_count; i++) {
+                buf_printf(text, "DNS%zu=", i + 1);
+                put_any(text, "", &link->dns[i], "\n");
+        }
+        for (size_t i = 0; i < link->search_count; i++)
+                buf_printf(text, "%s%s%s", i ? " " : "DOMAIN=\"", link->search[i],
+                           i + 1 == link->search_count ? "\"\n" : "");
+}
+
+// ---- routes: a line is ip-route(8)'s ----
+
+static void put_routes(struct buf *text, const struct net_link *link, int family, bool on_link) {
+        char prefix[NET_PREFIX_TEXT_SIZE];
+        for (size_t i = 0; i < link->route_count; i++) {
+                const struct net_route *route = &link->routes[i];
+                bool written = is_gateway(link, route) || (route_is_default(route) && route->gateway.family == 6);
+                if (route->to.family != family || written || on_link != !route->gateway.family)
+                        continue;
+                net_prefix_format(&route->to, route->prefix, prefix);
+                buf_append_text(text, prefix);
+                if (route->gateway.family)
+                        put_any(text, " via ", &route->gateway, "");
+                buf_printf(text, " dev %s\n", link->name);
+        }
+}
+
+// initscripts add them line by line: those on the link come first, as a gateway may be behind one.
+static void add_routes(struct plan *plan, const struct net_link *link, int family) {
+        auto_buf text = { 0 };
+        put_routes(&text, link, family, true);
+        put_routes(&text, link, family, false);
+        if (text.size)
+                add_file(plan, family == 4 ? "route" : "route6", link->name, &text);
+}
+
+// dhclient sends no identifier of its own accord, and would be another client than the firmware and kiln-node.
+static void add_client_id(struct plan *plan, const struct net_link *link) {
+        auto_buf text = { 0 };
+        char path[sizeof "/etc/dhcp/dhclient-.conf" + INTERFACE_NAME_SIZE];
+        if (!link->dhcp4)
+                return;
+        buf_append_text(&text, "send dhcp-client-identifier ");
+        put_hex(&text, link->client_id.bytes, link->client_id.size);
+        buf_append_text(&text, ";\n");
+        snprintf(path, sizeof path, "/etc/dhcp/dhclient-%s.conf", link->name);
+        plan_add_file(plan, path, 0644, &text);
+}
+
+static void add_link(struct plan *plan, const struct network *network, const struct net_link *link) {
+        auto_buf text = { 0 };
+        put_kind(&text, network, link);
+        put_ipv4(&text, link);
+        put_ipv6(&text, link);
+        put_servers(&text, link);
+        add_file(plan, "ifcfg", link->name, &text);
+        add_aliases(plan, link);
+        add_client_id(plan, link);
+        add_routes(plan, link, 4);
+        add_routes(plan, link, 6);
+        if (strchr(link->name, '-')) {
+                char note[128];
+                snprintf(note, sizeof note, "initscripts take ifcfg-%s for a variant of another file: use no \"-\"",
+                         link->name);
+                plan_add_note(plan, note);
+        }
+}
+
+static void ifcfg_node(const struct network *network, struct plan *plan) {
+        plan_add_link_files(plan, network);
+        for (size_t i = 0; i < network->link_count; i++)
+                if (link_is_used(network, &network->links[i]))
+                        add_link(plan, network, &network->links[i]);
+}
+
+static void ifcfg_refused(const struct facts *facts, struct plan *plan) {
+        for (size_t i = 0; i < facts->interface_count; i++) {
+                auto_buf text = { 0 };
+                if (!interface_is_writable(&facts->interfaces[i]))
+                        continue;
+                put_card(&text, facts->interfaces[i].name, &facts->interfaces[i].mac);
+                buf_append_text(&text, "BOOTPROTO=dhcp\nPERSISTENT_DHCLIENT=yes\n");
+                add_file(plan, "ifcfg", facts->interfaces[i].name, &text);
+        }
+}
+
+const struct network_writer network_writer_ifcfg = { "ifcfg", ifcfg_node, ifcfg_refused };

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+#include "firmware/node/state/state.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "firmware/node/root/root.h"
+
+enum { FORMAT = 1, FILE_MAX = 64 << 10 };
+
+static const char *const status_names[] = {
+        [STATE_MOUNTED] = "mounted", [STATE_ABSENT] = "absent", [STATE_REFUSED] = "refused"
+};
+
+// ---- the record ----
+
+static json_t *json_text(const char *text) {
+        json_t *json = json_string(text);
+        return json ? json : json_string("(not UTF-8)");
+}
+
+void state_record_json(const struct state_record *record, struct buf *ret_text) {
+        json_t *notes = json_array();
+        for (size_t i = 0; i < record->note_count; i++)
+                json_array_append_new(notes, json_text(record->notes[i]));
+        json_t *root =
+            json_pack("{si ss ss ss sb so so sI sb}", "format", FORMAT, "status", status_names[record->status],
+                      "device", record->device, "filesystem", record->filesystem, "claimed", record->claimed, "reason",
+                      json_text(record->reason), "notes", notes, "elapsed_ms", (json_int_t)record->elapsed_ms,
+                      "overlay", record->overlay);
+        auto_free char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        json_decref(root);
+        buf_append_text(ret_text, text ? text : "{}");
+        buf_append_char(ret_text, '\n');
+}
+
+static bool read_status(const char *name, enum state_status *ret) {
+        for (size_t i = 0; i < lengthof(status_names); i++)
+                if (strcmp(name, status_names[i]) == 0) {
+                        *ret = (enum state_status)i;
+                        return true;
+                }
+        return false;
+}
+
+static bool unpack_record(json_t *root, struct arena *arena, struct state_record *ret, struct err *err) {
+        const char *status, *device = "", *filesystem = "", *reason = "";
+        int format = 0, claimed = 0, overlay = 0;
+        json_int_t elapsed_ms = 0;
+        json_error_t error;
+        struct state_record record = { 0 };
+        if (json_unpack_ex(root, &error, 0, "{si ss s?s s?s s?b s?s s?I s?b}", "format", &format, "status", &status,
+                           "device", &device, "filesystem", &filesystem, "claimed", &claimed, "reason", &reason,
+                           "elapsed_ms", &elapsed_ms, "overlay", &overlay) < 0)
+                return fail(err, ERR_SCHEMA, 0, "%s", error.text);
+        if (format != FORMAT || !read_status(status, &record.status))
+                return fail(err, ERR_SCHEMA, 0, "format %d or status `%s` is unknown", format, status);
+        record.device = arena_strdup(arena, device);
+        record.filesystem = arena_strdup(arena, filesystem);
+        record.reason = arena_strdup(arena, reason);
+        record.claimed = claimed;
+        record.overlay = overlay;
+        record.elapsed_ms = elapsed_ms;
+        const json_t *notes = json_object_get(root, "notes");
+        record.notes = arena_alloc(arena, json_array_size(notes) * sizeof *record.notes);
+        for (size_t i = 0; i < json_array_size(notes); i++) {
+                const char *note = json_string_value(json_array_get(notes, i));
+                if (note)
+                        record.notes[record.note_count++] = arena_strdup(arena, note);
+        }
+        *ret = record;
+        return true;
+}
+
+bool state_record_read(const char *text, struct arena *arena, struct state_record *ret, struct err *err) {
+        json_error_t error;
+        json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+        if (!root)
+                return fail(err, ERR_SYNTAX, 0, "line %d: %s", error.line, error.text);
+        bool ok = unpack_record(root, arena, ret, err);
+        json_decref(root);
+        return ok;
+}
+
+// ---- facts ----
+
+// NULL: there is no such file, or an empty one: a machine that lost its power had no time to write it.
+static bool read_text(int root, const char *path, struct arena *arena, const char **ret, struct err *err) {
+        auto_buf text = { .max = FILE_MAX };
+        bool found;
+        if (!root_read(root, path, &text, &found, err))
+                return false;
+        *ret = found && text.size > 0 ? arena_strdup(arena, buf_text(&text)) : NULL;
+        return true;
+}
+
+static bool read_record(int root, struct arena *arena, struct state_record *ret, struct err *err) {
+        const char *text;
+        auto_err problem = { 0 };
+        if (!read_text(root, STATE_RECORD, arena, &text, err))
+                return false;
+        if (text && state_record_read(text, arena, ret, &problem))
+                return true;
+        *ret = (struct state_record){ .status = STATE_REFUSED, .device = "", .filesystem = "" };
+        ret->reason = arena_printf(arena, "the initrd left no record of the state disk (%s: %s)", STATE_RECORD,
+                                   text ? problem.text : "missing");
+        return true;
+}
+
+static bool read_disk(int root, const struct state_settings *settings, struct arena *arena, struct state_facts *facts,
+                      struct err *err) {
+        facts->id_texts = arena_alloc(arena, settings->path_count * sizeof *facts->id_texts);
+        if (facts->record.status != STATE_MOUNTED)
+                return true;
+        if (!read_text(root, STATE_MOUNT "/kiln/identity.json", arena, &facts->identity, err))
+                return false;
+        for (size_t i = 0; i < settings->path_count; i++) {
+                const struct state_path *path = &settings->paths[i];
+                const char *file = arena_printf(arena, "%s/%s", path->path, path->id_file);
+                if (*path->id_file && !read_text(root, file, arena, &facts->id_texts[i], err))
+                        return false;
+        }
+        return true;
+}
+
+bool state_read(int root, const struct state_settings *settings, struct arena *arena, const struct state_facts **ret,
+                struct err *err) {
+        const char *booted = NULL;
+        *ret = NULL;
+        if (!settings->wanted)
+                return true;
+        if (!read_text(root, "/run/kiln/root.conf", arena, &booted, err))
+                return false;
+        if (!booted)
+                return true;
+        struct state_facts *facts = arena_alloc(arena, sizeof *facts);
+        if (!read_record(root, arena, &facts->record, err) || !read_disk(root, settings, arena, facts, err))
+                return wrap(err, "the state disk");
+        *ret = facts;
+        return true;
+}
+
+bool state_facts_read(const json_t *root, struct arena *arena, struct facts *facts, struct err *err) {
+        const json_t *json = json_object_get(root, "state");
+        const struct state_settings *settings = &facts->inventory->state;
+        json_t *record = json_object_get(json, "record");
+        if (!json)
+                return true;
+        struct state_facts *state = arena_alloc(arena, sizeof *state);
+        if (!unpack_record(record, arena, &state->record, err))
+                return wrap(err, "state.record");
+        const char *identity = json_string_value(json_object_get(json, "identity"));
+        state->identity = identity ? arena_strdup(arena, identity) : NULL;
+        state->id_texts = arena_alloc(arena, settings->path_count * sizeof *state->id_texts);
+        for (size_t i = 0; i < settings->path_count; i++) {
+                const char *text =
+                    json_string_value(json_object_get(json_object_get(json, "ids"), settings->paths[i].path));
+                state->id_texts[i] = text ? arena_strdup(arena, text) : NULL;
+        }
+        facts->state = state;
+        return true;
+}
+
+// ---- whose disk it is ----
+
+static const char *node_name(const struct identity *identity) {
+        return identity->node ? identity->node->name : identity->hostname;
+}
+
+static bool of_another(struct err *err, const struct state_facts *state, const char *what) {
+        return fail(err, ERR_IDENTITY, 0,
+                    "the state disk %s belongs to another machine: %s; put it back where it came from, or put in (or "
+                    "wipe) the right one",
+                    state->record.device, what);
+}
+
+static bool compare_identity(json_t *root, const struct state_facts *state, const struct facts *facts,
+                             const struct identity *identity, struct err *err) {
+        const char *cluster, *node;
+        int format = 0, id = 0;
+        json_error_t error;
+        char text[512];
+        if (json_unpack_ex(root, &error, 0, "{si ss ss s?i}", "format", &format, "cluster", &cluster, "node", &node,
+                           "id", &id) < 0)
+                return fail(err, ERR_IDENTITY, 0, "%s: kiln/identity.json: %s", state->record.device, error.text);
+        if (format != FORMAT)
+                return fail(err, ERR_IDENTITY, 0, "%s: kiln/identity.json has format %d: a newer kiln wrote it",
+                            state->record.device, format);
+        if (strcmp(cluster, facts->inventory->cluster) == 0 && strcmp(node, node_name(identity)) == 0 &&
+            id == identity->id)
+                return true;
+        snprintf(text, sizeof text,
+                 "it is that of %.100s in cluster %.100s (id %d), this is %.100s in cluster %.100s (id %d)", node,
+                 cluster, id, node_name(identity), facts->inventory->cluster, identity->id);
+        return of_another(err, state, text);
+}
+
+static bool check_identity(const struct state_facts *state, const struct facts *facts, const struct identity *identity,
+                           struct err *err) {
+        json_error_t error;
+        if (!state->identity)
+                return true;
+        json_t *root = json_loads(state->identity, JSON_REJECT_DUPLICATES, &error);
+        bool ok = root ? compare_identity(root, state, facts, identity, err)
+                       : fail(err, ERR_IDENTITY, 0, "%s: kiln/identity.json, line %d: %s", state->record.device,
+                              error.line, error.text);
+        json_decref(root);
+        return ok;
+}
+
+// Blanks around the number do not count.
+static bool is_id(const char *text, int id) {
+        char wanted[16];
+        snprintf(wanted, sizeof wanted, "%d", id);
+        text += strspn(text, " \t\r\n");
+        size_t size = strlen(wanted);
+        return strncmp(text, wanted, size) == 0 && text[size + strspn(text + size, " \t\r\n")] == '\0';
+}
+
+enum { ID_SHOWN_MAX = 40 };
+
+static bool check_ids(const struct state_facts *state, const struct state_settings *settings,
+                      const struct identity *identity, struct err *err) {
+        for (size_t i = 0; i < settings->path_count; i++) {
+                const char *found = state->id_texts[i];
+                char text[512];
+                size_t line = found ? strcspn(found, "\r\n") : 0;
+                if (!found || !identity->id || is_id(found, identity->id))
+                        continue;
+                snprintf(text, sizeof text, "%s/%s on it says \"%.*s\", this is %s with id %d", settings->paths[i].path,
+                         settings->paths[i].id_file, (int)(line < ID_SHOWN_MAX ? line : ID_SHOWN_MAX), found,
+                         node_name(identity), identity->id);
+                return of_another(err, state, text);
+        }
+        return true;
+}
+
+static void add_identity(const struct facts *facts, const struct identity *identity, struct plan *plan) {
+        json_t *root = json_pack("{si ss ss si}", "format", FORMAT, "cluster", facts->inventory->cluster, "node",
+                                 node_name(identity), "id", identity->id);
+        auto_free char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        auto_buf content = { 0 };
+        json_decref(root);
+        buf_printf(&content, "%s\n", text ? text : "");
+        plan_add_file(plan, STATE_MOUNT "/kiln/identity.json", 0600, &content);
+}
+
+bool state_plan(const struct facts *facts, const struct identity *identity, struct plan *plan, struct err *err) {
+        const struct state_facts *state = facts->state;
+        if (!state)
+                return true;
+        const struct state_record *record = &state->record;
+        for (size_t i = 0; i < record->note_count; i++)
+                plan_add_note(plan, record->notes[i]);
+        if (record->status == STATE_REFUSED)
+                return fail(err, ERR_IDENTITY, 0, "%s", record->reason);
+        if (record->status == STATE_ABSENT) {
+                auto_buf note = { 0 };
+                buf_printf(&note, "what this machine writes is lost at the next reboot: %s", record->reason);
+                plan_add_note(plan, buf_text(&note));
+                return true;
+        }
+        if (!check_identity(state, facts, identity, err) || !check_ids(state, &facts->inventory->state, identity, err))
+                return false;
+        add_identity(facts, identity, plan);
+        plan_add_value(plan, "state_disk", record->device, record->claimed ? "claimed, blank" : "label");
+        return true;
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+#include "firmware/node/state/state_disk.h"
+
+#include <blkid/blkid.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { EDGE_BYTES = 1 << 20, SAMPLE_BYTES = 64 << 10, SAMPLES = 64, SECTOR = 512 };
+
+// ---- sysfs ----
+
+// The first line of NAME/ATTRIBUTE, without blanks at its end; "" if there is none.
+static void read_attribute(const char *directory, const char *attribute, char *ret, size_t size) {
+        ret[0] = '\0';
+        auto_free char *path = xasprintf("%s/%s", directory, attribute);
+        auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t got = fd < 0 ? 0 : read(fd, ret, size - 1);
+        ret[got > 0 ? got : 0] = '\0';
+        ret[strcspn(ret, "\n")] = '\0';
+        for (size_t end = strlen(ret); end > 0 && isspace((unsigned char)ret[end - 1]); end--)
+                ret[end - 1] = '\0';
+        for (char *at = ret; *at; at++)
+                if (!isprint((unsigned char)*at))
+                        *at = '?';
+}
+
+static uint64_t read_number(const char *directory, const char *attribute) {
+        char text[32];
+        read_attribute(directory, attribute, text, sizeof text);
+        return strtoull(text, NULL, 10);
+}
+
+static bool has_file(const char *directory, const char *name) {
+        auto_free char *path = xasprintf("%s/%s", directory, name);
+        return access(path, F_OK) == 0;
+}
+
+static bool has_entries(const char *directory, const char *name) {
+        auto_free char *path = xasprintf("%s/%s", directory, name);
+        auto_closedir DIR *entries = opendir(path);
+        for (struct dirent *entry; entries && (entry = readdir(entries));)
+                if (entry->d_name[0] != '.')
+                        return true;
+        return false;
+}
+
+// A disk's partitions are directories below it that say which they are.
+static bool has_partitions(const char *directory) {
+        auto_closedir DIR *entries = opendir(directory);
+        for (struct dirent *entry; entries && (entry = readdir(entries));) {
+                char name[NAME_MAX + 16];
+                snprintf(name, sizeof name, "%s/partition", entry->d_name);
+                if (entry->d_name[0] != '.' && faccessat(dirfd(entries), name, F_OK, 0) == 0)
+                        return true;
+        }
+        return false;
+}
+
+// SCSI disks tell vendor and model, others the model only (virtio disks neither: their serial stands for it).
+static void read_model(const char *directory, struct disk *disk) {
+        char vendor[32], model[64], serial[32];
+        read_attribute(directory, "device/vendor", vendor, sizeof vendor);
+        read_attribute(directory, "device/model", model, sizeof model);
+        read_attribute(directory, "serial", serial, sizeof serial);
+        if (strncmp(vendor, "0x", 2) == 0)
+                vendor[0] = '\0'; // a PCI id
+        const char *shown = *model ? model : serial;
+        snprintf(disk->model, sizeof disk->model, "%s%s%s", vendor, *vendor && *shown ? " " : "", shown);
+}
+
+static void read_sysfs(const char *directory, struct arena *arena, struct disk *disk) {
+        char real[PATH_MAX];
+        disk->size_bytes = read_number(directory, "size") * SECTOR;
+        disk->is_partition = has_file(directory, "partition");
+        disk->is_removable = read_number(directory, "removable") != 0;
+        disk->is_read_only = read_number(directory, "ro") != 0;
+        disk->has_holder = has_entries(directory, "holders");
+        disk->has_partition = has_partitions(directory);
+        // As the booted system shows it, wherever sysfs is mounted now.
+        const char *devices = realpath(directory, real) ? strstr(real, "/devices/") : NULL;
+        disk->path = devices ? arena_printf(arena, "/sys%s", devices) : arena_strdup(arena, directory);
+        read_model(directory, disk);
+}
+
+// ---- what is on it ----
+
+static void copy_value(blkid_probe probe, const char *key, char *ret, size_t size) {
+        const char *value;
+        if (blkid_probe_lookup_value(probe, key, &value, NULL) == 0)
+                snprintf(ret, size, "%s", value);
+}
+
+// Two signatures that contradict each other are as none: neither is believed.
+static void probe_content(const char *path, struct disk *disk) {
+        blkid_probe probe = blkid_new_probe_from_filename(path);
+        if (!probe)
+                return;
+        blkid_probe_enable_superblocks(probe, 1);
+        blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_LABEL | BLKID_SUBLKS_TYPE);
+        if (blkid_do_safeprobe(probe) == 0) {
+                copy_value(probe, "LABEL", disk->label, sizeof disk->label);
+                copy_value(probe, "TYPE", disk->type, sizeof disk->type);
+        }
+        blkid_free_probe(probe);
+}
+
+void disk_device_name(const char *sys_name, char *ret, size_t size) {
+        snprintf(ret, size, "%s", sys_name);
+        for (char *bang = ret; (bang = strchr(bang, '!'));)
+                *bang = '/';
+}
+
+static int is_candidate(const struct dirent *entry) {
+        static const char *const skipped[] = { ".", "loop", "ram", "zram", "dm-", "sr", "fd", "nbd" };
+        for (size_t i = 0; i < lengthof(skipped); i++)
+                if (strncmp(entry->d_name, skipped[i], strlen(skipped[i])) == 0)
+                        return 0;
+        return strlen(entry->d_name) < sizeof((struct disk *)0)->name;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+
+bool disks_scan(const struct disk_host *host, struct arena *arena, struct disks *ret, struct err *err) {
+        struct dirent **names;
+        int count = scandir(host->sys, &names, is_candidate, by_name);
+        if (count < 0)
+                return fail(err, ERR_SYSTEM, errno, "list the disks in %s", host->sys);
+        *ret = (struct disks){ arena_alloc(arena, (size_t)count * sizeof *ret->items), (size_t)count };
+        for (int i = 0; i < count; i++) {
+                struct disk *disk = &ret->items[i];
+                disk_device_name(names[i]->d_name, disk->name, sizeof disk->name);
+                auto_free char *sys = xasprintf("%s/%s", host->sys, names[i]->d_name);
+                free(names[i]);
+                auto_free char *dev = xasprintf("%s/%s", host->dev, disk->name);
+                read_sysfs(sys, arena, disk);
+                if (disk->size_bytes > 0)
+                        probe_content(dev, disk);
+        }
+        free(names);
+        return true;
+}
+
+// ---- claiming ----
+
+static bool refuse(struct buf *reason, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool refuse(struct buf *reason, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        buf_vprintf(reason, format, arguments);
+        va_end(arguments);
+        return false;
+}
+
+static bool has_no_signature(int fd, struct buf *reason) {
+        blkid_probe probe = blkid_new_probe();
+        if (!probe || blkid_probe_set_device(probe, fd, 0, 0) < 0) {
+                blkid_free_probe(probe);
+                return refuse(reason, "cannot be read");
+        }
+        char type[64] = "";
+        blkid_probe_enable_superblocks(probe, 1);
+        blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_BADCSUM);
+        blkid_probe_enable_partitions(probe, 1);
+        blkid_probe_set_partitions_flags(probe, BLKID_PARTS_MAGIC | BLKID_PARTS_FORCE_GPT);
+        int found = blkid_do_probe(probe);
+        copy_value(probe, "PTTYPE", type, sizeof type);
+        copy_value(probe, "TYPE", type, sizeof type);
+        blkid_free_probe(probe);
+        if (found == 1)
+                return true;
+        return found == 0 ? refuse(reason, "holds something: %s", *type ? type : "a signature")
+                          : refuse(reason, "cannot be read");
+}
+
+// All bytes of a stretch are the same, 0x00 or 0xff.
+static bool is_uniform(int fd, uint64_t offset, size_t size, uint8_t *block, struct buf *reason) {
+        for (size_t done = 0; done < size;) {
+                ssize_t got = pread(fd, block + done, size - done, (off_t)(offset + done));
+                if (got < 0 && errno == EINTR)
+                        continue;
+                if (got <= 0)
+                        return refuse(reason, "cannot be read at byte %llu: %s", (unsigned long long)(offset + done),
+                                      got < 0 ? strerror(errno) : "it ends there");
+                done += (size_t)got;
+        }
+        if ((block[0] == 0x00 || block[0] == 0xff) && memcmp(block, block + 1, size - 1) == 0)
+                return true;
+        return refuse(reason, "is not blank: there is data in the %zu bytes from byte %llu", size,
+                      (unsigned long long)offset);
+}
+
+bool disk_is_blank(int fd, uint64_t size_bytes, struct buf *ret_reason) {
+        if (size_bytes < 4 * EDGE_BYTES)
+                return refuse(ret_reason, "is too small");
+        if (!has_no_signature(fd, ret_reason))
+                return false;
+        auto_free uint8_t *block = xmalloc(EDGE_BYTES);
+        if (!is_uniform(fd, 0, EDGE_BYTES, block, ret_reason) ||
+            !is_uniform(fd, size_bytes - EDGE_BYTES, EDGE_BYTES, block, ret_reason))
+                return false;
+        uint64_t step = (size_bytes - SAMPLE_BYTES) / SAMPLES / SECTOR * SECTOR;
+        for (unsigned i = 1; i < SAMPLES; i++)
+                if (!is_uniform(fd, i * step, SAMPLE_BYTES, block, ret_reason))
+                        return false;
+        return true;
+}
+
+static bool fits_rule(const struct disk *disk, const struct state_claim *claim, struct buf *reason) {
+        if (disk->is_partition)
+                return refuse(reason, "is a partition");
+        if (disk->size_bytes == 0)
+                return refuse(reason, "has no medium");
+        if (disk->is_removable)
+                return refuse(reason, "is removable");
+        if (disk->is_read_only)
+                return refuse(reason, "is read-only");
+        if (disk->has_holder)
+                return refuse(reason, "is in use by another device");
+        if (disk->has_partition)
+                return refuse(reason, "has partitions");
+        if (disk->size_bytes < claim->min_bytes || (claim->max_bytes && disk->size_bytes > claim->max_bytes))
+                return refuse(reason, "has %llu bytes, outside of the size that the profile claims",
+                              (unsigned long long)disk->size_bytes);
+        if (fnmatch(claim->model, disk->model, 0) != 0)
+                return refuse(reason, "is a \"%s\", not a \"%s\"", disk->model, claim->model);
+        if (fnmatch(claim->path, disk->name, 0) != 0 && fnmatch(claim->path, disk->path, 0) != 0)
+                return refuse(reason, "is at %s, not at %s", disk->path, claim->path);
+        return true;
+}
+
+bool disk_may_be_claimed(const struct disk_host *host, const struct disk *disk, const struct state_claim *claim,
+                         struct buf *ret_reason) {
+        if (!fits_rule(disk, claim, ret_reason))
+                return false;
+        auto_free char *path = xasprintf("%s/%s", host->dev, disk->name);
+        // Of a block device, O_EXCL fails while it is mounted or part of another device (open(2)).
+        auto_close int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+        if (fd < 0)
+                return refuse(ret_reason, "cannot be opened alone: %s", strerror(errno));
+        return disk_is_blank(fd, disk->size_bytes, ret_reason);
+}

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: MIT
+#include "firmware/node/state/state_initrd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "firmware/node/initrd/module_load.h"
+#include "firmware/node/report.h"
+#include "firmware/node/root/root.h"
+#include "firmware/node/state/state_keep.h"
+#include "firmware/node/state/state_mount.h"
+#include "firmware/node/state/state_overlay.h"
+#include "shared/node_config.h"
+
+enum { POLL_MS = 200, RECORD_MAX = 64 << 10, NOTES_MAX = 64 };
+
+// ---- choosing ----
+
+static void add_note(struct arena *arena, struct state_record *record, const char *note) {
+        if (!record->notes)
+                record->notes = arena_alloc(arena, NOTES_MAX * sizeof *record->notes);
+        if (record->note_count < NOTES_MAX && *note)
+                record->notes[record->note_count++] = arena_strdup(arena, note);
+}
+
+static enum state_choice refuse(struct state_record *record, const char *reason) {
+        record->status = STATE_REFUSED;
+        record->reason = reason;
+        return CHOICE_NONE;
+}
+
+static enum state_choice go_without(struct state_record *record, const struct state_settings *settings,
+                                    const char *reason) {
+        record->status = settings->required ? STATE_REFUSED : STATE_ABSENT;
+        record->reason = reason;
+        return CHOICE_NONE;
+}
+
+static enum state_choice take_labelled(const struct state_settings *settings, const struct disk *disk,
+                                       struct arena *arena, struct state_record *record) {
+        if (!state_filesystem_is_known(disk->type))
+                return refuse(record, arena_printf(arena, "%s has the label %s, but holds %s, neither ext4 nor xfs",
+                                                   record->device, settings->label,
+                                                   *disk->type ? disk->type : "several things"));
+        record->filesystem = arena_strdup(arena, disk->type);
+        if (disk->is_read_only)
+                return go_without(record, settings,
+                                  arena_printf(arena, "the state disk %s is read-only", record->device));
+        return CHOICE_LABELLED;
+}
+
+// Exactly one: which of several was meant is not for kiln to guess.
+static enum state_choice claim_blank(const struct disk_host *host, const struct disks *disks,
+                                     const struct state_settings *settings, struct arena *arena,
+                                     struct state_record *record, const struct disk **ret_disk) {
+        size_t count = 0, seen = 0;
+        auto_buf blank = { 0 };
+        for (size_t i = 0; i < disks->count; i++) {
+                const struct disk *disk = &disks->items[i];
+                auto_buf reason = { .max = 512 };
+                if (disk->is_partition)
+                        continue; // its disk says so
+                seen++;
+                buf_printf(&reason, "/dev/%s ", disk->name);
+                if (!disk_may_be_claimed(host, disk, &settings->claim, &reason)) {
+                        add_note(arena, record, buf_text(&reason));
+                        continue;
+                }
+                *ret_disk = disk;
+                buf_printf(&blank, "%s/dev/%s", count++ ? ", " : "", disk->name);
+        }
+        if (count == 1)
+                return CHOICE_BLANK;
+        return go_without(record, settings,
+                          count > 1 ? arena_printf(arena,
+                                                   "no disk has the label %s, and several blank ones could be claimed "
+                                                   "(%s): narrow state_disk.claim down to one",
+                                                   settings->label, buf_text(&blank))
+                                    : arena_printf(arena, "no disk has the label %s, and of %zu none may be claimed",
+                                                   settings->label, seen));
+}
+
+static const struct disk *find_labelled(const struct disks *disks, const char *label, struct buf *names,
+                                        size_t *ret_count) {
+        const struct disk *found = NULL;
+        *ret_count = 0;
+        for (size_t i = 0; i < disks->count; i++) {
+                if (strcmp(disks->items[i].label, label) != 0)
+                        continue;
+                found = &disks->items[i];
+                buf_printf(names, "%s/dev/%s", (*ret_count)++ ? " and " : "", found->name);
+        }
+        return found;
+}
+
+enum state_choice state_choose(const struct disk_host *host, const struct disks *disks,
+                               const struct state_settings *settings, bool late, struct arena *arena,
+                               struct state_record *ret_record, const struct disk **ret_disk) {
+        auto_buf names = { 0 };
+        size_t count;
+        *ret_record = (struct state_record){ .device = "", .filesystem = "", .reason = "" };
+        *ret_disk = find_labelled(disks, settings->label, &names, &count);
+        if (count > 1)
+                return refuse(ret_record, arena_printf(arena, "%s have the label %s: which one is meant?",
+                                                       buf_text(&names), settings->label));
+        enum state_choice choice = CHOICE_NONE;
+        if (count == 1) {
+                ret_record->device = arena_printf(arena, "/dev/%s", (*ret_disk)->name);
+                choice = take_labelled(settings, *ret_disk, arena, ret_record);
+        } else if (!late) {
+                choice = CHOICE_WAIT;
+        } else if (settings->claim.wanted) {
+                choice = claim_blank(host, disks, settings, arena, ret_record, ret_disk);
+        } else {
+                go_without(ret_record, settings,
+                           arena_printf(arena,
+                                        "none of %zu disks and partitions has the label %s; put in the disk, make "
+                                        "one (mkfs.ext4 -L %s DEVICE), or let the profile claim a blank one",
+                                        disks->count, settings->label, settings->label));
+        }
+        if (choice == CHOICE_BLANK) {
+                ret_record->device = arena_printf(arena, "/dev/%s", (*ret_disk)->name);
+                ret_record->filesystem = settings->filesystem;
+        }
+        return choice;
+}
+
+// ---- in the initrd ----
+
+struct session {
+        struct arena arena;
+        struct inventory inventory;
+        int root;
+        struct state_record record;
+};
+
+// A second mount of sysfs, if the first one has moved to the new root.
+static bool load_drivers(struct modules *modules, struct err *err) {
+        bool mounted = mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0;
+        if (!mounted && errno != EBUSY)
+                return fail(err, ERR_SYSTEM, errno, "mount /sys");
+        modules_load_drivers(modules);
+        if (mounted)
+                umount2("/sys", MNT_DETACH);
+        return true;
+}
+
+// A disk with the label may still be on its way: none is claimed before the time is over.
+static bool wait_for_disk(struct session *session, struct modules *modules, const char *root,
+                          enum state_choice *ret_choice, struct err *err) {
+        const struct state_settings *settings = &session->inventory.state;
+        auto_free char *sys = xasprintf("%s/sys/class/block", root), *dev = xasprintf("%s/dev", root);
+        const struct disk_host host = { sys, dev };
+        int64_t deadline = machine_now_ms() + settings->timeout_ms;
+        for (;;) {
+                struct arena arena = { 0 };
+                struct disks disks;
+                const struct disk *disk;
+                bool late = machine_now_ms() >= deadline;
+                bool ok = load_drivers(modules, err) && disks_scan(&host, &arena, &disks, err);
+                if (ok)
+                        *ret_choice =
+                            state_choose(&host, &disks, settings, late, &session->arena, &session->record, &disk);
+                arena_release(&arena);
+                if (!ok || *ret_choice != CHOICE_WAIT)
+                        return ok;
+                usleep(POLL_MS * 1000);
+        }
+}
+
+static bool enter_root(const char *root, const char *filesystem, struct err *err) {
+        // What file systems name by an alias only: without it mount(2) says ENOENT.
+        char *const names[] = { (char *)"crc32c_generic", (char *)filesystem };
+        if (*filesystem && !modules_load(names, lengthof(names), err))
+                return false;
+        if (chroot(root) < 0 || chdir("/") < 0)
+                return fail(err, ERR_SYSTEM, errno, "enter %s", root);
+        setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+        return true;
+}
+
+static void refuse_disk(struct session *session, const struct err *problem) {
+        refuse(&session->record, arena_printf(&session->arena, "the state disk %s cannot be used: %s",
+                                              session->record.device, problem->text));
+}
+
+static void mount_disk(struct session *session) {
+        auto_err problem = { 0 }, undiscarded = { 0 };
+        auto_buf note = { 0 };
+        struct state_record *record = &session->record;
+        if ((record->claimed &&
+             !state_format(record->device, record->filesystem, session->inventory.state.label, &problem)) ||
+            !state_check(record->device, record->filesystem, &note, &problem) ||
+            !state_mount(record->device, record->filesystem, &problem)) {
+                refuse_disk(session, &problem);
+                return;
+        }
+        record->status = STATE_MOUNTED;
+        add_note(&session->arena, record, buf_text(&note));
+        if (!state_overlay_discard(&undiscarded))
+                add_note(&session->arena, record, undiscarded.text);
+}
+
+static bool bind_paths(const struct state_settings *settings, struct err *err) {
+        for (size_t i = 0; i < settings->path_count; i++)
+                if (!state_bind(&settings->paths[i], err))
+                        return false;
+        return true;
+}
+
+// What is kept besides is worth a note, no refusal.
+static void use_disk(struct session *session) {
+        auto_err problem = { 0 }, unkept = { 0 };
+        auto_buf space = { 0 };
+        struct state_record *record = &session->record;
+        if (!bind_paths(&session->inventory.state, &problem)) {
+                refuse_disk(session, &problem);
+                return;
+        }
+        state_describe_space(record->device, &space);
+        add_note(&session->arena, record, buf_text(&space));
+        if (!keep_restore(session->root, &unkept))
+                add_note(&session->arena, record, unkept.text);
+}
+
+static bool write_record(struct session *session, struct err *err) {
+        auto_buf text = { 0 };
+        bool changed;
+        state_record_json(&session->record, &text);
+        return root_write(session->root, &(struct root_file){ STATE_RECORD, buf_text(&text), text.size, 0644, 0, 0 },
+                          &changed, err);
+}
+
+static void tell(const struct state_record *record) {
+        auto_buf text = { 0 };
+        if (record->status == STATE_MOUNTED)
+                buf_printf(&text, "kiln: state disk %s (%s)%s%s, %lld ms\n", record->device, record->filesystem,
+                           record->claimed ? ", was blank and is formatted now" : "",
+                           record->overlay ? ", with the root's writable layer" : "", (long long)record->elapsed_ms);
+        else
+                buf_printf(&text, "kiln: %s: %s\n",
+                           record->status == STATE_REFUSED ? "STATE DISK REFUSED" : "no state disk", record->reason);
+        for (size_t i = 0; i < record->note_count; i++)
+                buf_printf(&text, "kiln: note: %s\n", record->notes[i]);
+        fputs(buf_text(&text), stdout);
+        report_on_consoles(buf_text(&text));
+}
+
+static bool open_directory(const char *path, int *ret, struct err *err) {
+        *ret = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return *ret >= 0 || fail(err, ERR_SYSTEM, errno, "open %s", path);
+}
+
+// `root`: where the configuration is, not yet laid over the new root perhaps.
+static bool read_inventory(struct session *session, const char *root, struct err *err) {
+        auto_buf config = { .max = NODE_JSON_MAX_BYTES + NODE_READ_ROOM_BYTES };
+        auto_close int fd = -1;
+        bool found;
+        if (!open_directory(root, &fd, err) || !root_read(fd, "/etc/kiln/node.json", &config, &found, err))
+                return false;
+        if (!found)
+                return fail(err, ERR_REFERENCE, 0, "%s/etc/kiln/node.json is missing: this is no image of kiln", root);
+        return inventory_read(buf_text(&config), config.size, &session->arena, &session->inventory, err) ||
+               wrap(err, "/etc/kiln/node.json");
+}
+
+static bool find_disk(struct session *session, const char *root, enum state_choice *ret_choice, struct err *err) {
+        struct modules *modules;
+        if (!modules_open(MODULES_STORAGE, &modules, err))
+                return false;
+        bool ok = wait_for_disk(session, modules, root, ret_choice, err);
+        modules_close(modules);
+        return ok;
+}
+
+static bool find_and_mount(struct session *session, const char *root, struct err *err) {
+        enum state_choice choice;
+        if (!find_disk(session, root, &choice, err) || !enter_root(root, session->record.filesystem, err))
+                return false;
+        session->record.claimed = choice == CHOICE_BLANK;
+        if (choice != CHOICE_NONE)
+                mount_disk(session);
+        return true;
+}
+
+// What state_prepare() wrote, with room for further notes.
+static bool read_prepared(struct session *session, bool *ret_found, struct err *err) {
+        auto_buf text = { .max = RECORD_MAX };
+        struct state_record record;
+        if (!root_read(session->root, STATE_RECORD, &text, ret_found, err))
+                return false;
+        if (!*ret_found)
+                return true;
+        if (!state_record_read(buf_text(&text), &session->arena, &record, err))
+                return wrap(err, STATE_RECORD);
+        session->record = record;
+        session->record.notes = NULL;
+        session->record.note_count = 0;
+        for (size_t i = 0; i < record.note_count; i++)
+                add_note(&session->arena, &session->record, record.notes[i]);
+        return true;
+}
+
+static void note_memory(struct session *session, const char *reason) {
+        session->record.overlay = false;
+        add_note(&session->arena, &session->record,
+                 arena_printf(&session->arena, "the root's writable layer is in memory: %s", reason));
+}
+
+static bool run_session(struct session *session, const char *root, const char *in_memory, struct err *err) {
+        int64_t start = machine_now_ms();
+        bool prepared;
+        if (!read_prepared(session, &prepared, err) ||
+            !(prepared ? enter_root(root, "", err) : find_and_mount(session, root, err)))
+                return false;
+        if (in_memory)
+                note_memory(session, in_memory);
+        if (session->record.status == STATE_MOUNTED)
+                use_disk(session);
+        session->record.elapsed_ms += machine_now_ms() - start;
+        tell(&session->record);
+        return write_record(session, err);
+}
+
+static bool end_session(struct session *session, bool ok, struct err *err) {
+        if (session->root >= 0)
+                close(session->root);
+        arena_release(&session->arena);
+        return ok || wrap(err, "the state disk");
+}
+
+bool state_run(const char *root, const char *in_memory, struct err *err) {
+        struct session session = { .root = -1 };
+        bool ok = read_inventory(&session, root, err) &&
+                  (!session.inventory.state.wanted ||
+                   (open_directory(root, &session.root, err) && run_session(&session, root, in_memory, err)));
+        return end_session(&session, ok, err);
+}
+
+// ---- before there is a new root ----
+
+static void make_overlay(struct session *session) {
+        auto_err problem = { 0 };
+        auto_buf space = { 0 };
+        struct state_record *record = &session->record;
+        if (record->status != STATE_MOUNTED) {
+                note_memory(session, record->reason);
+                return;
+        }
+        state_describe_space(record->device, &space);
+        record->overlay = space.size == 0 && state_overlay_make(&problem);
+        if (!record->overlay)
+                note_memory(session, problem.text ? problem.text : buf_text(&space));
+}
+
+static bool prepare_session(struct session *session, const char *root, struct buf *ret_path, struct err *err) {
+        int64_t start = machine_now_ms();
+        if (!find_and_mount(session, root, err))
+                return false;
+        make_overlay(session);
+        if (session->record.overlay)
+                buf_append_text(ret_path, STATE_OVERLAY);
+        session->record.elapsed_ms = machine_now_ms() - start;
+        return write_record(session, err);
+}
+
+bool state_prepare(const char *root, const char *config, struct buf *ret_path, struct err *err) {
+        struct session session = { .root = -1 };
+        bool ok = read_inventory(&session, config, err) &&
+                  (!session.inventory.state.overlay ||
+                   (open_directory(root, &session.root, err) && prepare_session(&session, root, ret_path, err)));
+        return end_session(&session, ok, err);
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#include "firmware/node/state/state_mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "base/run.h"
+#include "firmware/node/state/state.h"
+
+enum {
+        ARGUMENTS_MAX = 16,
+        SAID_MAX = 300,
+        FSCK_REPAIRED = 1, // fsck(8)'s exit status, as bits
+        FSCK_REBOOT = 2,   // only means something for a mounted root
+        SPACE_MIN_MB = 64,
+        SPACE_MIN_PERCENT = 2
+};
+
+// "LABEL" and "DEVICE" stand for themselves.
+static const struct filesystem {
+        const char *type;
+        const char *mkfs[ARGUMENTS_MAX], *fsck[ARGUMENTS_MAX];
+        const char *mount_data;
+} filesystems[] = {
+        // Inode tables are zeroed by the kernel later (a terabyte takes a minute here); the journal, which recovery
+        // trusts, now. Nothing is discarded: only a part of the disk was looked at.
+        { "ext4",
+          { "mkfs.ext4", "-q", "-F", "-L", "LABEL", "-m", "1", "-E", "lazy_itable_init=1,lazy_journal_init=0,nodiscard",
+            "DEVICE", NULL },
+          { "e2fsck", "-p", "DEVICE", NULL },
+          "errors=remount-ro" },
+        // ftype: EL7's mkfs.xfs does without by default, and overlayfs (docker's) cannot. XFS repairs itself from its
+        // log when it is mounted; xfs_repair is the operator's decision.
+        { "xfs", { "mkfs.xfs", "-q", "-K", "-L", "LABEL", "-n", "ftype=1", "DEVICE", NULL }, { NULL }, NULL },
+};
+
+static const struct filesystem *find_filesystem(const char *type) {
+        for (size_t i = 0; i < lengthof(filesystems); i++)
+                if (strcmp(filesystems[i].type, type) == 0)
+                        return &filesystems[i];
+        return NULL;
+}
+
+bool state_filesystem_is_known(const char *type) { return find_filesystem(type) != NULL; }
+
+static bool has_program(const char *name) {
+        static const char *const directories[] = { "/usr/sbin", "/sbin", "/usr/bin", "/bin" };
+        for (size_t i = 0; i < lengthof(directories); i++) {
+                auto_free char *path = xasprintf("%s/%s", directories[i], name);
+                if (access(path, X_OK) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static void fill_in(const char *const *words, const char *label, const char *device,
+                    const char *ret[static ARGUMENTS_MAX]) {
+        size_t i = 0;
+        for (; words[i]; i++)
+                ret[i] = strcmp(words[i], "LABEL") == 0 ? label : strcmp(words[i], "DEVICE") == 0 ? device : words[i];
+        ret[i] = NULL;
+}
+
+bool state_format(const char *device, const char *type, const char *label, struct err *err) {
+        const struct filesystem *filesystem = find_filesystem(type);
+        const char *arguments[ARGUMENTS_MAX];
+        if (!filesystem)
+                return fail(err, ERR_SCHEMA, 0, "%s: unknown file system %s", device, type);
+        if (!has_program(filesystem->mkfs[0]))
+                return fail(err, ERR_TOOL, 0, "the image has no %s: add the package that has it to the role",
+                            filesystem->mkfs[0]);
+        fill_in(filesystem->mkfs, label, device, arguments);
+        return run(&(struct run){ .argv = arguments }, err) || wrap(err, "formatting %s", device);
+}
+
+// One line, not too long.
+static void append_said(struct buf *note, const struct buf *output) {
+        const char *text = buf_text(output);
+        size_t size = strlen(text);
+        for (text += size > SAID_MAX ? size - SAID_MAX : 0; *text; text++)
+                buf_append_char(note, *text == '\n' ? ' ' : *text);
+}
+
+bool state_check(const char *device, const char *type, struct buf *ret_note, struct err *err) {
+        const struct filesystem *filesystem = find_filesystem(type);
+        const char *arguments[ARGUMENTS_MAX];
+        if (!filesystem || !filesystem->fsck[0])
+                return true;
+        if (!has_program(filesystem->fsck[0])) {
+                buf_printf(ret_note, "the image has no %s: %s is mounted unchecked", filesystem->fsck[0], device);
+                return true;
+        }
+        auto_buf output = { .max = 1 << 20 }, said = { 0 };
+        int status = 0;
+        fill_in(filesystem->fsck, "", device, arguments);
+        if (!run(&(struct run){ .argv = arguments, .output = &output, .ret_status = &status }, err))
+                return wrap(err, "checking %s", device);
+        append_said(&said, &output);
+        if (status & ~(FSCK_REPAIRED | FSCK_REBOOT))
+                return fail(err, ERR_CORRUPT, 0,
+                            "the file system on %s is damaged (%s: exit status %d: %s); repair it by hand, or put in "
+                            "another disk: it is never formatted again",
+                            device, filesystem->fsck[0], status, buf_text(&said));
+        if (status & FSCK_REPAIRED)
+                buf_printf(ret_note, "the file system on %s was repaired: %s", device, buf_text(&said));
+        return true;
+}
+
+static bool make_parents(const char *path, struct err *err) {
+        auto_free char *copy = xstrdup(path);
+        for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+                *slash = '\0';
+                if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+                        return fail(err, ERR_SYSTEM, errno, "make directory %s", copy);
+                *slash = '/';
+        }
+        return true;
+}
+
+bool state_mount(const char *device, const char *type, struct err *err) {
+        const struct filesystem *filesystem = find_filesystem(type);
+        if (!filesystem)
+                return fail(err, ERR_SCHEMA, 0, "%s: unknown file system %s", device, type);
+        if (!make_parents(STATE_MOUNT "/", err))
+                return false;
+        if (mount(device, STATE_MOUNT, type, MS_NOSUID | MS_NODEV, filesystem->mount_data) < 0)
+                return fail(err, ERR_CORRUPT, errno, "%s (%s) cannot be mounted%s", device, type,
+                            errno == ENODEV || errno == ENOENT
+                                ? " (are the file system's modules in the release's initrd.modules?)"
+                                : "");
+        struct statvfs space;
+        if (statvfs(STATE_MOUNT, &space) < 0 || (space.f_flag & ST_RDONLY))
+                return fail(err, ERR_CORRUPT, 0, "%s (%s) can only be read", device, type);
+        return true;
+}
+
+// ---- state paths ----
+
+// What the image lacks is made as the profile says.
+static bool make_in_image(const struct state_path *path, struct err *err) {
+        if (access(path->path, F_OK) == 0)
+                return true;
+        if (!make_parents(path->path, err))
+                return false;
+        if (mkdir(path->path, 0700) < 0 || chown(path->path, path->uid, path->gid) < 0 ||
+            chmod(path->path, path->mode) < 0)
+                return fail(err, ERR_SYSTEM, errno, "make directory %s", path->path);
+        return true;
+}
+
+static bool sync_disk(struct err *err) {
+        auto_close int fd = open(STATE_MOUNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return (fd >= 0 && syncfs(fd) == 0) || fail(err, ERR_SYSTEM, errno, "write out " STATE_MOUNT);
+}
+
+// Copied beside its place and renamed: a machine that loses its power half-way starts again.
+static bool make_on_disk(const char *from, const char *store, struct err *err) {
+        static const char fresh[] = STATE_MOUNT "/paths.new";
+        return run_command(err, "rm", "-rf", "--one-file-system", fresh, NULL) &&
+               run_command(err, "cp", "-a", "-T", from, fresh, NULL) && make_parents(store, err) && sync_disk(err) &&
+               (rename(fresh, store) == 0 || fail(err, ERR_SYSTEM, errno, "rename %s to %s", fresh, store));
+}
+
+bool state_bind(const struct state_path *path, struct err *err) {
+        char real[PATH_MAX];
+        struct stat stat;
+        auto_free char *store = xasprintf(STATE_MOUNT "/paths%s", path->path);
+        if (!make_in_image(path, err))
+                return false;
+        if (!realpath(path->path, real))
+                return fail(err, ERR_SYSTEM, errno, "%s", path->path);
+        bool there = lstat(store, &stat) == 0;
+        if (!there && errno != ENOENT)
+                return fail(err, ERR_SYSTEM, errno, "%s", store);
+        if (there && !S_ISDIR(stat.st_mode))
+                return fail(err, ERR_CORRUPT, 0, "%s is no directory", store);
+        if (!there && !make_on_disk(real, store, err))
+                return wrap(err, "first use of %s on the state disk", path->path);
+        return mount(store, real, NULL, MS_BIND, NULL) == 0 ||
+               fail(err, ERR_SYSTEM, errno, "mount %s over %s", store, real);
+}
+
+void state_describe_space(const char *device, struct buf *ret_note) {
+        struct statvfs space;
+        if (statvfs(STATE_MOUNT, &space) < 0)
+                return;
+        unsigned long long free_mb = (unsigned long long)space.f_bavail * space.f_frsize >> 20,
+                           all_mb = (unsigned long long)space.f_blocks * space.f_frsize >> 20;
+        bool no_inodes = space.f_files > 0 && space.f_favail == 0;
+        if (no_inodes)
+                buf_printf(ret_note, "the state disk %s is full: it has no inode left", device);
+        else if (free_mb * 100 < all_mb * SPACE_MIN_PERCENT || (free_mb < SPACE_MIN_MB && free_mb * 10 < all_mb))
+                buf_printf(ret_note, "the state disk %s is full: %llu of %llu MiB are free", device, free_mb, all_mb);
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Making, checking and mounting the file system of a state disk. Everything here runs with the new root as "/", so that
+// mkfs and fsck are the image's own and make what the image's kernel mounts.
+#ifndef KILN_NODE_STATE_STATE_MOUNT_H
+#define KILN_NODE_STATE_STATE_MOUNT_H
+
+#include "base/buf.h"
+#include "firmware/node/state/state_settings.h"
+
+// Whether the type is one that a state disk may have.
+bool state_filesystem_is_known(const char *type);
+
+// Formats. ERR_TOOL with what mkfs said.
+must_check bool state_format(const char *device, const char *type, const char *label, struct err *err);
+
+// fsck as far as it repairs without a question. What it did goes to `ret_note`. ERR_CORRUPT if questions are left.
+must_check bool state_check(const char *device, const char *type, struct buf *ret_note, struct err *err);
+
+// At STATE_MOUNT, nosuid and nodev.
+must_check bool state_mount(const char *device, const char *type, struct err *err);
+
+// Binds the path's directory on the disk over it; made at its first use from what the image has there, all or nothing.
+must_check bool state_bind(const struct state_path *path, struct err *err);
+
+// A note if the disk is (nearly) full.
+void state_describe_space(const char *device, struct buf *ret_note);
+
+#endif
