@@ -10,7 +10,7 @@
 
 #include "base/digest.h"
 #include "base/fs.h"
-#include "verbs/verbs.h"
+#include "base/version.h"
 
 #ifndef KILN_CODE_DIGEST // the Makefile gives it: other code makes other images
 #define KILN_CODE_DIGEST ""
