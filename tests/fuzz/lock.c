@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Fuzz target: lock files. Whatever the bytes are, parsing ends, in an error that says where or in a lock file that is
 // written exactly as it was read (but for comments).
-//     clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ibuilder -I. tests/fuzz/lock.c builder/selection/lock_file.c
+//     clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ibuilder -I. tests/fuzz/lock.c
+//     builder/selection/lock_file.c
 //         builder/base/*.c -lcrypto -ljansson -lm && ./a.out tests/fuzz/lock.corpus
 // tests/unit/lock.c replays the corpus on every run.
 #include <stdint.h>

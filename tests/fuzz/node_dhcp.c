@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Fuzz target: bytes from the network. Whatever arrives, dhcp_parse() must not crash, and what it accepts must be safe
 // to use.
-// Build with clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ibuilder -I. and firmware/node/dhcp/dhcp_packet.c,
-// dhcp_options.c and address.c; run with tests/fuzz/node_dhcp.corpus as argument.
+// Build with clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ibuilder -I. and
+// firmware/node/dhcp/dhcp_packet.c, dhcp_options.c and address.c; run with tests/fuzz/node_dhcp.corpus as argument.
 // tests/unit/node_fuzz.c replays the corpus on every run.
 #include <stdlib.h>
 #include <string.h>

@@ -4,13 +4,13 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "rootfs/tree.h"
-#include "shared/value.h"
 #include "configure/configure.h"
 #include "configure/internal.h"
 #include "profile/profile.h"
 #include "rootfs/rootfs.h"
+#include "rootfs/tree.h"
 #include "sandbox/sandbox.h"
+#include "shared/value.h"
 #include "tests/unit/test.h"
 
 #include <arpa/inet.h>

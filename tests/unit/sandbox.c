@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The build's namespaces, and what a child of the container can reach.
-#include "base/mem.h"
 #include "sandbox/sandbox.h"
 #include "base/buf.h"
+#include "base/mem.h"
 #include "sandbox/container.h"
 #include "sandbox/overlay.h"
 #include "tests/unit/test.h"

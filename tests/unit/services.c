@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Our reading of [Install] against what `systemctl --root=... enable` of the host's systemd does to a copy of the same
 // tree, and the role's wishes against what packages enabled.
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "rootfs/tree.h"
-#include "base/buf.h"
 #include "configure/internal.h"
 #include "profile/profile.h"
+#include "rootfs/tree.h"
 #include "sandbox/sandbox.h"
 #include "tests/unit/test.h"
 
