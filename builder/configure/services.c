@@ -14,13 +14,22 @@
 #include "shared/place.h"
 #include "shared/value.h"
 
-static bool fail_unknown(struct config *config, const char *name, struct err *err) {
+static const struct place *place_of(const struct role *role, const char *name) {
+        const struct place *place = role_place(role, name);
+        return place ? place : &role->place;
+}
+
+static bool fail_absent(struct config *config, const struct unit *unit, const char *name, struct err *err) {
         auto_free char *nearest = NULL;
+        const struct role *role = config->role;
+        if (unit->masked)
+                return fail_at(err, ERR_REFERENCE, place_of(role, name),
+                               "role %s: unit \"%s\" is masked, and no installed package has another file for it",
+                               role->name, name);
         if (!unit_nearest(config->root, name, &nearest, err))
                 return false;
-        const struct place *place = role_place(config->role, name);
-        (void)fail_at(err, ERR_REFERENCE, place ? place : &config->role->place,
-                      "role %s: no installed package has a unit \"%s\"", config->role->name, name);
+        (void)fail_at(err, ERR_REFERENCE, place_of(role, name), "role %s: no installed package has a unit \"%s\"",
+                      role->name, name);
         return nearest ? hint(err, "did you mean \"%s\"?", nearest)
                        : hint(err, "add the package that brings it to packages:");
 }
@@ -29,7 +38,7 @@ static bool enable(struct config *config, const char *name, struct err *err) {
         struct unit unit;
         bool ok = unit_load(config->root, name, &unit, err);
         if (ok && !unit.file)
-                ok = fail_unknown(config, name, err);
+                ok = fail_absent(config, &unit, name, err);
         if (ok && !unit.has_install && strstr(unit.file, "/systemd/"))
                 warning("role %s: %s has no [Install] section: enabling it does nothing", config->role->name, name);
         ok = ok &&
@@ -94,7 +103,7 @@ static bool write_default_target(struct config *config, struct err *err) {
                 return true;
         bool ok = unit_load(config->root, target, &unit, err);
         if (ok && !unit.file)
-                ok = fail_unknown(config, target, err);
+                ok = fail_absent(config, &unit, target, err);
         ok = ok && tree_link(config->root, "/etc/systemd/system/default.target", unit.file, err);
         unit_release(&unit);
         return ok;

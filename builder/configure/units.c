@@ -51,19 +51,30 @@ static const char *base_name(const char *path) {
         return slash ? slash + 1 : path;
 }
 
-// Finds the file of exactly this name. `ret_masked`: a link to /dev/null or an empty file stands there.
+// A unit is masked by an empty file or a link to /dev/null in its place, systemd.unit(5). The image's /dev is empty, so
+// the link is known by its text.
+static bool is_mask(int root, const char *path) {
+        auto_free char *target = link_target(root, path);
+        auto_close int file = -1;
+        auto_err ignored = { 0 };
+        struct stat stat;
+        if (target && strcmp(target, "/dev/null") == 0)
+                return true;
+        if (!fs_open_in_root(root, path, O_PATH, 0, &file, &ignored) || fstat(file, &stat) < 0)
+                return false;
+        return S_ISREG(stat.st_mode) && stat.st_size == 0;
+}
+
+// The first file of exactly this name that is no mask; `ret_masked`: a mask stands before it, or alone.
 static char *find_file(int root, const char *name, bool *ret_masked) {
         *ret_masked = false;
         for (size_t i = 0; i < lengthof(unit_dirs); i++) {
                 auto_free char *path = xasprintf("%s/%s", unit_dirs[i], name);
                 if (!tree_exists(root, path))
                         continue;
-                auto_free char *target = link_target(root, path);
-                if (target && strcmp(target, "/dev/null") == 0) {
-                        *ret_masked = true;
-                        continue;
-                }
-                return take_ptr(path);
+                if (!is_mask(root, path))
+                        return take_ptr(path);
+                *ret_masked = true;
         }
         return NULL;
 }

@@ -104,6 +104,55 @@ static void enables_as_systemctl_does(void) {
         }
 }
 
+// Lays a mask over a unit: an empty file, or a link to /dev/null.
+static void mask(int root, const char *name, bool by_link) {
+        auto_free char *path = xasprintf("/etc/systemd/system/%s", name);
+        if (by_link)
+                EXPECT_OK(tree_link(root, path, "/dev/null", err));
+        else
+                EXPECT_OK(tree_write(root, path, "", 0, 0644, 0, 0, err));
+}
+
+// systemd.unit(5): an empty file masks as a link to /dev/null does. Who asks for the unit by name takes the mask away.
+static void an_explicit_wish_lifts_a_mask(void) {
+        for (int by_link = 0; by_link < 2; by_link++) {
+                auto_close int root = make_root(by_link ? "mask-link" : "mask-empty");
+                mask(root, "long.service", by_link);
+                EXPECT_OK(enable_one(root, "long.service", err));
+                EXPECT(!tree_exists(root, "/etc/systemd/system/long.service"));
+                auto_free char *left = links(root);
+                EXPECT_TEXT(left,
+                            "systemd/system/multi-user.target.wants/long.service -> "
+                            "/usr/lib/systemd/system/long.service\n"
+                            "systemd/system/x.target.wants/long.service -> /usr/lib/systemd/system/long.service\n");
+        }
+}
+
+// b.service says Also=b.socket, by which nobody asked for the socket itself.
+static void a_mask_holds_against_also(void) {
+        for (int by_link = 0; by_link < 2; by_link++) {
+                auto_close int root = make_root(by_link ? "also-link" : "also-empty");
+                mask(root, "b.socket", by_link);
+                EXPECT_OK(enable_one(root, "b.service", err));
+                EXPECT(tree_exists(root, "/etc/systemd/system/multi-user.target.wants/b.service"));
+                EXPECT(tree_exists(root, "/etc/systemd/system/b.socket"));
+                EXPECT(!tree_exists(root, "/etc/systemd/system/sockets.target.wants/b.socket"));
+        }
+}
+
+static void says_that_a_unit_is_masked(void) {
+        const char *enabled[] = { "only.service" };
+        struct role role = { .name = "r", .place = { "roles/r.yaml", 1, 1 }, .services_enable = { enabled, 1 } };
+        auto_close int root = make_root("masked");
+        struct config config = { .role = &role, .root = root };
+        auto_err failure = { 0 };
+        mask(root, "only.service", false);
+        EXPECT(!services_write(&config, &failure));
+        EXPECT(failure.kind == ERR_REFERENCE);
+        EXPECT_TEXT(failure.text, "roles/r.yaml:1:1: role r: unit \"only.service\" is masked, and no installed package "
+                                  "has another file for it");
+}
+
 static void needs_an_instance(void) {
         auto_close int root = make_root("instance");
         auto_err failure = { 0 };
@@ -185,6 +234,9 @@ int main(void) {
         if (!mkdtemp(work_path) || !sandbox_enter(&err) || !fs_open_dir(AT_FDCWD, work_path, &work, &err))
                 return 1;
         RUN(enables_as_systemctl_does);
+        RUN(an_explicit_wish_lifts_a_mask);
+        RUN(a_mask_holds_against_also);
+        RUN(says_that_a_unit_is_masked);
         RUN(needs_an_instance);
         RUN(disables_everything);
         RUN(enables_sysv_scripts);
