@@ -16,8 +16,10 @@ TERNARIES_PER_1000_LINES, CHAIN_MAX = 6, 5
 ORDER = ["builder/base", "builder/shared", "builder/cache", "builder/profile", "builder/packages", "builder/selection",
          "builder/sandbox", "builder/rootfs", "builder/configure", "builder/artefact", "builder/build", "builder/verify",
          "builder/boot", "builder/verbs", "builder",
-         "firmware/node/root", "firmware/node/facts", "firmware/node/cmdline", "firmware/node/dhcp", "firmware/node/http",
-         "firmware/node/identity", "firmware/node/network", "firmware/node/state", "firmware/node/initrd", "firmware/node"]
+         "firmware/node/root", "firmware/node/devices", "firmware/node/facts", "firmware/node/inventory",
+         "firmware/node/cmdline", "firmware/node/config_drive", "firmware/node/dhcp", "firmware/node/http",
+         "firmware/node/identity", "firmware/node/network", "firmware/node/state", "firmware/node/machine",
+         "firmware/node/initrd", "firmware/node"]
 # kiln-node takes these of the builder.
 NODE_BORROWS = {"builder/base", "builder/shared"}
 # What a folder shows to the others; a folder that is not here shows every header but internal.h.

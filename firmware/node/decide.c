@@ -4,28 +4,30 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "firmware/node/config_drive/config_drive.h"
 #include "firmware/node/dhcp/dhcp_arp.h"
 #include "firmware/node/dhcp/dhcp_client.h"
-#include "firmware/node/facts/config_drive.h"
+#include "firmware/node/facts/clock.h"
+#include "firmware/node/facts/hardware.h"
 
 enum { POLL_MS = 20, POLL_MAX_MS = 250, NOTES_MAX = 65536 };
 
 // Nothing that may still appear can change the plan, and the cards that it names keep their names.
 static bool is_final(const struct plan *plan) {
         return plan->need == NEED_NOTHING && !plan->refusal && !plan->names_other_cards &&
-               machine_interface_is_final(plan->interface_index);
+               hardware_interface_is_final(plan->interface_index);
 }
 
 static bool settle(struct machine *machine, struct decision *decision, struct err *err) {
-        int64_t start = machine_now_ms();
+        int64_t start = clock_now_ms();
         for (int poll_ms = POLL_MS;; poll_ms = poll_ms < POLL_MAX_MS ? poll_ms * 5 / 4 : poll_ms) {
-                machine_read_hardware(&machine->facts);
+                hardware_read(&machine->facts);
                 plan_release(&decision->plan);
                 if (!plan_make(&machine->facts, &decision->plan, err))
                         return false;
-                decision->interfaces_ms = machine_now_ms() - start;
-                if (is_final(&decision->plan) || !machine_is_settling(&machine->facts) ||
-                    decision->interfaces_ms >= (machine_udev_is_busy() ? UDEV_WAIT_MS : INTERFACE_WAIT_MS))
+                decision->interfaces_ms = clock_now_ms() - start;
+                if (is_final(&decision->plan) || !hardware_is_settling(&machine->facts) ||
+                    decision->interfaces_ms >= (hardware_udev_is_busy() ? UDEV_WAIT_MS : INTERFACE_WAIT_MS))
                         return true;
                 usleep((useconds_t)poll_ms * 1000);
         }
@@ -78,13 +80,13 @@ static void add_notes(struct plan *plan, struct buf *notes) {
 
 static bool ask_dhcp(struct machine *machine, struct decision *decision, struct buf *notes, struct err *err) {
         struct facts *facts = &machine->facts;
-        int64_t start = machine_now_ms();
+        int64_t start = clock_now_ms();
         auto_err dhcp_err = { 0 };
         if (!dhcp_ask(facts, notes, &dhcp_err))
                 buf_printf(notes, "%s\n", dhcp_err.text);
-        decision->dhcp_ms = machine_now_ms() - start;
+        decision->dhcp_ms = clock_now_ms() - start;
         facts->dhcp_asked = true;
-        machine_read_hardware(facts); // links are known now
+        hardware_read(facts); // links are known now
         plan_release(&decision->plan);
         return plan_make(facts, &decision->plan, err);
 }

@@ -3,7 +3,7 @@
 #ifndef KILN_NODE_DECIDE_H
 #define KILN_NODE_DECIDE_H
 
-#include "firmware/node/facts/machine.h"
+#include "firmware/node/machine/machine.h"
 #include "firmware/node/plan.h"
 
 // How long cards may take to appear: without one, and while udev is still at work (a slow machine with many disks).

@@ -9,9 +9,13 @@
 #include <sys/stat.h>
 
 #include "firmware/node/apply.h"
+#include "firmware/node/devices/module_load.h"
+#include "firmware/node/facts/clock.h"
+#include "firmware/node/facts/hardware.h"
 #include "firmware/node/http/fetch.h"
 #include "firmware/node/initrd/initrd.h"
-#include "firmware/node/initrd/module_load.h"
+#include "firmware/node/machine/facts_json.h"
+#include "firmware/node/machine/machine.h"
 #include "firmware/node/report.h"
 #include "firmware/node/state/state_initrd.h"
 #include "firmware/node/state/state_keep.h"
@@ -33,7 +37,7 @@ static bool apply_here(const struct arguments *arguments, struct machine *machin
         if (!machine_open(arguments->root, arguments->command_line, machine, err) || !decide(machine, &decision, err) ||
             !apply_plan(machine->root, is_live_root(arguments->root), &decision.plan, &applied, err))
                 return false;
-        applied.elapsed_ms = machine_now_ms() - started_ms;
+        applied.elapsed_ms = clock_now_ms() - started_ms;
         auto_buf text = { 0 };
         report_text(&decision, &applied, &text);
         fputs(buf_text(&text), stdout);
@@ -47,7 +51,7 @@ static bool apply_here(const struct arguments *arguments, struct machine *machin
 // Whatever goes wrong is in the report, which is sent all the same.
 static bool run_apply(const struct arguments *arguments, struct err *err) {
         umask(022);
-        struct machine machine __attribute__((cleanup(machine_release))) = { .root = -1 };
+        struct machine machine __attribute__((cleanup(machine_close))) = { .root = -1 };
         if (apply_here(arguments, &machine, err))
                 return true;
         if (err->kind != ERR_IDENTITY) {
@@ -72,14 +76,13 @@ static bool read_facts(const char *path, struct machine *machine, struct err *er
 }
 
 static bool run_plan(const struct arguments *arguments, struct err *err) {
-        struct machine machine __attribute__((cleanup(machine_release))) = { .root = -1 };
+        struct machine machine __attribute__((cleanup(machine_close))) = { .root = -1 };
         struct decision decision __attribute__((cleanup(decision_release))) = { .dhcp_ms = -1 };
         // Facts are another machine's: what they leave out is not this one's.
         const char *line = !arguments->command_line && arguments->facts ? "/dev/null" : arguments->command_line;
         if (!machine_open(arguments->root, line, &machine, err))
                 return false;
-        if (arguments->facts ? !read_facts(arguments->facts, &machine, err)
-                             : (machine_read_hardware(&machine.facts), false))
+        if (arguments->facts ? !read_facts(arguments->facts, &machine, err) : (hardware_read(&machine.facts), false))
                 return false;
         if (!plan_make(&machine.facts, &decision.plan, err))
                 return false;
@@ -109,7 +112,7 @@ static bool run_find_label(const struct arguments *arguments, struct err *err) {
 }
 
 static bool run_network(const struct arguments *arguments, struct err *err) {
-        struct machine machine __attribute__((cleanup(machine_release))) = { .root = -1 };
+        struct machine machine __attribute__((cleanup(machine_close))) = { .root = -1 };
         auto_buf text = { 0 };
         if (!machine_open(arguments->root, arguments->command_line, &machine, err) ||
             !initrd_network(&machine, arguments->words[0], &text, err))
@@ -182,7 +185,7 @@ static bool run_fetch(const struct arguments *arguments, struct err *err) {
 }
 
 static bool run_report(const struct arguments *arguments, struct err *err) {
-        struct machine machine __attribute__((cleanup(machine_release))) = { .root = -1 };
+        struct machine machine __attribute__((cleanup(machine_close))) = { .root = -1 };
         uint64_t seconds;
         if (!read_number(arguments->seconds, 86400, "--for", &seconds, err) ||
             !machine_open(arguments->root, arguments->command_line, &machine, err))
@@ -267,7 +270,7 @@ static bool run_verb(char **argv, struct err *err) {
 }
 
 int main(int argc, char **argv) {
-        started_ms = machine_now_ms();
+        started_ms = clock_now_ms();
         if (argc < 2 || strcmp(argv[1], "--help") == 0) {
                 print_help(argc < 2 ? stderr : stdout);
                 return argc < 2 ? err_exit_code(ERR_USAGE) : 0;

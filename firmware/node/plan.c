@@ -76,7 +76,8 @@ static void scope_number(struct arena *arena, struct value *map, const char *key
 }
 
 static struct value *machine_scope(struct arena *arena, const struct facts *facts) {
-        const struct capacity capacity = capacity_of(facts);
+        const struct capacity capacity =
+            capacity_of(facts, facts->inventory->state.reserve_memory_mb, facts->inventory->state.reserve_cpus);
         struct value *machine = value_map(arena);
         scope_number(arena, machine, "memory_mb", (int)capacity.memory_mb, capacity.memory_mb > 0);
         scope_number(arena, machine, "cpus", (int)capacity.cpus, capacity.cpus > 0);

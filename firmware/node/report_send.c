@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "firmware/node/facts/machine.h"
+#include "firmware/node/facts/clock.h"
 #include "firmware/node/http/http.h"
 #include "firmware/node/report.h"
 #include "firmware/node/root/root.h"
@@ -45,7 +45,7 @@ static bool read_report(int root, struct buf *ret, struct err *err) {
 bool report_send(int root, const char *text, int give_up_ms, struct err *err) {
         auto_buf report = { 0 };
         struct url url;
-        int64_t deadline = machine_now_ms() + give_up_ms;
+        int64_t deadline = clock_now_ms() + give_up_ms;
         if (!url_parse(text, &url, err) || !read_report(root, &report, err))
                 return false;
         for (int delay_ms = DELAY_MS;;) {
@@ -53,7 +53,7 @@ bool report_send(int root, const char *text, int give_up_ms, struct err *err) {
                 err_release(err);
                 if (post(&url, &report, &again, err))
                         return true;
-                int64_t left_ms = deadline - machine_now_ms();
+                int64_t left_ms = deadline - clock_now_ms();
                 if (!again || left_ms <= 0)
                         return wrap(err, "send the report to %s", text);
                 usleep((useconds_t)(delay_ms < left_ms ? delay_ms : left_ms) * 1000);

@@ -11,7 +11,7 @@
 
 #include "firmware/node/dhcp/dhcp_arp.h"
 #include "firmware/node/dhcp/dhcp_client.h"
-#include "firmware/node/identity/inventory.h"
+#include "firmware/node/inventory/inventory.h"
 
 static bool find_interface(const char *name, struct interface *ret, struct err *err) {
         auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "firmware/node/cmdline/cmdline.h"
+#include "firmware/node/machine/facts_json.h"
 #include "tests/unit/node.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,7 +2,7 @@
 // Fuzz target: what an HTTP server sends. Whatever arrives, heads, chunks and redirections must do no harm, and what is
 // accepted must hold together.
 // Build with clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ibuilder -I. and firmware/node/http/*.c,
-// firmware/node/facts/machine.c and what that needs, -ljansson -lresolv; run with tests/fuzz/node_http.corpus as
+// firmware/node/facts/clock.c and what that needs, -ljansson -lresolv; run with tests/fuzz/node_http.corpus as
 // argument. tests/unit/node_http.c replays the corpus on every run.
 #include <stdlib.h>
 #include <string.h>

@@ -11,7 +11,7 @@
 #include "firmware/node/dhcp/dhcp_client.h"
 #include "firmware/node/dhcp/dhcp_io.h"
 #include "firmware/node/dhcp/dhcp_packet.h"
-#include "firmware/node/identity/inventory.h"
+#include "firmware/node/inventory/inventory.h"
 #include "tests/unit/dhcp_answer.h"
 
 enum { CARDS = 3, QUEUE_MAX = 4096, SENT_MAX = 512, FD_BASE = 1 << 20, START_MS = 1000000 };

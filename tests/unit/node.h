@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "firmware/node/facts/facts.h"
-#include "firmware/node/identity/inventory.h"
+#include "firmware/node/inventory/inventory.h"
 #include "firmware/node/plan.h"
 
 #define NODE_JSON(role, ensemble, strangers, writer)                                                                   \

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 
 #include "firmware/node/dhcp/dhcp_client.h"
-#include "firmware/node/facts/machine.h"
-#include "firmware/node/identity/inventory.h"
+#include "firmware/node/facts/clock.h"
+#include "firmware/node/inventory/inventory.h"
 
 #define KNOWN_MAC "52:54:00:a8:02:47"
 #define OTHER_MAC "52:54:00:a8:02:99"
@@ -112,11 +112,11 @@ static bool ask(char *mac, int timeout_ms) {
         };
         struct err err = { 0 };
         auto_buf notes = { 0 };
-        int64_t start = machine_now_ms();
+        int64_t start = clock_now_ms();
         facts = (struct facts){ .inventory = &inventory, .interface_count = lengthof(interfaces) };
         memcpy(facts.interfaces, interfaces, sizeof interfaces);
         bool ok = dhcp_ask(&facts, &notes, &err);
-        took_ms = machine_now_ms() - start;
+        took_ms = clock_now_ms() - start;
         if (!ok || notes.size > 0)
                 printf("# %s\n", ok ? buf_text(&notes) : err.text);
         err_release(&err);

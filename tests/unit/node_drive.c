@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "firmware/node/facts/config_drive.h"
+#include "firmware/node/config_drive/config_drive.h"
 
 static char host_path[64], sys_path[96], dev_path[96];
 static struct arena arena;

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "firmware/node/facts/machine.h"
+#include "firmware/node/facts/hardware.h"
+#include "firmware/node/machine/facts_json.h"
 #include "shared/smbios.h"
 #include "tests/unit/node.h"
 
@@ -250,7 +251,7 @@ static void write_below(const char *top, const char *name, const char *text) {
 static void expect_mac(const char *directory, const char *want) {
         struct mac mac = { 0 };
         char text[MAC_TEXT_SIZE];
-        EXPECT(machine_card_mac(directory, "eth0", tell_permanent, &mac));
+        EXPECT(hardware_card_mac(directory, "eth0", tell_permanent, &mac));
         mac_format(&mac, text);
         EXPECT_TEXT(text, want);
 }

@@ -2,6 +2,7 @@
 // Who a machine is, and what is written for it.
 #include "tests/unit/test.h"
 
+#include "firmware/node/machine/facts_json.h"
 #include "tests/unit/node.h"
 
 #define MASTER NODE_JSON("master", "true", "false", "systemd-networkd")

@@ -8,6 +8,7 @@
 
 #include "base/run.h"
 #include "firmware/node/facts/capacity.h"
+#include "firmware/node/machine/facts_json.h"
 #include "firmware/node/state/state_initrd.h"
 #include "firmware/node/state/state_keep.h"
 #include "tests/unit/node.h"
@@ -521,13 +522,10 @@ static void holds_memory_back(void) {
                       { 16326428, 4, 0, 0, 15943, 4 },         { 0, 0, 1024, 0, 0, 0 },
                       { 1ULL << 42, 64, 0, 0, 0x7fffffff, 64 } };
         for (size_t i = 0; i < lengthof(cases); i++) {
-                struct inventory inventory = { .state = { .reserve_memory_mb = cases[i].reserve_mb,
-                                                          .reserve_cpus = cases[i].reserve_cpus } };
                 struct facts *facts = xcalloc(1, sizeof *facts);
-                facts->inventory = &inventory;
                 facts->memory_kb = cases[i].memory_kb;
                 facts->cpus = cases[i].cpus;
-                const struct capacity capacity = capacity_of(facts);
+                const struct capacity capacity = capacity_of(facts, cases[i].reserve_mb, cases[i].reserve_cpus);
                 EXPECT(capacity.task_memory_mb == cases[i].task_mb && capacity.task_cpus == cases[i].task_cpus);
                 free(facts);
         }

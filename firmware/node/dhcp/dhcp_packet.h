@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "firmware/node/dhcp/dhcp_settings.h"
 #include "firmware/node/facts/facts.h"
+#include "firmware/node/inventory/dhcp_settings.h"
 
 enum { DHCP_FRAME_MAX = 1500, DHCP_SERVER_PORT = 67, DHCP_CLIENT_PORT = 68, DHCP_CLIENT_ID_MAX = 32 };
 

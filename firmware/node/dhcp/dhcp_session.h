@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "firmware/node/dhcp/dhcp_arp.h"
 #include "firmware/node/dhcp/dhcp_packet.h"
-#include "firmware/node/identity/inventory.h"
+#include "firmware/node/inventory/inventory.h"
 
 enum dhcp_state { DHCP_NO_LINK, DHCP_SELECTING, DHCP_REQUESTING, DHCP_PROBING, DHCP_BOUND };
 

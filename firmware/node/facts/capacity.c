@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "firmware/node/identity/inventory.h"
+#include "base/mem.h"
 
 void capacity_read(struct facts *facts) {
         auto_fclose FILE *file = fopen("/proc/meminfo", "re");
@@ -24,12 +24,11 @@ static unsigned less(unsigned all, unsigned reserve, unsigned at_least) {
         return all > reserve && all - reserve > at_least ? all - reserve : at_least;
 }
 
-struct capacity capacity_of(const struct facts *facts) {
-        const struct state_settings *settings = &facts->inventory->state;
+struct capacity capacity_of(const struct facts *facts, unsigned reserve_memory_mb, unsigned reserve_cpus) {
         uint64_t memory_mb = facts->memory_kb / 1024;
         struct capacity capacity = { .memory_mb = memory_mb > INT_MAX ? INT_MAX : (unsigned)memory_mb,
                                      .cpus = facts->cpus };
-        capacity.task_memory_mb = less(capacity.memory_mb, settings->reserve_memory_mb, capacity.memory_mb / 2);
-        capacity.task_cpus = less(capacity.cpus, settings->reserve_cpus, capacity.cpus > 0);
+        capacity.task_memory_mb = less(capacity.memory_mb, reserve_memory_mb, capacity.memory_mb / 2);
+        capacity.task_cpus = less(capacity.cpus, reserve_cpus, capacity.cpus > 0);
         return capacity;
 }

@@ -8,13 +8,14 @@
 // 2^20 bytes and processors; 0: unknown.
 struct capacity {
         unsigned memory_mb, cpus;
-        unsigned task_memory_mb, task_cpus; // without the role's reserve; at least half the memory, and one processor
+        unsigned task_memory_mb, task_cpus; // without the reserve; at least half the memory, and one processor
 };
 
 // Into facts->memory_kb and facts->cpus: MemTotal of /proc/meminfo (proc(5)), never what is free at the moment, which
 // the page cache makes small; and the processors that are online.
 void capacity_read(struct facts *facts);
 
-struct capacity capacity_of(const struct facts *facts);
+// What is left of the machine besides `reserve_memory_mb` and `reserve_cpus`, which the role keeps for itself.
+struct capacity capacity_of(const struct facts *facts, unsigned reserve_memory_mb, unsigned reserve_cpus);
 
 #endif

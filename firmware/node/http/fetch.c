@@ -10,7 +10,7 @@
 #include <sys/statvfs.h>
 
 #include "base/mem.h"
-#include "firmware/node/facts/machine.h"
+#include "firmware/node/facts/clock.h"
 #include "firmware/node/http/http.h"
 
 enum { BLOCK_BYTES = 1 << 17, PROGRESS_MS = 5000, DELAY_MS = 1000, DELAY_MAX_MS = 16000, WRONG_FILES_MAX = 2 };
@@ -96,7 +96,7 @@ static bool append(struct download *download, const char *data, size_t size, str
 }
 
 static void tell_progress(struct download *download) {
-        int64_t now = machine_now_ms();
+        int64_t now = clock_now_ms();
         if (now - download->told_ms < PROGRESS_MS)
                 return;
         char text[96];
@@ -165,7 +165,7 @@ static void tell_failure(const struct download *download, const struct err *err,
 }
 
 static bool keep_trying(struct download *download, struct err *err) {
-        int64_t moved_ms = machine_now_ms();
+        int64_t moved_ms = clock_now_ms();
         int delay_ms = DELAY_MS;
         for (;;) {
                 uint64_t before = download->done;
@@ -174,7 +174,7 @@ static bool keep_trying(struct download *download, struct err *err) {
                         return true;
                 if (is_final(download, err))
                         return false;
-                int64_t now = machine_now_ms();
+                int64_t now = clock_now_ms();
                 if (download->done > before) { // the time limit is for standing still
                         moved_ms = now;
                         delay_ms = DELAY_MS;
@@ -199,7 +199,7 @@ static bool check_room(const struct download *download, struct err *err) {
 }
 
 bool fetch_file(const struct fetch *fetch, struct err *err) {
-        struct download download = { .fetch = fetch, .told_ms = machine_now_ms() };
+        struct download download = { .fetch = fetch, .told_ms = clock_now_ms() };
         if (!url_parse(fetch->url, &download.url, err))
                 return false;
         auto_close int fd = open(fetch->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

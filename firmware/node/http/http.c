@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
-#include "firmware/node/facts/machine.h"
+#include "firmware/node/facts/clock.h"
 
 enum { ADDRESSES_MAX = 8, LINE_MAX_BYTES = 256 };
 
@@ -116,7 +116,7 @@ static bool fill(struct http *http, size_t *ret_size, struct err *err) {
 }
 
 static bool read_head(struct http *http, struct err *err) {
-        int64_t deadline = machine_now_ms() + 2 * (int64_t)http->timeout_ms; // whatever drips
+        int64_t deadline = clock_now_ms() + 2 * (int64_t)http->timeout_ms; // whatever drips
         for (;;) {
                 size_t got, size;
                 if (memmem(http->buffer + http->begin, http->end - http->begin, "\r\n\r\n", 4) ||
@@ -134,7 +134,7 @@ static bool read_head(struct http *http, struct err *err) {
                 http->begin = 0;
                 if (http->end == HTTP_HEAD_MAX)
                         return fail(err, ERR_CORRUPT, 0, "the response's head is longer than %d bytes", HTTP_HEAD_MAX);
-                if (machine_now_ms() >= deadline)
+                if (clock_now_ms() >= deadline)
                         return fail(err, ERR_NETWORK, 0, "the response's head takes too long");
                 if (!fill(http, &got, err))
                         return false;

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "firmware/node/cmdline/cmdline.h"
 #include "firmware/node/facts/facts.h"
-#include "firmware/node/identity/inventory.h"
+#include "firmware/node/inventory/inventory.h"
 
 struct identity {
         const struct inventory_node *node; // NULL: a stranger

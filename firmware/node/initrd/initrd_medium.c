@@ -8,9 +8,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "firmware/node/devices/disk_host.h"
+#include "firmware/node/devices/module_load.h"
+#include "firmware/node/facts/clock.h"
 #include "firmware/node/initrd/initrd.h"
-#include "firmware/node/initrd/module_load.h"
-#include "firmware/node/state/state_disk.h"
 
 // A drive whose disc spins up tells nobody: it is asked again.
 enum { ASK_AGAIN_MS = 200, EVENT_MAX = 8192 };
@@ -105,12 +106,12 @@ static void wait_for_events(int fd, struct modules *modules, int timeout_ms) {
 
 static bool wait_for_label(const char *label, int timeout_ms, int events, struct modules *modules, struct buf *ret,
                            struct err *err) {
-        int64_t deadline = machine_now_ms() + timeout_ms;
+        int64_t deadline = clock_now_ms() + timeout_ms;
         for (;;) {
                 auto_buf seen = { 0 };
                 if (scan(label, ret, &seen))
                         return true;
-                int64_t left = deadline - machine_now_ms();
+                int64_t left = deadline - clock_now_ms();
                 if (left <= 0)
                         return fail(err, ERR_REFERENCE, 0, "no medium with label \"%s\" (found: %s)", label,
                                     seen.size ? buf_text(&seen) : "no block device");

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "firmware/node/dhcp/dhcp_client.h"
+#include "firmware/node/facts/clock.h"
 #include "firmware/node/initrd/initrd.h"
 #include "firmware/node/network/network.h"
 
@@ -34,14 +35,14 @@ static bool set_address(int fd, struct ifreq *request, unsigned long call, uint3
 }
 
 static bool wait_for_link(int fd, struct ifreq *request, struct err *err) {
-        int64_t deadline = machine_now_ms() + LINK_WAIT_MS;
+        int64_t deadline = clock_now_ms() + LINK_WAIT_MS;
         do {
                 if (ioctl(fd, SIOCGIFFLAGS, request) < 0)
                         return fail(err, ERR_SYSTEM, errno, "read the flags of %s", request->ifr_name);
                 if (request->ifr_flags & IFF_RUNNING)
                         return true;
                 usleep(POLL_MS * 1000);
-        } while (machine_now_ms() < deadline);
+        } while (clock_now_ms() < deadline);
         return fail(err, ERR_NETWORK, 0, "%s has no link", request->ifr_name);
 }
 

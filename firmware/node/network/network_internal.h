@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "firmware/node/identity/inventory.h"
+#include "firmware/node/inventory/inventory.h"
 #include "firmware/node/network/network.h"
 
 extern const struct network_writer network_writer_networkd, network_writer_ifcfg, network_writer_manager;

@@ -109,12 +109,6 @@ static void probe_content(const char *path, struct disk *disk) {
         blkid_free_probe(probe);
 }
 
-void disk_device_name(const char *sys_name, char *ret, size_t size) {
-        snprintf(ret, size, "%s", sys_name);
-        for (char *bang = ret; (bang = strchr(bang, '!'));)
-                *bang = '/';
-}
-
 static int is_candidate(const struct dirent *entry) {
         static const char *const skipped[] = { ".", "loop", "ram", "zram", "dm-", "sr", "fd", "nbd" };
         for (size_t i = 0; i < lengthof(skipped); i++)

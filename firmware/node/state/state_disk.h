@@ -5,17 +5,8 @@
 #define KILN_NODE_STATE_STATE_DISK_H
 
 #include "base/buf.h"
-#include "firmware/node/state/state_settings.h"
-
-// Where the kernel shows its disks; tests show files.
-struct disk_host {
-        const char *sys; // "/sys/class/block"
-        const char *dev; // "/dev"
-};
-
-// What the block device that /sys calls `sys_name` is called below /dev: "cciss!c0d0p1" is /dev/cciss/c0d0p1. Cut off
-// where it does not fit.
-void disk_device_name(const char *sys_name, char *ret, size_t size);
+#include "firmware/node/devices/disk_host.h"
+#include "firmware/node/inventory/state_settings.h"
 
 struct disk {
         char name[64];       // below /dev: "sda", "sda1", "nvme0n1", "cciss/c0d0"

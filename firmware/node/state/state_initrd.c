@@ -7,7 +7,9 @@
 #include <string.h>
 #include <sys/mount.h>
 
-#include "firmware/node/initrd/module_load.h"
+#include "firmware/node/devices/module_load.h"
+#include "firmware/node/facts/clock.h"
+#include "firmware/node/inventory/inventory.h"
 #include "firmware/node/report.h"
 #include "firmware/node/root/root.h"
 #include "firmware/node/state/state_keep.h"
@@ -154,12 +156,12 @@ static bool wait_for_disk(struct session *session, struct modules *modules, cons
         const struct state_settings *settings = &session->inventory.state;
         auto_free char *sys = xasprintf("%s/sys/class/block", root), *dev = xasprintf("%s/dev", root);
         const struct disk_host host = { sys, dev };
-        int64_t deadline = machine_now_ms() + settings->timeout_ms;
+        int64_t deadline = clock_now_ms() + settings->timeout_ms;
         for (;;) {
                 struct arena arena = { 0 };
                 struct disks disks;
                 const struct disk *disk;
-                bool late = machine_now_ms() >= deadline;
+                bool late = clock_now_ms() >= deadline;
                 bool ok = load_drivers(modules, err) && disks_scan(&host, &arena, &disks, err);
                 if (ok)
                         *ret_choice =
@@ -311,7 +313,7 @@ static void note_memory(struct session *session, const char *reason) {
 }
 
 static bool run_session(struct session *session, const char *root, const char *in_memory, struct err *err) {
-        int64_t start = machine_now_ms();
+        int64_t start = clock_now_ms();
         bool prepared;
         if (!read_prepared(session, &prepared, err) ||
             !(prepared ? enter_root(root, "", err) : find_and_mount(session, root, err)))
@@ -320,7 +322,7 @@ static bool run_session(struct session *session, const char *root, const char *i
                 note_memory(session, in_memory);
         if (session->record.status == STATE_MOUNTED)
                 use_disk(session);
-        session->record.elapsed_ms += machine_now_ms() - start;
+        session->record.elapsed_ms += clock_now_ms() - start;
         tell(&session->record);
         return write_record(session, err);
 }
@@ -357,13 +359,13 @@ static void make_overlay(struct session *session) {
 }
 
 static bool prepare_session(struct session *session, const char *root, struct buf *ret_path, struct err *err) {
-        int64_t start = machine_now_ms();
+        int64_t start = clock_now_ms();
         if (!find_and_mount(session, root, err))
                 return false;
         make_overlay(session);
         if (session->record.overlay)
                 buf_append_text(ret_path, STATE_OVERLAY);
-        session->record.elapsed_ms = machine_now_ms() - start;
+        session->record.elapsed_ms = clock_now_ms() - start;
         return write_record(session, err);
 }
 

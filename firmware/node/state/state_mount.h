@@ -5,7 +5,7 @@
 #define KILN_NODE_STATE_STATE_MOUNT_H
 
 #include "base/buf.h"
-#include "firmware/node/state/state_settings.h"
+#include "firmware/node/inventory/state_settings.h"
 
 // Whether the type is one that a state disk may have.
 bool state_filesystem_is_known(const char *type);

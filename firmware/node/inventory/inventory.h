@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 // /etc/kiln/node.json, which the image carries: who the nodes are and what this image is for. The format is
 // builder/shared/node_config.h. Validated on reading; strings are the arena's and never NULL.
-#ifndef KILN_NODE_IDENTITY_INVENTORY_H
-#define KILN_NODE_IDENTITY_INVENTORY_H
+#ifndef KILN_NODE_INVENTORY_INVENTORY_H
+#define KILN_NODE_INVENTORY_INVENTORY_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "firmware/node/dhcp/dhcp_settings.h"
 #include "firmware/node/facts/address.h"
-#include "firmware/node/state/state_settings.h"
+#include "firmware/node/inventory/dhcp_settings.h"
+#include "firmware/node/inventory/state_settings.h"
 #include "shared/value.h"
 
 struct inventory_route {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "firmware/node/identity/inventory.h"
+#include "firmware/node/inventory/inventory.h"
 
 #include <jansson.h>
 #include <string.h>
 #include <strings.h>
 
-#include "firmware/node/identity/inventory_links.h"
+#include "firmware/node/inventory/inventory_links.h"
 #include "shared/smbios.h"
 
 enum {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "firmware/node/state/state_settings.h"
+#include "firmware/node/inventory/state_settings.h"
 
 #include <string.h>
 

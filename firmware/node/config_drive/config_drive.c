@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "firmware/node/facts/config_drive.h"
+#include "firmware/node/config_drive/config_drive.h"
 
 #include <blkid/blkid.h>
 #include <dirent.h>
@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "firmware/node/cmdline/cmdline.h"
-#include "firmware/node/facts/config_drive_mount.h"
-#include "firmware/node/facts/machine.h"
+#include "firmware/node/config_drive/config_drive_mount.h"
+#include "firmware/node/facts/clock.h"
 
 #define USUAL_LABEL "KILN"
 
@@ -135,7 +135,7 @@ static bool read_volumes(const struct config_drive_host *host, const struct volu
 static bool find(const struct config_drive_host *host, const char *asked, struct facts *facts, struct arena *arena,
                  struct err *err) {
         const char *label = asked ? asked : USUAL_LABEL;
-        int64_t deadline = machine_now_ms() + (asked ? host->wait_ms : 0);
+        int64_t deadline = clock_now_ms() + (asked ? host->wait_ms : 0);
         for (;;) {
                 struct volumes volumes;
                 find_volumes(&host->disks, label, &volumes);
@@ -143,7 +143,7 @@ static bool find(const struct config_drive_host *host, const char *asked, struct
                         return false;
                 if (facts->config_drive || !asked)
                         return true;
-                if (machine_now_ms() >= deadline)
+                if (clock_now_ms() >= deadline)
                         return fail(err, ERR_IDENTITY, 0, "kiln.config=%s: %s", label,
                                     volumes.count ? "the volume with that label has no kiln.conf"
                                                   : "no FAT, ISO 9660 or ext file system has that label");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the profile says about asking DHCP (node.json, builder/shared/node_config.h).
-#ifndef KILN_NODE_DHCP_DHCP_SETTINGS_H
-#define KILN_NODE_DHCP_DHCP_SETTINGS_H
+#ifndef KILN_NODE_INVENTORY_DHCP_SETTINGS_H
+#define KILN_NODE_INVENTORY_DHCP_SETTINGS_H
 
 #include <stdbool.h>
 #include <stdint.h>

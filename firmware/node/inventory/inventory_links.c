@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "firmware/node/identity/inventory_links.h"
+#include "firmware/node/inventory/inventory_links.h"
 
 #include <string.h>
 

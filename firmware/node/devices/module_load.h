@@ -2,8 +2,8 @@
 // Loads kernel modules in the initrd, in one process: busybox modprobe reads depmod's tables again for each of a
 // hundred devices. Reads DIR/modules.dep and DIR/modules.alias (modules.dep(5)), uncompressed modules only. Parameters
 // come from the kernel command line, MODULE.NAME=VALUE, as modprobe(8) does it.
-#ifndef KILN_NODE_INITRD_MODULE_LOAD_H
-#define KILN_NODE_INITRD_MODULE_LOAD_H
+#ifndef KILN_NODE_DEVICES_MODULE_LOAD_H
+#define KILN_NODE_DEVICES_MODULE_LOAD_H
 
 #include "base/err.h"
 

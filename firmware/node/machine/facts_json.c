@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include "firmware/node/machine/facts_json.h"
+
 #include <jansson.h>
 #include <string.h>
 
 #include "firmware/node/dhcp/dhcp_options.h"
-#include "firmware/node/facts/facts.h"
 #include "firmware/node/state/state.h"
 
 static bool wrong(struct err *err, const char *key, const char *want) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "firmware/node/initrd/module_load.h"
+#include "firmware/node/devices/module_load.h"
 
 #include <errno.h>
 #include <fcntl.h>

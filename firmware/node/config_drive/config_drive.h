@@ -2,12 +2,12 @@
 // The config drive: a volume labelled KILN (or as kiln.config= says; kiln.config=none: there is none) that holds
 // kiln.conf, words as on the command line. FAT, ISO 9660 or ext2/3/4. Only read: mounted without write access, devices,
 // programs or set-user-id files, in a mount namespace of its own, so that nothing stays behind, whatever happens.
-#ifndef KILN_NODE_FACTS_CONFIG_DRIVE_H
-#define KILN_NODE_FACTS_CONFIG_DRIVE_H
+#ifndef KILN_NODE_CONFIG_DRIVE_CONFIG_DRIVE_H
+#define KILN_NODE_CONFIG_DRIVE_CONFIG_DRIVE_H
 
 #include "base/buf.h"
+#include "firmware/node/devices/disk_host.h"
 #include "firmware/node/facts/facts.h"
-#include "firmware/node/state/state_disk.h"
 
 enum { CONFIG_DRIVE_MAX = 65536, CONFIG_DRIVE_WAIT_MS = 10000, VOLUMES_MAX = 64 };
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The keys of /etc/kiln/node.json that decide links: a network's mtu, vlan, routes and search, a node's addresses, bond
 // and interface (builder/shared/node_config.h).
-#ifndef KILN_NODE_IDENTITY_INVENTORY_LINKS_H
-#define KILN_NODE_IDENTITY_INVENTORY_LINKS_H
+#ifndef KILN_NODE_INVENTORY_INVENTORY_LINKS_H
+#define KILN_NODE_INVENTORY_INVENTORY_LINKS_H
 
 #include <jansson.h>
 
-#include "firmware/node/identity/inventory.h"
+#include "firmware/node/inventory/inventory.h"
 
 // ERR_SCHEMA. Strings are the arena's.
 must_check bool inventory_read_links_of_network(const json_t *json, struct arena *arena,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "firmware/node/facts/config_drive_mount.h"
+#include "firmware/node/config_drive/config_drive_mount.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "firmware/node/initrd/module_load.h"
+#include "firmware/node/devices/module_load.h"
 
 #define MOUNT_POINT "/run/kiln/config-drive"
 

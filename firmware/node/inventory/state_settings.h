@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the image says about state that outlives reboots: `state`, `state_disk` and `reserve` of /etc/kiln/node.json
 // (builder/shared/node_config.h).
-#ifndef KILN_NODE_STATE_STATE_SETTINGS_H
-#define KILN_NODE_STATE_STATE_SETTINGS_H
+#ifndef KILN_NODE_INVENTORY_STATE_SETTINGS_H
+#define KILN_NODE_INVENTORY_STATE_SETTINGS_H
 
 #include <jansson.h>
 #include <stddef.h>

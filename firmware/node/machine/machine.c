@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include "firmware/node/machine/machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "firmware/node/cmdline/cmdline.h"
+#include "firmware/node/root/root.h"
+#include "firmware/node/state/state.h"
+#include "shared/node_config.h"
+
+enum { ISSUE_MAX = 1 << 20 };
+
+static bool read_command_line(struct machine *machine, const char *path, struct err *err) {
+        auto_close int fd = open(path ? path : "/proc/cmdline", O_RDONLY | O_CLOEXEC);
+        auto_buf text = { .max = 2 * CMDLINE_MAX + 16384 };
+        if (fd < 0)
+                return fail(err, ERR_SYSTEM, errno, "open %s", path ? path : "/proc/cmdline");
+        if (!buf_read_fd(&text, fd, err))
+                return wrap(err, "the kernel command line");
+        machine->facts.command_line = arena_strdup(&machine->arena, buf_text(&text));
+        return true;
+}
+
+static bool read_templates(struct machine *machine, struct err *err) {
+        const struct inventory *inventory = &machine->inventory;
+        machine->facts.template_texts = arena_alloc(&machine->arena, inventory->template_count * sizeof(char *));
+        for (size_t i = 0; i < inventory->template_count; i++) {
+                const char *source = inventory->templates[i].source;
+                auto_buf text = { .max = NODE_TEMPLATE_MAX_BYTES + NODE_READ_ROOM_BYTES };
+                bool found;
+                if (!root_read(machine->root, source, &text, &found, err))
+                        return false;
+                if (!found)
+                        return fail(err, ERR_REFERENCE, 0, "%s: the template of %s is missing", source,
+                                    inventory->templates[i].path);
+                if (memchr(buf_text(&text), '\0', text.size))
+                        return fail(err, ERR_TEMPLATE, 0, "%s: holds a NUL byte", source);
+                machine->facts.template_texts[i] = arena_strdup(&machine->arena, buf_text(&text));
+        }
+        return true;
+}
+
+static bool read_issue(struct machine *machine, struct err *err) {
+        auto_buf text = { .max = ISSUE_MAX };
+        bool found;
+        if (!root_read(machine->root, "/etc/issue", &text, &found, err))
+                return false;
+        machine->facts.issue = found ? arena_strdup(&machine->arena, buf_text(&text)) : NULL;
+        return true;
+}
+
+bool machine_open(const char *root, const char *command_line_file, struct machine *ret, struct err *err) {
+        *ret = (struct machine){ .root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+        if (ret->root < 0)
+                return fail(err, ERR_SYSTEM, errno, "open %s", root);
+        auto_buf config = { .max = NODE_JSON_MAX_BYTES + NODE_READ_ROOM_BYTES };
+        bool found;
+        if (!root_read(ret->root, "/etc/kiln/node.json", &config, &found, err))
+                return false;
+        if (!found)
+                return fail(err, ERR_REFERENCE, 0, "/etc/kiln/node.json is missing: this is no image of kiln");
+        if (!inventory_read(buf_text(&config), config.size, &ret->arena, &ret->inventory, err))
+                return wrap(err, "/etc/kiln/node.json");
+        ret->facts.inventory = &ret->inventory;
+        return read_templates(ret, err) && read_issue(ret, err) &&
+               state_read(ret->root, &ret->inventory.state, &ret->arena, &ret->facts.state, err) &&
+               read_command_line(ret, command_line_file, err);
+}
+
+void machine_close(struct machine *machine) {
+        if (machine->root >= 0)
+                close(machine->root);
+        arena_release(&machine->arena);
+        *machine = (struct machine){ .root = -1 };
+}
