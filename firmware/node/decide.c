@@ -9,6 +9,7 @@
 #include "firmware/node/dhcp/dhcp_client.h"
 #include "firmware/node/facts/clock.h"
 #include "firmware/node/facts/hardware.h"
+#include "firmware/node/plan_make.h"
 
 enum { POLL_MS = 20, POLL_MAX_MS = 250, NOTES_MAX = 65536 };
 

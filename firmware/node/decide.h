@@ -4,7 +4,7 @@
 #define KILN_NODE_DECIDE_H
 
 #include "firmware/node/machine/machine.h"
-#include "firmware/node/plan.h"
+#include "firmware/node/plan/plan.h"
 
 // How long cards may take to appear: without one, and while udev is still at work (a slow machine with many disks).
 enum { INTERFACE_WAIT_MS = 10000, UDEV_WAIT_MS = 90000 };

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "firmware/node/apply.h"
+#include "firmware/node/devices/console.h"
 #include "firmware/node/devices/module_load.h"
 #include "firmware/node/facts/clock.h"
 #include "firmware/node/facts/hardware.h"
@@ -16,6 +17,7 @@
 #include "firmware/node/initrd/initrd.h"
 #include "firmware/node/machine/facts_json.h"
 #include "firmware/node/machine/machine.h"
+#include "firmware/node/plan_make.h"
 #include "firmware/node/report.h"
 #include "firmware/node/state/state_initrd.h"
 #include "firmware/node/state/state_keep.h"
@@ -44,7 +46,7 @@ static bool apply_here(const struct arguments *arguments, struct machine *machin
         if (!report_write(machine, &decision, &applied, err))
                 return wrap(err, "report");
         if (is_live_root(arguments->root))
-                report_on_consoles(buf_text(&text));
+                console_show_on_others(buf_text(&text));
         return !decision.plan.refusal || fail(err, ERR_IDENTITY, 0, "%s", decision.plan.refusal);
 }
 
@@ -59,7 +61,7 @@ static bool run_apply(const struct arguments *arguments, struct err *err) {
                 auto_buf text = { 0 };
                 buf_printf(&text, "kiln-node: FAILED: %s\n", err->text);
                 if (is_live_root(arguments->root))
-                        report_on_consoles(buf_text(&text));
+                        console_show_on_others(buf_text(&text));
         }
         return false;
 }
@@ -168,7 +170,7 @@ static bool read_number(const char *text, uint64_t most, const char *what, uint6
 static void tell(const char *text) {
         fputs(text, stdout);
         fflush(stdout);
-        report_on_consoles(text);
+        console_show_on_others(text);
 }
 
 static bool run_fetch(const struct arguments *arguments, struct err *err) {

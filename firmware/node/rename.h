@@ -3,7 +3,7 @@
 #ifndef KILN_NODE_RENAME_H
 #define KILN_NODE_RENAME_H
 
-#include "firmware/node/plan.h"
+#include "firmware/node/plan/plan.h"
 
 // Cards may change places: each that must make room gets a name of its own first ("kiln-r" and its index), from which a
 // run after a kill goes on, because a plan knows cards by their MAC. A card that is up is set down for it, since older

@@ -131,22 +131,3 @@ void report_text(const struct decision *decision, const struct applied *applied,
         for (size_t i = 0; i < plan->note_count; i++)
                 buf_printf(ret_text, "kiln-node: note: %s\n", plan->notes[i]);
 }
-
-void report_on_consoles(const char *text) {
-        char active[256] = "";
-        auto_close int list = open("/sys/class/tty/console/active", O_RDONLY | O_CLOEXEC);
-        if (list < 0 || read(list, active, sizeof active - 1) <= 0)
-                return;
-        // The last one is /dev/console, where the unit's output goes already.
-        char *last = strrchr(active, ' '), *save = NULL;
-        if (!last)
-                return;
-        *last = '\0';
-        for (char *name = strtok_r(active, " \n", &save); name; name = strtok_r(NULL, " \n", &save)) {
-                char path[sizeof active + 8];
-                snprintf(path, sizeof path, "/dev/%s", name);
-                auto_close int fd = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-                if (fd >= 0)
-                        (void)!write(fd, text, strlen(text));
-        }
-}

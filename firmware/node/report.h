@@ -27,9 +27,6 @@ void report_write_failure(const struct machine *machine, const char *failure);
 // and what to do. Lines end with a newline and begin with "kiln-node: ".
 void report_text(const struct decision *decision, const struct applied *applied, struct buf *ret_text);
 
-// Shows the report on every console but the one that the unit's output goes to.
-void report_on_consoles(const char *text);
-
 // Sends /run/kiln/report.json below `root` to the URL by HTTP POST (application/json): any 2xx answer will do. Tries
 // again with growing pauses, for so long. ERR_NETWORK with the last reason.
 must_check bool report_send(int root, const char *url, int give_up_ms, struct err *err);

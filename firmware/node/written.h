@@ -6,7 +6,7 @@
 #define KILN_NODE_WRITTEN_H
 
 #include "base/buf.h"
-#include "firmware/node/plan.h"
+#include "firmware/node/plan/plan.h"
 
 struct written {
         char *before; // paths of earlier runs, each with a newline; heap

@@ -9,7 +9,7 @@
 
 #include "firmware/node/facts/facts.h"
 #include "firmware/node/inventory/inventory.h"
-#include "firmware/node/plan.h"
+#include "firmware/node/plan_make.h"
 
 #define NODE_JSON(role, ensemble, strangers, writer)                                                                   \
         "{\"format\":1,\"cluster\":\"article\",\"role\":\"" role "\",\"build\":\"b1\",\"release\":\"lab\","            \

@@ -5,7 +5,7 @@
 #define KILN_NODE_NETWORK_NETWORK_H
 
 #include "firmware/node/dhcp/dhcp_packet.h"
-#include "firmware/node/plan.h"
+#include "firmware/node/plan/plan.h"
 #include "shared/bond.h"
 
 enum {

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "firmware/node/facts/text_json.h"
 #include "firmware/node/root/root.h"
 
 enum { FORMAT = 1, FILE_MAX = 64 << 10 };
@@ -15,19 +16,14 @@ static const char *const status_names[] = {
 
 // ---- the record ----
 
-static json_t *json_text(const char *text) {
-        json_t *json = json_string(text);
-        return json ? json : json_string("(not UTF-8)");
-}
-
 void state_record_json(const struct state_record *record, struct buf *ret_text) {
         json_t *notes = json_array();
         for (size_t i = 0; i < record->note_count; i++)
-                json_array_append_new(notes, json_text(record->notes[i]));
+                json_array_append_new(notes, facts_text_json(record->notes[i]));
         json_t *root =
             json_pack("{si ss ss ss sb so so sI sb}", "format", FORMAT, "status", status_names[record->status],
                       "device", record->device, "filesystem", record->filesystem, "claimed", record->claimed, "reason",
-                      json_text(record->reason), "notes", notes, "elapsed_ms", (json_int_t)record->elapsed_ms,
+                      facts_text_json(record->reason), "notes", notes, "elapsed_ms", (json_int_t)record->elapsed_ms,
                       "overlay", record->overlay);
         auto_free char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
         json_decref(root);
@@ -159,111 +155,5 @@ bool state_facts_read(const json_t *root, struct arena *arena, struct facts *fac
                 state->id_texts[i] = text ? arena_strdup(arena, text) : NULL;
         }
         facts->state = state;
-        return true;
-}
-
-// ---- whose disk it is ----
-
-static const char *node_name(const struct identity *identity) {
-        return identity->node ? identity->node->name : identity->hostname;
-}
-
-static bool of_another(struct err *err, const struct state_facts *state, const char *what) {
-        return fail(err, ERR_IDENTITY, 0,
-                    "the state disk %s belongs to another machine: %s; put it back where it came from, or put in (or "
-                    "wipe) the right one",
-                    state->record.device, what);
-}
-
-static bool compare_identity(json_t *root, const struct state_facts *state, const struct facts *facts,
-                             const struct identity *identity, struct err *err) {
-        const char *cluster, *node;
-        int format = 0, id = 0;
-        json_error_t error;
-        char text[512];
-        if (json_unpack_ex(root, &error, 0, "{si ss ss s?i}", "format", &format, "cluster", &cluster, "node", &node,
-                           "id", &id) < 0)
-                return fail(err, ERR_IDENTITY, 0, "%s: kiln/identity.json: %s", state->record.device, error.text);
-        if (format != FORMAT)
-                return fail(err, ERR_IDENTITY, 0, "%s: kiln/identity.json has format %d: a newer kiln wrote it",
-                            state->record.device, format);
-        if (strcmp(cluster, facts->inventory->cluster) == 0 && strcmp(node, node_name(identity)) == 0 &&
-            id == identity->id)
-                return true;
-        snprintf(text, sizeof text,
-                 "it is that of %.100s in cluster %.100s (id %d), this is %.100s in cluster %.100s (id %d)", node,
-                 cluster, id, node_name(identity), facts->inventory->cluster, identity->id);
-        return of_another(err, state, text);
-}
-
-static bool check_identity(const struct state_facts *state, const struct facts *facts, const struct identity *identity,
-                           struct err *err) {
-        json_error_t error;
-        if (!state->identity)
-                return true;
-        json_t *root = json_loads(state->identity, JSON_REJECT_DUPLICATES, &error);
-        bool ok = root ? compare_identity(root, state, facts, identity, err)
-                       : fail(err, ERR_IDENTITY, 0, "%s: kiln/identity.json, line %d: %s", state->record.device,
-                              error.line, error.text);
-        json_decref(root);
-        return ok;
-}
-
-// Blanks around the number do not count.
-static bool is_id(const char *text, int id) {
-        char wanted[16];
-        snprintf(wanted, sizeof wanted, "%d", id);
-        text += strspn(text, " \t\r\n");
-        size_t size = strlen(wanted);
-        return strncmp(text, wanted, size) == 0 && text[size + strspn(text + size, " \t\r\n")] == '\0';
-}
-
-enum { ID_SHOWN_MAX = 40 };
-
-static bool check_ids(const struct state_facts *state, const struct state_settings *settings,
-                      const struct identity *identity, struct err *err) {
-        for (size_t i = 0; i < settings->path_count; i++) {
-                const char *found = state->id_texts[i];
-                char text[512];
-                size_t line = found ? strcspn(found, "\r\n") : 0;
-                if (!found || !identity->id || is_id(found, identity->id))
-                        continue;
-                snprintf(text, sizeof text, "%s/%s on it says \"%.*s\", this is %s with id %d", settings->paths[i].path,
-                         settings->paths[i].id_file, (int)(line < ID_SHOWN_MAX ? line : ID_SHOWN_MAX), found,
-                         node_name(identity), identity->id);
-                return of_another(err, state, text);
-        }
-        return true;
-}
-
-static void add_identity(const struct facts *facts, const struct identity *identity, struct plan *plan) {
-        json_t *root = json_pack("{si ss ss si}", "format", FORMAT, "cluster", facts->inventory->cluster, "node",
-                                 node_name(identity), "id", identity->id);
-        auto_free char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-        auto_buf content = { 0 };
-        json_decref(root);
-        buf_printf(&content, "%s\n", text ? text : "");
-        plan_add_file(plan, STATE_MOUNT "/kiln/identity.json", 0600, &content);
-}
-
-bool state_plan(const struct facts *facts, const struct identity *identity, struct plan *plan, struct err *err) {
-        const struct state_facts *state = facts->state;
-        if (!state)
-                return true;
-        const struct state_record *record = &state->record;
-        for (size_t i = 0; i < record->note_count; i++)
-                plan_add_note(plan, record->notes[i]);
-        if (record->status == STATE_REFUSED)
-                return fail(err, ERR_IDENTITY, 0, "%s", record->reason);
-        if (record->status == STATE_ABSENT) {
-                auto_buf note = { 0 };
-                buf_printf(&note, "what this machine writes is lost at the next reboot: %s", record->reason);
-                plan_add_note(plan, buf_text(&note));
-                return true;
-        }
-        if (!check_identity(state, facts, identity, err) || !check_ids(state, &facts->inventory->state, identity, err))
-                return false;
-        add_identity(facts, identity, plan);
-        plan_add_value(plan, "state_disk", record->device, record->claimed ? "claimed, blank" : "label");
         return true;
 }

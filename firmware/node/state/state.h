@@ -20,7 +20,8 @@
 #include <jansson.h>
 
 #include "base/buf.h"
-#include "firmware/node/plan.h"
+#include "firmware/node/facts/facts.h"
+#include "firmware/node/inventory/inventory.h"
 
 #define STATE_MOUNT "/run/kiln/state"
 #define STATE_RECORD "/run/kiln/state.json"
@@ -56,10 +57,5 @@ must_check bool state_read(int root, const struct state_settings *settings, stru
 // The "state" of `kiln-node plan --facts FILE`: {"record": what the initrd recorded, "identity": text of identity.json,
 // "ids": {STATE PATH: text of its id_file}}. Without one facts->state stays as it is. ERR_SCHEMA.
 must_check bool state_facts_read(const json_t *root, struct arena *arena, struct facts *facts, struct err *err);
-
-// ERR_IDENTITY if the machine must not run: no state disk where one is required, or one of another machine. Otherwise
-// adds to the plan what the disk lacks, and what the operator should know.
-must_check bool state_plan(const struct facts *facts, const struct identity *identity, struct plan *plan,
-                           struct err *err);
 
 #endif

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "firmware/node/devices/console.h"
 #include "firmware/node/devices/module_load.h"
 #include "firmware/node/facts/clock.h"
 #include "firmware/node/inventory/inventory.h"
-#include "firmware/node/report.h"
 #include "firmware/node/root/root.h"
 #include "firmware/node/state/state_keep.h"
 #include "firmware/node/state/state_mount.h"
@@ -248,7 +248,7 @@ static void tell(const struct state_record *record) {
         for (size_t i = 0; i < record->note_count; i++)
                 buf_printf(&text, "kiln: note: %s\n", record->notes[i]);
         fputs(buf_text(&text), stdout);
-        report_on_consoles(buf_text(&text));
+        console_show_on_others(buf_text(&text));
 }
 
 static bool open_directory(const char *path, int *ret, struct err *err) {

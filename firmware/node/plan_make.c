@@ -1,139 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "firmware/node/plan.h"
+#include "firmware/node/plan_make.h"
 
-#include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "firmware/node/facts/capacity.h"
 #include "firmware/node/network/network.h"
-#include "firmware/node/state/state.h"
-#include "shared/node_config.h"
-#include "shared/template.h"
-
-void plan_add_file(struct plan *plan, const char *path, unsigned mode, const struct buf *content) {
-        struct plan_file *file = array_append(&plan->files, &plan->file_count);
-        char *copy = arena_alloc(&plan->arena, content->size + 1);
-        memcpy(copy, buf_text(content), content->size);
-        *file = (struct plan_file){ arena_strdup(&plan->arena, path), copy, content->size, mode, 0, 0 };
-}
-
-void plan_add_value(struct plan *plan, const char *name, const char *value, const char *source) {
-        struct plan_value *item = array_append(&plan->values, &plan->value_count);
-        *item = (struct plan_value){ name, arena_strdup(&plan->arena, value), arena_strdup(&plan->arena, source) };
-}
-
-void plan_add_note(struct plan *plan, const char *note) {
-        const char **slot = array_append(&plan->notes, &plan->note_count);
-        *slot = arena_strdup(&plan->arena, note);
-}
-
-void plan_add_remove(struct plan *plan, const char *path) {
-        const char **slot = array_append(&plan->removes, &plan->remove_count);
-        *slot = arena_strdup(&plan->arena, path);
-}
-
-// Nothing, if the link is another one or has its name already.
-static void plan_add_rename(struct plan *plan, const struct interface *interface, const struct net_link *link) {
-        if (!link->pin_name || !mac_equal(&link->mac, &interface->mac) || strcmp(interface->name, link->name) == 0)
-                return;
-        struct plan_rename *rename = array_append(&plan->renames, &plan->rename_count);
-        rename->index = interface->index;
-        memcpy(rename->from, interface->name, sizeof rename->from);
-        memcpy(rename->to, link->name, sizeof rename->to);
-}
-
-void plan_release(struct plan *plan) {
-        free(plan->files);
-        free(plan->removes);
-        free(plan->values);
-        free(plan->renames);
-        free(plan->notes);
-        arena_release(&plan->arena);
-        *plan = (struct plan){ 0 };
-}
-
-// ---- the scope of templates: builder/shared/node_config.h ----
-
-static void scope_text(struct arena *arena, struct value *map, const char *key, const char *text) {
-        value_set(arena, map, key, value_scalar(arena, arena_strdup(arena, text)));
-}
-
-static void scope_address(struct arena *arena, struct value *map, const char *key, uint32_t address) {
-        char text[ADDRESS_TEXT_SIZE] = "";
-        if (address)
-                address_format(address, text);
-        scope_text(arena, map, key, text);
-}
-
-// A number that the machine does not have is null: empty where it is printed, false as a section.
-static void scope_number(struct arena *arena, struct value *map, const char *key, int number, bool known) {
-        char text[16];
-        snprintf(text, sizeof text, "%d", number);
-        if (known)
-                scope_text(arena, map, key, text);
-        else
-                value_set(arena, map, key, arena_alloc(arena, sizeof(struct value)));
-}
-
-static struct value *machine_scope(struct arena *arena, const struct facts *facts) {
-        const struct capacity capacity =
-            capacity_of(facts, facts->inventory->state.reserve_memory_mb, facts->inventory->state.reserve_cpus);
-        struct value *machine = value_map(arena);
-        scope_number(arena, machine, "memory_mb", (int)capacity.memory_mb, capacity.memory_mb > 0);
-        scope_number(arena, machine, "cpus", (int)capacity.cpus, capacity.cpus > 0);
-        scope_number(arena, machine, "task_memory_mb", (int)capacity.task_memory_mb, capacity.memory_mb > 0);
-        scope_number(arena, machine, "task_cpus", (int)capacity.task_cpus, capacity.cpus > 0);
-        return machine;
-}
-
-static struct value *make_scope(struct arena *arena, const struct facts *facts, const struct identity *identity,
-                                const struct net_link *link) {
-        const struct inventory_node *known = identity->node;
-        struct value *node = value_map(arena), *scope = value_map(arena), *dns = value_list(arena);
-        char mac[MAC_TEXT_SIZE], address[ADDRESS_TEXT_SIZE];
-        mac_format(&identity->interface->mac, mac);
-        scope_text(arena, node, "name", known ? known->name : identity->hostname);
-        scope_text(arena, node, "hostname", identity->hostname);
-        scope_text(arena, node, "role", facts->inventory->role);
-        scope_address(arena, node, "ip", identity->address);
-        scope_text(arena, node, "mac", mac);
-        scope_number(arena, node, "id", identity->id, identity->id > 0);
-        scope_number(arena, node, "index", known ? known->index : 0, known != NULL);
-        scope_number(arena, node, "prefix", identity->prefix, true);
-        scope_address(arena, node, "netmask", mask_of_prefix(identity->prefix));
-        scope_address(arena, node, "gateway", identity->gateway);
-        scope_text(arena, node, "interface", link->name);
-        scope_text(arena, node, "network", identity->network ? identity->network->name : "");
-        for (size_t i = 0; i < identity->dns_count; i++) {
-                address_format(identity->dns[i], address);
-                value_append(arena, dns, value_scalar(arena, arena_strdup(arena, address)));
-        }
-        value_set(arena, node, "dns", dns);
-        value_set(arena, node, "machine", machine_scope(arena, facts));
-        value_set(arena, node, "variables", known ? known->variables : value_map(arena));
-        value_set(arena, scope, "node", node);
-        return scope;
-}
-
-static bool add_templates(struct plan *plan, const struct facts *facts, const struct identity *identity,
-                          const struct net_link *link, struct err *err) {
-        const struct inventory *inventory = facts->inventory;
-        const struct value *scope = make_scope(&plan->arena, facts, identity, link);
-        for (size_t i = 0; i < inventory->template_count; i++) {
-                const struct inventory_template *template = &inventory->templates[i];
-                const char *text = facts->template_texts[i];
-                auto_buf output = { .max = NODE_TEMPLATE_MAX_BYTES };
-                if (!template_render(template->path, text, strlen(text), scope, NULL, &output, NULL, err))
-                        return false;
-                if (output.overflow)
-                        return fail(err, ERR_TEMPLATE, 0, "%s: longer than %d bytes", template->path,
-                                    NODE_TEMPLATE_MAX_BYTES);
-                plan_add_file(plan, template->path, template->mode, &output);
-                plan->files[plan->file_count - 1].uid = template->uid;
-                plan->files[plan->file_count - 1].gid = template->gid;
-        }
-        return true;
-}
+#include "firmware/node/plan_templates.h"
+#include "firmware/node/state/state_plan.h"
 
 // ---- the files that every node has ----
 
@@ -253,14 +126,24 @@ static void add_values(struct plan *plan, const struct facts *facts, const struc
         plan_add_value(plan, "mac", text, "machine");
 }
 
+static void add_renames(struct plan *plan, const struct facts *facts, const struct network *network) {
+        for (size_t i = 0; i < facts->interface_count; i++) {
+                const struct interface *card = &facts->interfaces[i];
+                for (size_t j = 0; j < network->link_count; j++) {
+                        const struct net_link *link = &network->links[j];
+                        bool is_its_link = link->pin_name && mac_equal(&link->mac, &card->mac);
+                        if (is_its_link && strcmp(card->name, link->name) != 0)
+                                plan_add_rename(plan, card->index, card->name, link->name);
+                }
+        }
+}
+
 // The links of the identity, in the style of the image's distribution; returns the one that has its address.
 static const struct net_link *add_network(struct plan *plan, const struct facts *facts,
                                           const struct network_writer *writer, const struct network *network) {
         for (size_t i = 0; i < network->note_count; i++)
                 plan_add_note(plan, network->notes[i]);
-        for (size_t i = 0; i < facts->interface_count; i++)
-                for (size_t j = 0; j < network->link_count; j++)
-                        plan_add_rename(plan, &facts->interfaces[i], &network->links[j]);
+        add_renames(plan, facts, network);
         size_t cards = 0;
         for (size_t i = 0; i < network->link_count; i++)
                 cards += network->links[i].kind == NET_CARD;
@@ -282,7 +165,7 @@ static bool plan_node(struct plan *plan, const struct facts *facts, const struct
         if (*identity->note)
                 plan_add_note(plan, identity->note);
         plan_add_remove(plan, "/run/kiln/refused");
-        return state_plan(facts, identity, plan, err) && add_templates(plan, facts, identity, link, err);
+        return state_plan(facts, identity, plan, err) && plan_add_templates(plan, facts, identity, link->name, err);
 }
 
 static void plan_refuse(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
@@ -338,54 +221,4 @@ bool plan_make(const struct facts *facts, struct plan *ret, struct err *err) {
         if (!ok || !plan_node(ret, facts, writer, identity, network, err))
                 plan_refuse(ret, facts, writer, err);
         return true;
-}
-
-// ---- as JSON ----
-
-static json_t *json_text(const char *text) {
-        json_t *json = json_string(text);
-        return json ? json : json_string("(not UTF-8)");
-}
-
-static json_t *files_json(const struct plan *plan, bool with_content) {
-        json_t *files = json_array();
-        for (size_t i = 0; i < plan->file_count; i++) {
-                const struct plan_file *file = &plan->files[i];
-                char mode[8];
-                snprintf(mode, sizeof mode, "%04o", file->mode);
-                json_t *item = json_pack("{so ss sI sI}", "path", json_text(file->path), "mode", mode, "uid",
-                                         (json_int_t)file->uid, "gid", (json_int_t)file->gid);
-                if (with_content)
-                        json_object_set_new(item, "content", json_text(file->content));
-                json_array_append_new(files, item);
-        }
-        return files;
-}
-
-static json_t *renames_json(const struct plan *plan) {
-        json_t *renames = json_array();
-        for (size_t i = 0; i < plan->rename_count; i++)
-                json_array_append_new(renames,
-                                      json_pack("{ss ss}", "from", plan->renames[i].from, "to", plan->renames[i].to));
-        return renames;
-}
-
-json_t *plan_json(const struct plan *plan, bool with_content) {
-        json_t *values = json_array(), *removes = json_array(), *notes = json_array();
-        for (size_t i = 0; i < plan->value_count; i++)
-                json_array_append_new(values, json_pack("{ss so so}", "name", plan->values[i].name, "value",
-                                                        json_text(plan->values[i].value), "source",
-                                                        json_text(plan->values[i].source)));
-        for (size_t i = 0; i < plan->remove_count; i++)
-                json_array_append_new(removes, json_text(plan->removes[i]));
-        for (size_t i = 0; i < plan->note_count; i++)
-                json_array_append_new(notes, json_text(plan->notes[i]));
-        json_t *root =
-            json_pack("{so ss so so so so}", "refused", plan->refusal ? json_text(plan->refusal) : json_null(),
-                      "hostname", plan->hostname ? plan->hostname : "", "values", values, "files",
-                      files_json(plan, with_content), "removes", removes, "notes", notes);
-        json_object_set_new(root, "renames", renames_json(plan));
-        if (plan->found)
-                json_object_set_new(root, "found", json_text(plan->found));
-        return root;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What kiln-node will do, before it does anything: facts in, plan out. Nothing here reads a file or a clock, so that
-// `kiln-node plan` prints on any machine what `apply` would do on this one.
-#ifndef KILN_NODE_PLAN_H
-#define KILN_NODE_PLAN_H
+// What kiln-node will do, before it does anything: files, names of cards, notes, and who the machine is. Only a record:
+// plan_make.h fills it, apply.h carries it out, report.h tells of it.
+#ifndef KILN_NODE_PLAN_PLAN_H
+#define KILN_NODE_PLAN_PLAN_H
 
 #include <jansson.h>
 
@@ -50,15 +50,13 @@ struct plan {
         enum identity_need need; // what may still change this plan
 };
 
-// False only for an image that cannot make one (ERR_SCHEMA): a refusal, also for a template that fails, is a plan.
-// plan_release() it in any case.
-must_check bool plan_make(const struct facts *facts, struct plan *ret, struct err *err);
 void plan_release(struct plan *plan);
 
 void plan_add_file(struct plan *plan, const char *path, unsigned mode, const struct buf *content);
 void plan_add_value(struct plan *plan, const char *name, const char *value, const char *source);
 void plan_add_note(struct plan *plan, const char *note);
 void plan_add_remove(struct plan *plan, const char *path);
+void plan_add_rename(struct plan *plan, int index, const char *from, const char *to);
 
 // As a new JSON object. `with_content`: file contents too.
 json_t *plan_json(const struct plan *plan, bool with_content);
