@@ -13,8 +13,8 @@ FUNCTION_LINES_MAX, FUNCTION_LINES_MEDIAN, FILE_LINES_MAX = 100, 20, 600
 TERNARIES_PER_1000_LINES, CHAIN_MAX = 6, 5
 
 # From the ground up: a folder includes what stands above it here, and nothing below. `builder` is main.c.
-ORDER = ["builder/base", "builder/shared", "builder/cache", "builder/profile", "builder/packages", "builder/selection",
-         "builder/sandbox", "builder/rootfs", "builder/configure", "builder/artefact", "builder/build", "builder/verify",
+ORDER = ["builder/base", "builder/shared", "builder/signing", "builder/cache", "builder/profile", "builder/packages",
+         "builder/selection", "builder/sandbox", "builder/rootfs", "builder/configure", "builder/artefact", "builder/build", "builder/verify",
          "builder/boot", "builder/verbs", "builder",
          "firmware/node/root", "firmware/node/devices", "firmware/node/facts", "firmware/node/inventory",
          "firmware/node/cmdline", "firmware/node/config_drive", "firmware/node/dhcp", "firmware/node/http",
