@@ -115,7 +115,7 @@ static bool check_members(const struct cmdline *cmdline, struct err *err) {
                 }
         for (size_t i = 0; i < cmdline->ip_count; i++) {
                 const char *name = cmdline->ips[i].interface;
-                const struct cmdline_bond *bond = *name ? bond_of(cmdline, name) : NULL;
+                const struct cmdline_bond *bond = bond_of(cmdline, name); // no member's name is ""
                 if (bond)
                         return fail(err, ERR_IDENTITY, 0, "contradiction: ip= configures %s, which is in %s", name,
                                     bond->name);

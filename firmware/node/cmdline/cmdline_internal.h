@@ -16,8 +16,26 @@ struct cmdline_reader {
 // A parameter's word: takes `value`, which it may write to ("" if there is none).
 typedef bool cmdline_take(struct cmdline_reader *reader, const char *name, char *value, struct err *err);
 
+// ---- cmdline_own.c ----
+
+cmdline_take cmdline_take_node, cmdline_take_role, cmdline_take_hostname, cmdline_take_id, cmdline_take_kiln_ip,
+    cmdline_take_config, cmdline_take_bootif, cmdline_take_bootdev;
+cmdline_take cmdline_take_nothing; // the initrd's own
+cmdline_take cmdline_take_unread;  // a note that says so
+
+// ---- cmdline_ip.c, cmdline_links.c ----
+
 cmdline_take cmdline_take_ip, cmdline_take_ifname, cmdline_take_vlan, cmdline_take_bond, cmdline_take_unmade,
     cmdline_take_route, cmdline_take_nameserver;
+
+// ---- cmdline_words.c ----
+
+// What follows the word "--" is init's (the kernel's parse_args()).
+bool cmdline_is_end(const char *word, const char *value);
+
+// ---- cmdline_reader.c ----
+
+extern const char cmdline_where[]; // the command line, in messages
 
 // "NAME=VALUE on WHERE is not WANT"
 bool cmdline_refuse(const struct cmdline_reader *reader, struct err *err, const char *name, const char *value,
@@ -37,6 +55,8 @@ char *cmdline_unbracket(char *text);
 // "" is 0; else 68..65535.
 bool cmdline_parse_mtu(const char *text, int *ret);
 void cmdline_add_dns(struct cmdline_reader *reader, const char *name, const struct address *address);
+
+// ---- cmdline_check.c ----
 
 // Whether the parts fit together: ip= against ip=, kiln.ip and the links that the line makes.
 must_check bool cmdline_check(const struct cmdline *cmdline, struct err *err);

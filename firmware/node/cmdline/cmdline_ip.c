@@ -132,8 +132,9 @@ static bool take_tail(struct cmdline_reader *reader, struct cmdline_ip *ip, cons
                 return true;
         count = join_mac(fields, count, 1);
         bool is_mtu = fields[0][strspn(fields[0], "0123456789")] == '\0';
-        return is_mtu ? take_mtu_and_mac(reader, ip, whole, fields, count)
-                      : take_servers(reader, ip, whole, fields, count);
+        if (is_mtu)
+                return take_mtu_and_mac(reader, ip, whole, fields, count);
+        return take_servers(reader, ip, whole, fields, count);
 }
 
 // 0.0.0.0 is how the kernel and pxelinux write that there is none.
@@ -152,15 +153,21 @@ static bool take_ipv6(struct cmdline_ip *ip, const char *client, const char *gat
                (!*mask || prefix6_parse(mask, &ip->prefix6));
 }
 
+static bool parse_host(const char *text, uint32_t *ret) { return address_parse(text, ret) && address_is_host(*ret); }
+
 static bool take_ipv4(struct cmdline_ip *ip, const char *client, const char *gateway, const char *mask) {
-        return address_parse(client, &ip->address) && address_is_host(ip->address) &&
-               (is_empty(gateway) || (address_parse(gateway, &ip->gateway) && address_is_host(ip->gateway))) &&
-               (!*mask || prefix_parse(mask, &ip->prefix));
+        if (!parse_host(client, &ip->address))
+                return false;
+        if (!is_empty(gateway) && !parse_host(gateway, &ip->gateway))
+                return false;
+        return !*mask || prefix_parse(mask, &ip->prefix);
 }
 
 static bool take_family(struct cmdline_ip *ip, bool is_ipv6, const char *client, const char *gateway,
                         const char *mask) {
-        return is_ipv6 ? take_ipv6(ip, client, gateway, mask) : take_ipv4(ip, client, gateway, mask);
+        if (is_ipv6)
+                return take_ipv6(ip, client, gateway, mask);
+        return take_ipv4(ip, client, gateway, mask);
 }
 
 // Gateway and mask where there is no address, as pxelinux and the kernel have it: what asks DHCP gets its own ones.
@@ -170,10 +177,10 @@ static bool check_lonely(char *gateway, const char *mask) {
         int prefix;
         if (!is_empty(gateway) && !address_parse_any(gateway, &address))
                 return false;
-        if (address.family == 4 && (!address_parse(gateway, &ipv4) || !address_is_host(ipv4)))
+        if (address.family == 4 && !parse_host(gateway, &ipv4))
                 return false;
-        return !*mask || (address.family != 6 && prefix_parse(mask, &prefix)) ||
-               (address.family != 4 && prefix6_parse(mask, &prefix));
+        bool may_be_ipv4 = address.family != 6, may_be_ipv6 = address.family != 4;
+        return !*mask || (may_be_ipv4 && prefix_parse(mask, &prefix)) || (may_be_ipv6 && prefix6_parse(mask, &prefix));
 }
 
 // ADDRESS or ADDRESS/PREFIX, whose prefix must be that of the mask, if both are given.
@@ -193,7 +200,9 @@ static bool take_addresses(struct cmdline_ip *ip, char *fields[]) {
                         return false;
                 return other.prefix == ip->prefix && other.prefix6 == ip->prefix6;
         }
-        return (!slash || *slash) && take_family(ip, is_ipv6, client, gateway, slash ? slash : mask);
+        if (!slash)
+                return take_family(ip, is_ipv6, client, gateway, mask);
+        return *slash && take_family(ip, is_ipv6, client, gateway, slash);
 }
 
 // What stands beside the address that is not there, and beside a method that asks for one.
@@ -225,12 +234,15 @@ static bool take_long_form(struct cmdline_reader *reader, struct cmdline_ip *ip,
                 return false;
         memcpy(ip->hostname, hostname, strlen(hostname) + 1);
         bool has_address = ip->address || ip->address6.family;
-        if (*method ? !take_methods(reader, ip, whole, method) : !has_address && !*hostname && !*fields[IP_INTERFACE])
+        if (*method && !take_methods(reader, ip, whole, method))
+                return false;
+        if (!*method && !has_address && !*hostname && !*fields[IP_INTERFACE])
                 return false;
         if (!*method && !has_address)
                 ip->dhcp = true; // dracut's way to read it
-        return weigh_address(reader, ip, whole, fields) &&
-               take_tail(reader, ip, whole, fields + IP_TAIL, given > IP_TAIL ? given - IP_TAIL : 0);
+        if (!weigh_address(reader, ip, whole, fields))
+                return false;
+        return given <= IP_TAIL || take_tail(reader, ip, whole, fields + IP_TAIL, given - IP_TAIL);
 }
 
 static bool take_form(struct cmdline_reader *reader, struct cmdline_ip *ip, const char *whole, char *fields[],
@@ -246,8 +258,10 @@ static bool take_form(struct cmdline_reader *reader, struct cmdline_ip *ip, cons
 
 // Whether it says anything: "none" does not.
 static bool has_effect(const struct cmdline_ip *ip) {
-        return ip->dhcp || ip->dhcp6 || ip->auto6 || ip->address || ip->address6.family || ip->has_mac ||
-               *ip->interface || *ip->hostname;
+        bool has_method = ip->dhcp || ip->dhcp6 || ip->auto6;
+        bool has_address = ip->address || ip->address6.family;
+        bool names_card = ip->has_mac || *ip->interface;
+        return has_method || has_address || names_card || *ip->hostname;
 }
 
 bool cmdline_take_ip(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {

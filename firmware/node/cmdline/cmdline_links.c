@@ -1,84 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Links that the command line makes or names, routes and name servers: dracut.cmdline(7).
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "firmware/node/cmdline/cmdline_internal.h"
 
-enum { VLAN_ID_MAX = 4094, MTU_MIN = 68, MTU_MAX = 65535 };
-
-size_t cmdline_split(char *text, char separator, char *fields[], size_t max) {
-        size_t count = 0;
-        bool bracket = false;
-        fields[count++] = text;
-        for (; *text; text++) {
-                bracket = *text == '[' ? true : *text == ']' ? false : bracket;
-                if (*text != separator || bracket)
-                        continue;
-                if (count == max)
-                        return max + 1;
-                *text = '\0';
-                fields[count++] = text + 1;
-        }
-        return count;
-}
-
-char *cmdline_unbracket(char *text) {
-        size_t size = strlen(text);
-        if (size < 2 || text[0] != '[' || text[size - 1] != ']')
-                return text;
-        text[size - 1] = '\0';
-        return text + 1;
-}
-
-bool cmdline_parse_mtu(const char *text, int *ret) {
-        int mtu = 0;
-        for (const char *at = text; *at; at++) {
-                if (!isdigit((unsigned char)*at) || mtu > MTU_MAX)
-                        return false;
-                mtu = mtu * 10 + (*at - '0');
-        }
-        if (*text && (mtu < MTU_MIN || mtu > MTU_MAX))
-                return false;
-        *ret = mtu;
-        return true;
-}
+enum { VLAN_ID_MAX = 4094 };
 
 // ---- nameserver= ----
-
-static void add_dns4(struct cmdline_reader *reader, const char *name, uint32_t address) {
-        struct cmdline *out = reader->out;
-        for (size_t i = 0; i < out->dns_count; i++)
-                if (out->dns[i] == address)
-                        return;
-        char text[ADDRESS_TEXT_SIZE];
-        address_format(address, text);
-        if (out->dns_count < DNS_MAX)
-                out->dns[out->dns_count++] = address;
-        else
-                cmdline_note(reader, name, text, "left out: there are others enough");
-}
-
-void cmdline_add_dns(struct cmdline_reader *reader, const char *name, const struct address *address) {
-        struct cmdline *out = reader->out;
-        if (address->family == 4) {
-                uint32_t bytes;
-                memcpy(&bytes, address->bytes, sizeof bytes);
-                add_dns4(reader, name, ntohl(bytes));
-                return;
-        }
-        for (size_t i = 0; i < out->dns6_count; i++)
-                if (address_equal(&out->dns6[i], address))
-                        return;
-        char text[ADDRESS_ANY_TEXT_SIZE];
-        address_format_any(address, text);
-        if (out->dns6_count < DNS_MAX)
-                out->dns6[out->dns6_count++] = *address;
-        else
-                cmdline_note(reader, name, text, "left out: there are others enough");
-}
 
 bool cmdline_take_nameserver(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
         struct address address;
@@ -127,9 +57,10 @@ static bool vlan_id_of_name(const char *name, int *ret) {
         while (start < size && name[start] == '0') // vlan0005 is 5, not octal
                 start++;
         size_t digits = size - start;
-        int id = digits >= 1 && digits <= 4 ? atoi(name + start) : 0;
-        *ret = id;
-        return id >= 1 && id <= VLAN_ID_MAX && start > 0;
+        if (digits < 1 || digits > 4 || start == 0)
+                return false;
+        *ret = atoi(name + start);
+        return *ret >= 1 && *ret <= VLAN_ID_MAX;
 }
 
 bool cmdline_take_vlan(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
@@ -188,13 +119,18 @@ static bool options_are_valid(const char *text) {
 }
 
 static bool take_bond_fields(struct cmdline_bond *bond, char *fields[], size_t count) {
-        static char usual[] = "eth0,eth1", usual_name[] = "bond0";
-        char *name = *fields[0] ? fields[0] : usual_name, *options = count > 2 ? fields[2] : "";
+        const char *name = "bond0", *options = "", *listed = "eth0,eth1"; // dracut's, where nothing is given
+        if (*fields[0])
+                name = fields[0];
+        if (count > 1)
+                listed = fields[1];
+        if (count > 2)
+                options = fields[2];
         if (!interface_name_is_valid(name) || strlen(options) >= sizeof bond->options || !options_are_valid(options))
                 return false;
         memcpy(bond->name, name, strlen(name) + 1);
         memcpy(bond->options, options, strlen(options) + 1);
-        auto_free char *members = xstrdup(count > 1 ? fields[1] : usual);
+        auto_free char *members = xstrdup(listed);
         return take_members(bond, members) && (count < 4 || cmdline_parse_mtu(fields[3], &bond->mtu));
 }
 
@@ -231,9 +167,12 @@ bool cmdline_take_bond(struct cmdline_reader *reader, const char *name, char *va
 
 bool cmdline_take_unmade(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
         struct cmdline *out = reader->out;
-        const char *usual = strcmp(name, "team") == 0 ? "team0" : "br0";
         auto_free char *copy = xstrndup(value, strcspn(value, ":"));
-        const char *link = *copy ? copy : usual;
+        const char *link = copy;
+        if (!*copy && strcmp(name, "team") == 0)
+                link = "team0"; // dracut's names for what is given none
+        else if (!*copy)
+                link = "br0";
         if (!interface_name_is_valid(link))
                 return cmdline_refuse(reader, err, name, value, "NAME:CARD,CARD");
         if (out->unmade_count == CMDLINE_LINKS_MAX)
@@ -244,6 +183,12 @@ bool cmdline_take_unmade(struct cmdline_reader *reader, const char *name, char *
 }
 
 // ---- rd.route= ----
+
+static bool parse_prefix_of(const struct address *address, const char *text, int *ret) {
+        if (address->family == 4)
+                return prefix_parse(text, ret);
+        return prefix6_parse(text, ret);
+}
 
 // The prefix may stand inside of the brackets, and none is a single host.
 static bool take_destination(struct cmdline_route *route, char *text) {
@@ -260,33 +205,42 @@ static bool take_destination(struct cmdline_route *route, char *text) {
                 *slash++ = '\0';
         if (!address_parse_any(text, &route->to))
                 return false;
-        bool is_ipv4 = route->to.family == 4;
-        route->prefix = is_ipv4 ? 32 : 128;
+        route->prefix = 128;
+        if (route->to.family == 4)
+                route->prefix = 32;
         if (!slash)
                 return true;
         if (strcmp(slash, "0") == 0 || strcmp(slash, "0.0.0.0") == 0) {
                 route->prefix = 0;
                 return true;
         }
-        return is_ipv4 ? prefix_parse(slash, &route->prefix) : prefix6_parse(slash, &route->prefix);
+        return parse_prefix_of(&route->to, slash, &route->prefix);
 }
 
 // The kernel takes no route with host bits.
 static void clear_host_bits(struct address *address, int prefix) {
         for (int i = 0; i < 16; i++) {
-                int bits = prefix - 8 * i;
-                if (bits < 8)
-                        address->bytes[i] &= (uint8_t)(bits <= 0 ? 0 : 0xff << (8 - bits));
+                int bits = prefix - 8 * i; // of the prefix that reach into this byte
+                if (bits <= 0)
+                        address->bytes[i] = 0;
+                else if (bits < 8)
+                        address->bytes[i] &= (uint8_t)(0xff << (8 - bits));
         }
 }
 
 static bool take_route_fields(struct cmdline_route *route, char *fields[], size_t count) {
         if (!take_destination(route, fields[0]))
                 return false;
-        char *gateway = count > 1 ? cmdline_unbracket(fields[1]) : "";
-        const char *interface = count > 2 ? fields[2] : "";
-        if ((*gateway && (!address_parse_any(gateway, &route->gateway) || route->gateway.family != route->to.family)) ||
-            (*interface && !interface_name_is_valid(interface)) || (!*gateway && !*interface))
+        const char *gateway = "", *interface = "";
+        if (count > 1)
+                gateway = cmdline_unbracket(fields[1]);
+        if (count > 2)
+                interface = fields[2];
+        if (!*gateway && !*interface)
+                return false;
+        if (*gateway && !(address_parse_any(gateway, &route->gateway) && route->gateway.family == route->to.family))
+                return false;
+        if (*interface && !interface_name_is_valid(interface))
                 return false;
         memcpy(route->interface, interface, strlen(interface) + 1);
         clear_host_bits(&route->to, route->prefix);
