@@ -7,12 +7,16 @@
 
 #include "artefact/image/xattr.h"
 #include "artefact/initrd/cpio.h"
+#include "artefact/initrd/initrd_part.h"
 #include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/stand_in.h"
 
 #define CONFIG_PREFIX "kiln/config"
+
+// A changed line of configuration rarely changes a size that is rounded up so far, and an ISO's layout depends on it.
+enum { CONFIG_ALIGN_BYTES = 65536 };
 
 // A file with several names in the layer.
 struct linked {
@@ -145,7 +149,7 @@ static bool config_write(struct artefact_build *build, struct artefact_role *rol
         auto_buf archive = { 0 };
         struct config_archive config = { .cpio = cpio_new(build->source_date_epoch, &archive) };
         bool ok = add_all(build, role, &config, err) &&
-                  part_write(PART_FAST, &archive, CONFIG_ALIGN_BYTES, role->out, "config.cpio", err);
+                  initrd_part_write(INITRD_PART_FAST, &archive, CONFIG_ALIGN_BYTES, role->out, "config.cpio", err);
         free(config.linked);
         cpio_free(config.cpio);
         return ok;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "artefact/image/image.h"
+#include "artefact/initrd/root_archive.h"
 #include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -82,7 +83,9 @@ static bool squashfs_write(struct artefact_build *build, struct artefact_role *r
                 return false;
         memcpy(role->root_sha256, kept.sha256, sizeof role->root_sha256);
         role->root_size_bytes = kept.size_bytes;
-        return fs_link_or_copy(AT_FDCWD, image, role->out, IMAGE_NAME, err) && carrier_write(role, err);
+        if (!fs_link_or_copy(AT_FDCWD, image, role->out, IMAGE_NAME, err))
+                return false;
+        return root_archive_write(role->out, role->root_size_bytes, err) || wrap(err, "role %s", role->role->name);
 }
 
 bool squashfs_read_files(const struct artefact_build *build, const struct artefact_role *role, struct buf *ret,

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "artefact/initrd/cpio.h"
-#include "artefact/internal.h"
+#include "artefact/initrd/initrd_part.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "tests/unit/test.h"
@@ -52,7 +52,7 @@ static void make_archive(const char *name, int changed) {
                         buf_append_zeros(&all, (512 - all.size % 512) % 512);
                         continue;
                 }
-                EXPECT(part_write(compressors[i], &member, 4096, dir, "part", &err));
+                EXPECT(initrd_part_write(compressors[i], &member, 4096, dir, "part", &err));
                 EXPECT(fs_read(dir, "part", &all, &err) && unlinkat(dir, "part", 0) == 0);
         }
         EXPECT(fs_write_atomic(dir, name, all.data, all.size, 0644, &err));

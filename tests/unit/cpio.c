@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "artefact/initrd/cpio.h"
 
+#include "artefact/initrd/initrd_part.h"
 #include "tests/artefact/sample.h"
 #include "tests/unit/root.h"
 
@@ -87,7 +88,7 @@ static void xz_parts_carry_crc32(void) {
         auto_buf output = { 0 };
         auto_buf archive = { 0 };
         buf_append_zeros(&archive, 100000);
-        EXPECT_OK(part_write("xz", &archive, PART_ALIGN_BYTES, sample_fd, "part.xz", err));
+        EXPECT_OK(initrd_part_write("xz", &archive, INITRD_PART_ALIGN_BYTES, sample_fd, "part.xz", err));
         EXPECT_OK(
             sample_judge("test $(($(stat -c %s part.xz) % 4096)) = 0; xz -dc part.xz | wc -c; xz --robot -lvv part.xz",
                          &output, err));

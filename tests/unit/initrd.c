@@ -65,7 +65,7 @@ static void compressed_modules_are_unpacked(void) {
         struct strings wanted = { names, 1 };
         auto_close int root = sample_dir("root");
         EXPECT_OK(sample_judge("xz --check=crc32 root/lib/modules/1.2/kernel/drivers/second-mod.ko", NULL, err));
-        EXPECT_OK(modules_open(root, "1.2", &modules, err));
+        EXPECT_OK(modules_index(root, "1.2", &modules, err));
         EXPECT_OK(modules_want(&modules, &wanted, err));
         EXPECT(modules.count == 4);
         EXPECT_TEXT(modules.items[1].path, "kernel/drivers/second-mod.ko");
@@ -80,12 +80,12 @@ static void a_missing_dependency_is_an_error(void) {
         struct strings wanted = { names, 1 };
         auto_close int root = sample_dir("root");
         SAMPLE_MODULE("root/lib/modules/1.2/kernel/lost.ko", "depends=nowhere\0license=GPL");
-        EXPECT_OK(modules_open(root, "1.2", &modules, err));
+        EXPECT_OK(modules_index(root, "1.2", &modules, err));
         EXPECT(!modules_want(&modules, &wanted, &error));
         EXPECT(error.kind == ERR_REFERENCE && strstr(error.text, "nowhere") != NULL);
         err_release(&error);
         modules_release(&modules);
-        EXPECT(!modules_open(root, "9.9", &modules, &error));
+        EXPECT(!modules_index(root, "9.9", &modules, &error));
         EXPECT(error.kind == ERR_REFERENCE);
         err_release(&error);
         modules_release(&modules);

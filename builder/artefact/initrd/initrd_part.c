@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Compressed initrd parts. EL7's kernel reads gzip, bzip2, lzma, xz and lzo, and zstd since 5.9 only; its xz decoder
-// knows no CRC64.
+#include "artefact/initrd/initrd_part.h"
+
+#include <assert.h>
 #include <libdeflate.h>
 #include <lzma.h>
 #include <string.h>
 #include <zstd.h>
 
-#include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
@@ -18,80 +18,96 @@
 // with gzip 2.
 enum { DEFLATE_LEVEL = 6, DEFLATE_FAST_LEVEL = 2, XZ_PRESET = 6, ZSTD_LEVEL = 16 };
 
-static bool deflate(int level, const struct buf *from, struct buf *to, struct err *err) {
+static bool too_large(struct err *err) { return fail(err, ERR_SYSTEM, 0, "compress: the archive is too large"); }
+
+static bool deflate_archive(int level, const struct buf *from, struct buf *to, struct err *err) {
         struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(level);
         if (!compressor)
                 abort(); // out of memory
         size_t most = libdeflate_gzip_compress_bound(compressor, from->size);
         char *room = buf_reserve(to, most);
-        size_t size = room ? libdeflate_gzip_compress(compressor, buf_text(from), from->size, room, most) : 0;
+        size_t size = 0;
+        if (room)
+                size = libdeflate_gzip_compress(compressor, buf_text(from), from->size, room, most);
         libdeflate_free_compressor(compressor);
         to->size += size;
-        return size > 0 || fail(err, ERR_SYSTEM, 0, "compress: the archive is too large");
+        return size > 0 || too_large(err);
 }
 
 static bool compress_gzip(const struct buf *from, struct buf *to, struct err *err) {
-        return deflate(DEFLATE_LEVEL, from, to, err);
+        return deflate_archive(DEFLATE_LEVEL, from, to, err);
 }
 
 static bool compress_gzip_fast(const struct buf *from, struct buf *to, struct err *err) {
-        return deflate(DEFLATE_FAST_LEVEL, from, to, err);
+        return deflate_archive(DEFLATE_FAST_LEVEL, from, to, err);
 }
 
+// EL7's xz decoder knows CRC32 and no CRC64.
 static bool compress_xz(const struct buf *from, struct buf *to, struct err *err) {
-        size_t size = 0;
         size_t most = lzma_stream_buffer_bound(from->size);
         char *room = buf_reserve(to, most);
-        lzma_ret status =
-            room ? lzma_easy_buffer_encode(XZ_PRESET, LZMA_CHECK_CRC32, NULL, (const uint8_t *)buf_text(from),
-                                           from->size, (uint8_t *)room, &size, most)
-                 : LZMA_MEM_ERROR;
+        if (!room)
+                return too_large(err);
+        size_t size = 0;
+        lzma_ret status = lzma_easy_buffer_encode(XZ_PRESET, LZMA_CHECK_CRC32, NULL, (const uint8_t *)buf_text(from),
+                                                  from->size, (uint8_t *)room, &size, most);
         to->size += size;
         return status == LZMA_OK || fail(err, ERR_SYSTEM, 0, "compress: liblzma status %d", (int)status);
 }
 
 static bool compress_zstd(const struct buf *from, struct buf *to, struct err *err) {
+        size_t most = ZSTD_compressBound(from->size);
+        char *room = buf_reserve(to, most);
+        if (!room)
+                return too_large(err);
         ZSTD_CCtx *context = ZSTD_createCCtx();
         if (!context)
                 abort(); // out of memory
         ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, ZSTD_LEVEL);
         ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1); // gzip and xz notice damage too
-        size_t most = ZSTD_compressBound(from->size);
-        char *room = buf_reserve(to, most);
-        size_t size = room ? ZSTD_compress2(context, room, most, buf_text(from), from->size) : 0;
+        size_t size = ZSTD_compress2(context, room, most, buf_text(from), from->size);
         ZSTD_freeCCtx(context);
-        if (!room || ZSTD_isError(size))
-                return fail(err, ERR_SYSTEM, 0, "compress: %s", room ? ZSTD_getErrorName(size) : "archive too large");
+        if (ZSTD_isError(size))
+                return fail(err, ERR_SYSTEM, 0, "compress: %s", ZSTD_getErrorName(size));
         to->size += size;
         return true;
 }
 
-static const struct {
+// EL7's kernel reads gzip, bzip2, lzma, xz and lzo; zstd only kernels since 5.9 do.
+static const struct compressor {
         const char *name;
         bool (*compress)(const struct buf *from, struct buf *to, struct err *err);
 } compressors[] = {
-        { "gzip", compress_gzip }, { PART_FAST, compress_gzip_fast }, { "xz", compress_xz }, { "zstd", compress_zstd }
+        { "gzip", compress_gzip },
+        { INITRD_PART_FAST, compress_gzip_fast },
+        { "xz", compress_xz },
+        { "zstd", compress_zstd },
 };
 
-static size_t find_compressor(const char *name) {
-        size_t i = 0;
-        while (i < lengthof(compressors) && strcmp(compressors[i].name, name) != 0)
-                i++;
-        return i;
+static const struct compressor *find_compressor(const char *name) {
+        for (size_t i = 0; i < lengthof(compressors); i++)
+                if (strcmp(compressors[i].name, name) == 0)
+                        return &compressors[i];
+        return NULL;
 }
 
-bool part_check(const char *compressor, struct err *err) {
-        return find_compressor(compressor) < lengthof(compressors) ||
+bool initrd_part_check(const char *compressor, struct err *err) {
+        assert(compressor);
+        return find_compressor(compressor) != NULL ||
                fail(err, ERR_SCHEMA, 0, "initrd compressor %s: only gzip, xz and zstd are known", compressor);
 }
 
-bool part_write(const char *compressor, const struct buf *archive, size_t align_bytes, int dir, const char *name,
-                struct err *err) {
+bool initrd_part_write(const char *compressor, const struct buf *archive, size_t align_bytes, int dir, const char *name,
+                       struct err *err) {
         auto_buf compressed = { 0 };
-        if (!part_check(compressor, err))
+        assert(align_bytes > 0 && align_bytes % INITRD_PART_ALIGN_BYTES == 0);
+        if (!initrd_part_check(compressor, err))
                 return false;
-        if (!compressors[find_compressor(compressor)].compress(archive, &compressed, err))
+        if (!find_compressor(compressor)->compress(archive, &compressed, err))
                 return wrap(err, "%s", name);
-        buf_append_zeros(&compressed, (align_bytes - compressed.size % align_bytes) % align_bytes);
-        return fs_write(dir, name, compressed.data, compressed.size, 0444, err); // perhaps linked to the cache
+        size_t beyond = compressed.size % align_bytes;
+        if (beyond > 0)
+                buf_append_zeros(&compressed, align_bytes - beyond);
+        // Read-only, because the file may be a hard link to the cache's.
+        return fs_write(dir, name, compressed.data, compressed.size, 0444, err);
 }

@@ -10,7 +10,7 @@
 
 enum { MODULE_MAX_BYTES = 256 << 20, READ_BYTES = 1 << 16 };
 
-static bool read_all(struct archive *archive, int fd, struct buf *ret_module, struct err *err) {
+static bool read_module_file(struct archive *archive, int fd, struct buf *ret_module, struct err *err) {
         struct archive_entry *entry;
         archive_read_support_format_raw(archive);
         archive_read_support_format_empty(archive);
@@ -25,11 +25,12 @@ static bool read_all(struct archive *archive, int fd, struct buf *ret_module, st
                 if (!room)
                         return fail(err, ERR_CORRUPT, 0, "larger than %d bytes", MODULE_MAX_BYTES);
                 la_ssize_t got = archive_read_data(archive, room, READ_BYTES);
-                if (got <= 0) {
-                        status = got < 0 ? ARCHIVE_FATAL : ARCHIVE_EOF;
-                        break;
-                }
-                ret_module->size += (size_t)got;
+                if (got == 0)
+                        status = ARCHIVE_EOF;
+                else if (got < 0)
+                        status = ARCHIVE_FATAL;
+                else
+                        ret_module->size += (size_t)got;
         }
         return status == ARCHIVE_EOF || fail(err, ERR_CORRUPT, 0, "%s", archive_error_string(archive));
 }
@@ -39,7 +40,7 @@ bool modinfo_read(int fd, struct buf *ret_module, struct err *err) {
         if (!archive)
                 abort(); // out of memory
         ret_module->max = MODULE_MAX_BYTES;
-        bool ok = read_all(archive, fd, ret_module, err);
+        bool ok = read_module_file(archive, fd, ret_module, err);
         archive_read_free(archive);
         return ok;
 }
@@ -49,7 +50,7 @@ struct section {
         size_t size;
 };
 
-static bool part_of(const struct buf *module, uint64_t offset, uint64_t size) {
+static bool lies_within(const struct buf *module, uint64_t offset, uint64_t size) {
         return offset <= module->size && size <= module->size - offset;
 }
 
@@ -58,21 +59,21 @@ static bool part_of(const struct buf *module, uint64_t offset, uint64_t size) {
         static bool find_section##BITS(const struct buf *module, struct section *ret) {                                \
                 Elf##BITS##_Ehdr header;                                                                               \
                 Elf##BITS##_Shdr names, section;                                                                       \
-                if (!part_of(module, 0, sizeof header))                                                                \
+                if (!lies_within(module, 0, sizeof header))                                                            \
                         return false;                                                                                  \
                 memcpy(&header, module->data, sizeof header);                                                          \
                 if (header.e_shentsize != sizeof section || header.e_shstrndx >= header.e_shnum ||                     \
-                    !part_of(module, header.e_shoff, (uint64_t)header.e_shnum * sizeof section))                       \
+                    !lies_within(module, header.e_shoff, (uint64_t)header.e_shnum * sizeof section))                   \
                         return false;                                                                                  \
                 const char *table = module->data + header.e_shoff;                                                     \
                 memcpy(&names, table + header.e_shstrndx * sizeof names, sizeof names);                                \
-                if (!part_of(module, names.sh_offset, names.sh_size))                                                  \
+                if (!lies_within(module, names.sh_offset, names.sh_size))                                              \
                         return false;                                                                                  \
                 for (size_t i = 0; i < header.e_shnum; i++) {                                                          \
                         memcpy(&section, table + i * sizeof section, sizeof section);                                  \
                         if (section.sh_name > names.sh_size || names.sh_size - section.sh_name < sizeof ".modinfo" ||  \
                             memcmp(module->data + names.sh_offset + section.sh_name, ".modinfo", sizeof ".modinfo") || \
-                            !part_of(module, section.sh_offset, section.sh_size))                                      \
+                            !lies_within(module, section.sh_offset, section.sh_size))                                  \
                                 continue;                                                                              \
                         *ret = (struct section){ module->data + section.sh_offset, (size_t)section.sh_size };          \
                         return true;                                                                                   \
@@ -86,7 +87,9 @@ static bool find_modinfo(const struct buf *module, struct section *ret) {
         if (module->size < EI_NIDENT || memcmp(module->data, ELFMAG, SELFMAG) != 0 ||
             module->data[EI_DATA] != ELFDATA2LSB)
                 return false;
-        return module->data[EI_CLASS] == ELFCLASS64 ? find_section64(module, ret) : find_section32(module, ret);
+        if (module->data[EI_CLASS] == ELFCLASS64)
+                return find_section64(module, ret);
+        return find_section32(module, ret);
 }
 
 bool modinfo_each(const struct buf *module, modinfo_string *call, void *context, struct err *err) {

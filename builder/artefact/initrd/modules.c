@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "artefact/initrd/modules.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -11,17 +12,22 @@
 
 // "8021q-x.ko.xz" and "8021q_x" are the same module.
 static const char *module_name(struct arena *arena, const char *file) {
+        size_t length = strlen(file);
         const char *end = strstr(file, ".ko");
-        char *name = end ? arena_strndup(arena, file, (size_t)(end - file)) : arena_strdup(arena, file);
+        if (end)
+                length = (size_t)(end - file);
+        char *name = arena_strndup(arena, file, length);
         for (char *next = name; *next; next++)
                 if (*next == '-')
                         *next = '_';
         return name;
 }
 
-static const char *base_name(const char *path) {
+static const char *file_name_of(const char *path) {
         const char *slash = strrchr(path, '/');
-        return slash ? slash + 1 : path;
+        if (slash)
+                return slash + 1;
+        return path;
 }
 
 static bool is_module(const char *name) {
@@ -41,7 +47,7 @@ static bool index_module(const struct fs_entry *entry, void *context, struct err
         if (S_ISDIR(entry->stat->st_mode) || !is_module(entry->name))
                 return true; // "build" and "source" are links to elsewhere, and not followed
         struct module *module = array_append(&modules->items, &modules->count);
-        const char *end = strstr(base_name(entry->path), ".ko");
+        const char *end = strstr(file_name_of(entry->path), ".ko");
         module->name = module_name(&modules->arena, entry->name);
         module->source = arena_strdup(&modules->arena, entry->path);
         module->path = arena_strndup(&modules->arena, entry->path, (size_t)(end - entry->path) + strlen(".ko"));
@@ -57,31 +63,33 @@ static int precedence(const char *path) {
         return (int)lengthof(order);
 }
 
-static int by_name(const void *left, const void *right) {
+static int compare_modules(const void *left, const void *right) {
         const struct module *a = left, *b = right;
         int order = strcmp(a->name, b->name);
         if (order == 0)
                 order = precedence(a->source) - precedence(b->source);
-        return order ? order : strcmp(a->source, b->source);
+        if (order == 0)
+                order = strcmp(a->source, b->source);
+        return order;
 }
 
-static int name_to_module(const void *name, const void *module) {
+static int compare_name_to_module(const void *name, const void *module) {
         return strcmp(name, ((const struct module *)module)->name);
 }
 
-static int by_text(const void *left, const void *right) {
+static int compare_names(const void *left, const void *right) {
         return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
 static void sort_and_unify(struct modules *modules) {
         if (modules->count == 0)
                 return;
-        qsort(modules->items, modules->count, sizeof *modules->items, by_name);
-        size_t kept = 1;
+        qsort(modules->items, modules->count, sizeof *modules->items, compare_modules);
+        size_t unique = 1;
         for (size_t i = 1; i < modules->count; i++)
-                if (strcmp(modules->items[i].name, modules->items[kept - 1].name) != 0)
-                        modules->items[kept++] = modules->items[i];
-        modules->count = kept;
+                if (strcmp(modules->items[i].name, modules->items[unique - 1].name) != 0)
+                        modules->items[unique++] = modules->items[i];
+        modules->count = unique;
 }
 
 static bool read_builtin(struct modules *modules, struct err *err) {
@@ -90,21 +98,23 @@ static bool read_builtin(struct modules *modules, struct err *err) {
                 return true;
         if (!fs_read(modules->directory, "modules.builtin", &text, err))
                 return false;
-        char *state = NULL;
-        for (char *line = text.size ? strtok_r(text.data, "\n", &state) : NULL; line;
-             line = strtok_r(NULL, "\n", &state))
-                *array_append(&modules->builtin, &modules->builtin_count) =
-                    module_name(&modules->arena, base_name(line));
+        char *rest = text.data;
+        for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
+                if (*line)
+                        *array_append(&modules->builtin, &modules->builtin_count) =
+                            module_name(&modules->arena, file_name_of(line));
         if (modules->builtin_count)
-                qsort(modules->builtin, modules->builtin_count, sizeof *modules->builtin, by_text);
+                qsort(modules->builtin, modules->builtin_count, sizeof *modules->builtin, compare_names);
         return true;
 }
 
-bool modules_open(int root, const char *kernel_version, struct modules *ret, struct err *err) {
+bool modules_index(int root, const char *kernel_version, struct modules *ret, struct err *err) {
+        assert(kernel_version && *kernel_version);
         *ret = (struct modules){ .root = root, .directory = -1 };
         auto_free char *path = xasprintf("lib/modules/%s", kernel_version);
         if (!fs_open_in_root(root, path, O_RDONLY | O_DIRECTORY, 0, &ret->directory, err)) {
-                err->kind = err->number == ENOENT ? ERR_REFERENCE : err->kind;
+                if (err->number == ENOENT)
+                        err->kind = ERR_REFERENCE;
                 return wrap(err, "the kernel's modules");
         }
         if (!fs_walk(ret->directory, index_module, ret, err))
@@ -113,14 +123,15 @@ bool modules_open(int root, const char *kernel_version, struct modules *ret, str
         return read_builtin(ret, err);
 }
 
-static struct module *find(const struct modules *modules, const char *name) {
-        return modules->count ? bsearch(name, modules->items, modules->count, sizeof *modules->items, name_to_module)
-                              : NULL;
+static struct module *find_module(const struct modules *modules, const char *name) {
+        if (modules->count == 0)
+                return NULL;
+        return bsearch(name, modules->items, modules->count, sizeof *modules->items, compare_name_to_module);
 }
 
 static bool is_builtin(const struct modules *modules, const char *name) {
         return modules->builtin_count &&
-               bsearch(&name, modules->builtin, modules->builtin_count, sizeof *modules->builtin, by_text);
+               bsearch(&name, modules->builtin, modules->builtin_count, sizeof *modules->builtin, compare_names);
 }
 
 // ---- what a module says of itself ----
@@ -130,19 +141,20 @@ struct reader {
         struct module *module;
 };
 
-static void add(struct arena *arena, struct strings *list, const char *text) {
+static void append_copy(struct arena *arena, struct strings *list, const char *text) {
         *array_append(&list->items, &list->count) = arena_strdup(arena, text);
 }
 
-static void add_depends(struct reader *reader, const char *value) {
+static void note_depends(struct reader *reader, const char *value) {
         auto_free char *copy = xstrdup(value);
         char *state = NULL;
         for (char *name = strtok_r(copy, ",", &state); name; name = strtok_r(NULL, ",", &state))
-                add(&reader->modules->arena, &reader->module->depends, module_name(&reader->modules->arena, name));
+                append_copy(&reader->modules->arena, &reader->module->depends,
+                            module_name(&reader->modules->arena, name));
 }
 
 // "pre: a b post: c"
-static void add_softdep(struct reader *reader, const char *value) {
+static void note_softdep(struct reader *reader, const char *value) {
         auto_free char *copy = xstrdup(value);
         char *state = NULL;
         struct strings *list = NULL;
@@ -152,17 +164,17 @@ static void add_softdep(struct reader *reader, const char *value) {
                 else if (strcmp(word, "post:") == 0)
                         list = &reader->module->soft_after;
                 else if (list)
-                        add(&reader->modules->arena, list, module_name(&reader->modules->arena, word));
+                        append_copy(&reader->modules->arena, list, module_name(&reader->modules->arena, word));
         }
 }
 
-static void add_firmware(struct reader *reader, const char *value) {
+static void note_firmware(struct reader *reader, const char *value) {
         if (fs_path_is_safe(value))
-                add(&reader->modules->arena, &reader->module->firmware, value);
+                append_copy(&reader->modules->arena, &reader->module->firmware, value);
 }
 
-static void add_alias(struct reader *reader, const char *value) {
-        add(&reader->modules->arena, &reader->module->aliases, value);
+static void note_alias(struct reader *reader, const char *value) {
+        append_copy(&reader->modules->arena, &reader->module->aliases, value);
 }
 
 static void take_string(const char *key, size_t key_size, const char *value, void *context) {
@@ -170,10 +182,10 @@ static void take_string(const char *key, size_t key_size, const char *value, voi
                 const char *key;
                 void (*take)(struct reader *reader, const char *value);
         } keys[] = {
-                { "depends", add_depends },
-                { "softdep", add_softdep },
-                { "firmware", add_firmware },
-                { "alias", add_alias },
+                { "depends", note_depends },
+                { "softdep", note_softdep },
+                { "firmware", note_firmware },
+                { "alias", note_alias },
         };
         for (size_t i = 0; i < lengthof(keys); i++)
                 if (strlen(keys[i].key) == key_size && memcmp(keys[i].key, key, key_size) == 0)
@@ -183,36 +195,37 @@ static void take_string(const char *key, size_t key_size, const char *value, voi
 static bool read_module(struct modules *modules, struct module *module, struct err *err) {
         auto_close int fd = -1;
         struct reader reader = { modules, module };
-        return (fs_open_in_root(modules->directory, module->source, O_RDONLY, 0, &fd, err) &&
-                modinfo_read(fd, &module->content, err) && modinfo_each(&module->content, take_string, &reader, err)) ||
-               wrap(err, "%s", module->source);
+        if (fs_open_in_root(modules->directory, module->source, O_RDONLY, 0, &fd, err) &&
+            modinfo_read(fd, &module->content, err) && modinfo_each(&module->content, take_string, &reader, err))
+                return true;
+        return wrap(err, "%s", module->source);
 }
 
-// ---- closure ----
+// ---- the wanted modules and all that they need ----
 
-static void push(struct module ***stack, size_t *depth, struct module *module) {
+static void want_module(struct module ***stack, size_t *depth, struct module *module) {
         if (module && !module->wanted) {
                 module->wanted = true;
                 *array_append(stack, depth) = module;
         }
 }
 
-static bool follow(struct modules *modules, struct module *module, struct module ***stack, size_t *depth,
-                   struct err *err) {
+static bool want_what_it_needs(struct modules *modules, struct module *module, struct module ***stack, size_t *depth,
+                               struct err *err) {
         if (!read_module(modules, module, err))
                 return false;
         for (size_t i = 0; i < module->depends.count; i++) {
                 const char *name = module->depends.items[i];
-                struct module *needed = find(modules, name);
+                struct module *needed = find_module(modules, name);
                 if (!needed && !is_builtin(modules, name))
                         return fail(err, ERR_REFERENCE, 0, "%s needs the module %s, which the kernel does not have",
                                     module->source, name);
-                push(stack, depth, needed);
+                want_module(stack, depth, needed);
         }
         for (size_t i = 0; i < module->soft_before.count; i++)
-                push(stack, depth, find(modules, module->soft_before.items[i]));
+                want_module(stack, depth, find_module(modules, module->soft_before.items[i]));
         for (size_t i = 0; i < module->soft_after.count; i++)
-                push(stack, depth, find(modules, module->soft_after.items[i]));
+                want_module(stack, depth, find_module(modules, module->soft_after.items[i]));
         return true;
 }
 
@@ -221,15 +234,15 @@ bool modules_want(struct modules *modules, const struct strings *names, struct e
         size_t depth = 0;
         for (size_t i = 0; i < names->count; i++) {
                 const char *name = module_name(&modules->arena, names->items[i]);
-                struct module *module = find(modules, name);
+                struct module *module = find_module(modules, name);
                 if (!module && !is_builtin(modules, name))
                         notice("the kernel has no module %s: the initrd goes without", names->items[i]);
-                push(&stack, &depth, module);
+                want_module(&stack, &depth, module);
         }
         bool ok = true;
         while (ok && depth > 0) {
                 struct module *module = stack[--depth];
-                ok = follow(modules, module, &stack, &depth, err);
+                ok = want_what_it_needs(modules, module, &stack, &depth, err);
         }
         free(stack);
         return ok;
@@ -239,7 +252,7 @@ bool modules_want(struct modules *modules, const struct strings *names, struct e
 
 static void list_dependencies(const struct modules *modules, const struct module *module, bool *seen, struct buf *ret) {
         for (size_t i = 0; i < module->depends.count; i++) {
-                const struct module *needed = find(modules, module->depends.items[i]);
+                const struct module *needed = find_module(modules, module->depends.items[i]);
                 if (!needed || seen[needed - modules->items])
                         continue;
                 seen[needed - modules->items] = true;
@@ -261,9 +274,13 @@ void modules_dep(const struct modules *modules, struct buf *ret) {
 }
 
 void modules_alias(const struct modules *modules, struct buf *ret) {
-        for (size_t i = 0; i < modules->count; i++)
-                for (size_t j = 0; modules->items[i].wanted && j < modules->items[i].aliases.count; j++)
-                        buf_printf(ret, "alias %s %s\n", modules->items[i].aliases.items[j], modules->items[i].name);
+        for (size_t i = 0; i < modules->count; i++) {
+                const struct module *module = &modules->items[i];
+                if (!module->wanted)
+                        continue;
+                for (size_t j = 0; j < module->aliases.count; j++)
+                        buf_printf(ret, "alias %s %s\n", module->aliases.items[j], module->name);
+        }
 }
 
 static void append_names(const char *when, const struct strings *names, struct buf *ret) {

@@ -30,8 +30,9 @@ struct modules {
         size_t builtin_count;
 };
 
-// ERR_REFERENCE if the image has no modules of that version.
-must_check bool modules_open(int root, const char *kernel_version, struct modules *ret, struct err *err);
+// Finds every module of a kernel in the package root `root`. ERR_REFERENCE if it has none of that version. Also after a
+// failure the caller calls modules_release().
+must_check bool modules_index(int root, const char *kernel_version, struct modules *ret, struct err *err);
 
 // Marks what `names` mean: modules, their dependencies, and soft dependencies as far as the kernel has them. A name
 // that is neither a module nor built in is skipped with a notice, since one list serves many kernels.
