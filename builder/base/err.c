@@ -60,6 +60,12 @@ bool(hint)(struct err *err, const char *format, ...) {
         return false;
 }
 
+bool err_need_reason(struct err *err, const char *what) {
+        if (err->kind != ERR_NONE && err->text)
+                return false;
+        return fail(err, ERR_INTERNAL, 0, "internal error: %s failed and gave no reason", what);
+}
+
 void err_release(struct err *err) {
         free(err->text);
         free(err->hint);

@@ -67,6 +67,10 @@ bool wrap(struct err *err, const char *format, ...) __attribute__((format(printf
 // Replaces the hint and returns false, so that it can end a chain: `return hint(err, "try --offline");`
 bool hint(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+// Where a failure is reported: one that left the error empty is a defect, and becomes ERR_INTERNAL "internal error:
+// WHAT failed and gave no reason". Returns false.
+bool err_need_reason(struct err *err, const char *what);
+
 void err_release(struct err *err);
 // Moves an error out; the source is empty afterwards.
 struct err take_err(struct err *err);

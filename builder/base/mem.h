@@ -55,6 +55,10 @@ static inline void closedir_cleanup(DIR **dir) {
         })
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 
+static inline const char *text_or(const char *text, const char *otherwise) { return text ? text : otherwise; }
+static inline size_t size_min(size_t left, size_t right) { return left < right ? left : right; }
+static inline size_t size_max(size_t left, size_t right) { return left > right ? left : right; }
+
 // Appends one zeroed element to a heap array of `count` elements and yields a pointer to it:
 //     struct node *node = array_append(&cluster->nodes, &cluster->node_count);
 #define array_append(array, count)                                                                                     \

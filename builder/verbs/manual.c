@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 
+#include "base/mem.h"
+#include "verbs/options.h"
+
 static const char head[] = ".Dd November 22, 2026\n"
                            ".Dt KILN 1\n"
                            ".Os\n"
@@ -189,38 +192,43 @@ static void print_option(const struct option_text *option, void *context) {
         printf("\n%s\n", option->help);
 }
 
-void manual_print(const struct verb *verbs, size_t count) {
+static void print_verb(const struct verb *verb) {
+        printf(".Ss kiln %s %s\n%s\n.Bl -tag -width Ds\n", verb->name, verb->arguments, verb->summary);
+        options_each(verb, print_option, NULL);
+        puts(".El");
+}
+
+void manual_print(void) {
         fputs(head, stdout);
-        for (size_t i = 0; i < count; i++)
-                printf(".Nm kiln %s\n.Op Ar OPTION ...\n.Ar %s\n", verbs[i].name, verbs[i].arguments);
+        for (size_t i = 0; i < verb_table_count; i++)
+                printf(".Nm kiln %s\n.Op Ar OPTION ...\n.Ar %s\n", verb_table[i].name, verb_table[i].arguments);
         fputs(description, stdout);
-        for (size_t i = 0; i < count; i++) {
-                printf(".Ss kiln %s %s\n%s\n.Bl -tag -width Ds\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
-                options_each(&verbs[i], print_option, NULL);
-                puts(".El");
-        }
+        for (size_t i = 0; i < verb_table_count; i++)
+                print_verb(&verb_table[i]);
         fputs(topics, stdout);
         fputs(tail, stdout);
         print_exit_status();
 }
+
+// ---- completion ----
 
 static void print_word(const struct option_text *option, void *context) {
         (void)context;
         printf("--%s ", option->name);
 }
 
-void completion_print(const struct verb *verbs, size_t count) {
+void completion_print(void) {
         puts("_kiln() {\n"
              "        local word=${COMP_WORDS[COMP_CWORD]}\n"
              "        if [ \"$COMP_CWORD\" = 1 ]; then");
         printf("                mapfile -t COMPREPLY < <(compgen -W \"");
-        for (size_t i = 0; i < count; i++)
-                printf("%s ", verbs[i].name);
+        for (size_t i = 0; i < verb_table_count; i++)
+                printf("%s ", verb_table[i].name);
         puts("\" -- \"$word\")\n                return\n        fi\n        local options=\n"
              "        case ${COMP_WORDS[1]} in");
-        for (size_t i = 0; i < count; i++) {
-                printf("        %s) options=\"", verbs[i].name);
-                options_each(&verbs[i], print_word, NULL);
+        for (size_t i = 0; i < verb_table_count; i++) {
+                printf("        %s) options=\"", verb_table[i].name);
+                options_each(&verb_table[i], print_word, NULL);
                 puts("\" ;;");
         }
         puts("        esac\n"
@@ -229,4 +237,30 @@ void completion_print(const struct verb *verbs, size_t count) {
              "        *) mapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n"
              "        esac\n"
              "}\ncomplete -F _kiln kiln");
+}
+
+// ---- --help ----
+
+void usage_print(FILE *to) {
+        fputs("usage: kiln VERB [OPTION]... ARGUMENT...\n\n", to);
+        for (size_t i = 0; i < verb_table_count; i++)
+                fprintf(to, "  %-8s %-25s %s\n", verb_table[i].name, verb_table[i].arguments, verb_table[i].summary);
+        fputs("\nkiln VERB --help lists a verb's options; kiln --version prints the version;\n"
+              "kiln manual and kiln completion print the man page and bash's completion.\n\nexit codes:\n",
+              to);
+#define X(name, code, meaning) fprintf(to, "  %3d  %s\n", code, meaning);
+        ERR_KINDS(X)
+#undef X
+}
+
+static void print_help_line(const struct option_text *option, void *context) {
+        (void)context;
+        const char *blank = option->value ? " " : "";
+        auto_free char *left = xasprintf("--%s%s%s", option->name, blank, text_or(option->value, ""));
+        printf("  %-22s %s\n", left, option->help);
+}
+
+void usage_print_verb(const struct verb *verb) {
+        printf("usage: kiln %s [OPTION]... %s\n\n%s\n\n", verb->name, verb->arguments, verb->summary);
+        options_each(verb, print_help_line, NULL);
 }

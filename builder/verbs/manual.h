@@ -3,12 +3,18 @@
 #ifndef KILN_VERBS_MANUAL_H
 #define KILN_VERBS_MANUAL_H
 
-#include "verbs/options.h"
+#include <stdio.h>
+
+#include "verbs/verb.h"
 
 // kiln(1) in mdoc(7), to standard output.
-void manual_print(const struct verb *verbs, size_t count);
+void manual_print(void);
 
 // A completion function for bash, to standard output.
-void completion_print(const struct verb *verbs, size_t count);
+void completion_print(void);
+
+// What `kiln --help` says, and what `kiln VERB --help` does.
+void usage_print(FILE *to);
+void usage_print_verb(const struct verb *verb);
 
 #endif

@@ -9,16 +9,17 @@
 
 #include "base/mem.h"
 #include "base/mistake.h"
+#include "verbs/verb.h"
 
-enum kind { FLAG, TEXT, LIST, NUMBER };
+enum option_kind { FLAG, TEXT, LIST, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
 // b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema
 static const struct option {
         const char *name, *verbs, *value, *help;
-        enum kind kind;
+        enum option_kind kind;
         size_t offset;
-} table[] = {
+} option_table[] = {
 #define O(name, verbs, value, kind, member, help)                                                                      \
         { name, verbs, value, help, kind, offsetof(struct options, member) }
         O("release", "blfvcro", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
@@ -60,14 +61,15 @@ static const struct option {
 #undef O
 };
 
-static bool takes(const struct verb *verb, const struct option *option) {
+static bool verb_takes(const struct verb *verb, const struct option *option) {
         return strchr(option->verbs, verb->letter) != NULL;
 }
 
-static const struct option *find(const struct verb *verb, const char *name, size_t length) {
-        for (size_t i = 0; i < lengthof(table); i++)
-                if (takes(verb, &table[i]) && strlen(table[i].name) == length && !strncmp(table[i].name, name, length))
-                        return &table[i];
+static const struct option *find_option_of(const struct verb *verb, const char *name, size_t length) {
+        for (size_t i = 0; i < lengthof(option_table); i++)
+                if (verb_takes(verb, &option_table[i]) && strlen(option_table[i].name) == length &&
+                    !strncmp(option_table[i].name, name, length))
+                        return &option_table[i];
         return NULL;
 }
 
@@ -86,75 +88,93 @@ static void list_add_all(struct strings *list, const char *text) {
         }
 }
 
-static bool unknown(const struct verb *verb, const char *name, struct err *err) {
+static bool refuse_unknown_option(const struct verb *verb, const char *name, struct err *err) {
         struct nearest nearest = { .wanted = name };
-        for (size_t i = 0; i < lengthof(table); i++)
-                if (takes(verb, &table[i]))
-                        nearest_offer(&nearest, table[i].name);
+        for (size_t i = 0; i < lengthof(option_table); i++)
+                if (verb_takes(verb, &option_table[i]))
+                        nearest_offer(&nearest, option_table[i].name);
         fail(err, ERR_USAGE, 0, "kiln %s has no option --%s", verb->name, name);
-        return nearest.best ? hint(err, "is --%s meant? kiln %s --help lists them", nearest.best, verb->name)
-                            : hint(err, "kiln %s --help lists them", verb->name);
+        if (nearest.best)
+                return hint(err, "is --%s meant? kiln %s --help lists them", nearest.best, verb->name);
+        return hint(err, "kiln %s --help lists them", verb->name);
 }
 
-static bool parse_number(const struct option *option, const char *value, struct number *ret, struct err *err) {
+static bool store_number(const struct option *option, const char *value, struct number *ret, struct err *err) {
         char *end = NULL;
         errno = 0;
         unsigned long number = strtoul(value, &end, 10);
-        if (*value < '0' || *value > '9' || *end || errno || number > NUMBER_MAX)
+        bool is_number = *value >= '0' && *value <= '9' && *end == '\0' && errno == 0;
+        if (!is_number || number > NUMBER_MAX)
                 return fail(err, ERR_USAGE, 0, "--%s %s: a number is needed", option->name, value);
         *ret = (struct number){ true, (unsigned)number };
         return true;
 }
 
+static bool store_value(const struct option *option, const char *value, void *member, struct err *err) {
+        if (option->kind == NUMBER)
+                return store_number(option, value, member, err);
+        if (option->kind == LIST)
+                list_add_all(member, value);
+        else
+                *(const char **)member = value;
+        return true;
+}
+
+// At `**next`: "--name=value", or "--name" with its value in the word that follows, which is then taken too.
 static bool parse_option(const struct verb *verb, char ***next, struct options *options, struct err *err) {
-        const char *name = **next + 2;
+        const char *name = **next + strlen("--");
         size_t length = strcspn(name, "=");
-        const char *value = name[length] ? name + length + 1 : NULL;
-        const struct option *option = find(verb, name, length);
+        bool has_value = name[length] == '=';
+        const struct option *option = find_option_of(verb, name, length);
         if (!option)
-                return unknown(verb, name, err);
+                return refuse_unknown_option(verb, name, err);
         void *member = (char *)options + option->offset;
         if (option->kind == FLAG) {
-                if (value)
+                if (has_value)
                         return fail(err, ERR_USAGE, 0, "--%s takes no value", option->name);
                 *(bool *)member = true;
                 return true;
         }
-        if (!value && !(value = *++*next))
+        if (has_value)
+                return store_value(option, name + length + 1, member, err);
+        *next += 1;
+        if (!**next)
                 return fail(err, ERR_USAGE, 0, "--%s needs a value: %s", option->name, option->value);
-        if (option->kind == NUMBER)
-                return parse_number(option, value, member, err);
-        if (option->kind == TEXT)
-                *(const char **)member = value;
-        else
-                list_add_all(member, value);
-        return true;
+        return store_value(option, **next, member, err);
 }
 
-bool options_parse(const struct verb *verb, int argc, char **argv, struct options *ret, struct err *err) {
-        (void)argc;
+static bool parse_words(const struct verb *verb, char **argv, struct options *ret, struct err *err) {
         bool only_arguments = false;
         for (char **next = argv; *next; next++) {
-                if (only_arguments || **next != '-' || !(*next)[1]) {
-                        *array_append(&ret->arguments, &ret->argument_count) = *next;
-                } else if (!strcmp(*next, "--")) {
+                const char *word = *next;
+                bool is_option = word[0] == '-' && word[1] != '\0';
+                if (only_arguments || !is_option) {
+                        *array_append(&ret->arguments, &ret->argument_count) = word;
+                } else if (strcmp(word, "--") == 0) {
                         only_arguments = true;
-                } else if (!strcmp(*next, "-h")) {
+                } else if (strcmp(word, "-h") == 0) {
                         ret->help = true;
-                } else if (strncmp(*next, "--", 2) != 0) {
-                        return fail(err, ERR_USAGE, 0, "kiln %s has no option %s", verb->name, *next);
+                } else if (strncmp(word, "--", 2) != 0) {
+                        return fail(err, ERR_USAGE, 0, "kiln %s has no option %s", verb->name, word);
                 } else if (!parse_option(verb, &next, ret, err)) {
                         return false;
                 }
         }
+        return true;
+}
+
+bool options_parse(const struct verb *verb, char **argv, struct options *ret, struct err *err) {
+        if (!parse_words(verb, argv, ret, err))
+                return false;
         if (ret->help)
                 return true;
-        if (ret->argument_count < verb->least_arguments || ret->argument_count > verb->most_arguments) {
-                fail(err, ERR_USAGE, 0, "kiln %s: %s", verb->name,
-                     ret->argument_count < verb->least_arguments ? "an argument is missing" : "too many arguments");
-                return hint(err, "usage: kiln %s [OPTION]... %s", verb->name, verb->arguments);
-        }
-        return true;
+        if (ret->argument_count < verb->least_arguments)
+                fail(err, ERR_USAGE, 0, "kiln %s: an argument is missing", verb->name);
+        else if (ret->argument_count > verb->most_arguments)
+                fail(err, ERR_USAGE, 0, "kiln %s: too many arguments", verb->name);
+        else
+                return true;
+        return hint(err, "usage: kiln %s [OPTION]... %s", verb->name, verb->arguments);
 }
 
 void options_release(struct options *options) {
@@ -170,19 +190,8 @@ void options_release(struct options *options) {
 
 void options_each(const struct verb *verb, void (*each)(const struct option_text *option, void *context),
                   void *context) {
-        for (size_t i = 0; i < lengthof(table); i++)
-                if (takes(verb, &table[i]))
-                        each(&(struct option_text){ table[i].name, table[i].value, table[i].help }, context);
-}
-
-static void print_help_line(const struct option_text *option, void *context) {
-        (void)context;
-        auto_free char *left =
-            xasprintf("--%s%s%s", option->name, option->value ? " " : "", option->value ? option->value : "");
-        printf("  %-22s %s\n", left, option->help);
-}
-
-void options_help(const struct verb *verb) {
-        printf("usage: kiln %s [OPTION]... %s\n\n%s\n\n", verb->name, verb->arguments, verb->summary);
-        options_each(verb, print_help_line, NULL);
+        for (size_t i = 0; i < lengthof(option_table); i++)
+                if (verb_takes(verb, &option_table[i]))
+                        each(&(struct option_text){ option_table[i].name, option_table[i].value, option_table[i].help },
+                             context);
 }

@@ -10,10 +10,15 @@
 #include "base/progress.h"
 #include "profile/profile.h"
 
+struct verb;
+
 struct number {
         bool given;
         unsigned value;
 };
+static inline unsigned number_or(struct number number, unsigned otherwise) {
+        return number.given ? number.value : otherwise;
+}
 
 struct options {
         const char **arguments; // what is left beside the options
@@ -29,18 +34,10 @@ struct options {
         struct strings forwards;
 };
 
-struct verb {
-        const char *name, *arguments, *summary;
-        char letter; // the column of the option table
-        size_t least_arguments, most_arguments;
-        bool (*run)(const struct options *options, struct err *err);
-};
-
-// Parses what follows the verb. Long options only, `--name value` or `--name=value`; `--` ends them; lists repeat or
-// take commas. ERR_USAGE names the nearest option.
-must_check bool options_parse(const struct verb *verb, int argc, char **argv, struct options *ret, struct err *err);
+// Parses what follows the verb, up to a NULL. Long options only, `--name value` or `--name=value`; `--` ends them;
+// lists repeat or take commas. ERR_USAGE names the nearest option.
+must_check bool options_parse(const struct verb *verb, char **argv, struct options *ret, struct err *err);
 void options_release(struct options *options);
-void options_help(const struct verb *verb);
 
 // Calls back for every option of a verb, in the table's order.
 struct option_text {

@@ -4,7 +4,8 @@
 
 #include "cache/cache.h"
 #include "sandbox/sandbox.h"
-#include "verbs/verbs.h"
+#include "verbs/verb.h"
+#include "verbs/verb_common.h"
 
 enum { KEEP_DEFAULT = 3 };
 
@@ -12,16 +13,19 @@ enum { KEEP_DEFAULT = 3 };
 // removed.
 static bool reach_layers(struct err *err) { return geteuid() == 0 || sandbox_enter(err); }
 
+static bool prune_or_print(const struct options *options, const char *cache, struct err *err) {
+        if (options->keep.given && !options->prune)
+                return fail(err, ERR_USAGE, 0, "--keep says how much --prune keeps: --prune is missing");
+        if (!reach_layers(err))
+                return false;
+        if (options->prune && !cache_prune(cache, number_or(options->keep, KEEP_DEFAULT), err))
+                return false;
+        return cache_print(cache, err);
+}
+
 bool verb_cache(const struct options *options, struct err *err) {
         struct arena arena = { 0 };
-        const char *cache = verbs_cache_dir(&arena, options);
-        bool ok = true;
-        if (options->keep.given && !options->prune)
-                ok = fail(err, ERR_USAGE, 0, "--keep says how much --prune keeps: --prune is missing");
-        ok = ok && reach_layers(err);
-        if (ok && options->prune)
-                ok = cache_prune(cache, options->keep.given ? options->keep.value : KEEP_DEFAULT, err);
-        ok = ok && cache_print(cache, err);
+        bool ok = prune_or_print(options, options_cache_dir(&arena, options), err);
         arena_release(&arena);
         return ok;
 }

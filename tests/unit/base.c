@@ -37,6 +37,19 @@ static void errors_chain_and_keep_their_kind(void) {
         EXPECT(err.kind == ERR_CHECKSUM && err_exit_code(err.kind) == 23);
 }
 
+static void a_failure_without_a_reason_is_a_defect(void) {
+        auto_err none = { 0 }, kind_alone = { .kind = ERR_PACKAGE }, given = { 0 };
+        EXPECT(!err_need_reason(&none, "kiln x"));
+        EXPECT_TEXT(none.text, "internal error: kiln x failed and gave no reason");
+        EXPECT(none.kind == ERR_INTERNAL && err_exit_code(none.kind) == 1);
+        EXPECT(!err_need_reason(&kind_alone, "kiln x"));
+        EXPECT(kind_alone.kind == ERR_INTERNAL && kind_alone.text);
+        (void)fail(&given, ERR_PACKAGE, 0, "a reason");
+        EXPECT(!err_need_reason(&given, "kiln x"));
+        EXPECT_TEXT(given.text, "a reason");
+        EXPECT(given.kind == ERR_PACKAGE);
+}
+
 static void a_full_disk_is_told_apart(void) {
         auto_err err = { 0 };
         (void)fail(&err, ERR_SYSTEM, ENOSPC, "write");
@@ -261,6 +274,7 @@ static void only_what_is_printable_is_printed(void) {
 
 int main(void) {
         RUN(errors_chain_and_keep_their_kind);
+        RUN(a_failure_without_a_reason_is_a_defect);
         RUN(a_full_disk_is_told_apart);
         RUN(exit_codes_are_unique);
         RUN(a_buffer_stops_at_its_maximum);

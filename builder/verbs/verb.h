@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// What a verb is, and the one table of them: usage, --help, the man page, completion and main() read it. A new verb is
+// a file verb_NAME.c, a line here and a line of the table.
+#ifndef KILN_VERBS_VERB_H
+#define KILN_VERBS_VERB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct options;
+
+struct verb {
+        const char *name, *arguments, *summary;
+        char letter; // the column of the option table
+        size_t least_arguments, most_arguments;
+        bool (*run)(const struct options *options, struct err *err);
+};
+
+extern const struct verb verb_table[];
+extern const size_t verb_table_count;
+
+const struct verb *verb_find(const char *name); // NULL: there is none
+
+// Each a thin reading of its options; the work is done in the directories.
+bool verb_boot(const struct options *options, struct err *err);
+bool verb_build(const struct options *options, struct err *err);
+bool verb_cache(const struct options *options, struct err *err);
+bool verb_check(const struct options *options, struct err *err);
+bool verb_fetch(const struct options *options, struct err *err);
+bool verb_lock(const struct options *options, struct err *err);
+bool verb_resolve(const struct options *options, struct err *err);
+bool verb_schema(const struct options *options, struct err *err);
+bool verb_verify(const struct options *options, struct err *err);
+
+#endif

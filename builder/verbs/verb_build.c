@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// kiln build.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/locations.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "build/build.h"
+#include "cache/cache.h"
+#include "verbs/verb.h"
+#include "verbs/verb_common.h"
+#include "verify/verify.h"
+
+enum { CACHE_LIMIT_GB = 30 };
+
+// ---- what `kiln verify` will ask about the build ----
+
+// A release's name stays a name; the path of a release file must hold from anywhere.
+static const char *origin_release(struct arena *arena, const char *release) {
+        bool is_path = release && (strchr(release, '/') || strstr(release, ".yaml"));
+        if (!is_path)
+                return release;
+        return locations_absolute(arena, release);
+}
+
+// "NAME=PATH", where the path may be relative, with an absolute one; "NAME=URL" as it is.
+static const char *origin_repository(struct arena *arena, const char *given) {
+        const char *equals = strchr(given, '=');
+        if (!equals || strstr(equals, "://"))
+                return given;
+        const char *path = equals + 1;
+        return arena_printf(arena, "%.*s%s", (int)(path - given), given, locations_absolute(arena, path));
+}
+
+static char *origin_text(struct arena *arena, const struct options *options) {
+        size_t count = options->repositories.count;
+        const char **repositories = arena_alloc(arena, (count + 1) * sizeof *repositories);
+        for (size_t i = 0; i < count; i++)
+                repositories[i] = origin_repository(arena, options->repositories.items[i]);
+        struct build_origin origin = {
+                .cluster = locations_absolute(arena, options->arguments[0]),
+                .cache = options_cache_dir(arena, options),
+                .release = origin_release(arena, options->release),
+                .repositories = repositories,
+        };
+        return build_origin_format(&origin);
+}
+
+// ---- the build ----
+
+// What was built is published: a cache that stays too large is no failure.
+static void trim_cache(const struct options *options, const char *cache) {
+        auto_err err = { 0 };
+        uint64_t limit_gb = number_or(options->cache_limit, CACHE_LIMIT_GB);
+        if (!cache_trim(cache, limit_gb * 1000000000, &err))
+                warning("trimming the cache %s: %s", cache, err.text);
+}
+
+static bool build_loaded(const struct options *options, struct cluster *cluster, struct arena *arena, struct err *err) {
+        struct lock_file *lock = NULL;
+        if (!options_read_lock(options, cluster, &lock, err))
+                return false;
+        auto_free char *origin = origin_text(arena, options);
+        struct build_options build = {
+                .out = locations_absolute(arena, options_out_dir(options)),
+                .cache = options_cache_dir(arena, options),
+                .http_base = options->http_base,
+                .source_date_epoch = getenv("SOURCE_DATE_EPOCH"),
+                .repositories = options_repositories(arena, options),
+                .only = &options->only,
+                .lock = lock,
+                .origin = origin,
+                .offline = options->offline,
+                .allow_downgrade = options->allow_downgrade,
+                .jobs = processor_count(),
+        };
+        auto_free char *path = NULL;
+        bool is_new = false;
+        bool ok = build_cluster(cluster, &build, &path, &is_new, err);
+        lock_file_free(lock);
+        if (!ok)
+                return false;
+        if (is_new)
+                notice("published:");
+        else
+                notice("nothing has changed; the build is already there:");
+        puts(path);
+        trim_cache(options, build.cache);
+        return true;
+}
+
+bool verb_build(const struct options *options, struct err *err) {
+        struct cluster *cluster = NULL;
+        struct arena arena = { 0 };
+        bool ok = options_load_cluster(options, &cluster, err) && build_loaded(options, cluster, &arena, err);
+        cluster_free(cluster);
+        arena_release(&arena);
+        return ok;
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#include "verbs/verb_common.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "base/locations.h"
+#include "base/progress.h"
+
+bool options_load_cluster(const struct options *options, struct cluster **ret, struct err *err) {
+        struct profile_options profile = { .release = options->release, .set = options->set, .roles = options->roles };
+        return cluster_load(options->arguments[0], &profile, ret, err);
+}
+
+const char *const *options_repositories(struct arena *arena, const struct options *options) {
+        const char **list = arena_alloc(arena, (options->repositories.count + 1) * sizeof *list);
+        for (size_t i = 0; i < options->repositories.count; i++)
+                list[i] = options->repositories.items[i];
+        return list;
+}
+
+const char *options_cache_dir(struct arena *arena, const struct options *options) {
+        if (options->cache)
+                return locations_absolute(arena, options->cache);
+        return locations_default_cache(arena);
+}
+
+const char *options_out_dir(const struct options *options) { return text_or(options->out, "out"); }
+
+const char *options_lock_path(struct arena *arena, const struct options *options, const struct cluster *cluster) {
+        if (options->lock)
+                return options->lock;
+        return lock_file_path(arena, cluster);
+}
+
+bool options_read_lock(const struct options *options, const struct cluster *cluster, struct lock_file **ret,
+                       struct err *err) {
+        struct arena arena = { 0 };
+        const char *path = options_lock_path(&arena, options, cluster);
+        bool ok = lock_file_read(path, ret, err);
+        if (ok && !*ret && options->lock)
+                ok = fail(err, ERR_REFERENCE, ENOENT, "lock file %s", path);
+        if (ok && *ret)
+                notice("packages as locked by %s", path);
+        arena_release(&arena);
+        return ok;
+}
+
+bool options_begin_cache_use(const char *cache, struct cache_use *use, struct err *err) {
+        return cache_use_begin(cache, use, err) || wrap(err, "preparing the cache");
+}
+
+unsigned processor_count(void) {
+        cpu_set_t allowed;
+        if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
+                return (unsigned)CPU_COUNT(&allowed);
+        long count = sysconf(_SC_NPROCESSORS_ONLN);
+        return count > 0 ? (unsigned)count : 1;
+}

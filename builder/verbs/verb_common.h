@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// What several verbs read from their options in the same way.
+#ifndef KILN_VERBS_VERB_COMMON_H
+#define KILN_VERBS_VERB_COMMON_H
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "cache/cache.h"
+#include "profile/profile.h"
+#include "selection/lock_file.h"
+#include "verbs/options.h"
+
+// The cluster of the first argument, checked, with --release, --set and --role applied.
+must_check bool options_load_cluster(const struct options *options, struct cluster **ret, struct err *err);
+// --repo values as the NULL-terminated list that packages_open() takes.
+const char *const *options_repositories(struct arena *arena, const struct options *options);
+const char *options_cache_dir(struct arena *arena, const struct options *options); // absolute
+const char *options_out_dir(const struct options *options);                        // as written
+// Where the lock file is or would be: as --lock says, or beside the cluster file.
+const char *options_lock_path(struct arena *arena, const struct options *options, const struct cluster *cluster);
+// The lock file, if there is one; NULL otherwise, which is an error only with --lock.
+must_check bool options_read_lock(const struct options *options, const struct cluster *cluster, struct lock_file **ret,
+                                  struct err *err);
+// cache_use_begin() with a message of its own.
+must_check bool options_begin_cache_use(const char *cache, struct cache_use *use, struct err *err);
+
+// Processors that this process may use, as taskset(1) and containers may have limited them.
+unsigned processor_count(void);
+
+#endif

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// kiln fetch.
+#include <stdlib.h>
+
+#include "base/progress.h"
+#include "verbs/cluster_packages.h"
+#include "verbs/verb.h"
+#include "verbs/verb_common.h"
+
+// `kiln cache --prune` keeps what the newest fetches needed.
+static bool record_use(struct cluster_packages *all, const struct package_set *set, struct err *err) {
+        for (size_t i = 0; i < set->count; i++)
+                cache_use_note(&all->use, "packages", "%s.rpm", set->items[i].checksum);
+        packages_note_cache(all->packages, cache_use_note_entry, &all->use);
+        return cache_use_record(&all->use, "fetch", err, "%s-%s", all->cluster->name, all->cluster->release.name);
+}
+
+static bool select_packages(struct cluster_packages *all, struct err *err) {
+        if (!all->lock)
+                return cluster_packages_solve(all, err);
+        return selection_obey(all->packages, all->cluster, all->roles, all->cluster->role_count, all->lock,
+                              &all->selection, err);
+}
+
+static bool fetch_set(struct cluster_packages *all, struct package_set *set, struct err *err) {
+        const char *export_to = all->options->export;
+        if (!packages_fetch(all->packages, set, err) || !packages_keep_metadata(all->packages, err) ||
+            !record_use(all, set, err))
+                return false;
+        return !export_to || packages_export(all->packages, set, export_to, err);
+}
+
+static bool fetch_cluster(struct cluster_packages *all, struct err *err) {
+        if (!cluster_packages_load(all, err) || !options_read_lock(all->options, all->cluster, &all->lock, err))
+                return false;
+        bool only_locked = all->lock != NULL;
+        if (!cluster_packages_open(all, only_locked, err) || !select_packages(all, err))
+                return false;
+        struct package_set set;
+        selection_all(&all->selection, &set);
+        bool ok = fetch_set(all, &set, err);
+        if (ok)
+                notice("%zu packages are in the cache", set.count);
+        free(set.items);
+        return ok;
+}
+
+bool verb_fetch(const struct options *options, struct err *err) {
+        struct cluster_packages all = { .options = options };
+        bool ok = fetch_cluster(&all, err);
+        cluster_packages_release(&all);
+        return ok;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include "base/mem.h"
+#include "verbs/verb.h"
+
+// In the order in which a newcomer needs them.
+const struct verb verb_table[] = {
+        { "build", "CLUSTER.yaml", "Bake the images of every role of a cluster and publish them.", 'b', 1, 1,
+          verb_build },
+        { "lock", "CLUSTER.yaml [PACKAGE...]", "Write down the very packages of every role, for builds to obey.", 'l',
+          1, 1000, verb_lock },
+        { "fetch", "CLUSTER.yaml", "Download all that a build needs, so that it works --offline.", 'f', 1, 1,
+          verb_fetch },
+        { "verify", "BUILD [CLUSTER.yaml]", "Check a published build, make it again and say where the two differ.", 'v',
+          1, 2, verb_verify },
+        { "cache", "", "Say what the cache holds, or remove what is no longer needed.", 'k', 0, 0, verb_cache },
+        { "check", "CLUSTER.yaml", "Check a cluster's profiles and say what it is; nothing is fetched or written.", 'c',
+          1, 1, verb_check },
+        { "resolve", "PACKAGE|@GROUP...", "Print what a request installs, one NEVRA a line.", 'r', 1, 1000,
+          verb_resolve },
+        { "boot", "CLUSTER.yaml NODE", "Boot a node of the inventory from the published artefacts, in QEMU.", 'o', 2, 2,
+          verb_boot },
+        { "schema", "cluster|release|role", "Print the keys of a kind of profile: JSON Schema for editors, or --text.",
+          's', 1, 1, verb_schema },
+};
+const size_t verb_table_count = lengthof(verb_table);
+
+const struct verb *verb_find(const char *name) {
+        for (size_t i = 0; i < verb_table_count; i++)
+                if (strcmp(verb_table[i].name, name) == 0)
+                        return &verb_table[i];
+        return NULL;
+}
