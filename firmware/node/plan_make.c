@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "firmware/node/network/network.h"
+#include "firmware/node/network/network_compose.h"
+#include "firmware/node/network/network_writer.h"
 #include "firmware/node/plan_templates.h"
 #include "firmware/node/state/state_plan.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a machine's links become: from structs filled by hand, as the command line, the inventory and DHCP would.
-#include "firmware/node/network/network.h"
+#include "firmware/node/network/network_compose.h"
+#include "firmware/node/network/network_writer.h"
 #include "tests/unit/node.h"
 #include "tests/unit/test.h"
 

@@ -11,7 +11,7 @@
 #include "firmware/node/dhcp/dhcp_client.h"
 #include "firmware/node/facts/clock.h"
 #include "firmware/node/initrd/initrd.h"
-#include "firmware/node/network/network.h"
+#include "firmware/node/network/network_compose.h"
 
 enum { LINK_WAIT_MS = 30000, POLL_MS = 50, NOTES_MAX = 65536 };
 

@@ -1,54 +1,62 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/network/network.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "firmware/node/network/network_internal.h"
 
-static const struct network_writer *const writers[] = { &network_writer_networkd, &network_writer_ifcfg,
-                                                        &network_writer_manager };
+void network_note(struct network *network, const char *format, ...) {
+        if (network->note_count == NET_NOTES_MAX)
+                return;
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(network->notes[network->note_count++], sizeof network->notes[0], format, arguments);
+        va_end(arguments);
+}
 
-const struct network_writer *network_writer_find(const char *name) {
-        for (size_t i = 0; i < lengthof(writers); i++)
-                if (strcmp(writers[i]->name, name) == 0)
-                        return writers[i];
+bool address_is_in(const struct address *address, const struct address *subnet, int prefix) {
+        if (address->family != subnet->family)
+                return false;
+        for (int i = 0; i < prefix; i++)
+                if ((address->bytes[i / 8] ^ subnet->bytes[i / 8]) & 0x80 >> i % 8)
+                        return false;
+        return true;
+}
+
+bool address_is_link_local6(const struct address *address) {
+        return address->family == 6 && address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+}
+
+bool route_is_default(const struct net_route *route) { return route->prefix == 0; }
+
+bool link_has_addresses(const struct net_link *link) {
+        return link->address_count > 0 || link->dhcp4 || link->dhcp6 || link->auto6;
+}
+
+bool network_is_parent(const struct network *network, const struct net_link *link) {
+        for (size_t i = 0; i < network->link_count; i++)
+                if (strcmp(network->links[i].parent, link->name) == 0)
+                        return true;
+        return false;
+}
+
+bool link_is_used(const struct network *network, const struct net_link *link) {
+        return link->kind != NET_CARD || link_has_addresses(link) || link->mtu || network_is_parent(network, link) ||
+               network_bond_of(network, link);
+}
+
+const struct net_link *network_find(const struct network *network, const char *name) {
+        for (size_t i = 0; i < network->link_count; i++)
+                if (strcmp(network->links[i].name, name) == 0)
+                        return &network->links[i];
         return NULL;
 }
 
-// ---- what writers share ----
-
-void net_prefix_format(const struct address *address, int prefix, char ret_text[static NET_PREFIX_TEXT_SIZE]) {
-        char text[ADDRESS_ANY_TEXT_SIZE];
-        address_format_any(address, text);
-        snprintf(ret_text, NET_PREFIX_TEXT_SIZE, "%s/%d", text, prefix);
-}
-
-void put_any(struct buf *text, const char *before, const struct address *address, const char *after) {
-        char shown[ADDRESS_ANY_TEXT_SIZE];
-        address_format_any(address, shown);
-        buf_printf(text, "%s%s%s", before, shown, after);
-}
-
-bool client_id_is_duid(const struct dhcp_client_id *id) { return id->size > 7 && id->bytes[0] == 255; }
-
-void put_hex(struct buf *text, const uint8_t *bytes, size_t size) {
-        for (size_t i = 0; i < size; i++)
-                buf_printf(text, "%s%02x", i ? ":" : "", bytes[i]);
-}
-
-bool interface_is_writable(const struct interface *interface) { return interface_name_is_valid(interface->name); }
-
-void plan_add_link_files(struct plan *plan, const struct network *network) {
-        for (size_t i = 0; i < network->link_count; i++) {
-                const struct net_link *link = &network->links[i];
-                if (!link->pin_name)
-                        continue;
-                char path[80], mac[MAC_TEXT_SIZE];
-                auto_buf text = { 0 };
-                mac_format(&link->mac, mac);
-                buf_printf(&text, "[Match]\nMACAddress=%s\nType=ether\n\n[Link]\nNamePolicy=\nName=%s\n", mac,
-                           link->name);
-                snprintf(path, sizeof path, "/etc/systemd/network/10-kiln-%s.link", link->name);
-                plan_add_file(plan, path, 0644, &text);
-        }
+const struct net_link *network_bond_of(const struct network *network, const struct net_link *member) {
+        for (size_t i = 0; i < network->link_count; i++)
+                for (size_t j = 0; j < network->links[i].member_count; j++)
+                        if (strcmp(network->links[i].members[j], member->name) == 0)
+                                return &network->links[i];
+        return NULL;
 }

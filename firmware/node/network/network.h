@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The network of the booted system, as links in the order in which they are made, and the writers that put it down in
-// the style of the image's distribution. A new style is one entry of the table in network.c.
+// The network of the booted system: its links, in the order in which they are made. network_compose.h fills it, a
+// writer (network_writer.h) puts it down.
 #ifndef KILN_NODE_NETWORK_NETWORK_H
 #define KILN_NODE_NETWORK_NETWORK_H
 
 #include "firmware/node/dhcp/dhcp_packet.h"
-#include "firmware/node/plan/plan.h"
 #include "shared/bond.h"
 
 enum {
@@ -68,21 +67,6 @@ struct network {
         size_t note_count;
 };
 
-// Every value of `ret` is safe in the files of every writer: names are of letters, digits, '.', '_' and '-', domains
-// are host names. ERR_IDENTITY for a command line or inventory that contradicts itself or this machine, both sides
-// named.
-must_check bool network_compose(const struct facts *facts, const struct cmdline *cmdline,
-                                const struct identity *identity, struct network *ret, struct err *err);
-
 const struct net_link *network_find(const struct network *network, const char *name); // NULL: no such link
-
-struct network_writer {
-        const char *name; // release file's `network:`
-        void (*node)(const struct network *network, struct plan *plan);
-        // A refused machine: every interface by DHCP, so that an operator can log in.
-        void (*refused)(const struct facts *facts, struct plan *plan);
-};
-
-const struct network_writer *network_writer_find(const char *name); // NULL: unknown
 
 #endif

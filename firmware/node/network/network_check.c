@@ -6,19 +6,6 @@
 
 enum { MTU_IPV6_MIN = 1280 }; // RFC 8200, section 5
 
-bool address_is_in(const struct address *address, const struct address *subnet, int prefix) {
-        if (address->family != subnet->family)
-                return false;
-        for (int i = 0; i < prefix; i++)
-                if ((address->bytes[i / 8] ^ subnet->bytes[i / 8]) & 0x80 >> i % 8)
-                        return false;
-        return true;
-}
-
-bool address_is_link_local6(const struct address *address) {
-        return address->family == 6 && address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
-}
-
 static bool is_reachable(const struct net_link *link, const struct address *gateway) {
         // Only the lease or the router's advertisement will tell.
         if (gateway->family == 4 ? link->dhcp4 : link->dhcp6 || link->auto6 || address_is_link_local6(gateway))

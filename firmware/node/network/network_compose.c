@@ -6,31 +6,6 @@
 
 enum { MTU_STANDARD = 1500, PREFIX6_STANDARD = 64 };
 
-bool route_is_default(const struct net_route *route) { return route->prefix == 0; }
-
-bool link_has_addresses(const struct net_link *link) {
-        return link->address_count > 0 || link->dhcp4 || link->dhcp6 || link->auto6;
-}
-
-bool network_is_parent(const struct network *network, const struct net_link *link) {
-        for (size_t i = 0; i < network->link_count; i++)
-                if (strcmp(network->links[i].parent, link->name) == 0)
-                        return true;
-        return false;
-}
-
-bool link_is_used(const struct network *network, const struct net_link *link) {
-        return link->kind != NET_CARD || link_has_addresses(link) || link->mtu || network_is_parent(network, link) ||
-               network_bond_of(network, link);
-}
-
-const struct net_link *network_find(const struct network *network, const char *name) {
-        for (size_t i = 0; i < network->link_count; i++)
-                if (strcmp(network->links[i].name, name) == 0)
-                        return &network->links[i];
-        return NULL;
-}
-
 static struct net_link *primary(const struct composer *composer) {
         return &composer->network->links[composer->network->primary];
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
-// What the parts of the network's code share: composing (network_links.c, network_compose.c, network_bond.c) and the
-// writers (network_networkd.c, network_ifcfg.c, network_manager.c), each one entry of the table in network.c.
+// What the parts of the network's code share: composing (network_links.c, network_compose.c, network_bond.c), and the
+// writers (network_networkd.c, network_ifcfg.c, network_manager.c) with what they have in common (network_text.c).
 #ifndef KILN_NODE_NETWORK_NETWORK_INTERNAL_H
 #define KILN_NODE_NETWORK_NETWORK_INTERNAL_H
 
 #include <string.h>
 
 #include "firmware/node/inventory/inventory.h"
-#include "firmware/node/network/network.h"
+#include "firmware/node/network/network_compose.h"
+#include "firmware/node/network/network_writer.h"
 
 extern const struct network_writer network_writer_networkd, network_writer_ifcfg, network_writer_manager;
 

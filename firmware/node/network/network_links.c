@@ -1,18 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Which links there are: cards, what they are called, bonds and VLANs; from the command line and from the inventory.
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "firmware/node/network/network_internal.h"
-
-void network_note(struct network *network, const char *format, ...) {
-        if (network->note_count == NET_NOTES_MAX)
-                return;
-        va_list arguments;
-        va_start(arguments, format);
-        vsnprintf(network->notes[network->note_count++], sizeof network->notes[0], format, arguments);
-        va_end(arguments);
-}
 
 // ---- names that are given to cards ----
 
@@ -158,14 +148,6 @@ static bool add_cards(struct composer *composer, const struct pins *pins, struct
 }
 
 // ---- bonds ----
-
-const struct net_link *network_bond_of(const struct network *network, const struct net_link *member) {
-        for (size_t i = 0; i < network->link_count; i++)
-                for (size_t j = 0; j < network->links[i].member_count; j++)
-                        if (strcmp(network->links[i].members[j], member->name) == 0)
-                                return &network->links[i];
-        return NULL;
-}
 
 // A bond as its source describes it; members are links.
 struct bond_wish {

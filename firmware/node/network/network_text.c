@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// What the writers have in common.
+#include <stdio.h>
+
+#include "firmware/node/network/network_internal.h"
+
+void net_prefix_format(const struct address *address, int prefix, char ret_text[static NET_PREFIX_TEXT_SIZE]) {
+        char text[ADDRESS_ANY_TEXT_SIZE];
+        address_format_any(address, text);
+        snprintf(ret_text, NET_PREFIX_TEXT_SIZE, "%s/%d", text, prefix);
+}
+
+void put_any(struct buf *text, const char *before, const struct address *address, const char *after) {
+        char shown[ADDRESS_ANY_TEXT_SIZE];
+        address_format_any(address, shown);
+        buf_printf(text, "%s%s%s", before, shown, after);
+}
+
+bool client_id_is_duid(const struct dhcp_client_id *id) { return id->size > 7 && id->bytes[0] == 255; }
+
+void put_hex(struct buf *text, const uint8_t *bytes, size_t size) {
+        for (size_t i = 0; i < size; i++)
+                buf_printf(text, "%s%02x", i ? ":" : "", bytes[i]);
+}
+
+bool interface_is_writable(const struct interface *interface) { return interface_name_is_valid(interface->name); }
+
+void plan_add_link_files(struct plan *plan, const struct network *network) {
+        for (size_t i = 0; i < network->link_count; i++) {
+                const struct net_link *link = &network->links[i];
+                if (!link->pin_name)
+                        continue;
+                char path[80], mac[MAC_TEXT_SIZE];
+                auto_buf text = { 0 };
+                mac_format(&link->mac, mac);
+                buf_printf(&text, "[Match]\nMACAddress=%s\nType=ether\n\n[Link]\nNamePolicy=\nName=%s\n", mac,
+                           link->name);
+                snprintf(path, sizeof path, "/etc/systemd/network/10-kiln-%s.link", link->name);
+                plan_add_file(plan, path, 0644, &text);
+        }
+}
