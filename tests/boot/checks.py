@@ -1,42 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Assertions from outside: TAP, HTTP, ZooKeeper's four letters, commands over ssh."""
+"""Assertions from outside: HTTP, ZooKeeper's four letters, commands over ssh."""
 import base64
 import json
 import socket
-import sys
 import urllib.error
 import urllib.request
 
 from environment import wait_until
+from tap import Tap
 
 PATIENCE_S = 120  # for what starts late: units restart every 20 s, and two cores emulate several machines
 
 
-class Tap:
-    def __init__(self):
-        self.count = self.failures = 0
-        self.scenario = ""
-
-    def _line(self, verdict, name):
-        self.count += 1
-        print(f"{verdict} {self.count} - {self.scenario}: {name}", flush=True)
-
-    def note(self, text):
-        print("\n".join("# " + line for line in str(text).splitlines()), flush=True)
-
-    def ok(self, condition, name, detail=""):
-        """One check. The detail comes first, so that whoever reads the result has it at hand."""
-        if not condition:
-            self.failures += 1
-            self.note(detail)
-        self._line("ok" if condition else "not ok", name)
-        return bool(condition)
-
-    def failed(self, name, detail):
-        self.ok(False, name.splitlines()[0], name + "\n" + detail)
-
-    def same(self, actual, expected, name):
-        return self.ok(actual == expected, name, f"got  {actual!r}\nwant {expected!r}")
+class BootTap(Tap):
+    """With checks that wait for what is to become true."""
 
     def holds(self, look, judge, name, seconds=PATIENCE_S):
         """`look` until `judge` accepts what it returns."""
@@ -53,10 +30,6 @@ class Tap:
     def command(self, node, command, judge, name, seconds=PATIENCE_S):
         """A command on the node: `judge` sees its output if it succeeded, else it is tried again."""
         return self.holds(lambda: node.ssh(command), lambda result: result[0] == 0 and judge(result[1]), name, seconds)
-
-    def finish(self):
-        print(f"1..{self.count}", flush=True)
-        sys.stdout.flush()
 
 
 def http(url, user=None, body=None, method=None, host=None):

@@ -10,6 +10,8 @@ import subprocess
 import threading
 import time
 
+from tap import fail_all
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WORK = os.path.join(TOP, "build/test/boot")
 KILN = os.environ.get("KILN", os.path.join(TOP, "build/kiln"))
@@ -50,9 +52,7 @@ def build(key):
                "--set", f"report_url=http://{HOST}:{REPORT_PORT}/report"]
     result = subprocess.run(command, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if result.returncode != 0:
-        print("1..1\nnot ok 1 - the images are built")
-        print("\n".join("# " + line for line in result.stdout.splitlines()[-40:]))
-        raise SystemExit(1)
+        fail_all("the images are built", result.stdout)
 
 
 def published():

@@ -12,23 +12,11 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, f"{TOP}/tests")
 
 import users  # noqa: E402
+from tap import Failure, Skip, check  # noqa: E402,F401 (for who imports this)
 
 KILN = os.environ.get("KILN", f"{TOP}/build/kiln")
 LIMIT_SECONDS = 240
 EXIT = {"usage": 2, "schema": 11, "disk full": 30, "system": 31, "sandbox": 33, "locked": 34, "interrupted": 130}
-
-
-class Failure(Exception):
-    """What a test found wrong."""
-
-
-class Skip(Exception):
-    """Why a test cannot run here."""
-
-
-def check(condition, message):
-    if not condition:
-        raise Failure(message)
 
 
 def write(path, text):

@@ -6,9 +6,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import traceback
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, f"{TOP}/tests")
+sys.dont_write_bytecode = True
+
+import tap  # noqa: E402
+
 KILN = os.environ.get("KILN", f"{TOP}/build/kiln")
 BUILT = {}  # "directory": where built packages are kept between tests
 
@@ -112,22 +116,12 @@ def expect(actual, wanted):
 
 def main(tests):
     """Runs each test, or those that are named, in a directory of its own."""
-    failed = 0
-    tests = [test for test in tests if not sys.argv[1:] or test.__name__ in sys.argv[1:]]
-    print(f"1..{len(tests)}")
     with tempfile.TemporaryDirectory(prefix="kiln-site-") as top:
         BUILT["directory"] = os.path.join(top, "packages")
         os.mkdir(BUILT["directory"])
-        for number, test in enumerate(tests, 1):
+
+        def call(test):
             directory = os.path.join(top, test.__name__)
             os.mkdir(directory)
-            try:
-                test(Site(directory))
-                result = "ok"
-            except (AssertionError, subprocess.CalledProcessError, subprocess.TimeoutExpired, KeyError, OSError) as error:
-                text = traceback.format_exc() + str(getattr(error, "stderr", "") or "")
-                print("\n".join("# " + line for line in text.splitlines()))
-                failed += 1
-                result = "not ok"
-            print(f"{result} {number} - {test.__name__}", flush=True)
-    return 1 if failed else 0
+            test(Site(directory))
+        return tap.run(tap.choose(tests), call)

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 
 from scenarios import A, B, C, D, INVENTORY
+from tap import note
 
 FOLDER = "/etc/sysconfig/network-scripts/"
 HOSTILE = "x.org\";touch /kiln-was-here;$(touch /kiln-was-here)`touch /kiln-was-here`"
@@ -91,7 +92,7 @@ def routes(program, _):
     script += ["ip route", "ip -6 route"]
     done = subprocess.run(["unshare", *([] if os.getuid() == 0 else ["--user", "--map-root-user"]), "--net", "sh", "-ec",
                            "\n".join(script)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    print("".join(f"# {line}\n" for line in done.stdout.splitlines()), end="")
+    note(done.stdout)
     yield "ip(8) takes the routes", done.returncode == 0 and "10.99.0.0/16 via 192.168.2.254 dev net0" in done.stdout \
         and "10.88.0.0/16 dev net0" in done.stdout and "2001:db8:8::/48 via 2001:db8::9 dev net0" in done.stdout
 
