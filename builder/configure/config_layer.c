@@ -2,6 +2,7 @@
 // The configuration layer. An overlay is mounted over the packages' tree with the layer as its upper directory;
 // everything is then written into the merged tree, and the kernel leaves exactly the difference: copied directories
 // with their owners and modes, changed files, whiteouts.
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -14,7 +15,6 @@
 #include "configure/configure.h"
 #include "configure/internal.h"
 #include "profile/profile.h"
-#include "rootfs/rootfs.h"
 #include "rootfs/tree.h"
 #include "sandbox/overlay.h"
 #include "shared/place.h"
@@ -29,31 +29,39 @@ static const char *const kiln_node_units[] = { "kiln-node.service", "kiln-keep.s
 
 // ---- files of the role ----
 
+// A file without a mode of its own gets 0644, or 0755 if its source is a program.
 static bool read_source(const struct file *file, struct buf *ret_text, unsigned *ret_mode, struct err *err) {
         auto_close int fd = -1;
         struct stat stat;
-        *ret_mode = file->mode < 0 ? 0644 : (unsigned)file->mode;
+        bool has_mode = file->mode >= 0;
+        *ret_mode = 0644;
+        if (has_mode)
+                *ret_mode = (unsigned)file->mode;
         if (!file->source) {
-                buf_append_text(ret_text, file->content ? file->content : "");
+                buf_append_text(ret_text, text_or(file->content, ""));
                 return true;
         }
         if (!fs_open(AT_FDCWD, file->source, O_RDONLY, 0, &fd, err))
                 return false;
         if (fstat(fd, &stat) < 0)
                 return fail(err, ERR_SYSTEM, errno, "stat %s", file->source);
-        if (file->mode < 0 && stat.st_mode & S_IXUSR)
+        if (!has_mode && stat.st_mode & S_IXUSR)
                 *ret_mode = 0755;
         return buf_read_fd(ret_text, fd, err) || wrap(err, "%s", file->source);
 }
 
-static bool render(struct config *config, const struct file *file, struct buf *text, bool *ret_kept, struct err *err) {
-        auto_buf output = { .max = SOURCE_BYTES_MAX };
-        auto_free char *name = NULL;
+// What messages call a template: its file, or the place of its text in the role.
+static char *name_of_template(const struct file *file) {
         if (file->source)
-                name = xstrdup(file->source);
-        else
-                name = xasprintf("%s:%d: content of %s", file->place.file ? file->place.file : "role", file->place.line,
-                                 file->path);
+                return xstrdup(file->source);
+        return xasprintf("%s:%d: content of %s", text_or(file->place.file, "role"), file->place.line, file->path);
+}
+
+// `ret_kept`: the text mentions node.*, so that it is rendered on the node; cluster values are filled in already.
+static bool render_file(struct config *config, const struct file *file, struct buf *text, bool *ret_kept,
+                        struct err *err) {
+        auto_buf output = { .max = SOURCE_BYTES_MAX };
+        auto_free char *name = name_of_template(file);
         if (!template_render(name, buf_text(text), text->size, config->scope, "node", &output, ret_kept, err))
                 return false;
         buf_release(text);
@@ -62,34 +70,41 @@ static bool render(struct config *config, const struct file *file, struct buf *t
         return true;
 }
 
-// Waits in the image for kiln-node. What lay at its place before would be seen until then, so it goes.
-static bool keep_template(struct config *config, const struct file *file, const struct buf *text, unsigned mode,
-                          unsigned uid, unsigned gid, struct err *err) {
+struct ownership {
+        unsigned mode, uid, gid;
+};
+
+// The template waits in the image for kiln-node. Without it, nodes would read what packages have at its path until it
+// is rendered, so that goes.
+static bool keep_template(struct config *config, const struct file *file, const struct buf *text,
+                          const struct ownership *owned, struct err *err) {
         struct kept_template *kept = array_append(&config->kept, &config->kept_count);
         *kept = (struct kept_template){
                 .path = file->path,
                 .source = arena_printf(&config->arena, "/usr/share/kiln/templates/%zu", config->kept_count - 1),
-                .mode = mode,
-                .uid = uid,
-                .gid = gid,
+                .mode = owned->mode,
+                .uid = owned->uid,
+                .gid = owned->gid,
         };
         return tree_write(config->root, kept->source, buf_text(text), text->size, 0600, 0, 0, err) &&
                tree_remove(config->root, file->path, err);
 }
 
-static bool write_file(struct config *config, const struct file *file, struct err *err) {
+static bool write_role_file(struct config *config, const struct file *file, struct err *err) {
         auto_buf text = { .max = SOURCE_BYTES_MAX };
-        unsigned mode, uid, gid;
+        struct ownership owned;
         bool kept = false;
         if (file->link)
                 return tree_link(config->root, file->path, file->link, err);
-        if (!accounts_resolve(config->root, file->owner, file->group, &file->place, &uid, &gid, err) ||
-            !read_source(file, &text, &mode, err))
+        if (!accounts_resolve(config->root, file->owner, file->group, &file->place, &owned.uid, &owned.gid, err))
                 return false;
-        if (file->is_template && !render(config, file, &text, &kept, err))
+        if (!read_source(file, &text, &owned.mode, err))
                 return false;
-        return kept ? keep_template(config, file, &text, mode, uid, gid, err)
-                    : tree_write(config->root, file->path, buf_text(&text), text.size, mode, uid, gid, err);
+        if (file->is_template && !render_file(config, file, &text, &kept, err))
+                return false;
+        if (kept)
+                return keep_template(config, file, &text, &owned, err);
+        return tree_write(config->root, file->path, buf_text(&text), text.size, owned.mode, owned.uid, owned.gid, err);
 }
 
 static bool is_replaced_later(const struct role *role, size_t index) {
@@ -99,12 +114,14 @@ static bool is_replaced_later(const struct role *role, size_t index) {
         return false;
 }
 
-static bool write_files(struct config *config, struct err *err) {
+static bool write_role_files(struct config *config, struct err *err) {
         const struct role *role = config->role;
         for (size_t i = 0; i < role->file_count; i++) {
-                if (!is_replaced_later(role, i) && !write_file(config, &role->files[i], err))
-                        return err->kind == ERR_TEMPLATE ? false
-                                                         : wrap(err, "role %s: %s", role->name, role->files[i].path);
+                if (is_replaced_later(role, i) || write_role_file(config, &role->files[i], err))
+                        continue;
+                if (err->kind == ERR_TEMPLATE) // the message names the template's file and line
+                        return false;
+                return wrap(err, "role %s: %s", role->name, role->files[i].path);
         }
         return true;
 }
@@ -129,51 +146,62 @@ static bool write_sysctl(struct config *config, struct err *err) {
         const struct value *sysctl = config->role->sysctl;
         auto_buf text = { 0 };
         for (size_t i = 0; sysctl && i < sysctl->count; i++)
-                buf_printf(&text, "%s = %s\n", sysctl->keys[i], sysctl->items[i]->text ? sysctl->items[i]->text : "");
-        return text.size == 0 ||
-               tree_write(config->root, "/etc/sysctl.d/90-kiln.conf", text.data, text.size, 0644, 0, 0, err);
+                buf_printf(&text, "%s = %s\n", sysctl->keys[i], text_or(sysctl->items[i]->text, ""));
+        if (text.size == 0)
+                return true;
+        return tree_write(config->root, "/etc/sysctl.d/90-kiln.conf", text.data, text.size, 0644, 0, 0, err);
 }
 
-// A disk is formatted on the node, by the image's own mkfs: better known now than there.
+static bool has_mkfs(const struct config *config, const char *filesystem) {
+        auto_free char *path = xasprintf("/usr/sbin/mkfs.%s", filesystem);
+        return tree_exists(config->root, path) || tree_exists(config->root, path + strlen("/usr"));
+}
+
+// A disk is formatted on the node, by the image's own mkfs. Its absence is told now: on the node it would be too late.
 static bool check_mkfs(struct config *config, struct err *err) {
         const struct state_disk *disk = &config->role->state_disk;
-        auto_free char *path = xasprintf("/usr/sbin/mkfs.%s", disk->filesystem);
-        if (!disk->wanted || !disk->claim.wanted || tree_exists(config->root, path) ||
-            tree_exists(config->root, path + strlen("/usr")))
+        bool may_format = disk->wanted && disk->claim.wanted;
+        if (!may_format || has_mkfs(config, disk->filesystem))
                 return true;
         (void)fail_at(err, ERR_REFERENCE, &disk->claim.place, "role %s may claim a disk, but its image has no mkfs.%s",
                       config->role->name, disk->filesystem);
         return hint(err, "add the package that has it: e2fsprogs for ext4, xfsprogs for xfs");
 }
 
+static bool make_state_path(struct config *config, const struct state_path *state, struct err *err) {
+        unsigned uid, gid, mode = 0755;
+        if (state->mode >= 0)
+                mode = (unsigned)state->mode;
+        return accounts_resolve(config->root, state->owner, state->group, &state->place, &uid, &gid, err) &&
+               tree_mkdir(config->root, state->path, mode, uid, gid, err);
+}
+
 static bool make_state(struct config *config, struct err *err) {
+        const struct role *role = config->role;
         if (!check_mkfs(config, err))
                 return false;
-        for (size_t i = 0; i < config->role->state_count; i++) {
-                const struct state_path *state = &config->role->state[i];
-                unsigned uid, gid;
-                if (!accounts_resolve(config->root, state->owner, state->group, &state->place, &uid, &gid, err) ||
-                    !tree_mkdir(config->root, state->path, state->mode < 0 ? 0755 : (unsigned)state->mode, uid, gid,
-                                err))
-                        return wrap(err, "role %s: state %s", config->role->name, state->path);
-        }
+        for (size_t i = 0; i < role->state_count; i++)
+                if (!make_state_path(config, &role->state[i], err))
+                        return wrap(err, "role %s: state %s", role->name, role->state[i].path);
         return true;
 }
 
-static bool copy_in(struct config *config, const char *source, const char *path, unsigned mode, struct err *err) {
+static bool copy_into_image(struct config *config, const char *source, const char *path, unsigned mode,
+                            struct err *err) {
         auto_buf text = { .max = SOURCE_BYTES_MAX };
-        return fs_read(AT_FDCWD, source, &text, err) &&
-               tree_write(config->root, path, buf_text(&text), text.size, mode, 0, 0, err);
+        if (!fs_read(AT_FDCWD, source, &text, err))
+                return false;
+        return tree_write(config->root, path, buf_text(&text), text.size, mode, 0, 0, err);
 }
 
 static bool write_kiln_node(struct config *config, const char *kiln_node_path, struct err *err) {
         for (size_t i = 0; i < lengthof(kiln_node_units); i++) {
                 auto_free char *unit = xasprintf("%s/node/%s", config->cluster->firmware_dir, kiln_node_units[i]);
                 auto_free char *path = xasprintf("/etc/systemd/system/%s", kiln_node_units[i]);
-                if (!copy_in(config, unit, path, 0644, err))
+                if (!copy_into_image(config, unit, path, 0644, err))
                         return false;
         }
-        return copy_in(config, kiln_node_path, kiln_node_place, 0755, err);
+        return copy_into_image(config, kiln_node_path, kiln_node_place, 0755, err);
 }
 
 static bool remove_paths(struct config *config, struct err *err) {
@@ -183,29 +211,25 @@ static bool remove_paths(struct config *config, struct err *err) {
         return true;
 }
 
-static bool write_all(struct config *config, const char *kiln_node_path, struct err *err) {
-        return accounts_write(config, err) && write_hosts(config, err) && write_machine_id(config, err) &&
-               write_sysctl(config, err) && write_files(config, err) && make_state(config, err) &&
-               write_kiln_node(config, kiln_node_path, err) && services_write(config, err) &&
-               remove_paths(config, err) && node_json_write(config, err);
+// Users before the files that they own; kiln's units before they are enabled; node.json last, because it lists the
+// templates that were kept.
+static bool write_layer(struct config *config, const char *kiln_node_path, struct err *err) {
+        if (!accounts_write(config, err) || !write_hosts(config, err) || !write_machine_id(config, err))
+                return false;
+        if (!write_sysctl(config, err) || !write_role_files(config, err) || !make_state(config, err))
+                return false;
+        if (!write_kiln_node(config, kiln_node_path, err) || !services_write(config, err))
+                return false;
+        return remove_paths(config, err) && node_json_write(config, err);
 }
 
 // ---- the overlay around it ----
 
-static bool finish(int work, int root, int64_t seconds, struct err *err) {
+static bool settle_layer(int work, int root, int64_t seconds, struct err *err) {
         struct timespec times[2] = { { .tv_sec = seconds }, { .tv_sec = seconds } };
         if (!overlay_clean_upper(work, root, err) || !tree_settle(work, seconds, err))
                 return false;
         return futimens(work, times) == 0 || fail(err, ERR_SYSTEM, errno, "set the time of the configuration layer");
-}
-
-// The top directory of the layer is the image's "/": it takes its owner and mode.
-static bool copy_top(int work, int root, struct err *err) {
-        struct stat stat;
-        if (fstat(root, &stat) < 0 || fchown(work, stat.st_uid, stat.st_gid) < 0 ||
-            fchmod(work, stat.st_mode & 07777) < 0)
-                return fail(err, ERR_SYSTEM, errno, "prepare the configuration layer");
-        return true;
 }
 
 // overlayfs wants a scratch directory of its own on the upper's file system.
@@ -215,7 +239,21 @@ static bool write_through_overlay(struct config *config, int root, int work, int
         if (!overlay_open(&root, 1, work, scratch, &merged, err))
                 return false;
         config->root = merged;
-        return write_all(config, kiln_node_path, err);
+        return write_layer(config, kiln_node_path, err);
+}
+
+static bool write_with_scratch(struct config *config, int root, int work, const char *kiln_node_path, struct err *err) {
+        auto_close int beside = -1;
+        auto_close int scratch = -1;
+        auto_free char *name = NULL;
+        if (!fs_open_dir(work, "..", &beside, err) || !fs_make_temporary_dir(beside, ".kiln-overlay", &name, err))
+                return wrap(err, "configuration layer");
+        bool ok = fs_open_dir(beside, name, &scratch, err) &&
+                  write_through_overlay(config, root, work, scratch, kiln_node_path, err);
+        auto_err ignored = { 0 };
+        struct err *removal = ok ? err : &ignored; // the first error is the one to tell
+        bool removed = fs_remove_tree(beside, name, removal);
+        return ok && removed;
 }
 
 bool config_layer_write(const struct cluster *cluster, const struct role *role, int root, const char *build_id,
@@ -226,19 +264,11 @@ bool config_layer_write(const struct cluster *cluster, const struct role *role, 
                 .source_date_epoch = source_date_epoch,
                 .build_id = build_id,
         };
+        assert(root >= 0 && work >= 0);
         config.scope = cluster_scope(&config.arena, cluster, role);
-        auto_close int beside = -1;
-        auto_close int scratch = -1;
-        auto_free char *name = NULL;
-        if (!copy_top(work, root, err) || !fs_open_dir(work, "..", &beside, err) ||
-            !fs_make_temporary_dir(beside, ".kiln-overlay", &name, err))
-                return wrap(err, "configuration layer");
-        bool ok = fs_open_dir(beside, name, &scratch, err) &&
-                  write_through_overlay(&config, root, work, scratch, kiln_node_path, err) &&
-                  finish(work, root, source_date_epoch, err);
-        auto_err ignored = { 0 };
-        if (!fs_remove_tree(beside, name, ok ? err : &ignored))
-                ok = false;
+        bool ok = overlay_copy_top(work, root, err) || wrap(err, "configuration layer");
+        ok = ok && write_with_scratch(&config, root, work, kiln_node_path, err) &&
+             settle_layer(work, root, source_date_epoch, err);
         free(config.kept);
         arena_release(&config.arena);
         return ok;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the files of configure/ share.
+// What the writers of a configuration layer share: the layer in the making, and a function a subject. Units are
+// unit.h's.
 #ifndef KILN_CONFIGURE_INTERNAL_H
 #define KILN_CONFIGURE_INTERNAL_H
 
@@ -9,6 +10,7 @@
 #include "base/err.h"
 #include "profile/profile.h"
 
+// A configuration layer in the making.
 struct config {
         const struct cluster *cluster;
         const struct role *role;
@@ -24,27 +26,21 @@ struct config {
         struct arena arena;
 };
 
+static inline const char *text_or(const char *text, const char *otherwise) { return text ? text : otherwise; }
+
 // Numeric ids of names in the image ("root", "zk", "480"). False with ERR_REFERENCE and the nearest name.
 must_check bool accounts_resolve(int root, const char *owner, const char *group, const struct place *place,
                                  unsigned *ret_uid, unsigned *ret_gid, struct err *err);
+// Adds the role's users to the image's passwd(5) and its kin, and makes their homes.
 must_check bool accounts_write(struct config *config, struct err *err);
 
-// A unit as systemd's [Install] section sees it.
-struct unit {
-        char *name; // "getty@tty1.service"
-        char *file; // path in the image, absolute: "/usr/lib/systemd/system/getty@.service"
-        bool masked, has_install;
-        struct buf wanted_by, required_by, alias, also, default_instance; // words between single spaces
-};
-// False only on I/O errors; `ret->file` is NULL when there is no such unit.
-must_check bool unit_load(int root, const char *name, struct unit *ret, struct err *err);
-void unit_release(struct unit *unit);
-must_check bool unit_nearest(int root, const char *name, char **ret_name, struct err *err);
-must_check bool unit_enable(int root, const struct unit *unit, struct err *err);
-must_check bool unit_disable(int root, const char *name, struct err *err);
+// Enables, disables and presets what the role says, and kiln's own units.
 must_check bool services_write(struct config *config, struct err *err);
 
-char *hosts_lines(const struct cluster *cluster); // heap: the inventory and the VIPs as hosts(5) lines
+// The inventory and the VIPs as hosts(5) lines; heap.
+char *hosts_lines(const struct cluster *cluster);
+// Writes /etc/kiln/node.json, which names the kept templates: after all files. CLUSTER for an inventory that is too
+// large for a node to read.
 must_check bool node_json_write(struct config *config, struct err *err);
 
 #endif

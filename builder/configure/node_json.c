@@ -15,45 +15,52 @@
 #include "shared/value.h"
 
 // The text of an address, "" for none. Jansson copies it.
-static json_t *address(struct in_addr address) {
+static json_t *address_json(struct in_addr address) {
         char text[INET_ADDRSTRLEN] = "";
-        return json_string(address.s_addr ? inet_ntop(AF_INET, &address, text, sizeof text) : "");
+        if (address.s_addr)
+                inet_ntop(AF_INET, &address, text, sizeof text);
+        return json_string(text);
 }
 
-static json_t *netmask(int prefix) {
-        struct in_addr mask = { htonl(prefix ? UINT32_MAX << (32 - prefix) : 0) };
+static json_t *netmask_json(int prefix) {
+        struct in_addr mask = { 0 };
+        if (prefix > 0)
+                mask.s_addr = htonl(UINT32_MAX << (32 - prefix));
         char text[INET_ADDRSTRLEN];
         return json_string(inet_ntop(AF_INET, &mask, text, sizeof text));
 }
 
-static json_t *strings(const struct strings *strings) {
+static json_t *strings_json(const struct strings *strings) {
         json_t *list = json_array();
         for (size_t i = 0; i < strings->count; i++)
                 json_array_append_new(list, json_string(strings->items[i]));
         return list;
 }
 
-static bool is_plain(const struct value *value, const char *text) {
+// Whether the user wrote the word without quotes.
+static bool is_bare_word(const struct value *value, const char *text) {
         return !value->quoted && strcmp(value->text, text) == 0;
 }
 
 // Scalars stay the text that the user wrote; only truth has a type, because templates' sections ask for it.
-static json_t *tree(const struct value *value) {
+static json_t *value_json(const struct value *value) {
         json_t *json;
-        switch (value ? value->type : VALUE_NULL) {
+        if (!value)
+                return json_null();
+        switch (value->type) {
         case VALUE_SCALAR:
-                if (is_plain(value, "true") || is_plain(value, "false"))
+                if (is_bare_word(value, "true") || is_bare_word(value, "false"))
                         return json_boolean(value->text[0] == 't');
                 return json_string(value->text);
         case VALUE_LIST:
                 json = json_array();
                 for (size_t i = 0; i < value->count; i++)
-                        json_array_append_new(json, tree(value->items[i]));
+                        json_array_append_new(json, value_json(value->items[i]));
                 return json;
         case VALUE_MAP:
                 json = json_object();
                 for (size_t i = 0; i < value->count; i++)
-                        json_object_set_new(json, value->keys[i], tree(value->items[i]));
+                        json_object_set_new(json, value->keys[i], value_json(value->items[i]));
                 return json;
         case VALUE_NULL:
                 break;
@@ -61,7 +68,7 @@ static json_t *tree(const struct value *value) {
         return json_null();
 }
 
-static json_t *network(const struct network *network) {
+static json_t *network_json(const struct network *network) {
         char text[INET_ADDRSTRLEN];
         auto_free char *subnet =
             xasprintf("%s/%d", inet_ntop(AF_INET, &network->address, text, sizeof text), network->prefix);
@@ -69,11 +76,11 @@ static json_t *network(const struct network *network) {
         json_object_set_new(json, "name", json_string(network->name));
         json_object_set_new(json, "subnet", json_string(subnet));
         json_object_set_new(json, "prefix", json_integer(network->prefix));
-        json_object_set_new(json, "netmask", netmask(network->prefix));
-        json_object_set_new(json, "gateway", address(network->gateway));
-        json_object_set_new(json, "dns", strings(&network->dns));
-        json_object_set_new(json, "routes", strings(&network->routes));
-        json_object_set_new(json, "search", strings(&network->search));
+        json_object_set_new(json, "netmask", netmask_json(network->prefix));
+        json_object_set_new(json, "gateway", address_json(network->gateway));
+        json_object_set_new(json, "dns", strings_json(&network->dns));
+        json_object_set_new(json, "routes", strings_json(&network->routes));
+        json_object_set_new(json, "search", strings_json(&network->search));
         if (network->mtu)
                 json_object_set_new(json, "mtu", json_integer(network->mtu));
         if (network->vlan)
@@ -81,22 +88,36 @@ static json_t *network(const struct network *network) {
         return json;
 }
 
+// In the form of /sys: lower case, colons.
+static json_t *mac_json(const char *text) {
+        auto_free char *mac = xstrdup(text);
+        for (char *at = mac; *at; at++) {
+                *at = (char)tolower((unsigned char)*at);
+                if (*at == '-')
+                        *at = ':';
+        }
+        return json_string(mac);
+}
+
+// Commas separate a bond's options, so those of a list in one become semicolons.
+static void append_with_semicolons(struct buf *options, const char *text) {
+        auto_free char *list = xstrdup(text);
+        for (char *comma = list; (comma = strchr(comma, ','));)
+                *comma = ';';
+        buf_append_text(options, list);
+}
+
 // Options as kiln-node reads them: "mode=802.3ad,arp_ip_target=10.0.0.1;10.0.0.2".
-static json_t *bond(const struct bond *bond) {
+static json_t *bond_json(const struct bond *bond) {
         auto_buf options = { 0 };
         buf_printf(&options, "mode=%s", bond->mode);
         for (size_t i = 0; bond->options && i < bond->options->count; i++) {
                 buf_printf(&options, ",%s=", bond->options->keys[i]);
-                for (const char *at = bond->options->items[i]->text; *at; at++)
-                        buf_append_char(&options, *at == ',' ? ';' : *at);
+                append_with_semicolons(&options, bond->options->items[i]->text);
         }
         json_t *json = json_object(), *members = json_array();
-        for (size_t i = 0; i < bond->members.count; i++) {
-                auto_free char *mac = xstrdup(bond->members.items[i]);
-                for (char *at = mac; *at; at++)
-                        *at = *at == '-' ? ':' : (char)tolower((unsigned char)*at);
-                json_array_append_new(members, json_string(mac));
-        }
+        for (size_t i = 0; i < bond->members.count; i++)
+                json_array_append_new(members, mac_json(bond->members.items[i]));
         json_object_set_new(json, "name", json_string(bond->name));
         json_object_set_new(json, "members", members);
         json_object_set_new(json, "options", json_string(buf_text(&options)));
@@ -104,8 +125,15 @@ static json_t *bond(const struct bond *bond) {
 }
 
 // Only its own role's templates read a node's variables, which may hold secrets: other images do not get them.
-static json_t *node(const struct cluster *cluster, const struct role *role, const struct node *node) {
+static json_t *variables_json(const struct cluster *cluster, const struct role *role, const struct node *node) {
         bool own = strcmp(cluster->roles[node->role].name, role->name) == 0;
+        bool has_any = node->variables && node->variables->type == VALUE_MAP;
+        if (!own || !has_any)
+                return json_object();
+        return value_json(node->variables);
+}
+
+static json_t *node_json(const struct cluster *cluster, const struct role *role, const struct node *node) {
         const struct network *network = &cluster->networks[node->network];
         char mac[18] = "";
         if (node->has_mac)
@@ -115,24 +143,22 @@ static json_t *node(const struct cluster *cluster, const struct role *role, cons
         json_object_set_new(json, "name", json_string(node->name));
         json_object_set_new(json, "role", json_string(cluster->roles[node->role].name));
         json_object_set_new(json, "mac", json_string(mac));
-        json_object_set_new(json, "ip", address(node->ip));
+        json_object_set_new(json, "ip", address_json(node->ip));
         json_object_set_new(json, "id", json_integer(node->id));
         json_object_set_new(json, "index", json_integer((json_int_t)node->index));
         json_object_set_new(json, "network", json_string(network->name));
         json_object_set_new(json, "prefix", json_integer(network->prefix));
-        json_object_set_new(json, "netmask", netmask(network->prefix));
-        json_object_set_new(json, "gateway", address(network->gateway));
-        json_object_set_new(json, "addresses", strings(&node->addresses));
+        json_object_set_new(json, "netmask", netmask_json(network->prefix));
+        json_object_set_new(json, "gateway", address_json(network->gateway));
+        json_object_set_new(json, "addresses", strings_json(&node->addresses));
         if (node->interface)
                 json_object_set_new(json, "interface", json_string(node->interface));
         if (node->bond.members.count > 0)
-                json_object_set_new(json, "bond", bond(&node->bond));
-        json_object_set_new(json, "serial", json_string(node->serial ? node->serial : ""));
-        json_object_set_new(json, "uuid", json_string(node->uuid ? node->uuid : ""));
-        json_object_set_new(json, "asset_tag", json_string(node->asset_tag ? node->asset_tag : ""));
-        json_object_set_new(json, "variables",
-                            own && node->variables && node->variables->type == VALUE_MAP ? tree(node->variables)
-                                                                                         : json_object());
+                json_object_set_new(json, "bond", bond_json(&node->bond));
+        json_object_set_new(json, "serial", json_string(text_or(node->serial, "")));
+        json_object_set_new(json, "uuid", json_string(text_or(node->uuid, "")));
+        json_object_set_new(json, "asset_tag", json_string(text_or(node->asset_tag, "")));
+        json_object_set_new(json, "variables", variables_json(cluster, role, node));
         return json;
 }
 
@@ -145,10 +171,12 @@ char *hosts_lines(const struct cluster *cluster) {
         for (size_t i = 0; i < cluster->vip_count; i++)
                 buf_printf(&text, "%s %s\n", inet_ntop(AF_INET, &cluster->vips[i].ip, ip, sizeof ip),
                            cluster->vips[i].name);
-        return text.data ? buf_take(&text) : xstrdup("");
+        if (text.size == 0)
+                return xstrdup("");
+        return buf_take(&text);
 }
 
-static json_t *templates(const struct config *config) {
+static json_t *templates_json(const struct config *config) {
         json_t *list = json_array();
         for (size_t i = 0; i < config->kept_count; i++) {
                 const struct kept_template *kept = &config->kept[i];
@@ -163,7 +191,7 @@ static json_t *templates(const struct config *config) {
         return list;
 }
 
-static bool state(const struct config *config, json_t **ret, struct err *err) {
+static bool state_paths_json(const struct config *config, json_t **ret, struct err *err) {
         json_t *list = json_array();
         for (size_t i = 0; i < config->role->state_count; i++) {
                 const struct state_path *path = &config->role->state[i];
@@ -177,7 +205,7 @@ static bool state(const struct config *config, json_t **ret, struct err *err) {
                 json_object_set_new(json, "mode", json_integer(path->mode));
                 json_object_set_new(json, "uid", json_integer(uid));
                 json_object_set_new(json, "gid", json_integer(gid));
-                json_object_set_new(json, "id_file", json_string(path->id_file ? path->id_file : ""));
+                json_object_set_new(json, "id_file", json_string(text_or(path->id_file, "")));
                 json_array_append_new(list, json);
         }
         *ret = list;
@@ -204,19 +232,17 @@ static void add_cluster(const struct cluster *cluster, const struct role *role, 
         json_t *networks = json_array(), *nodes = json_array(), *vips = json_array();
         auto_free char *hosts = hosts_lines(cluster);
         for (size_t i = 0; i < cluster->network_count; i++)
-                json_array_append_new(networks, network(&cluster->networks[i]));
+                json_array_append_new(networks, network_json(&cluster->networks[i]));
         for (size_t i = 0; i < cluster->node_count; i++)
-                json_array_append_new(nodes, node(cluster, role, &cluster->nodes[i]));
+                json_array_append_new(nodes, node_json(cluster, role, &cluster->nodes[i]));
         for (size_t i = 0; i < cluster->vip_count; i++)
                 json_array_append_new(
-                    vips, json_pack("{ss so}", "name", cluster->vips[i].name, "ip", address(cluster->vips[i].ip)));
+                    vips, json_pack("{ss so}", "name", cluster->vips[i].name, "ip", address_json(cluster->vips[i].ip)));
         json_object_set_new(json, "networks", networks);
         json_object_set_new(json, "vips", vips);
         json_object_set_new(json, "nodes", nodes);
         json_object_set_new(json, "hosts", json_string(hosts));
 }
-
-static const char *text_or_none(const char *text) { return text ? text : ""; }
 
 static void add_dhcp(const struct dhcp_profile *dhcp, json_t *json) {
         json_object_set_new(json, "dhcp_timeout_ms", json_integer(dhcp->timeout_ms));
@@ -224,8 +250,8 @@ static void add_dhcp(const struct dhcp_profile *dhcp, json_t *json) {
         json_object_set_new(json, "arp_check", json_boolean(dhcp->arp_check));
         json_object_set_new(json, "dhcp_client_id", json_string(dhcp_client_ids[dhcp->client_id]));
         json_object_set_new(json, "dhcp_options",
-                            json_pack("{ss ss ss}", "node", text_or_none(dhcp->options.node), "role",
-                                      text_or_none(dhcp->options.role), "id", text_or_none(dhcp->options.id)));
+                            json_pack("{ss ss ss}", "node", text_or(dhcp->options.node, ""), "role",
+                                      text_or(dhcp->options.role, ""), "id", text_or(dhcp->options.id, "")));
 }
 
 static bool refuse_size(const struct config *config, size_t size, struct err *err) {
@@ -238,7 +264,7 @@ static bool refuse_size(const struct config *config, size_t size, struct err *er
 bool node_json_write(struct config *config, struct err *err) {
         const struct cluster *cluster = config->cluster;
         json_t *paths = NULL;
-        if (!state(config, &paths, err))
+        if (!state_paths_json(config, &paths, err))
                 return false;
         json_t *json = json_object();
         json_object_set_new(json, "format", json_integer(1));
@@ -250,15 +276,15 @@ bool node_json_write(struct config *config, struct err *err) {
         json_object_set_new(json, "ensemble", json_boolean(config->role->ensemble));
         json_object_set_new(json, "strangers", json_boolean(config->role->strangers));
         add_cluster(cluster, config->role, json);
-        json_object_set_new(json, "templates", templates(config));
-        json_object_set_new(json, "cluster_services", strings(&config->role->services_cluster));
+        json_object_set_new(json, "templates", templates_json(config));
+        json_object_set_new(json, "cluster_services", strings_json(&config->role->services_cluster));
         json_object_set_new(json, "state", paths);
         add_state_disk(&config->role->state_disk, json);
         json_object_set_new(
             json, "reserve",
             json_pack("{si si}", "memory_mb", config->role->reserve.memory_mb, "cpus", config->role->reserve.cpus));
         add_dhcp(&cluster->dhcp, json);
-        json_object_set_new(json, "report_url", json_string(cluster->report_url ? cluster->report_url : ""));
+        json_object_set_new(json, "report_url", json_string(text_or(cluster->report_url, "")));
         auto_free char *text = json_dumps(json, JSON_INDENT(2));
         json_decref(json);
         if (!text)

@@ -9,51 +9,61 @@
 #include "base/mistake.h"
 #include "base/progress.h"
 #include "configure/internal.h"
+#include "configure/unit.h"
 #include "profile/profile.h"
 #include "rootfs/tree.h"
 #include "shared/place.h"
 #include "shared/value.h"
 
-static const struct place *place_of(const struct role *role, const char *name) {
+// Where the role names the unit, or where it begins.
+static const struct place *place_of_unit(const struct role *role, const char *name) {
         const struct place *place = role_place(role, name);
         return place ? place : &role->place;
 }
 
-static bool fail_absent(struct config *config, const struct unit *unit, const char *name, struct err *err) {
-        auto_free char *nearest = NULL;
+static bool fail_absent_unit(struct config *config, const struct unit *unit, const char *name, struct err *err) {
         const struct role *role = config->role;
+        const struct place *place = place_of_unit(role, name);
+        auto_free char *nearest = NULL;
         if (unit->masked)
-                return fail_at(err, ERR_REFERENCE, place_of(role, name),
+                return fail_at(err, ERR_REFERENCE, place,
                                "role %s: unit \"%s\" is masked, and no installed package has another file for it",
                                role->name, name);
         if (!unit_nearest(config->root, name, &nearest, err))
                 return false;
-        (void)fail_at(err, ERR_REFERENCE, place_of(role, name), "role %s: no installed package has a unit \"%s\"",
-                      role->name, name);
-        return nearest ? hint(err, "did you mean \"%s\"?", nearest)
-                       : hint(err, "add the package that brings it to packages:");
+        (void)fail_at(err, ERR_REFERENCE, place, "role %s: no installed package has a unit \"%s\"", role->name, name);
+        if (nearest)
+                return hint(err, "did you mean \"%s\"?", nearest);
+        return hint(err, "add the package that brings it to packages:");
 }
 
-static bool enable(struct config *config, const char *name, struct err *err) {
-        struct unit unit;
-        bool ok = unit_load(config->root, name, &unit, err);
-        if (ok && !unit.file)
-                ok = fail_absent(config, &unit, name, err);
-        if (ok && !unit.has_install && strstr(unit.file, "/systemd/"))
+static bool load_wanted_unit(struct config *config, const char *name, struct unit *ret, struct err *err) {
+        if (!unit_load(config->root, name, ret, err))
+                return false;
+        return ret->file || fail_absent_unit(config, ret, name, err);
+}
+
+static bool enable_loaded_unit(struct config *config, const struct unit *unit, const char *name, struct err *err) {
+        bool is_script = !strstr(unit->file, "/systemd/");
+        if (!unit->has_install && !is_script)
                 warning("role %s: %s has no [Install] section: enabling it does nothing", config->role->name, name);
-        ok = ok &&
-             (unit_enable(config->root, &unit, err) || wrap(err, "role %s: enabling %s", config->role->name, name));
+        return unit_enable(config->root, unit, err) || wrap(err, "role %s: enabling %s", config->role->name, name);
+}
+
+static bool enable_unit(struct config *config, const char *name, struct err *err) {
+        struct unit unit;
+        bool ok = load_wanted_unit(config, name, &unit, err) && enable_loaded_unit(config, &unit, name, err);
         unit_release(&unit);
         return ok;
 }
 
-// The gate: nothing of the cluster starts on a machine whose identity is not sure. Written for the unit's real
-// name, so that an alias is gated too.
-static bool gate(struct config *config, const char *name, struct err *err) {
+// A unit of the cluster starts only after kiln-node has found out which machine this is. The drop-in is written for the
+// unit's real name, so that an alias waits too.
+static bool gate_unit(struct config *config, const char *name, struct err *err) {
         static const char text[] = "[Unit]\nRequires=kiln-node.service\nAfter=kiln-node.service\n";
         struct unit unit;
         bool ok = unit_load(config->root, name, &unit, err);
-        auto_free char *path = xasprintf("/etc/systemd/system/%s.d/10-kiln.conf", ok ? unit.name : name);
+        auto_free char *path = xasprintf(UNIT_CONFIG_DIR "/%s.d/10-kiln.conf", unit.name);
         ok = ok && tree_write(config->root, path, text, sizeof text - 1, 0644, 0, 0, err);
         unit_release(&unit);
         return ok;
@@ -61,21 +71,21 @@ static bool gate(struct config *config, const char *name, struct err *err) {
 
 // ---- kiln's own ----
 
-static bool always(const struct config *config) { return config != NULL; }
+static bool wants_always(const struct config *config) { return config != NULL; }
 
-static bool has_state_disk(const struct config *config) { return config->role->state_disk.wanted; }
+static bool wants_state_disk(const struct config *config) { return config->role->state_disk.wanted; }
 
-static bool reports(const struct config *config) {
+static bool wants_reports(const struct config *config) {
         return config->cluster && config->cluster->report_url && *config->cluster->report_url;
 }
 
 static const struct {
         const char *name;
         bool (*wanted)(const struct config *config);
-} own_units[] = { { "kiln-node.service", always },
-                  { "kiln-keep.service", has_state_disk },
-                  { "kiln-discard.service", has_state_disk },
-                  { "kiln-report.service", reports } };
+} own_units[] = { { "kiln-node.service", wants_always },
+                  { "kiln-keep.service", wants_state_disk },
+                  { "kiln-discard.service", wants_state_disk },
+                  { "kiln-report.service", wants_reports } };
 
 static void append_presets(struct buf *text, const char *verb, const struct strings *names) {
         for (size_t i = 0; i < names->count; i++)
@@ -101,28 +111,45 @@ static bool write_default_target(struct config *config, struct err *err) {
         struct unit unit;
         if (!target || !*target)
                 return true;
-        bool ok = unit_load(config->root, target, &unit, err);
-        if (ok && !unit.file)
-                ok = fail_absent(config, &unit, target, err);
-        ok = ok && tree_link(config->root, "/etc/systemd/system/default.target", unit.file, err);
+        bool ok = load_wanted_unit(config, target, &unit, err) &&
+                  tree_link(config->root, UNIT_CONFIG_DIR "/default.target", unit.file, err);
         unit_release(&unit);
         return ok;
 }
 
+static bool disable_units(struct config *config, const struct strings *names, struct err *err) {
+        for (size_t i = 0; i < names->count; i++)
+                if (!unit_disable(config->root, names->items[i], err))
+                        return wrap(err, "disabling %s", names->items[i]);
+        return true;
+}
+
+static bool enable_units(struct config *config, const struct strings *names, struct err *err) {
+        for (size_t i = 0; i < names->count; i++)
+                if (!enable_unit(config, names->items[i], err))
+                        return false;
+        return true;
+}
+
+static bool enable_cluster_units(struct config *config, const struct strings *names, struct err *err) {
+        for (size_t i = 0; i < names->count; i++)
+                if (!enable_unit(config, names->items[i], err) || !gate_unit(config, names->items[i], err))
+                        return false;
+        return true;
+}
+
+static bool enable_own_units(struct config *config, struct err *err) {
+        for (size_t i = 0; i < lengthof(own_units); i++)
+                if (own_units[i].wanted(config) && !enable_unit(config, own_units[i].name, err))
+                        return false;
+        return true;
+}
+
 bool services_write(struct config *config, struct err *err) {
         const struct role *role = config->role;
-        for (size_t i = 0; i < role->services_disable.count; i++)
-                if (!unit_disable(config->root, role->services_disable.items[i], err))
-                        return wrap(err, "disabling %s", role->services_disable.items[i]);
-        for (size_t i = 0; i < role->services_enable.count; i++)
-                if (!enable(config, role->services_enable.items[i], err))
-                        return false;
-        for (size_t i = 0; i < role->services_cluster.count; i++)
-                if (!enable(config, role->services_cluster.items[i], err) ||
-                    !gate(config, role->services_cluster.items[i], err))
-                        return false;
-        for (size_t i = 0; i < lengthof(own_units); i++)
-                if (own_units[i].wanted(config) && !enable(config, own_units[i].name, err))
-                        return false;
-        return write_presets(config, err) && write_default_target(config, err);
+        if (!disable_units(config, &role->services_disable, err) ||
+            !enable_units(config, &role->services_enable, err) ||
+            !enable_cluster_units(config, &role->services_cluster, err))
+                return false;
+        return enable_own_units(config, err) && write_presets(config, err) && write_default_target(config, err);
 }

@@ -130,22 +130,13 @@ static bool make_root(struct making *making, struct err *err) {
                overlay_bind(making->tree, false, &making->target, err);
 }
 
-// The upper directory is what the merged tree shows as "/".
-static bool copy_top(int upper, int lower, struct err *err) {
-        struct stat stat;
-        if (fstat(lower, &stat) < 0 || fchown(upper, stat.st_uid, stat.st_gid) < 0 ||
-            fchmod(upper, stat.st_mode & 07777) < 0)
-                return fail(err, ERR_SYSTEM, errno, "give the layer the mode of its parent");
-        return true;
-}
-
 static bool make_upper(struct making *making, struct err *err) {
         int lowers[DEPTH_MAX];
         size_t count = 0;
         auto_close int work = -1;
         bool ok = fs_mkdirs(making->dir, "upper", 0755, err) && fs_open_dir(making->dir, "upper", &making->tree, err) &&
                   fs_mkdirs(making->dir, "work", 0755, err) && fs_open_dir(making->dir, "work", &work, err) &&
-                  open_chain(making->parent, lowers, &count, err) && copy_top(making->tree, lowers[0], err) &&
+                  open_chain(making->parent, lowers, &count, err) && overlay_copy_top(making->tree, lowers[0], err) &&
                   overlay_open(lowers, count, making->tree, work, &making->target, err);
         close_chain(lowers, count);
         return ok;

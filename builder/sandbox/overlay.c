@@ -14,7 +14,6 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "rootfs/rootfs.h"
 #include "sandbox/sandbox.h"
 
 enum { LIST_BYTES = 65536 };
@@ -91,6 +90,14 @@ bool overlay_bind(int dir, bool read_only, int *ret_fd, struct err *err) {
         if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0)
                 return fail(err, ERR_SYSTEM, errno, "bind a directory");
         *ret_fd = take_fd(fd);
+        return true;
+}
+
+bool overlay_copy_top(int upper, int lower, struct err *err) {
+        struct stat stat;
+        if (fstat(lower, &stat) < 0 || fchown(upper, stat.st_uid, stat.st_gid) < 0 ||
+            fchmod(upper, stat.st_mode & 07777) < 0)
+                return fail(err, ERR_SYSTEM, errno, "give a layer the owner and mode of what lies below it");
         return true;
 }
 

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "configure/internal.h"
+#include "configure/unit.h"
 #include "profile/profile.h"
 #include "rootfs/tree.h"
 #include "sandbox/sandbox.h"
