@@ -26,8 +26,6 @@ struct config {
         struct arena arena;
 };
 
-static inline const char *text_or(const char *text, const char *otherwise) { return text ? text : otherwise; }
-
 // Numeric ids of names in the image ("root", "zk", "480"). False with ERR_REFERENCE and the nearest name.
 must_check bool accounts_resolve(int root, const char *owner, const char *group, const struct place *place,
                                  unsigned *ret_uid, unsigned *ret_gid, struct err *err);
