@@ -8,7 +8,7 @@
 #include "base/digest.h"
 #include "base/mem.h"
 
-enum { BUCKETS = 1 << 14 }; // a role has some ten thousand blocks
+enum { BUCKETS = 1 << 14 }; // an image has some ten thousand blocks
 
 struct block {
         struct block *next;
@@ -69,9 +69,11 @@ bool block_cache_find(struct block_cache *cache, const char *key, void *out, siz
         while (block && strcmp(block->key, key) != 0)
                 block = block->next;
         pthread_mutex_unlock(&cache->lock);
-        // A block never changes once it is in the list.
-        if (!block || block->size > room ||
-            pread(cache->file, out, block->size, (off_t)block->offset) != (ssize_t)block->size)
+        if (!block || block->size > room)
+                return false;
+        // No lock is needed to read it: a block never changes once it is in the list.
+        ssize_t got = pread(cache->file, out, block->size, (off_t)block->offset);
+        if (got != (ssize_t)block->size)
                 return false;
         *ret_size = block->size;
         return true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "artefact/image/deflate.h"
 
+#include <assert.h>
 #include <libdeflate.h>
 
 #include "base/mem.h"
@@ -42,13 +43,22 @@ static int deflate_no_options(sqfs_compressor_t *compressor, sqfs_file_t *file) 
         return 0;
 }
 
-// 0 tells the caller to store the block as it is: a result that is not smaller is of no use.
+// What a compressed block may have at most: it must fit the caller's room, and one that is not smaller than the block
+// itself is of no use.
+static size_t most_of(sqfs_u32 size, sqfs_u32 room) {
+        if (room < size)
+                return room;
+        return size - 1;
+}
+
+// Returns the compressed size; 0 tells the caller to store the block as it is.
 static sqfs_s32 deflate_block(sqfs_compressor_t *compressor, const sqfs_u8 *in, sqfs_u32 size, sqfs_u8 *out,
                               sqfs_u32 room) {
         const struct deflate *deflate = (const struct deflate *)compressor;
         if (size < 2)
                 return 0;
-        size_t most = room < size ? room : size - 1, done = 0;
+        size_t most = most_of(size, room);
+        size_t done = 0;
         char key[BLOCK_KEY_SIZE];
         if (deflate->blocks) {
                 block_cache_key(in, size, deflate->level, most, key);
@@ -62,6 +72,7 @@ static sqfs_s32 deflate_block(sqfs_compressor_t *compressor, const sqfs_u8 *in, 
 }
 
 sqfs_compressor_t *deflate_new(int level, uint32_t block_bytes, struct block_cache *blocks) {
+        assert(level >= DEFLATE_LEVEL_MIN && level <= DEFLATE_LEVEL_MAX);
         struct deflate *deflate = xcalloc(1, sizeof *deflate);
         deflate->base.base = (sqfs_object_t){ deflate_destroy, deflate_copy };
         deflate->base.get_configuration = deflate_configuration;
@@ -73,6 +84,6 @@ sqfs_compressor_t *deflate_new(int level, uint32_t block_bytes, struct block_cac
         deflate->blocks = blocks;
         deflate->compressor = libdeflate_alloc_compressor(level);
         if (!deflate->compressor)
-                abort(); // out of memory: the level was checked before
+                abort(); // out of memory
         return &deflate->base;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "artefact/image/file_list.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -26,14 +27,16 @@ json_t *json_text(const char *text) {
         return json_string(buf_text(&escaped));
 }
 
-static const char *type_of(const struct stat *stat) {
+static const char *file_type(const struct stat *stat) {
         switch (stat->st_mode & S_IFMT) {
         case S_IFDIR:
                 return "directory";
         case S_IFLNK:
                 return "link";
         case S_IFCHR:
-                return stat->st_rdev == 0 ? "whiteout" : "character";
+                if (stat->st_rdev == 0)
+                        return "whiteout";
+                return "character";
         case S_IFBLK:
                 return "block";
         case S_IFIFO:
@@ -51,7 +54,7 @@ void file_list_add(struct buf *list, const struct file_record *record) {
         char mode[8];
         snprintf(mode, sizeof mode, "%04o", stat->st_mode & 07777);
         json_t *object = json_pack("{so ss sI sI ss}", "path", json_text(path), "mode", mode, "uid",
-                                   (json_int_t)stat->st_uid, "gid", (json_int_t)stat->st_gid, "type", type_of(stat));
+                                   (json_int_t)stat->st_uid, "gid", (json_int_t)stat->st_gid, "type", file_type(stat));
         if (S_ISREG(stat->st_mode)) {
                 json_object_set_new(object, "size", json_integer((json_int_t)stat->st_size));
                 json_object_set_new(object, "sha256", json_string(record->sha256));
@@ -64,7 +67,8 @@ void file_list_add(struct buf *list, const struct file_record *record) {
         }
         auto_free char *line = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
         json_decref(object);
-        buf_append_text(list, line ? line : "{}");
+        assert(line); // every text in it is UTF-8 by now
+        buf_append_text(list, line);
         buf_append_char(list, '\n');
 }
 

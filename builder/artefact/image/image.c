@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "artefact/image/image.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -26,7 +27,7 @@
 #include "base/mem.h"
 #include "base/stand_in.h"
 
-enum { READ_BYTES = 1 << 20, NO_XATTRS = 0xFFFFFFFF, BLOCKS_A_WORKER = 10 };
+enum { READ_BYTES = 1 << 20, DEFLATE_LEVEL_DEFAULT = 6, BLOCKS_A_WORKER = 10 };
 
 // Everything that one image needs while its data blocks are written.
 struct image {
@@ -43,38 +44,54 @@ struct image {
         char *block;
 };
 
-static bool make_compressor(const struct image_options *options, bool uncompress, sqfs_compressor_t **ret,
-                            struct err *err) {
-        if (strcmp(options->compressor, "gzip") == 0 && !uncompress) {
-                *ret = deflate_new(options->level ? options->level : 6, options->block_bytes, options->blocks);
-                return true;
-        }
+static bool is_gzip(const struct image_options *options) { return strcmp(options->compressor, "gzip") == 0; }
+
+// libsquashfs' compressor or decompressor by its name; a negative status if it has none.
+static int create_compressor(const struct image_options *options, sqfs_u16 flags, sqfs_compressor_t **ret) {
         sqfs_compressor_config_t config;
         int id = sqfs_compressor_id_from_name(options->compressor);
-        int status = id < 0 ? id
-                            : sqfs_compressor_config_init(&config, (SQFS_COMPRESSOR)id, options->block_bytes,
-                                                          uncompress ? SQFS_COMP_FLAG_UNCOMPRESS : 0);
-        if (status == 0 && options->level && !uncompress)
-                config.level = (sqfs_u32)options->level;
-        if (status == 0)
-                status = sqfs_compressor_create(&config, ret);
+        if (id < 0)
+                return id;
+        int status = sqfs_compressor_config_init(&config, (SQFS_COMPRESSOR)id, options->block_bytes, flags);
         if (status != 0)
-                return fail(err, ERR_SCHEMA, 0, "squashfs compressor %s at level %d is not available",
-                            options->compressor, options->level);
+                return status;
+        bool compresses = (flags & SQFS_COMP_FLAG_UNCOMPRESS) == 0;
+        if (compresses && options->level != 0)
+                config.level = (sqfs_u32)options->level;
+        return sqfs_compressor_create(&config, ret);
+}
+
+static bool not_available(const struct image_options *options, struct err *err) {
+        return fail(err, ERR_SCHEMA, 0, "squashfs compressor %s at level %d is not available", options->compressor,
+                    options->level);
+}
+
+static bool make_compressor(const struct image_options *options, sqfs_compressor_t **ret, struct err *err) {
+        if (!is_gzip(options))
+                return create_compressor(options, 0, ret) == 0 || not_available(options, err);
+        int level = options->level;
+        if (level == 0)
+                level = DEFLATE_LEVEL_DEFAULT;
+        *ret = deflate_new(level, options->block_bytes, options->blocks);
         return true;
+}
+
+static bool make_decompressor(const struct image_options *options, sqfs_compressor_t **ret, struct err *err) {
+        return create_compressor(options, SQFS_COMP_FLAG_UNCOMPRESS, ret) == 0 || not_available(options, err);
 }
 
 bool image_check(const struct image_options *options, struct err *err) {
         uint32_t size = options->block_bytes;
-        if (size < SQFS_MIN_BLOCK_SIZE || size > SQFS_MAX_BLOCK_SIZE || (size & (size - 1)))
+        bool is_power_of_two = (size & (size - 1)) == 0;
+        if (size < SQFS_MIN_BLOCK_SIZE || size > SQFS_MAX_BLOCK_SIZE || !is_power_of_two)
                 return fail(err, ERR_SCHEMA, 0, "squashfs block size %u is not a power of two from %d to %d", size,
                             SQFS_MIN_BLOCK_SIZE, SQFS_MAX_BLOCK_SIZE);
-        bool gzip = strcmp(options->compressor, "gzip") == 0;
-        if (gzip && options->level != 0 && (options->level < DEFLATE_LEVEL_MIN || options->level > DEFLATE_LEVEL_MAX))
+        bool is_level = options->level >= DEFLATE_LEVEL_MIN && options->level <= DEFLATE_LEVEL_MAX;
+        if (is_gzip(options) && options->level != 0 && !is_level)
                 return fail(err, ERR_SCHEMA, 0, "squashfs level %d is not in %d..%d", options->level, DEFLATE_LEVEL_MIN,
                             DEFLATE_LEVEL_MAX);
         sqfs_compressor_t *compressor = NULL;
-        if (!make_compressor(options, false, &compressor, err))
+        if (!make_compressor(options, &compressor, err))
                 return false;
         sqfs_destroy(compressor);
         return true;
@@ -155,13 +172,14 @@ static bool pack_node(struct image *image, const struct fs_entry *entry, struct 
         return pack_xattrs(image, entry->parent, entry->name, node, err);
 }
 
-static bool visit(const struct fs_entry *found, void *context, struct err *err) {
+static bool pack_entry(const struct fs_entry *found, void *context, struct err *err) {
         struct image *image = context;
         struct stat stat = *found->stat;
         struct fs_entry entry = *found;
         entry.stat = &stat;
-        if (S_ISCHR(stat.st_mode) && stat.st_rdev == 0)
-                return true; // a whiteout: nothing there
+        bool is_whiteout = S_ISCHR(stat.st_mode) && stat.st_rdev == 0;
+        if (is_whiteout)
+                return true; // overlayfs' mark for a path that is not there
         bool is_new;
         if (!stand_in_resolve(entry.parent, entry.name, &stat, err))
                 return wrap(err, "/%s", entry.path);
@@ -174,7 +192,7 @@ static bool visit(const struct fs_entry *found, void *context, struct err *err) 
 
 // ---- tables ----
 
-// Data blocks are all written; what follows them is the format's fixed order of tables.
+// Called when all data is given to the processor. The format fixes the order of the tables that follow the data.
 static bool write_tables(struct image *image, sqfs_super_t *super, struct err *err) {
         int status = sqfs_block_processor_finish(image->processor);
         if (status != 0)
@@ -220,14 +238,16 @@ static bool write_start(struct image *image, sqfs_super_t *super, struct err *er
 
 static bool image_open(struct image *image, struct err *err) {
         const struct image_options *options = image->options;
-        if (!image_check(options, err) || !make_compressor(options, false, &image->compressor, err) ||
-            !make_compressor(options, true, &image->decompressor, err))
+        if (!image_check(options, err) || !make_compressor(options, &image->compressor, err) ||
+            !make_decompressor(options, &image->decompressor, err))
                 return false;
         image->block = xmalloc(READ_BYTES);
         image->blocks = sqfs_block_writer_create(&image->file.base, IMAGE_ALIGN_BYTES, 0);
         image->fragments = sqfs_frag_table_create(0);
         image->xattrs = sqfs_xattr_writer_create(0);
-        unsigned workers = options->jobs ? options->jobs : 1;
+        unsigned workers = options->jobs;
+        if (workers == 0)
+                workers = 1;
         // With the file and a decompressor at hand, equal fragments are compared byte by byte and not by a 32-bit hash.
         sqfs_block_processor_desc_t description = {
                 .size = sizeof description,
@@ -240,9 +260,9 @@ static bool image_open(struct image *image, struct err *err) {
                 .file = &image->file.base,
                 .uncmp = image->decompressor,
         };
-        int status = image->blocks && image->fragments && image->xattrs
-                         ? sqfs_block_processor_create_ex(&description, &image->processor)
-                         : SQFS_ERROR_ALLOC;
+        int status = SQFS_ERROR_ALLOC;
+        if (image->blocks && image->fragments && image->xattrs)
+                status = sqfs_block_processor_create_ex(&description, &image->processor);
         if (status == SQFS_ERROR_INTERNAL)
                 return fail(err, ERR_SYSTEM, 0,
                             "libsquashfs could not start its threads: processes or memory are short");
@@ -269,11 +289,12 @@ static bool image_fill(struct image *image, int root, struct err *err) {
         if (fstat(root, &stat) < 0)
                 return fail(err, ERR_SYSTEM, errno, "stat the root directory");
         image_tree_init(&image->tree, &image->arena, &stat);
-        return pack_xattrs(image, root, ".", image->tree.root, err) && fs_walk(root, visit, image, err) &&
+        return pack_xattrs(image, root, ".", image->tree.root, err) && fs_walk(root, pack_entry, image, err) &&
                write_tables(image, &super, err);
 }
 
 bool image_write(const struct image_options *options, int root, int fd, struct buf *files, struct err *err) {
+        assert(fd >= 0 && files);
         struct image image = { .options = options, .files = files };
         image_file_init(&image.file, fd);
         bool ok = image_fill(&image, root, err);

@@ -8,7 +8,8 @@
 
 #include "base/mem.h"
 
-static int give_up(struct image_file *file, int number) {
+// The first failure is what the later ones follow from.
+static int remember_errno(struct image_file *file, int number) {
         if (!file->error)
                 file->error = number;
         return SQFS_ERROR_IO;
@@ -21,7 +22,7 @@ static int file_read_at(sqfs_file_t *base, sqfs_u64 offset, void *buffer, size_t
                 if (got < 0 && errno == EINTR)
                         continue;
                 if (got < 0)
-                        return give_up(file, errno);
+                        return remember_errno(file, errno);
                 if (got == 0)
                         return SQFS_ERROR_OUT_OF_BOUNDS;
                 next += got;
@@ -38,7 +39,7 @@ static int file_write_at(sqfs_file_t *base, sqfs_u64 offset, const void *buffer,
                 if (done < 0 && errno == EINTR)
                         continue;
                 if (done < 0)
-                        return give_up(file, errno);
+                        return remember_errno(file, errno);
                 next += done;
                 size -= (size_t)done;
                 offset += (size_t)done;
@@ -53,7 +54,7 @@ static sqfs_u64 file_size(const sqfs_file_t *base) { return ((const struct image
 static int file_truncate(sqfs_file_t *base, sqfs_u64 size) {
         struct image_file *file = (struct image_file *)base;
         if (ftruncate(file->fd, (off_t)size) < 0)
-                return give_up(file, errno);
+                return remember_errno(file, errno);
         file->size = size;
         return 0;
 }
@@ -79,11 +80,15 @@ static const char *const messages[] = {
         [-SQFS_ERROR_SEQUENCE] = "calls in the wrong order",
 };
 
+static const char *message_of(int status) {
+        bool known = status < 0 && (size_t)-status < lengthof(messages) && messages[-status];
+        if (known)
+                return messages[-status];
+        return "unknown error";
+}
+
 bool image_fail(struct err *err, const struct image_file *file, int status, const char *what) {
         if (file && file->error)
                 return fail(err, ERR_SYSTEM, file->error, "%s", what);
-        size_t index = status < 0 ? (size_t)-status : 0;
-        const char *message = index < lengthof(messages) ? messages[index] : NULL;
-        return fail(err, ERR_INTERNAL, 0, "%s: libsquashfs: %s (%d)", what, message ? message : "unknown error",
-                    status);
+        return fail(err, ERR_INTERNAL, 0, "%s: libsquashfs: %s (%d)", what, message_of(status), status);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "artefact/image/image_tree.h"
 
+#include <assert.h>
 #include <sqfs/dir_writer.h>
 #include <sqfs/error.h>
 #include <sqfs/meta_writer.h>
@@ -19,8 +20,9 @@ static struct image_node *add_node(struct image_tree *tree, const struct stat *s
         return node;
 }
 
-static void push(struct image_tree *tree, size_t depth, struct image_node *node) {
-        tree->depth = depth; // leaves the directories that the walk left
+// Makes a directory the one that the walk is in, at this depth. The deeper ones on the stack are done.
+static void enter_directory(struct image_tree *tree, size_t depth, struct image_node *node) {
+        tree->depth = depth;
         *array_append(&tree->stack, &tree->depth) = node;
 }
 
@@ -28,7 +30,7 @@ void image_tree_init(struct image_tree *tree, struct arena *arena, const struct 
         *tree = (struct image_tree){ .arena = arena };
         tree->root = add_node(tree, root);
         tree->root->links = 1;
-        push(tree, 0, tree->root);
+        enter_directory(tree, 0, tree->root);
 }
 
 // The node of a file whose other name was already seen; otherwise a new one.
@@ -48,10 +50,17 @@ static struct image_node *find_or_add(struct image_tree *tree, const struct stat
         return node;
 }
 
-struct image_node *image_tree_add(struct image_tree *tree, const struct fs_entry *entry, bool *ret_new) {
+static size_t depth_of(const char *path) {
         size_t depth = 0;
-        for (const char *slash = entry->path; (slash = strchr(slash, '/')); slash++)
-                depth++;
+        for (; *path; path++)
+                if (*path == '/')
+                        depth++;
+        return depth;
+}
+
+struct image_node *image_tree_add(struct image_tree *tree, const struct fs_entry *entry, bool *ret_new) {
+        size_t depth = depth_of(entry->path);
+        assert(depth < tree->depth); // else the parent was not added before
         struct image_node *parent = tree->stack[depth];
         struct image_node *node = find_or_add(tree, entry->stat, ret_new);
         node->links++;
@@ -64,7 +73,7 @@ struct image_node *image_tree_add(struct image_tree *tree, const struct fs_entry
         parent->last = name;
         if (S_ISDIR(entry->stat->st_mode)) {
                 node->parent = parent;
-                push(tree, depth + 1, node);
+                enter_directory(tree, depth + 1, node);
         }
         return node;
 }
@@ -79,10 +88,18 @@ struct tables {
         sqfs_dir_writer_t *dir_writer;
 };
 
-static bool place(struct tables *tables, struct image_node *node, sqfs_inode_generic_t *inode, struct err *err) {
-        int64_t mtime = node->stat.st_mtim.tv_sec;
+// The format counts seconds from 1970 to 2106.
+static sqfs_u32 squashfs_time(int64_t seconds) {
+        if (seconds < 0)
+                return 0;
+        if (seconds > UINT32_MAX)
+                return UINT32_MAX;
+        return (sqfs_u32)seconds;
+}
+
+static bool place_inode(struct tables *tables, struct image_node *node, sqfs_inode_generic_t *inode, struct err *err) {
         inode->base.mode = (sqfs_u16)node->stat.st_mode;
-        inode->base.mod_time = (sqfs_u32)(mtime < 0 ? 0 : mtime > UINT32_MAX ? UINT32_MAX : mtime);
+        inode->base.mod_time = squashfs_time(node->stat.st_mtim.tv_sec);
         inode->base.inode_number = node->number;
         int status = sqfs_id_table_id_to_index(tables->ids, node->stat.st_uid, &inode->base.uid_idx);
         if (status == 0)
@@ -111,31 +128,36 @@ static bool place_file(struct tables *tables, struct image_node *node, struct er
                         return image_fail(err, tables->file, status, "extend inode");
                 node->inode->data.file_ext.nlink = node->links;
         }
-        return place(tables, node, node->inode, err);
+        return place_inode(tables, node, node->inode, err);
 }
 
-static bool place_special(struct tables *tables, struct image_node *node, struct err *err) {
-        size_t extra = node->target ? strlen(node->target) : 0;
-        auto_free sqfs_inode_generic_t *inode = xcalloc(1, sizeof *inode + extra + 1);
-        switch (node->stat.st_mode & S_IFMT) {
-        case S_IFLNK:
-                inode->base.type = SQFS_INODE_SLINK;
-                inode->data.slink.nlink = node->links;
-                inode->data.slink.target_size = (sqfs_u32)extra;
-                inode->payload_bytes_available = inode->payload_bytes_used = (sqfs_u32)extra;
-                memcpy(inode->extra, node->target, extra);
-                break;
-        case S_IFBLK:
-        case S_IFCHR:
-                inode->base.type = S_ISBLK(node->stat.st_mode) ? SQFS_INODE_BDEV : SQFS_INODE_CDEV;
-                inode->data.dev.nlink = node->links;
-                inode->data.dev.devno = device_number(node->stat.st_rdev);
-                break;
-        default:
-                inode->base.type = S_ISFIFO(node->stat.st_mode) ? SQFS_INODE_FIFO : SQFS_INODE_SOCKET;
-                inode->data.ipc.nlink = node->links;
-        }
-        return place(tables, node, inode, err);
+static bool place_link(struct tables *tables, struct image_node *node, struct err *err) {
+        size_t size = strlen(node->target);
+        auto_free sqfs_inode_generic_t *inode = xcalloc(1, sizeof *inode + size + 1);
+        inode->base.type = SQFS_INODE_SLINK;
+        inode->data.slink.nlink = node->links;
+        inode->data.slink.target_size = (sqfs_u32)size;
+        inode->payload_bytes_available = (sqfs_u32)size;
+        inode->payload_bytes_used = (sqfs_u32)size;
+        memcpy(inode->extra, node->target, size);
+        return place_inode(tables, node, inode, err);
+}
+
+static bool place_device(struct tables *tables, struct image_node *node, struct err *err) {
+        sqfs_inode_generic_t inode = { .base.type = SQFS_INODE_CDEV };
+        if (S_ISBLK(node->stat.st_mode))
+                inode.base.type = SQFS_INODE_BDEV;
+        inode.data.dev.nlink = node->links;
+        inode.data.dev.devno = device_number(node->stat.st_rdev);
+        return place_inode(tables, node, &inode, err);
+}
+
+static bool place_pipe_or_socket(struct tables *tables, struct image_node *node, struct err *err) {
+        sqfs_inode_generic_t inode = { .base.type = SQFS_INODE_SOCKET };
+        if (S_ISFIFO(node->stat.st_mode))
+                inode.base.type = SQFS_INODE_FIFO;
+        inode.data.ipc.nlink = node->links;
+        return place_inode(tables, node, &inode, err);
 }
 
 static int list_entries(struct tables *tables, const struct image_node *node, sqfs_u32 *ret_subdirectories) {
@@ -143,9 +165,19 @@ static int list_entries(struct tables *tables, const struct image_node *node, sq
         for (const struct image_name *name = node->first; name && status == 0; name = name->next) {
                 status = sqfs_dir_writer_add_entry(tables->dir_writer, name->name, name->node->number,
                                                    name->node->reference, (sqfs_u16)name->node->stat.st_mode);
-                *ret_subdirectories += S_ISDIR(name->node->stat.st_mode);
+                if (S_ISDIR(name->node->stat.st_mode))
+                        ++*ret_subdirectories;
         }
-        return status == 0 ? sqfs_dir_writer_end(tables->dir_writer) : status;
+        if (status != 0)
+                return status;
+        return sqfs_dir_writer_end(tables->dir_writer);
+}
+
+// The root's parent is a number that no inode has, as mksquashfs does it.
+static sqfs_u32 parent_number(const struct image_tree *tree, const struct image_node *node) {
+        if (node->parent)
+                return node->parent->number;
+        return (sqfs_u32)tree->node_count + 1;
 }
 
 static bool place_directory(struct tables *tables, struct image_node *node, struct err *err) {
@@ -153,7 +185,7 @@ static bool place_directory(struct tables *tables, struct image_node *node, stru
         int status = list_entries(tables, node, &subdirectories);
         if (status != 0)
                 return image_fail(err, tables->file, status, "write directory");
-        sqfs_u32 parent = node->parent ? node->parent->number : (sqfs_u32)tables->tree->node_count + 1;
+        sqfs_u32 parent = parent_number(tables->tree, node);
         sqfs_inode_generic_t *inode = sqfs_dir_writer_create_inode(tables->dir_writer, 0, node->xattr, parent);
         if (!inode)
                 return image_fail(err, NULL, SQFS_ERROR_ALLOC, "write directory");
@@ -162,26 +194,31 @@ static bool place_directory(struct tables *tables, struct image_node *node, stru
                 inode->data.dir.nlink = subdirectories + 2;
         else
                 inode->data.dir_ext.nlink = subdirectories + 2;
-        bool ok = place(tables, node, inode, err);
+        bool ok = place_inode(tables, node, inode, err);
         sqfs_free(inode);
         return ok;
 }
 
-// A directory names its entries by their place, so it comes after them. As deep as the tree: fs_walk() was, too.
-static bool write_node(struct tables *tables, struct image_node *node, struct err *err) {
+// A directory names its entries by the places of their inodes, so its own inode comes after theirs. The recursion is as
+// deep as the tree is; fs_walk(), which found the tree, recursed as deep.
+static bool write_inodes(struct tables *tables, struct image_node *node, struct err *err) {
         if (node->written)
                 return true;
         if (S_ISREG(node->stat.st_mode))
                 return place_file(tables, node, err);
+        if (S_ISLNK(node->stat.st_mode))
+                return place_link(tables, node, err);
+        if (S_ISBLK(node->stat.st_mode) || S_ISCHR(node->stat.st_mode))
+                return place_device(tables, node, err);
         if (!S_ISDIR(node->stat.st_mode))
-                return place_special(tables, node, err);
+                return place_pipe_or_socket(tables, node, err);
         for (struct image_name *name = node->first; name; name = name->next)
-                if (!write_node(tables, name->node, err))
+                if (!write_inodes(tables, name->node, err))
                         return false;
         return place_directory(tables, node, err);
 }
 
-static bool flush(struct tables *tables, sqfs_super_t *super, struct err *err) {
+static bool flush_tables(struct tables *tables, sqfs_super_t *super, struct err *err) {
         int status = sqfs_meta_writer_flush(tables->inodes);
         if (status == 0)
                 status = sqfs_meta_writer_flush(tables->directories);
@@ -198,11 +235,12 @@ bool image_tree_write(struct image_tree *tree, struct image_file *file, sqfs_com
         super->inode_count = (sqfs_u32)tree->node_count;
         tables.inodes = sqfs_meta_writer_create(&file->base, compressor, 0);
         tables.directories = sqfs_meta_writer_create(&file->base, compressor, SQFS_META_WRITER_KEEP_IN_MEMORY);
-        tables.dir_writer = tables.directories ? sqfs_dir_writer_create(tables.directories, 0) : NULL;
+        if (tables.directories)
+                tables.dir_writer = sqfs_dir_writer_create(tables.directories, 0);
         bool ok = tables.inodes && tables.dir_writer && ids;
         if (!ok)
                 image_fail(err, NULL, SQFS_ERROR_ALLOC, "set up the tables");
-        ok = ok && write_node(&tables, tree->root, err) && flush(&tables, super, err);
+        ok = ok && write_inodes(&tables, tree->root, err) && flush_tables(&tables, super, err);
         super->root_inode_ref = tree->root->reference;
         sqfs_destroy(tables.dir_writer);
         sqfs_destroy(tables.directories);

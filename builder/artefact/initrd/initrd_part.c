@@ -18,7 +18,9 @@
 // with gzip 2.
 enum { DEFLATE_LEVEL = 6, DEFLATE_FAST_LEVEL = 2, XZ_PRESET = 6, ZSTD_LEVEL = 16 };
 
-static bool too_large(struct err *err) { return fail(err, ERR_SYSTEM, 0, "compress: the archive is too large"); }
+static bool archive_too_large(struct err *err) {
+        return fail(err, ERR_SYSTEM, 0, "compress: the archive is too large");
+}
 
 static bool deflate_archive(int level, const struct buf *from, struct buf *to, struct err *err) {
         struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(level);
@@ -31,7 +33,7 @@ static bool deflate_archive(int level, const struct buf *from, struct buf *to, s
                 size = libdeflate_gzip_compress(compressor, buf_text(from), from->size, room, most);
         libdeflate_free_compressor(compressor);
         to->size += size;
-        return size > 0 || too_large(err);
+        return size > 0 || archive_too_large(err);
 }
 
 static bool compress_gzip(const struct buf *from, struct buf *to, struct err *err) {
@@ -47,7 +49,7 @@ static bool compress_xz(const struct buf *from, struct buf *to, struct err *err)
         size_t most = lzma_stream_buffer_bound(from->size);
         char *room = buf_reserve(to, most);
         if (!room)
-                return too_large(err);
+                return archive_too_large(err);
         size_t size = 0;
         lzma_ret status = lzma_easy_buffer_encode(XZ_PRESET, LZMA_CHECK_CRC32, NULL, (const uint8_t *)buf_text(from),
                                                   from->size, (uint8_t *)room, &size, most);
@@ -59,7 +61,7 @@ static bool compress_zstd(const struct buf *from, struct buf *to, struct err *er
         size_t most = ZSTD_compressBound(from->size);
         char *room = buf_reserve(to, most);
         if (!room)
-                return too_large(err);
+                return archive_too_large(err);
         ZSTD_CCtx *context = ZSTD_createCCtx();
         if (!context)
                 abort(); // out of memory

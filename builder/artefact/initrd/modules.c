@@ -77,7 +77,7 @@ static int compare_name_to_module(const void *name, const void *module) {
         return strcmp(name, ((const struct module *)module)->name);
 }
 
-static int compare_names(const void *left, const void *right) {
+static int compare_module_names(const void *left, const void *right) {
         return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
@@ -104,7 +104,7 @@ static bool read_builtin(struct modules *modules, struct err *err) {
                         *array_append(&modules->builtin, &modules->builtin_count) =
                             module_name(&modules->arena, file_name_of(line));
         if (modules->builtin_count)
-                qsort(modules->builtin, modules->builtin_count, sizeof *modules->builtin, compare_names);
+                qsort(modules->builtin, modules->builtin_count, sizeof *modules->builtin, compare_module_names);
         return true;
 }
 
@@ -131,7 +131,7 @@ static struct module *find_module(const struct modules *modules, const char *nam
 
 static bool is_builtin(const struct modules *modules, const char *name) {
         return modules->builtin_count &&
-               bsearch(&name, modules->builtin, modules->builtin_count, sizeof *modules->builtin, compare_names);
+               bsearch(&name, modules->builtin, modules->builtin_count, sizeof *modules->builtin, compare_module_names);
 }
 
 // ---- what a module says of itself ----
