@@ -47,7 +47,7 @@ NODE_SHARED := $(wildcard builder/base/*.c builder/shared/*.c)
 NODE_SHARED_LIBRARY := $(B)/static/libshared.a
 NODE_SOURCES := $(wildcard firmware/node/*.c firmware/node/*/*.c)
 NODE_OBJECTS := $(NODE_SOURCES:%.c=$(B)/static/%.o)
-NODE_LIBS := $(NODE_SHARED_LIBRARY) -ljansson -lblkid -lnettle -lresolv
+NODE_LIBS := $(NODE_SHARED_LIBRARY) -ljansson -lblkid -lhogweed -lnettle -lgmp -lresolv
 
 NODE_TESTED := $(filter-out %/firmware/node/main.o,$(NODE_OBJECTS))
 

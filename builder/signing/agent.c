@@ -34,14 +34,16 @@ static int connect_to_agent(void) {
         return -1;
 }
 
-static bool read_exactly(int fd, struct buf *into, size_t size, struct err *err) {
+static bool agent_read(int fd, struct buf *into, size_t size, struct err *err) {
         char *room = buf_reserve(into, size);
         for (size_t got = 0; got < size;) {
                 struct pollfd ready = { .fd = fd, .events = POLLIN };
                 int count = poll(&ready, 1, ANSWER_MS);
                 if (count < 0 && errno == EINTR)
                         return fail(err, ERR_INTERRUPTED, 0, "interrupted");
-                ssize_t part = count > 0 ? read(fd, room + got, size - got) : 0;
+                ssize_t part = 0;
+                if (count > 0)
+                        part = read(fd, room + got, size - got);
                 if (part < 0 && errno == EINTR)
                         continue;
                 if (part <= 0)
@@ -53,17 +55,17 @@ static bool read_exactly(int fd, struct buf *into, size_t size, struct err *err)
 }
 
 // One request and its answer, both without their length.
-static bool ask(int fd, const struct buf *request, struct buf *ret_answer, struct err *err) {
+static bool agent_exchange(int fd, const struct buf *request, struct buf *ret_answer, struct err *err) {
         auto_buf framed = { .max = MESSAGE_MAX };
         auto_buf head = { .max = MESSAGE_MAX };
         uint32_t size = 0;
         ssh_string(request->data, request->size, &framed);
-        if (!fs_write_all(fd, framed.data, framed.size, err) || !read_exactly(fd, &head, sizeof size, err))
+        if (!fs_write_all(fd, framed.data, framed.size, err) || !agent_read(fd, &head, sizeof size, err))
                 return wrap(err, "asking ssh-agent");
         struct ssh_reader reader = { (const uint8_t *)head.data, head.size };
         if (!ssh_read_uint32(&reader, &size) || size == 0 || size > MESSAGE_MAX)
                 return fail(err, ERR_SIGNATURE, 0, "ssh-agent's answer is malformed");
-        return read_exactly(fd, ret_answer, size, err);
+        return agent_read(fd, ret_answer, size, err);
 }
 
 static bool list_has(struct ssh_reader answer, const struct ssh_key *key) {
@@ -91,7 +93,7 @@ static bool fd_holds(int fd, const struct ssh_key *key) {
         auto_buf answer = { .max = MESSAGE_MAX };
         auto_err ignored = { 0 };
         buf_append_char(&request, REQUEST_IDENTITIES);
-        return ask(fd, &request, &answer, &ignored) &&
+        return agent_exchange(fd, &request, &answer, &ignored) &&
                list_has((struct ssh_reader){ (const uint8_t *)buf_text(&answer), answer.size }, key);
 }
 
@@ -130,7 +132,7 @@ bool agent_sign(const struct ssh_key *key, const struct buf *data, uint8_t ret_s
         ssh_string(blob.data, blob.size, &request);
         ssh_string(data->data, data->size, &request);
         buf_append_zeros(&request, sizeof(uint32_t)); // no flags
-        if (!ask(fd, &request, &answer, err))
+        if (!agent_exchange(fd, &request, &answer, err))
                 return false;
         return read_response((struct ssh_reader){ (const uint8_t *)buf_text(&answer), answer.size }, ret_signature) ||
                fail(err, ERR_SIGNATURE, 0, "ssh-agent refuses to sign with the key");

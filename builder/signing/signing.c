@@ -144,11 +144,13 @@ bool signer_sign(const struct signer *signer, const char *namespace, const void 
         strcpy(sshsig.namespace, namespace);
         if (!cover(&sshsig, data, size, &covered, err))
                 return false;
-        bool ok = signer->by_agent ? sign_by_agent(signer, &covered, sshsig.signature, err)
-                                   : sign_by_seed(signer, &covered, sshsig.signature, err);
-        if (ok)
-                sshsig_format(&sshsig, ret);
-        return ok;
+        bool (*sign)(const struct signer *, const struct buf *, uint8_t *, struct err *) = sign_by_seed;
+        if (signer->by_agent)
+                sign = sign_by_agent;
+        if (!sign(signer, &covered, sshsig.signature, err))
+                return false;
+        sshsig_format(&sshsig, ret);
+        return true;
 }
 
 // ---- checking ----
