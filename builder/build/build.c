@@ -25,6 +25,7 @@
 #include "packages/packages.h"
 #include "profile/profile.h"
 #include "rootfs/rootfs.h"
+#include "rootfs/tree.h"
 #include "sandbox/sandbox.h"
 #include "selection/selection.h"
 

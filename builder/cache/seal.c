@@ -35,17 +35,6 @@ struct sealing {
         char names[XATTR_BYTES], value[XATTR_BYTES];
 };
 
-static bool set_time(const struct fs_entry *entry, void *context, struct err *err) {
-        const struct timespec *times = context;
-        return utimensat(entry->parent, entry->name, times, AT_SYMLINK_NOFOLLOW) == 0 ||
-               fail(err, ERR_SYSTEM, errno, "set the time of %s", entry->path);
-}
-
-bool tree_settle(int dir, int64_t seconds, struct err *err) {
-        struct timespec times[2] = { { .tv_sec = seconds }, { .tv_sec = seconds } };
-        return fs_walk(dir, set_time, times, err);
-}
-
 // ---- a line ----
 
 // 0: its only or first name.

@@ -13,9 +13,6 @@
 
 #include "base/err.h"
 
-// Gives everything below the directory one time: whole seconds, which every archive keeps.
-must_check bool tree_settle(int dir, int64_t seconds, struct err *err);
-
 // Seals everything in the directory.
 must_check bool seal_make(int dir, struct err *err);
 

@@ -11,7 +11,6 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "cache/seal.h"
 #include "configure/configure.h"
 #include "configure/internal.h"
 #include "profile/profile.h"

@@ -131,3 +131,14 @@ bool tree_exists(int root, const char *path) {
         auto_err ignored = { 0 };
         return tree_open_parent(root, path, false, &parent, &name, &ignored) && fs_exists(parent, name);
 }
+
+static bool set_entry_times(const struct fs_entry *entry, void *context, struct err *err) {
+        const struct timespec *times = context;
+        return utimensat(entry->parent, entry->name, times, AT_SYMLINK_NOFOLLOW) == 0 ||
+               fail(err, ERR_SYSTEM, errno, "set the time of %s", entry->path);
+}
+
+bool tree_settle(int dir, int64_t seconds, struct err *err) {
+        struct timespec times[2] = { { .tv_sec = seconds }, { .tv_sec = seconds } };
+        return fs_walk(dir, set_entry_times, times, err);
+}

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -20,5 +21,8 @@ must_check bool tree_remove(int root, const char *path, struct err *err);
 // An absent file is empty text.
 must_check bool tree_read(int root, const char *path, struct buf *ret_text, struct err *err);
 bool tree_exists(int root, const char *path); // the last link is not followed
+
+// Gives everything below a directory, but not itself, one time: whole seconds, which every archive keeps.
+must_check bool tree_settle(int dir, int64_t seconds, struct err *err);
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/run.h"
 #include "cache/maker.h"
 #include "cache/seal.h"
+#include "rootfs/tree.h"
 
 static char top[] = "/tmp/kiln-seal-XXXXXX";
 static unsigned made;
