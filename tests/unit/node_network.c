@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a machine's links become: from structs filled by hand, as the command line, the inventory and DHCP would.
+#include "firmware/node/inventory/inventory_find.h"
 #include "firmware/node/network/network_compose.h"
 #include "firmware/node/network/network_writer.h"
 #include "tests/unit/node.h"

@@ -5,6 +5,7 @@
 
 #include "firmware/node/dhcp/dhcp_client.h"
 #include "firmware/node/dhcp/dhcp_io.h"
+#include "firmware/node/inventory/inventory_find.h"
 
 enum {
         FIRST_DELAY_MS = 1000,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "firmware/node/identity/identity_internal.h"
+#include "firmware/node/inventory/inventory_find.h"
 
 // ---- what the command line adds to, and must not contradict ----
 

@@ -5,7 +5,6 @@
 
 #include "base/buf.h"
 #include "firmware/node/identity/identity_internal.h"
-#include "firmware/node/inventory/inventory_links.h"
 
 static const struct interface *card_by_mac(const struct facts *facts, const struct mac *mac) {
         for (size_t i = 0; i < facts->interface_count; i++)

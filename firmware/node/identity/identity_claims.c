@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "firmware/node/identity/identity_internal.h"
-#include "firmware/node/inventory/inventory_links.h"
+#include "firmware/node/inventory/inventory_find.h"
 #include "shared/smbios.h"
 
 static const char from_dhcp_name[] = "dhcp";

@@ -3,8 +3,11 @@
 #ifndef KILN_NODE_INVENTORY_DHCP_SETTINGS_H
 #define KILN_NODE_INVENTORY_DHCP_SETTINGS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/err.h"
 
 // How a machine names itself to servers (option 61). By its MAC, as PXE firmware, iPXE and GRUB do: all that boot on a
 // machine are then one client and get one lease. By DUID (RFC 4361) for servers whose reservations are kept by DUID:
@@ -23,5 +26,8 @@ struct dhcp_settings {
         enum dhcp_id_kind id_kind;
         struct dhcp_site_option node, role, id;
 };
+
+// `root` is the document. ERR_SCHEMA with the key that is wrong.
+must_check bool dhcp_settings_read(const json_t *root, struct dhcp_settings *ret, struct err *err);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // /etc/kiln/node.json, which the image carries: who the nodes are and what this image is for. The format is
-// builder/shared/node_config.h. Validated on reading; strings are the arena's and never NULL.
+// builder/shared/node_config.h. Validated on reading; strings are the arena's and never NULL. Who has what is found by
+// inventory_find.h.
 #ifndef KILN_NODE_INVENTORY_INVENTORY_H
 #define KILN_NODE_INVENTORY_INVENTORY_H
 
@@ -84,12 +85,5 @@ struct inventory {
 // ERR_SYNTAX for text that is no JSON, ERR_SCHEMA for anything else that is wrong, with the place in the tree.
 must_check bool inventory_read(const char *text, size_t size, struct arena *arena, struct inventory *ret,
                                struct err *err);
-
-const struct inventory_node *inventory_by_name(const struct inventory *inventory, const char *hostname);
-// Further addresses count.
-const struct inventory_node *inventory_by_address(const struct inventory *inventory, uint32_t address);
-// Members of bonds count.
-const struct inventory_node *inventory_by_mac(const struct inventory *inventory, const struct mac *mac);
-const struct inventory_network *inventory_network_of(const struct inventory *inventory, uint32_t address);
 
 #endif

@@ -15,6 +15,4 @@ must_check bool inventory_read_links_of_network(const json_t *json, struct arena
 must_check bool inventory_read_links_of_node(const json_t *json, struct arena *arena, const struct inventory *inventory,
                                              struct inventory_node *node, struct err *err);
 
-bool inventory_node_has_mac(const struct inventory_node *node, const struct mac *mac); // its own, or a bond member's
-
 #endif

@@ -21,7 +21,7 @@ static bool is_plain_path(const char *path) {
         return true;
 }
 
-static bool read_path(const json_t *json, struct arena *arena, struct state_path *ret, struct err *err) {
+static bool read_state_path(const json_t *json, struct arena *arena, struct state_path *ret, struct err *err) {
         const char *path, *id_file = "";
         json_int_t mode = 0755, uid = 0, gid = 0;
         json_error_t error;
@@ -45,7 +45,7 @@ static bool read_paths(const json_t *root, struct arena *arena, struct state_set
                 return fail(err, ERR_SCHEMA, 0, "\"state\" must be a list of at most %d", PATHS_MAX);
         ret->paths = arena_alloc(arena, count * sizeof *ret->paths);
         for (ret->path_count = 0; ret->path_count < count; ret->path_count++)
-                if (!read_path(json_array_get(list, ret->path_count), arena, &ret->paths[ret->path_count], err))
+                if (!read_state_path(json_array_get(list, ret->path_count), arena, &ret->paths[ret->path_count], err))
                         return false;
         return true;
 }
@@ -64,7 +64,7 @@ static bool read_claim(const json_t *json, struct arena *arena, struct state_cla
         return true;
 }
 
-static bool read_disk(const json_t *json, struct arena *arena, struct state_settings *ret, struct err *err) {
+static bool read_state_disk(const json_t *json, struct arena *arena, struct state_settings *ret, struct err *err) {
         const char *label, *filesystem = "ext4";
         int required = 0, overlay = 0;
         json_int_t timeout_ms = 0;
@@ -102,6 +102,6 @@ static bool read_reserve(const json_t *root, struct state_settings *ret, struct 
 bool state_settings_read(const json_t *root, struct arena *arena, struct state_settings *ret, struct err *err) {
         *ret = (struct state_settings){ .label = "", .filesystem = "" };
         const json_t *disk = json_object_get(root, "state_disk");
-        return read_paths(root, arena, ret, err) && (!disk || read_disk(disk, arena, ret, err)) &&
+        return read_paths(root, arena, ret, err) && (!disk || read_state_disk(disk, arena, ret, err)) &&
                read_reserve(root, ret, err);
 }

@@ -2,6 +2,7 @@
 // What the links carry: addresses, routes, name servers and MTUs.
 #include <stdio.h>
 
+#include "firmware/node/inventory/inventory_find.h"
 #include "firmware/node/network/network_internal.h"
 
 enum { MTU_STANDARD = 1500, PREFIX6_STANDARD = 64 };
