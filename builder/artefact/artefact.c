@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "artefact/artefact.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "artefact/file_sums.h"
@@ -20,15 +21,19 @@ const struct artefact_kind *const artefact_kinds[] = {
 };
 const size_t artefact_kind_count = lengthof(artefact_kinds);
 
-static bool is_named(const char *name, const struct strings *wanted) {
-        for (size_t i = 0; wanted && i < wanted->count; i++)
+static bool is_asked_for(const char *name, const struct strings *wanted) {
+        if (!wanted || wanted->count == 0)
+                return true;
+        for (size_t i = 0; i < wanted->count; i++)
                 if (strcmp(wanted->items[i], name) == 0)
                         return true;
-        return !wanted || wanted->count == 0;
+        return false;
 }
 
-static bool needs(const struct artefact_kind *kind, const char *name) {
-        for (const char *const *next = kind->needs; next && *next; next++)
+static bool kind_needs(const struct artefact_kind *kind, const char *name) {
+        if (!kind->needs)
+                return false;
+        for (const char *const *next = kind->needs; *next; next++)
                 if (strcmp(*next, name) == 0)
                         return true;
         return false;
@@ -36,10 +41,10 @@ static bool needs(const struct artefact_kind *kind, const char *name) {
 
 // A kind is written if it is named, or if a later kind that is written needs it.
 static bool is_wanted(const struct artefact_kind *kind, const struct strings *wanted) {
-        if (is_named(kind->name, wanted))
+        if (is_asked_for(kind->name, wanted))
                 return true;
         for (size_t i = 0; i < artefact_kind_count; i++)
-                if (needs(artefact_kinds[i], kind->name) && is_wanted(artefact_kinds[i], wanted))
+                if (kind_needs(artefact_kinds[i], kind->name) && is_wanted(artefact_kinds[i], wanted))
                         return true;
         return false;
 }
@@ -48,24 +53,35 @@ bool artefacts_boot(const struct strings *wanted) {
         return is_wanted(&kernel_kind, wanted) || is_wanted(&initrd_kind, wanted);
 }
 
-static bool check_names(const struct strings *wanted, struct err *err) {
-        for (size_t i = 0; wanted && i < wanted->count; i++) {
-                bool known = false;
-                auto_buf names = { 0 };
-                for (size_t j = 0; j < artefact_kind_count; j++) {
-                        known = known || strcmp(artefact_kinds[j]->name, wanted->items[i]) == 0;
-                        buf_printf(&names, "%s%s", j ? ", " : "", artefact_kinds[j]->name);
-                }
-                if (known)
-                        continue;
-                fail(err, ERR_USAGE, 0, "--only %s: there is no such kind of artefact", wanted->items[i]);
-                return hint(err, "there are %s", buf_text(&names));
+static bool is_kind(const char *name) {
+        for (size_t i = 0; i < artefact_kind_count; i++)
+                if (strcmp(artefact_kinds[i]->name, name) == 0)
+                        return true;
+        return false;
+}
+
+static bool refuse_kind(const char *name, struct err *err) {
+        auto_buf names = { 0 };
+        for (size_t i = 0; i < artefact_kind_count; i++) {
+                if (i > 0)
+                        buf_append_text(&names, ", ");
+                buf_append_text(&names, artefact_kinds[i]->name);
         }
+        fail(err, ERR_USAGE, 0, "--only %s: there is no such kind of artefact", name);
+        return hint(err, "there are %s", buf_text(&names));
+}
+
+static bool check_kinds(const struct strings *wanted, struct err *err) {
+        if (!wanted)
+                return true;
+        for (size_t i = 0; i < wanted->count; i++)
+                if (!is_kind(wanted->items[i]))
+                        return refuse_kind(wanted->items[i], err);
         return true;
 }
 
 bool artefacts_check(const struct artefact_build *build, const struct strings *wanted, struct err *err) {
-        if (!check_names(wanted, err))
+        if (!check_kinds(wanted, err))
                 return false;
         for (size_t i = 0; i < artefact_kind_count; i++) {
                 const struct artefact_kind *kind = artefact_kinds[i];
@@ -75,10 +91,13 @@ bool artefacts_check(const struct artefact_build *build, const struct strings *w
         return true;
 }
 
-static bool write_one(struct artefact_build *build, const struct artefact_kind *kind, struct artefact_role *role,
-                      struct err *err) {
+// `role` is NULL for a kind that is written once for the whole build.
+static bool write_kind(struct artefact_build *build, const struct artefact_kind *kind, struct artefact_role *role,
+                       struct err *err) {
         struct progress progress;
-        const char *name = role ? role->role->name : build->cluster->name;
+        const char *name = build->cluster->name;
+        if (role)
+                name = role->role->name;
         auto_free char *step = xasprintf("%s %s", kind->name, name);
         if (!interrupt_check(err))
                 return false;
@@ -97,57 +116,76 @@ struct stage {
         size_t first, end;
 };
 
+static bool builds_on_one_of(const struct artefact_kind *kind, size_t first, size_t end) {
+        for (size_t i = first; i < end; i++)
+                if (kind_needs(kind, artefact_kinds[i]->name))
+                        return true;
+        return false;
+}
+
 static size_t stage_end(size_t first) {
         size_t end = first;
-        for (bool apart = true; apart && end < artefact_kind_count && artefact_kinds[end]->per_role; end += apart)
-                for (size_t i = first; i < end; i++)
-                        apart = apart && !needs(artefact_kinds[end], artefact_kinds[i]->name);
+        while (end < artefact_kind_count && artefact_kinds[end]->per_role &&
+               !builds_on_one_of(artefact_kinds[end], first, end))
+                end++;
         return end;
 }
 
-// One kind of one role; a role's kinds follow each other.
-static bool write_item(size_t index, void *context, struct err *err) {
+// One kind of one role. The items are numbered so that the kinds of a role follow each other.
+static bool write_stage_item(size_t index, void *context, struct err *err) {
         const struct stage *stage = context;
         size_t kinds = stage->end - stage->first;
         const struct artefact_kind *kind = artefact_kinds[stage->first + index % kinds];
-        return !is_wanted(kind, stage->wanted) ||
-               write_one(stage->build, kind, &stage->build->roles[index / kinds], err);
+        if (!is_wanted(kind, stage->wanted))
+                return true;
+        return write_kind(stage->build, kind, &stage->build->roles[index / kinds], err);
 }
 
 // One thread more than there are cores: packing has threads of its own and is done for one role at a time, so a thread
 // that waits for its turn must not keep the initrd, which one core makes for long, from being made meanwhile.
 static bool write_stage(const struct stage *stage, struct err *err) {
-        unsigned jobs = stage->build->jobs;
-        return parallel_for((stage->end - stage->first) * stage->build->role_count, jobs > 1 ? jobs + 1 : 1, write_item,
-                            (void *)stage, err);
+        unsigned threads = 1;
+        if (stage->build->jobs > 1)
+                threads = stage->build->jobs + 1;
+        size_t items = (stage->end - stage->first) * stage->build->role_count;
+        return parallel_for(items, threads, write_stage_item, (void *)stage, err);
 }
 
-static bool write_all(struct artefact_build *build, const struct strings *wanted, struct err *err) {
-        for (size_t i = 0; i < artefact_kind_count;) {
-                const struct artefact_kind *kind = artefact_kinds[i];
-                const struct stage stage = { build, wanted, i, stage_end(i) };
-                if (kind->per_role ? !write_stage(&stage, err)
-                                   : is_wanted(kind, wanted) && !write_one(build, kind, NULL, err))
-                        return false;
-                i = kind->per_role ? stage.end : i + 1;
+static bool write_wanted(struct artefact_build *build, const struct strings *wanted, struct err *err) {
+        size_t next = 0;
+        while (next < artefact_kind_count) {
+                const struct artefact_kind *kind = artefact_kinds[next];
+                if (kind->per_role) {
+                        const struct stage stage = { build, wanted, next, stage_end(next) };
+                        if (!write_stage(&stage, err))
+                                return false;
+                        next = stage.end;
+                } else {
+                        if (is_wanted(kind, wanted) && !write_kind(build, kind, NULL, err))
+                                return false;
+                        next++;
+                }
         }
         return true;
 }
 
 // Blocks are kept for the roots that come after: a root that is packed alone would only be written twice.
 static bool packs_several(const struct artefact_build *build) {
-        size_t count = 0;
+        size_t missing = 0;
         for (size_t i = 0; i < build->role_count; i++)
-                count += !squashfs_is_kept(build, &build->roles[i]);
-        return count > 1;
+                if (!squashfs_is_kept(build, &build->roles[i]))
+                        missing++;
+        return missing > 1;
 }
 
 bool artefacts_write(struct artefact_build *build, const struct strings *wanted, struct err *err) {
-        if (!check_names(wanted, err))
+        if (!check_kinds(wanted, err))
                 return false;
+        assert(!build->sums && !build->blocks); // they are this function's own
         build->sums = file_sums_new();
-        build->blocks = packs_several(build) ? block_cache_new(build->cache) : NULL;
-        bool ok = write_all(build, wanted, err);
+        if (packs_several(build))
+                build->blocks = block_cache_new(build->cache);
+        bool ok = write_wanted(build, wanted, err);
         block_cache_free(take_ptr(build->blocks));
         file_sums_free(take_ptr(build->sums));
         return ok;

@@ -2,16 +2,21 @@
 #include "artefact/bootloader.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <ctype.h>
 #include <fcntl.h>
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/mem.h"
 
 void boot_label(const struct role *role, char ret_label[static LABEL_SIZE]) {
         snprintf(ret_label, LABEL_SIZE, "KILN_%s", role->name);
-        for (char *next = ret_label; *next; next++)
-                *next = isalnum((unsigned char)*next) ? (char)toupper((unsigned char)*next) : '_';
+        for (char *next = ret_label; *next; next++) {
+                *next = (char)toupper((unsigned char)*next);
+                if (!isalnum((unsigned char)*next))
+                        *next = '_';
+        }
 }
 
 void boot_mac(const struct node *node, char separator, char ret_text[static MAC_TEXT_SIZE]) {
@@ -22,15 +27,20 @@ void boot_mac(const struct node *node, char separator, char ret_text[static MAC_
                          separator, mac[2], separator, mac[3], separator, mac[4], separator, mac[5]);
 }
 
+static bool fits_every_loader(const char *argument) {
+        for (const char *next = argument; *next; next++)
+                if (iscntrl((unsigned char)*next) || strchr("'\"\\$`{}", *next))
+                        return false;
+        return true;
+}
+
 static bool check_arguments(const struct strings *arguments, const struct place *place, struct err *err) {
         for (size_t i = 0; i < arguments->count; i++)
-                for (const char *next = arguments->items[i]; *next; next++)
-                        if (iscntrl((unsigned char)*next) || strchr("'\"\\$`{}", *next))
-                                return fail(
-                                    err, ERR_SCHEMA, 0,
+                if (!fits_every_loader(arguments->items[i]))
+                        return fail(err, ERR_SCHEMA, 0,
                                     "%s:%d:%d: kernel argument `%s`: control characters, quotes, `$`, `\\` and braces "
                                     "cannot be passed through every boot loader",
-                                    place->file ? place->file : "", place->line, place->column, arguments->items[i]);
+                                    text_or(place->file, ""), place->line, place->column, arguments->items[i]);
         return true;
 }
 
@@ -44,13 +54,13 @@ bool boot_check_arguments(const struct artefact_build *build, struct err *err) {
         return true;
 }
 
-static void set_text(struct arena *arena, struct value *map, const char *key, const char *text) {
+static void set_scalar(struct arena *arena, struct value *map, const char *key, const char *text) {
         value_set(arena, map, key, value_scalar(arena, arena_strdup(arena, text)));
 }
 
 static void set_group(struct arena *arena, struct value *map, const char *group, const char *key, const char *text) {
         struct value *inner = value_map(arena);
-        set_text(arena, inner, key, text);
+        set_scalar(arena, inner, key, text);
         value_set(arena, map, group, inner);
 }
 
@@ -59,16 +69,22 @@ struct value *boot_scope(const struct artefact_build *build, struct arena *arena
         set_group(arena, scope, "cluster", "name", build->cluster->name);
         set_group(arena, scope, "release", "name", build->cluster->release.name);
         set_group(arena, scope, "build", "id", build->build_id);
-        set_text(arena, scope, "default", "");
-        set_text(arena, scope, "label", "");
+        set_scalar(arena, scope, "default", "");
+        set_scalar(arena, scope, "label", "");
         value_set(arena, scope, "entries", value_list(arena));
         return scope;
+}
+
+static struct in_addr netmask_of(const struct network *network) {
+        if (network->prefix == 0)
+                return (struct in_addr){ 0 };
+        return (struct in_addr){ htonl(UINT32_MAX << (32 - network->prefix)) };
 }
 
 // ip=<ip>::<gw>:<mask>:<hostname>:<interface or MAC>:none, dracut.cmdline(7); the MAC with "-", since ":" separates.
 static void append_address(const struct artefact_build *build, const struct node *node, struct buf *to) {
         const struct network *network = &build->cluster->networks[node->network];
-        struct in_addr mask = { htonl(network->prefix ? UINT32_MAX << (32 - network->prefix) : 0) };
+        struct in_addr mask = netmask_of(network);
         char ip[INET_ADDRSTRLEN], gateway[INET_ADDRSTRLEN] = "", netmask[INET_ADDRSTRLEN], mac[MAC_TEXT_SIZE];
         inet_ntop(AF_INET, &node->ip, ip, sizeof ip);
         inet_ntop(AF_INET, &mask, netmask, sizeof netmask);
@@ -80,58 +96,89 @@ static void append_address(const struct artefact_build *build, const struct node
                 buf_printf(to, " nameserver=%s", network->dns.items[i]);
 }
 
-// GRUB's shell splits and expands words that hold anything but these.
-static void append_for_grub(const char *word, struct buf *to) {
-        bool plain =
-            word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.,:/=@%+-")] == '\0';
-        buf_printf(to, "%s%s%s%s", to->size ? " " : "", plain ? "" : "'", word, plain ? "" : "'");
+static void separate(struct buf *words) {
+        if (words->size > 0)
+                buf_append_char(words, ' ');
 }
 
-static void append_words(const struct strings *words, struct buf *plain, struct buf *grub) {
-        for (size_t i = 0; i < words->count; i++) {
-                buf_printf(plain, "%s%s", plain->size ? " " : "", words->items[i]);
-                append_for_grub(words->items[i], grub);
+// GRUB's shell splits and expands words that hold anything but these characters.
+static void append_for_grub(const char *word, struct buf *to) {
+        size_t safe = strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.,:/=@%+-");
+        bool needs_quotes = word[safe] != '\0';
+        separate(to);
+        if (needs_quotes)
+                buf_printf(to, "'%s'", word);
+        else
+                buf_append_text(to, word);
+}
+
+static void append_arguments(const struct strings *arguments, struct buf *plain, struct buf *grub) {
+        for (size_t i = 0; i < arguments->count; i++) {
+                separate(plain);
+                buf_append_text(plain, arguments->items[i]);
+                append_for_grub(arguments->items[i], grub);
         }
 }
 
 static void make_arguments(const struct artefact_build *build, const struct boot_entry *entry, struct buf *plain,
                            struct buf *grub) {
         auto_buf own = { 0 };
-        append_words(&build->cluster->release.kernel_arguments, plain, grub);
-        append_words(&entry->role->kernel_arguments, plain, grub);
+        append_arguments(&build->cluster->release.kernel_arguments, plain, grub);
+        append_arguments(&entry->role->kernel_arguments, plain, grub);
         buf_printf(&own, "kiln.role=%s kiln.root=%s", entry->role->name, entry->root);
         if (entry->node && !entry->by_mac)
                 buf_printf(&own, " kiln.node=%s", entry->node->name);
         if (entry->node && entry->address)
                 append_address(build, entry->node, &own);
-        buf_printf(plain, "%s%s", plain->size ? " " : "", buf_text(&own));
-        buf_printf(grub, "%s%s", grub->size ? " " : "", buf_text(&own));
+        separate(plain);
+        buf_append_text(plain, buf_text(&own));
+        separate(grub);
+        buf_append_text(grub, buf_text(&own));
+}
+
+// Role and node names may be the same: the prefix keeps the ids of a node `master` and of a role `master` apart.
+static const char *describe_role_entry(struct arena *arena, const struct role *role, struct value *map) {
+        const char *id = arena_printf(arena, "role-%s", role->name);
+        set_scalar(arena, map, "id", id);
+        set_scalar(arena, map, "title", arena_printf(arena, "%s, identified by MAC address or DHCP", role->name));
+        set_scalar(arena, map, "node", "");
+        set_scalar(arena, map, "mac", "");
+        set_scalar(arena, map, "bootif", "");
+        return id;
+}
+
+// BOOTIF is the MAC address in pxelinux' form: the hardware type 01 (Ethernet) and dashes.
+static const char *describe_node_entry(struct arena *arena, const struct role *role, const struct node *node,
+                                       struct value *map) {
+        char mac[MAC_TEXT_SIZE], dashed[MAC_TEXT_SIZE];
+        const char *id = arena_printf(arena, "node-%s", node->name);
+        boot_mac(node, ':', mac);
+        boot_mac(node, '-', dashed);
+        set_scalar(arena, map, "id", id);
+        set_scalar(arena, map, "title", arena_printf(arena, "%s (%s)", node->name, role->name));
+        set_scalar(arena, map, "node", node->name);
+        set_scalar(arena, map, "mac", mac);
+        set_scalar(arena, map, "bootif", "");
+        if (node->has_mac)
+                set_scalar(arena, map, "bootif", arena_printf(arena, "01-%s", dashed));
+        return id;
 }
 
 const char *boot_add_entry(const struct artefact_build *build, struct arena *arena, struct value *scope,
                            const struct boot_entry *entry) {
         auto_buf plain = { 0 };
         auto_buf grub = { 0 };
-        char mac[MAC_TEXT_SIZE] = "", dashed[MAC_TEXT_SIZE] = "";
-        const struct node *node = entry->node;
         struct value *map = value_map(arena);
-        // Role and node names are both free: the prefix keeps a node `master` of role `master` apart.
-        const char *id = arena_printf(arena, "%s-%s", node ? "node" : "role", node ? node->name : entry->role->name);
-        const char *title = node ? arena_printf(arena, "%s (%s)", node->name, entry->role->name)
-                                 : arena_printf(arena, "%s, identified by MAC address or DHCP", entry->role->name);
+        const char *id;
+        assert(entry->role && entry->root);
+        if (entry->node)
+                id = describe_node_entry(arena, entry->role, entry->node, map);
+        else
+                id = describe_role_entry(arena, entry->role, map);
         make_arguments(build, entry, &plain, &grub);
-        if (node) {
-                boot_mac(node, ':', mac);
-                boot_mac(node, '-', dashed);
-        }
-        set_text(arena, map, "id", id);
-        set_text(arena, map, "title", title);
-        set_text(arena, map, "role", entry->role->name);
-        set_text(arena, map, "node", node ? node->name : "");
-        set_text(arena, map, "mac", mac);
-        set_text(arena, map, "bootif", *dashed ? arena_printf(arena, "01-%s", dashed) : "");
-        set_text(arena, map, "arguments", buf_text(&plain));
-        set_text(arena, map, "grub_arguments", buf_text(&grub));
+        set_scalar(arena, map, "role", entry->role->name);
+        set_scalar(arena, map, "arguments", buf_text(&plain));
+        set_scalar(arena, map, "grub_arguments", buf_text(&grub));
         value_append(arena, value_get(scope, "entries"), map);
         return id;
 }
@@ -178,15 +225,33 @@ bool boot_copy(const struct artefact_role *role, const char *from, int dir, cons
                fs_copy_bytes(in, out, UINT64_MAX, err);
 }
 
+// Syslinux 5 and later load their core library from a file of its own; EL7's 4.05 neither has nor needs it.
+bool boot_copy_ldlinux(const struct artefact_build *build, const struct artefact_role *role, int dir, const char *to,
+                       struct err *err) {
+        const char *modules = build->cluster->release.bootloader.isolinux_modules;
+        if (!modules)
+                return true;
+        auto_free char *from = xasprintf("%s/ldlinux.c32", modules);
+        auto_err absent = { 0 };
+        auto_close int probe = -1;
+        if (!fs_open_in_root(role->bootloader, from, O_RDONLY, 0, &probe, &absent))
+                return true;
+        return boot_copy(role, from, dir, to, err);
+}
+
 bool boot_choose_grub_commands(const struct artefact_role *role, const char *image, struct arena *arena,
                                struct value *scope, struct err *err) {
         auto_close int fd = -1;
         auto_buf bytes = { 0 };
         if (!fs_open_in_root(role->bootloader, image, O_RDONLY, 0, &fd, err) || !buf_read_fd(&bytes, fd, err))
                 return wrap(err, "GRUB's image %s", image);
-        // The commands of the modules that are built in stand in the image as they are.
-        bool efi = bytes.size && memmem(bytes.data, bytes.size, "initrdefi", sizeof "initrdefi");
-        set_text(arena, scope, "linux", efi ? "linuxefi" : "linux");
-        set_text(arena, scope, "initrd", efi ? "initrdefi" : "initrd");
+        // The names of the commands that are built in stand in the image, each with its NUL.
+        bool has_linuxefi = bytes.size > 0 && memmem(bytes.data, bytes.size, "initrdefi", sizeof "initrdefi");
+        set_scalar(arena, scope, "linux", "linux");
+        set_scalar(arena, scope, "initrd", "initrd");
+        if (has_linuxefi) {
+                set_scalar(arena, scope, "linux", "linuxefi");
+                set_scalar(arena, scope, "initrd", "initrdefi");
+        }
         return true;
 }

@@ -60,6 +60,10 @@ must_check bool boot_render(const struct artefact_build *build, const char *temp
 // Copies a file of the boot loader packages ("" or NULL: nothing to do).
 must_check bool boot_copy(const struct artefact_role *role, const char *from, int dir, const char *to, struct err *err);
 
+// Copies syslinux' core library for isolinux and pxelinux, if the release's boot loader packages have it.
+must_check bool boot_copy_ldlinux(const struct artefact_build *build, const struct artefact_role *role, int dir,
+                                  const char *to, struct err *err);
+
 // Whether a GRUB image has the command linuxefi (Red Hat's), which Secure Boot needs; sets `linux` and `initrd`.
 must_check bool boot_choose_grub_commands(const struct artefact_role *role, const char *image, struct arena *arena,
                                           struct value *scope, struct err *err);

@@ -40,7 +40,7 @@ static struct linked *find_linked(struct config_archive *config, const struct st
 
 static bool is_linked(const struct stat *stat) { return S_ISREG(stat->st_mode) && stat->st_nlink > 1; }
 
-static bool count_links(const struct fs_entry *entry, void *context, struct err *err) {
+static bool count_names(const struct fs_entry *entry, void *context, struct err *err) {
         struct config_archive *config = context;
         (void)err;
         if (!is_linked(entry->stat))
@@ -54,45 +54,50 @@ static bool count_links(const struct fs_entry *entry, void *context, struct err 
         return true;
 }
 
+static bool has_capabilities(const struct xattrs *xattrs) {
+        for (size_t i = 0; i < xattrs->count; i++)
+                if (strcmp(xattrs->items[i].name, "security.capability") == 0)
+                        return true;
+        return false;
+}
+
 // newc has no room for attributes: losing a capability silently would show on the node only.
 static bool refuse_capabilities(const struct fs_entry *entry, struct err *err) {
         struct xattrs xattrs = { 0 };
         if (!xattrs_read(entry->parent, entry->name, &xattrs, err))
                 return false;
-        bool capable = false;
-        for (size_t i = 0; i < xattrs.count; i++)
-                capable = capable || strcmp(xattrs.items[i].name, "security.capability") == 0;
+        bool refused = has_capabilities(&xattrs);
         xattrs_release(&xattrs);
-        if (!capable)
+        if (!refused)
                 return true;
         fail(err, ERR_REFERENCE, 0, "/%s: file capabilities cannot be carried by the configuration layer", entry->path);
         return hint(err, "ship the file in a package, or let a unit set its capabilities");
 }
 
-static bool fill_entry(const struct fs_entry *entry, struct config_archive *config, struct cpio_entry *to,
-                       struct buf *data, struct err *err) {
-        struct stat stat = *entry->stat;
-        if (!stand_in_resolve(entry->parent, entry->name, &stat, err))
+static bool read_link_target(const struct fs_entry *entry, struct cpio_entry *to, struct buf *data, struct err *err) {
+        char *room = buf_reserve(data, PATH_MAX);
+        ssize_t length = readlinkat(entry->parent, entry->name, room, PATH_MAX - 1);
+        if (length < 0)
+                return fail(err, ERR_SYSTEM, errno, "read link /%s", entry->path);
+        room[length] = '\0';
+        to->target = room;
+        return true;
+}
+
+// Gives all names of a file one inode. Only the last of them has the data.
+static bool is_named_again(struct config_archive *config, const struct fs_entry *entry, struct cpio_entry *to) {
+        if (!is_linked(entry->stat))
                 return false;
-        to->mode = stat.st_mode;
-        to->device = stat.st_rdev;
-        if (S_ISLNK(to->mode)) {
-                char *room = buf_reserve(data, PATH_MAX);
-                ssize_t length = readlinkat(entry->parent, entry->name, room, PATH_MAX - 1);
-                if (length < 0)
-                        return fail(err, ERR_SYSTEM, errno, "read link /%s", entry->path);
-                room[length] = '\0';
-                to->target = room;
-        }
-        if (!S_ISREG(to->mode))
-                return true;
-        struct linked *linked = is_linked(entry->stat) ? find_linked(config, entry->stat) : NULL;
-        if (linked && linked->names > 1) {
-                to->inode = CPIO_FIRST_LINKED_INODE + (uint32_t)(linked - config->linked);
-                to->links = linked->names;
-                if (++linked->added < linked->names)
-                        return true; // the last name carries the data
-        }
+        struct linked *linked = find_linked(config, entry->stat);
+        if (!linked || linked->names < 2)
+                return false;
+        to->inode = CPIO_FIRST_LINKED_INODE + (uint32_t)(linked - config->linked);
+        to->links = linked->names;
+        linked->added++;
+        return linked->added < linked->names;
+}
+
+static bool read_content(const struct fs_entry *entry, struct cpio_entry *to, struct buf *data, struct err *err) {
         if (!refuse_capabilities(entry, err) || !fs_read(entry->parent, entry->name, data, err))
                 return false;
         to->data = buf_text(data);
@@ -100,7 +105,22 @@ static bool fill_entry(const struct fs_entry *entry, struct config_archive *conf
         return true;
 }
 
-static bool add_entry(const struct fs_entry *entry, void *context, struct err *err) {
+// What the entry is, and what it holds: a link's target or a file's content, kept in `data`.
+static bool fill_entry(const struct fs_entry *entry, struct config_archive *config, struct cpio_entry *to,
+                       struct buf *data, struct err *err) {
+        struct stat stat = *entry->stat;
+        if (!stand_in_resolve(entry->parent, entry->name, &stat, err))
+                return false;
+        to->mode = stat.st_mode;
+        to->device = stat.st_rdev;
+        if (S_ISLNK(to->mode))
+                return read_link_target(entry, to, data, err);
+        if (!S_ISREG(to->mode) || is_named_again(config, entry, to))
+                return true;
+        return read_content(entry, to, data, err);
+}
+
+static bool add_layer_entry(const struct fs_entry *entry, void *context, struct err *err) {
         struct config_archive *config = context;
         if (S_ISSOCK(entry->stat->st_mode))
                 return true;
@@ -133,22 +153,26 @@ static bool add_root_conf(const struct artefact_build *build, const struct artef
         return cpio_add(cpio, &entry, err);
 }
 
-static bool add_all(const struct artefact_build *build, const struct artefact_role *role, struct config_archive *config,
-                    struct err *err) {
+static bool add_layer(const struct artefact_role *role, struct config_archive *config, struct err *err) {
         struct stat stat;
         if (fstat(role->config, &stat) < 0)
                 return fail(err, ERR_SYSTEM, errno, "stat the configuration layer");
-        struct cpio_entry kiln = { .path = "kiln", .mode = S_IFDIR | 0755 };
         struct cpio_entry top = { .path = CONFIG_PREFIX, .mode = stat.st_mode, .uid = stat.st_uid, .gid = stat.st_gid };
+        return cpio_add(config->cpio, &top, err) && fs_walk(role->config, count_names, config, err) &&
+               fs_walk(role->config, add_layer_entry, config, err);
+}
+
+static bool fill_config_archive(const struct artefact_build *build, const struct artefact_role *role,
+                                struct config_archive *config, struct err *err) {
+        struct cpio_entry kiln = { .path = "kiln", .mode = S_IFDIR | 0755 };
         return cpio_add(config->cpio, &kiln, err) && add_root_conf(build, role, config->cpio, err) &&
-               cpio_add(config->cpio, &top, err) && fs_walk(role->config, count_links, config, err) &&
-               fs_walk(role->config, add_entry, config, err) && cpio_finish(config->cpio, err);
+               add_layer(role, config, err) && cpio_finish(config->cpio, err);
 }
 
 static bool config_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
         auto_buf archive = { 0 };
         struct config_archive config = { .cpio = cpio_new(build->source_date_epoch, &archive) };
-        bool ok = add_all(build, role, &config, err) &&
+        bool ok = fill_config_archive(build, role, &config, err) &&
                   initrd_part_write(INITRD_PART_FAST, &archive, CONFIG_ALIGN_BYTES, role->out, "config.cpio", err);
         free(config.linked);
         cpio_free(config.cpio);

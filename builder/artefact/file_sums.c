@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "artefact/file_sums.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <search.h>
@@ -49,13 +50,15 @@ static struct known key_of(const struct stat *stat) {
         return (struct known){ .device = stat->st_dev, .inode = stat->st_ino, .changed = stat->st_ctim };
 }
 
-static const struct known *find(const struct file_sums *sums, const struct stat *stat) {
+static const struct known *find_known(const struct file_sums *sums, const struct stat *stat) {
         const struct known key = key_of(stat);
         const struct known *const *found = tfind(&key, &sums->tree, compare_known);
-        return found ? *found : NULL;
+        if (!found)
+                return NULL;
+        return *found;
 }
 
-// What is known already stays.
+// Returns what the file is known by: an entry that is there already is not replaced.
 static const struct known *remember(struct file_sums *sums, const struct stat *stat, const char *sha256) {
         struct known *known = xmalloc(sizeof *known);
         *known = key_of(stat);
@@ -75,7 +78,7 @@ static void remember_file(const struct artefact_build *build, const struct artef
                 remember(build->sums, &stat, sha256);
 }
 
-// The large ones were digested when they were made, perhaps in a build long ago.
+// The large files were digested when they were made, perhaps in an earlier build.
 static void remember_roles(const struct artefact_build *build) {
         for (size_t i = 0; i < build->role_count; i++) {
                 const struct artefact_role *role = &build->roles[i];
@@ -96,7 +99,7 @@ static bool list_file(const struct fs_entry *entry, void *context, struct err *e
         struct listing *listing = context;
         if (!S_ISREG(entry->stat->st_mode))
                 return true;
-        const struct known *known = find(listing->sums, entry->stat);
+        const struct known *known = find_known(listing->sums, entry->stat);
         if (!known) {
                 char sha256[DIGEST_HEX_SIZE];
                 if (!digest_file("sha256", entry->parent, entry->name, sha256, err))
@@ -111,6 +114,7 @@ static bool list_file(const struct fs_entry *entry, void *context, struct err *e
 }
 
 bool file_sums_list(struct artefact_build *build, struct published_list *ret, struct err *err) {
+        assert(build->sums);
         struct published_list list = { 0 };
         struct listing listing = { build->sums, &list };
         remember_roles(build);

@@ -32,8 +32,11 @@ static struct value *kernel_arguments(const struct artefact_build *build, const 
         const struct strings *lists[] = { &build->cluster->release.kernel_arguments, &role->kernel_arguments };
         auto_buf text = { 0 };
         for (size_t i = 0; i < lengthof(lists); i++)
-                for (size_t j = 0; j < lists[i]->count; j++)
-                        buf_printf(&text, "%s%s", text.size ? " " : "", lists[i]->items[j]);
+                for (size_t j = 0; j < lists[i]->count; j++) {
+                        if (text.size > 0)
+                                buf_append_char(&text, ' ');
+                        buf_append_text(&text, lists[i]->items[j]);
+                }
         return value_scalar(arena, arena_strdup(arena, buf_text(&text)));
 }
 
@@ -44,7 +47,8 @@ static struct value *artefact_scope(const struct artefact_build *build, const st
         const char *name = role->role->name;
         if (build->http_base) {
                 size_t length = strlen(build->http_base);
-                length -= length > 0 && build->http_base[length - 1] == '/';
+                if (length > 0 && build->http_base[length - 1] == '/')
+                        length--;
                 const char *base = arena_printf(arena, "%.*s/%s", (int)length, build->http_base, build->build_id);
                 value_set(arena, map, "http_base", value_scalar(arena, base));
                 set_url(arena, map, "rootfs_url", base, name, "rootfs.squashfs");
@@ -68,16 +72,16 @@ static struct value *role_scope(const struct artefact_build *build, const struct
         return scope;
 }
 
-static bool render(const struct template *template, const struct value *scope, int dir, const char *name,
-                   struct err *err) {
+static bool render_kickstart(const struct template *template, const struct value *scope, int dir, const char *name,
+                             struct err *err) {
         auto_buf rendered = { 0 };
         auto_free char *path = xasprintf("%s.ks", name);
         return template_apply(template, scope, NULL, &rendered, NULL, err) &&
                fs_write(dir, path, buf_text(&rendered), rendered.size, 0644, err);
 }
 
-static bool write_role(const struct artefact_build *build, const struct artefact_role *role, struct arena *arena,
-                       int dir, struct err *err) {
+static bool write_kickstarts(const struct artefact_build *build, const struct artefact_role *role, struct arena *arena,
+                             int dir, struct err *err) {
         auto_buf text = { 0 };
         auto_template *template = NULL;
         const struct role *of = role->role;
@@ -86,14 +90,14 @@ static bool write_role(const struct artefact_build *build, const struct artefact
                 return false;
         struct value *scope = role_scope(build, role, arena);
         const struct value *nodes = value_get(scope, "nodes"); // in the order of the cluster's
-        if (!render(template, scope, dir, of->name, err))
+        if (!render_kickstart(template, scope, dir, of->name, err))
                 return false;
         for (size_t i = 0; i < of->node_count; i++) {
                 const char *name = build->cluster->nodes[of->nodes[i]].name;
                 value_set(arena, scope, "node", nodes->items[of->nodes[i]]);
                 if (strcmp(name, of->name) == 0)
                         warning("kickstart/%s.ks is the node's, not the role's: they share a name", name);
-                if (!render(template, scope, dir, name, err))
+                if (!render_kickstart(template, scope, dir, name, err))
                         return false;
         }
         return true;
@@ -107,7 +111,7 @@ static bool kickstart_write(struct artefact_build *build, struct artefact_role *
         for (size_t i = 0; i < build->role_count; i++) {
                 struct arena arena = { 0 };
                 const struct artefact_role *role = &build->roles[i];
-                bool ok = !role->role->kickstart || write_role(build, role, &arena, dir, err);
+                bool ok = !role->role->kickstart || write_kickstarts(build, role, &arena, dir, err);
                 arena_release(&arena);
                 if (!ok)
                         return wrap(err, "kickstart of role %s", role->role->name);

@@ -23,16 +23,27 @@
 static void append_json(struct buf *to, json_t *object) {
         auto_free char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
         json_decref(object);
-        buf_append_text(to, text ? text : "null");
+        buf_append_text(to, text_or(text, "null"));
 }
 
-// Lines of JSON as the elements of an array.
-static void append_lines(struct buf *to, const struct buf *lines) {
-        size_t length;
-        for (const char *line = buf_text(lines); *line; line += length + (line[length] == '\n')) {
-                length = strcspn(line, "\n");
-                buf_append_text(to, line == buf_text(lines) ? "" : ",\n");
-                buf_append(to, line, length);
+// Puts an element of an array on a line of its own.
+static void begin_element(struct buf *to, size_t index) {
+        if (index > 0)
+                buf_append_char(to, ',');
+        buf_append_char(to, '\n');
+}
+
+// The lines of a file list (file_list.h), each a JSON object, as the elements of an array.
+static void append_file_list(struct buf *to, const struct buf *lines) {
+        const char *line = buf_text(lines);
+        for (size_t i = 0; *line; i++) {
+                const char *end = strchrnul(line, '\n');
+                if (i > 0)
+                        buf_append_text(to, ",\n");
+                buf_append(to, line, (size_t)(end - line));
+                line = end;
+                if (*line == '\n')
+                        line++;
         }
 }
 
@@ -42,7 +53,7 @@ static bool append_artefacts(struct artefact_build *build, struct buf *to, struc
                 return false;
         for (size_t i = 0; i < list.count; i++) {
                 const struct published *file = &list.items[i];
-                buf_append_text(to, i ? ",\n" : "\n");
+                begin_element(to, i);
                 append_json(to, json_pack("{ss ss sI}", "path", file->path, "sha256", file->sha256, "size",
                                           (json_int_t)file->size_bytes));
         }
@@ -57,13 +68,13 @@ static void append_packages(const struct package_set *set, struct buf *to) {
                     "{ss ss ss ss ss sI sI}", "name", package->name, "nevra", package->nevra, "arch", package->arch,
                     "repository", package->repository->name, package->checksum_type, package->checksum, "size",
                     (json_int_t)package->size_bytes, "installed_size", (json_int_t)package->installed_bytes);
-                buf_append_text(to, i ? ",\n" : "\n");
+                begin_element(to, i);
                 append_json(to, object);
         }
 }
 
-static bool append_role(struct artefact_build *build, const struct artefact_role *role, struct buf *to,
-                        struct err *err) {
+static bool append_role_object(struct artefact_build *build, const struct artefact_role *role, struct buf *to,
+                               struct err *err) {
         auto_buf files = { 0 };
         auto_buf configuration = { 0 };
         if (role->root_sha256[0] && !squashfs_read_files(build, role, &files, err))
@@ -72,9 +83,9 @@ static bool append_role(struct artefact_build *build, const struct artefact_role
                 return wrap(err, "configuration layer of role %s", role->role->name);
         append_json(to, json_string(role->role->name));
         buf_append_text(to, ":{\n\"configuration\":[\n");
-        append_lines(to, &configuration);
+        append_file_list(to, &configuration);
         buf_append_text(to, "],\n\"files\":[\n");
-        append_lines(to, &files);
+        append_file_list(to, &files);
         buf_append_text(to, "],\n\"kernel\":");
         append_json(to, json_pack("{ss? ss?}", "image", role->kernel_path, "version", role->kernel_version));
         buf_append_text(to, ",\n\"packages\":[");
@@ -85,9 +96,11 @@ static bool append_role(struct artefact_build *build, const struct artefact_role
         return true;
 }
 
-static json_t *list_of(const struct strings *strings) {
+static json_t *json_list(const struct strings *strings) {
         json_t *list = json_array();
-        for (size_t i = 0; strings && i < strings->count; i++)
+        if (!strings)
+                return list;
+        for (size_t i = 0; i < strings->count; i++)
                 json_array_append_new(list, json_string(strings->items[i]));
         return list;
 }
@@ -97,23 +110,23 @@ static void append_origin(const struct artefact_build *build, struct buf *to) {
         buf_append_text(to, ",\n\"format\":1,\n\"inputs\":");
         append_json(to, json_deep_copy(build->inputs));
         buf_append_text(to, ",\n\"options\":");
-        append_json(to, json_pack("{ss? so so}", "http_base", build->http_base, "only", list_of(build->only), "set",
-                                  list_of(&build->cluster->set)));
+        append_json(to, json_pack("{ss? so so}", "http_base", build->http_base, "only", json_list(build->only), "set",
+                                  json_list(&build->cluster->set)));
 }
 
-static int by_name(const void *left, const void *right) {
+static int compare_role_names(const void *left, const void *right) {
         const struct artefact_role *const *a = left, *const *b = right;
         return strcmp((*a)->role->name, (*b)->role->name);
 }
 
-static bool append_roles(struct artefact_build *build, struct buf *to, struct err *err) {
+static bool append_role_objects(struct artefact_build *build, struct buf *to, struct err *err) {
         auto_free const struct artefact_role **sorted = xcalloc(build->role_count + 1, sizeof *sorted);
         for (size_t i = 0; i < build->role_count; i++)
                 sorted[i] = &build->roles[i];
-        qsort(sorted, build->role_count, sizeof *sorted, by_name);
+        qsort(sorted, build->role_count, sizeof *sorted, compare_role_names);
         for (size_t i = 0; i < build->role_count; i++) {
-                buf_append_text(to, i ? ",\n" : "\n");
-                if (!append_role(build, sorted[i], to, err))
+                begin_element(to, i);
+                if (!append_role_object(build, sorted[i], to, err))
                         return false;
         }
         return true;
@@ -133,7 +146,7 @@ static bool manifest_write(struct artefact_build *build, struct artefact_role *n
         buf_append_text(&text, ",\n\"release\":");
         append_json(&text, json_string(build->cluster->release.name));
         buf_append_text(&text, ",\n\"roles\":{");
-        if (!append_roles(build, &text, err))
+        if (!append_role_objects(build, &text, err))
                 return false;
         buf_printf(&text, "},\n\"source_date_epoch\":%lld}\n", (long long)build->source_date_epoch);
         if (text.overflow)

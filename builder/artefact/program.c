@@ -8,17 +8,21 @@
 
 extern char **environ;
 
+// Whether what programs write depends on a variable of the caller's ("NAME=value"). All but the last are set anew.
+static bool changes_output(const char *variable) {
+        static const char *const names[] = { "SOURCE_DATE_EPOCH=", "TZ=", "LC_ALL=", "MTOOLSRC=" };
+        for (size_t i = 0; i < lengthof(names); i++)
+                if (strncmp(variable, names[i], strlen(names[i])) == 0)
+                        return true;
+        return false;
+}
+
 bool program_run(int64_t source_date_epoch, int dir, const char *const *argv, struct err *err) {
-        static const char *const fixed[] = { "SOURCE_DATE_EPOCH=", "TZ=", "LC_ALL=", "MTOOLSRC=" };
         const char **env = NULL;
         size_t count = 0;
-        for (char **next = environ; *next; next++) {
-                bool replaced = false;
-                for (size_t i = 0; i < lengthof(fixed); i++)
-                        replaced = replaced || strncmp(*next, fixed[i], strlen(fixed[i])) == 0;
-                if (!replaced)
+        for (char **next = environ; *next; next++)
+                if (!changes_output(*next))
                         *array_append(&env, &count) = *next;
-        }
         auto_free char *epoch = xasprintf("SOURCE_DATE_EPOCH=%lld", (long long)source_date_epoch);
         auto_free char *path = xasprintf("/proc/self/fd/%d", dir);
         *array_append(&env, &count) = epoch;
@@ -31,8 +35,7 @@ bool program_run(int64_t source_date_epoch, int dir, const char *const *argv, st
 }
 
 bool program_check(const char *name, const char *package, struct err *err) {
-        const char *path = getenv("PATH");
-        auto_free char *copy = xstrdup(path ? path : "/usr/bin:/bin");
+        auto_free char *copy = xstrdup(text_or(getenv("PATH"), "/usr/bin:/bin"));
         char *state = NULL;
         for (char *dir = strtok_r(copy, ":", &state); dir; dir = strtok_r(NULL, ":", &state)) {
                 auto_free char *full = xasprintf("%s/%s", dir, name);

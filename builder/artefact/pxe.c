@@ -9,7 +9,8 @@
 //     pxe/undionly.kpxe  pxe/ipxe.efi  pxe/shimx64.efi
 //     pxe/images/<role>/             hard links to ../<role>/
 //
-// The root is carried as further initrds: it needs no network driver, address or server once the loader is done.
+// The boot loader hands the root over as further initrds (rootfs.head, rootfs.squashfs, rootfs.tail): it needs no
+// network driver, address or server once the loader is done.
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -20,7 +21,7 @@
 #include "base/mem.h"
 #include "base/parallel.h"
 
-#define CARRIED "carried"
+#define ROOT_BY_LOADER "carried" // kiln.root= of a root that came as further initrds
 #define NO_ENTRY "exit"
 
 static bool pxe_check(const struct artefact_build *build, struct err *err) { return boot_check_arguments(build, err); }
@@ -39,22 +40,17 @@ static bool link_images(const struct artefact_role *role, int pxe, struct err *e
 static bool copy_loaders(const struct artefact_build *build, int pxe, struct err *err) {
         const struct release *release = &build->cluster->release;
         const struct artefact_role *role = &build->roles[0];
-        const char *modules = release->bootloader.isolinux_modules;
-        auto_free char *loader = modules && release->bootloader.pxelinux ? xasprintf("%s/ldlinux.c32", modules) : NULL;
-        auto_err absent = { 0 };
-        auto_close int probe = -1;
-        bool has_loader = loader && fs_open_in_root(role->bootloader, loader, O_RDONLY, 0, &probe, &absent);
         const struct {
                 const char *from, *to;
         } files[] = {
-                { release->bootloader.pxelinux, "pxelinux.0" },      { has_loader ? loader : NULL, "ldlinux.c32" },
-                { release->bootloader.grub_efi_net, "grubx64.efi" }, { release->bootloader.shim, "shimx64.efi" },
-                { release->bootloader.ipxe_bios, "undionly.kpxe" },  { release->bootloader.ipxe_efi, "ipxe.efi" },
+                { release->bootloader.pxelinux, "pxelinux.0" }, { release->bootloader.grub_efi_net, "grubx64.efi" },
+                { release->bootloader.shim, "shimx64.efi" },    { release->bootloader.ipxe_bios, "undionly.kpxe" },
+                { release->bootloader.ipxe_efi, "ipxe.efi" },
         };
         for (size_t i = 0; i < lengthof(files); i++)
                 if (!boot_copy(role, files[i].from, pxe, files[i].to, err))
                         return false;
-        return true;
+        return !release->bootloader.pxelinux || boot_copy_ldlinux(build, role, pxe, "ldlinux.c32", err);
 }
 
 // What a machine gets that no entry names: the role that takes strangers, if there is exactly one; otherwise its next
@@ -63,11 +59,15 @@ static const char *default_entry(const struct artefact_build *build, struct aren
         const struct role *open = NULL;
         for (size_t i = 0; i < build->role_count; i++) {
                 const struct role *role = build->roles[i].role;
-                if (role->strangers && open)
+                if (!role->strangers)
+                        continue;
+                if (open)
                         return NO_ENTRY;
-                open = role->strangers ? role : open;
+                open = role;
         }
-        return open ? arena_printf(arena, "role-%s", open->name) : NO_ENTRY;
+        if (!open)
+                return NO_ENTRY;
+        return arena_printf(arena, "role-%s", open->name);
 }
 
 static void add_nodes(const struct artefact_build *build, struct arena *arena, struct value *scope) {
@@ -75,8 +75,9 @@ static void add_nodes(const struct artefact_build *build, struct arena *arena, s
                 for (size_t j = 0; j < build->roles[i].role->node_count; j++) {
                         const struct node *node = &build->cluster->nodes[build->roles[i].role->nodes[j]];
                         // Started from the menu, a node is whom the operator says, whatever card it came through.
-                        boot_add_entry(build, arena, scope,
-                                       &(struct boot_entry){ build->roles[i].role, node, CARRIED, false, false });
+                        boot_add_entry(
+                            build, arena, scope,
+                            &(struct boot_entry){ build->roles[i].role, node, ROOT_BY_LOADER, false, false });
                 }
 }
 
@@ -84,13 +85,13 @@ static struct value *menu_scope(const struct artefact_build *build, struct arena
         struct value *scope = boot_scope(build, arena);
         for (size_t i = 0; i < build->role_count; i++)
                 boot_add_entry(build, arena, scope,
-                               &(struct boot_entry){ build->roles[i].role, NULL, CARRIED, false, false });
+                               &(struct boot_entry){ build->roles[i].role, NULL, ROOT_BY_LOADER, false, false });
         add_nodes(build, arena, scope);
         value_set(arena, scope, "default", value_scalar(arena, default_entry(build, arena)));
         return scope;
 }
 
-// A small file for each node. The folders are filled side by side: most of the work is the file system's.
+// A small file for each node. The folders are filled at the same time: most of the work is the file system's.
 static const struct node_file {
         const char *folder, *prefix, *suffix, *template_name;
         bool by_mac; // named after the card, for nodes whose card is known; else after the node
@@ -116,20 +117,22 @@ static void choose_entry(struct arena *arena, const struct artefact_build *build
         value_set(arena, scope, "default", value_scalar(arena, id));
 }
 
-static bool write_node(struct folder *folder, const struct role *role, const struct node *node, struct err *err) {
+static bool write_node_file(struct folder *folder, const struct role *role, const struct node *node, struct err *err) {
         const struct node_file *file = folder->file;
         char mac[MAC_TEXT_SIZE];
         boot_mac(node, '-', mac);
-        const char *name = file->by_mac ? mac : node->name;
-        if (!*name)
-                return true;
+        const char *name = node->name;
+        if (file->by_mac)
+                name = mac;
+        if (*name == '\0')
+                return true; // its card is not known
         auto_free char *path = xasprintf("%s/%s%s%s", file->folder, file->prefix, name, file->suffix);
-        choose_entry(&folder->arena, folder->build, &(struct boot_entry){ role, node, CARRIED, false, file->by_mac },
-                     folder->scope);
+        choose_entry(&folder->arena, folder->build,
+                     &(struct boot_entry){ role, node, ROOT_BY_LOADER, false, file->by_mac }, folder->scope);
         return boot_template_render(&folder->template, folder->scope, folder->pxe, path, err);
 }
 
-static bool fill_folder(struct folder *folder, struct err *err) {
+static bool write_node_files(struct folder *folder, struct err *err) {
         const struct artefact_build *build = folder->build;
         if (!fs_mkdirs(folder->pxe, folder->file->folder, 0755, err) ||
             !boot_template_open(build, folder->file->template_name, &folder->template, err))
@@ -138,7 +141,7 @@ static bool fill_folder(struct folder *folder, struct err *err) {
         for (size_t i = 0; i < build->role_count; i++) {
                 const struct role *role = build->roles[i].role;
                 for (size_t j = 0; j < role->node_count; j++)
-                        if (!write_node(folder, role, &build->cluster->nodes[role->nodes[j]], err))
+                        if (!write_node_file(folder, role, &build->cluster->nodes[role->nodes[j]], err))
                                 return false;
         }
         return true;
@@ -149,20 +152,21 @@ struct tree {
         int pxe;
 };
 
-static bool write_folder(size_t index, void *context, struct err *err) {
+static bool make_folder(size_t index, void *context, struct err *err) {
         const struct tree *tree = context;
         struct folder folder = { .build = tree->build, .file = &node_files[index], .pxe = tree->pxe };
-        bool ok = fill_folder(&folder, err);
+        bool ok = write_node_files(&folder, err);
         boot_template_close(&folder.template);
         arena_release(&folder.arena);
         return ok;
 }
 
-static bool write_role(const struct artefact_build *build, const struct artefact_role *role, int pxe, struct err *err) {
+static bool write_role_file(const struct artefact_build *build, const struct artefact_role *role, int pxe,
+                            struct err *err) {
         struct arena arena = { 0 };
         auto_free char *path = xasprintf("role/%s.ipxe", role->role->name);
         struct value *scope = boot_scope(build, &arena);
-        choose_entry(&arena, build, &(struct boot_entry){ role->role, NULL, CARRIED, false, false }, scope);
+        choose_entry(&arena, build, &(struct boot_entry){ role->role, NULL, ROOT_BY_LOADER, false, false }, scope);
         bool ok = link_images(role, pxe, err) && boot_render(build, "entry.ipxe.tmpl", scope, pxe, path, err);
         arena_release(&arena);
         return ok;
@@ -192,9 +196,9 @@ static bool pxe_write(struct artefact_build *build, struct artefact_role *none, 
             !copy_loaders(build, pxe, err))
                 return false;
         for (size_t i = 0; i < build->role_count; i++)
-                if (!write_role(build, &build->roles[i], pxe, err))
+                if (!write_role_file(build, &build->roles[i], pxe, err))
                         return false;
-        return parallel_for(lengthof(node_files), build->jobs, write_folder, &(struct tree){ build, pxe }, err) &&
+        return parallel_for(lengthof(node_files), build->jobs, make_folder, &(struct tree){ build, pxe }, err) &&
                write_menus(build, pxe, err);
 }
 

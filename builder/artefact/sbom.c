@@ -28,7 +28,7 @@ static json_t *checksums(const char *type, const char *value) {
 }
 
 // An SPDX identifier takes letters, digits, "." and "-" only; the number keeps identifiers apart.
-static char *identify(const char *kind, size_t number, const char *name) {
+static char *spdx_id(const char *kind, size_t number, const char *name) {
         char *id = xasprintf("SPDXRef-%s-%zu-%s", kind, number, name);
         for (char *next = id; *next; next++)
                 if (!isalnum((unsigned char)*next) && *next != '.')
@@ -36,25 +36,31 @@ static char *identify(const char *kind, size_t number, const char *name) {
         return id;
 }
 
-static json_t *describe(const char *id, const char *name, const char *version, json_t *sums) {
+static json_t *spdx_package(const char *id, const char *name, const char *version, json_t *sums) {
         return json_pack("{ss ss ss ss sb ss ss ss so}", "SPDXID", id, "name", name, "versionInfo", version,
                          "downloadLocation", NO_ASSERTION, "filesAnalyzed", 0, "licenseConcluded", NO_ASSERTION,
                          "licenseDeclared", NO_ASSERTION, "copyrightText", NO_ASSERTION, "checksums", sums);
 }
 
-static void relate(json_t *list, const char *from, const char *type, const char *to) {
+static void add_relationship(json_t *list, const char *from, const char *type, const char *to) {
         json_array_append_new(
             list, json_pack("{ss ss ss}", "spdxElementId", from, "relationshipType", type, "relatedSpdxElement", to));
 }
 
 // Package URL: https://github.com/package-url/purl-spec, type rpm.
 static json_t *package_url(const struct package *package) {
-        auto_free char *epoch =
-            package->epoch ? xasprintf("&epoch=%llu", (unsigned long long)package->epoch) : xstrdup("");
-        auto_free char *url = xasprintf("pkg:rpm/%s@%s-%s?arch=%s%s", package->name, package->version, package->release,
-                                        package->arch, epoch);
+        auto_buf url = { 0 };
+        buf_printf(&url, "pkg:rpm/%s@%s-%s?arch=%s", package->name, package->version, package->release, package->arch);
+        if (package->epoch)
+                buf_printf(&url, "&epoch=%llu", (unsigned long long)package->epoch);
         return json_pack("[{ss ss ss}]", "referenceCategory", "PACKAGE-MANAGER", "referenceType", "purl",
-                         "referenceLocator", url);
+                         "referenceLocator", buf_text(&url));
+}
+
+static char *package_version(const struct package *package) {
+        if (package->epoch)
+                return xasprintf("%llu:%s-%s", (unsigned long long)package->epoch, package->version, package->release);
+        return xasprintf("%s-%s", package->version, package->release);
 }
 
 struct document {
@@ -70,27 +76,32 @@ static size_t add_rpm(struct document *document, const struct package *package) 
                         return i;
         size_t number = document->known_count;
         *array_append(&document->known, &document->known_count) = package;
-        auto_free char *id = identify("Package", number, package->name);
-        auto_free char *version = package->epoch ? xasprintf("%llu:%s-%s", (unsigned long long)package->epoch,
-                                                             package->version, package->release)
-                                                 : xasprintf("%s-%s", package->version, package->release);
-        json_t *object = describe(id, package->name, version, checksums(package->checksum_type, package->checksum));
+        auto_free char *id = spdx_id("Package", number, package->name);
+        auto_free char *version = package_version(package);
+        json_t *object = spdx_package(id, package->name, version, checksums(package->checksum_type, package->checksum));
         json_object_set_new(object, "externalRefs", package_url(package));
         json_array_append_new(document->packages, object);
         return number;
 }
 
-static void add_role(struct document *document, const struct artefact_build *build, size_t index) {
+// A build without the squashfs kind has no image to digest.
+static json_t *image_checksums(const struct artefact_role *role) {
+        if (role->root_sha256[0] == '\0')
+                return json_array();
+        return checksums("sha256", role->root_sha256);
+}
+
+static void add_image(struct document *document, const struct artefact_build *build, size_t index) {
         const struct artefact_role *role = &build->roles[index];
-        auto_free char *id = identify("Image", index, role->role->name);
+        auto_free char *id = spdx_id("Image", index, role->role->name);
         auto_free char *name = xasprintf("%s-%s", build->cluster->name, role->role->name);
-        json_t *sums = role->root_sha256[0] ? checksums("sha256", role->root_sha256) : json_array();
-        json_array_append_new(document->packages, describe(id, name, build->build_id, sums));
-        relate(document->relationships, "SPDXRef-DOCUMENT", "DESCRIBES", id);
+        json_t *sums = image_checksums(role);
+        json_array_append_new(document->packages, spdx_package(id, name, build->build_id, sums));
+        add_relationship(document->relationships, "SPDXRef-DOCUMENT", "DESCRIBES", id);
         for (size_t i = 0; i < role->packages->count; i++) {
                 const struct package *package = &role->packages->items[i];
-                auto_free char *part = identify("Package", add_rpm(document, package), package->name);
-                relate(document->relationships, id, "CONTAINS", part);
+                auto_free char *rpm = spdx_id("Package", add_rpm(document, package), package->name);
+                add_relationship(document->relationships, id, "CONTAINS", rpm);
         }
 }
 
@@ -102,7 +113,7 @@ static json_t *make_document(const struct artefact_build *build) {
         gmtime_r(&epoch, &utc);
         strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
         for (size_t i = 0; i < build->role_count; i++)
-                add_role(&document, build, i);
+                add_image(&document, build, i);
         free(document.known);
         auto_free char *name = xasprintf("%s-%s", build->cluster->name, build->build_id);
         auto_free char *space = xasprintf("https://spdx.org/spdxdocs/kiln-%s", name);
