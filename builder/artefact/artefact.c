@@ -105,7 +105,8 @@ static bool write_kind(struct artefact_build *build, const struct artefact_kind 
         bool ok = kind->write(build, role, err);
         progress_end(&progress);
         if (!ok && err->kind == ERR_DISK_FULL)
-                (void)hint(err, "make room on the disks of the cache, %s, and of the output directory", build->cache);
+                (void)hint(err, "make room on the disks of the cache, %s, and of the output directory",
+                           cache_path(build->cache));
         return ok || wrap(err, "artefact %s of %s", kind->name, name);
 }
 
@@ -184,7 +185,7 @@ bool artefacts_write(struct artefact_build *build, const struct strings *wanted,
         assert(!build->sums && !build->blocks); // they are this function's own
         build->sums = file_sums_new();
         if (packs_several(build))
-                build->blocks = block_cache_new(build->cache);
+                build->blocks = block_cache_new(cache_path(build->cache));
         bool ok = write_wanted(build, wanted, err);
         block_cache_free(take_ptr(build->blocks));
         file_sums_free(take_ptr(build->sums));

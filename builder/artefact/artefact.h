@@ -8,10 +8,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "cache/cache.h"
 #include "packages/packages.h"
 #include "profile/profile.h"
-
-enum { INITRD_KEY_SIZE = 80 };
 
 // One role, ready to be packed.
 struct artefact_role {
@@ -24,12 +23,11 @@ struct artefact_role {
         const char *kernel_path;    // in root: "boot/vmlinuz-..."
         const char *root_key;       // hash that decides rootfs.squashfs (layer key, compressor, level, block size)
         int out;                    // <build>/<role>/
-        char kernel_key[65], kernel_sha256[65]; // set by the kernel kind: its entry of <cache>/kernel, and its digest
-        char root_sha256[65];                   // set by the squashfs kind
-        uint64_t root_size_bytes;               // set by the squashfs kind
-        // Set by the initrd kind: its entries of <cache>/initrd, and its digest
-        char initrd_key[INITRD_KEY_SIZE], initrd_inputs[65], initrd_sha256[65];
-        char iso_key[65], iso_sha256[65]; // set by the iso kind: its entry of <cache>/iso, and its digest
+        char kernel_sha256[65];     // set by the kernel kind
+        char root_sha256[65];       // set by the squashfs kind
+        uint64_t root_size_bytes;   // set by the squashfs kind
+        char initrd_sha256[65];     // set by the initrd kind
+        char iso_sha256[65];        // set by the iso kind
 };
 
 struct artefact_build {
@@ -37,7 +35,7 @@ struct artefact_build {
         struct artefact_role *roles;
         size_t role_count;
         const char *build_id;
-        const char *cache;                          // absolute: packed roots live in <cache>/squashfs/<root_key>
+        struct cache *cache;
         const char *maker;                          // digest of artefact_maker (cache/maker.h)
         const char *kiln_node;                      // path of the static helper on the build host
         const char *initramfs_dir, *bootloader_dir; // templates and init of firmware/
@@ -71,8 +69,8 @@ extern const size_t artefact_kind_count;
 must_check bool artefacts_check(const struct artefact_build *build, const struct strings *wanted, struct err *err);
 // Whether a kind that boots is among them: a role then needs a kernel.
 bool artefacts_boot(const struct strings *wanted);
-// Whether <cache>/squashfs holds the packed root whole, so that nothing needs to be read to have it.
-bool artefacts_keep_root(const char *cache, const char *root_key);
+// Whether the cache has the packed root whole, so that nothing needs to be read to have it.
+bool artefacts_have_root(struct cache *cache, const char *root_key);
 must_check bool artefacts_write(struct artefact_build *build, const struct strings *wanted, struct err *err);
 
 #endif

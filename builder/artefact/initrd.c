@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The initrd: everything that firmware/initramfs/parts lists, in its order. It is kept in <cache>/initrd/:
+// The initrd: everything that firmware/initramfs/parts lists, in its order. The cache has two kinds of entries for it:
 //
-//     <archive's digest>.<compressor>/initrd.img    kept.h; roles with the same kernel have the same archive
+//     <archive's digest>.<compressor>/initrd.img    cached_file.h; roles with the same kernel have the same archive
 //     <inputs' digest>                              names the former, so that a known initrd is not put together again
 //
 // The archive's digest covers kiln's own code, too (maker.h), because that decides how the archive is compressed.
@@ -15,10 +15,12 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "cache/kept.h"
-#include "cache/lock.h"
+#include "cache/cached_file.h"
+#include "cache/entry.h"
 
 #define INITRD_NAME "initrd.img"
+
+enum { INITRD_KEY_SIZE = 80 };
 
 static const char *busybox_of(const struct artefact_build *build) {
         if (build->busybox)
@@ -102,44 +104,36 @@ static void name_archive(const struct initrd_making *making, char ret[static INI
         snprintf(ret, INITRD_KEY_SIZE, "%.64s.%.8s", sha256, making->build->cluster->release.initrd_compressor);
 }
 
-static bool read_archive_name(int cache, const char *inputs, char ret[static INITRD_KEY_SIZE]) {
+static bool read_archive_name(struct cache *cache, const char *inputs, char ret[static INITRD_KEY_SIZE]) {
+        auto_free char *path = cache_entry(cache, CACHE_INITRD, inputs);
         auto_buf text = { 0 };
         auto_err absent = { 0 };
-        if (!fs_read(cache, inputs, &text, &absent) || text.size < 64 || text.size >= INITRD_KEY_SIZE ||
+        if (!fs_read(AT_FDCWD, path, &text, &absent) || text.size < 64 || text.size >= INITRD_KEY_SIZE ||
             strspn(buf_text(&text), "0123456789abcdef") != 64 || strchr(buf_text(&text), '/'))
                 return false;
         memcpy(ret, buf_text(&text), text.size + 1);
         return true;
 }
 
-static bool note_archive_name(int cache, const char *inputs, const char *name, struct err *err) {
-        auto_free char *lock_name = xasprintf("%s.lock", inputs);
-        auto_close int lock = -1;
-        return lock_take(cache, lock_name, &lock, err) && lock_remove_leftovers(cache, inputs, err) &&
-               fs_write_atomic(cache, inputs, name, strlen(name), 0644, err);
-}
-
 static bool find_or_make_initrd(struct initrd_making *making, struct artefact_role *role, struct err *err) {
-        auto_free char *path = xasprintf("%s/initrd", making->build->cache);
-        auto_close int cache = -1;
-        char inputs[DIGEST_HEX_SIZE];
-        if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !fs_open_dir(AT_FDCWD, path, &cache, err) ||
-            !digest_inputs(making, inputs, err))
+        struct cache *cache = making->build->cache;
+        char inputs[DIGEST_HEX_SIZE], key[INITRD_KEY_SIZE];
+        if (!digest_inputs(making, inputs, err))
                 return false;
-        memcpy(role->initrd_inputs, inputs, sizeof role->initrd_inputs - 1);
-        bool known = read_archive_name(cache, inputs, role->initrd_key);
+        bool known = read_archive_name(cache, inputs, key);
         if (!known && !make_initrd_archive(making, err))
                 return false;
         if (!known)
-                name_archive(making, role->initrd_key);
-        auto_free char *entry = xasprintf("%s/%s", path, role->initrd_key);
-        auto_free char *image = xasprintf("%s/initrd.img", entry);
-        struct kept kept;
-        if (!kept_obtain(entry, INITRD_NAME, make_initrd_image, making, &kept, err))
+                name_archive(making, key);
+        auto_free char *entry = cache_entry(cache, CACHE_INITRD, key);
+        auto_free char *image = xasprintf("%s/" INITRD_NAME, entry);
+        struct cached_file cached;
+        if (!cached_file_obtain(cache, CACHE_INITRD, key, INITRD_NAME, make_initrd_image, making, &cached, err))
                 return false;
-        memcpy(role->initrd_sha256, kept.sha256, sizeof role->initrd_sha256);
-        return (known || note_archive_name(cache, inputs, role->initrd_key, err)) &&
-               fs_link_or_copy(AT_FDCWD, image, role->out, INITRD_NAME, err);
+        memcpy(role->initrd_sha256, cached.sha256, sizeof role->initrd_sha256);
+        if (!known && !entry_write_file(cache, CACHE_INITRD, inputs, key, strlen(key), err))
+                return false;
+        return fs_link_or_copy(AT_FDCWD, image, role->out, INITRD_NAME, err);
 }
 
 static bool initrd_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {

@@ -312,7 +312,6 @@ static bool stage_and_write(const struct artefact_build *build, struct artefact_
             (list_parts(role, &layout), !template_key(build, role, &layout, stage, key, err)) ||
             !iso_from_template(build, role, key, write_volume, &volume, &layout, name, sha256, err))
                 return false;
-        memcpy(role->iso_key, key, sizeof role->iso_key);
         memcpy(role->iso_sha256, sha256, sizeof role->iso_sha256);
         return true;
 }

@@ -11,7 +11,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/run.h"
-#include "cache/kept.h"
+#include "cache/cached_file.h"
 
 #define TEMPLATE_NAME "template.iso"
 #define LAYOUT_NAME "layout.json"
@@ -192,13 +192,13 @@ static bool fill(const struct artefact_role *role, const struct iso_layout *layo
 bool iso_from_template(const struct artefact_build *build, const struct artefact_role *role, const char *key,
                        iso_make *make, void *context, struct iso_layout *layout, const char *name,
                        char ret_sha256[static DIGEST_HEX_SIZE], struct err *err) {
-        auto_free char *entry = xasprintf("%s/iso/%s", build->cache, key);
+        auto_free char *entry = cache_entry(build->cache, CACHE_ISO, key);
         auto_free char *path = xasprintf("%s/" TEMPLATE_NAME, entry);
         auto_close int template = -1;
         auto_close int to = -1;
         struct making making = { role, layout, make, context };
-        struct kept kept;
-        return kept_obtain(entry, TEMPLATE_NAME, make_template, &making, &kept, err) &&
+        struct cached_file cached;
+        return cached_file_obtain(build->cache, CACHE_ISO, key, TEMPLATE_NAME, make_template, &making, &cached, err) &&
                load_layout(entry, layout, err) && check_layout(layout, role, err) &&
                fs_open(AT_FDCWD, path, O_RDONLY, 0, &template, err) &&
                fs_open(role->out, name, O_RDWR | O_CREAT | O_EXCL, 0644, &to, err) &&

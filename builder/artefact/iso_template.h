@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The large and unchanging part of an ISO, kept in the cache (kept.h): <cache>/iso/<key>/
+// The large and unchanging part of an ISO, kept in the cache (cached_file.h): CACHE_ISO
 //     template.iso     a whole ISO, with a hole where the root goes
 //     layout.json      {"root":[OFFSET,SIZE],"state":HEX,"parts":{NAME:[OFFSET,SIZE],…}}: where the root lies, where
 //     the

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The kernel of a role. It is kept in <cache>/kernel/<key>/vmlinuz (kept.h), so that builds with the same root share
+// The kernel of a role. It is kept in the cache (cached_file.h), so that builds with the same root share
 // one file, whose digest is known.
 #include <fcntl.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "cache/kept.h"
+#include "cache/cached_file.h"
 
 #define KERNEL_NAME "vmlinuz"
 
@@ -25,13 +25,12 @@ static bool kernel_write(struct artefact_build *build, struct artefact_role *rol
         auto_free char *inputs = xasprintf("%s %s", role->root_key, role->kernel_path);
         char key[DIGEST_HEX_SIZE];
         digest_bytes("sha256", inputs, strlen(inputs), key);
-        auto_free char *path = xasprintf("%s/kernel/%s", build->cache, key);
-        auto_free char *kernel = xasprintf("%s/" KERNEL_NAME, path);
-        struct kept kept;
-        if (!kept_obtain(path, KERNEL_NAME, copy_kernel, role, &kept, err))
+        auto_free char *entry = cache_entry(build->cache, CACHE_KERNEL, key);
+        auto_free char *kernel = xasprintf("%s/" KERNEL_NAME, entry);
+        struct cached_file cached;
+        if (!cached_file_obtain(build->cache, CACHE_KERNEL, key, KERNEL_NAME, copy_kernel, role, &cached, err))
                 return false;
-        memcpy(role->kernel_key, key, sizeof role->kernel_key - 1);
-        memcpy(role->kernel_sha256, kept.sha256, sizeof role->kernel_sha256);
+        memcpy(role->kernel_sha256, cached.sha256, sizeof role->kernel_sha256);
         return fs_link_or_copy(AT_FDCWD, kernel, role->out, KERNEL_NAME, err);
 }
 

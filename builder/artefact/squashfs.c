@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The package root as squashfs. Packed roots are kept in <cache>/squashfs/<root key>/ (kept.h), so an unchanged root is
-// never packed or read again:
+// The package root as squashfs. Packed roots are kept in the cache under their root keys (cached_file.h), so an
+// unchanged root is never packed or read again:
 //     rootfs.squashfs     the image
 //     files.jsonl         what is in it (file_list.h)
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "cache/kept.h"
+#include "cache/cached_file.h"
 
 #define IMAGE_NAME "rootfs.squashfs"
 #define FILES_NAME "files.jsonl"
@@ -37,12 +37,13 @@ static bool squashfs_check(const struct artefact_build *build, struct err *err) 
         return image_check(&options, err) || wrap(err, "release %s", build->cluster->release.name);
 }
 
-static char *cache_path(const struct artefact_build *build, const struct artefact_role *role, const char *name) {
-        return xasprintf("%s/squashfs/%s%s%s", build->cache, role->root_key, *name ? "/" : "", name);
+static char *root_file(const struct artefact_build *build, const struct artefact_role *role, const char *name) {
+        auto_free char *entry = cache_entry(build->cache, CACHE_SQUASHFS, role->root_key);
+        return xasprintf("%s/%s", entry, name);
 }
 
 bool squashfs_is_kept(const struct artefact_build *build, const struct artefact_role *role) {
-        auto_free char *path = cache_path(build, role, IMAGE_NAME);
+        auto_free char *path = root_file(build, role, IMAGE_NAME);
         return fs_exists(AT_FDCWD, path);
 }
 
@@ -69,20 +70,18 @@ static bool pack(int dir, void *context, struct err *err) {
         return ok && fs_write_atomic(dir, FILES_NAME, buf_text(&files), files.size, 0644, err);
 }
 
-bool artefacts_keep_root(const char *cache, const char *root_key) {
-        auto_free char *path = xasprintf("%s/squashfs/%s", cache, root_key);
-        return kept_has(path);
+bool artefacts_have_root(struct cache *cache, const char *root_key) {
+        return cached_file_is_whole(cache, CACHE_SQUASHFS, root_key);
 }
 
 static bool squashfs_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
-        auto_free char *path = cache_path(build, role, "");
-        auto_free char *image = cache_path(build, role, IMAGE_NAME);
+        auto_free char *image = root_file(build, role, IMAGE_NAME);
         struct packing what = { build, role };
-        struct kept kept;
-        if (!kept_obtain(path, IMAGE_NAME, pack, &what, &kept, err))
+        struct cached_file cached;
+        if (!cached_file_obtain(build->cache, CACHE_SQUASHFS, role->root_key, IMAGE_NAME, pack, &what, &cached, err))
                 return false;
-        memcpy(role->root_sha256, kept.sha256, sizeof role->root_sha256);
-        role->root_size_bytes = kept.size_bytes;
+        memcpy(role->root_sha256, cached.sha256, sizeof role->root_sha256);
+        role->root_size_bytes = cached.size_bytes;
         if (!fs_link_or_copy(AT_FDCWD, image, role->out, IMAGE_NAME, err))
                 return false;
         return root_archive_write(role->out, role->root_size_bytes, err) || wrap(err, "role %s", role->role->name);
@@ -90,7 +89,7 @@ static bool squashfs_write(struct artefact_build *build, struct artefact_role *r
 
 bool squashfs_read_files(const struct artefact_build *build, const struct artefact_role *role, struct buf *ret,
                          struct err *err) {
-        auto_free char *path = cache_path(build, role, FILES_NAME);
+        auto_free char *path = root_file(build, role, FILES_NAME);
         return fs_read(AT_FDCWD, path, ret, err);
 }
 

@@ -14,13 +14,12 @@
 #include "base/locations.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "build/bootloader_tree.h"
 #include "build/build_id.h"
 #include "build/kernel_find.h"
 #include "build/publish.h"
 #include "cache/cache.h"
-#include "cache/lock.h"
 #include "cache/maker.h"
-#include "cache/seal.h"
 #include "configure/configure.h"
 #include "packages/packages.h"
 #include "profile/profile.h"
@@ -54,14 +53,12 @@ struct build {
         struct layer *base;
         int bootloader;
         struct publication publication;
-        struct cache_use use;
+        struct cache *cache;
         char layer_maker[DIGEST_HEX_SIZE], artefact_maker[DIGEST_HEX_SIZE];
         json_t *inputs;
         char id[BUILD_ID_SIZE];
         char *work; // holds the configuration layers, below the publication's directory
 };
-
-#define BOOTLOADER_TREE "root"
 
 // The day CentOS 7.2.1511 was released: a date that is the same for everybody when SOURCE_DATE_EPOCH is not set.
 enum { DEFAULT_EPOCH = 1450051200 };
@@ -92,7 +89,7 @@ static void choose_roles(struct build *build) {
 static bool solve(struct build *build, struct err *err) {
         const struct build_options *wanted = build->options;
         struct packages_options options = {
-                .cache = wanted->cache,
+                .cache = build->cache,
                 .offline = wanted->offline,
                 .replace = wanted->repositories,
                 .place_of = selection_place_of,
@@ -135,7 +132,7 @@ static void plan_layers(struct build *build) {
                 layer_find(&build->rootfs, &build->selection.roles[i], role->over_base ? build->base : NULL,
                            &role->arena, &role->layer);
                 role->reads_layer = !fs_exists(AT_FDCWD, role->layer->path) ||
-                                    !artefacts_keep_root(build->options->cache, root_key(build, role->layer));
+                                    !artefacts_have_root(build->cache, root_key(build, role->layer));
         }
 }
 
@@ -182,66 +179,14 @@ static bool configure(struct build *build, struct err *err) {
         return parallel_for(build->role_count, build->options->jobs, configure_role, build, err);
 }
 
-static bool unpack_all(struct build *build, int dir, struct err *err) {
-        auto_close int root = -1;
-        bool ok = fs_mkdirs(dir, BOOTLOADER_TREE, 0755, err) && fs_open_dir(dir, BOOTLOADER_TREE, &root, err);
-        for (size_t i = 0; ok && i < build->selection.bootloader.count; i++)
-                ok = interrupt_check(err) && package_extract(&build->selection.bootloader.items[i], root, err);
-        return ok && tree_settle(dir, build->rootfs.source_date_epoch, err) && seal_make(dir, err);
-}
-
-static bool unpack_into(struct build *build, const char *path, struct err *err) {
-        auto_free char *temporary = NULL;
-        auto_close int dir = -1;
-        if (!fs_make_temporary_dir(AT_FDCWD, path, &temporary, err))
-                return false;
-        bool ok = fs_open_dir(AT_FDCWD, temporary, &dir, err) && unpack_all(build, dir, err);
-        if (ok && rename(temporary, path) < 0)
-                ok = fail(err, ERR_SYSTEM, errno, "rename %s", temporary);
-        auto_err ignored = { 0 };
-        if (!ok)
-                (void)!fs_remove_tree(AT_FDCWD, temporary, &ignored); // the first error is the one to tell
-        return ok;
-}
-
-// All of it is looked at: it is a few hundred files, of which each build reads some.
-static bool remove_if_damaged(const char *path, struct err *err) {
-        auto_free char *difference = NULL;
-        auto_close int dir = -1;
-        auto_err other = { 0 };
-        if (!fs_exists(AT_FDCWD, path))
-                return true;
-        if (!fs_open_dir(AT_FDCWD, path, &dir, &other)) // something else lies there
-                return fs_remove_tree(AT_FDCWD, path, err);
-        if (!seal_check(dir, true, &difference, err))
-                return false;
-        if (!difference)
-                return true;
-        warning("%s/%s is not as it was unpacked: the boot loaders are unpacked again", path, difference);
-        return fs_remove_tree(AT_FDCWD, path, err);
-}
-
-static const char *bootloader_key(struct build *build) {
-        char packages[65], hex[DIGEST_HEX_SIZE];
-        package_set_digest(&build->selection.bootloader, packages);
-        auto_free char *text = xasprintf("%s %s", build->layer_maker, packages);
-        digest_bytes("sha256", text, strlen(text), hex);
-        return arena_strdup(&build->arena, hex);
-}
-
-// Unpacked once for a set of packages and kept: <cache>/bootloader/<key>/root.
 static bool unpack_bootloader(struct build *build, struct err *err) {
-        const char *path =
-            arena_printf(&build->arena, "%s/bootloader/%s", build->options->cache, bootloader_key(build));
-        const char *lock_path = arena_printf(&build->arena, "%s.lock", path);
-        const char *tree = arena_printf(&build->arena, "%s/" BOOTLOADER_TREE, path);
-        auto_close int lock = -1;
-        if (!fs_mkdirs_for(AT_FDCWD, path, 0755, err) || !lock_take(AT_FDCWD, lock_path, &lock, err) ||
-            !lock_remove_leftovers(AT_FDCWD, path, err) || !remove_if_damaged(path, err))
-                return false;
-        if (!fs_exists(AT_FDCWD, path) && !unpack_into(build, path, err))
-                return wrap(err, "unpacking the boot loaders");
-        return fs_open_dir(AT_FDCWD, tree, &build->bootloader, err);
+        struct bootloader_tree tree = {
+                .cache = build->cache,
+                .packages = &build->selection.bootloader,
+                .maker = build->layer_maker,
+                .source_date_epoch = build->rootfs.source_date_epoch,
+        };
+        return bootloader_tree_open(&tree, &build->bootloader, err);
 }
 
 // A root that is only unpacked or run in a container has no kernel, and needs none.
@@ -258,36 +203,6 @@ static bool find_kernel(struct role_build *role, const struct release *release, 
                     "see kernel.package and kernel.image of release %s; a root without a kernel can be made with "
                     "--only squashfs",
                     release->name);
-}
-
-static void note_layer(struct build *build, const struct layer *layer) {
-        const char *end = strrchr(layer->path, '/'); // <cache>/layers/NAME/root
-        const char *begin = end;
-        while (begin > layer->path && begin[-1] != '/')
-                begin--;
-        cache_use_note(&build->use, "layers", "%.*s", (int)(end - begin), begin);
-}
-
-// What of the cache this build stands on: --prune keeps it.
-static void note_uses(struct build *build, const struct artefact_build *artefacts) {
-        struct package_set all;
-        selection_all(&build->selection, &all);
-        for (size_t i = 0; i < all.count; i++)
-                cache_use_note(&build->use, "packages", "%s.rpm", all.items[i].checksum);
-        free(all.items);
-        packages_note_cache(build->packages, cache_use_note_entry, &build->use);
-        cache_use_note(&build->use, "bootloader", "%s", bootloader_key(build));
-        if (build->base)
-                note_layer(build, build->base);
-        for (size_t i = 0; i < build->role_count; i++) {
-                const struct artefact_role *role = &artefacts->roles[i];
-                note_layer(build, build->roles[i].layer);
-                cache_use_note(&build->use, "squashfs", "%s", role->root_key);
-                cache_use_note(&build->use, "kernel", "%s", role->kernel_key);
-                cache_use_note(&build->use, "initrd", "%s", role->initrd_key);
-                cache_use_note(&build->use, "initrd", "%s", role->initrd_inputs);
-                cache_use_note(&build->use, "iso", "%s", role->iso_key);
-        }
 }
 
 // What a build took, whether or not a lock file told it to.
@@ -326,8 +241,6 @@ static bool write_artefacts(struct build *build, struct artefact_build *artefact
                         return false;
         }
         bool ok = artefacts_write(artefacts, build->options->only, err);
-        if (ok)
-                note_uses(build, artefacts);
         for (size_t i = 0; i < build->role_count; i++)
                 close_cleanup(&artefacts->roles[i].out);
         return ok;
@@ -365,12 +278,17 @@ static bool make_and_publish(struct build *build, struct artefact_build *artefac
                publication_finish(&build->publication, build->id, err);
 }
 
-static bool record_build(struct build *build, struct err *err) {
+static bool record_build(struct build *build, bool is_new, struct err *err) {
         const char *origin = build->options->origin;
         if (origin && !publication_note_origin(&build->publication, build->id, origin, err))
                 return false;
         auto_err unwritten = { 0 };
-        if (cache_use_record(&build->use, "build", &unwritten, "%s-%s", build->cluster->name, build->id))
+        bool ok = false;
+        if (is_new)
+                ok = cache_record(build->cache, "build", &unwritten, "%s-%s", build->cluster->name, build->id);
+        else
+                ok = cache_renew_record(build->cache, "build", &unwritten, "%s-%s", build->cluster->name, build->id);
+        if (ok)
                 return true;
         if (unwritten.kind == ERR_INTERRUPTED)
                 return fail(err, ERR_INTERRUPTED, 0, "%s", unwritten.text);
@@ -396,7 +314,7 @@ static void release_build(struct build *build) {
         packages_close(build->packages);
         selection_release(&build->selection);
         json_decref(build->inputs);
-        cache_use_end(&build->use);
+        cache_close(build->cache);
         free(build->roles);
         free(build->role_pointers);
         arena_release(&build->arena);
@@ -411,7 +329,6 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
         struct artefact_build artefacts = {
                 .cluster = build->cluster,
                 .build_id = build->id,
-                .cache = build->options->cache,
                 .maker = build->artefact_maker,
                 .kiln_node = build->locations.kiln_node,
                 .initramfs_dir = build->locations.initramfs,
@@ -423,15 +340,17 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
         };
         if (!artefacts_check(&artefacts, build->options->only, err) || !sandbox_enter(err))
                 return false;
-        if (!cache_use_begin(build->options->cache, &build->use, err))
-                return wrap(err, "preparing the cache");
+        if (!cache_open(build->options->cache, &build->cache, err))
+                return false;
+        build->rootfs.cache = build->cache;
+        artefacts.cache = build->cache;
         if (!publication_open(build->options->out, build->cluster->name, &build->publication, err) ||
             !solve(build, err) || !identify(build, err))
                 return false;
         *ret_new = !publication_has(&build->publication, build->id);
         if (!*ret_new)
-                return publication_set_current(&build->publication, build->id, err) && record_build(build, err);
-        return make_and_publish(build, &artefacts, err) && record_build(build, err);
+                return publication_set_current(&build->publication, build->id, err) && record_build(build, false, err);
+        return make_and_publish(build, &artefacts, err) && record_build(build, true, err);
 }
 
 bool build_cluster(struct cluster *cluster, const struct build_options *options, char **ret_path, bool *ret_new,
@@ -441,7 +360,7 @@ bool build_cluster(struct cluster *cluster, const struct build_options *options,
                 .options = options,
                 .bootloader = -1,
                 .publication = { -1, -1, NULL },
-                .rootfs = { .cache = options->cache, .release = &cluster->release },
+                .rootfs = { .release = &cluster->release },
         };
         bool ok = run_phases(&build, ret_new, err);
         if (ok)

@@ -1,133 +1,115 @@
 // SPDX-License-Identifier: MIT
 #include "cache/cache.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "base/buf.h"
 #include "base/fs.h"
-#include "base/interrupt.h"
 #include "base/mem.h"
-#include "base/progress.h"
 #include "cache/lock.h"
+#include "cache/record.h"
 
-enum { POLL_MS = 200, RECORD_MAX = 16 << 20 };
+struct cache {
+        char *path;
+        int lock;
+        pthread_mutex_t mutex; // of what follows
+        struct buf needed;     // lines of a record, with doubles
+};
 
-// ---- in use ----
+bool cache_open(const char *path, struct cache **ret, struct err *err) {
+        auto_close int lock = -1;
+        if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !lock_cache(path, LOCK_SH, &lock, err)) {
+                if (err->kind != ERR_INTERRUPTED)
+                        (void)hint(err, "each user needs a cache of their own, on a disk that may be written to: name "
+                                        "one with --cache");
+                return wrap(err, "preparing the cache");
+        }
+        char *resolved = realpath(path, NULL);
+        if (!resolved)
+                return fail(err, ERR_SYSTEM, errno, "find the cache %s", path);
+        struct cache *cache = xcalloc(1, sizeof *cache);
+        cache->path = resolved;
+        cache->lock = take_fd(lock);
+        cache->needed.max = RECORD_MAX_BYTES;
+        pthread_mutex_init(&cache->mutex, NULL);
+        *ret = cache;
+        return true;
+}
 
-bool cache_take_lock(const char *cache, int how, int *ret_fd, struct err *err) {
-        auto_free char *path = xasprintf("%s/lock", cache);
+void cache_close(struct cache *cache) {
+        if (!cache)
+                return;
+        close(cache->lock);
+        buf_release(&cache->needed);
+        pthread_mutex_destroy(&cache->mutex);
+        free(cache->path);
+        free(cache);
+}
+
+const char *cache_path(const struct cache *cache) { return cache->path; }
+
+char *cache_place(const struct cache *cache, enum cache_place place) { return layout_place(cache->path, place); }
+
+char *cache_kind_path(const struct cache *cache, enum cache_kind kind) { return layout_kind(cache->path, kind); }
+
+static void note_line(struct cache *cache, const char *kind, const char *name, const char *start) {
+        pthread_mutex_lock(&cache->mutex);
+        buf_printf(&cache->needed, "%s/%s", kind, name);
+        if (start)
+                buf_printf(&cache->needed, "/%s", start);
+        buf_append_char(&cache->needed, '\n');
+        pthread_mutex_unlock(&cache->mutex);
+}
+
+char *cache_entry(struct cache *cache, enum cache_kind kind, const char *name) {
+        assert(!strchr(name, '/'));
+        note_line(cache, cache_kinds[kind].name, name, NULL);
+        return layout_entry(cache->path, kind, name);
+}
+
+void cache_note_part(struct cache *cache, enum cache_kind kind, const char *name, const char *start) {
+        assert(cache_kinds[kind].in_parts);
+        note_line(cache, cache_kinds[kind].name, name, start);
+}
+
+bool cache_open_kind(const struct cache *cache, enum cache_kind kind, int *ret_fd, struct err *err) {
+        auto_free char *path = layout_kind(cache->path, kind);
         auto_close int fd = -1;
-        bool told = false;
-        if (!fs_open(AT_FDCWD, path, O_RDWR | O_CREAT, 0644, &fd, err))
+        struct stat stat;
+        if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !fs_open_dir(AT_FDCWD, path, &fd, err))
                 return false;
-        while (flock(fd, how | LOCK_NB) < 0) {
-                if (errno != EWOULDBLOCK && errno != EINTR)
-                        return fail(err, ERR_SYSTEM, errno, "lock %s", path);
-                if (!told)
-                        notice("waiting for another kiln that uses %s", cache);
-                told = true;
-                if (!interrupt_check(err))
-                        return false;
-                nanosleep(&(struct timespec){ .tv_nsec = POLL_MS * 1000000L }, NULL);
+        if (fstat(fd, &stat) < 0)
+                return fail(err, ERR_SYSTEM, errno, "stat %s", path);
+        mode_t wanted = cache_kinds[kind].mode;
+        bool is_private = (wanted & 077) == 0;
+        bool is_right = !is_private || (stat.st_mode & 07777) == wanted;
+        if (!is_right && fchmod(fd, wanted) < 0) {
+                fail(err, ERR_SYSTEM, errno, "close %s to other users", path);
+                return hint(err, "a cache belongs to one user: name another with --cache");
         }
         *ret_fd = take_fd(fd);
         return true;
 }
 
-bool cache_use_begin(const char *cache, struct cache_use *use, struct err *err) {
-        int lock = -1;
-        if (!fs_mkdirs(AT_FDCWD, cache, 0755, err) || !cache_take_lock(cache, LOCK_SH, &lock, err))
-                return err->kind == ERR_INTERRUPTED
-                           ? false
-                           : hint(err, "each user needs a cache of their own, on a disk that may be written to: name "
-                                       "one with --cache");
-        *use = (struct cache_use){ .cache = xstrdup(cache), .lock = lock, .entries = { .max = RECORD_MAX } };
-        return true;
-}
-
-void cache_use_note(struct cache_use *use, const char *kind, const char *format, ...) {
-        va_list arguments;
-        va_start(arguments, format);
-        buf_printf(&use->entries, "%s/", kind);
-        buf_vprintf(&use->entries, format, arguments);
-        buf_append_char(&use->entries, '\n');
-        va_end(arguments);
-}
-
-void cache_use_note_entry(void *use, const char *kind, const char *entry) { cache_use_note(use, kind, "%s", entry); }
-
-static bool is_later(struct timespec left, struct timespec right) {
-        return left.tv_sec != right.tv_sec ? left.tv_sec > right.tv_sec : left.tv_nsec > right.tv_nsec;
-}
-
-// Other kilns may write theirs meanwhile: what is gone is no error.
-static bool find_newest(int records, const char *but, struct timespec *ret, struct err *err) {
-        int copy = openat(records, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
-        struct dirent *entry;
-        struct stat stat;
-        bool ok;
-        *ret = (struct timespec){ 0 };
-        if (!stream)
-                return fail(err, ERR_SYSTEM, errno, "list the records of the cache");
-        while ((ok = fs_next_entry(stream, &entry, err)) && entry)
-                if (strcmp(entry->d_name, but) != 0 && fstatat(records, entry->d_name, &stat, 0) == 0 &&
-                    is_later(stat.st_mtim, *ret))
-                        *ret = stat.st_mtim;
-        return ok;
-}
-
-// Makes a record the newest, also where a clock that was ahead wrote the others.
-static bool renew(int records, const char *record, struct err *err) {
-        struct timespec newest, now;
-        if (!find_newest(records, record, &newest, err))
-                return false;
-        clock_gettime(CLOCK_REALTIME, &now);
-        if (!is_later(now, newest))
-                now = (struct timespec){ .tv_sec = newest.tv_sec + 1 };
-        return utimensat(records, record, (struct timespec[]){ now, now }, 0) == 0 ||
-               fail(err, ERR_SYSTEM, errno, "set the time of %s", record);
-}
-
-// A kiln that was killed while it wrote this record left its temporary file.
-static bool lock_record(const char *cache, int records, const char *record, int *ret_lock, struct err *err) {
-        auto_free char *lock_path = xasprintf("%s/used.lock", cache);
-        return lock_take(AT_FDCWD, lock_path, ret_lock, err) && lock_remove_leftovers(records, record, err);
-}
-
-bool cache_use_record(struct cache_use *use, const char *purpose, struct err *err, const char *format, ...) {
+bool cache_record(struct cache *cache, const char *purpose, struct err *err, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
         auto_free char *name = xvasprintf(format, arguments);
         va_end(arguments);
-        for (char *slash = name; (slash = strchr(slash, '/'));)
-                *slash = '_';
-        auto_free char *directory = xasprintf("%s/used", use->cache);
-        auto_free char *record = xasprintf("%s-%s", purpose, name);
-        auto_close int records = -1;
-        if (!fs_mkdirs(AT_FDCWD, directory, 0755, err) || !fs_open_dir(AT_FDCWD, directory, &records, err))
-                return false;
-        auto_close int lock = -1;
-        if (!lock_record(use->cache, records, record, &lock, err))
-                return false;
-        if (use->entries.size == 0 && !fs_exists(records, record))
-                return true;
-        return (use->entries.size == 0 ||
-                fs_write_atomic(records, record, use->entries.data, use->entries.size, 0644, err) ||
-                wrap(err, "%s", directory)) &&
-               renew(records, record, err);
+        return record_write(cache->path, purpose, name, buf_text(&cache->needed), err);
 }
 
-void cache_use_end(struct cache_use *use) {
-        if (!use->cache)
-                return;
-        close(use->lock);
-        free(use->cache);
-        buf_release(&use->entries);
-        *use = (struct cache_use){ 0 };
+bool cache_renew_record(struct cache *cache, const char *purpose, struct err *err, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        auto_free char *name = xvasprintf(format, arguments);
+        va_end(arguments);
+        return record_renew(cache->path, purpose, name, buf_text(&cache->needed), err);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cache/lock.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,21 +13,43 @@
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
+#include "base/progress.h"
+#include "cache/layout.h"
 
 enum { POLL_MS = 200, SUFFIX_BYTES = 8 };
 
-// Polling, because a signal may interrupt another thread than the one that waits.
-bool lock_take(int dir, const char *path, int *ret_fd, struct err *err) {
-        auto_close int fd = -1;
-        if (!fs_open(dir, path, O_RDWR | O_CREAT, 0644, &fd, err))
-                return false;
-        while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+#define REMOVED_SUFFIX ".tmp.removed"
+
+// Polling, because a signal may interrupt another thread than the one that waits. `waiting_for` is told once, if given.
+static bool wait_for_lock(int fd, int how, const char *path, const char *waiting_for, struct err *err) {
+        const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
+        while (flock(fd, how | LOCK_NB) < 0) {
                 if (errno != EWOULDBLOCK && errno != EINTR)
                         return fail(err, ERR_SYSTEM, errno, "lock %s", path);
+                if (waiting_for)
+                        notice("waiting for another kiln that uses %s", waiting_for);
+                waiting_for = NULL;
                 if (!interrupt_check(err))
                         return false;
-                nanosleep(&(struct timespec){ .tv_nsec = POLL_MS * 1000000L }, NULL);
+                nanosleep(&pause, NULL);
         }
+        return true;
+}
+
+bool lock_cache(const char *cache, int how, int *ret_fd, struct err *err) {
+        assert(how == LOCK_SH || how == LOCK_EX);
+        auto_free char *path = layout_place(cache, CACHE_LOCK);
+        auto_close int fd = -1;
+        if (!fs_open(AT_FDCWD, path, O_RDWR | O_CREAT, 0644, &fd, err) || !wait_for_lock(fd, how, path, cache, err))
+                return false;
+        *ret_fd = take_fd(fd);
+        return true;
+}
+
+bool lock_take(int dir, const char *path, int *ret_fd, struct err *err) {
+        auto_close int fd = -1;
+        if (!fs_open(dir, path, O_RDWR | O_CREAT, 0644, &fd, err) || !wait_for_lock(fd, LOCK_EX, path, NULL, err))
+                return false;
         *ret_fd = take_fd(fd);
         return true;
 }
@@ -56,9 +79,16 @@ bool lock_remove_leftovers(int dir, const char *path, struct err *err) {
 }
 
 bool lock_remove_entry(int dir, const char *name, struct err *err) {
-        auto_free char *removed = xasprintf("%s" LOCK_REMOVED_SUFFIX, name);
+        auto_free char *removed = xasprintf("%s" REMOVED_SUFFIX, name);
         if (!fs_remove_tree(dir, removed, err))
                 return false;
-        // An entry that cannot be renamed (it is gone, or no one may) is removed where it lies.
-        return fs_remove_tree(dir, renameat(dir, name, dir, removed) == 0 ? removed : name, err);
+        if (renameat(dir, name, dir, removed) == 0)
+                return fs_remove_tree(dir, removed, err);
+        // It is gone, or no one may rename it: it is removed where it lies.
+        return fs_remove_tree(dir, name, err);
+}
+
+bool lock_is_removed(const char *name) {
+        size_t length = strlen(name), end = strlen(REMOVED_SUFFIX);
+        return length >= end && strcmp(name + length - end, REMOVED_SUFFIX) == 0;
 }

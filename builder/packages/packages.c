@@ -8,18 +8,12 @@
 #include "base/buf.h"
 #include "base/digest.h"
 #include "base/err.h"
-#include "base/fs.h"
 #include "base/mem.h"
 #include "packages/fetch/transfer.h"
 #include "packages/metadata/source.h"
 #include "packages/solve/groups.h"
 #include "packages/solve/pool.h"
 #include "profile/profile.h"
-
-static const char *absolute(struct arena *arena, const char *path) {
-        auto_free char *real = realpath(path, NULL);
-        return arena_strdup(arena, real ? real : path);
-}
 
 static bool check_replacements(const struct release *release, const struct packages_options *options, struct err *err) {
         for (const char *const *item = options->replace; item && *item; item++) {
@@ -44,9 +38,6 @@ static bool check_replacements(const struct release *release, const struct packa
 
 static bool open_all(struct packages *packages, struct err *err) {
         const struct release *release = packages->release;
-        if (!fs_mkdirs(AT_FDCWD, packages->options.cache, 0755, err))
-                return wrap(err, "preparing the cache");
-        packages->options.cache = absolute(&packages->arena, packages->options.cache);
         packages->sources = xcalloc(release->repository_count + 1, sizeof *packages->sources);
         for (size_t i = 0; i < release->repository_count; i++) {
                 packages->source_count++;

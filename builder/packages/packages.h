@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "cache/cache.h"
 #include "profile/profile.h"
 
 struct package {
@@ -27,7 +28,7 @@ struct package_set {
 };
 
 struct packages_options {
-        const char *cache;          // directory; metadata, .solv files and packages live below it
+        struct cache *cache;        // metadata, .solv files and packages are its entries
         bool offline;               // never touch the network (file:// is no network)
         const char *const *replace; // NULL-terminated "NAME=URL": another base URL for a repository
         // Where a profile makes a request, for messages: heap text, or NULL. May be absent.
@@ -84,11 +85,6 @@ must_check bool packages_fetch(struct packages *packages, struct package_set *se
 // Puts everything that repositories publish about themselves (repomd.xml, primary, comps, keys, and file lists where
 // they are to be had) into the cache, so that a later packages_open() needs no network. Errors as packages_open().
 must_check bool packages_keep_metadata(struct packages *packages, struct err *err);
-
-// Names what of the cache, besides packages, these repositories rest on: <cache>/<kind>/<entry> for `kind` "repos" and
-// "keys". "repos/DIR/START" stands for the files of <cache>/repos/DIR whose names begin so.
-typedef void packages_note(void *context, const char *kind, const char *entry);
-void packages_note_cache(const struct packages *packages, packages_note *note, void *context);
 
 // Writes fetched packages as a yum repository: <dir>/Packages/, <dir>/repodata/ by createrepo_c, comps, and the
 // release's keys. An earlier export is replaced; a directory that holds anything else is REFERENCE. Errors: TOOL,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The cache of layers. <cache>/layers/<name>/{root,upper} and, where it is not the image's, librpm's database, sealed
-// (cache/seal.h), made as <name>.tmp.XXXXXXXX and renamed; <name>.lock is held (flock) by whoever makes it. A temporary
-// directory whose lock nobody holds belongs to a build that was killed.
+// (cache/seal.h) and made as every entry is (cache/entry.h).
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -19,7 +18,8 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "cache/lock.h"
+#include "cache/cache.h"
+#include "cache/entry.h"
 #include "cache/seal.h"
 #include "packages/packages.h"
 #include "profile/profile.h"
@@ -66,32 +66,6 @@ static char *layer_name(const char *key) {
                 return xstrdup(key);
         digest_bytes("sha256", mapping, strlen(mapping), hex);
         return xasprintf("%s-%.8s", key, hex);
-}
-
-static bool is_abandoned(int layers, const char *entry, const char *held) {
-        const char *mark = strstr(entry, ".tmp.");
-        if (!mark)
-                return false;
-        size_t length = (size_t)(mark - entry);
-        if (strlen(held) == length && strncmp(entry, held, length) == 0)
-                return true;
-        auto_free char *path = xasprintf("%.*s.lock", (int)length, entry);
-        auto_close int fd = openat(layers, path, O_RDWR | O_CLOEXEC);
-        return fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0;
-}
-
-// Other builds make and rename entries meanwhile, so what is gone is no error.
-static bool remove_abandoned(int layers, const char *held, struct err *err) {
-        int copy = openat(layers, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
-        if (!stream)
-                return fail(err, ERR_SYSTEM, errno, "list the cache of layers");
-        struct dirent *entry;
-        bool ok;
-        while ((ok = fs_next_entry(stream, &entry, err)) && entry)
-                if (is_abandoned(layers, entry->d_name, held) && !fs_remove_tree(layers, entry->d_name, err))
-                        return wrap(err, "removing what a killed build left");
-        return ok;
 }
 
 // ---- making one ----
@@ -216,82 +190,37 @@ static bool make_tree(struct making *making, const struct package_set *set, cons
         return syncfs(making->dir) == 0 || fail(err, ERR_SYSTEM, errno, "write the layer to disk");
 }
 
-static bool make_layer(const struct rootfs_options *options, int layers, const char *name,
-                       const struct package_set *set, const struct layer *parent, const struct package_set *parent_set,
-                       struct err *err) {
-        auto_free char *stem = xasprintf("%s.tmp", name);
-        auto_free char *temporary = NULL;
-        struct making making = { .options = options, .parent = parent, .dir = -1, .tree = -1, .target = -1 };
-        if (!fs_make_temporary_dir(layers, stem, &temporary, err))
-                return false;
-        bool ok = fs_open_dir(layers, temporary, &making.dir, err) && make_tree(&making, set, parent_set, err) &&
-                  interrupt_check(err);
-        close_cleanup(&making.tree);
-        close_cleanup(&making.dir);
-        if (ok && renameat(layers, temporary, layers, name) < 0)
-                ok = fail(err, ERR_SYSTEM, errno, "publish layer %s", name);
-        auto_err ignored = { 0 };
-        if (!ok && err->kind == ERR_DISK_FULL)
-                (void)hint(err, "make room on the disk of the cache, %s, or name another with --cache", options->cache);
-        if (!ok)
-                (void)!fs_remove_tree(layers, temporary, &ignored); // the first error is the one to tell
-        return ok;
-}
-
 // ---- finding one ----
 
-// Nothing at all, and what is not as it was made, are not there. `ret_difference` as seal_check()'s.
-static bool look(int layers, const char *name, bool thorough, bool *ret_there, char **ret_difference, struct err *err) {
-        auto_close int dir = -1;
-        *ret_difference = NULL;
-        *ret_there = fs_exists(layers, name);
-        if (!*ret_there)
-                return true;
-        if (!fs_open_dir(layers, name, &dir, err) || !seal_check(dir, thorough, ret_difference, err))
-                return wrap(err, "looking through layer %s", name);
-        *ret_there = !*ret_difference;
-        return true;
-}
+struct obtaining {
+        const struct rootfs_options *options;
+        struct layer *layer;
+        bool thorough;
+        const struct package_set *set, *parent_set;
+};
 
-// With the lock held.
-static bool discard(int layers, const char *name, const char *difference, struct err *err) {
-        warning(
-            "layer %.12s of the cache is not as it was made: %s was written to since, or lost owners, capabilities or "
-            "links when the cache was copied; the layer is made again",
-            name, difference);
-        return lock_remove_entry(layers, name, err);
-}
-
-static bool make_under_lock(const struct rootfs_options *options, struct layer *layer, int layers, const char *name,
-                            bool thorough, const struct package_set *set, const struct package_set *parent_set,
-                            struct err *err) {
-        auto_free char *lock_name = xasprintf("%s.lock", name);
+static bool check_layer(int dir, const char *path, void *context, bool *ret_whole, struct err *err) {
+        const struct obtaining *obtaining = context;
         auto_free char *difference = NULL;
-        auto_close int lock = -1;
-        bool there = false;
-        if (!lock_take(layers, lock_name, &lock, err) || !remove_abandoned(layers, name, err) ||
-            !look(layers, name, thorough, &there, &difference, err)) // another kiln may have made it meanwhile
-                return false;
-        if (difference && !discard(layers, name, difference, err))
-                return false;
-        layer->fresh = !there;
-        return there || make_layer(options, layers, name, set, layer->parent, parent_set, err);
+        if (!seal_check(dir, obtaining->thorough, &difference, err))
+                return wrap(err, "looking through layer %s", path);
+        if (difference)
+                warning("layer %.12s of the cache is not as it was made: %s was written to since, or lost owners, "
+                        "capabilities or links when the cache was copied; the layer is made again",
+                        obtaining->layer->key, difference);
+        *ret_whole = !difference;
+        return true;
 }
 
-// For nobody else's eyes: what packages install setuid, and a scriptlet's own set-id copy of a shell, belongs to
-// whoever runs kiln. Other users of the machine must not be able to start it from here.
-static bool open_layers(const char *cache, int *ret_fd, struct err *err) {
-        auto_free char *path = xasprintf("%s/layers", cache);
-        auto_close int layers = -1;
-        struct stat stat;
-        if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !fs_open_dir(AT_FDCWD, path, &layers, err))
-                return false;
-        if (fstat(layers, &stat) < 0 || ((stat.st_mode & 07777) != 0700 && fchmod(layers, 0700) < 0)) {
-                fail(err, ERR_SYSTEM, errno, "close %s to other users", path);
-                return hint(err, "a cache belongs to one user: name another with --cache");
-        }
-        *ret_fd = take_fd(layers);
-        return true;
+static bool make_layer(int dir, void *context, struct err *err) {
+        const struct obtaining *obtaining = context;
+        struct making making = {
+                .options = obtaining->options, .parent = obtaining->layer->parent, .dir = dir, .tree = -1, .target = -1
+        };
+        bool ok = make_tree(&making, obtaining->set, obtaining->parent_set, err) && interrupt_check(err);
+        close_cleanup(&making.tree);
+        obtaining->layer->fresh = ok;
+        return ok;
 }
 
 void layer_find(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
@@ -300,30 +229,34 @@ void layer_find(const struct rootfs_options *options, const struct package_set *
         layer->parent = parent;
         layer_key(options, set, parent, layer->key);
         auto_free char *name = layer_name(layer->key);
-        layer->path = arena_printf(arena, "%s/layers/%s/%s", options->cache, name, parent ? "upper" : "root");
+        auto_free char *entry = cache_entry(options->cache, CACHE_LAYERS, name);
+        layer->path = arena_printf(arena, "%s/%s", entry, parent ? "upper" : "root");
         *ret = layer;
 }
 
 bool layer_obtain(const struct rootfs_options *options, struct layer *layer, bool thorough,
                   const struct package_set *set, const struct package_set *parent_set, struct err *err) {
+        static const struct entry_maker maker = { check_layer, make_layer };
+        struct obtaining obtaining = { options, layer, thorough, set, parent_set };
         const struct rpmdb_backend *backend;
         auto_free char *name = layer_name(layer->key);
-        auto_free char *difference = NULL;
-        auto_close int layers = -1;
-        bool there = false;
-        if (!rpmdb_find(options->release->rpmdb, &backend, err) || !open_layers(options->cache, &layers, err) ||
-            !look(layers, name, thorough, &there, &difference, err))
+        if (!rpmdb_find(options->release->rpmdb, &backend, err))
                 return false;
-        return there || make_under_lock(options, layer, layers, name, thorough, set, parent_set, err);
+        if (entry_obtain(options->cache, CACHE_LAYERS, name, &maker, &obtaining, err))
+                return true;
+        if (err->kind == ERR_DISK_FULL)
+                (void)hint(err, "make room on the disk of the cache, %s, or name another with --cache",
+                           cache_path(options->cache));
+        return false;
 }
 
 // ---- mounting ----
 
 // One tmpfs of this mount namespace over <cache>/mounts holds every mount point, so none is left on disk.
-static bool open_mounts(const char *cache, char **ret_path, struct err *err) {
+static bool open_mounts(const struct cache *cache, char **ret_path, struct err *err) {
         static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
         static char *mounted;
-        auto_free char *path = xasprintf("%s/mounts", cache);
+        auto_free char *path = cache_place(cache, CACHE_MOUNTS);
         pthread_mutex_lock(&mutex);
         bool ok = true;
         if (!mounted || strcmp(mounted, path) != 0) {

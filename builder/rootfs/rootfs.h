@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "cache/cache.h"
 #include "packages/packages.h"
 #include "profile/profile.h"
 
@@ -21,7 +22,7 @@ struct layer {
 };
 
 struct rootfs_options {
-        const char *cache; // absolute
+        struct cache *cache;
         const struct release *release;
         int64_t source_date_epoch; // every time stamp in the image
         const char *maker;         // digest of layer_maker (cache/maker.h), or NULL

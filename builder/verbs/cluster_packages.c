@@ -14,8 +14,10 @@ bool cluster_packages_load(struct cluster_packages *all, struct err *err) {
 }
 
 bool cluster_packages_open(struct cluster_packages *all, bool only_locked, struct err *err) {
+        if (!cache_open(options_cache_dir(&all->arena, all->options), &all->cache, err))
+                return false;
         struct packages_options options = {
-                .cache = options_cache_dir(&all->arena, all->options),
+                .cache = all->cache,
                 .offline = all->options->offline,
                 .replace = options_repositories(&all->arena, all->options),
                 .place_of = selection_place_of,
@@ -23,8 +25,7 @@ bool cluster_packages_open(struct cluster_packages *all, bool only_locked, struc
                 .allow_downgrade = all->options->allow_downgrade,
                 .pinned = only_locked,
         };
-        return options_begin_cache_use(options.cache, &all->use, err) &&
-               packages_open(&all->cluster->release, &options, &all->packages, err);
+        return packages_open(&all->cluster->release, &options, &all->packages, err);
 }
 
 bool cluster_packages_solve(struct cluster_packages *all, struct err *err) {
@@ -34,7 +35,7 @@ bool cluster_packages_solve(struct cluster_packages *all, struct err *err) {
 void cluster_packages_release(struct cluster_packages *all) {
         selection_release(&all->selection);
         packages_close(all->packages);
-        cache_use_end(&all->use);
+        cache_close(all->cache);
         lock_file_free(all->lock);
         cluster_free(all->cluster);
         arena_release(&all->arena);

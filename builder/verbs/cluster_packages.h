@@ -21,7 +21,7 @@ struct cluster_packages {
         struct lock_file *lock;    // the one that there is, or NULL
         struct packages *packages;
         struct selection selection;
-        struct cache_use use;
+        struct cache *cache;
 };
 
 // The three steps, in this order; `options` must be set. Release it whether they succeeded or not.

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "build/build.h"
-#include "cache/cache.h"
+#include "cache/cache_trim.h"
 #include "verbs/verb.h"
 #include "verbs/verb_common.h"
 #include "verify/verify.h"

@@ -2,7 +2,8 @@
 // kiln cache.
 #include <unistd.h>
 
-#include "cache/cache.h"
+#include "cache/cache_prune.h"
+#include "cache/cache_size.h"
 #include "sandbox/sandbox.h"
 #include "verbs/verb.h"
 #include "verbs/verb_common.h"

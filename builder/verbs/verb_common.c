@@ -47,10 +47,6 @@ bool options_read_lock(const struct options *options, const struct cluster *clus
         return ok;
 }
 
-bool options_begin_cache_use(const char *cache, struct cache_use *use, struct err *err) {
-        return cache_use_begin(cache, use, err) || wrap(err, "preparing the cache");
-}
-
 unsigned processor_count(void) {
         cpu_set_t allowed;
         if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)

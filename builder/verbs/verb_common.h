@@ -5,7 +5,6 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "cache/cache.h"
 #include "profile/profile.h"
 #include "selection/lock_file.h"
 #include "verbs/options.h"
@@ -21,8 +20,6 @@ const char *options_lock_path(struct arena *arena, const struct options *options
 // The lock file, if there is one; NULL otherwise, which is an error only with --lock.
 must_check bool options_read_lock(const struct options *options, const struct cluster *cluster, struct lock_file **ret,
                                   struct err *err);
-// cache_use_begin() with a message of its own.
-must_check bool options_begin_cache_use(const char *cache, struct cache_use *use, struct err *err);
 
 // Processors that this process may use, as taskset(1) and containers may have limited them.
 unsigned processor_count(void);

@@ -8,11 +8,8 @@
 #include "verbs/verb_common.h"
 
 // `kiln cache --prune` keeps what the newest fetches needed.
-static bool record_use(struct cluster_packages *all, const struct package_set *set, struct err *err) {
-        for (size_t i = 0; i < set->count; i++)
-                cache_use_note(&all->use, "packages", "%s.rpm", set->items[i].checksum);
-        packages_note_cache(all->packages, cache_use_note_entry, &all->use);
-        return cache_use_record(&all->use, "fetch", err, "%s-%s", all->cluster->name, all->cluster->release.name);
+static bool record_use(struct cluster_packages *all, struct err *err) {
+        return cache_record(all->cache, "fetch", err, "%s-%s", all->cluster->name, all->cluster->release.name);
 }
 
 static bool select_packages(struct cluster_packages *all, struct err *err) {
@@ -25,7 +22,7 @@ static bool select_packages(struct cluster_packages *all, struct err *err) {
 static bool fetch_set(struct cluster_packages *all, struct package_set *set, struct err *err) {
         const char *export_to = all->options->export;
         if (!packages_fetch(all->packages, set, err) || !packages_keep_metadata(all->packages, err) ||
-            !record_use(all, set, err))
+            !record_use(all, err))
                 return false;
         return !export_to || packages_export(all->packages, set, export_to, err);
 }

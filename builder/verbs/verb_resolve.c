@@ -29,22 +29,23 @@ static void print_nevras(const struct package_set *set) {
 
 static bool resolve_requests(const struct options *options, const struct release *release, struct arena *arena,
                              struct err *err) {
+        struct cache *cache = NULL;
+        if (!cache_open(options_cache_dir(arena, options), &cache, err))
+                return false;
         struct packages_options packages_options = {
-                .cache = options_cache_dir(arena, options),
+                .cache = cache,
                 .offline = options->offline,
                 .replace = options_repositories(arena, options),
                 .allow_downgrade = options->allow_downgrade,
         };
         struct packages *packages = NULL;
         struct package_set set;
-        struct cache_use use = { 0 }; // nothing is pruned meanwhile
-        bool ok = options_begin_cache_use(packages_options.cache, &use, err) &&
-                  packages_open(release, &packages_options, &packages, err) &&
+        bool ok = packages_open(release, &packages_options, &packages, err) &&
                   packages_solve(packages, options->arguments, options->argument_count, &set, err);
         if (ok)
                 print_nevras(&set);
         packages_close(packages);
-        cache_use_end(&use);
+        cache_close(cache);
         return ok;
 }
 

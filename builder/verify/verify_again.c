@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -15,7 +14,7 @@
 #include "build/build.h"
 #include "build/build_id.h"
 #include "cache/cache.h"
-#include "cache/lock.h"
+#include "cache/scratch.h"
 #include "profile/profile.h"
 #include "sandbox/sandbox.h"
 #include "selection/lock_file.h"
@@ -32,10 +31,9 @@ struct again {
         struct strings set, only, roles; // as the manifest has them
         struct cluster *cluster;
         struct lock_file *lock;
-        struct cache_use use;
-        int cache_lock;
-        char *scratch; // <cache>/verify.XXXXXXXX
-        char *rebuilt; // its published build
+        struct cache *cache;
+        struct scratch scratch; // where it is built
+        char *rebuilt;          // its published build
 };
 
 // ---- what it was made from ----
@@ -151,34 +149,14 @@ static bool read_lock(struct again *again, struct err *err) {
 
 // ---- building ----
 
-// A cache of its own, with nothing of the other but what was downloaded.
-static bool make_scratch(struct again *again, struct err *err) {
-        static const char *const shared[] = { "packages", "repos", "keys" };
-        const char *cache = again->origin.cache;
-        auto_free char *path = xasprintf("%s/verify", cache), *lock_path = xasprintf("%s/verify.lock", cache);
-        if (!cache_use_begin(cache, &again->use, err) || !lock_take(AT_FDCWD, lock_path, &again->cache_lock, err) ||
-            !lock_remove_leftovers(AT_FDCWD, path, err) || !fs_make_temporary_dir(AT_FDCWD, path, &again->scratch, err))
-                return wrap(err, "preparing the cache");
-        for (size_t i = 0; i < lengthof(shared); i++) {
-                auto_free char *directory = xasprintf("%s/%s", cache, shared[i]);
-                auto_free char *target = xasprintf("../%s", shared[i]);
-                auto_free char *link = xasprintf("%s/%s", again->scratch, shared[i]);
-                if (!fs_mkdirs(AT_FDCWD, directory, 0755, err))
-                        return false;
-                if (symlink(target, link) < 0)
-                        return fail(err, ERR_SYSTEM, errno, "link %s", link);
-        }
-        return true;
-}
-
 static bool build_again(struct again *again, struct err *err) {
         const json_t *manifest = again->build->manifest, *options = json_object_get(manifest, "options");
         json_int_t epoch = json_integer_value(json_object_get(manifest, "source_date_epoch"));
         auto_free char *date = xasprintf("%lld", (long long)epoch);
-        auto_free char *out = xasprintf("%s/out", again->scratch);
+        auto_free char *out = xasprintf("%s/out", again->scratch.path);
         struct build_options build = {
                 .out = out,
-                .cache = again->scratch,
+                .cache = again->scratch.path,
                 .http_base = json_string_value(json_object_get(options, "http_base")),
                 .source_date_epoch = date,
                 .repositories = again->origin.repositories,
@@ -249,21 +227,10 @@ static bool compare(struct again *again, struct err *err) {
         return ok;
 }
 
-static void remove_scratch(struct again *again) {
-        auto_err err = { 0 };
-        auto_free char *mounts = again->scratch ? xasprintf("%s/mounts", again->scratch) : NULL;
-        if (mounts)
-                umount2(mounts, MNT_DETACH); // where this process mounted layers, if it came so far
-        if (again->scratch && !fs_remove_tree(AT_FDCWD, again->scratch, &err))
-                warning("%s stays behind: %s", again->scratch, err.text);
-        free(again->scratch);
-}
-
 static void release(struct again *again) {
-        remove_scratch(again);
+        scratch_remove(&again->scratch);
         free(again->rebuilt);
-        close_cleanup(&again->cache_lock);
-        cache_use_end(&again->use);
+        cache_close(again->cache);
         lock_file_free(again->lock);
         cluster_free(again->cluster);
         free(again->set.items);
@@ -273,10 +240,11 @@ static void release(struct again *again) {
 }
 
 bool verify_again(struct published_build *build, const struct verify_options *options, struct err *err) {
-        struct again again = { .build = build, .options = options, .cache_lock = -1 };
+        struct again again = { .build = build, .options = options, .scratch = { .lock = -1 } };
         bool ok = read_manifest(&again, err) && find_origin(&again, err) && load_cluster(&again, err) &&
                   check_inputs(&again, err) && read_lock(&again, err) && sandbox_enter(err) &&
-                  make_scratch(&again, err) && build_again(&again, err) && compare(&again, err);
+                  cache_open(again.origin.cache, &again.cache, err) && scratch_make(again.cache, &again.scratch, err) &&
+                  build_again(&again, err) && compare(&again, err);
         release(&again);
         return ok;
 }

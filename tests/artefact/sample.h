@@ -156,7 +156,7 @@ struct sample {
         struct package_set packages;
         struct artefact_role roles[SAMPLE_ROLES];
         struct artefact_build build;
-        char *cache;
+        struct cache *cache;
         int out;
 };
 
@@ -171,7 +171,9 @@ static bool sample_open(struct sample *sample, const char *out, struct err *err)
         struct profile_options options = { 0 };
         if (!cluster_load(path, &options, &sample->cluster, err))
                 return false;
-        sample->cache = xasprintf("%s/cache", sample_top);
+        auto_free char *cache = xasprintf("%s/cache", sample_top);
+        if (!cache_open(cache, &sample->cache, err))
+                return false;
         for (size_t i = 0; i < SAMPLE_ROLES; i++) {
                 const struct role *role = &sample->cluster->roles[i];
                 auto_free char *role_out = xasprintf("%s/%s", out, role->name);
@@ -214,7 +216,7 @@ static void sample_close(struct sample *sample) {
         }
         close_cleanup(&sample->out);
         cluster_free(sample->cluster);
-        free(sample->cache);
+        cache_close(sample->cache);
 }
 
 static void sample_begin(void) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The cache as a whole: what a limit removes, and what it leaves.
+// The cache as a whole: what is noted of it, and what --prune and a limit remove and leave.
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -8,6 +8,8 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "cache/cache.h"
+#include "cache/cache_prune.h"
+#include "cache/cache_trim.h"
 #include "tests/unit/test.h"
 
 enum { ENTRY_BYTES = 1 << 20, KEPT_SHARE = ENTRY_BYTES * 5 / 2 };
@@ -26,14 +28,19 @@ static bool there(const char *path) {
         return fs_exists(AT_FDCWD, full);
 }
 
+static void use(struct cache *cache, enum cache_kind kind, const char *name) {
+        auto_free char *path = cache_entry(cache, kind, name);
+        EXPECT(strstr(path, name) != NULL);
+}
+
 // A build that was `age_s` ago and needs two layers.
 static void record(const char *name, const char *first, const char *second, long age_s) {
-        struct cache_use use;
-        EXPECT_OK(cache_use_begin(top, &use, err));
-        cache_use_note(&use, "layers", "%s", first);
-        cache_use_note(&use, "layers", "%s", second);
-        EXPECT_OK(cache_use_record(&use, "build", err, "%s", name));
-        cache_use_end(&use);
+        struct cache *cache = NULL;
+        EXPECT_OK(cache_open(top, &cache, err));
+        use(cache, CACHE_LAYERS, first);
+        use(cache, CACHE_LAYERS, second);
+        EXPECT_OK(cache_record(cache, "build", err, "%s", name));
+        cache_close(cache);
         auto_free char *path = xasprintf("%s/used/build-%s", top, name);
         struct timespec then[2] = { { .tv_sec = 1600000000 - age_s }, { .tv_sec = 1600000000 - age_s } };
         EXPECT(utimensat(AT_FDCWD, path, then, 0) == 0);
@@ -92,12 +99,12 @@ static void hard_links_count_once(void) {
 }
 
 static void who_is_at_work_is_left_alone(void) {
-        struct cache_use use;
+        struct cache *cache = NULL;
         put("layers/another/root/file");
-        EXPECT_OK(cache_use_begin(top, &use, err));
+        EXPECT_OK(cache_open(top, &cache, err));
         EXPECT_OK(cache_trim(top, 1, err));
         EXPECT(there("layers/nobodys"));
-        cache_use_end(&use);
+        cache_close(cache);
 }
 
 static void the_least_recently_used_goes_first(void) {
@@ -121,13 +128,75 @@ static void the_newest_is_not_the_clocks(void) {
         EXPECT_OK(cache_trim(top, 2 * ENTRY_BYTES - 1, err));
         EXPECT(!there("layers/late"));
         put("layers/late/root/file");
-        struct cache_use use;
-        EXPECT_OK(cache_use_begin(top, &use, err));
-        cache_use_note(&use, "layers", "late");
-        EXPECT_OK(cache_use_record(&use, "build", err, "late"));
-        cache_use_end(&use);
+        struct cache *cache = NULL;
+        EXPECT_OK(cache_open(top, &cache, err));
+        use(cache, CACHE_LAYERS, "late");
+        EXPECT_OK(cache_record(cache, "build", err, "late"));
+        cache_close(cache);
         EXPECT_OK(cache_trim(top, 2 * ENTRY_BYTES - 1, err));
         EXPECT(there("layers/late") && !there("layers/new"));
+}
+
+// ---- what is noted ----
+
+// Of every kind, so that none can be forgotten: an entry that a build opened, and one that it did not.
+static void what_was_opened_is_not_pruned(void) {
+        struct cache *cache = NULL;
+        EXPECT_OK(cache_open(top, &cache, err));
+        for (int kind = 0; kind < CACHE_KIND_COUNT; kind++) {
+                auto_free char *opened = xasprintf("%s/opened/repomd.xml", cache_kinds[kind].name);
+                auto_free char *other = xasprintf("%s/other/repomd.xml", cache_kinds[kind].name);
+                put(opened);
+                put(other);
+                use(cache, kind, "opened");
+        }
+        EXPECT_OK(cache_record(cache, "build", err, "of-all"));
+        cache_close(cache);
+        EXPECT_OK(cache_prune(top, 1, err));
+        for (int kind = 0; kind < CACHE_KIND_COUNT; kind++) {
+                auto_free char *opened = xasprintf("%s/opened/repomd.xml", cache_kinds[kind].name);
+                auto_free char *other = xasprintf("%s/other", cache_kinds[kind].name);
+                EXPECT(there(opened));
+                EXPECT(!there(other));
+        }
+}
+
+#define TODAY "0123456789abcdef"
+#define YESTERDAY "fedcba9876543210"
+
+// A build that found nothing to do needs what it needed the first time, but today's metadata.
+static void a_renewed_record_names_todays_parts(void) {
+        struct cache *cache = NULL;
+        put("layers/first/root/file");
+        EXPECT_OK(cache_open(top, &cache, err));
+        use(cache, CACHE_LAYERS, "first");
+        use(cache, CACHE_REPOS, "repository");
+        cache_note_part(cache, CACHE_REPOS, "repository", YESTERDAY);
+        EXPECT_OK(cache_record(cache, "build", err, "parts"));
+        cache_close(cache);
+        put("repos/repository/" YESTERDAY "-primary.xml.gz");
+        put("repos/repository/" TODAY "-primary.xml.gz");
+        put("repos/repository/newest");
+        EXPECT_OK(cache_open(top, &cache, err));
+        use(cache, CACHE_REPOS, "repository");
+        cache_note_part(cache, CACHE_REPOS, "repository", TODAY);
+        EXPECT_OK(cache_renew_record(cache, "build", err, "parts"));
+        cache_close(cache);
+        EXPECT_OK(cache_prune(top, 1, err));
+        EXPECT(there("layers/first") && there("repos/repository/newest"));
+        EXPECT(there("repos/repository/" TODAY "-primary.xml.gz"));
+        EXPECT(!there("repos/repository/" YESTERDAY "-primary.xml.gz"));
+}
+
+static void without_a_record_nothing_is_renewed(void) {
+        struct cache *cache = NULL;
+        EXPECT_OK(cache_open(top, &cache, err));
+        use(cache, CACHE_LAYERS, "first");
+        EXPECT_OK(cache_renew_record(cache, "build", err, "of/nobody"));
+        EXPECT(!there("used/build-of_nobody"));
+        EXPECT_OK(cache_record(cache, "build", err, "of/nobody"));
+        EXPECT(there("used/build-of_nobody"));
+        cache_close(cache);
 }
 
 int main(void) {
@@ -141,6 +210,10 @@ int main(void) {
         RUN(the_least_recently_used_goes_first);
         RUN(the_newest_build_stays_whatever_its_size);
         RUN(the_newest_is_not_the_clocks);
+        EXPECT_OK(fs_remove_tree(AT_FDCWD, top, err));
+        RUN(what_was_opened_is_not_pruned);
+        RUN(a_renewed_record_names_todays_parts);
+        RUN(without_a_record_nothing_is_renewed);
         EXPECT_OK(fs_remove_tree(AT_FDCWD, top, err));
         return test_done();
 }

@@ -17,6 +17,7 @@
 #include "base/interrupt.h"
 #include "base/run.h"
 #include "tests/unit/layers.h"
+#include "tests/unit/open_cache.h"
 
 static char work_path[] = "/tmp/kiln-layer-XXXXXX";
 static int work = -1;
@@ -59,7 +60,7 @@ static struct package_set bad = { &packages[0], 1 }, big = { &packages[1], 1 }, 
 
 static struct rootfs_options options_for(const char *cache) {
         return (struct rootfs_options){
-                .cache = arena_printf(&arena, "%s/%s", work_path, cache),
+                .cache = open_cache(arena_printf(&arena, "%s/%s", work_path, cache)),
                 .release = &release,
                 .source_date_epoch = 1447000000,
         };
@@ -157,16 +158,16 @@ static void a_damaged_layer_is_made_again(void) {
         struct layer *layer;
         layer_find(&options, &base, NULL, &arena, &layer);
         auto_free char *path = xasprintf("%s/etc/one", layer->path);
-        auto_free char *moved = xasprintf("%s-moved", options.cache);
+        auto_free char *moved = xasprintf("%s-moved", cache_path(options.cache));
         expect_made_again(false, true);
         expect_made_again(true, false);
         EXPECT(chmod(path, 0600) == 0);
         expect_made_again(false, false); // it lies where it was made, and nothing will read all of it
         expect_made_again(true, true);
         EXPECT(chmod(path, 0600) == 0);
-        EXPECT_OK(run_command(err, "cp", "-a", options.cache, moved, NULL));
-        EXPECT_OK(fs_remove_tree(AT_FDCWD, options.cache, err));
-        EXPECT(rename(moved, options.cache) == 0);
+        EXPECT_OK(run_command(err, "cp", "-a", cache_path(options.cache), moved, NULL));
+        EXPECT_OK(fs_remove_tree(AT_FDCWD, cache_path(options.cache), err));
+        EXPECT(rename(moved, cache_path(options.cache)) == 0);
         expect_made_again(false, true);
 }
 
@@ -174,7 +175,7 @@ static void failure_leaves_nothing(void) {
         struct rootfs_options options = options_for("cache-bad");
         struct layer *layer = NULL;
         auto_err failure = { 0 };
-        auto_free char *layers = xasprintf("%s/layers", options.cache);
+        auto_free char *layers = xasprintf("%s/layers", cache_path(options.cache));
         EXPECT(!layer_install(&options, &bad, NULL, NULL, &arena, &layer, &failure));
         EXPECT(failure.kind == ERR_SCRIPTLET && layer == NULL);
         EXPECT(count_entries(layers, "") == 1 && count_entries(layers, ".lock") == 1);
@@ -183,7 +184,7 @@ static void failure_leaves_nothing(void) {
 static void killed_builds_are_cleaned_up(void) {
         struct rootfs_options options = options_for("cache-killed");
         struct layer *layer = NULL;
-        auto_free char *layers = xasprintf("%s/layers", options.cache);
+        auto_free char *layers = xasprintf("%s/layers", cache_path(options.cache));
         auto_free char *dead = xasprintf("%s/dead.tmp.12345678/root/etc", layers);
         auto_free char *alive = xasprintf("%s/alive.tmp.12345678/root", layers);
         auto_free char *lock = xasprintf("%s/alive.lock", layers);
@@ -219,13 +220,13 @@ static void full_disk_is_said(void) {
         struct rootfs_options options = options_for("cache-full");
         struct layer *layer = NULL;
         auto_err failure = { 0 };
-        EXPECT_OK(fs_mkdirs(AT_FDCWD, options.cache, 0755, err));
-        EXPECT(mount("x", options.cache, "tmpfs", 0, "size=4m") == 0);
+        EXPECT_OK(fs_mkdirs(AT_FDCWD, cache_path(options.cache), 0755, err));
+        EXPECT(mount("x", cache_path(options.cache), "tmpfs", 0, "size=4m") == 0);
         EXPECT(!layer_install(&options, &big, NULL, NULL, &arena, &layer, &failure));
         EXPECT(failure.kind == ERR_DISK_FULL);
         if (failure.kind != ERR_DISK_FULL)
                 printf("# %s\n", failure.text);
-        umount2(options.cache, MNT_DETACH);
+        umount2(cache_path(options.cache), MNT_DETACH);
 }
 
 static void unknown_database_is_refused(void) {
@@ -243,7 +244,7 @@ static void ctrl_c_leaves_nothing(void) {
         struct rootfs_options options = options_for("cache-interrupted");
         struct layer *layer = NULL;
         auto_err failure = { 0 };
-        auto_free char *layers = xasprintf("%s/layers", options.cache);
+        auto_free char *layers = xasprintf("%s/layers", cache_path(options.cache));
         interrupt_install();
         raise(SIGINT);
         EXPECT(!layer_install(&options, &base, NULL, NULL, &arena, &layer, &failure));

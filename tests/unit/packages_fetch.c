@@ -26,6 +26,7 @@
 #include "packages/metadata/source.h"
 #include "packages/packages.h"
 #include "packages/solve/pool.h"
+#include "tests/unit/open_cache.h"
 
 enum { FILE_BYTES = 3 << 20 };
 
@@ -329,7 +330,7 @@ static bool open_solve_fetch(const char *const *urls, size_t count, bool offline
         struct release release = {
                 .name = "test", .arch = "x86_64", .repositories = &repository, .repository_count = 1
         };
-        struct packages_options options = { .cache = in_top("cache"), .offline = offline };
+        struct packages_options options = { .cache = open_cache(in_top("cache")), .offline = offline };
         const char *request = "p0";
         bool ok = packages_open(&release, &options, packages, err) &&
                   packages_solve(*packages, &request, 1, ret, err) && packages_fetch(*packages, ret, err);

@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "packages/packages.h"
+#include "tests/unit/open_cache.h"
 
 #define DATA "../shared/data/centos-7.2-os"
 
@@ -27,7 +28,7 @@ static bool open_repository(struct err *err) {
         snprintf(text, sizeof text, "file://%s", path);
         url = text;
         repository.base_urls = (struct strings){ &url, 1 };
-        struct packages_options options = { .cache = cache, .offline = true };
+        struct packages_options options = { .cache = open_cache(cache), .offline = true };
         return packages_open(&release, &options, &packages, err);
 }
 

@@ -25,6 +25,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "packages/packages.h"
+#include "tests/unit/open_cache.h"
 
 struct test_repo {
         char *name, *dir;
@@ -329,7 +330,7 @@ static void check_error(const struct test_case *test, const struct err *err) {
 
 static bool solve(struct test_case *test, struct packages **ret, struct package_set *set, struct err *err) {
         auto_free char *cache = xasprintf("%s/cache", test->dir);
-        struct packages_options options = { .cache = cache };
+        struct packages_options options = { .cache = open_cache(cache) };
         return packages_open(&test->release, &options, ret, err) &&
                packages_solve(*ret, test->requests.items, test->requests.count, set, err);
 }

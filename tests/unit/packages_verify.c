@@ -17,6 +17,7 @@
 #include "packages/trust/keyring.h"
 #include "packages/trust/package_verify.h"
 #include "packages/trust/rpm_file.h"
+#include "tests/unit/open_cache.h"
 
 static char top[] = "/tmp/kiln-verify.XXXXXX";
 static const char *homedir;
@@ -156,7 +157,7 @@ static struct package describe(const struct repository *repository, const char *
 
 // Verifies a file against metadata made of the same bytes, so that only the signature can object.
 static void verify(struct repository *repository, const char *file, struct err *err) {
-        struct packages_options options = { .cache = in_top("cache") };
+        struct packages_options options = { .cache = open_cache(in_top("cache")) };
         struct keyring *keyring = NULL;
         struct package package = describe(repository, in_top(file));
         if (keyring_load(repository, NULL, &options, &keyring, err) &&
@@ -258,7 +259,7 @@ static void altered_header_is_noticed(void) {
 // Bytes before the signed header may be damaged unnoticed (the file's checksum sees to them), none inside it.
 static void damage_anywhere_is_survived(void) {
         struct repository repository = repository_with("good");
-        struct packages_options options = { .cache = in_top("cache") };
+        struct packages_options options = { .cache = open_cache(in_top("cache")) };
         struct keyring *keyring = NULL;
         struct rpm_file file;
         EXPECT_OK(rpm_file_open(in_top("good.rpm"), &file, err));
@@ -379,7 +380,7 @@ static void keys_follow_a_replaced_repository(void) {
         struct repository repository = { .name = "os", .base_urls = { &base, 1 }, .keys = { &key, 1 } };
         struct release release = { .repositories = &repository, .repository_count = 1 };
         const char *replace[] = { arena_printf(&arena, "os=%s", top), NULL };
-        struct packages_options options = { .cache = in_top("cache"), .replace = replace };
+        struct packages_options options = { .cache = open_cache(in_top("cache")), .replace = replace };
         struct keyring *keyring = NULL;
         EXPECT_OK(keyring_load(&repository, &release, &options, &keyring, err));
         keyring_free(keyring);
@@ -392,7 +393,7 @@ static void keys_of_keyservers_are_found_in_exports(void) {
         auto_free char *name = key_export_name(key);
         EXPECT_TEXT(name, "lookup_op_get_search_0x1");
         EXPECT_OK(copy_file(in_top("good"), in_top("lookup_op_get_search_0x1"), err));
-        struct packages_options options = { .cache = in_top("cache") };
+        struct packages_options options = { .cache = open_cache(in_top("cache")) };
         struct repository good = repository_with("good");
         struct keyring *keyring = NULL;
         EXPECT_OK(keyring_load(&good, NULL, &options, &keyring, err));
@@ -417,7 +418,7 @@ static void revocation_changes_the_identity(void) {
         char *identities[lengthof(files)];
         for (size_t i = 0; i < lengthof(files); i++) {
                 struct repository repository = repository_with(files[i]);
-                struct packages_options options = { .cache = in_top("cache") };
+                struct packages_options options = { .cache = open_cache(in_top("cache")) };
                 struct keyring *keyring = NULL;
                 EXPECT_OK(keyring_load(&repository, NULL, &options, &keyring, err));
                 identities[i] = xstrdup(keyring ? keyring_identity(keyring) : "");
@@ -440,7 +441,7 @@ static void real_keys_are_read(void) {
         for (size_t i = 0; i < lengthof(keys); i++) {
                 struct repository repository = { .name = "real", .keys = { (const char **)&keys[i].path, 1 } };
                 repository.fingerprints = (struct strings){ (const char **)&keys[i].fingerprint, 1 };
-                struct packages_options options = { .cache = in_top("cache") };
+                struct packages_options options = { .cache = open_cache(in_top("cache")) };
                 struct keyring *keyring = NULL;
                 EXPECT_OK(keyring_load(&repository, NULL, &options, &keyring, err));
                 keyring_free(keyring);

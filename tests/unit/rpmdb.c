@@ -21,6 +21,7 @@
 #include "rootfs/bdb.h"
 #include "rootfs/rpmdb_sqlite.h"
 #include "tests/unit/layers.h"
+#include "tests/unit/open_cache.h"
 
 static char work_path[] = "/tmp/kiln-rpmdb-XXXXXX";
 static int work = -1;
@@ -80,7 +81,8 @@ static const char *const role_names[] = { "filesystem", "rpm", "many", "small", 
 // A base and a role layer, mounted.
 static bool make_layers(const char *cache, struct layer **ret_base, struct mounted *ret, struct err *err) {
         struct package_set base = set_of(base_names), role = set_of(role_names);
-        struct rootfs_options options = { arena_printf(&arena, "%s/%s", work_path, cache), &release, 1447000000 };
+        struct rootfs_options options = { open_cache(arena_printf(&arena, "%s/%s", work_path, cache)), &release,
+                                          1447000000 };
         struct layer *upper;
         bool ok = layer_install(&options, &base, NULL, NULL, &arena, ret_base, err) &&
                   layer_install(&options, &role, *ret_base, &base, &arena, &upper, err) &&
@@ -172,7 +174,8 @@ static void each_table_has_its_own_id(void) {
 
 static void without_rpm_only_packages(void) {
         static const char *const names[] = { "filesystem", "many", NULL };
-        struct rootfs_options options = { arena_printf(&arena, "%s/without", work_path), &release, 1447000000 };
+        struct rootfs_options options = { open_cache(arena_printf(&arena, "%s/without", work_path)), &release,
+                                          1447000000 };
         struct package_set set = set_of(names);
         struct layer *layer = NULL;
         EXPECT_OK(layer_install(&options, &set, NULL, NULL, &arena, &layer, err));
@@ -189,7 +192,8 @@ static void without_rpm_only_packages(void) {
 }
 
 static void empty_base_is_fine(void) {
-        struct rootfs_options options = { arena_printf(&arena, "%s/empty", work_path), &release, 1447000000 };
+        struct rootfs_options options = { open_cache(arena_printf(&arena, "%s/empty", work_path)), &release,
+                                          1447000000 };
         struct package_set none = { 0 }, set = set_of(base_names);
         struct layer *lower = NULL, *upper = NULL, *same = NULL;
         EXPECT_OK(layer_install(&options, &none, NULL, NULL, &arena, &lower, err));
@@ -202,7 +206,8 @@ static void empty_base_is_fine(void) {
 
 static void broken_rpm_is_told(void) {
         static const char *const names[] = { "filesystem", "brokenrpm", NULL };
-        struct rootfs_options options = { arena_printf(&arena, "%s/broken", work_path), &release, 1447000000 };
+        struct rootfs_options options = { open_cache(arena_printf(&arena, "%s/broken", work_path)), &release,
+                                          1447000000 };
         struct package_set set = set_of(names);
         struct layer *layer;
         auto_err failure = { 0 };

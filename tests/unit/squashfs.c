@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/run.h"
+#include "tests/unit/open_cache.h"
 #include "tests/unit/root.h"
 #include "tests/unit/test.h"
 
@@ -284,7 +285,9 @@ static void the_cache_answers_the_second_time(void) {
                                                 .squashfs_level = 6,
                                                 .squashfs_block_bytes = 131072 } };
         auto_free char *cache = xasprintf("%s/cache", top);
-        struct artefact_build build = { .cluster = &cluster, .cache = cache, .source_date_epoch = EPOCH, .jobs = 2 };
+        struct artefact_build build = {
+                .cluster = &cluster, .cache = open_cache(cache), .source_date_epoch = EPOCH, .jobs = 2
+        };
         struct role role = { .name = "master" };
         struct artefact_role first = { .role = &role, .root_key = "key", .out = -1 };
         struct artefact_role second = { .role = &role, .root_key = "key", .root = -1, .out = -1 };

@@ -63,7 +63,9 @@ static void make_policy(struct item *item) {
 
 static void find_place(struct packages *packages, struct item *item) {
         struct arena *arena = &packages->arena;
-        item->path = arena_printf(arena, "%s/packages/%s.rpm", packages->options.cache, item->package->checksum);
+        auto_free char *name = xasprintf("%s.rpm", item->package->checksum);
+        auto_free char *path = cache_entry(packages->options.cache, CACHE_PACKAGES, name);
+        item->path = arena_strdup(arena, path);
         item->lies_there = fs_exists(AT_FDCWD, item->path);
         for (size_t i = 0; i < item->source->urls.count; i++) {
                 const char *base = item->source->urls.items[i];
@@ -97,7 +99,7 @@ static bool cannot_fetch(const struct fetch *fetch, const struct item *item, str
                      shown);
         } else {
                 fail(err, ERR_NETWORK, 0, "%s is not in the cache %s, and --offline forbids to fetch it",
-                     item->package->nevra, fetch->packages->options.cache);
+                     item->package->nevra, cache_path(fetch->packages->options.cache));
         }
         return hint(err, "use a complete copy with --repo %s=URL", repository);
 }
@@ -263,7 +265,7 @@ static bool fetch_all(struct fetch *fetch, struct package_set *set, struct err *
 }
 
 static void sweep(const struct packages *packages) {
-        auto_free char *path = xasprintf("%s/packages", packages->options.cache);
+        auto_free char *path = cache_kind_path(packages->options.cache, CACHE_PACKAGES);
         partial_sweep(path);
 }
 

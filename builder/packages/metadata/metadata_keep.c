@@ -72,21 +72,3 @@ bool packages_keep_metadata(struct packages *packages, struct err *err) {
                         return false;
         return true;
 }
-
-static void note_source(const struct source *source, packages_note *note, void *context) {
-        const struct metadata_file *files[] = { &source->primary, &source->filelists, &source->group };
-        const char *dir = strrchr(source->dir, '/') + 1;
-        note(context, "repos", dir);
-        for (size_t i = 0; i < lengthof(files); i++) {
-                if (!files[i]->location)
-                        continue;
-                auto_free char *start = xasprintf("%s/%.16s", dir, files[i]->checksum);
-                note(context, "repos", start);
-        }
-        keys_note(source->repository, source->release, source->options, note, context);
-}
-
-void packages_note_cache(const struct packages *packages, packages_note *note, void *context) {
-        for (size_t i = 0; i < packages->source_count; i++)
-                note_source(&packages->sources[i], note, context);
-}

@@ -100,7 +100,7 @@ static bool not_found(const struct announcement *from, const char *file, struct 
                 return source_unreachable(source, err);
         }
         fail(err, ERR_NETWORK, 0, "%s of %s is not in the cache %s, and --offline forbids to fetch it", file,
-             source->repository->name, source->options->cache);
+             source->repository->name, cache_path(source->options->cache));
         return hint(err, "build once without --offline, or name a local copy with --repo %s=DIRECTORY",
                     source->repository->name);
 }

@@ -20,7 +20,7 @@
 #include "packages/trust/keyring.h"
 #include "profile/profile.h"
 
-enum { SMALL_MAX = 4 << 20, LIST_MAX = 1 << 20 };
+enum { SMALL_MAX = 4 << 20, LIST_MAX = 1 << 20, NAME_LENGTH = 16 };
 
 static void add_url(struct source *source, const char *url) {
         *array_append(&source->urls.items, &source->urls.count) = arena_strdup(source->arena, url);
@@ -57,7 +57,7 @@ static bool fetch_mirrorlist(const struct source *source, const char *url, const
         if (fs_exists(AT_FDCWD, path))
                 return true;
         fail(err, ERR_NETWORK, 0, "the mirror list of %s is not in the cache %s, and --offline forbids to fetch it",
-             source->repository->name, source->options->cache);
+             source->repository->name, cache_path(source->options->cache));
         return hint(err, "build once without --offline, or name a local copy with --repo %s=DIRECTORY",
                     source->repository->name);
 }
@@ -91,7 +91,9 @@ static bool read_mirrorlist(struct source *source, const char *url, struct err *
 static void choose_dir(struct source *source, const char *first_url) {
         char hex[DIGEST_HEX_SIZE];
         digest_bytes("sha256", first_url, strlen(first_url), hex);
-        source->dir = arena_printf(source->arena, "%s/repos/%.16s", source->options->cache, hex);
+        source->name = arena_strndup(source->arena, hex, NAME_LENGTH);
+        auto_free char *path = cache_entry(source->options->cache, CACHE_REPOS, source->name);
+        source->dir = arena_strdup(source->arena, path);
 }
 
 static bool choose_urls(struct source *source, struct err *err) {
@@ -133,6 +135,17 @@ struct strings source_remote_urls(const struct source *source, const char *locat
         return urls;
 }
 
+// What repomd.xml lists is needed, also where this run does not open it: a build without a network may have to.
+static void note_files(const struct source *source) {
+        const struct metadata_file *files[] = { &source->primary, &source->filelists, &source->group };
+        for (size_t i = 0; i < lengthof(files); i++) {
+                if (!files[i]->location)
+                        continue;
+                auto_free char *start = xstrndup(files[i]->checksum, NAME_LENGTH);
+                cache_note_part(source->options->cache, CACHE_REPOS, source->name, start);
+        }
+}
+
 bool source_open(struct source *source, const struct repository *repository, const struct release *release,
                  const struct packages_options *options, struct arena *arena, struct err *err) {
         *source = (struct source){ .repository = repository, .release = release, .options = options, .arena = arena };
@@ -140,7 +153,10 @@ bool source_open(struct source *source, const struct repository *repository, con
         if (!choose_urls(source, err) || !fs_mkdirs(AT_FDCWD, source->dir, 0755, err))
                 return false;
         auto_free char *lock_path = xasprintf("%s/lock", source->dir);
-        return lock_take(AT_FDCWD, lock_path, &lock, err) && source_announcement(source, err);
+        if (!lock_take(AT_FDCWD, lock_path, &lock, err) || !source_announcement(source, err))
+                return false;
+        note_files(source);
+        return true;
 }
 
 void source_close(struct source *source) {

@@ -25,7 +25,8 @@ struct source {
         const struct packages_options *options;
         struct arena *arena;
         struct strings urls; // base URLs, replacement and mirror list applied
-        const char *dir;     // <cache>/repos/<hash of the first URL>
+        const char *name;    // of its entry in the cache: a hash of the first URL
+        const char *dir;     // the entry
         struct metadata_file primary, filelists, group;
         struct buf repomd, signature; // as they were verified; the latter empty unless it was demanded
         int64_t published;            // when the metadata was made, as repomd.xml says; 0: it does not

@@ -139,7 +139,8 @@ static struct package *describe_revived(struct packages *packages, const struct 
 // A package that its repository does not list any more, but that the cache still holds. Its bytes are checked before
 // libsolv reads its header; the signature is checked with everybody else's.
 static Id revive(struct packages *packages, struct source *source, const struct locked_package *wanted) {
-        auto_free char *path = xasprintf("%s/packages/%s.rpm", packages->options.cache, wanted->checksum);
+        auto_free char *name = xasprintf("%s.rpm", wanted->checksum);
+        auto_free char *path = cache_entry(packages->options.cache, CACHE_PACKAGES, name);
         char hex[DIGEST_HEX_SIZE];
         auto_err ignored = { 0 };
         if (!fs_exists(AT_FDCWD, path) || !digest_file(wanted->checksum_type, AT_FDCWD, path, hex, &ignored) ||

@@ -19,7 +19,7 @@
 #include <solv/poolarch.h>
 #include <solv/repo_rpmmd.h>
 
-static char *cache_path(const struct source *source, const struct metadata_file *file, const char *suffix) {
+static char *solv_path(const struct source *source, const struct metadata_file *file, const char *suffix) {
         return xasprintf("%s/%.32s%s", source->dir, file->checksum, suffix);
 }
 
@@ -42,7 +42,7 @@ static bool parse(Repo *repo, const struct source *source, const char *what, con
 }
 
 static bool load_primary(struct source *source, Repo *repo, struct err *err) {
-        auto_free char *cached = cache_path(source, &source->primary, ".solv");
+        auto_free char *cached = solv_path(source, &source->primary, ".solv");
         int fd = -1;
         if (solv_cache_read(repo, cached, source->primary.checksum, 0))
                 return true;
@@ -57,7 +57,7 @@ static bool load_primary(struct source *source, Repo *repo, struct err *err) {
 static bool load_filelists(struct source *source, Repo *repo, struct err *err) {
         if (!source->filelists.location)
                 return true;
-        auto_free char *cached = cache_path(source, &source->filelists, ".filelists.solv");
+        auto_free char *cached = solv_path(source, &source->filelists, ".filelists.solv");
         auto_free char *cookie = xasprintf("%s %s", source->primary.checksum, source->filelists.checksum);
         int fd = -1;
         int first_area = repo->nrepodata;

@@ -23,7 +23,7 @@
 #include "packages/trust/certificate.h"
 #include "profile/profile.h"
 
-enum { KEY_FILE_MAX = 1 << 20, KEYS_MAX = 32, DESCRIPTION_MAX = 8, KEY_BITS_MIN = 2048 };
+enum { KEY_FILE_MAX = 1 << 20, KEYS_MAX = 32, DESCRIPTION_MAX = 8, KEY_BITS_MIN = 2048, CACHED_NAME_LENGTH = 16 };
 
 struct keyring {
         rpmKeyring ring;
@@ -162,7 +162,8 @@ static bool add_file(struct keyring *keyring, const char *name, const char *path
 static char *cached_key(const struct packages_options *options, const char *url) {
         char hex[DIGEST_HEX_SIZE];
         digest_bytes("sha256", url, strlen(url), hex);
-        return xasprintf("%s/keys/%.16s", options->cache, hex);
+        hex[CACHED_NAME_LENGTH] = '\0';
+        return cache_entry(options->cache, CACHE_KEYS, hex);
 }
 
 // The file of a key on this machine; NULL: it comes from the network. Heap.
@@ -289,26 +290,6 @@ static bool add_exported(struct keyring *keyring, const char *key, const struct 
                 return false;
         err_release(err);
         return true;
-}
-
-static void note_key(const struct packages_options *options, const char *key, packages_note *note, void *context) {
-        auto_free char *path = cached_key(options, key);
-        if (fs_exists(AT_FDCWD, path))
-                note(context, "keys", strrchr(path, '/') + 1);
-}
-
-void keys_note(const struct repository *repository, const struct release *release,
-               const struct packages_options *options, packages_note *note, void *context) {
-        for (size_t i = 0; i < repository->keys.count; i++) {
-                const char *key = repository->keys.items[i];
-                auto_free char *replaced = key_in_replacement(release, options, key);
-                auto_free char *exported = key_in_export(repository, options, key);
-                note_key(options, key, note, context);
-                if (replaced)
-                        note_key(options, replaced, note, context);
-                if (exported)
-                        note_key(options, exported, note, context);
-        }
 }
 
 // librpm remarks on standard error what kiln says itself, with place and reason.

@@ -26,10 +26,6 @@ char *key_file(const struct packages_options *options, const char *key);
 // Heap.
 char *key_export_name(const char *key);
 
-// Names the cached keys of a repository, as packages_note_cache().
-void keys_note(const struct repository *repository, const struct release *release,
-               const struct packages_options *options, packages_note *note, void *context);
-
 // One part of what a signature covers.
 struct span {
         int fd;

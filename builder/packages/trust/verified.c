@@ -31,9 +31,9 @@ static int by_text(const void *left, const void *right) {
         return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-struct verified *verified_load(const char *cache) {
+struct verified *verified_load(const struct cache *cache) {
         struct verified *verified = xcalloc(1, sizeof *verified);
-        verified->path = xasprintf("%s/verified", cache);
+        verified->path = cache_place(cache, CACHE_VERIFIED);
         auto_buf text = { .max = INDEX_MAX };
         auto_err ignored = { 0 };
         if (!fs_read(AT_FDCWD, verified->path, &text, &ignored))

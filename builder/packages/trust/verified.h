@@ -5,8 +5,9 @@
 
 #include <stdbool.h>
 
+struct cache;
 struct verified;
-struct verified *verified_load(const char *cache);
+struct verified *verified_load(const struct cache *cache);
 // Whether this very file was verified under this policy (a hash of checksum, NEVRA and keys).
 bool verified_has(const struct verified *verified, const char *policy, const char *path);
 void verified_add(struct verified *verified, const char *policy, const char *path);

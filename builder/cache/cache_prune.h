@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// What of a cache goes when room is wanted: by count of builds, or down to a size.
+#ifndef KILN_CACHE_CACHE_PRUNE_H
+#define KILN_CACHE_CACHE_PRUNE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "cache/cache_size.h"
+
+// Waits until no kiln uses the cache; then removes every entry that none of the `record_count` newest records names,
+// and prints what went. An absent cache is an empty one.
+must_check bool cache_prune(const char *cache, unsigned record_count, struct err *err);
+// The same for who holds the lock (CACHE_LOCK) alone. Nothing is printed.
+must_check bool cache_prune_locked(const char *cache, unsigned record_count, struct cache_total *ret_removed,
+                                   struct err *err);
+
+#endif

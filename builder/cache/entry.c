@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include "cache/entry.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "cache/lock.h"
+
+#define TEMPORARY_MARK ".tmp."
+
+// An entry whose lock this thread holds.
+struct held {
+        const char *name;
+        char *path;
+        int kind; // the directory of its kind
+        int lock;
+};
+
+static void held_release(struct held *held) {
+        close_cleanup(&held->lock); // unlocks
+        close_cleanup(&held->kind);
+        free(held->path);
+}
+
+static bool hold(struct cache *cache, enum cache_kind kind, const char *name, struct held *ret, struct err *err) {
+        auto_free char *lock_name = xasprintf("%s.lock", name);
+        *ret = (struct held){ .name = name, .path = cache_entry(cache, kind, name), .kind = -1, .lock = -1 };
+        return cache_open_kind(cache, kind, &ret->kind, err) && lock_take(ret->kind, lock_name, &ret->lock, err);
+}
+
+// ---- what killed builds left ----
+
+static bool is_abandoned(const struct held *held, const char *found) {
+        const char *mark = strstr(found, TEMPORARY_MARK);
+        if (!mark)
+                return false;
+        size_t length = (size_t)(mark - found);
+        bool is_ours = strlen(held->name) == length && strncmp(found, held->name, length) == 0;
+        if (is_ours)
+                return true;
+        auto_free char *lock_name = xasprintf("%.*s.lock", (int)length, found);
+        auto_close int fd = openat(held->kind, lock_name, O_RDWR | O_CLOEXEC);
+        return fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+// Other builds make and rename entries meanwhile, so what is gone is no error.
+static bool remove_abandoned(const struct held *held, struct err *err) {
+        int copy = openat(held->kind, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+        if (!stream)
+                return fail(err, ERR_SYSTEM, errno, "list the directory of %s", held->path);
+        struct dirent *found;
+        bool ok;
+        while ((ok = fs_next_entry(stream, &found, err)) && found)
+                if (is_abandoned(held, found->d_name) && !fs_remove_tree(held->kind, found->d_name, err))
+                        return wrap(err, "removing what a killed build left");
+        return ok && lock_remove_leftovers(held->kind, held->name, err);
+}
+
+// ---- entries ----
+
+static bool check_held(const struct held *held, const struct entry_maker *maker, void *context, bool *ret_whole,
+                       struct err *err) {
+        struct stat stat;
+        auto_close int dir = -1;
+        *ret_whole = false;
+        if (fstatat(held->kind, held->name, &stat, AT_SYMLINK_NOFOLLOW) < 0) {
+                if (errno == ENOENT)
+                        return true;
+                return fail(err, ERR_SYSTEM, errno, "stat %s", held->path);
+        }
+        if (!S_ISDIR(stat.st_mode)) // something else lies there
+                return true;
+        return fs_open_dir(held->kind, held->name, &dir, err) && maker->check(dir, held->path, context, ret_whole, err);
+}
+
+static bool fill_temporary(const struct held *held, const char *temporary, const struct entry_maker *maker,
+                           void *context, struct err *err) {
+        auto_close int dir = -1;
+        return fs_open_dir(held->kind, temporary, &dir, err) && maker->make(dir, context, err);
+}
+
+static bool make_held(const struct held *held, const struct entry_maker *maker, void *context, struct err *err) {
+        auto_free char *stem = xasprintf("%s.tmp", held->name);
+        auto_free char *temporary = NULL;
+        if (!fs_make_temporary_dir(held->kind, stem, &temporary, err))
+                return false;
+        bool ok = fill_temporary(held, temporary, maker, context, err);
+        if (ok && renameat(held->kind, temporary, held->kind, held->name) < 0)
+                ok = fail(err, ERR_SYSTEM, errno, "rename %s to %s", temporary, held->path);
+        if (!ok) {
+                auto_err ignored = { 0 };
+                (void)!fs_remove_tree(held->kind, temporary, &ignored); // the first error is the one to tell
+        }
+        return ok;
+}
+
+static bool obtain_held(const struct held *held, const struct entry_maker *maker, void *context, struct err *err) {
+        bool is_whole = false;
+        if (!remove_abandoned(held, err) || !check_held(held, maker, context, &is_whole, err))
+                return false;
+        if (is_whole)
+                return true;
+        return lock_remove_entry(held->kind, held->name, err) && make_held(held, maker, context, err);
+}
+
+bool entry_obtain(struct cache *cache, enum cache_kind kind, const char *name, const struct entry_maker *maker,
+                  void *context, struct err *err) {
+        assert(!cache_kinds[kind].in_parts);
+        struct held held;
+        bool ok = hold(cache, kind, name, &held, err) && obtain_held(&held, maker, context, err);
+        held_release(&held);
+        return ok;
+}
+
+bool entry_write_file(struct cache *cache, enum cache_kind kind, const char *name, const void *data, size_t size,
+                      struct err *err) {
+        struct held held;
+        bool ok = hold(cache, kind, name, &held, err) && lock_remove_leftovers(held.kind, name, err) &&
+                  fs_write_atomic(held.kind, name, data, size, 0644, err);
+        held_release(&held);
+        return ok;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// The one way in which an entry of a cache is made. Whoever holds <name>.lock makes it in the directory
+// <name>.tmp.XXXXXXXX beside its place and moves it there by one rename, so that a kill leaves no half of an entry. A
+// temporary directory whose lock nobody holds belongs to a build that was killed: the next one removes it.
+#ifndef KILN_CACHE_ENTRY_H
+#define KILN_CACHE_ENTRY_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "cache/cache.h"
+
+struct entry_maker {
+        // Whether the entry in directory `dir` is as it was made. If not, the function has said so to the user, and the
+        // entry is removed and made again. An error ends all.
+        bool (*check)(int dir, const char *path, void *context, bool *ret_whole, struct err *err);
+        // Fills the empty directory `dir`.
+        bool (*make)(int dir, void *context, struct err *err);
+};
+
+// Finds an entry that is a directory, or has it made; `context` is the maker's. What happens while another kiln makes
+// the same entry is waiting.
+must_check bool entry_obtain(struct cache *cache, enum cache_kind kind, const char *name,
+                             const struct entry_maker *maker, void *context, struct err *err);
+
+// Writes an entry that is one small file.
+must_check bool entry_write_file(struct cache *cache, enum cache_kind kind, const char *name, const void *data,
+                                 size_t size, struct err *err);
+
+#endif
