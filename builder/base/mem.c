@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/mem.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static void *checked(void *memory) {
@@ -31,12 +32,14 @@ char *xasprintf(const char *format, ...) {
         return text;
 }
 
+// Arrays have room for the power of two at or above their count, which therefore need not be stored.
+static bool is_power_of_two(size_t count) { return (count & (count - 1)) == 0; }
+
 void *array_append_bytes(void **array, size_t *count, size_t element_size) {
-        // Capacity is the power of two at or above the count, so it need not be stored.
-        if ((*count & (*count - 1)) == 0) {
-                size_t capacity = *count ? *count * 2 : 1;
-                *array = checked(reallocarray(*array, capacity, element_size));
-        }
+        if (*count == 0)
+                *array = checked(reallocarray(*array, 1, element_size));
+        else if (is_power_of_two(*count))
+                *array = checked(reallocarray(*array, *count * 2, element_size));
         void *element = (char *)*array + *count * element_size;
         *count += 1;
         return memset(element, 0, element_size);
@@ -77,6 +80,14 @@ char *arena_printf(struct arena *arena, const char *format, ...) {
         auto_free char *text = xvasprintf(format, arguments);
         va_end(arguments);
         return arena_strdup(arena, text);
+}
+
+void *arena_grow(struct arena *arena, const void *array, size_t count, size_t element_size) {
+        if (count == 0)
+                return arena_alloc(arena, element_size);
+        if (!is_power_of_two(count))
+                return (void *)array;
+        return memcpy(arena_alloc(arena, 2 * count * element_size), array, count * element_size);
 }
 
 void arena_release(struct arena *arena) {

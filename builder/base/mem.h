@@ -73,6 +73,8 @@ void *arena_alloc(struct arena *arena, size_t size); // zeroed, aligned for any 
 char *arena_strdup(struct arena *arena, const char *text);
 char *arena_strndup(struct arena *arena, const char *text, size_t length);
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// The array with room for one more element: itself, or a larger copy whenever `count` is a power of two (or 0).
+void *arena_grow(struct arena *arena, const void *array, size_t count, size_t element_size);
 void arena_release(struct arena *arena);
 
 #endif

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "base/mistake.h"
+#include "profile/checks/checks.h"
 #include "profile/internal.h"
-#include "profile/profile.h"
+#include "profile/reader/names.h"
+#include "profile/reader/paths.h"
 
 // ---- the release ----
 
@@ -177,14 +179,9 @@ static bool read_cluster_file(struct loader *loader, const char *path, const str
         return true;
 }
 
-static int compare_texts(const void *left, const void *right) {
-        return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
 static void keep_inputs(struct loader *loader, struct cluster *cluster) {
         struct strings *inputs = &loader->inputs;
-        if (inputs->count > 0)
-                qsort(inputs->items, inputs->count, sizeof *inputs->items, compare_texts);
+        strings_sort(inputs);
         cluster->inputs.items = arena_alloc(loader->arena, (inputs->count + 1) * sizeof(char *));
         for (size_t i = 0; i < inputs->count; i++)
                 if (i == 0 || strcmp(inputs->items[i], inputs->items[i - 1]) != 0)
@@ -195,7 +192,7 @@ static void read_all(struct loader *loader, const struct profile_options *option
         struct cluster_file file = { 0 };
         if (!read_cluster_file(loader, cluster->path, options, &file))
                 return;
-        check_names(loader, &file);
+        check_inventory_names(loader, &file);
         check_networks(loader, &file);
         check_links(loader, &file);
         check_hardware(loader, &file);
@@ -208,7 +205,7 @@ static void read_all(struct loader *loader, const struct profile_options *option
         if (!release || loader->diagnostics->mistake_count > 0)
                 return;
         scope_prepare(cluster);
-        check_templates(loader, cluster);
+        templates_try(loader, cluster);
 }
 
 bool cluster_load(const char *path, const struct profile_options *options, struct cluster **ret, struct err *err) {

@@ -5,6 +5,7 @@
 
 #include "base/fs.h"
 #include "profile/internal.h"
+#include "profile/reader/paths.h"
 
 // Arrays that the schema engine made have no spare room, so growing copies at powers of two.
 void file_put(struct arena *arena, struct file **files, size_t *count, const struct file *file) {
@@ -53,7 +54,7 @@ static bool visit_entry(const struct fs_entry *entry, void *context, struct err 
         if (type == S_IFLNK) {
                 file.link = read_link(arena, entry);
         } else if (type == S_IFREG) {
-                file.source = path_absolute(arena, "./x", source);
+                file.source = path_absolute_here(arena, source);
                 file.is_template = has_suffix(entry->name, ".tmpl");
                 loader_add_input(visit->loader, source);
         }

@@ -6,7 +6,7 @@
 #include "base/mistake.h"
 #include "base/progress.h"
 #include "profile/internal.h"
-#include "profile/yaml.h"
+#include "profile/reader/yaml.h"
 
 struct override {
         struct loader *loader;

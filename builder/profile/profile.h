@@ -10,12 +10,8 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/strings.h"
 #include "shared/value.h"
-
-struct strings {
-        const char **items;
-        size_t count;
-};
 
 // ---- release: where packages come from, what the distribution is like ----
 

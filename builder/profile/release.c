@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/mistake.h"
 #include "profile/internal.h"
+#include "profile/reader/paths.h"
 
 // A URL stays, a path becomes absolute (and, for repositories, a file:// URL).
 static const char *read_location(struct loader *loader, const char *file, const char *location, bool as_url,

@@ -3,7 +3,10 @@
 #include <string.h>
 
 #include "base/mistake.h"
+#include "profile/checks/checks.h"
 #include "profile/internal.h"
+#include "profile/reader/names.h"
+#include "profile/reader/paths.h"
 
 // ---- reading ----
 
@@ -119,16 +122,6 @@ static struct strings renamed(struct arena *arena, const struct value *names, co
         for (size_t i = 0; known && other->type == VALUE_LIST && i < other->count; i++)
                 strings_add_once(arena, &result, other->items[i]->text);
         return result;
-}
-
-const char *unit_name(struct arena *arena, const char *name) {
-        static const char *const suffixes[] = { ".service",   ".socket", ".target", ".timer", ".path",  ".mount",
-                                                ".automount", ".swap",   ".slice",  ".scope", ".device" };
-        const char *dot = strrchr(name, '.');
-        for (size_t i = 0; dot && i < lengthof(suffixes); i++)
-                if (strcmp(dot, suffixes[i]) == 0)
-                        return arena_strdup(arena, name);
-        return arena_printf(arena, "%s.service", name);
 }
 
 // A map may name units with or without `.service`, and so may a role.
@@ -347,7 +340,7 @@ static const char *find_kickstart(struct join *join, const struct lineage *linea
                 const char *path = arena_printf(join->loader->arena, "%s/%s", join->paths->kickstart, name);
                 if (path_is_file(path)) {
                         loader_add_input(join->loader, path);
-                        return path_absolute(join->loader->arena, "./x", path);
+                        return path_absolute_here(join->loader->arena, path);
                 }
                 if (!file->kickstart || !name[0])
                         continue;

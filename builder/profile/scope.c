@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What templates see.
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "profile/internal.h"
+#include "profile/reader/names.h"
 
 static void set_text(struct arena *arena, struct value *map, const char *key, const char *text) {
         value_set(arena, map, key, value_scalar(arena, text ? text : ""));
@@ -11,24 +11,6 @@ static void set_text(struct arena *arena, struct value *map, const char *key, co
 
 static void set_number(struct arena *arena, struct value *map, const char *key, long number) {
         value_set(arena, map, key, value_scalar(arena, arena_printf(arena, "%ld", number)));
-}
-
-const char *address_text(struct arena *arena, struct in_addr address) {
-        char text[INET_ADDRSTRLEN] = "";
-        if (address.s_addr != 0)
-                inet_ntop(AF_INET, &address, text, sizeof text);
-        return arena_strdup(arena, text);
-}
-
-static struct in_addr netmask(int prefix) {
-        return (struct in_addr){ htonl(prefix == 0 ? 0 : UINT32_MAX << (32 - prefix)) };
-}
-
-static const char *mac_text(struct arena *arena, const struct node *node) {
-        const unsigned char *mac = node->mac;
-        if (!node->has_mac)
-                return "";
-        return arena_printf(arena, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
 static struct value *texts_value(struct arena *arena, const struct strings *texts) {
@@ -40,16 +22,17 @@ static struct value *texts_value(struct arena *arena, const struct strings *text
 
 static void set_network(struct arena *arena, struct value *map, const struct network *network) {
         set_number(arena, map, "prefix", network->prefix);
-        set_text(arena, map, "netmask", network->prefix ? address_text(arena, netmask(network->prefix)) : "0.0.0.0");
-        set_text(arena, map, "gateway", address_text(arena, network->gateway));
+        set_text(arena, map, "netmask",
+                 network->prefix ? in_addr_text(arena, prefix_mask(network->prefix)) : "0.0.0.0");
+        set_text(arena, map, "gateway", in_addr_text(arena, network->gateway));
 }
 
 static struct value *node_value(struct arena *arena, const struct cluster *cluster, const struct node *node) {
         struct value *map = value_map(arena);
         set_text(arena, map, "name", node->name);
         set_text(arena, map, "role", cluster->roles[node->role].name);
-        set_text(arena, map, "ip", address_text(arena, node->ip));
-        set_text(arena, map, "mac", mac_text(arena, node));
+        set_text(arena, map, "ip", in_addr_text(arena, node->ip));
+        set_text(arena, map, "mac", node->has_mac ? mac_text(arena, node->mac) : "");
         set_text(arena, map, "id", node->id ? arena_printf(arena, "%d", node->id) : "");
         set_number(arena, map, "index", (long)node->index);
         set_network(arena, map, &cluster->networks[node->network]);
@@ -84,7 +67,7 @@ static struct value *networks_value(struct arena *arena, const struct cluster *c
         for (size_t i = 0; i < cluster->network_count; i++) {
                 const struct network *network = &cluster->networks[i];
                 struct value *map = value_map(arena);
-                const char *address = network->address.s_addr ? address_text(arena, network->address) : "0.0.0.0";
+                const char *address = network->address.s_addr ? in_addr_text(arena, network->address) : "0.0.0.0";
                 set_text(arena, map, "name", network->name);
                 set_text(arena, map, "subnet", arena_printf(arena, "%s/%d", address, network->prefix));
                 set_text(arena, map, "address", address);
@@ -101,7 +84,7 @@ static struct value *vips_value(struct arena *arena, const struct cluster *clust
                 const struct vip *vip = &cluster->vips[i];
                 struct value *map = value_map(arena);
                 set_text(arena, map, "name", vip->name);
-                set_text(arena, map, "ip", address_text(arena, vip->ip));
+                set_text(arena, map, "ip", in_addr_text(arena, vip->ip));
                 set_number(arena, map, "vrrp_id", vip->vrrp_id);
                 set_number(arena, map, "prefix", cluster->networks[vip->network].prefix);
                 set_text(arena, map, "role", vip->role);

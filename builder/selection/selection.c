@@ -9,13 +9,6 @@
 #include "base/mistake.h"
 #include "base/progress.h"
 
-static bool strings_have(const struct strings *list, const char *text) {
-        for (size_t i = 0; i < list->count; i++)
-                if (!strcmp(list->items[i], text))
-                        return true;
-        return false;
-}
-
 static void strings_add(struct strings *list, const char *text) {
         if (!strings_have(list, text))
                 *array_append(&list->items, &list->count) = text;

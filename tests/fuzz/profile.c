@@ -7,8 +7,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "profile/checks/checks.h"
 #include "profile/internal.h"
-#include "profile/yaml.h"
+#include "profile/reader/yaml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,7 +20,7 @@ static void read_kind(struct loader *loader, char kind, struct value *tree) {
                 if (tree->type != VALUE_MAP)
                         return;
                 override_apply(loader, tree, "nodes.0.name=x");
-                check_names(loader, &file);
+                check_inventory_names(loader, &file);
                 check_networks(loader, &file);
         } else if (kind == 'r') {
                 struct release release = { 0 };

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The engine behind the tables: values into structs, defaults, JSON Schema and reference from the same rows.
-#include "profile/schema.h"
+#include "profile/reader/schema.h"
 
 #include <jansson.h>
+#include <netinet/in.h>
 
 #include "base/buf.h"
-#include "profile/yaml.h"
+#include "profile/profile.h"
+#include "profile/reader/yaml.h"
 #include "tests/unit/test.h"
 
 struct inner {

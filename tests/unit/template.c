@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "profile/yaml.h"
+#include "profile/reader/yaml.h"
 #include "tests/unit/test.h"
 
 static struct value *scope_of(struct arena *arena, const char *yaml) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // YAML to trees with places; what is wrong with it; what is too much.
-#include "profile/yaml.h"
+#include "profile/reader/yaml.h"
 
 #include <unistd.h>
 

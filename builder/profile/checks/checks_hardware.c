@@ -2,7 +2,8 @@
 // Checks of what tells machines apart by SMBIOS: serial numbers, UUIDs, asset tags.
 #include <string.h>
 
-#include "profile/internal.h"
+#include "profile/checks/checks.h"
+#include "profile/reader/names.h"
 #include "shared/smbios.h"
 
 // What SMBIOS before 2.6 may show with other bytes first is the same machine: one text for both.

@@ -6,7 +6,8 @@
 
 #include "base/mistake.h"
 #include "base/progress.h"
-#include "profile/internal.h"
+#include "profile/checks/checks.h"
+#include "profile/reader/names.h"
 #include "shared/bond.h"
 
 enum { MTU_IPV6_MIN = 1280, MEMBERS_MAX = 8 };
@@ -52,13 +53,13 @@ static void check_route(struct loader *loader, const struct network *network, co
         to.address.s_addr = route.to.s_addr & htonl(UINT32_MAX << (32 - route.prefix));
         if (to.address.s_addr != route.to.s_addr) {
                 report(loader->diagnostics, ERR_CLUSTER, place, "the route's subnet has bits set beyond its prefix");
-                report_hint(loader->diagnostics, "did you mean `%s/%d`?", address_text(loader->arena, to.address),
+                report_hint(loader->diagnostics, "did you mean `%s/%d`?", in_addr_text(loader->arena, to.address),
                             route.prefix);
         }
         if (!network_holds(network, route.gateway))
                 report(loader->diagnostics, ERR_CLUSTER, place,
                        "the route's router %s is not inside the subnet of network `%s`",
-                       address_text(loader->arena, route.gateway), network->name);
+                       in_addr_text(loader->arena, route.gateway), network->name);
 }
 
 static void check_network(struct loader *loader, const struct network *network, const struct value *row) {
@@ -125,11 +126,11 @@ static void check_unique(struct loader *loader, const struct cluster_file *file,
         }
         for (size_t i = 0; i < count; i++) {
                 for (size_t j = 0; j < file->node_count; j++)
-                        if (strcmp(all[i].key, address_text(loader->arena, file->nodes[j].node.ip)) == 0)
+                        if (strcmp(all[i].key, in_addr_text(loader->arena, file->nodes[j].node.ip)) == 0)
                                 report(loader->diagnostics, ERR_CLUSTER, all[i].place,
                                        "address %s is the `ip` of node `%s`", all[i].key, file->nodes[j].node.name);
                 for (size_t j = 0; j < file->vip_count; j++)
-                        if (strcmp(all[i].key, address_text(loader->arena, file->vips[j].ip)) == 0)
+                        if (strcmp(all[i].key, in_addr_text(loader->arena, file->vips[j].ip)) == 0)
                                 report(loader->diagnostics, ERR_CLUSTER, all[i].place, "address %s is VIP `%s`",
                                        all[i].key, file->vips[j].name);
         }

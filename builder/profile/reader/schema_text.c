@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "profile/schema.h"
+#include "profile/reader/schema.h"
 
 static json_t *object_of(const struct schema *schema);
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Everything that is wrong with what the user wrote, collected over a whole run and reported together. Texts of
 // sources are kept, so that each mistake shows its line. Zeroed is empty; the arena outlives it.
-#ifndef KILN_PROFILE_DIAGNOSTICS_H
-#define KILN_PROFILE_DIAGNOSTICS_H
+#ifndef KILN_PROFILE_READER_DIAGNOSTICS_H
+#define KILN_PROFILE_READER_DIAGNOSTICS_H
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/strings.h"
 #include "shared/value.h"
 
 struct diagnostics {
@@ -36,6 +37,8 @@ void report(struct diagnostics *diagnostics, enum err_kind kind, const struct pl
 void report_hint(struct diagnostics *diagnostics, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // "did you mean `NEAREST`?", if there is one.
 void report_nearest(struct diagnostics *diagnostics, const char *nearest);
+// Hints "did you mean NEAREST?", or else what there is.
+void report_known(struct diagnostics *diagnostics, const char *wanted, const struct strings *known);
 
 // "FILE:LINE:COLUMN", or what there is of it, on the arena.
 const char *place_text(struct arena *arena, const struct place *place);

@@ -9,8 +9,8 @@
 #include <strings.h>
 
 #include "base/mistake.h"
-#include "profile/internal.h"
-#include "profile/schema.h"
+#include "profile/reader/names.h"
+#include "profile/reader/schema.h"
 
 static void *member(void *object, size_t offset) { return (char *)object + offset; }
 
@@ -442,20 +442,6 @@ static void read_address_range(const struct schema_reader *reader, const struct 
 }
 const struct schema_type type_address_range = { "a range of IPv4 addresses (first-last)", "string",
                                                 "^" ADDRESS "-" ADDRESS "$", read_address_range };
-
-bool mac_read(const char *text, unsigned char mac[static 6]) {
-        char separator = text[0] && text[1] ? text[2] : '\0';
-        if ((separator != ':' && separator != '-') || strlen(text) != 17)
-                return false;
-        for (size_t i = 0; i < 6; i++) {
-                const char *pair = text + 3 * i;
-                if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1]) ||
-                    (i < 5 && pair[2] != separator))
-                        return false;
-                mac[i] = (unsigned char)strtoul((char[]){ pair[0], pair[1], '\0' }, NULL, 16);
-        }
-        return true;
-}
 
 static void read_mac(const struct schema_reader *reader, const struct schema_field *row, const struct value *value,
                      void *object) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "profile/diagnostics.h"
+#include "profile/reader/diagnostics.h"
 
 #include <string.h>
 
@@ -49,6 +49,21 @@ void report_hint(struct diagnostics *diagnostics, const char *format, ...) {
 void report_nearest(struct diagnostics *diagnostics, const char *nearest) {
         if (nearest)
                 report_hint(diagnostics, "did you mean `%s`?", nearest);
+}
+
+void report_known(struct diagnostics *diagnostics, const char *wanted, const struct strings *known) {
+        enum { SHOWN = 12 };
+        struct nearest nearest = { .wanted = wanted };
+        auto_buf list = { 0 };
+        for (size_t i = 0; i < known->count; i++) {
+                nearest_offer(&nearest, known->items[i]);
+                if (i < SHOWN)
+                        buf_printf(&list, "%s%s", i ? ", " : "", known->items[i]);
+        }
+        if (nearest.best)
+                report_nearest(diagnostics, nearest.best);
+        else if (known->count > 0)
+                report_hint(diagnostics, "there are: %s%s", buf_text(&list), known->count > SHOWN ? ", ..." : "");
 }
 
 const char *place_text(struct arena *arena, const struct place *place) {

@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Paths that profiles name, and lists of texts.
+#include "profile/reader/paths.h"
+
 #include <dirent.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/buf.h"
-#include "base/mistake.h"
-#include "profile/internal.h"
-#include "profile/yaml.h"
-
-void loader_add_input(struct loader *loader, const char *path) {
-        *array_append(&loader->inputs.items, &loader->inputs.count) = path_absolute(loader->arena, "./x", path);
-}
-
-struct value *loader_read(struct loader *loader, const char *path, const struct place *from) {
-        struct value *tree = yaml_load(path, from, loader->arena, loader->diagnostics);
-        if (tree)
-                loader_add_input(loader, path);
-        return tree;
-}
+#include "base/fs.h"
 
 const char *path_beside(struct arena *arena, const char *file, const char *path) {
         const char *slash = strrchr(file, '/');
@@ -30,7 +16,7 @@ const char *path_beside(struct arena *arena, const char *file, const char *path)
 }
 
 // Takes out ".", ".." and empty parts of an absolute path, in place.
-static void collapse(char *path) {
+static void collapse_path(char *path) {
         char *to = path;
         for (const char *part = path; *part;) {
                 part += strspn(part, "/");
@@ -57,13 +43,11 @@ const char *path_absolute(struct arena *arena, const char *file, const char *pat
         if (!realpath(folder, resolved))
                 snprintf(resolved, sizeof resolved, "%s", folder);
         char *whole = path[0] == '/' ? arena_strdup(arena, path) : arena_printf(arena, "%s/%s", resolved, path);
-        collapse(whole);
+        collapse_path(whole);
         return whole;
 }
 
-static int compare_texts(const void *left, const void *right) {
-        return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
+const char *path_absolute_here(struct arena *arena, const char *path) { return path_absolute(arena, "./x", path); }
 
 struct strings path_names(struct arena *arena, const char *directory, const char *suffix) {
         struct strings names = { 0 };
@@ -76,8 +60,7 @@ struct strings path_names(struct arena *arena, const char *directory, const char
                         continue;
                 strings_add_once(arena, &names, arena_strndup(arena, entry->d_name, size - suffix_size));
         }
-        if (names.count > 0)
-                qsort(names.items, names.count, sizeof *names.items, compare_texts);
+        strings_sort(&names);
         return names;
 }
 
@@ -94,47 +77,4 @@ bool path_is_directory(const char *path) {
 bool path_is_file(const char *path) {
         struct stat stat_;
         return stat(path, &stat_) == 0 && S_ISREG(stat_.st_mode);
-}
-
-void report_known(struct diagnostics *diagnostics, const char *wanted, const struct strings *known) {
-        enum { SHOWN = 12 };
-        struct nearest nearest = { .wanted = wanted };
-        auto_buf list = { 0 };
-        for (size_t i = 0; i < known->count; i++) {
-                nearest_offer(&nearest, known->items[i]);
-                if (i < SHOWN)
-                        buf_printf(&list, "%s%s", i ? ", " : "", known->items[i]);
-        }
-        if (nearest.best)
-                report_nearest(diagnostics, nearest.best);
-        else if (known->count > 0)
-                report_hint(diagnostics, "there are: %s%s", buf_text(&list), known->count > SHOWN ? ", ..." : "");
-}
-
-bool strings_have(const struct strings *strings, const char *text) {
-        for (size_t i = 0; i < strings->count; i++)
-                if (strcmp(strings->items[i], text) == 0)
-                        return true;
-        return false;
-}
-
-void strings_add_once(struct arena *arena, struct strings *strings, const char *text) {
-        if (strings_have(strings, text))
-                return;
-        // Arrays that the reader made have no room to spare: grow at powers of two, copying.
-        if ((strings->count & (strings->count - 1)) == 0) {
-                const char **larger = arena_alloc(arena, (strings->count ? strings->count * 2 : 1) * sizeof *larger);
-                if (strings->count > 0)
-                        memcpy(larger, strings->items, strings->count * sizeof *larger);
-                strings->items = larger;
-        }
-        strings->items[strings->count++] = text;
-}
-
-void strings_remove(struct strings *strings, const char *text) {
-        size_t kept = 0;
-        for (size_t i = 0; i < strings->count; i++)
-                if (strcmp(strings->items[i], text) != 0)
-                        strings->items[kept++] = strings->items[i];
-        strings->count = kept;
 }

@@ -2,10 +2,10 @@
 // YAML 1.1 (https://yaml.org/spec/1.1/, as libyaml reads it) to a tree of values. One document a file. Anchors,
 // aliases and merge keys (<<) work; recursive aliases, tags other than !!str and friends, and keys that are not text
 // are refused. Hostile input is bounded: 8 MiB, 48 levels, 500,000 values counted after aliases are expanded.
-#ifndef KILN_PROFILE_YAML_H
-#define KILN_PROFILE_YAML_H
+#ifndef KILN_PROFILE_READER_YAML_H
+#define KILN_PROFILE_READER_YAML_H
 
-#include "profile/diagnostics.h"
+#include "profile/reader/diagnostics.h"
 #include "shared/value.h"
 
 // Parses text. `name` is for places; name and text must live as long as the diagnostics. Mistakes are reported; NULL

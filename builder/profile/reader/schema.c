@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "profile/schema.h"
+#include "profile/reader/schema.h"
 
 #include <string.h>
 
@@ -10,6 +10,13 @@ static const struct schema_field *find_field(const struct schema *schema, const 
                 if (strcmp(schema->fields[i].key, key) == 0)
                         return &schema->fields[i];
         return NULL;
+}
+
+const struct value *schema_given(const struct value *map, const char *key) {
+        const struct value *value = value_get(map, key);
+        if (!value || value->type == VALUE_NULL)
+                return NULL;
+        return value;
 }
 
 const struct place *schema_place(const struct value *map, const char *key) {

@@ -2,14 +2,14 @@
 // Tables that are the grammar of a profile. A row says where a key's value goes in a struct, what it must be, and
 // what it is for; one engine reads trees by them, finds unknown keys and wrong values, and writes the JSON Schema
 // and the reference that editors and profiles(5) use. A new kind of value is one `struct schema_type`.
-#ifndef KILN_PROFILE_SCHEMA_H
-#define KILN_PROFILE_SCHEMA_H
+#ifndef KILN_PROFILE_READER_SCHEMA_H
+#define KILN_PROFILE_READER_SCHEMA_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "profile/diagnostics.h"
-#include "profile/profile.h"
+#include "base/strings.h"
+#include "profile/reader/diagnostics.h"
 
 struct schema_field;
 
@@ -83,6 +83,8 @@ extern const struct schema_type type_text, // const char *
 bool schema_read(const struct schema_reader *reader, const struct schema *schema, const struct value *map,
                  void *object);
 
+// The value of a key of a map, or NULL if the key is absent or says null, or if there is no map.
+const struct value *schema_given(const struct value *map, const char *key);
 // Where a key's value stands, or else the map itself.
 const struct place *schema_place(const struct value *map, const char *key);
 

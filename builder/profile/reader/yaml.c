@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "profile/yaml.h"
+#include "profile/reader/yaml.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -101,7 +101,7 @@ static void check_role(struct check *check) {
         }
 }
 
-void check_templates(struct loader *loader, struct cluster *cluster) {
+void templates_try(struct loader *loader, struct cluster *cluster) {
         for (size_t i = 0; i < cluster->role_count; i++) {
                 const struct role *role = &cluster->roles[i];
                 struct check check = { loader, cluster, role, .scope = cluster_scope(&cluster->arena, cluster, role) };

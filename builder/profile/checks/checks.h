@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// What tables cannot say of a profile. Each check reports every mistake that it finds, and changes nothing. A new one
+// is a function here, called by cluster.c or role.c.
+#ifndef KILN_PROFILE_CHECKS_CHECKS_H
+#define KILN_PROFILE_CHECKS_CHECKS_H
+
+#include "profile/profile_files.h"
+#include "profile/reader/loader.h"
+
+// Something that may be said once only. `key` is in the form that is compared.
+struct once {
+        const char *key;
+        const struct place *place;
+};
+// Reports the later ones of equal keys as "duplicate WHAT `KEY`"; empty keys are let through. Sorts the array.
+void check_once(struct loader *loader, const char *what, struct once *entries, size_t count);
+
+// Of a role file, and of a role with what it inherits.
+void check_role_file(struct loader *loader, const struct role_file *file);
+void check_state_disk(struct loader *loader, const struct value *tree, const struct state_disk *disk);
+void check_state_paths(struct loader *loader, const struct role *role);
+
+// Of a cluster file: names, MACs, addresses and VRRP ids are unique, and host names are host names.
+void check_inventory_names(struct loader *loader, const struct cluster_file *file);
+// Subnets, DHCP pools, and what lies in them.
+void check_networks(struct loader *loader, const struct cluster_file *file);
+// Routes, MTUs, further addresses, bonds and names of cards.
+void check_links(struct loader *loader, const struct cluster_file *file);
+// What tells machines apart by SMBIOS.
+void check_hardware(struct loader *loader, const struct cluster_file *file);
+
+// Needs the joined cluster: ensembles, ids, users, VIPs' roles.
+void check_cluster(struct loader *loader, const struct cluster_file *file, const struct cluster *cluster);
+
+// ---- addresses, for the checks and for whoever joins a cluster ----
+
+bool network_holds(const struct network *network, struct in_addr address);
+// A host's or VIP's address must be a usable one of some network; returns that network, or NULL after a report.
+const struct network *check_address(struct loader *loader, const struct cluster_file *file, struct in_addr address,
+                                    const struct place *place, const char *what);
+
+#endif

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// Checks of the names in an inventory: what must be unique, and what a host may be called.
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "profile/checks/checks.h"
+#include "profile/reader/names.h"
+
+static bool label_is_valid(const char *label, size_t size) {
+        if (size == 0 || size > 63 || label[0] == '-' || label[size - 1] == '-')
+                return false;
+        for (size_t i = 0; i < size; i++)
+                if (!isalnum((unsigned char)label[i]) && label[i] != '-')
+                        return false;
+        return true;
+}
+
+// What is wrong with a host name (RFC 1123, and short enough for Linux), or NULL.
+static const char *hostname_problem(const char *name) {
+        // Linux keeps 64 bytes; RFC 1123 lets a name of digits stand, but then it reads as an address.
+        if (strlen(name) > 64)
+                return "it is longer than 64 characters";
+        if (strcasecmp(name, "localhost") == 0 || strncasecmp(name, "localhost.", 10) == 0)
+                return "it is the loopback's name";
+        if (name[strspn(name, "0123456789.")] == '\0')
+                return "it has no letter and reads as a number or an address";
+        for (const char *label = name;; label++) {
+                size_t size = strcspn(label, ".");
+                if (!label_is_valid(label, size))
+                        return "its parts must be 1 to 63 letters, digits and hyphens, with no hyphen at either end";
+                label += size;
+                if (!*label)
+                        return NULL;
+        }
+}
+
+static const char *node_mac_key(struct arena *arena, const struct node *node) {
+        if (!node->has_mac)
+                return "";
+        return mac_text(arena, node->mac);
+}
+
+static void check_nodes(struct loader *loader, const struct cluster_file *file) {
+        const struct value *rows = value_get(file->tree, "nodes"), *vips = value_get(file->tree, "vips");
+        size_t count = file->node_count, all = count + file->vip_count;
+        auto_free struct once *names = xcalloc(all, sizeof *names), *macs = xcalloc(count, sizeof *macs);
+        auto_free struct once *addresses = xcalloc(count, sizeof *addresses);
+        for (size_t i = 0; i < count; i++) {
+                const struct node *node = &file->nodes[i].node;
+                const struct value *row = rows->items[i];
+                const char *problem = node->name[0] ? hostname_problem(node->name) : NULL;
+                if (problem)
+                        report(loader->diagnostics, ERR_SCHEMA, schema_place(row, "name"), "`%s` is no host name: %s",
+                               node->name, problem);
+                names[i] = (struct once){ lower_text(loader->arena, node->name), schema_place(row, "name") };
+                macs[i] = (struct once){ node_mac_key(loader->arena, node), schema_place(row, "mac") };
+                addresses[i] = (struct once){ in_addr_text(loader->arena, node->ip), schema_place(row, "ip") };
+        }
+        for (size_t i = 0; i < file->vip_count; i++) // both kinds of names stand in /etc/hosts
+                names[count + i] = (struct once){ lower_text(loader->arena, file->vips[i].name),
+                                                  schema_place(vips->items[i], "name") };
+        check_once(loader, "name", names, all);
+        check_once(loader, "MAC address", macs, count);
+        check_once(loader, "IP address", addresses, count);
+}
+
+static void check_vips(struct loader *loader, const struct cluster_file *file) {
+        const struct value *rows = value_get(file->tree, "vips");
+        auto_free struct once *addresses = xcalloc(file->vip_count, sizeof *addresses);
+        auto_free struct once *ids = xcalloc(file->vip_count, sizeof *ids);
+        for (size_t i = 0; i < file->vip_count; i++) {
+                const struct vip *vip = &file->vips[i];
+                addresses[i] =
+                    (struct once){ in_addr_text(loader->arena, vip->ip), schema_place(rows->items[i], "ip") };
+                ids[i] = (struct once){ vip->vrrp_id ? arena_printf(loader->arena, "%d", vip->vrrp_id) : "",
+                                        schema_place(rows->items[i], "vrrp_id") };
+        }
+        check_once(loader, "VIP address", addresses, file->vip_count);
+        check_once(loader, "vrrp_id", ids, file->vip_count);
+}
+
+void check_inventory_names(struct loader *loader, const struct cluster_file *file) {
+        const struct value *rows = value_get(file->tree, "networks");
+        auto_free struct once *networks = xcalloc(file->network_count, sizeof *networks);
+        for (size_t i = 0; i < file->network_count; i++)
+                networks[i] = (struct once){ file->networks[i].name, schema_place(rows->items[i], "name") };
+        check_once(loader, "network", networks, file->network_count);
+        check_nodes(loader, file);
+        check_vips(loader, file);
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// A cluster file and a role file as they are written: what the tables fill, before it is joined into a cluster.
+#ifndef KILN_PROFILE_PROFILE_FILES_H
+#define KILN_PROFILE_PROFILE_FILES_H
+
+#include "profile/profile.h"
+#include "profile/reader/schema.h"
+
+struct cluster_paths {
+        const char *roles, *releases, *overlays, *kickstart; // as seen from the working directory
+};
+
+struct node_row {
+        struct node node;
+        const char *role;
+};
+
+struct cluster_file {
+        struct place place;
+        const char *name, *release, *report_url;
+        struct cluster_paths paths;
+        struct strings roles;
+        struct network *networks;
+        size_t network_count;
+        struct vip *vips;
+        size_t vip_count;
+        struct node_row *nodes;
+        size_t node_count;
+        const struct value *variables;
+        struct dhcp_profile dhcp;
+        struct state_disk state_disk;
+        const struct value *tree; // for the places of single values
+};
+
+struct attributes {
+        struct place place;
+        const char *path, *owner, *group;
+        int mode;
+};
+
+// A role file as written; what a row does not give is NULL, -1 or empty.
+struct role_file {
+        struct place place;
+        const char *name, *path, *description;
+        struct strings inherits, packages, overlays;
+        int ensemble, strangers;
+        struct strings services_enable, services_disable, services_cluster;
+        const char *default_target, *overlay_size, *on_failure;
+        int64_t reboot_delay_s;
+        const struct value *sysctl;
+        struct user *users;
+        size_t user_count;
+        struct file *files;
+        size_t file_count;
+        struct attributes *attributes;
+        size_t attribute_count;
+        struct strings remove, kernel_arguments;
+        struct state_path *state;
+        size_t state_count;
+        struct state_disk state_disk;        // as written: `wanted` is state_disk_join()'s
+        int reserve_memory_mb, reserve_cpus; // -1: not given
+        struct health_check *health;
+        size_t health_count;
+        const char *kickstart;
+        const struct value *tree;
+        bool usable;   // it was read; otherwise that was reported
+        bool visiting; // inheritance: on the way from the role to its ancestors
+};
+
+#endif
