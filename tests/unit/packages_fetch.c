@@ -323,13 +323,14 @@ static const char *mirrorlist;
 
 static bool open_solve_fetch(const char *const *urls, size_t count, bool offline, struct package_set *ret,
                              struct packages **packages, struct err *err) {
-        struct repository repository = {
+        static struct repository repository; // the packages refer to both
+        static struct release release;
+        repository = (struct repository){
                 .name = "web", .trust = TRUST_DIGEST, .priority = 99, .base_urls = { (const char **)urls, count }
         };
         repository.mirrorlist = mirrorlist;
-        struct release release = {
-                .name = "test", .arch = "x86_64", .repositories = &repository, .repository_count = 1
-        };
+        release =
+            (struct release){ .name = "test", .arch = "x86_64", .repositories = &repository, .repository_count = 1 };
         struct packages_options options = { .cache = open_cache(in_top("cache")), .offline = offline };
         const char *request = "p0";
         bool ok = packages_open(&release, &options, packages, err) &&
