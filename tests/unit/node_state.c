@@ -488,6 +488,20 @@ static void knows_machine_ids(void) {
         EXPECT(!machine_id_is_valid("0123456789abcdef0123456789abcdef\n\n") && !machine_id_is_valid(""));
 }
 
+// As systemd makes them: version 4 UUIDs (RFC 9562), of which 64 by chance alone would not all have both marks.
+static void makes_machine_ids(void) {
+        char made[64][MACHINE_ID_SIZE];
+        auto_close int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (size_t i = 0; i < lengthof(made); i++) {
+                EXPECT_OK(machine_id_make(root, made[i], err));
+                EXPECT(machine_id_is_valid(made[i]));
+                EXPECT(made[i][12] == '4');
+                EXPECT(memchr("89ab", made[i][16], 4));
+                for (size_t j = 0; j < i; j++)
+                        EXPECT(strcmp(made[i], made[j]) != 0);
+        }
+}
+
 // A disk as the initrd mounts it, below a root that is a directory here.
 static void keeps_host_keys(void) {
         new_machine();
@@ -569,6 +583,7 @@ int main(void) {
         RUN(reads_a_booted_root);
         RUN(refuses_broken_settings);
         RUN(knows_machine_ids);
+        RUN(makes_machine_ids);
         RUN(keeps_host_keys);
         RUN(holds_memory_back);
         RUN(templates_see_the_machine);

@@ -50,7 +50,7 @@ static void hash_file(struct sha256_ctx *context, int root, const char *path) {
 
 // The kernel's pool may be young, and alike in a rack of equal machines: what tells them apart goes in too. A version 4
 // UUID, as systemd makes them.
-static bool make_machine_id(int root, char ret_text[static ID_DIGITS + 2], struct err *err) {
+bool machine_id_make(int root, char ret_text[static MACHINE_ID_SIZE], struct err *err) {
         uint8_t random[32], digest[SHA256_DIGEST_SIZE];
         struct timespec now;
         struct sha256_ctx context;
@@ -63,8 +63,8 @@ static bool make_machine_id(int root, char ret_text[static ID_DIGITS + 2], struc
         hash_file(&context, root, "/sys/class/dmi/id/product_uuid");
         hash_file(&context, root, "/sys/class/dmi/id/product_serial");
         sha256_digest(&context, sizeof digest, digest);
-        digest[6] = (digest[6] & 0x0f) | 0x40;
-        digest[8] = (digest[8] & 0x3f) | 0x80;
+        digest[6] = (digest[6] & 0x0f) | 0x40; // version 4
+        digest[8] = (digest[8] & 0x3f) | 0x80; // RFC 9562's variant
         for (size_t i = 0; i < ID_DIGITS / 2; i++)
                 snprintf(ret_text + 2 * i, 3, "%02x", digest[i]);
         memcpy(ret_text + ID_DIGITS, "\n", 2);
@@ -73,13 +73,13 @@ static bool make_machine_id(int root, char ret_text[static ID_DIGITS + 2], struc
 
 static bool restore_machine_id(int root, struct err *err) {
         auto_buf kept = { .max = KEY_MAX };
-        char text[ID_DIGITS + 2];
+        char text[MACHINE_ID_SIZE];
         bool found;
         if (!root_read(root, KEEP "/machine-id", &kept, &found, err))
                 return false;
         if (found && machine_id_is_valid(buf_text(&kept)))
                 snprintf(text, sizeof text, "%.*s\n", ID_DIGITS, buf_text(&kept));
-        else if (!make_machine_id(root, text, err))
+        else if (!machine_id_make(root, text, err))
                 return false;
         return write_file(root, KEEP "/machine-id", text, strlen(text), 0444, err) &&
                write_file(root, "/etc/machine-id", text, strlen(text), 0444, err);

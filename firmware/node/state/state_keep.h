@@ -15,6 +15,11 @@ must_check bool keep_restore(int root, struct err *err);
 // on a machine that was refused.
 must_check bool keep_save(int root, struct err *err);
 
+enum { MACHINE_ID_SIZE = 34 }; // 32 digits, a newline and a NUL
+
+// A new one, with its newline: random, and of what tells this machine from others (SMBIOS, below `root`).
+must_check bool machine_id_make(int root, char ret_text[static MACHINE_ID_SIZE], struct err *err);
+
 // 32 lower-case hexadecimal digits, not all of them zero (machine-id(5)), with or without a newline.
 bool machine_id_is_valid(const char *text);
 
