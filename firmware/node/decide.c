@@ -15,8 +15,9 @@ enum { POLL_MS = 20, POLL_MAX_MS = 250, NOTES_MAX = 65536 };
 
 // Nothing that may still appear can change the plan, and the cards that it names keep their names.
 static bool is_final(const struct plan *plan) {
-        return plan->need == NEED_NOTHING && !plan->refusal && !plan->names_other_cards &&
-               hardware_interface_is_final(plan->interface_index);
+        if (plan->need != NEED_NOTHING || plan->refusal || plan->names_other_cards)
+                return false;
+        return hardware_interface_is_final(plan->identity->interface->index);
 }
 
 static bool settle(struct machine *machine, struct decision *decision, struct err *err) {
@@ -36,10 +37,10 @@ static bool settle(struct machine *machine, struct decision *decision, struct er
 
 // The address of a plan that no DHCP server gave, and so has not been asked about.
 static bool must_probe(const struct facts *facts, const struct plan *plan) {
-        if (plan->refusal || !plan->address || !facts->inventory->dhcp.arp_check)
+        if (plan->refusal || !facts->inventory->dhcp.arp_check)
                 return false;
         for (size_t i = 0; i < facts->lease_count; i++)
-                if (facts->leases[i].address == plan->address)
+                if (facts->leases[i].address == plan->identity->address)
                         return false;
         return true;
 }
@@ -48,23 +49,21 @@ static bool must_probe(const struct facts *facts, const struct plan *plan) {
 static bool refuse_taken_address(struct machine *machine, struct decision *decision, struct buf *notes,
                                  struct err *err) {
         struct facts *facts = &machine->facts;
-        const struct interface *interface = NULL;
-        for (size_t i = 0; i < facts->interface_count; i++)
-                if (facts->interfaces[i].index == decision->plan.interface_index)
-                        interface = &facts->interfaces[i];
-        if (!interface || !must_probe(facts, &decision->plan))
+        if (!must_probe(facts, &decision->plan))
                 return true;
+        const struct interface *interface = decision->plan.identity->interface;
+        const uint32_t wanted = decision->plan.identity->address;
         bool taken;
         struct mac by;
         auto_err probe_err = { 0 };
-        if (!arp_probe(facts, interface, decision->plan.address, &taken, &by, &probe_err)) {
+        if (!arp_probe(facts, interface, wanted, &taken, &by, &probe_err)) {
                 buf_printf(notes, "%s\n", probe_err.text);
                 return true;
         }
         if (!taken)
                 return true;
         char address[ADDRESS_TEXT_SIZE], mac[MAC_TEXT_SIZE];
-        address_format(decision->plan.address, address);
+        address_format(wanted, address);
         mac_format(&by, mac);
         snprintf(facts->conflict, sizeof facts->conflict, "%s is in use by %s on the network of %s", address, mac,
                  interface->name);

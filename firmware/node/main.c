@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "firmware/node/apply.h"
+#include "firmware/node/decide.h"
 #include "firmware/node/devices/console.h"
 #include "firmware/node/devices/module_load.h"
 #include "firmware/node/facts/clock.h"
@@ -115,9 +116,11 @@ static bool run_find_label(const struct arguments *arguments, struct err *err) {
 
 static bool run_network(const struct arguments *arguments, struct err *err) {
         struct machine machine __attribute__((cleanup(machine_close))) = { .root = -1 };
+        struct decision decision __attribute__((cleanup(decision_release))) = { 0 };
         auto_buf text = { 0 };
-        if (!machine_open(arguments->root, arguments->command_line, &machine, err) ||
-            !initrd_network(&machine, arguments->words[0], &text, err))
+        if (!machine_open(arguments->root, arguments->command_line, &machine, err) || !decide(&machine, &decision, err))
+                return false;
+        if (!initrd_network(&decision.plan, &machine.facts, arguments->words[0], &text, err))
                 return false;
         fputs(buf_text(&text), stdout);
         return true;

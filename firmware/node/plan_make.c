@@ -40,36 +40,31 @@ static void add_hosts(struct plan *plan, const struct facts *facts, const struct
         plan_add_file(plan, "/etc/hosts", 0644, &text);
 }
 
+static void add_domain(struct buf *text, const char *domain) {
+        buf_append_text(text, text->size > 0 ? " " : "search ");
+        buf_append_text(text, domain);
+}
+
 // Option 119's list stands for option 15's domain (RFC 3397, 4).
 static void put_search(struct buf *text, const struct lease *lease, const struct net_link *link) {
-        const char *before = "search ";
-        if (lease && lease->search_count == 0 && *lease->domain) {
-                buf_printf(text, "%s%s", before, lease->domain);
-                before = " ";
-        }
-        for (size_t i = 0; lease && i < lease->search_count; i++, before = " ")
-                buf_printf(text, "%s%s", before, lease->search[i]);
-        for (size_t i = 0; i < link->search_count; i++, before = " ")
-                buf_printf(text, "%s%s", before, link->search[i]);
+        if (lease && lease->search_count == 0 && *lease->domain)
+                add_domain(text, lease->domain);
+        for (size_t i = 0; lease && i < lease->search_count; i++)
+                add_domain(text, lease->search[i]);
+        for (size_t i = 0; i < link->search_count; i++)
+                add_domain(text, link->search[i]);
         if (text->size)
                 buf_append_char(text, '\n');
 }
 
-// For a DHCP client until the lease that the network's own client gets says the same.
 static void add_resolver(struct plan *plan, const struct identity *identity, const struct net_link *link) {
-        auto_buf text = { 0 };
-        char address[ADDRESS_ANY_TEXT_SIZE];
+        auto_buf text = { 0 }, servers = { 0 };
+        name_servers_list_all(&identity->name_servers, &servers);
+        if (servers.size == 0)
+                return;
         put_search(&text, identity->lease, link);
-        for (size_t i = 0; i < identity->dns_count && identity->dhcp; i++) {
-                address_format(identity->dns[i], address);
-                buf_printf(&text, "nameserver %s\n", address);
-        }
-        for (size_t i = 0; i < link->dns_count; i++) {
-                address_format_any(&link->dns[i], address);
-                buf_printf(&text, "nameserver %s\n", address);
-        }
-        if (link->dns_count || (identity->dhcp && identity->dns_count))
-                plan_add_file(plan, "/etc/resolv.conf", 0644, &text);
+        buf_append_text(&text, buf_text(&servers));
+        plan_add_file(plan, "/etc/resolv.conf", 0644, &text);
 }
 
 // ---- what the console shows above "login:" ----
@@ -155,8 +150,8 @@ static const struct net_link *add_network(struct plan *plan, const struct facts 
 
 static bool plan_node(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
                       const struct identity *identity, const struct network *network, struct err *err) {
-        plan->interface_index = identity->interface->index;
-        plan->address = identity->address;
+        plan->identity = identity;
+        plan->is_on_vlan = network->links[network->primary].kind == NET_VLAN;
         add_hostname(plan, identity);
         add_hosts(plan, facts, identity);
         const struct net_link *link = add_network(plan, facts, writer, network);
@@ -188,8 +183,7 @@ static void plan_refuse(struct plan *plan, const struct facts *facts, const stru
         plan_add_file(plan, "/etc/hosts", 0644, &hosts);
         writer->refused(facts, plan);
         plan->hostname = "localhost";
-        plan->interface_index = 0;
-        plan->address = 0;
+        plan->identity = NULL;
         plan_add_value(plan, "role", facts->inventory->role, "image");
 }
 
@@ -210,7 +204,7 @@ bool plan_make(const struct facts *facts, struct plan *ret, struct err *err) {
         if (!writer)
                 return fail(err, ERR_SCHEMA, 0, "unknown network_writer \"%s\"", facts->inventory->network_writer);
         auto_free struct cmdline *cmdline = xcalloc(1, sizeof *cmdline);
-        auto_free struct identity *identity = xcalloc(1, sizeof *identity);
+        struct identity *identity = arena_alloc(&ret->arena, sizeof *identity);
         bool ok = cmdline_read(facts, cmdline, err) && identity_decide(facts, cmdline, identity, &ret->need, err);
         for (size_t i = 0; i < cmdline->note_count; i++)
                 plan_add_note(ret, cmdline->notes[i]);

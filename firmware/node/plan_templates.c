@@ -45,6 +45,7 @@ static struct value *make_scope(struct arena *arena, const struct facts *facts, 
                                 const char *interface) {
         const struct inventory_node *known = identity->node;
         struct value *node = value_map(arena), *scope = value_map(arena), *dns = value_list(arena);
+        const struct name_servers *servers = &identity->name_servers;
         char mac[MAC_TEXT_SIZE], address[ADDRESS_TEXT_SIZE];
         mac_format(&identity->interface->mac, mac);
         scope_text(arena, node, "name", known ? known->name : identity->hostname);
@@ -59,8 +60,8 @@ static struct value *make_scope(struct arena *arena, const struct facts *facts, 
         scope_address(arena, node, "gateway", identity->gateway);
         scope_text(arena, node, "interface", interface);
         scope_text(arena, node, "network", identity->network ? identity->network->name : "");
-        for (size_t i = 0; i < identity->dns_count; i++) {
-                address_format(identity->dns[i], address);
+        for (size_t i = 0; i < servers->first_count; i++) {
+                address_format(servers->first[i], address);
                 value_append(arena, dns, value_scalar(arena, arena_strdup(arena, address)));
         }
         value_set(arena, node, "dns", dns);

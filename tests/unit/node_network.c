@@ -65,8 +65,6 @@ static void be(const char *name) {
         identity.address_source = "mac table";
         identity.prefix = node->network->prefix;
         identity.gateway = node->network->gateway;
-        identity.dns_count = node->network->dns_count;
-        memcpy(identity.dns, node->network->dns, identity.dns_count * sizeof *identity.dns);
         identity.interface = &trial.facts.interfaces[strcmp(name, "two") == 0 ? 1 : 0];
 }
 
@@ -76,9 +74,14 @@ static void be_stranger(const char *address) {
         identity.prefix = 24;
 }
 
+static bool make_network(void) {
+        name_servers_decide(&cmdline, identity.lease, identity.network, &identity.name_servers);
+        return network_compose(&trial.facts, &cmdline, &identity, &network, &err);
+}
+
 static bool compose(void) {
         err_release(&err);
-        bool ok = network_compose(&trial.facts, &cmdline, &identity, &network, &err);
+        bool ok = make_network();
         if (!ok)
                 printf("# %s\n", err.text);
         return ok;
@@ -86,7 +89,7 @@ static bool compose(void) {
 
 static bool refused(const char *one, const char *other) {
         err_release(&err);
-        if (network_compose(&trial.facts, &cmdline, &identity, &network, &err)) {
+        if (make_network()) {
                 printf("# it was not refused\n");
                 return false;
         }
@@ -250,13 +253,50 @@ static void strangers_keep_asking(void) {
         start("");
         be_stranger("192.168.2.150");
         identity.dhcp = true;
+        identity.lease = &(struct lease){ .dns = { ip4("192.168.2.9") }, .dns_count = 1 };
         identity.network = &trial.inventory.networks[0];
         identity.gateway = ip4("192.168.2.1"); // the lease's: the client will get it again
         EXPECT(compose() && network.link_count == 1);
         EXPECT(link_at("eth0")->dhcp4 && link_at("eth0")->address_count == 0);
         EXPECT(!has_route("eth0", "0.0.0.0", 0, "192.168.2.1") && link_at("eth0")->dns_count == 0);
         identity.dhcp = false;
+        identity.lease = NULL;
         EXPECT(compose() && link_at("eth0")->search_count == 2);
+}
+
+static const char *servers_text(const struct lease *lease, const struct inventory_network *from) {
+        static struct buf text;
+        struct name_servers servers;
+        buf_release(&text);
+        name_servers_decide(&cmdline, lease, from, &servers);
+        name_servers_list_first(&servers, &text);
+        buf_append_text(&text, "- all\n");
+        name_servers_list_all(&servers, &text);
+        buf_printf(&text, "- %zu configured", servers.configured_count);
+        return buf_text(&text);
+}
+
+static void name_servers_follow_one_rule(void) {
+        struct lease lease = { .dns = { ip4("10.9.9.1"), ip4("10.9.9.2") }, .dns_count = 2 };
+        start("");
+        const struct inventory_network *lan = &trial.inventory.networks[0];
+        EXPECT_TEXT(servers_text(NULL, NULL), "- all\n- 0 configured");
+        EXPECT_TEXT(servers_text(NULL, lan), "nameserver 192.168.2.1\nnameserver 192.168.2.2\n- all\n"
+                                             "nameserver 192.168.2.1\nnameserver 192.168.2.2\n- 2 configured");
+        EXPECT_TEXT(servers_text(&lease, lan), "nameserver 10.9.9.1\nnameserver 10.9.9.2\n- all\n"
+                                               "nameserver 10.9.9.1\nnameserver 10.9.9.2\n- 0 configured");
+        cmdline.dns[cmdline.dns_count++] = ip4("10.9.9.2");
+        cmdline.dns6[cmdline.dns6_count++] = any("2001:db8::53");
+        EXPECT_TEXT(servers_text(NULL, lan), "nameserver 10.9.9.2\n- all\n"
+                                             "nameserver 10.9.9.2\nnameserver 2001:db8::53\n- 2 configured");
+        EXPECT_TEXT(servers_text(&lease, lan),
+                    "nameserver 10.9.9.1\nnameserver 10.9.9.2\n- all\n"
+                    "nameserver 10.9.9.1\nnameserver 10.9.9.2\nnameserver 2001:db8::53\n- 2 configured");
+        struct cmdline_ip *ip = add_ip("192.168.2.9", "eth0");
+        ip->dns[ip->dns_count++] = ip4("10.9.9.3");
+        EXPECT_TEXT(servers_text(NULL, lan),
+                    "nameserver 10.9.9.3\nnameserver 10.9.9.2\n- all\n"
+                    "nameserver 10.9.9.3\nnameserver 10.9.9.2\nnameserver 2001:db8::53\n- 3 configured");
 }
 
 static void cards_change_places(void) {
@@ -422,6 +462,15 @@ static void ifcfg_files(void) {
         EXPECT(strstr(file("/etc/sysconfig/network-scripts/ifcfg-eth2"), "\nMASTER=bond0\nSLAVE=yes\n"));
 }
 
+static void ifcfg_takes_one_default_route(void) {
+        start("ifcfg");
+        be("one");
+        add_ip("", "eth1")->dhcp = true;
+        EXPECT(write_with("ifcfg"));
+        EXPECT(strstr(file("/etc/sysconfig/network-scripts/ifcfg-net0"), "\nDEFROUTE=yes\n"));
+        EXPECT(strstr(file("/etc/sysconfig/network-scripts/ifcfg-eth1"), "\nDEFROUTE=no\n"));
+}
+
 // As at hosters: a single address, and a router that is reached by a route on the link.
 static void a_gateway_is_added_after_the_route_to_it(void) {
         start("ifcfg");
@@ -480,6 +529,7 @@ int main(void) {
         RUN(the_command_line_names_the_link);
         RUN(further_cards_get_what_ip_says);
         RUN(strangers_keep_asking);
+        RUN(name_servers_follow_one_rule);
         RUN(cards_change_places);
         RUN(contradictions_name_both_sides);
         RUN(nonsense_is_refused);
@@ -487,6 +537,7 @@ int main(void) {
         RUN(networkd_files);
         RUN(networkd_bond);
         RUN(ifcfg_files);
+        RUN(ifcfg_takes_one_default_route);
         RUN(a_gateway_is_added_after_the_route_to_it);
         RUN(manager_files);
         RUN(a_refused_machine_asks_everywhere);

@@ -100,6 +100,12 @@ void address_format_any(const struct address *address, char ret_text[static ADDR
                 inet_ntop(address->family == 4 ? AF_INET : AF_INET6, address->bytes, ret_text, ADDRESS_ANY_TEXT_SIZE);
 }
 
+struct address address_of_ipv4(uint32_t address) {
+        return (struct address){
+                4, { (uint8_t)(address >> 24), (uint8_t)(address >> 16), (uint8_t)(address >> 8), (uint8_t)address }
+        };
+}
+
 bool address_equal(const struct address *a, const struct address *b) {
         return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : sizeof a->bytes) == 0;
 }

@@ -105,25 +105,16 @@ static bool is_for_identity(const struct cmdline_ip *ip, const struct identity *
         return ip->address ? ip->address == identity->address : !*ip->interface && !ip->has_mac;
 }
 
-static void take_network(const struct situation *at, struct identity *identity) {
+static void take_gateway(const struct situation *at, struct identity *identity) {
         const struct cmdline *cmdline = at->cmdline;
         const struct inventory_network *network = identity->network;
         for (size_t i = 0; i < cmdline->ip_count; i++) {
                 const struct cmdline_ip *ip = &cmdline->ips[i];
                 if (is_for_identity(ip, identity) && !identity->gateway)
                         identity->gateway = ip->gateway;
-                for (size_t j = 0; j < ip->dns_count && identity->dns_count < DNS_MAX; j++)
-                        identity->dns[identity->dns_count++] = ip->dns[j];
         }
-        for (size_t i = 0; i < cmdline->dns_count && identity->dns_count < DNS_MAX; i++)
-                identity->dns[identity->dns_count++] = cmdline->dns[i];
-        if (!network)
-                return;
-        identity->gateway = identity->gateway ? identity->gateway : network->gateway;
-        for (size_t i = 0; identity->dns_count == 0 && i < network->dns_count && i < DNS_MAX; i++)
-                identity->dns[i] = network->dns[i];
-        if (identity->dns_count == 0)
-                identity->dns_count = network->dns_count < DNS_MAX ? network->dns_count : DNS_MAX;
+        if (!identity->gateway && network)
+                identity->gateway = network->gateway;
 }
 
 // The command line's MTU of the link with the address: by its name where an ip= gives one, else by its card.
@@ -173,7 +164,7 @@ static bool decide_node(const struct situation *at, const struct claim *by, stru
         identity->address_source = by->source;
         identity->prefix = node->network->prefix;
         take_id(at, identity, node->id, by->source);
-        take_network(at, identity);
+        take_gateway(at, identity);
         claims_note_hardware(at->facts, node, identity->note, sizeof identity->note);
         if (!choose_card(at, identity, err))
                 return false;
@@ -239,8 +230,6 @@ static bool stranger_address(const struct situation *at, struct identity *identi
                 identity->dhcp = true;
                 identity->gateway = lease->router;
                 identity->mtu = lease->mtu;
-                identity->dns_count = lease->dns_count;
-                memcpy(identity->dns, lease->dns, sizeof identity->dns);
                 identity->lease = lease;
         }
         return identity->address != 0;
@@ -298,7 +287,7 @@ static bool decide_stranger(const struct situation *at, struct identity *identit
                             leased);
         take_id(at, identity, 0, "");
         if (!identity->dhcp)
-                take_network(at, identity);
+                take_gateway(at, identity);
         if (!check_stranger_address(inventory, identity, err) || !check_stranger_id(inventory, identity, err) ||
             !card_check_asked(at, NULL, identity->address, err) || !choose_card(at, identity, err))
                 return false;
@@ -352,7 +341,9 @@ bool identity_decide(const struct facts *facts, const struct cmdline *cmdline, s
                 *ret_need = NEED_DHCP;
         else if (guessed_card || facts->interface_count == 0)
                 *ret_need = NEED_INTERFACES;
-        if (ok)
-                *ret = identity;
-        return ok;
+        if (!ok)
+                return false;
+        name_servers_decide(cmdline, identity.lease, identity.network, &identity.name_servers);
+        *ret = identity;
+        return true;
 }

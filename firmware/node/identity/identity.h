@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "firmware/node/cmdline/cmdline.h"
 #include "firmware/node/facts/facts.h"
+#include "firmware/node/identity/name_servers.h"
 #include "firmware/node/inventory/inventory.h"
 
 struct identity {
@@ -17,8 +18,7 @@ struct identity {
         const char *address_source;
         int prefix;
         uint32_t gateway; // 0: none
-        uint32_t dns[DNS_MAX];
-        size_t dns_count;
+        struct name_servers name_servers;
         const struct lease *lease;               // whose address it is; NULL: no lease's
         const struct inventory_network *network; // NULL: none holds the address
         int id;                                  // 0: none

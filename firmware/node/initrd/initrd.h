@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "firmware/node/decide.h"
+#include "firmware/node/plan/plan.h"
 
 // ERR_CHECKSUM unless the file has exactly this size and SHA-256 (hex).
 must_check bool initrd_check_root(const char *path, const char *sha256, const char *size, struct err *err);
@@ -15,8 +15,11 @@ must_check bool initrd_check_root(const char *path, const char *sha256, const ch
 // `ret`. ERR_REFERENCE after the time limit, with what was found instead.
 must_check bool initrd_find_label(const char *label, int timeout_ms, struct buf *ret, struct err *err);
 
-// Brings the network up for fetching the root, as the machine's identity or else DHCP says, and writes `resolver`
-// (/etc/resolv.conf). `ret` says in a line what was done.
-must_check bool initrd_network(struct machine *machine, const char *resolver, struct buf *ret, struct err *err);
+// Brings the network up for fetching the root, as the plan's identity says, and writes `resolver` (/etc/resolv.conf).
+// DHCP must do where the firmware did not fetch with that identity either: a machine that is going to be refused, which
+// boots all the same, to say so; and one whose address is on a VLAN. It is asked now, into the facts, if it was not
+// before. `ret` says in a line what was done. ERR_NETWORK or ERR_SYSTEM.
+must_check bool initrd_network(const struct plan *plan, struct facts *facts, const char *resolver, struct buf *ret,
+                               struct err *err);
 
 #endif

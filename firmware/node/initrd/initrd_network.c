@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -11,15 +12,19 @@
 #include "firmware/node/dhcp/dhcp_client.h"
 #include "firmware/node/facts/clock.h"
 #include "firmware/node/initrd/initrd.h"
-#include "firmware/node/network/network_compose.h"
 
-enum { LINK_WAIT_MS = 30000, POLL_MS = 50, NOTES_MAX = 65536 };
+enum {
+        LINK_WAIT_MS = 30000,
+        POLL_MS = 50,
+        NOTES_MAX = 65536,
+        PREFIX_GUESSED = 24 // of a lease that has no subnet mask
+};
 
 // What is needed to fetch a file; the real configuration comes later, from the booted system.
 struct setup {
         const struct interface *interface;
-        uint32_t address, gateway, dns[DNS_MAX];
-        size_t dns_count;
+        uint32_t address, gateway;
+        struct name_servers name_servers;
         int prefix;
         const char *source;
 };
@@ -84,12 +89,10 @@ static bool write_resolver(const struct setup *setup, const char *path, struct e
         auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
         if (fd < 0)
                 return fail(err, ERR_SYSTEM, errno, "create %s", path);
-        for (size_t i = 0; i < setup->dns_count; i++) {
-                char address[ADDRESS_TEXT_SIZE];
-                address_format(setup->dns[i], address);
-                if (dprintf(fd, "nameserver %s\n", address) < 0)
-                        return fail(err, ERR_SYSTEM, errno, "write %s", path);
-        }
+        auto_buf text = { 0 };
+        name_servers_list_first(&setup->name_servers, &text);
+        if (write(fd, buf_text(&text), text.size) != (ssize_t)text.size)
+                return fail(err, ERR_SYSTEM, errno, "write %s", path);
         return true;
 }
 
@@ -100,63 +103,45 @@ static const struct interface *find_interface(const struct facts *facts, const c
         return NULL;
 }
 
-static bool setup_from_lease(struct machine *machine, struct setup *ret, struct err *err) {
-        struct facts *facts = &machine->facts;
+static bool setup_from_lease(struct facts *facts, struct setup *ret, struct err *err) {
         auto_buf notes = { .max = NOTES_MAX };
         if (!facts->dhcp_asked && !dhcp_ask(facts, &notes, err))
                 return false;
-        const struct lease *lease = facts->lease_count ? &facts->leases[0] : NULL;
-        if (!lease || !find_interface(facts, lease->interface))
+        const struct lease *lease = facts->lease_count > 0 ? &facts->leases[0] : NULL;
+        const struct interface *interface = lease ? find_interface(facts, lease->interface) : NULL;
+        if (!interface)
                 return fail(err, ERR_NETWORK, 0, "DHCP gave no address on any of %zu interfaces",
                             facts->interface_count);
-        *ret = (struct setup){ .interface = find_interface(facts, lease->interface),
+        *ret = (struct setup){ .interface = interface,
                                .address = lease->address,
                                .gateway = lease->router,
-                               .dns_count = lease->dns_count,
-                               .prefix = lease->prefix > 0 ? lease->prefix : 24,
+                               .prefix = lease->prefix,
                                .source = "dhcp" };
-        memcpy(ret->dns, lease->dns, sizeof ret->dns);
+        if (ret->prefix <= 0)
+                ret->prefix = PREFIX_GUESSED;
+        name_servers_of_lease(lease, &ret->name_servers);
         return true;
 }
 
-static bool setup_from_identity(const struct facts *facts, const struct identity *identity, struct setup *ret) {
+static void setup_from_identity(const struct identity *identity, struct setup *ret) {
         *ret = (struct setup){ .interface = identity->interface,
                                .address = identity->address,
                                .gateway = identity->gateway,
-                               .dns_count = identity->dns_count,
+                               .name_servers = identity->name_servers,
                                .prefix = identity->prefix,
                                .source = identity->address_source };
-        memcpy(ret->dns, identity->dns, sizeof ret->dns);
-        return facts->interface_count > 0;
 }
 
-// The firmware fetched its part without a tag, and so does the initrd: an address that is on a VLAN is not for it.
-static bool is_on_vlan(const struct facts *facts, const struct cmdline *cmdline, const struct identity *identity) {
-        auto_free struct network *network = xcalloc(1, sizeof *network);
-        auto_err ignored = { 0 };
-        return network_compose(facts, cmdline, identity, network, &ignored) &&
-               network->links[network->primary].kind == NET_VLAN;
-}
-
-bool initrd_network(struct machine *machine, const char *resolver, struct buf *ret, struct err *err) {
-        struct decision decision;
-        bool planned = decide(machine, &decision, err);
-        bool refused = planned && decision.plan.refusal;
-        decision_release(&decision);
-        if (!planned)
-                return false;
-        struct facts *facts = &machine->facts;
-        auto_free struct cmdline *cmdline = xcalloc(1, sizeof *cmdline);
-        auto_free struct identity *identity = xcalloc(1, sizeof *identity);
-        enum identity_need need;
+bool initrd_network(const struct plan *plan, struct facts *facts, const char *resolver, struct buf *ret,
+                    struct err *err) {
+        assert(plan->refusal || plan->identity);
         struct setup setup = { 0 };
-        // A machine that is going to be refused still boots, to say so.
-        bool known = !refused && cmdline_read(facts, cmdline, err) &&
-                     identity_decide(facts, cmdline, identity, &need, err) && !is_on_vlan(facts, cmdline, identity) &&
-                     setup_from_identity(facts, identity, &setup);
-        if (!known && !setup_from_lease(machine, &setup, err))
+        // The firmware fetched its part without a tag, and so does the initrd.
+        bool identity_holds = !plan->refusal && !plan->is_on_vlan;
+        if (identity_holds)
+                setup_from_identity(plan->identity, &setup);
+        else if (!setup_from_lease(facts, &setup, err))
                 return false;
-        err_release(err);
         char address[ADDRESS_TEXT_SIZE];
         address_format(setup.address, address);
         buf_printf(ret, "%s %s/%d (%s)\n", setup.interface->name, address, setup.prefix, setup.source);

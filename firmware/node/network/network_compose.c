@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the links carry: addresses, routes, name servers and MTUs.
+#include <assert.h>
 #include <stdio.h>
 
 #include "firmware/node/inventory/inventory_find.h"
@@ -9,12 +10,6 @@ enum { MTU_STANDARD = 1500, PREFIX6_STANDARD = 64 };
 
 static struct net_link *primary(const struct composer *composer) {
         return &composer->network->links[composer->network->primary];
-}
-
-static struct address ipv4(uint32_t address) {
-        return (struct address){
-                4, { (uint8_t)(address >> 24), (uint8_t)(address >> 16), (uint8_t)(address >> 8), (uint8_t)address }
-        };
 }
 
 static uint32_t number4(const struct address *address) {
@@ -70,14 +65,6 @@ static bool add_gateway(struct net_link *link, const struct address *gateway, st
         return gateway->family == 0 || add_route(link, &route, err);
 }
 
-static void add_dns(struct net_link *link, const struct address *server) {
-        for (size_t i = 0; i < link->dns_count; i++)
-                if (address_equal(&link->dns[i], server))
-                        return;
-        if (link->dns_count < NET_DNS_MAX)
-                link->dns[link->dns_count++] = *server;
-}
-
 static void add_search(struct net_link *link, const char *domain) {
         if (link->search_count == NET_SEARCH_MAX)
                 return;
@@ -100,7 +87,7 @@ static bool set_mtu(struct net_link *link, int mtu, const char *source, struct e
 static bool add_network(struct net_link *link, const struct inventory_network *from, struct err *err) {
         for (size_t i = 0; i < from->route_count; i++) {
                 const struct inventory_route *route = &from->routes[i];
-                struct net_route made = { ipv4(route->to), route->prefix, ipv4(route->gateway) };
+                struct net_route made = { address_of_ipv4(route->to), route->prefix, address_of_ipv4(route->gateway) };
                 if (!add_route(link, &made, err))
                         return false;
         }
@@ -124,7 +111,7 @@ static bool add_node_addresses(struct composer *composer, struct err *err) {
         for (size_t i = 0; node && i < node->address_count; i++) {
                 const struct inventory_network *network = node->addresses[i].network;
                 struct net_link *link = link_of_network(composer, network);
-                struct address address = ipv4(node->addresses[i].ip);
+                struct address address = address_of_ipv4(node->addresses[i].ip);
                 if (!add_address(composer, link, &address, network->prefix, "inventory", err))
                         return false;
                 // The identity's network was added with its own address.
@@ -151,23 +138,17 @@ static bool add_identity_address(struct composer *composer, struct net_link *lin
         link->dhcp4 = identity->dhcp;
         if (identity->dhcp)
                 return true;
-        struct address address = ipv4(identity->address), gateway = ipv4(identity->gateway);
+        struct address address = address_of_ipv4(identity->address), gateway = address_of_ipv4(identity->gateway);
         if (!identity->gateway || gateway_is_of_another_link(composer, identity->gateway))
                 gateway.family = 0;
         return add_address(composer, link, &address, identity->prefix, identity->address_source, err) &&
                add_gateway(link, &gateway, err);
 }
 
-// A DHCP client gets its own name servers; those of the command line are for all.
-static void add_servers(const struct composer *composer, struct net_link *link) {
-        const struct identity *identity = composer->identity;
-        const struct cmdline *cmdline = composer->cmdline;
-        for (size_t i = 0; !identity->dhcp && i < identity->dns_count; i++)
-                add_dns(link, &(struct address[]){ ipv4(identity->dns[i]) }[0]);
-        for (size_t i = 0; i < cmdline->dns_count; i++)
-                add_dns(link, &(struct address[]){ ipv4(cmdline->dns[i]) }[0]);
-        for (size_t i = 0; i < cmdline->dns6_count; i++)
-                add_dns(link, &cmdline->dns6[i]);
+static void add_name_servers(struct net_link *link, const struct name_servers *servers) {
+        static_assert(NET_DNS_MAX >= (int)NAME_SERVERS_MAX, "a link has room for all");
+        memcpy(link->dns, servers->configured, sizeof servers->configured);
+        link->dns_count = servers->configured_count;
 }
 
 static bool add_identity(struct composer *composer, struct err *err) {
@@ -176,7 +157,7 @@ static bool add_identity(struct composer *composer, struct err *err) {
         int mtu = identity->mtu ? identity->mtu : identity->network ? identity->network->mtu : 0;
         if (!add_identity_address(composer, link, err) || !set_mtu(link, mtu, identity->address_source, err))
                 return false;
-        add_servers(composer, link);
+        add_name_servers(link, &identity->name_servers);
         return !identity->network || add_network(link, identity->network, err);
 }
 
@@ -207,7 +188,7 @@ static bool add_ip4(struct composer *composer, const struct cmdline_ip *ip, stru
         int prefix;
         if (!ip->address || composer_ip_is_primary(composer, ip))
                 return true; // the identity has it
-        struct address address = ipv4(ip->address), gateway = ipv4(ip->gateway);
+        struct address address = address_of_ipv4(ip->address), gateway = address_of_ipv4(ip->gateway);
         if (!ip->gateway)
                 gateway.family = 0;
         return prefix_of_ip(composer, ip, &prefix, err) && add_address(composer, link, &address, prefix, "ip=", err) &&

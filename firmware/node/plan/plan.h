@@ -40,10 +40,10 @@ struct plan {
         const char **notes;
         size_t note_count;
         const char *hostname;
+        const struct identity *identity; // the arena's, points into the facts; NULL with a refusal
+        bool is_on_vlan;                 // its address is: only tagged frames reach it
         bool names_other_cards; // than the chosen one, or gives names: all cards must have the names that udev gives
                                 // them
-        int interface_index;    // of the chosen card; 0: none
-        uint32_t address;       // that the machine takes on it
         const char
             *refusal; // NULL, or why this machine is not configured; files then only bring up DHCP for the operator
         const char *found;       // with a refusal: what this machine is, for the operator

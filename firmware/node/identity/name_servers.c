@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "firmware/node/identity/name_servers.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+
+// ---- which ones ----
+
+static void add_first(struct name_servers *servers, const uint32_t *addresses, size_t count) {
+        for (size_t i = 0; i < count && servers->first_count < DNS_MAX; i++)
+                servers->first[servers->first_count++] = addresses[i];
+}
+
+static void choose_first(const struct cmdline *cmdline, const struct inventory_network *network,
+                         struct name_servers *servers) {
+        for (size_t i = 0; i < cmdline->ip_count; i++)
+                add_first(servers, cmdline->ips[i].dns, cmdline->ips[i].dns_count);
+        add_first(servers, cmdline->dns, cmdline->dns_count);
+        if (servers->first_count == 0 && network)
+                add_first(servers, network->dns, network->dns_count);
+}
+
+static void add_once(struct address *list, size_t *count, size_t max, const struct address *server) {
+        for (size_t i = 0; i < *count; i++)
+                if (address_equal(&list[i], server))
+                        return;
+        if (*count < max)
+                list[(*count)++] = *server;
+}
+
+static void configure(struct name_servers *servers, const struct address *server) {
+        add_once(servers->configured, &servers->configured_count, NAME_SERVERS_MAX, server);
+}
+
+static void configure_ipv4(struct name_servers *servers, const uint32_t *addresses, size_t count) {
+        for (size_t i = 0; i < count; i++) {
+                struct address server = address_of_ipv4(addresses[i]);
+                configure(servers, &server);
+        }
+}
+
+void name_servers_of_lease(const struct lease *lease, struct name_servers *ret) {
+        assert(lease && ret);
+        *ret = (struct name_servers){ 0 };
+        add_first(ret, lease->dns, lease->dns_count);
+}
+
+void name_servers_decide(const struct cmdline *cmdline, const struct lease *lease,
+                         const struct inventory_network *network, struct name_servers *ret) {
+        assert(cmdline && ret);
+        *ret = (struct name_servers){ 0 };
+        if (lease) {
+                name_servers_of_lease(lease, ret);
+        } else {
+                choose_first(cmdline, network, ret);
+                configure_ipv4(ret, ret->first, ret->first_count);
+        }
+        configure_ipv4(ret, cmdline->dns, cmdline->dns_count);
+        for (size_t i = 0; i < cmdline->dns6_count; i++)
+                configure(ret, &cmdline->dns6[i]);
+}
+
+// ---- as text ----
+
+static void list_address(const struct address *server, struct buf *text) {
+        char shown[ADDRESS_ANY_TEXT_SIZE];
+        address_format_any(server, shown);
+        buf_printf(text, "nameserver %s\n", shown);
+}
+
+void name_servers_list_first(const struct name_servers *servers, struct buf *ret_text) {
+        for (size_t i = 0; i < servers->first_count; i++) {
+                struct address server = address_of_ipv4(servers->first[i]);
+                list_address(&server, ret_text);
+        }
+}
+
+void name_servers_list_all(const struct name_servers *servers, struct buf *ret_text) {
+        struct address all[DNS_MAX + NAME_SERVERS_MAX];
+        size_t count = 0;
+        for (size_t i = 0; i < servers->first_count; i++) {
+                struct address server = address_of_ipv4(servers->first[i]);
+                add_once(all, &count, lengthof(all), &server);
+        }
+        for (size_t i = 0; i < servers->configured_count; i++)
+                add_once(all, &count, lengthof(all), &servers->configured[i]);
+        for (size_t i = 0; i < count; i++)
+                list_address(&all[i], ret_text);
+}
