@@ -97,7 +97,7 @@ static bool is_named_again(struct config_archive *config, const struct fs_entry 
         return linked->added < linked->names;
 }
 
-static bool read_content(const struct fs_entry *entry, struct cpio_entry *to, struct buf *data, struct err *err) {
+static bool read_file_content(const struct fs_entry *entry, struct cpio_entry *to, struct buf *data, struct err *err) {
         if (!refuse_capabilities(entry, err) || !fs_read(entry->parent, entry->name, data, err))
                 return false;
         to->data = buf_text(data);
@@ -117,7 +117,7 @@ static bool fill_entry(const struct fs_entry *entry, struct config_archive *conf
                 return read_link_target(entry, to, data, err);
         if (!S_ISREG(to->mode) || is_named_again(config, entry, to))
                 return true;
-        return read_content(entry, to, data, err);
+        return read_file_content(entry, to, data, err);
 }
 
 static bool add_layer_entry(const struct fs_entry *entry, void *context, struct err *err) {

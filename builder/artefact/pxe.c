@@ -161,7 +161,7 @@ static bool make_folder(size_t index, void *context, struct err *err) {
         return ok;
 }
 
-static bool write_role_file(const struct artefact_build *build, const struct artefact_role *role, int pxe,
+static bool write_role_menu(const struct artefact_build *build, const struct artefact_role *role, int pxe,
                             struct err *err) {
         struct arena arena = { 0 };
         auto_free char *path = xasprintf("role/%s.ipxe", role->role->name);
@@ -196,7 +196,7 @@ static bool pxe_write(struct artefact_build *build, struct artefact_role *none, 
             !copy_loaders(build, pxe, err))
                 return false;
         for (size_t i = 0; i < build->role_count; i++)
-                if (!write_role_file(build, &build->roles[i], pxe, err))
+                if (!write_role_menu(build, &build->roles[i], pxe, err))
                         return false;
         return parallel_for(lengthof(node_files), build->jobs, make_folder, &(struct tree){ build, pxe }, err) &&
                write_menus(build, pxe, err);

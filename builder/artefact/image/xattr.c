@@ -42,7 +42,7 @@ static bool read_xattr(const char *path, const char *name, struct xattrs *xattrs
         return true;
 }
 
-static int compare_xattrs(const void *left, const void *right) {
+static int compare_xattr_names(const void *left, const void *right) {
         return strcmp(((const struct xattr *)left)->name, ((const struct xattr *)right)->name);
 }
 
@@ -66,7 +66,7 @@ bool xattrs_read(int parent, const char *name, struct xattrs *ret, struct err *e
                         return wrap(err, "%s", name);
                 }
         if (xattrs.count)
-                qsort(xattrs.items, xattrs.count, sizeof *xattrs.items, compare_xattrs);
+                qsort(xattrs.items, xattrs.count, sizeof *xattrs.items, compare_xattr_names);
         *ret = xattrs;
         return true;
 }

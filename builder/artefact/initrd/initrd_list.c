@@ -122,7 +122,7 @@ static bool refuse_line(const struct line *line, struct err *err) {
         return fail(err, ERR_SYNTAX, 0, "not a part: %s %s", line->words[0], line->words[1]);
 }
 
-static bool add_line(struct reading *reading, char *text, struct err *err) {
+static bool read_list_line(struct reading *reading, char *text, struct err *err) {
         struct line line;
         split_line(text, &line);
         if (line.count == 0)
@@ -136,7 +136,7 @@ static bool add_line(struct reading *reading, char *text, struct err *err) {
         return kind->add(reading, &line, err);
 }
 
-static bool add_lines(struct reading *reading, struct err *err) {
+static bool read_list(struct reading *reading, struct err *err) {
         auto_free char *path = xasprintf("%s/parts", reading->sources->directory);
         auto_buf list = { 0 };
         if (!fs_read(AT_FDCWD, path, &list, err))
@@ -145,7 +145,7 @@ static bool add_lines(struct reading *reading, struct err *err) {
         char *rest = list.data;
         for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
                 number++;
-                if (!add_line(reading, line, err))
+                if (!read_list_line(reading, line, err))
                         return wrap(err, "%s:%d", path, number);
         }
         return initrd_archive_finish(&reading->archive, err);
@@ -156,7 +156,7 @@ bool initrd_list_read(const struct initrd_sources *sources, struct buf *ret_arch
         assert(sources->kernel_version && ret_archive->size == 0);
         struct reading reading = { .sources = sources };
         initrd_archive_begin(&reading.archive, sources->mtime, ret_archive);
-        bool ok = add_lines(&reading, err);
+        bool ok = read_list(&reading, err);
         initrd_archive_release(&reading.archive);
         free(reading.busybox);
         return ok;

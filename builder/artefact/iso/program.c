@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "artefact/program.h"
+#include "artefact/iso/program.h"
 
 #include <string.h>
 

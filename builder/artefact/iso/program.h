@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Programs that make parts of artefacts, run so that they do the same on each run.
-#ifndef KILN_ARTEFACT_PROGRAM_H
-#define KILN_ARTEFACT_PROGRAM_H
+#ifndef KILN_ARTEFACT_ISO_PROGRAM_H
+#define KILN_ARTEFACT_ISO_PROGRAM_H
 
 #include <stdint.h>
 
