@@ -9,39 +9,37 @@ import heapq
 import random
 import select
 import socket
-import struct
 import sys
 import time
 
-from internet import checksum
+from internet import seal
 
 PACKET_OUTGOING = 4
 
 
-def seal(frame):
-    """Fills in the UDP checksum, which a veth's sender leaves to a card."""
-    if frame[12:14] != b"\x08\0" or frame[23] != 17 or len(frame) < 42:
-        return frame
-    start = 14 + (frame[14] & 15) * 4
-    size = struct.unpack("!H", frame[start + 4:start + 6])[0]
-    udp = frame[start:start + size]
-    udp = udp[:6] + b"\0\0" + udp[8:]
-    right = checksum(frame[26:34] + struct.pack("!BBH", 0, 17, size) + udp) or 0xffff
-    return frame[:start + 6] + struct.pack("!H", right) + frame[start + 8:]
+def open_ends(names):
+    """A packet socket on each interface."""
+    ends = []
+    for name in names:
+        ends.append(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)))
+        ends[-1].bind((name, 0))
+    return ends
+
+
+def wait_for_frames(ends, seconds):
+    """The ends that have a frame; None waits for ever."""
+    return select.select(ends, [], [], seconds)[0]
 
 
 def main():
-    ends = []
-    for name in sys.argv[1:3]:
-        ends.append(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)))
-        ends[-1].bind((name, 0))
+    ends = open_ends(sys.argv[1:3])
     delay, jitter, loss, duplicate = (float(text) for text in sys.argv[3:7])
     chance = random.Random(int(sys.argv[7]))
     late, count = [], 0
     print("cable is up", flush=True)
     while True:
         wait = max(0, late[0][0] - time.monotonic()) if late else None
-        for end in select.select(ends, [], [], wait)[0]:
+        for end in wait_for_frames(ends, wait):
             frame, (_, _, kind, _, _) = end.recvfrom(2048)
             if kind == PACKET_OUTGOING or chance.random() < loss:
                 continue

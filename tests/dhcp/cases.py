@@ -2,7 +2,9 @@
 """What the DHCP client has to get right. A case builds its part of the network and says what it expects."""
 import inspect
 import os
+import re
 import sys
+import threading
 
 import lan
 from lan import NODE_MAC, STRANGER_MAC, Client, Machine, Server, dhcpd, dnsmasq
@@ -193,7 +195,12 @@ def a_link_that_comes_late(world):
     node = world.node()
     lan.command("ip", "link", "set", "node", "down")
     expect(node.ask(carrier_timeout_ms=300, dhcp_timeout_ms=300)["leases"], [])
-    lan.subprocess.Popen(["sh", "-c", "sleep 1; ip link set node up"])
+    node.machine.ip("link", "set", "eth0", "down")
+
+    def plug_in_when_it_waits():
+        lan.wait_until(node.machine.waits_for_a_link, 60)
+        lan.command("ip", "link", "set", "node", "up")
+    threading.Thread(target=plug_in_when_it_waits, daemon=True).start()
     expect(in_pool(only_lease(node.ask())), True)
 
 
@@ -203,8 +210,13 @@ def a_link_that_goes_and_comes_back(world):
     one = world.server()
     node = world.node()
     lan.command("ip", "link", "set", "node", "nomaster")
-    lan.subprocess.Popen(["sh", "-c", "sleep 0.7; ip link set node down; sleep 0.5; ip link set node master br0 up"])
     world.serve(dhcpd, one, SUBNET.format(""))
+
+    def flap():
+        lan.command("ip", "link", "set", "node", "down")
+        lan.time.sleep(0.5)  # the client looks every 250 ms
+        lan.command("ip", "link", "set", "node", "master", "br0", "up")
+    lan.when_it_asks("node", flap)
     expect(in_pool(only_lease(node.ask())), True)
 
 
@@ -228,24 +240,27 @@ def nobody_answers(world):
 
 # ---- two servers, a relay ----
 
+SERVERS = ("192.168.2.1", "192.168.2.2")
+
+
 @case
 def the_server_that_names_a_node_wins(world):
     """Whichever is the faster, and whichever product it is."""
     one, two = world.server(), world.server("two", "192.168.2.2/24")
     node = world.node()
     named = f"host a {{ hardware ethernet {STRANGER_MAC}; fixed-address 192.168.2.72; }}\n"
-    for slow in (one, two):
-        slow.put_on_bad_cable(delay_ms=100)
+    for order in (SERVERS, SERVERS[::-1]):
+        node.machine.put_on_gathering_cable(*order)
         pair = world.serve(dnsmasq, one, POOL), world.serve(dhcpd, two, SUBNET.format("") + named)
         expect_lease(node.ask(), address="192.168.2.72", server="192.168.2.2")
         for server in pair:
             server.stop()
         pair = (world.serve(dnsmasq, one, POOL, f"--dhcp-host={STRANGER_MAC},192.168.2.140,master102"),
                 world.serve(dhcpd, two, SUBNET.format("")))
+        node.machine.put_on_gathering_cable(*order)
         expect_lease(node.ask(), address="192.168.2.140", server="192.168.2.1", hostname="master102")
         for server in pair:
             server.stop()
-        slow.put_on_good_cable()
 
 
 @case
@@ -254,10 +269,9 @@ def among_equals_the_lowest_address_wins(world):
     world.serve(dhcpd, one, SUBNET.format(""))
     world.serve(dnsmasq, two, POOL)
     node = world.node()
-    for slow in (one, two):
-        slow.put_on_bad_cable(delay_ms=100)
+    for order in (SERVERS, SERVERS[::-1]):
+        node.machine.put_on_gathering_cable(*order)
         expect_lease(node.ask(), server="192.168.2.1")
-        slow.put_on_good_cable()
 
 
 @case
@@ -266,10 +280,10 @@ def servers_that_name_different_nodes_are_refused(world):
     world.serve(dnsmasq, one, POOL, f"--dhcp-host={STRANGER_MAC},192.168.2.71")
     world.serve(dhcpd, two, SUBNET.format("") + f"host a {{ hardware ethernet {STRANGER_MAC}; fixed-address 192.168.2.72; }}")
     node = world.node()
-    for slow in (one, two):
-        slow.put_on_bad_cable(delay_ms=60)
+    for order in (SERVERS, SERVERS[::-1]):
+        node.machine.put_on_gathering_cable(*order)
         expect(sorted(lease["address"] for lease in node.ask()["leases"]), ["192.168.2.71", "192.168.2.72"])
-        slow.put_on_good_cable()
+    node.machine.put_on_gathering_cable(*SERVERS)
     status, text = node.apply("")
     expect((status, "contradiction" in text), (40, True))
 
@@ -325,8 +339,12 @@ def a_reserved_address_in_use(world):
     reserved = f"host a {{ hardware ethernet {STRANGER_MAC}; fixed-address 192.168.2.72; }}\n"
     world.serve(dhcpd, world.server(), SUBNET.format("") + reserved)
     node = world.node()
-    answer = node.ask(dhcp_timeout_ms=3000)
-    expect((answer["leases"], "192.168.2.72" in answer["notes"]), ([], True))
+    for timeout_ms in (3000, 30000):  # a server may be slow on a busy machine, and then says nothing at first
+        answer = node.ask(dhcp_timeout_ms=timeout_ms)
+        expect(answer["leases"], [])
+        if answer["notes"]:
+            break
+    expect("192.168.2.72" in answer["notes"], True)
     expect_lease(node.ask(arp_check=False), address="192.168.2.72")
 
 
@@ -347,6 +365,11 @@ def a_static_address_in_use(world):
 
 # ---- a server that is none ----
 
+def exchanges(server, kind):
+    """In which exchanges the hostile server got a message of that type; one that is repeated has the same number."""
+    return set(re.findall(rf"message {kind} of exchange (\w+)", server.log()))
+
+
 def right(world, behaviour, **options):
     return expect_lease(world.hostile(behaviour).ask(**options), address="192.168.2.150", hostname="right")
 
@@ -364,13 +387,13 @@ def frames_of_other_vlans_and_stations(world):
 @case
 def a_nak_begins_again(world):
     right(world, "nak_once")
-    expect(world.servers[0].log().count("message 1"), 2)
+    expect(len(exchanges(world.servers[0], 1)), 2)
 
 
 @case
 def a_nak_of_another_server(world):
     right(world, "nak_of_another")
-    expect(world.servers[0].log().count("message 3"), 1)
+    expect(len(exchanges(world.servers[0], 3)), 1)
 
 
 @case

@@ -180,7 +180,7 @@ class Hostile:
             if frame[23] != 17 or frame[34:38] != b"\0\x44\0\x43" or len(frame) < 42 + 240:
                 continue
             request = Request(frame[42:])
-            print("message", request.kind, flush=True)
+            print(f"message {request.kind} of exchange {request.xid:08x}", flush=True)
             if request.kind in (DISCOVER, REQUEST):
                 self.behaviour(request, OFFER if request.kind == DISCOVER else ACK)
 

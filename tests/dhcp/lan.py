@@ -5,7 +5,11 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
+
+from cable import open_ends
+from internet import message_type
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -60,19 +64,30 @@ class Machine:
     def ip(self, *words):
         command("ip", "-n", self.name, *words)
 
+    def waits_for_a_link(self):
+        """Whether somebody has set its card up, and there is no cable."""
+        return "NO-CARRIER" in command("ip", "-n", self.name, "link", "show", "eth0").stdout
+
     def argv(self, *words):
         return ["ip", "netns", "exec", self.name, *words]
 
     def put_on_bad_cable(self, delay_ms=0, jitter_ms=0, loss=0, duplicate=0, seed=1):
         """Between its card and the switch, in both directions; see cable.py."""
+        self._put_on_cable("cable.py", delay_ms, jitter_ms, loss, duplicate, seed)
+
+    def put_on_gathering_cable(self, *servers):
+        """So that it gets the offers of these servers together, in this order; see gather.py."""
+        self._put_on_cable("gather.py", *servers)
+
+    def _put_on_cable(self, script, *words):
         self.put_on_good_cable()
         near, far = f"{self.name}-a", f"{self.name}-b"
         command("ip", "link", "set", self.name, "nomaster")
         command("ip", "link", "add", near, "type", "veth", "peer", "name", far)
         command("ip", "link", "set", near, "up")
         command("ip", "link", "set", far, "master", self.switch, "up")
-        self.cable = subprocess.Popen([sys.executable, os.path.join(HERE, "cable.py"), self.name, near, str(delay_ms),
-                                       str(jitter_ms), str(loss), str(duplicate), str(seed)], stdout=subprocess.PIPE)
+        self.cable = subprocess.Popen([sys.executable, os.path.join(HERE, script), self.name, near, *map(str, words)],
+                                      stdout=subprocess.PIPE)
         self.cable.stdout.readline()
 
     def put_on_good_cable(self):
@@ -89,6 +104,18 @@ class Machine:
         self.put_on_good_cable()
         command("ip", "link", "delete", self.name, check=False)
         command("ip", "netns", "delete", self.name)
+
+
+def when_it_asks(port, then):
+    """Calls `then`, in a thread, as soon as the first DHCP message comes out of the port."""
+    ear, = open_ends([port])
+
+    def listen():
+        with ear:
+            while not message_type(ear.recv(2048)):
+                pass
+        then()
+    threading.Thread(target=listen, daemon=True).start()
 
 
 class Server:
