@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +8,7 @@
 
 // ---- what the command line adds to, and must not contradict ----
 
-static bool check_role(const struct situation *at, const struct inventory_node *node, struct err *err) {
+static bool check_booted_role(const struct situation *at, const struct inventory_node *node, struct err *err) {
         const struct inventory *inventory = at->facts->inventory;
         if (node && strcmp(node->role, inventory->role) != 0)
                 return fail(err, ERR_IDENTITY, 0, "this machine is %s, role %s, but booted the %s image", node->name,
@@ -28,18 +29,14 @@ static bool check_prefix(const struct inventory_node *node, const char *what, ui
                     node->network->name, node->network->prefix);
 }
 
-static bool is_further_address(const struct inventory_node *node, uint32_t address) {
-        for (size_t i = 0; i < node->address_count; i++)
-                if (node->addresses[i].ip == address)
-                        return true;
-        return false;
-}
-
-// An ip= for another card and network is one more address. One that could be the node's own has to be it.
-static bool is_other_address(const struct inventory_node *node, const struct cmdline_ip *ip) {
+// Whether an ip= does not contradict the inventory's address of the node. One that names no card, or is in the node's
+// own network, is meant to be the node's address, and so must be one that the inventory gives it; one for a named card
+// in another network is an address more.
+static bool is_compatible_address(const struct inventory_node *node, const struct cmdline_ip *ip) {
+        if (!ip->address || inventory_node_has_address(node, ip->address))
+                return true;
         bool names_card = ip->has_mac || *ip->interface;
-        return !ip->address || ip->address == node->ip || is_further_address(node, ip->address) ||
-               (names_card && !address_in_subnet(ip->address, node->network->address, node->network->prefix));
+        return names_card && !address_in_subnet(ip->address, node->network->address, node->network->prefix);
 }
 
 static bool refuse_address(const struct inventory_node *node, uint32_t address, enum cmdline_from from,
@@ -51,7 +48,7 @@ static bool refuse_address(const struct inventory_node *node, uint32_t address, 
                     cmdline_source(from), given, node->name, known);
 }
 
-static bool check_addresses(const struct cmdline *cmdline, const struct inventory_node *node, struct err *err) {
+static bool check_node_addresses(const struct cmdline *cmdline, const struct inventory_node *node, struct err *err) {
         bool own_is_given = false;
         for (size_t i = 0; i < cmdline->ip_count; i++)
                 own_is_given |= cmdline->ips[i].address == node->ip;
@@ -59,7 +56,7 @@ static bool check_addresses(const struct cmdline *cmdline, const struct inventor
                 return refuse_address(node, cmdline->address, cmdline->address_from, err);
         for (size_t i = 0; i < cmdline->ip_count; i++) {
                 const struct cmdline_ip *ip = &cmdline->ips[i];
-                if (!own_is_given && !is_other_address(node, ip))
+                if (!own_is_given && !is_compatible_address(node, ip))
                         return refuse_address(node, ip->address, ip->from, err);
                 if (!check_prefix(node, "ip=", ip->address, ip->prefix, err))
                         return false;
@@ -80,7 +77,9 @@ static bool check_id(const struct situation *at, const struct inventory_node *no
         if (given && node->id && given != node->id)
                 return fail(err, ERR_IDENTITY, 0, "contradiction: kiln.id=%d, but the inventory's id of %s is %d",
                             given, node->name, node->id);
-        int known = node->id ? node->id : given;
+        int known = node->id;
+        if (!known)
+                known = given;
         if (leased && known && leased != known)
                 return fail(err, ERR_IDENTITY, 0, "contradiction: DHCP says id %d, but the id of %s is %d", leased,
                             node->name, known);
@@ -95,47 +94,58 @@ static bool check_node_values(const struct situation *at, const struct inventory
         if (*cmdline->hostname && !hostname_names(cmdline->hostname, node->name))
                 return fail(err, ERR_IDENTITY, 0, "contradiction: kiln.hostname=%s, but this machine is %s",
                             cmdline->hostname, node->name);
-        return claims_check_trust(at, node, err) && check_addresses(cmdline, node, err) && check_id(at, node, err);
+        return identity_check_trust(at, node, err) && check_node_addresses(cmdline, node, err) &&
+               check_id(at, node, err);
 }
 
 // ---- a node of the inventory ----
 
 // Whether what an ip= says beside its address is for the identity's link.
 static bool is_for_identity(const struct cmdline_ip *ip, const struct identity *identity) {
-        return ip->address ? ip->address == identity->address : !*ip->interface && !ip->has_mac;
+        if (ip->address)
+                return ip->address == identity->address;
+        bool names_card = ip->has_mac || *ip->interface;
+        return !names_card;
 }
 
-static void take_gateway(const struct situation *at, struct identity *identity) {
+// The command line's, or where it says none the network's.
+static void decide_gateway(const struct situation *at, struct identity *identity) {
         const struct cmdline *cmdline = at->cmdline;
-        const struct inventory_network *network = identity->network;
-        for (size_t i = 0; i < cmdline->ip_count; i++) {
-                const struct cmdline_ip *ip = &cmdline->ips[i];
-                if (is_for_identity(ip, identity) && !identity->gateway)
-                        identity->gateway = ip->gateway;
-        }
-        if (!identity->gateway && network)
-                identity->gateway = network->gateway;
+        for (size_t i = 0; i < cmdline->ip_count && !identity->gateway; i++)
+                if (is_for_identity(&cmdline->ips[i], identity))
+                        identity->gateway = cmdline->ips[i].gateway;
+        if (!identity->gateway && identity->network)
+                identity->gateway = identity->network->gateway;
+}
+
+// What the command line calls the link with the identity's address; NULL: nothing.
+static const char *link_of_address(const struct cmdline *cmdline, uint32_t address) {
+        for (size_t i = 0; i < cmdline->ip_count; i++)
+                if (cmdline->ips[i].address == address && *cmdline->ips[i].interface)
+                        return cmdline->ips[i].interface;
+        return NULL;
 }
 
 // The command line's MTU of the link with the address: by its name where an ip= gives one, else by its card.
-static void take_mtu(const struct situation *at, struct identity *identity) {
+static void decide_mtu(const struct situation *at, struct identity *identity) {
         const struct cmdline *cmdline = at->cmdline;
-        const char *link = NULL;
+        const char *link = link_of_address(cmdline, identity->address);
         int mtu = 0;
-        for (size_t i = 0; i < cmdline->ip_count && !link; i++)
-                if (cmdline->ips[i].address == identity->address && *cmdline->ips[i].interface)
-                        link = cmdline->ips[i].interface;
         for (size_t i = 0; i < cmdline->ip_count && !mtu; i++) {
                 const struct cmdline_ip *ip = &cmdline->ips[i];
-                bool same =
-                    link ? strcmp(ip->interface, link) == 0 : card_of_ip(at, identity->node, ip) == identity->interface;
-                if (same || is_for_identity(ip, identity))
+                bool same_link = false;
+                if (link)
+                        same_link = strcmp(ip->interface, link) == 0;
+                else
+                        same_link = card_of_ip(at, identity->node, ip) == identity->interface;
+                if (same_link || is_for_identity(ip, identity))
                         mtu = ip->mtu;
         }
-        identity->mtu = mtu ? mtu : identity->mtu;
+        if (mtu)
+                identity->mtu = mtu;
 }
 
-static void take_id(const struct situation *at, struct identity *identity, int known, const char *known_source) {
+static void decide_id(const struct situation *at, struct identity *identity, int known, const char *known_source) {
         const struct {
                 int id;
                 const char *source;
@@ -148,7 +158,7 @@ static void take_id(const struct situation *at, struct identity *identity, int k
         }
 }
 
-static bool decide_node(const struct situation *at, const struct claim *by, struct identity *identity,
+static bool decide_node(const struct situation *at, const struct match *by, struct identity *identity,
                         struct err *err) {
         const struct inventory_node *node = by->node;
         const struct cmdline *cmdline = at->cmdline;
@@ -157,26 +167,32 @@ static bool decide_node(const struct situation *at, const struct claim *by, stru
                 return false;
         identity->node = node;
         identity->network = node->network;
-        const char *hostname = *cmdline->hostname ? cmdline->hostname : node->name;
+        const char *hostname = node->name;
+        identity->hostname_source = by->source;
+        if (*cmdline->hostname) {
+                hostname = cmdline->hostname;
+                identity->hostname_source = cmdline_source(cmdline->hostname_from);
+        }
         memcpy(identity->hostname, hostname, strlen(hostname) + 1);
-        identity->hostname_source = *cmdline->hostname ? cmdline_source(cmdline->hostname_from) : by->source;
         identity->address = node->ip;
         identity->address_source = by->source;
         identity->prefix = node->network->prefix;
-        take_id(at, identity, node->id, by->source);
-        take_gateway(at, identity);
-        claims_note_hardware(at->facts, node, identity->note, sizeof identity->note);
+        decide_id(at, identity, node->id, by->source);
+        decide_gateway(at, identity);
+        identity_note_hardware(at->facts, node, identity->note, sizeof identity->note);
         if (!choose_card(at, identity, err))
                 return false;
-        take_mtu(at, identity);
+        decide_mtu(at, identity);
         return true;
 }
 
 // ---- a machine that the inventory does not know ----
 
-static bool refuse_unknown(const struct situation *at, struct err *err) {
+static bool refuse_stranger(const struct situation *at, struct err *err) {
         const struct inventory *inventory = at->facts->inventory;
-        const char *why = inventory->ensemble && inventory->strangers ? ", and an ensemble takes no strangers" : "";
+        const char *why = "";
+        if (inventory->ensemble && inventory->strangers)
+                why = ", and an ensemble takes no strangers";
         return fail(err, ERR_IDENTITY, 0, "no node of cluster %s matches this machine%s", inventory->cluster, why);
 }
 
@@ -208,12 +224,12 @@ static bool check_stranger_address(const struct inventory *inventory, const stru
                     identity->address_source, text, identity->prefix);
 }
 
-static bool stranger_address(const struct situation *at, struct identity *identity) {
-        const struct cmdline *cmdline = at->cmdline;
-        const struct lease *lease = lease_for(at, NULL);
+static void stranger_address_of_cmdline(const struct cmdline *cmdline, struct identity *identity) {
         identity->address = cmdline->address;
-        identity->prefix = cmdline->address ? cmdline->prefix : -1;
         identity->address_source = cmdline_source(cmdline->address_from);
+        identity->prefix = -1;
+        if (cmdline->address)
+                identity->prefix = cmdline->prefix;
         for (size_t i = 0; i < cmdline->ip_count; i++) {
                 const struct cmdline_ip *ip = &cmdline->ips[i];
                 if (!identity->address && ip->address) {
@@ -223,15 +239,23 @@ static bool stranger_address(const struct situation *at, struct identity *identi
                 if (ip->address && ip->address == identity->address && identity->prefix < 0)
                         identity->prefix = ip->prefix;
         }
-        if (!identity->address && lease) {
-                identity->address = lease->address;
-                identity->prefix = lease->prefix;
-                identity->address_source = "dhcp";
-                identity->dhcp = true;
-                identity->gateway = lease->router;
-                identity->mtu = lease->mtu;
-                identity->lease = lease;
-        }
+}
+
+static void stranger_address_of_lease(const struct lease *lease, struct identity *identity) {
+        identity->address = lease->address;
+        identity->prefix = lease->prefix;
+        identity->address_source = "dhcp";
+        identity->dhcp = true;
+        identity->gateway = lease->router;
+        identity->mtu = lease->mtu;
+        identity->lease = lease;
+}
+
+static bool stranger_address(const struct situation *at, struct identity *identity) {
+        const struct lease *lease = lease_for(at, NULL);
+        stranger_address_of_cmdline(at->cmdline, identity);
+        if (!identity->address && lease)
+                stranger_address_of_lease(lease, identity);
         return identity->address != 0;
 }
 
@@ -265,33 +289,39 @@ static void stranger_hostname(const struct situation *at, struct identity *ident
                  at->facts->inventory->role, b[0], b[1], b[2], b[3], b[4], b[5]);
 }
 
+// The prefix that came with the address, else that of the cluster's network that holds it.
+static bool stranger_prefix(struct identity *identity, struct err *err) {
+        if (identity->prefix < 0 && identity->network)
+                identity->prefix = identity->network->prefix;
+        if (identity->prefix >= 0)
+                return true;
+        char text[ADDRESS_TEXT_SIZE];
+        address_format(identity->address, text);
+        return fail(err, ERR_IDENTITY, 0, "%s (%s) has no prefix, and no network of the cluster holds it", text,
+                    identity->address_source);
+}
+
 static bool decide_stranger(const struct situation *at, struct identity *identity, struct err *err) {
         const struct inventory *inventory = at->facts->inventory;
         if (!inventory->strangers || inventory->ensemble)
-                return refuse_unknown(at, err);
+                return refuse_stranger(at, err);
         if (!stranger_address(at, identity))
                 return fail(err, ERR_IDENTITY, 0,
                             "the inventory does not know this machine, and nothing gives it an address");
         identity->network = inventory_network_of(inventory, identity->address);
-        if (identity->prefix < 0 && identity->network)
-                identity->prefix = identity->network->prefix;
-        if (identity->prefix < 0) {
-                char text[ADDRESS_TEXT_SIZE];
-                address_format(identity->address, text);
-                return fail(err, ERR_IDENTITY, 0, "%s (%s) has no prefix, and no network of the cluster holds it", text,
-                            identity->address_source);
-        }
+        if (!stranger_prefix(identity, err))
+                return false;
         int leased = leased_id(at->facts);
         if (at->cmdline->id && leased && at->cmdline->id != leased)
                 return fail(err, ERR_IDENTITY, 0, "contradiction: kiln.id=%d, but DHCP says id %d", at->cmdline->id,
                             leased);
-        take_id(at, identity, 0, "");
+        decide_id(at, identity, 0, "");
         if (!identity->dhcp)
-                take_gateway(at, identity);
+                decide_gateway(at, identity);
         if (!check_stranger_address(inventory, identity, err) || !check_stranger_id(inventory, identity, err) ||
             !card_check_asked(at, NULL, identity->address, err) || !choose_card(at, identity, err))
                 return false;
-        take_mtu(at, identity);
+        decide_mtu(at, identity);
         note_other_leases(at, identity);
         stranger_hostname(at, identity);
         return true;
@@ -299,11 +329,15 @@ static bool decide_stranger(const struct situation *at, struct identity *identit
 
 void identity_describe(const struct facts *facts, struct buf *ret_text) {
         char mac[MAC_TEXT_SIZE], address[ADDRESS_TEXT_SIZE];
-        buf_append_text(ret_text, facts->interface_count ? "interfaces:" : "no Ethernet interface");
+        if (facts->interface_count)
+                buf_append_text(ret_text, "interfaces:");
+        else
+                buf_append_text(ret_text, "no Ethernet interface");
         for (size_t i = 0; i < facts->interface_count; i++) {
                 mac_format(&facts->interfaces[i].mac, mac);
-                buf_printf(ret_text, " %s %s%s", facts->interfaces[i].name, mac,
-                           facts->interfaces[i].carrier ? "" : " no link");
+                buf_printf(ret_text, " %s %s", facts->interfaces[i].name, mac);
+                if (!facts->interfaces[i].carrier)
+                        buf_append_text(ret_text, " no link");
         }
         for (size_t i = 0; i < facts->lease_count; i++) {
                 address_format(facts->leases[i].address, address);
@@ -320,27 +354,50 @@ void identity_describe(const struct facts *facts, struct buf *ret_text) {
                 buf_printf(ret_text, "; asset tag %s", facts->asset_tag);
 }
 
+// Whether DHCP's answer may still change the decision that came out. A contradiction stays one whatever DHCP says, and
+// a node that was found needs nothing but a card.
+static bool is_open_to_dhcp(const struct situation *at, const struct identity *identity, bool is_known, bool ok) {
+        if (is_known)
+                return !ok && identity->node;
+        bool has_own_address = at->cmdline->address || !identity->dhcp;
+        return !ok || !has_own_address;
+}
+
+static enum identity_need needs_of(const struct situation *at, const struct identity *identity, bool is_known,
+                                   bool ok) {
+        const struct facts *facts = at->facts;
+        bool guessed_card = ok && strncmp(identity->interface_source, ONLY_ONE, strlen(ONLY_ONE)) == 0;
+        if (!facts->dhcp_asked && facts->interface_count > 0 && is_open_to_dhcp(at, identity, is_known, ok))
+                return NEED_DHCP;
+        if (guessed_card || facts->interface_count == 0)
+                return NEED_INTERFACES;
+        return NEED_NOTHING;
+}
+
 bool identity_decide(const struct facts *facts, const struct cmdline *cmdline, struct identity *ret,
                      enum identity_need *ret_need, struct err *err) {
+        assert(facts->inventory && facts->interface_count <= INTERFACES_MAX && facts->lease_count <= LEASES_MAX);
         auto_free struct situation *at = xcalloc(1, sizeof *at);
         at->facts = facts;
         at->cmdline = cmdline;
         struct identity identity = { 0 };
+        const struct match *by = NULL;
+        const struct inventory_node *node = NULL;
         *ret_need = NEED_NOTHING;
-        if (!claims_collect(at, err))
+        if (!identity_match_sources(at, err))
                 return false;
-        const struct claim *by = at->claims.count ? &at->claims.items[0] : NULL;
-        if (!check_role(at, by ? by->node : NULL, err))
+        if (at->matches.count > 0) {
+                by = &at->matches.items[0];
+                node = by->node;
+        }
+        if (!check_booted_role(at, node, err))
                 return false;
-        bool ok = by ? decide_node(at, by, &identity, err) : decide_stranger(at, &identity, err);
-        bool stranger_is_complete = ok && !by && (cmdline->address || !identity.dhcp);
-        // A contradiction stays one whatever DHCP says, and a node that was found needs nothing but a card.
-        bool open = by ? !ok && identity.node : !stranger_is_complete;
-        bool guessed_card = ok && strncmp(identity.interface_source, ONLY_ONE, sizeof ONLY_ONE - 1) == 0;
-        if (open && !facts->dhcp_asked && facts->interface_count > 0)
-                *ret_need = NEED_DHCP;
-        else if (guessed_card || facts->interface_count == 0)
-                *ret_need = NEED_INTERFACES;
+        bool ok = false;
+        if (by)
+                ok = decide_node(at, by, &identity, err);
+        else
+                ok = decide_stranger(at, &identity, err);
+        *ret_need = needs_of(at, &identity, by != NULL, ok);
         if (!ok)
                 return false;
         name_servers_decide(cmdline, identity.lease, identity.network, &identity.name_servers);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Who this machine is: facts in, one identity or a refusal out. Sources make claims, in the order of a table; claims
-// that name different nodes are a contradiction, which is refused and never resolved by order or luck.
+// Who this machine is: facts in, one identity or a refusal out. Sources of identity are asked in the order of a table
+// (identity_sources.c); sources that match different nodes are a contradiction, which is refused and never resolved by
+// order or luck.
 #ifndef KILN_NODE_IDENTITY_IDENTITY_H
 #define KILN_NODE_IDENTITY_IDENTITY_H
 

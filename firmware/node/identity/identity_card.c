@@ -26,14 +26,29 @@ static const struct interface *card_renamed(const struct situation *at, const st
         for (size_t i = 0; i < at->cmdline->ifname_count; i++)
                 if (strcmp(at->cmdline->ifnames[i].name, name) == 0)
                         return card_by_mac(at->facts, &at->cmdline->ifnames[i].mac);
-        return node && node->has_mac && strcmp(node->interface, name) == 0 ? card_by_mac(at->facts, &node->mac) : NULL;
+        if (node && node->has_mac && strcmp(node->interface, name) == 0)
+                return card_by_mac(at->facts, &node->mac);
+        return NULL;
 }
 
 static const struct interface *card_of_macs(const struct facts *facts, const struct inventory_node *node) {
-        const struct interface *own = node->has_mac ? card_by_mac(facts, &node->mac) : NULL;
+        const struct interface *own = NULL;
+        if (node->has_mac)
+                own = card_by_mac(facts, &node->mac);
         for (size_t i = 0; i < node->bond_member_count && !own; i++)
                 own = card_by_mac(facts, &node->bond_members[i]);
         return own;
+}
+
+static const struct interface *first_member(const struct situation *at, const struct inventory_node *node,
+                                            const struct cmdline_bond *bond) {
+        const struct interface *card = NULL;
+        for (size_t i = 0; i < bond->member_count && !card; i++) {
+                card = card_renamed(at, node, bond->members[i]);
+                if (!card)
+                        card = card_by_name(at->facts, bond->members[i]);
+        }
+        return card;
 }
 
 static const struct interface *card_of_bond(const struct situation *at, const struct inventory_node *node,
@@ -43,12 +58,11 @@ static const struct interface *card_of_bond(const struct situation *at, const st
                 return card_of_macs(at->facts, node);
         for (size_t i = 0; i < cmdline->bond_count; i++) {
                 const struct cmdline_bond *bond = &cmdline->bonds[i];
-                for (size_t j = 0; strcmp(bond->name, name) == 0 && j < bond->member_count; j++) {
-                        const struct interface *card = card_renamed(at, node, bond->members[j]);
-                        card = card ? card : card_by_name(at->facts, bond->members[j]);
-                        if (card)
-                                return card;
-                }
+                if (strcmp(bond->name, name) != 0)
+                        continue;
+                const struct interface *card = first_member(at, node, bond);
+                if (card)
+                        return card;
         }
         return NULL;
 }
@@ -67,15 +81,20 @@ static const struct interface *card_under(const struct situation *at, const stru
                                           const char *name) {
         const char *bottom = below_vlans(at->cmdline, name);
         const struct interface *card = card_renamed(at, node, bottom);
-        card = card ? card : card_of_bond(at, node, bottom);
-        return card ? card : card_by_name(at->facts, bottom);
+        if (!card)
+                card = card_of_bond(at, node, bottom);
+        if (!card)
+                card = card_by_name(at->facts, bottom);
+        return card;
 }
 
 const struct interface *card_of_ip(const struct situation *at, const struct inventory_node *node,
                                    const struct cmdline_ip *ip) {
-        return ip->has_mac      ? card_by_mac(at->facts, &ip->mac)
-               : *ip->interface ? card_under(at, node, ip->interface)
-                                : NULL;
+        if (ip->has_mac)
+                return card_by_mac(at->facts, &ip->mac);
+        if (*ip->interface)
+                return card_under(at, node, ip->interface);
+        return NULL;
 }
 
 // ---- what the command line asks for ----
@@ -94,23 +113,33 @@ static const struct cmdline_ip *deciding_ip(const struct situation *at, uint32_t
                 found = ip;
                 count++;
         }
-        return count == 1 ? found : NULL;
+        if (count != 1)
+                return NULL; // several cards that ask DHCP do not say which is the machine's
+        return found;
 }
 
 static bool refuse_no_card(const struct situation *at, const char *what, const char *name, struct err *err) {
         auto_buf names = { .max = 1024 };
-        for (size_t i = 0; i < at->facts->interface_count; i++)
-                buf_printf(&names, "%s%s", i ? ", " : "", at->facts->interfaces[i].name);
+        const char *separator = "";
+        for (size_t i = 0; i < at->facts->interface_count; i++) {
+                buf_printf(&names, "%s%s", separator, at->facts->interfaces[i].name);
+                separator = ", ";
+        }
+        if (names.size == 0)
+                buf_append_text(&names, "none");
         return fail(err, ERR_IDENTITY, 0, "%s names %s, but this machine has no such card (it has %s)", what, name,
-                    names.size ? buf_text(&names) : "none");
+                    buf_text(&names));
 }
 
 bool card_check_asked(const struct situation *at, const struct inventory_node *node, uint32_t address,
                       struct err *err) {
         const struct cmdline_ip *ip = deciding_ip(at, address);
         const char *bootdev = at->cmdline->bootdev;
-        const struct interface *boot = *bootdev ? card_under(at, node, bootdev) : NULL,
-                               *card = ip ? card_of_ip(at, node, ip) : NULL;
+        const struct interface *boot = NULL, *card = NULL;
+        if (*bootdev)
+                boot = card_under(at, node, bootdev);
+        if (ip)
+                card = card_of_ip(at, node, ip);
         if (*bootdev && !boot)
                 return refuse_no_card(at, "bootdev=", bootdev, err);
         if (boot && card && boot != card)
@@ -118,17 +147,23 @@ bool card_check_asked(const struct situation *at, const struct inventory_node *n
                             card->name);
         if (!ip || card)
                 return true;
+        if (!ip->has_mac)
+                return refuse_no_card(at, "ip=", ip->interface, err);
         char mac[MAC_TEXT_SIZE];
         mac_format(&ip->mac, mac);
-        return refuse_no_card(at, "ip=", ip->has_mac ? mac : ip->interface, err);
+        return refuse_no_card(at, "ip=", mac, err);
 }
 
 static const struct interface *card_asked(const struct situation *at, const struct inventory_node *node,
                                           uint32_t address, const char **ret_source) {
         const struct cmdline *cmdline = at->cmdline;
         const struct cmdline_ip *ip = deciding_ip(at, address);
-        const struct interface *card = ip ? card_of_ip(at, node, ip) : NULL;
-        *ret_source = card ? cmdline_source(ip->from) : "command line";
+        const struct interface *card = NULL;
+        *ret_source = "command line";
+        if (ip)
+                card = card_of_ip(at, node, ip);
+        if (card)
+                *ret_source = cmdline_source(ip->from);
         if (!card && *cmdline->bootdev)
                 card = card_under(at, node, cmdline->bootdev);
         if (!card && cmdline->has_bootif) {
@@ -144,7 +179,9 @@ static const struct interface *card_of_only_bond(const struct situation *at, con
         for (size_t i = 0; i < cmdline->ip_count; i++)
                 if (cmdline->ips[i].has_mac || *cmdline->ips[i].interface)
                         return NULL;
-        return cmdline->bond_count == 1 ? card_of_bond(at, node, cmdline->bonds[0].name) : NULL;
+        if (cmdline->bond_count != 1)
+                return NULL;
+        return card_of_bond(at, node, cmdline->bonds[0].name);
 }
 
 // ---- leases ----
@@ -166,7 +203,8 @@ const struct lease *lease_for(const struct situation *at, const struct inventory
                         continue;
                 if (asked && mac_equal(&lease->mac, &asked->mac))
                         return lease;
-                found = found ? found : lease;
+                if (!found)
+                        found = lease;
         }
         return found;
 }
@@ -200,13 +238,19 @@ bool choose_card(const struct situation *at, struct identity *identity, struct e
         const struct lease *lease = lease_for(at, node);
         const char *asked_source;
         const struct interface *asked = card_asked(at, node, identity->address, &asked_source);
-        const struct interface *leased = lease ? card_by_mac(facts, &lease->mac) : NULL;
+        const struct interface *leased = NULL, *holds_address = NULL, *known = NULL;
+        if (lease)
+                leased = card_by_mac(facts, &lease->mac);
+        if (identity->dhcp)
+                holds_address = leased;
+        if (node)
+                known = card_of_macs(facts, node);
         const struct {
                 const struct interface *interface;
                 const char *source;
         } candidates[] = {
-                { identity->dhcp ? leased : NULL, "dhcp" }, // where the address is
-                { node ? card_of_macs(facts, node) : NULL, "mac table" },
+                { holds_address, "dhcp" },
+                { known, "mac table" },
                 { asked, asked_source },
                 { leased, "dhcp" },
                 { card_of_only_bond(at, node), "command line" },

@@ -7,36 +7,37 @@
 
 #define ONLY_ONE "the only one"
 
-// A source names a node (found in the inventory), and says how.
-struct claim {
+// A source says that this machine is a node of the inventory, and by what.
+struct match {
         const struct inventory_node *node;
         const char *source;
         char how[96];
 };
 
-enum { CLAIMS_MAX = 128 };
+enum { MATCHES_MAX = 128 };
 
-struct claims {
-        struct claim items[CLAIMS_MAX];
+struct matches {
+        struct match items[MATCHES_MAX];
         size_t count;
 };
 
+// All that decides: what is known of the machine, what it was told, and which nodes that matches.
 struct situation {
         const struct facts *facts;
         const struct cmdline *cmdline;
-        struct claims claims;
+        struct matches matches; // in the order of the sources
 };
 
-// ---- identity_claims.c ----
+// ---- identity_sources.c ----
 
 // Asks every source. ERR_IDENTITY if two name different nodes, or if one names a node that there is not.
-must_check bool claims_collect(struct situation *at, struct err *err);
+must_check bool identity_match_sources(struct situation *at, struct err *err);
 
-// A member of an ensemble that the inventory knows by its hardware is not taken on the word of DHCP.
-must_check bool claims_check_trust(const struct situation *at, const struct inventory_node *node, struct err *err);
+// There is a match. A member of an ensemble that the inventory knows by its hardware is not taken on the word of DHCP.
+must_check bool identity_check_trust(const struct situation *at, const struct inventory_node *node, struct err *err);
 
 // What the inventory knows of the node's hardware and this machine does not have: a note, "" if there is nothing.
-void claims_note_hardware(const struct facts *facts, const struct inventory_node *node, char *ret, size_t size);
+void identity_note_hardware(const struct facts *facts, const struct inventory_node *node, char *ret, size_t size);
 
 // ---- identity_card.c ----
 

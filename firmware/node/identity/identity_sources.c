@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Who says who this machine is: the sources, in the order in which they are believed.
+// Which node of the inventory each source of identity matches: the sources, in the order in which they are believed.
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,25 +10,25 @@
 
 static const char from_dhcp_name[] = "dhcp";
 
-static void claim(struct situation *at, const struct inventory_node *node, const char *source, const char *key,
-                  const char *value) {
-        if (!node || at->claims.count == CLAIMS_MAX)
+static void add_match(struct situation *at, const struct inventory_node *node, const char *source, const char *key,
+                      const char *value) {
+        if (!node || at->matches.count == MATCHES_MAX)
                 return;
-        struct claim *item = &at->claims.items[at->claims.count++];
+        struct match *item = &at->matches.items[at->matches.count++];
         item->node = node;
         item->source = source;
         snprintf(item->how, sizeof item->how, "%s%.80s", key, value);
 }
 
-static void claim_address(struct situation *at, uint32_t address, const char *source, const char *key) {
+static void match_address(struct situation *at, uint32_t address, const char *source, const char *key) {
         char text[ADDRESS_TEXT_SIZE];
         address_format(address, text);
-        claim(at, inventory_by_address(at->facts->inventory, address), source, key, text);
+        add_match(at, inventory_by_address(at->facts->inventory, address), source, key, text);
 }
 
-static void claim_name(struct situation *at, const char *name, const char *source, const char *key) {
+static void match_name(struct situation *at, const char *name, const char *source, const char *key) {
         if (*name)
-                claim(at, inventory_by_name(at->facts->inventory, name), source, key, name);
+                add_match(at, inventory_by_name(at->facts->inventory, name), source, key, name);
 }
 
 static bool refuse_no_such(const struct situation *at, const char *key, const char *name, const char *source,
@@ -43,17 +44,17 @@ static bool from_words(struct situation *at, enum cmdline_from from, const char 
         if (*cmdline->node && cmdline->node_from == from) {
                 if (!inventory_by_name(at->facts->inventory, cmdline->node))
                         return refuse_no_such(at, "kiln.node=", cmdline->node, source, err);
-                claim_name(at, cmdline->node, source, "kiln.node=");
+                match_name(at, cmdline->node, source, "kiln.node=");
         }
         if (cmdline->hostname_from == from)
-                claim_name(at, cmdline->hostname, source, "kiln.hostname=");
+                match_name(at, cmdline->hostname, source, "kiln.hostname=");
         if (cmdline->address_from == from)
-                claim_address(at, cmdline->address, source, "kiln.ip=");
+                match_address(at, cmdline->address, source, "kiln.ip=");
         for (size_t i = 0; i < cmdline->ip_count; i++) {
                 if (cmdline->ips[i].from != from)
                         continue;
-                claim_name(at, cmdline->ips[i].hostname, source, "ip= with host name ");
-                claim_address(at, cmdline->ips[i].address, source, "ip=");
+                match_name(at, cmdline->ips[i].hostname, source, "ip= with host name ");
+                match_address(at, cmdline->ips[i].address, source, "ip=");
         }
         return true;
 }
@@ -73,7 +74,8 @@ static bool from_mac_table(struct situation *at, const char *source, struct err 
         for (size_t i = 0; i < at->facts->interface_count; i++) {
                 char text[MAC_TEXT_SIZE];
                 mac_format(&at->facts->interfaces[i].mac, text);
-                claim(at, inventory_by_mac(at->facts->inventory, &at->facts->interfaces[i].mac), source, "MAC ", text);
+                add_match(at, inventory_by_mac(at->facts->inventory, &at->facts->interfaces[i].mac), source, "MAC ",
+                          text);
         }
         return true;
 }
@@ -96,29 +98,29 @@ static bool uuid_matches(const struct inventory_node *node, const struct facts *
                !smbios_uuid_is_placeholder(found) && smbios_uuid_equal(wanted, found);
 }
 
-static void claim_matches(struct situation *at, bool (*matches)(const struct inventory_node *, const struct facts *),
-                          const char *source, const char *key, const char *value) {
+static void match_hardware(struct situation *at, bool (*matches)(const struct inventory_node *, const struct facts *),
+                           const char *source, const char *key, const char *value) {
         const struct inventory *inventory = at->facts->inventory;
         for (size_t i = 0; i < inventory->node_count; i++)
                 if (matches(&inventory->nodes[i], at->facts))
-                        claim(at, &inventory->nodes[i], source, key, value);
+                        add_match(at, &inventory->nodes[i], source, key, value);
 }
 
 static bool from_serial(struct situation *at, const char *source, struct err *err) {
         (void)err;
-        claim_matches(at, serial_matches, source, "serial number ", at->facts->serial);
+        match_hardware(at, serial_matches, source, "serial number ", at->facts->serial);
         return true;
 }
 
 static bool from_uuid(struct situation *at, const char *source, struct err *err) {
         (void)err;
-        claim_matches(at, uuid_matches, source, "UUID ", at->facts->uuid);
+        match_hardware(at, uuid_matches, source, "UUID ", at->facts->uuid);
         return true;
 }
 
 static bool from_asset_tag(struct situation *at, const char *source, struct err *err) {
         (void)err;
-        claim_matches(at, asset_tag_matches, source, "asset tag ", at->facts->asset_tag);
+        match_hardware(at, asset_tag_matches, source, "asset tag ", at->facts->asset_tag);
         return true;
 }
 
@@ -146,9 +148,9 @@ static bool from_dhcp(struct situation *at, const char *source, struct err *err)
                 const struct lease *lease = &at->facts->leases[i];
                 if (!check_lease(at, lease, err))
                         return false;
-                claim_name(at, lease->node, source, "DHCP node option ");
-                claim_name(at, lease->hostname, source, "DHCP host name ");
-                claim_address(at, lease->address, source, "DHCP address ");
+                match_name(at, lease->node, source, "DHCP node option ");
+                match_name(at, lease->hostname, source, "DHCP host name ");
+                match_address(at, lease->address, source, "DHCP address ");
         }
         return true;
 }
@@ -156,7 +158,7 @@ static bool from_dhcp(struct situation *at, const char *source, struct err *err)
 // The first that names a node gives its name to the report.
 static const struct identity_source {
         const char *name;
-        bool (*claims)(struct situation *at, const char *source, struct err *err);
+        bool (*ask)(struct situation *at, const char *source, struct err *err);
 } identity_sources[] = {
         { "command line", from_command_line }, { "config drive", from_config_drive },
         { "mac table", from_mac_table },       { "smbios serial", from_serial },
@@ -164,13 +166,13 @@ static const struct identity_source {
         { from_dhcp_name, from_dhcp },
 };
 
-bool claims_collect(struct situation *at, struct err *err) {
+bool identity_match_sources(struct situation *at, struct err *err) {
         for (size_t i = 0; i < lengthof(identity_sources); i++)
-                if (!identity_sources[i].claims(at, identity_sources[i].name, err))
+                if (!identity_sources[i].ask(at, identity_sources[i].name, err))
                         return false;
-        const struct claim *first = &at->claims.items[0];
-        for (size_t i = 1; i < at->claims.count; i++) {
-                const struct claim *other = &at->claims.items[i];
+        const struct match *first = &at->matches.items[0];
+        for (size_t i = 1; i < at->matches.count; i++) {
+                const struct match *other = &at->matches.items[i];
                 if (other->node != first->node)
                         return fail(err, ERR_IDENTITY, 0, "contradiction: %s is %s (%s), but %s is %s (%s)", first->how,
                                     first->node->name, first->source, other->how, other->node->name, other->source);
@@ -203,17 +205,26 @@ static void missing_hardware(const struct facts *facts, const struct inventory_n
                 snprintf(ret, size, "asset tag %s", node->asset_tag);
 }
 
-bool claims_check_trust(const struct situation *at, const struct inventory_node *node, struct err *err) {
-        const struct claim *first = &at->claims.items[0];
-        char missing[160], macs[96] = "no card";
+// "MAC A, B", as many as fit; "no card" if there is none.
+static void list_macs(const struct facts *facts, char *ret, size_t size) {
+        const char *separator = "MAC ";
+        snprintf(ret, size, "no card");
+        for (size_t i = 0, used = 0; i < facts->interface_count && used + MAC_TEXT_SIZE + 5 < size; i++) {
+                char mac[MAC_TEXT_SIZE];
+                mac_format(&facts->interfaces[i].mac, mac);
+                used += (size_t)snprintf(ret + used, size - used, "%s%s", separator, mac);
+                separator = ", ";
+        }
+}
+
+bool identity_check_trust(const struct situation *at, const struct inventory_node *node, struct err *err) {
+        assert(at->matches.count > 0);
+        const struct match *first = &at->matches.items[0];
+        char missing[160], macs[96];
         missing_hardware(at->facts, node, missing, sizeof missing);
         if (!at->facts->inventory->ensemble || first->source != from_dhcp_name || !*missing)
                 return true;
-        for (size_t i = 0, used = 0; i < at->facts->interface_count && used + MAC_TEXT_SIZE + 5 < sizeof macs; i++) {
-                char mac[MAC_TEXT_SIZE];
-                mac_format(&at->facts->interfaces[i].mac, mac);
-                used += (size_t)snprintf(macs + used, sizeof macs - used, "%s%s", i ? ", " : "MAC ", mac);
-        }
+        list_macs(at->facts, macs, sizeof macs);
         fail(err, ERR_IDENTITY, 0,
              "contradiction: %s is %s, but the inventory knows %s by %s, and this machine has %s; a member of an "
              "ensemble is not taken on the word of DHCP",
@@ -221,7 +232,7 @@ bool claims_check_trust(const struct situation *at, const struct inventory_node 
         return hint(err, "correct the inventory, or give kiln.node=%s on the kernel command line", node->name);
 }
 
-void claims_note_hardware(const struct facts *facts, const struct inventory_node *node, char *ret, size_t size) {
+void identity_note_hardware(const struct facts *facts, const struct inventory_node *node, char *ret, size_t size) {
         char missing[160];
         missing_hardware(facts, node, missing, sizeof missing);
         ret[0] = '\0';
