@@ -18,7 +18,7 @@ ORDER = ["builder/base", "builder/shared", "builder/signing", "builder/cache", "
          "builder/boot", "builder/verbs", "builder",
          "firmware/node/root", "firmware/node/devices", "firmware/node/facts", "firmware/node/inventory",
          "firmware/node/cmdline", "firmware/node/config_drive", "firmware/node/dhcp", "firmware/node/http",
-         "firmware/node/identity", "firmware/node/network", "firmware/node/state", "firmware/node/machine",
+         "firmware/node/identity", "firmware/node/plan", "firmware/node/network", "firmware/node/state", "firmware/node/machine",
          "firmware/node/initrd", "firmware/node"]
 # kiln-node takes these of the builder.
 NODE_BORROWS = {"builder/base", "builder/shared"}

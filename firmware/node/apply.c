@@ -18,7 +18,7 @@ static bool set_hostname(const char *hostname, struct err *err) {
         return true;
 }
 
-static bool write_files(int root, const struct plan *plan, struct applied *ret, struct err *err) {
+static bool apply_files(int root, const struct plan *plan, struct applied *ret, struct err *err) {
         bool changed;
         for (size_t i = 0; i < plan->file_count; i++) {
                 const struct plan_file *file = &plan->files[i];
@@ -40,7 +40,7 @@ bool apply_plan(int root, bool is_live, const struct plan *plan, struct applied 
         *ret = (struct applied){ 0 };
         struct written written __attribute__((cleanup(written_release)));
         size_t removed = 0, renamed = 0;
-        if (!written_begin(root, plan, &written, err) || !write_files(root, plan, ret, err) ||
+        if (!written_begin(root, plan, &written, err) || !apply_files(root, plan, ret, err) ||
             !written_end(root, plan, &written, &removed, err))
                 return false;
         if (is_live && !rename_cards(plan->renames, plan->rename_count, &renamed, err))

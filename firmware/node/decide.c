@@ -14,13 +14,13 @@
 enum { POLL_MS = 20, POLL_MAX_MS = 250, NOTES_MAX = 65536 };
 
 // Nothing that may still appear can change the plan, and the cards that it names keep their names.
-static bool is_final(const struct plan *plan) {
+static bool plan_is_final(const struct plan *plan) {
         if (plan->need != NEED_NOTHING || plan->refusal || plan->names_other_cards)
                 return false;
         return hardware_interface_is_final(plan->identity->interface->index);
 }
 
-static bool settle(struct machine *machine, struct decision *decision, struct err *err) {
+static bool settle_hardware(struct machine *machine, struct decision *decision, struct err *err) {
         int64_t start = clock_now_ms();
         for (int poll_ms = POLL_MS;; poll_ms = poll_ms < POLL_MAX_MS ? poll_ms * 5 / 4 : poll_ms) {
                 hardware_read(&machine->facts);
@@ -28,7 +28,7 @@ static bool settle(struct machine *machine, struct decision *decision, struct er
                 if (!plan_make(&machine->facts, &decision->plan, err))
                         return false;
                 decision->interfaces_ms = clock_now_ms() - start;
-                if (is_final(&decision->plan) || !hardware_is_settling(&machine->facts) ||
+                if (plan_is_final(&decision->plan) || !hardware_is_settling(&machine->facts) ||
                     decision->interfaces_ms >= (hardware_udev_is_busy() ? UDEV_WAIT_MS : INTERFACE_WAIT_MS))
                         return true;
                 usleep((useconds_t)poll_ms * 1000);
@@ -94,7 +94,7 @@ static bool ask_dhcp(struct machine *machine, struct decision *decision, struct 
 // A drive that came while cards were waited for is not too late.
 static bool settle_with_drive(struct machine *machine, struct decision *decision, struct err *err) {
         config_drive_find(&config_drive_machine, &machine->facts, &machine->arena);
-        if (!settle(machine, decision, err))
+        if (!settle_hardware(machine, decision, err))
                 return false;
         if (!decision->plan.refusal || machine->facts.config_drive || machine->facts.config_problem)
                 return true;

@@ -57,6 +57,7 @@ static bool run_apply(const struct arguments *arguments, struct err *err) {
         struct machine machine __attribute__((cleanup(machine_close))) = { .root = -1 };
         if (apply_here(arguments, &machine, err))
                 return true;
+        (void)err_need_reason(err, "apply");
         if (err->kind != ERR_IDENTITY) {
                 report_write_failure(&machine, err->text);
                 auto_buf text = { 0 };
@@ -67,7 +68,7 @@ static bool run_apply(const struct arguments *arguments, struct err *err) {
         return false;
 }
 
-static bool read_facts(const char *path, struct machine *machine, struct err *err) {
+static bool read_facts_file(const char *path, struct machine *machine, struct err *err) {
         auto_fclose FILE *file = fopen(path, "re");
         auto_buf text = { .max = 1 << 20 };
         if (!file)
@@ -85,7 +86,8 @@ static bool run_plan(const struct arguments *arguments, struct err *err) {
         const char *line = !arguments->command_line && arguments->facts ? "/dev/null" : arguments->command_line;
         if (!machine_open(arguments->root, line, &machine, err))
                 return false;
-        if (arguments->facts ? !read_facts(arguments->facts, &machine, err) : (hardware_read(&machine.facts), false))
+        if (arguments->facts ? !read_facts_file(arguments->facts, &machine, err)
+                             : (hardware_read(&machine.facts), false))
                 return false;
         if (!plan_make(&machine.facts, &decision.plan, err))
                 return false;
@@ -159,7 +161,7 @@ static bool run_keep(const struct arguments *arguments, struct err *err) {
         return keep_save(root, err);
 }
 
-static bool read_number(const char *text, uint64_t most, const char *what, uint64_t *ret, struct err *err) {
+static bool parse_number(const char *text, uint64_t most, const char *what, uint64_t *ret, struct err *err) {
         char *end;
         errno = 0;
         unsigned long long number = strtoull(text, &end, 10);
@@ -170,7 +172,7 @@ static bool read_number(const char *text, uint64_t most, const char *what, uint6
         return true;
 }
 
-static void tell(const char *text) {
+static void tell_everywhere(const char *text) {
         fputs(text, stdout);
         fflush(stdout);
         console_show_on_others(text);
@@ -180,10 +182,10 @@ static bool run_fetch(const struct arguments *arguments, struct err *err) {
         char **words = arguments->words;
         uint64_t seconds;
         struct fetch fetch = {
-                .url = words[0], .path = words[1], .sha256 = words[2], .silence_ms = 20000, .tell = tell
+                .url = words[0], .path = words[1], .sha256 = words[2], .silence_ms = 20000, .tell = tell_everywhere
         };
-        if (!read_number(words[3], INT64_MAX, "SIZE", &fetch.size_bytes, err) ||
-            !read_number(words[4], 86400, "SECONDS", &seconds, err))
+        if (!parse_number(words[3], INT64_MAX, "SIZE", &fetch.size_bytes, err) ||
+            !parse_number(words[4], 86400, "SECONDS", &seconds, err))
                 return false;
         fetch.give_up_ms = (int)seconds * 1000;
         return fetch_file(&fetch, err);
@@ -192,7 +194,7 @@ static bool run_fetch(const struct arguments *arguments, struct err *err) {
 static bool run_report(const struct arguments *arguments, struct err *err) {
         struct machine machine __attribute__((cleanup(machine_close))) = { .root = -1 };
         uint64_t seconds;
-        if (!read_number(arguments->seconds, 86400, "--for", &seconds, err) ||
+        if (!parse_number(arguments->seconds, 86400, "--for", &seconds, err) ||
             !machine_open(arguments->root, arguments->command_line, &machine, err))
                 return false;
         const char *url = machine.inventory.report_url;
@@ -236,7 +238,7 @@ static void print_help(FILE *stream) {
                 fprintf(stream, "  %-12s %-52s %s\n", verbs[i].name, verbs[i].usage, verbs[i].help);
 }
 
-static bool parse(char **argv, struct arguments *arguments, struct err *err) {
+static bool parse_arguments(char **argv, struct arguments *arguments, struct err *err) {
         const struct {
                 const char *name, **value;
         } options[] = { { "--root", &arguments->root },
@@ -260,12 +262,12 @@ static bool parse(char **argv, struct arguments *arguments, struct err *err) {
         return true;
 }
 
-static bool run_verb(char **argv, struct err *err) {
+static bool run_node_verb(char **argv, struct err *err) {
         for (size_t i = 0; i < lengthof(verbs); i++) {
                 if (strcmp(argv[0], verbs[i].name) != 0)
                         continue;
                 struct arguments arguments = { .root = "/", .seconds = "600" };
-                if (!parse(argv + 1, &arguments, err))
+                if (!parse_arguments(argv + 1, &arguments, err))
                         return false;
                 if (verbs[i].words >= 0 && arguments.word_count != verbs[i].words)
                         return fail(err, ERR_USAGE, 0, "usage: kiln-node %s %s", verbs[i].name, verbs[i].usage);
@@ -274,18 +276,28 @@ static bool run_verb(char **argv, struct err *err) {
         return fail(err, ERR_USAGE, 0, "unknown verb %s", argv[0]);
 }
 
+// Prints the error, and returns its exit code, which is not 0 for one that says nothing either.
+static int print_failure(const char *verb, struct err *err) {
+        (void)err_need_reason(err, verb);
+        if (err->kind != ERR_IDENTITY) // a refusal was shown already, with its remedy
+                fprintf(stderr, "kiln-node: %s\n", err->text);
+        if (err->hint)
+                fprintf(stderr, "kiln-node: %s\n", err->hint);
+        return err_exit_code(err->kind);
+}
+
 int main(int argc, char **argv) {
         started_ms = clock_now_ms();
-        if (argc < 2 || strcmp(argv[1], "--help") == 0) {
-                print_help(argc < 2 ? stderr : stdout);
-                return argc < 2 ? err_exit_code(ERR_USAGE) : 0;
+        if (argc < 2) {
+                print_help(stderr);
+                return err_exit_code(ERR_USAGE);
+        }
+        if (strcmp(argv[1], "--help") == 0) {
+                print_help(stdout);
+                return 0;
         }
         auto_err err = { 0 };
-        if (run_verb(argv + 1, &err))
+        if (run_node_verb(argv + 1, &err))
                 return 0;
-        if (err.kind != ERR_IDENTITY) // a refusal was shown already, with its remedy
-                fprintf(stderr, "kiln-node: %s\n", err.text);
-        if (err.hint)
-                fprintf(stderr, "kiln-node: %s\n", err.hint);
-        return err_exit_code(err.kind);
+        return print_failure(argv[1], &err);
 }

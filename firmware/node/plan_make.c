@@ -135,8 +135,8 @@ static void add_renames(struct plan *plan, const struct facts *facts, const stru
 }
 
 // The links of the identity, in the style of the image's distribution; returns the one that has its address.
-static const struct net_link *add_network(struct plan *plan, const struct facts *facts,
-                                          const struct network_writer *writer, const struct network *network) {
+static const struct net_link *plan_network(struct plan *plan, const struct facts *facts,
+                                           const struct network_writer *writer, const struct network *network) {
         for (size_t i = 0; i < network->note_count; i++)
                 plan_add_note(plan, network->notes[i]);
         add_renames(plan, facts, network);
@@ -148,13 +148,13 @@ static const struct net_link *add_network(struct plan *plan, const struct facts 
         return &network->links[network->primary];
 }
 
-static bool plan_node(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
+static bool fill_plan(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
                       const struct identity *identity, const struct network *network, struct err *err) {
         plan->identity = identity;
         plan->is_on_vlan = network->links[network->primary].kind == NET_VLAN;
         add_hostname(plan, identity);
         add_hosts(plan, facts, identity);
-        const struct net_link *link = add_network(plan, facts, writer, network);
+        const struct net_link *link = plan_network(plan, facts, writer, network);
         add_resolver(plan, identity, link);
         add_identity_issue(plan, facts, identity, link);
         add_values(plan, facts, identity, link);
@@ -164,8 +164,8 @@ static bool plan_node(struct plan *plan, const struct facts *facts, const struct
         return state_plan(facts, identity, plan, err) && plan_add_templates(plan, facts, identity, link->name, err);
 }
 
-static void plan_refuse(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
-                        struct err *err) {
+static void fill_refused_plan(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
+                              struct err *err) {
         auto_buf text = { 0 }, found = { 0 }, issue = { 0 }, hosts = { 0 };
         // What a failing template leaves behind.
         plan->file_count = plan->value_count = plan->remove_count = plan->rename_count = 0;
@@ -213,7 +213,7 @@ bool plan_make(const struct facts *facts, struct plan *ret, struct err *err) {
                 ok = fail(err, ERR_IDENTITY, 0, "%s", facts->conflict);
         auto_free struct network *network = xcalloc(1, sizeof *network);
         ok = ok && network_compose(facts, cmdline, identity, network, err);
-        if (!ok || !plan_node(ret, facts, writer, identity, network, err))
-                plan_refuse(ret, facts, writer, err);
+        if (!ok || !fill_plan(ret, facts, writer, identity, network, err))
+                fill_refused_plan(ret, facts, writer, err);
         return true;
 }

@@ -8,14 +8,14 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-static void set_name(char field[static IFNAMSIZ], const char *name) {
+static void set_request_name(char field[static IFNAMSIZ], const char *name) {
         memset(field, 0, IFNAMSIZ);
         memcpy(field, name, strnlen(name, IFNAMSIZ - 1));
 }
 
 static bool set_flags(int fd, const char *name, short flags, struct err *err) {
         struct ifreq request = { .ifr_flags = flags };
-        set_name(request.ifr_name, name);
+        set_request_name(request.ifr_name, name);
         return ioctl(fd, SIOCSIFFLAGS, &request) == 0 || fail(err, ERR_SYSTEM, errno, "set %s up or down", name);
 }
 
@@ -27,13 +27,13 @@ static bool rename_card(int fd, int index, const char *to, struct err *err) {
         if (strcmp(from, to) == 0)
                 return true;
         struct ifreq request = { 0 };
-        set_name(request.ifr_name, from);
+        set_request_name(request.ifr_name, from);
         if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
                 return fail(err, ERR_SYSTEM, errno, "read the flags of %s", from);
         short flags = request.ifr_flags;
         if (flags & IFF_UP && !set_flags(fd, from, (short)(flags & ~IFF_UP), err))
                 return false;
-        set_name(request.ifr_newname, to);
+        set_request_name(request.ifr_newname, to);
         bool renamed = ioctl(fd, SIOCSIFNAME, &request) == 0 || fail(err, ERR_SYSTEM, errno, "call %s %s", from, to);
         if (!(flags & IFF_UP))
                 return renamed;

@@ -12,7 +12,7 @@
 enum { LIST_MAX = 1 << 20 };
 
 // The next line of `*at`, which moves, without its newline; NULL at the end.
-static const char *next_line(const char **at, size_t *ret_size) {
+static const char *next_path(const char **at, size_t *ret_size) {
         const char *line = *at;
         *ret_size = strcspn(line, "\n");
         *at = line + *ret_size + (line[*ret_size] == '\n');
@@ -21,7 +21,7 @@ static const char *next_line(const char **at, size_t *ret_size) {
 
 static bool has_line(const char *list, const char *wanted, size_t wanted_size) {
         size_t size;
-        for (const char *line; (line = next_line(&list, &size));)
+        for (const char *line; (line = next_path(&list, &size));)
                 if (size == wanted_size && memcmp(line, wanted, size) == 0)
                         return true;
         return false;
@@ -75,7 +75,7 @@ bool written_end(int root, const struct plan *plan, const struct written *writte
         const char *at = written->before;
         size_t size;
         *ret_removed = 0;
-        for (const char *line; (line = next_line(&at, &size));) {
+        for (const char *line; (line = next_path(&at, &size));) {
                 auto_free char *path = xstrndup(line, size);
                 bool changed;
                 if (has_path(plan, line, size) || !is_configuration(path))

@@ -29,14 +29,14 @@ static void add_once(struct address *list, size_t *count, size_t max, const stru
                 list[(*count)++] = *server;
 }
 
-static void configure(struct name_servers *servers, const struct address *server) {
+static void add_configured(struct name_servers *servers, const struct address *server) {
         add_once(servers->configured, &servers->configured_count, NAME_SERVERS_MAX, server);
 }
 
-static void configure_ipv4(struct name_servers *servers, const uint32_t *addresses, size_t count) {
+static void add_configured_ipv4(struct name_servers *servers, const uint32_t *addresses, size_t count) {
         for (size_t i = 0; i < count; i++) {
                 struct address server = address_of_ipv4(addresses[i]);
-                configure(servers, &server);
+                add_configured(servers, &server);
         }
 }
 
@@ -54,11 +54,11 @@ void name_servers_decide(const struct cmdline *cmdline, const struct lease *leas
                 name_servers_of_lease(lease, ret);
         } else {
                 choose_first(cmdline, network, ret);
-                configure_ipv4(ret, ret->first, ret->first_count);
+                add_configured_ipv4(ret, ret->first, ret->first_count);
         }
-        configure_ipv4(ret, cmdline->dns, cmdline->dns_count);
+        add_configured_ipv4(ret, cmdline->dns, cmdline->dns_count);
         for (size_t i = 0; i < cmdline->dns6_count; i++)
-                configure(ret, &cmdline->dns6[i]);
+                add_configured(ret, &cmdline->dns6[i]);
 }
 
 // ---- as text ----

@@ -51,24 +51,24 @@ static bool wait_for_link(int fd, struct ifreq *request, struct err *err) {
         return fail(err, ERR_NETWORK, 0, "%s has no link", request->ifr_name);
 }
 
-static bool add_route(int fd, struct rtentry *route, uint32_t to, uint32_t mask, struct err *err) {
+static bool add_kernel_route(int fd, struct rtentry *route, uint32_t to, uint32_t mask, struct err *err) {
         put_sockaddr(&route->rt_dst, to);
         put_sockaddr(&route->rt_genmask, mask);
         return ioctl(fd, SIOCADDRT, route) == 0 || errno == EEXIST || fail(err, ERR_SYSTEM, errno, "add a route");
 }
 
 // A gateway outside the subnet (DHCP's option 121 can give one) is reached by a route of its own.
-static bool add_gateway(int fd, const struct setup *setup, struct ifreq *request, struct err *err) {
+static bool route_to_gateway(int fd, const struct setup *setup, struct ifreq *request, struct err *err) {
         struct rtentry link = { .rt_flags = RTF_UP | RTF_HOST, .rt_dev = request->ifr_name };
         struct rtentry all = { .rt_flags = RTF_UP | RTF_GATEWAY };
         put_sockaddr(&link.rt_gateway, 0);
         put_sockaddr(&all.rt_gateway, setup->gateway);
         return (address_in_subnet(setup->gateway, setup->address, setup->prefix) ||
-                add_route(fd, &link, setup->gateway, UINT32_MAX, err)) &&
-               add_route(fd, &all, 0, 0, err);
+                add_kernel_route(fd, &link, setup->gateway, UINT32_MAX, err)) &&
+               add_kernel_route(fd, &all, 0, 0, err);
 }
 
-static bool set_up(const struct setup *setup, struct err *err) {
+static bool bring_up(const struct setup *setup, struct err *err) {
         auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return fail(err, ERR_SYSTEM, errno, "open a socket");
@@ -82,7 +82,7 @@ static bool set_up(const struct setup *setup, struct err *err) {
         request.ifr_flags |= IFF_UP;
         if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
                 return fail(err, ERR_SYSTEM, errno, "set %s up", request.ifr_name);
-        return wait_for_link(fd, &request, err) && (!setup->gateway || add_gateway(fd, setup, &request, err));
+        return wait_for_link(fd, &request, err) && (!setup->gateway || route_to_gateway(fd, setup, &request, err));
 }
 
 static bool write_resolver(const struct setup *setup, const char *path, struct err *err) {
@@ -145,5 +145,5 @@ bool initrd_network(const struct plan *plan, struct facts *facts, const char *re
         char address[ADDRESS_TEXT_SIZE];
         address_format(setup.address, address);
         buf_printf(ret, "%s %s/%d (%s)\n", setup.interface->name, address, setup.prefix, setup.source);
-        return set_up(&setup, err) && write_resolver(&setup, resolver, err);
+        return bring_up(&setup, err) && write_resolver(&setup, resolver, err);
 }

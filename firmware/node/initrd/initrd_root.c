@@ -11,7 +11,7 @@
 
 enum { BLOCK_SIZE = 1 << 20 };
 
-static bool hash_file(int fd, char ret_hex[static 65], struct err *err) {
+static bool hash_root(int fd, char ret_hex[static 65], struct err *err) {
         auto_free uint8_t *block = xmalloc(BLOCK_SIZE);
         struct sha256_ctx context;
         sha256_init(&context);
@@ -47,7 +47,7 @@ bool initrd_check_root(const char *path, const char *sha256, const char *size, s
                             "%s has %lld bytes, the configuration layer belongs to a root of %llu", path,
                             (long long)stat.st_size, wanted);
         char found[65];
-        if (!hash_file(fd, found, err))
+        if (!hash_root(fd, found, err))
                 return wrap(err, "%s", path);
         if (strcasecmp(found, sha256) != 0)
                 return fail(err, ERR_CHECKSUM, 0, "%s has SHA-256 %s, the configuration layer belongs to %s", path,

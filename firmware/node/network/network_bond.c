@@ -6,7 +6,7 @@
 
 #define MIIMON_STANDARD "miimon=100" // without a monitor a bond never leaves a dead link
 
-static bool append(char *text, const char *name, const char *value) {
+static bool append_bond_option(char *text, const char *name, const char *value) {
         size_t size = strlen(text);
         int added = snprintf(text + size, BOND_OPTIONS_SIZE - size, "%s%s=%s", size ? "," : "", name, value);
         return added > 0 && size + (size_t)added < BOND_OPTIONS_SIZE;
@@ -26,11 +26,11 @@ bool bond_options_normalise(const char *options, const char *what, char ret[stat
                         return fail(err, ERR_IDENTITY, 0, "bond %s: option %s cannot be \"%s\"", what, option.name,
                                     option.value);
                 has_monitor |= strcmp(option.name, "miimon") == 0 || strcmp(option.name, "arp_interval") == 0;
-                fits &= append(ret, option.name, value);
+                fits &= append_bond_option(ret, option.name, value);
         }
         if (!has_monitor) {
                 const char *monitor = MIIMON_STANDARD;
-                fits &= bond_option_next(&monitor, &option) && append(ret, option.name, option.value);
+                fits &= bond_option_next(&monitor, &option) && append_bond_option(ret, option.name, option.value);
         }
         return fits || fail(err, ERR_IDENTITY, 0, "bond %s: its options are too long", what);
 }

@@ -6,7 +6,7 @@
 
 enum { MTU_IPV6_MIN = 1280 }; // RFC 8200, section 5
 
-static bool is_reachable(const struct net_link *link, const struct address *gateway) {
+static bool gateway_is_reachable(const struct net_link *link, const struct address *gateway) {
         // Only the lease or the router's advertisement will tell.
         if (gateway->family == 4 ? link->dhcp4 : link->dhcp6 || link->auto6 || address_is_link_local6(gateway))
                 return true;
@@ -20,7 +20,7 @@ static bool is_reachable(const struct net_link *link, const struct address *gate
         return false;
 }
 
-static bool has_address(const struct net_link *link, const struct address *address) {
+static bool link_has_this_address(const struct net_link *link, const struct address *address) {
         for (size_t i = 0; i < link->address_count; i++)
                 if (address_equal(&link->addresses[i].address, address))
                         return true;
@@ -37,11 +37,11 @@ static bool check_routes(const struct net_link *link, struct err *err) {
                 if (route->gateway.family && route->gateway.family != route->to.family)
                         return fail(err, ERR_IDENTITY, 0, "route to %s/%d: its gateway %s is of the other IP version",
                                     to, route->prefix, gateway);
-                if (route->gateway.family && has_address(link, &route->gateway))
+                if (route->gateway.family && link_has_this_address(link, &route->gateway))
                         return fail(err, ERR_IDENTITY, 0,
                                     "contradiction: the gateway of the route to %s/%d is %s, %s's own address", to,
                                     route->prefix, gateway, link->name);
-                if (route->gateway.family && !is_reachable(link, &route->gateway))
+                if (route->gateway.family && !gateway_is_reachable(link, &route->gateway))
                         return fail(err, ERR_IDENTITY, 0,
                                     "gateway %s is outside of every subnet of %s, which has the route to %s/%d; if it "
                                     "is on that link, say rd.route=%s::%s",
@@ -50,7 +50,7 @@ static bool check_routes(const struct net_link *link, struct err *err) {
         return true;
 }
 
-static bool check_members(const struct network *network, const struct net_link *link, struct err *err) {
+static bool check_bond_member(const struct network *network, const struct net_link *link, struct err *err) {
         const struct net_link *bond = network_bond_of(network, link);
         if (!bond || (!link_has_addresses(link) && link->route_count == 0))
                 return true;
@@ -94,7 +94,7 @@ static bool check_mtu(const struct net_link *link, struct err *err) {
 bool network_check(const struct network *network, struct err *err) {
         for (size_t i = 0; i < network->link_count; i++) {
                 const struct net_link *link = &network->links[i];
-                if (!check_members(network, link, err) || !check_routes(link, err) || !check_mtu(link, err))
+                if (!check_bond_member(network, link, err) || !check_routes(link, err) || !check_mtu(link, err))
                         return false;
         }
         return check_defaults(network, 4, err) && check_defaults(network, 6, err);

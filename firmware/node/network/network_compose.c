@@ -50,7 +50,7 @@ static bool same_route(const struct net_route *a, const struct net_route *b) {
         return a->prefix == b->prefix && address_equal(&a->to, &b->to) && address_equal(&a->gateway, &b->gateway);
 }
 
-static bool add_route(struct net_link *link, const struct net_route *route, struct err *err) {
+static bool compose_route(struct net_link *link, const struct net_route *route, struct err *err) {
         for (size_t i = 0; i < link->route_count; i++)
                 if (same_route(&link->routes[i], route))
                         return true;
@@ -60,9 +60,9 @@ static bool add_route(struct net_link *link, const struct net_route *route, stru
         return true;
 }
 
-static bool add_gateway(struct net_link *link, const struct address *gateway, struct err *err) {
+static bool compose_gateway(struct net_link *link, const struct address *gateway, struct err *err) {
         struct net_route route = { .to.family = gateway->family, .gateway = *gateway };
-        return gateway->family == 0 || add_route(link, &route, err);
+        return gateway->family == 0 || compose_route(link, &route, err);
 }
 
 static void add_search(struct net_link *link, const char *domain) {
@@ -84,11 +84,11 @@ static bool set_mtu(struct net_link *link, int mtu, const char *source, struct e
 
 // ---- from the inventory ----
 
-static bool add_network(struct net_link *link, const struct inventory_network *from, struct err *err) {
+static bool compose_inventory_network(struct net_link *link, const struct inventory_network *from, struct err *err) {
         for (size_t i = 0; i < from->route_count; i++) {
                 const struct inventory_route *route = &from->routes[i];
                 struct net_route made = { address_of_ipv4(route->to), route->prefix, address_of_ipv4(route->gateway) };
-                if (!add_route(link, &made, err))
+                if (!compose_route(link, &made, err))
                         return false;
         }
         for (size_t i = 0; i < from->search_count; i++)
@@ -116,7 +116,7 @@ static bool add_node_addresses(struct composer *composer, struct err *err) {
                         return false;
                 // The identity's network was added with its own address.
                 if (network != composer->identity->network &&
-                    (!set_mtu(link, network->mtu, "inventory", err) || !add_network(link, network, err)))
+                    (!set_mtu(link, network->mtu, "inventory", err) || !compose_inventory_network(link, network, err)))
                         return false;
         }
         return true;
@@ -142,7 +142,7 @@ static bool add_identity_address(struct composer *composer, struct net_link *lin
         if (!identity->gateway || gateway_is_of_another_link(composer, identity->gateway))
                 gateway.family = 0;
         return add_address(composer, link, &address, identity->prefix, identity->address_source, err) &&
-               add_gateway(link, &gateway, err);
+               compose_gateway(link, &gateway, err);
 }
 
 static void add_name_servers(struct net_link *link, const struct name_servers *servers) {
@@ -151,14 +151,14 @@ static void add_name_servers(struct net_link *link, const struct name_servers *s
         link->dns_count = servers->configured_count;
 }
 
-static bool add_identity(struct composer *composer, struct err *err) {
+static bool compose_identity(struct composer *composer, struct err *err) {
         const struct identity *identity = composer->identity;
         struct net_link *link = primary(composer);
         int mtu = identity->mtu ? identity->mtu : identity->network ? identity->network->mtu : 0;
         if (!add_identity_address(composer, link, err) || !set_mtu(link, mtu, identity->address_source, err))
                 return false;
         add_name_servers(link, &identity->name_servers);
-        return !identity->network || add_network(link, identity->network, err);
+        return !identity->network || compose_inventory_network(link, identity->network, err);
 }
 
 // ---- the command line ----
@@ -192,7 +192,7 @@ static bool add_ip4(struct composer *composer, const struct cmdline_ip *ip, stru
         if (!ip->gateway)
                 gateway.family = 0;
         return prefix_of_ip(composer, ip, &prefix, err) && add_address(composer, link, &address, prefix, "ip=", err) &&
-               add_gateway(link, &gateway, err);
+               compose_gateway(link, &gateway, err);
 }
 
 static bool add_ip(struct composer *composer, const struct cmdline_ip *ip, struct err *err) {
@@ -205,7 +205,7 @@ static bool add_ip(struct composer *composer, const struct cmdline_ip *ip, struc
         int prefix6 = ip->prefix6 > 0 ? ip->prefix6 : PREFIX6_STANDARD;
         if (ip->address6.family && !add_address(composer, link, &ip->address6, prefix6, "ip=", err))
                 return false;
-        return add_gateway(link, &ip->gateway6, err) && add_ip4(composer, ip, link, err) &&
+        return compose_gateway(link, &ip->gateway6, err) && add_ip4(composer, ip, link, err) &&
                (link == primary(composer) || set_mtu(link, ip->mtu, "ip=", err));
 }
 
@@ -229,7 +229,7 @@ static bool add_cmdline_routes(struct composer *composer, struct err *err) {
                         return fail(err, ERR_IDENTITY, 0,
                                     "rd.route= names %s, which is no card, bond or VLAN of this machine",
                                     from->interface);
-                if (!add_route(link, &(struct net_route){ from->to, from->prefix, from->gateway }, err))
+                if (!compose_route(link, &(struct net_route){ from->to, from->prefix, from->gateway }, err))
                         return false;
         }
         return true;
@@ -303,7 +303,8 @@ bool network_compose(const struct facts *facts, const struct cmdline *cmdline, c
                      struct network *ret, struct err *err) {
         struct composer composer = { facts, cmdline, identity, ret };
         *ret = (struct network){ 0 };
-        if (!network_add_links(&composer, err) || !add_identity(&composer, err) || !add_node_addresses(&composer, err))
+        if (!network_add_links(&composer, err) || !compose_identity(&composer, err) ||
+            !add_node_addresses(&composer, err))
                 return false;
         for (size_t i = 0; i < cmdline->ip_count; i++)
                 if (!add_ip(&composer, &cmdline->ips[i], err))

@@ -7,19 +7,19 @@
 
 #define DIRECTORY "/etc/sysconfig/network-scripts/"
 
-static void add_file(struct plan *plan, const char *kind, const char *name, const struct buf *text) {
+static void ifcfg_add_file(struct plan *plan, const char *kind, const char *name, const struct buf *text) {
         char path[sizeof DIRECTORY + 16 + 2 * INTERFACE_NAME_SIZE];
         snprintf(path, sizeof path, DIRECTORY "%s-%s", kind, name);
         plan_add_file(plan, path, 0644, text);
 }
 
-static void put_card(struct buf *text, const char *name, const struct mac *mac) {
+static void ifcfg_put_card(struct buf *text, const char *name, const struct mac *mac) {
         char shown[MAC_TEXT_SIZE];
         mac_format(mac, shown);
         buf_printf(text, "DEVICE=\"%s\"\nHWADDR=%s\nTYPE=Ethernet\nONBOOT=yes\n", name, shown);
 }
 
-static void put_bond(struct buf *text, const struct net_link *link) {
+static void ifcfg_put_bond(struct buf *text, const struct net_link *link) {
         char shown[MAC_TEXT_SIZE], value[128];
         struct bond_option option;
         const char *separator = "";
@@ -36,12 +36,12 @@ static void put_bond(struct buf *text, const struct net_link *link) {
                 buf_printf(text, "MACADDR=%s\n", shown);
 }
 
-static void put_kind(struct buf *text, const struct network *network, const struct net_link *link) {
+static void ifcfg_put_kind(struct buf *text, const struct network *network, const struct net_link *link) {
         const struct net_link *bond = network_bond_of(network, link);
         if (link->kind == NET_CARD)
-                put_card(text, link->name, &link->mac);
+                ifcfg_put_card(text, link->name, &link->mac);
         else if (link->kind == NET_BOND)
-                put_bond(text, link);
+                ifcfg_put_bond(text, link);
         else
                 buf_printf(text, "DEVICE=\"%s\"\nVLAN=yes\nTYPE=Vlan\nPHYSDEV=%s\nVLAN_ID=%d\nONBOOT=yes\n", link->name,
                            link->parent, link->vlan_id);
@@ -94,7 +94,7 @@ static void add_aliases(struct plan *plan, const struct net_link *link) {
                 buf_printf(&text, "DEVICE=\"%s\"\nONPARENT=yes\n", name);
                 put_any(&text, "IPADDR=", &link->addresses[i].address, "\n");
                 buf_printf(&text, "PREFIX=%d\n", link->addresses[i].prefix);
-                add_file(plan, "ifcfg", name, &text);
+                ifcfg_add_file(plan, "ifcfg", name, &text);
         }
 }
 
@@ -144,7 +144,7 @@ static void put_ipv6(struct buf *text, const struct net_link *link) {
                         put_gateway6(text, link, &link->routes[i].gateway);
 }
 
-static void put_servers(struct buf *text, const struct net_link *link) {
+static void ifcfg_put_name_servers(struct buf *text, const struct net_link *link) {
         for (size_t i = 0; i < link->dns_count; i++) {
                 buf_printf(text, "DNS%zu=", i + 1);
                 put_any(text, "", &link->dns[i], "\n");
@@ -156,7 +156,7 @@ static void put_servers(struct buf *text, const struct net_link *link) {
 
 // ---- routes: a line is ip-route(8)'s ----
 
-static void put_routes(struct buf *text, const struct net_link *link, int family, bool on_link) {
+static void ifcfg_put_routes(struct buf *text, const struct net_link *link, int family, bool on_link) {
         char prefix[NET_PREFIX_TEXT_SIZE];
         for (size_t i = 0; i < link->route_count; i++) {
                 const struct net_route *route = &link->routes[i];
@@ -172,12 +172,12 @@ static void put_routes(struct buf *text, const struct net_link *link, int family
 }
 
 // initscripts add them line by line: those on the link come first, as a gateway may be behind one.
-static void add_routes(struct plan *plan, const struct net_link *link, int family) {
+static void ifcfg_add_routes(struct plan *plan, const struct net_link *link, int family) {
         auto_buf text = { 0 };
-        put_routes(&text, link, family, true);
-        put_routes(&text, link, family, false);
+        ifcfg_put_routes(&text, link, family, true);
+        ifcfg_put_routes(&text, link, family, false);
         if (text.size)
-                add_file(plan, family == 4 ? "route" : "route6", link->name, &text);
+                ifcfg_add_file(plan, family == 4 ? "route" : "route6", link->name, &text);
 }
 
 // dhclient sends no identifier of its own accord, and would be another client than the firmware and kiln-node.
@@ -193,17 +193,17 @@ static void add_client_id(struct plan *plan, const struct net_link *link) {
         plan_add_file(plan, path, 0644, &text);
 }
 
-static void add_link(struct plan *plan, const struct network *network, const struct net_link *link) {
+static void ifcfg_add_link(struct plan *plan, const struct network *network, const struct net_link *link) {
         auto_buf text = { 0 };
-        put_kind(&text, network, link);
+        ifcfg_put_kind(&text, network, link);
         put_ipv4(&text, link);
         put_ipv6(&text, link);
-        put_servers(&text, link);
-        add_file(plan, "ifcfg", link->name, &text);
+        ifcfg_put_name_servers(&text, link);
+        ifcfg_add_file(plan, "ifcfg", link->name, &text);
         add_aliases(plan, link);
         add_client_id(plan, link);
-        add_routes(plan, link, 4);
-        add_routes(plan, link, 6);
+        ifcfg_add_routes(plan, link, 4);
+        ifcfg_add_routes(plan, link, 6);
         if (strchr(link->name, '-')) {
                 char note[128];
                 snprintf(note, sizeof note, "initscripts take ifcfg-%s for a variant of another file: use no \"-\"",
@@ -216,7 +216,7 @@ static void ifcfg_node(const struct network *network, struct plan *plan) {
         plan_add_link_files(plan, network);
         for (size_t i = 0; i < network->link_count; i++)
                 if (link_is_used(network, &network->links[i]))
-                        add_link(plan, network, &network->links[i]);
+                        ifcfg_add_link(plan, network, &network->links[i]);
 }
 
 static void ifcfg_refused(const struct facts *facts, struct plan *plan) {
@@ -224,9 +224,9 @@ static void ifcfg_refused(const struct facts *facts, struct plan *plan) {
                 auto_buf text = { 0 };
                 if (!interface_is_writable(&facts->interfaces[i]))
                         continue;
-                put_card(&text, facts->interfaces[i].name, &facts->interfaces[i].mac);
+                ifcfg_put_card(&text, facts->interfaces[i].name, &facts->interfaces[i].mac);
                 buf_append_text(&text, "BOOTPROTO=dhcp\nPERSISTENT_DHCLIENT=yes\n");
-                add_file(plan, "ifcfg", facts->interfaces[i].name, &text);
+                ifcfg_add_file(plan, "ifcfg", facts->interfaces[i].name, &text);
         }
 }
 

@@ -111,7 +111,7 @@ struct net_link *composer_find_mac(const struct composer *composer, const struct
         return NULL;
 }
 
-static struct net_link *add_link(struct network *network, enum net_kind kind, const char *name, struct err *err) {
+static struct net_link *append_link(struct network *network, enum net_kind kind, const char *name, struct err *err) {
         if (network->link_count == NET_LINKS_MAX) {
                 (void)fail(err, ERR_IDENTITY, 0, "more than %d network links", NET_LINKS_MAX);
                 return NULL;
@@ -137,7 +137,7 @@ static bool add_cards(struct composer *composer, const struct pins *pins, struct
                     !pin_of(pins, interface))
                         continue; // room for bonds and VLANs
                 const char *name = final_name(pins, interface);
-                struct net_link *link = add_link(composer->network, NET_CARD, name, err);
+                struct net_link *link = append_link(composer->network, NET_CARD, name, err);
                 if (!link)
                         return false;
                 link->mac = interface->mac;
@@ -196,7 +196,7 @@ static bool add_bond(struct composer *composer, const struct bond_wish *wish, st
                 return true; // the command line and the inventory agree; the first one's options stay
         if (!check_wish(composer, wish, err))
                 return false;
-        struct net_link *bond = add_link(composer->network, NET_BOND, wish->name, err);
+        struct net_link *bond = append_link(composer->network, NET_BOND, wish->name, err);
         if (!bond)
                 return false;
         bond->mtu = wish->mtu;
@@ -272,7 +272,7 @@ static bool add_vlan(struct composer *composer, const char *name, const char *pa
                                     "contradiction: VLAN %s (%s, id %d on %s) and %s are both there", name, source, id,
                                     parent->name, other->name);
         }
-        struct net_link *link = add_link(composer->network, NET_VLAN, name, err);
+        struct net_link *link = append_link(composer->network, NET_VLAN, name, err);
         if (!link)
                 return false;
         memcpy(link->parent, parent->name, sizeof link->parent);

@@ -26,7 +26,7 @@ static void make_uuid(const char *name, const struct mac *mac, char ret[static U
                  d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], d[13], d[14], d[15]);
 }
 
-static void add_file(struct plan *plan, const char *name, const struct buf *text) {
+static void manager_add_file(struct plan *plan, const char *name, const struct buf *text) {
         char path[sizeof DIRECTORY + INTERFACE_NAME_SIZE + 16];
         snprintf(path, sizeof path, DIRECTORY "%s.nmconnection", name);
         plan_add_file(plan, path, MODE, text);
@@ -55,7 +55,7 @@ static void put_ethernet(struct buf *text, const struct net_link *link) {
                 buf_printf(text, "mtu=%d\n", link->mtu);
 }
 
-static void put_bond(struct buf *text, const struct net_link *link) {
+static void manager_put_bond(struct buf *text, const struct net_link *link) {
         struct bond_option option;
         char value[sizeof option.value];
         buf_append_text(text, "\n[bond]\n");
@@ -65,7 +65,7 @@ static void put_bond(struct buf *text, const struct net_link *link) {
         }
 }
 
-static void put_kind(struct buf *text, const struct network *network, const struct net_link *link) {
+static void manager_put_kind(struct buf *text, const struct network *network, const struct net_link *link) {
         static const char *const types[] = { [NET_CARD] = "ethernet", [NET_VLAN] = "vlan", [NET_BOND] = "bond" };
         const struct net_link *bond = network_bond_of(network, link);
         put_connection(text, types[link->kind], link->name, &link->mac);
@@ -75,14 +75,14 @@ static void put_kind(struct buf *text, const struct network *network, const stru
                 buf_printf(text, "master=%s\nslave-type=bond\n", bond->name);
         put_ethernet(text, link);
         if (link->kind == NET_BOND)
-                put_bond(text, link);
+                manager_put_bond(text, link);
         if (link->kind == NET_VLAN)
                 buf_printf(text, "\n[vlan]\nparent=%s\nid=%d\n", link->parent, link->vlan_id);
 }
 
 // ---- [ipv4] and [ipv6] ----
 
-static void put_addresses(struct buf *text, const struct net_link *link, int family) {
+static void manager_put_addresses(struct buf *text, const struct net_link *link, int family) {
         char prefix[NET_PREFIX_TEXT_SIZE];
         int count = 0;
         for (size_t i = 0; i < link->address_count; i++) {
@@ -93,7 +93,7 @@ static void put_addresses(struct buf *text, const struct net_link *link, int fam
         }
 }
 
-static void put_routes(struct buf *text, const struct net_link *link, int family) {
+static void manager_put_routes(struct buf *text, const struct net_link *link, int family) {
         char prefix[NET_PREFIX_TEXT_SIZE];
         int count = 0;
         for (size_t i = 0; i < link->route_count; i++) {
@@ -112,7 +112,7 @@ static void put_routes(struct buf *text, const struct net_link *link, int family
         }
 }
 
-static void put_servers(struct buf *text, const struct net_link *link, int family) {
+static void manager_put_name_servers(struct buf *text, const struct net_link *link, int family) {
         bool any = false;
         for (size_t i = 0; i < link->dns_count; i++) {
                 if (link->dns[i].family != family)
@@ -134,7 +134,7 @@ static bool has_family(const struct net_link *link, int family) {
         return false;
 }
 
-static void put_ip(struct buf *text, const struct network *network, const struct net_link *link) {
+static void manager_put_ip(struct buf *text, const struct network *network, const struct net_link *link) {
         if (network_bond_of(network, link))
                 return; // the bond has the addresses
         bool has4 = has_family(link, 4), has6 = has_family(link, 6);
@@ -144,17 +144,17 @@ static void put_ip(struct buf *text, const struct network *network, const struct
                 put_hex(text, link->client_id.bytes, link->client_id.size);
                 buf_printf(text, "\n%s", link->no_default ? "never-default=true\n" : "");
         }
-        put_addresses(text, link, 4);
-        put_routes(text, link, 4);
-        put_servers(text, link, 4);
+        manager_put_addresses(text, link, 4);
+        manager_put_routes(text, link, 4);
+        manager_put_name_servers(text, link, 4);
         // A link without IPv6 of its own is left as the kernel has it, as the other writers do.
         const char *method = link->auto6 ? "auto" : link->dhcp6 ? "dhcp" : has6 ? "manual" : "ignore";
         buf_printf(text, "\n[ipv6]\nmethod=%s\naddr-gen-mode=eui64\n", method);
         if (link->no_default)
                 buf_append_text(text, "never-default=true\n");
-        put_addresses(text, link, 6);
-        put_routes(text, link, 6);
-        put_servers(text, link, 6);
+        manager_put_addresses(text, link, 6);
+        manager_put_routes(text, link, 6);
+        manager_put_name_servers(text, link, 6);
 }
 
 // NetworkManager leaves a card alone that is up with an address when it starts (NetworkManager.conf(5)), as those are
@@ -177,9 +177,9 @@ static void manager_node(const struct network *network, struct plan *plan) {
                 auto_buf text = { 0 };
                 if (!link_is_used(network, link))
                         continue;
-                put_kind(&text, network, link);
-                put_ip(&text, network, link);
-                add_file(plan, link->name, &text);
+                manager_put_kind(&text, network, link);
+                manager_put_ip(&text, network, link);
+                manager_add_file(plan, link->name, &text);
         }
 }
 
@@ -195,7 +195,7 @@ static void manager_refused(const struct facts *facts, struct plan *plan) {
                 put_connection(&text, "ethernet", interface->name, &interface->mac);
                 buf_printf(&text, "\n[ethernet]\nmac-address=%s\n\n[ipv4]\nmethod=auto\ndhcp-client-id=mac\n", mac);
                 buf_append_text(&text, "\n[ipv6]\nmethod=ignore\n");
-                add_file(plan, interface->name, &text);
+                manager_add_file(plan, interface->name, &text);
         }
 }
 

@@ -8,7 +8,8 @@
 // Sorts before the others, so it wins over those that a disk kept from an earlier boot; /run forgets it.
 #define REFUSED_FILE "/run/systemd/network/00-kiln-refused.network"
 
-static void add_file(struct plan *plan, const struct net_link *link, const char *suffix, const struct buf *text) {
+static void networkd_add_file(struct plan *plan, const struct net_link *link, const char *suffix,
+                              const struct buf *text) {
         char path[sizeof DIRECTORY + INTERFACE_NAME_SIZE + 16];
         snprintf(path, sizeof path, DIRECTORY "%s%s", link->name, suffix);
         plan_add_file(plan, path, 0644, text);
@@ -29,7 +30,7 @@ static void put_match(struct buf *text, const struct network *network, const str
                 buf_printf(text, "[Match]\nMACAddress=%s\nType=ether\n", mac);
 }
 
-static void put_link(struct buf *text, const struct network *network, const struct net_link *link) {
+static void networkd_put_link(struct buf *text, const struct network *network, const struct net_link *link) {
         bool silent = !link_has_addresses(link) && !network_bond_of(network, link);
         if (link->mtu || silent)
                 buf_append_text(text, "\n[Link]\n");
@@ -41,7 +42,7 @@ static void put_link(struct buf *text, const struct network *network, const stru
 
 // ---- [Network] ----
 
-static void put_dhcp(struct buf *text, const struct net_link *link) {
+static void networkd_put_dhcp(struct buf *text, const struct net_link *link) {
         if (link->dhcp4 || link->dhcp6)
                 buf_printf(text, "DHCP=%s\n", link->dhcp4 && link->dhcp6 ? "yes" : link->dhcp4 ? "ipv4" : "ipv6");
         bool has_address6 = false;
@@ -53,7 +54,7 @@ static void put_dhcp(struct buf *text, const struct net_link *link) {
                 buf_append_text(text, "IPv6AcceptRA=no\n");
 }
 
-static void put_place(struct buf *text, const struct network *network, const struct net_link *link) {
+static void networkd_put_relations(struct buf *text, const struct network *network, const struct net_link *link) {
         const struct net_link *bond = network_bond_of(network, link);
         if (bond)
                 buf_printf(text, "Bond=%s\n", bond->name);
@@ -69,11 +70,11 @@ static void put_place(struct buf *text, const struct network *network, const str
                 buf_append_text(text, "LinkLocalAddressing=no\nIPv6AcceptRA=no\n");
 }
 
-static void put_network(struct buf *text, const struct network *network, const struct net_link *link) {
+static void networkd_put_network(struct buf *text, const struct network *network, const struct net_link *link) {
         char prefix[NET_PREFIX_TEXT_SIZE];
         buf_append_text(text, "\n[Network]\n");
-        put_place(text, network, link);
-        put_dhcp(text, link);
+        networkd_put_relations(text, network, link);
+        networkd_put_dhcp(text, link);
         for (size_t i = 0; i < link->address_count; i++) {
                 net_prefix_format(&link->addresses[i].address, link->addresses[i].prefix, prefix);
                 buf_printf(text, "Address=%s\n", prefix);
@@ -105,7 +106,7 @@ static void put_client_id(struct buf *text, const struct dhcp_client_id *id) {
 
 // A default route in option 121
 // cannot be told from the lease's other routes: where another link has the default, it becomes the last resort.
-static void put_clients(struct buf *text, const struct net_link *link) {
+static void networkd_put_dhcp_clients(struct buf *text, const struct net_link *link) {
         const char *gateway = link->no_default ? "UseGateway=no\nRouteMetric=4096\n" : "";
         if (link->dhcp4) {
                 buf_append_text(text, "\n[DHCPv4]\n");
@@ -118,7 +119,7 @@ static void put_clients(struct buf *text, const struct net_link *link) {
                 buf_printf(text, "\n[IPv6AcceptRA]\n%s", gateway);
 }
 
-static void put_routes(struct buf *text, const struct net_link *link) {
+static void networkd_put_routes(struct buf *text, const struct net_link *link) {
         char prefix[NET_PREFIX_TEXT_SIZE];
         for (size_t i = 0; i < link->route_count; i++) {
                 const struct net_route *route = &link->routes[i];
@@ -136,16 +137,16 @@ static void put_routes(struct buf *text, const struct net_link *link) {
 static void add_network_file(struct plan *plan, const struct network *network, const struct net_link *link) {
         auto_buf text = { 0 };
         put_match(&text, network, link);
-        put_link(&text, network, link);
-        put_network(&text, network, link);
-        put_clients(&text, link);
-        put_routes(&text, link);
-        add_file(plan, link, ".network", &text);
+        networkd_put_link(&text, network, link);
+        networkd_put_network(&text, network, link);
+        networkd_put_dhcp_clients(&text, link);
+        networkd_put_routes(&text, link);
+        networkd_add_file(plan, link, ".network", &text);
 }
 
 // ---- .netdev ----
 
-static void put_bond(struct plan *plan, struct buf *text, const struct net_link *link) {
+static void networkd_put_bond(struct plan *plan, struct buf *text, const struct net_link *link) {
         struct bond_option option;
         buf_append_text(text, "\n[Bond]\n");
         for (const char *at = link->bond_options; bond_option_next(&at, &option);) {
@@ -178,10 +179,10 @@ static void add_netdev_file(struct plan *plan, const struct net_link *link) {
         if (link->kind == NET_BOND && shows_own_mac(link))
                 buf_printf(&text, "MACAddress=%s\n", mac);
         if (link->kind == NET_BOND)
-                put_bond(plan, &text, link);
+                networkd_put_bond(plan, &text, link);
         else
                 buf_printf(&text, "\n[VLAN]\nId=%d\n", link->vlan_id);
-        add_file(plan, link, ".netdev", &text);
+        networkd_add_file(plan, link, ".netdev", &text);
 }
 
 static void networkd_node(const struct network *network, struct plan *plan) {

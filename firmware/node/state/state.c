@@ -31,7 +31,7 @@ void state_record_json(const struct state_record *record, struct buf *ret_text) 
         buf_append_char(ret_text, '\n');
 }
 
-static bool read_status(const char *name, enum state_status *ret) {
+static bool parse_status(const char *name, enum state_status *ret) {
         for (size_t i = 0; i < lengthof(status_names); i++)
                 if (strcmp(name, status_names[i]) == 0) {
                         *ret = (enum state_status)i;
@@ -50,7 +50,7 @@ static bool unpack_record(json_t *root, struct arena *arena, struct state_record
                            "device", &device, "filesystem", &filesystem, "claimed", &claimed, "reason", &reason,
                            "elapsed_ms", &elapsed_ms, "overlay", &overlay) < 0)
                 return fail(err, ERR_SCHEMA, 0, "%s", error.text);
-        if (format != FORMAT || !read_status(status, &record.status))
+        if (format != FORMAT || !parse_status(status, &record.status))
                 return fail(err, ERR_SCHEMA, 0, "format %d or status `%s` is unknown", format, status);
         record.device = arena_strdup(arena, device);
         record.filesystem = arena_strdup(arena, filesystem);
@@ -82,7 +82,7 @@ bool state_record_read(const char *text, struct arena *arena, struct state_recor
 // ---- facts ----
 
 // NULL: there is no such file, or an empty one: a machine that lost its power had no time to write it.
-static bool read_text(int root, const char *path, struct arena *arena, const char **ret, struct err *err) {
+static bool read_state_text(int root, const char *path, struct arena *arena, const char **ret, struct err *err) {
         auto_buf text = { .max = FILE_MAX };
         bool found;
         if (!root_read(root, path, &text, &found, err))
@@ -94,7 +94,7 @@ static bool read_text(int root, const char *path, struct arena *arena, const cha
 static bool read_record(int root, struct arena *arena, struct state_record *ret, struct err *err) {
         const char *text;
         auto_err problem = { 0 };
-        if (!read_text(root, STATE_RECORD, arena, &text, err))
+        if (!read_state_text(root, STATE_RECORD, arena, &text, err))
                 return false;
         if (text && state_record_read(text, arena, ret, &problem))
                 return true;
@@ -109,12 +109,12 @@ static bool read_disk(int root, const struct state_settings *settings, struct ar
         facts->id_texts = arena_alloc(arena, settings->path_count * sizeof *facts->id_texts);
         if (facts->record.status != STATE_MOUNTED)
                 return true;
-        if (!read_text(root, STATE_MOUNT "/kiln/identity.json", arena, &facts->identity, err))
+        if (!read_state_text(root, STATE_MOUNT "/kiln/identity.json", arena, &facts->identity, err))
                 return false;
         for (size_t i = 0; i < settings->path_count; i++) {
                 const struct state_path *path = &settings->paths[i];
                 const char *file = arena_printf(arena, "%s/%s", path->path, path->id_file);
-                if (*path->id_file && !read_text(root, file, arena, &facts->id_texts[i], err))
+                if (*path->id_file && !read_state_text(root, file, arena, &facts->id_texts[i], err))
                         return false;
         }
         return true;
@@ -126,7 +126,7 @@ bool state_read(int root, const struct state_settings *settings, struct arena *a
         *ret = NULL;
         if (!settings->wanted)
                 return true;
-        if (!read_text(root, "/run/kiln/root.conf", arena, &booted, err))
+        if (!read_state_text(root, "/run/kiln/root.conf", arena, &booted, err))
                 return false;
         if (!booted)
                 return true;

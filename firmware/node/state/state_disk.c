@@ -29,7 +29,7 @@ static void read_attribute(const char *directory, const char *attribute, char *r
                         *at = '?';
 }
 
-static uint64_t read_number(const char *directory, const char *attribute) {
+static uint64_t read_disk_number(const char *directory, const char *attribute) {
         char text[32];
         read_attribute(directory, attribute, text, sizeof text);
         return strtoull(text, NULL, 10);
@@ -75,10 +75,10 @@ static void read_model(const char *directory, struct disk *disk) {
 
 static void read_sysfs(const char *directory, struct arena *arena, struct disk *disk) {
         char real[PATH_MAX];
-        disk->size_bytes = read_number(directory, "size") * SECTOR;
+        disk->size_bytes = read_disk_number(directory, "size") * SECTOR;
         disk->is_partition = has_file(directory, "partition");
-        disk->is_removable = read_number(directory, "removable") != 0;
-        disk->is_read_only = read_number(directory, "ro") != 0;
+        disk->is_removable = read_disk_number(directory, "removable") != 0;
+        disk->is_read_only = read_disk_number(directory, "ro") != 0;
         disk->has_holder = has_entries(directory, "holders");
         disk->has_partition = has_partitions(directory);
         // As the booted system shows it, wherever sysfs is mounted now.
@@ -89,7 +89,7 @@ static void read_sysfs(const char *directory, struct arena *arena, struct disk *
 
 // ---- what is on it ----
 
-static void copy_value(blkid_probe probe, const char *key, char *ret, size_t size) {
+static void copy_probe_value(blkid_probe probe, const char *key, char *ret, size_t size) {
         const char *value;
         if (blkid_probe_lookup_value(probe, key, &value, NULL) == 0)
                 snprintf(ret, size, "%s", value);
@@ -103,8 +103,8 @@ static void probe_content(const char *path, struct disk *disk) {
         blkid_probe_enable_superblocks(probe, 1);
         blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_LABEL | BLKID_SUBLKS_TYPE);
         if (blkid_do_safeprobe(probe) == 0) {
-                copy_value(probe, "LABEL", disk->label, sizeof disk->label);
-                copy_value(probe, "TYPE", disk->type, sizeof disk->type);
+                copy_probe_value(probe, "LABEL", disk->label, sizeof disk->label);
+                copy_probe_value(probe, "TYPE", disk->type, sizeof disk->type);
         }
         blkid_free_probe(probe);
 }
@@ -141,8 +141,8 @@ bool disks_scan(const struct disk_host *host, struct arena *arena, struct disks 
 
 // ---- claiming ----
 
-static bool refuse(struct buf *reason, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static bool refuse(struct buf *reason, const char *format, ...) {
+static bool refuse_claim(struct buf *reason, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool refuse_claim(struct buf *reason, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
         buf_vprintf(reason, format, arguments);
@@ -154,7 +154,7 @@ static bool has_no_signature(int fd, struct buf *reason) {
         blkid_probe probe = blkid_new_probe();
         if (!probe || blkid_probe_set_device(probe, fd, 0, 0) < 0) {
                 blkid_free_probe(probe);
-                return refuse(reason, "cannot be read");
+                return refuse_claim(reason, "cannot be read");
         }
         char type[64] = "";
         blkid_probe_enable_superblocks(probe, 1);
@@ -162,13 +162,13 @@ static bool has_no_signature(int fd, struct buf *reason) {
         blkid_probe_enable_partitions(probe, 1);
         blkid_probe_set_partitions_flags(probe, BLKID_PARTS_MAGIC | BLKID_PARTS_FORCE_GPT);
         int found = blkid_do_probe(probe);
-        copy_value(probe, "PTTYPE", type, sizeof type);
-        copy_value(probe, "TYPE", type, sizeof type);
+        copy_probe_value(probe, "PTTYPE", type, sizeof type);
+        copy_probe_value(probe, "TYPE", type, sizeof type);
         blkid_free_probe(probe);
         if (found == 1)
                 return true;
-        return found == 0 ? refuse(reason, "holds something: %s", *type ? type : "a signature")
-                          : refuse(reason, "cannot be read");
+        return found == 0 ? refuse_claim(reason, "holds something: %s", *type ? type : "a signature")
+                          : refuse_claim(reason, "cannot be read");
 }
 
 // All bytes of a stretch are the same, 0x00 or 0xff.
@@ -178,19 +178,20 @@ static bool is_uniform(int fd, uint64_t offset, size_t size, uint8_t *block, str
                 if (got < 0 && errno == EINTR)
                         continue;
                 if (got <= 0)
-                        return refuse(reason, "cannot be read at byte %llu: %s", (unsigned long long)(offset + done),
-                                      got < 0 ? strerror(errno) : "it ends there");
+                        return refuse_claim(reason, "cannot be read at byte %llu: %s",
+                                            (unsigned long long)(offset + done),
+                                            got < 0 ? strerror(errno) : "it ends there");
                 done += (size_t)got;
         }
         if ((block[0] == 0x00 || block[0] == 0xff) && memcmp(block, block + 1, size - 1) == 0)
                 return true;
-        return refuse(reason, "is not blank: there is data in the %zu bytes from byte %llu", size,
-                      (unsigned long long)offset);
+        return refuse_claim(reason, "is not blank: there is data in the %zu bytes from byte %llu", size,
+                            (unsigned long long)offset);
 }
 
 bool disk_is_blank(int fd, uint64_t size_bytes, struct buf *ret_reason) {
         if (size_bytes < 4 * EDGE_BYTES)
-                return refuse(ret_reason, "is too small");
+                return refuse_claim(ret_reason, "is too small");
         if (!has_no_signature(fd, ret_reason))
                 return false;
         auto_free uint8_t *block = xmalloc(EDGE_BYTES);
@@ -206,24 +207,24 @@ bool disk_is_blank(int fd, uint64_t size_bytes, struct buf *ret_reason) {
 
 static bool fits_rule(const struct disk *disk, const struct state_claim *claim, struct buf *reason) {
         if (disk->is_partition)
-                return refuse(reason, "is a partition");
+                return refuse_claim(reason, "is a partition");
         if (disk->size_bytes == 0)
-                return refuse(reason, "has no medium");
+                return refuse_claim(reason, "has no medium");
         if (disk->is_removable)
-                return refuse(reason, "is removable");
+                return refuse_claim(reason, "is removable");
         if (disk->is_read_only)
-                return refuse(reason, "is read-only");
+                return refuse_claim(reason, "is read-only");
         if (disk->has_holder)
-                return refuse(reason, "is in use by another device");
+                return refuse_claim(reason, "is in use by another device");
         if (disk->has_partition)
-                return refuse(reason, "has partitions");
+                return refuse_claim(reason, "has partitions");
         if (disk->size_bytes < claim->min_bytes || (claim->max_bytes && disk->size_bytes > claim->max_bytes))
-                return refuse(reason, "has %llu bytes, outside of the size that the profile claims",
-                              (unsigned long long)disk->size_bytes);
+                return refuse_claim(reason, "has %llu bytes, outside of the size that the profile claims",
+                                    (unsigned long long)disk->size_bytes);
         if (fnmatch(claim->model, disk->model, 0) != 0)
-                return refuse(reason, "is a \"%s\", not a \"%s\"", disk->model, claim->model);
+                return refuse_claim(reason, "is a \"%s\", not a \"%s\"", disk->model, claim->model);
         if (fnmatch(claim->path, disk->name, 0) != 0 && fnmatch(claim->path, disk->path, 0) != 0)
-                return refuse(reason, "is at %s, not at %s", disk->path, claim->path);
+                return refuse_claim(reason, "is at %s, not at %s", disk->path, claim->path);
         return true;
 }
 
@@ -235,6 +236,6 @@ bool disk_may_be_claimed(const struct disk_host *host, const struct disk *disk, 
         // Of a block device, O_EXCL fails while it is mounted or part of another device (open(2)).
         auto_close int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
         if (fd < 0)
-                return refuse(ret_reason, "cannot be opened alone: %s", strerror(errno));
+                return refuse_claim(ret_reason, "cannot be opened alone: %s", strerror(errno));
         return disk_is_blank(fd, disk->size_bytes, ret_reason);
 }

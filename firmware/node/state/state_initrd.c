@@ -28,7 +28,7 @@ static void add_note(struct arena *arena, struct state_record *record, const cha
                 record->notes[record->note_count++] = arena_strdup(arena, note);
 }
 
-static enum state_choice refuse(struct state_record *record, const char *reason) {
+static enum state_choice record_refusal(struct state_record *record, const char *reason) {
         record->status = STATE_REFUSED;
         record->reason = reason;
         return CHOICE_NONE;
@@ -44,9 +44,9 @@ static enum state_choice go_without(struct state_record *record, const struct st
 static enum state_choice take_labelled(const struct state_settings *settings, const struct disk *disk,
                                        struct arena *arena, struct state_record *record) {
         if (!state_filesystem_is_known(disk->type))
-                return refuse(record, arena_printf(arena, "%s has the label %s, but holds %s, neither ext4 nor xfs",
-                                                   record->device, settings->label,
-                                                   *disk->type ? disk->type : "several things"));
+                return record_refusal(
+                    record, arena_printf(arena, "%s has the label %s, but holds %s, neither ext4 nor xfs",
+                                         record->device, settings->label, *disk->type ? disk->type : "several things"));
         record->filesystem = arena_strdup(arena, disk->type);
         if (disk->is_read_only)
                 return go_without(record, settings,
@@ -106,8 +106,8 @@ enum state_choice state_choose(const struct disk_host *host, const struct disks 
         *ret_record = (struct state_record){ .device = "", .filesystem = "", .reason = "" };
         *ret_disk = find_labelled(disks, settings->label, &names, &count);
         if (count > 1)
-                return refuse(ret_record, arena_printf(arena, "%s have the label %s: which one is meant?",
-                                                       buf_text(&names), settings->label));
+                return record_refusal(ret_record, arena_printf(arena, "%s have the label %s: which one is meant?",
+                                                               buf_text(&names), settings->label));
         enum state_choice choice = CHOICE_NONE;
         if (count == 1) {
                 ret_record->device = arena_printf(arena, "/dev/%s", (*ret_disk)->name);
@@ -173,7 +173,7 @@ static bool wait_for_disk(struct session *session, struct modules *modules, cons
         }
 }
 
-static bool enter_root(const char *root, const char *filesystem, struct err *err) {
+static bool enter_new_root(const char *root, const char *filesystem, struct err *err) {
         // What file systems name by an alias only: without it mount(2) says ENOENT.
         char *const names[] = { (char *)"crc32c_generic", (char *)filesystem };
         if (*filesystem && !modules_load(names, lengthof(names), err))
@@ -185,8 +185,8 @@ static bool enter_root(const char *root, const char *filesystem, struct err *err
 }
 
 static void refuse_disk(struct session *session, const struct err *problem) {
-        refuse(&session->record, arena_printf(&session->arena, "the state disk %s cannot be used: %s",
-                                              session->record.device, problem->text));
+        record_refusal(&session->record, arena_printf(&session->arena, "the state disk %s cannot be used: %s",
+                                                      session->record.device, problem->text));
 }
 
 static void mount_disk(struct session *session) {
@@ -236,7 +236,7 @@ static bool write_record(struct session *session, struct err *err) {
                           &changed, err);
 }
 
-static void tell(const struct state_record *record) {
+static void tell_of_record(const struct state_record *record) {
         auto_buf text = { 0 };
         if (record->status == STATE_MOUNTED)
                 buf_printf(&text, "kiln: state disk %s (%s)%s%s, %lld ms\n", record->device, record->filesystem,
@@ -257,7 +257,7 @@ static bool open_directory(const char *path, int *ret, struct err *err) {
 }
 
 // `root`: where the configuration is, not yet laid over the new root perhaps.
-static bool read_inventory(struct session *session, const char *root, struct err *err) {
+static bool read_node_json(struct session *session, const char *root, struct err *err) {
         auto_buf config = { .max = NODE_JSON_MAX_BYTES + NODE_READ_ROOM_BYTES };
         auto_close int fd = -1;
         bool found;
@@ -280,7 +280,7 @@ static bool find_disk(struct session *session, const char *root, enum state_choi
 
 static bool find_and_mount(struct session *session, const char *root, struct err *err) {
         enum state_choice choice;
-        if (!find_disk(session, root, &choice, err) || !enter_root(root, session->record.filesystem, err))
+        if (!find_disk(session, root, &choice, err) || !enter_new_root(root, session->record.filesystem, err))
                 return false;
         session->record.claimed = choice == CHOICE_BLANK;
         if (choice != CHOICE_NONE)
@@ -316,14 +316,14 @@ static bool run_session(struct session *session, const char *root, const char *i
         int64_t start = clock_now_ms();
         bool prepared;
         if (!read_prepared(session, &prepared, err) ||
-            !(prepared ? enter_root(root, "", err) : find_and_mount(session, root, err)))
+            !(prepared ? enter_new_root(root, "", err) : find_and_mount(session, root, err)))
                 return false;
         if (in_memory)
                 note_memory(session, in_memory);
         if (session->record.status == STATE_MOUNTED)
                 use_disk(session);
         session->record.elapsed_ms += clock_now_ms() - start;
-        tell(&session->record);
+        tell_of_record(&session->record);
         return write_record(session, err);
 }
 
@@ -336,7 +336,7 @@ static bool end_session(struct session *session, bool ok, struct err *err) {
 
 bool state_run(const char *root, const char *in_memory, struct err *err) {
         struct session session = { .root = -1 };
-        bool ok = read_inventory(&session, root, err) &&
+        bool ok = read_node_json(&session, root, err) &&
                   (!session.inventory.state.wanted ||
                    (open_directory(root, &session.root, err) && run_session(&session, root, in_memory, err)));
         return end_session(&session, ok, err);
@@ -371,7 +371,7 @@ static bool prepare_session(struct session *session, const char *root, struct bu
 
 bool state_prepare(const char *root, const char *config, struct buf *ret_path, struct err *err) {
         struct session session = { .root = -1 };
-        bool ok = read_inventory(&session, config, err) &&
+        bool ok = read_node_json(&session, config, err) &&
                   (!session.inventory.state.overlay ||
                    (open_directory(root, &session.root, err) && prepare_session(&session, root, ret_path, err)));
         return end_session(&session, ok, err);

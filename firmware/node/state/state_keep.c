@@ -33,14 +33,15 @@ static bool read_random(void *data, size_t size, struct err *err) {
         return true;
 }
 
-static bool write_file(int root, const char *path, const void *content, size_t size, unsigned mode, struct err *err) {
+static bool write_root_file(int root, const char *path, const void *content, size_t size, unsigned mode,
+                            struct err *err) {
         bool changed;
         return root_write(root, &(struct root_file){ path, content, size, mode, 0, 0 }, &changed, err);
 }
 
 // ---- machine-id ----
 
-static void hash_file(struct sha256_ctx *context, int root, const char *path) {
+static void mix_in_file(struct sha256_ctx *context, int root, const char *path) {
         auto_buf text = { .max = KEY_MAX };
         auto_err ignored = { 0 };
         bool found;
@@ -60,8 +61,8 @@ bool machine_id_make(int root, char ret_text[static MACHINE_ID_SIZE], struct err
         sha256_init(&context);
         sha256_update(&context, sizeof random, random);
         sha256_update(&context, sizeof now, (const uint8_t *)&now);
-        hash_file(&context, root, "/sys/class/dmi/id/product_uuid");
-        hash_file(&context, root, "/sys/class/dmi/id/product_serial");
+        mix_in_file(&context, root, "/sys/class/dmi/id/product_uuid");
+        mix_in_file(&context, root, "/sys/class/dmi/id/product_serial");
         sha256_digest(&context, sizeof digest, digest);
         digest[6] = (digest[6] & 0x0f) | 0x40; // version 4
         digest[8] = (digest[8] & 0x3f) | 0x80; // RFC 9562's variant
@@ -81,8 +82,8 @@ static bool restore_machine_id(int root, struct err *err) {
                 snprintf(text, sizeof text, "%.*s\n", ID_DIGITS, buf_text(&kept));
         else if (!machine_id_make(root, text, err))
                 return false;
-        return write_file(root, KEEP "/machine-id", text, strlen(text), 0444, err) &&
-               write_file(root, "/etc/machine-id", text, strlen(text), 0444, err);
+        return write_root_file(root, KEEP "/machine-id", text, strlen(text), 0444, err) &&
+               write_root_file(root, "/etc/machine-id", text, strlen(text), 0444, err);
 }
 
 // ---- the random seed ----
@@ -92,10 +93,10 @@ static bool restore_seed(int root, struct err *err) {
         struct stat stat;
         if (lstat(KEEP "/random-seed", &stat) < 0 || !S_ISREG(stat.st_mode) || stat.st_size == 0)
                 if (!read_random(random, sizeof random, err) ||
-                    !write_file(root, KEEP "/random-seed", random, sizeof random, 0600, err))
+                    !write_root_file(root, KEEP "/random-seed", random, sizeof random, 0600, err))
                         return false;
         // systemd writes into the file that is there.
-        if (!write_file(root, SEED, "", 0, 0600, err))
+        if (!write_root_file(root, SEED, "", 0, 0600, err))
                 return false;
         return mount(KEEP "/random-seed", SEED, NULL, MS_BIND, NULL) == 0 ||
                fail(err, ERR_SYSTEM, errno, "mount the random seed");
@@ -114,7 +115,7 @@ static bool copy_key(int root, const char *from, const char *to, const char *nam
         if (!root_read(root, source, &key, &found, err))
                 return false;
         return !found || key.size == 0 ||
-               write_file(root, target, buf_text(&key), key.size, is_public ? 0644 : 0600, err);
+               write_root_file(root, target, buf_text(&key), key.size, is_public ? 0644 : 0600, err);
 }
 
 static bool copy_keys(int root, const char *from, const char *to, struct err *err) {

@@ -39,14 +39,14 @@ static const struct filesystem {
         { "xfs", { "mkfs.xfs", "-q", "-K", "-L", "LABEL", "-n", "ftype=1", "DEVICE", NULL }, { NULL }, NULL },
 };
 
-static const struct filesystem *find_filesystem(const char *type) {
+static const struct filesystem *filesystem_of_type(const char *type) {
         for (size_t i = 0; i < lengthof(filesystems); i++)
                 if (strcmp(filesystems[i].type, type) == 0)
                         return &filesystems[i];
         return NULL;
 }
 
-bool state_filesystem_is_known(const char *type) { return find_filesystem(type) != NULL; }
+bool state_filesystem_is_known(const char *type) { return filesystem_of_type(type) != NULL; }
 
 static bool has_program(const char *name) {
         static const char *const directories[] = { "/usr/sbin", "/sbin", "/usr/bin", "/bin" };
@@ -67,7 +67,7 @@ static void fill_in(const char *const *words, const char *label, const char *dev
 }
 
 bool state_format(const char *device, const char *type, const char *label, struct err *err) {
-        const struct filesystem *filesystem = find_filesystem(type);
+        const struct filesystem *filesystem = filesystem_of_type(type);
         const char *arguments[ARGUMENTS_MAX];
         if (!filesystem)
                 return fail(err, ERR_SCHEMA, 0, "%s: unknown file system %s", device, type);
@@ -87,7 +87,7 @@ static void append_said(struct buf *note, const struct buf *output) {
 }
 
 bool state_check(const char *device, const char *type, struct buf *ret_note, struct err *err) {
-        const struct filesystem *filesystem = find_filesystem(type);
+        const struct filesystem *filesystem = filesystem_of_type(type);
         const char *arguments[ARGUMENTS_MAX];
         if (!filesystem || !filesystem->fsck[0])
                 return true;
@@ -111,7 +111,7 @@ bool state_check(const char *device, const char *type, struct buf *ret_note, str
         return true;
 }
 
-static bool make_parents(const char *path, struct err *err) {
+static bool make_parent_directories(const char *path, struct err *err) {
         auto_free char *copy = xstrdup(path);
         for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
                 *slash = '\0';
@@ -123,10 +123,10 @@ static bool make_parents(const char *path, struct err *err) {
 }
 
 bool state_mount(const char *device, const char *type, struct err *err) {
-        const struct filesystem *filesystem = find_filesystem(type);
+        const struct filesystem *filesystem = filesystem_of_type(type);
         if (!filesystem)
                 return fail(err, ERR_SCHEMA, 0, "%s: unknown file system %s", device, type);
-        if (!make_parents(STATE_MOUNT "/", err))
+        if (!make_parent_directories(STATE_MOUNT "/", err))
                 return false;
         if (mount(device, STATE_MOUNT, type, MS_NOSUID | MS_NODEV, filesystem->mount_data) < 0)
                 return fail(err, ERR_CORRUPT, errno, "%s (%s) cannot be mounted%s", device, type,
@@ -145,7 +145,7 @@ bool state_mount(const char *device, const char *type, struct err *err) {
 static bool make_in_image(const struct state_path *path, struct err *err) {
         if (access(path->path, F_OK) == 0)
                 return true;
-        if (!make_parents(path->path, err))
+        if (!make_parent_directories(path->path, err))
                 return false;
         if (mkdir(path->path, 0700) < 0 || chown(path->path, path->uid, path->gid) < 0 ||
             chmod(path->path, path->mode) < 0)
@@ -162,7 +162,8 @@ static bool sync_disk(struct err *err) {
 static bool make_on_disk(const char *from, const char *store, struct err *err) {
         static const char fresh[] = STATE_MOUNT "/paths.new";
         return run_command(err, "rm", "-rf", "--one-file-system", fresh, NULL) &&
-               run_command(err, "cp", "-a", "-T", from, fresh, NULL) && make_parents(store, err) && sync_disk(err) &&
+               run_command(err, "cp", "-a", "-T", from, fresh, NULL) && make_parent_directories(store, err) &&
+               sync_disk(err) &&
                (rename(fresh, store) == 0 || fail(err, ERR_SYSTEM, errno, "rename %s to %s", fresh, store));
 }
 

@@ -40,8 +40,8 @@ static bool compare_identity(json_t *root, const struct state_facts *state, cons
         return of_another(err, state, text);
 }
 
-static bool check_identity(const struct state_facts *state, const struct facts *facts, const struct identity *identity,
-                           struct err *err) {
+static bool check_disk_identity(const struct state_facts *state, const struct facts *facts,
+                                const struct identity *identity, struct err *err) {
         json_error_t error;
         if (!state->identity)
                 return true;
@@ -62,8 +62,8 @@ static bool is_id(const char *text, int id) {
         return strncmp(text, wanted, size) == 0 && text[size + strspn(text + size, " \t\r\n")] == '\0';
 }
 
-static bool check_ids(const struct state_facts *state, const struct state_settings *settings,
-                      const struct identity *identity, struct err *err) {
+static bool check_id_files(const struct state_facts *state, const struct state_settings *settings,
+                           const struct identity *identity, struct err *err) {
         for (size_t i = 0; i < settings->path_count; i++) {
                 const char *found = state->id_texts[i];
                 char text[512];
@@ -78,7 +78,7 @@ static bool check_ids(const struct state_facts *state, const struct state_settin
         return true;
 }
 
-static void add_identity(const struct facts *facts, const struct identity *identity, struct plan *plan) {
+static void add_disk_identity(const struct facts *facts, const struct identity *identity, struct plan *plan) {
         json_t *root = json_pack("{si ss ss si}", "format", IDENTITY_FORMAT, "cluster", facts->inventory->cluster,
                                  "node", node_name(identity), "id", identity->id);
         auto_free char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
@@ -103,9 +103,10 @@ bool state_plan(const struct facts *facts, const struct identity *identity, stru
                 plan_add_note(plan, buf_text(&note));
                 return true;
         }
-        if (!check_identity(state, facts, identity, err) || !check_ids(state, &facts->inventory->state, identity, err))
+        if (!check_disk_identity(state, facts, identity, err) ||
+            !check_id_files(state, &facts->inventory->state, identity, err))
                 return false;
-        add_identity(facts, identity, plan);
+        add_disk_identity(facts, identity, plan);
         plan_add_value(plan, "state_disk", record->device, record->claimed ? "claimed, blank" : "label");
         return true;
 }
