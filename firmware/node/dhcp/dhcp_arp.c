@@ -1,34 +1,28 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/dhcp/dhcp_arp.h"
 
+#include <assert.h>
 #include <string.h>
 
+#include "firmware/node/dhcp/big_endian.h"
 #include "firmware/node/dhcp/dhcp_io.h"
 
 // Offsets of RFC 826 for Ethernet and IPv4.
-enum { ARP_OPERATION = 6, ARP_SENDER_MAC = 8, ARP_SENDER = 14, ARP_TARGET = 24, CARRIER_POLL_MS = 20 };
+enum { ARP_OPERATION = 6, ARP_SENDER_MAC = 8, ARP_SENDER = 14, ARP_TARGET = 24 };
+enum { ARP_REQUEST = 1, ARP_REPLY = 2, CARRIER_POLL_MS = 20 };
 
-static const uint8_t head[ARP_OPERATION] = { 0, 1, 8, 0, 6, 4 }; // Ethernet, IPv4 and the sizes of their addresses
-
-static void put32(uint8_t *at, uint32_t value) {
-        for (int i = 0; i < 4; i++)
-                at[i] = (uint8_t)(value >> (24 - 8 * i));
-}
-
-static uint32_t get32(const uint8_t *at) {
-        return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
+static const uint8_t arp_head[ARP_OPERATION] = { 0, 1, 8, 0, 6, 4 }; // Ethernet, IPv4 and the sizes of their addresses
 
 void arp_build(const struct mac *mac, uint32_t sender, uint32_t address, uint8_t ret_packet[static ARP_SIZE]) {
         memset(ret_packet, 0, ARP_SIZE);
-        memcpy(ret_packet, head, sizeof head);
-        ret_packet[ARP_OPERATION + 1] = 1; // request
+        memcpy(ret_packet, arp_head, sizeof arp_head);
+        write_be16(ret_packet + ARP_OPERATION, ARP_REQUEST);
         memcpy(ret_packet + ARP_SENDER_MAC, mac->bytes, sizeof mac->bytes);
-        put32(ret_packet + ARP_SENDER, sender);
-        put32(ret_packet + ARP_TARGET, address);
+        write_be32(ret_packet + ARP_SENDER, sender);
+        write_be32(ret_packet + ARP_TARGET, address);
 }
 
-static bool is_own(const struct facts *facts, const struct mac *mac) {
+static bool is_own_card(const struct facts *facts, const struct mac *mac) {
         for (size_t i = 0; i < facts->interface_count; i++)
                 if (mac_equal(&facts->interfaces[i].mac, mac))
                         return true;
@@ -37,20 +31,22 @@ static bool is_own(const struct facts *facts, const struct mac *mac) {
 
 bool arp_is_conflict(const uint8_t *packet, size_t size, uint32_t address, const struct facts *facts,
                      struct mac *ret_by) {
-        if (size < ARP_SIZE || memcmp(packet, head, sizeof head) != 0)
+        if (size < ARP_SIZE || memcmp(packet, arp_head, sizeof arp_head) != 0)
                 return false;
-        unsigned operation = (unsigned)packet[ARP_OPERATION] << 8 | packet[ARP_OPERATION + 1];
-        uint32_t sender = get32(packet + ARP_SENDER), target = get32(packet + ARP_TARGET);
-        bool probes_for_it = operation == 1 && sender == 0 && target == address;
+        unsigned operation = read_be16(packet + ARP_OPERATION);
+        uint32_t sender = read_be32(packet + ARP_SENDER), target = read_be32(packet + ARP_TARGET);
+        bool is_request = operation == ARP_REQUEST, is_reply = operation == ARP_REPLY;
+        bool is_probe = is_request && sender == 0 && target == address;
+        bool is_from_owner = (is_request || is_reply) && sender == address;
         struct mac by;
         memcpy(by.bytes, packet + ARP_SENDER_MAC, sizeof by.bytes);
-        if ((operation != 1 && operation != 2) || (sender != address && !probes_for_it) || is_own(facts, &by))
+        if ((!is_probe && !is_from_owner) || is_own_card(facts, &by))
                 return false;
         *ret_by = by;
         return true;
 }
 
-static void send(const struct arp_check *check, uint32_t sender) {
+static void arp_send(const struct arp_check *check, uint32_t sender) {
         uint8_t packet[ARP_SIZE];
         auto_err ignored = { 0 }; // a full queue: there are further probes
         arp_build(&check->interface->mac, sender, check->address, packet);
@@ -58,6 +54,7 @@ static void send(const struct arp_check *check, uint32_t sender) {
 }
 
 enum arp_result arp_check_advance(struct arp_check *check, int64_t now_ms) {
+        assert(check->fd >= 0 && check->address);
         enum { PACKETS_AT_ONCE = 64 }; // a flood must not keep us from the clock
         uint8_t packet[64];
         for (int i = 0; i < PACKETS_AT_ONCE; i++) {
@@ -72,13 +69,13 @@ enum arp_result arp_check_advance(struct arp_check *check, int64_t now_ms) {
                 return ARP_CHECKING;
         if (check->sent == ARP_PROBES)
                 return ARP_FREE;
-        send(check, 0);
+        arp_send(check, 0);
         check->sent++;
         check->next_ms = now_ms + ARP_INTERVAL_MS;
         return ARP_CHECKING;
 }
 
-void arp_announce(const struct arp_check *check) { send(check, check->address); }
+void arp_announce(const struct arp_check *check) { arp_send(check, check->address); }
 
 static bool wait_for_carrier(const struct interface *interface) {
         int64_t deadline = dhcp_io_now_ms() + ARP_LINK_WAIT_MS;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/dhcp/dhcp_client.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "firmware/node/dhcp/dhcp_io.h"
@@ -16,30 +17,35 @@ struct asking {
 };
 
 // Whether an interface may still get a lease.
-static bool is_open(const struct asking *asking, const struct dhcp_session *session, int64_t now) {
+static bool may_get_lease(const struct asking *asking, const struct dhcp_session *session, int64_t now) {
         if (session->state == DHCP_BOUND)
                 return false;
-        bool no_link = session->state == DHCP_NO_LINK;
-        return now - session->link_ms < (no_link ? asking->settings->carrier_timeout_ms : asking->settings->timeout_ms);
+        int timeout_ms = asking->settings->timeout_ms;
+        if (session->state == DHCP_NO_LINK)
+                timeout_ms = asking->settings->carrier_timeout_ms;
+        return now - session->link_ms < timeout_ms;
 }
 
 // Whoever is bound leaves the others little time.
-static void shorten(struct asking *asking, const struct dhcp_session *session, int64_t now) {
-        int grace_ms = dhcp_named_node(asking->inventory, &session->lease) ? DHCP_GRACE_NODE_MS : DHCP_GRACE_MS;
+static void shorten_for_others(struct asking *asking, const struct dhcp_session *session, int64_t now) {
+        int grace_ms = DHCP_GRACE_MS;
+        if (dhcp_named_node(asking->inventory, &session->lease))
+                grace_ms = DHCP_GRACE_NODE_MS;
         if (now + grace_ms < asking->end_ms)
                 asking->end_ms = now + grace_ms;
 }
 
 // Advances every session. False when none can get a lease any more.
-static bool advance(struct asking *asking, int64_t now) {
+static bool advance_all(struct asking *asking, int64_t now) {
         bool any = false;
         for (size_t i = 0; i < asking->count; i++) {
                 struct dhcp_session *session = &asking->sessions[i];
                 bool was_bound = session->state == DHCP_BOUND;
                 dhcp_session_advance(session, now);
                 if (!was_bound && session->state == DHCP_BOUND)
-                        shorten(asking, session, now);
-                any = any || is_open(asking, session, now);
+                        shorten_for_others(asking, session, now);
+                if (may_get_lease(asking, session, now))
+                        any = true;
         }
         return any;
 }
@@ -50,17 +56,18 @@ static void wait_for_more(const struct asking *asking, int64_t now) {
         int64_t next_ms = asking->end_ms;
         for (size_t i = 0; i < asking->count; i++) {
                 int64_t own_ms = dhcp_session_next_ms(&asking->sessions[i], now);
-                next_ms = own_ms < next_ms ? own_ms : next_ms;
+                if (own_ms < next_ms)
+                        next_ms = own_ms;
                 count += dhcp_session_fds(&asking->sessions[i], fds + count);
         }
         if (next_ms > now)
                 dhcp_io_wait(fds, count, (int)(next_ms - now));
 }
 
-static void exchange(struct asking *asking) {
+static void ask_all(struct asking *asking) {
         int64_t now = dhcp_io_now_ms();
         asking->end_ms = now + asking->settings->carrier_timeout_ms + asking->settings->timeout_ms;
-        while (now < asking->end_ms && advance(asking, now)) {
+        while (now < asking->end_ms && advance_all(asking, now)) {
                 wait_for_more(asking, now);
                 now = dhcp_io_now_ms();
         }
@@ -77,6 +84,7 @@ static void keep_leases(const struct asking *asking, struct facts *facts) {
 }
 
 bool dhcp_ask(struct facts *facts, struct buf *ret_notes, struct err *err) {
+        assert(facts->inventory && facts->interface_count <= INTERFACES_MAX);
         auto_free struct dhcp_session *sessions = xcalloc(facts->interface_count + 1, sizeof *sessions);
         struct asking asking = { .sessions = sessions,
                                  .settings = &facts->inventory->dhcp,
@@ -94,7 +102,7 @@ bool dhcp_ask(struct facts *facts, struct buf *ret_notes, struct err *err) {
         facts->lease_count = 0;
         if (asking.count == 0)
                 return fail(err, ERR_SYSTEM, 0, "there is no interface to ask DHCP on");
-        exchange(&asking);
+        ask_all(&asking);
         keep_leases(&asking, facts);
         for (size_t i = 0; i < asking.count; i++)
                 dhcp_session_close(&sessions[i]);

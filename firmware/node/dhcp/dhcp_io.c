@@ -36,7 +36,7 @@ static void request_of(const struct interface *interface, struct ifreq *ret) {
         memcpy(ret->ifr_name, interface->name, sizeof interface->name);
 }
 
-static bool set_up(const struct interface *interface, int fd, struct err *err) {
+static bool set_interface_up(const struct interface *interface, int fd, struct err *err) {
         struct ifreq request;
         request_of(interface, &request);
         if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
@@ -49,7 +49,11 @@ static bool set_up(const struct interface *interface, int fd, struct err *err) {
         return true;
 }
 
-static uint16_t protocol_of(enum dhcp_io_kind kind) { return htons(kind == DHCP_IO_ARP ? ETH_P_ARP : ETH_P_IP); }
+static uint16_t protocol_of(enum dhcp_io_kind kind) {
+        if (kind == DHCP_IO_ARP)
+                return htons(ETH_P_ARP);
+        return htons(ETH_P_IP);
+}
 
 bool dhcp_io_open(enum dhcp_io_kind kind, const struct interface *interface, int *ret_fd, struct err *err) {
         auto_close int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -61,7 +65,7 @@ bool dhcp_io_open(enum dhcp_io_kind kind, const struct interface *interface, int
             kind != DHCP_IO_UDP || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
         if (!filtered || setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof one) < 0)
                 return fail(err, ERR_SYSTEM, errno, "set up a packet socket");
-        if (!set_up(interface, fd, err))
+        if (!set_interface_up(interface, fd, err))
                 return false;
         struct sockaddr_ll address = { .sll_family = AF_PACKET,
                                        .sll_protocol = protocol_of(kind),
@@ -107,12 +111,16 @@ size_t dhcp_io_receive(int fd, void *packet, size_t size, bool *ret_checksum_pen
                                           .msg_controllen = sizeof control };
                 got = recvmsg(fd, &message, MSG_DONTWAIT);
                 data = (struct tpacket_auxdata){ 0 };
-                struct cmsghdr *item = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+                struct cmsghdr *item = NULL;
+                if (got > 0)
+                        item = CMSG_FIRSTHDR(&message);
                 if (item && item->cmsg_level == SOL_PACKET && item->cmsg_type == PACKET_AUXDATA)
                         memcpy(&data, CMSG_DATA(item), sizeof data);
         } while (got > 0 && !is_for_this_station(&from));
         *ret_checksum_pending = (data.tp_status & TP_STATUS_CSUMNOTREADY) != 0;
-        return got > 0 ? (size_t)got : 0;
+        if (got < 0)
+                return 0;
+        return (size_t)got;
 }
 
 bool dhcp_io_carrier(const struct interface *interface) {
@@ -124,7 +132,7 @@ bool dhcp_io_carrier(const struct interface *interface) {
 
 void dhcp_io_wait(const int *fds, size_t count, int timeout_ms) {
         struct pollfd polls[SOCKETS_MAX];
-        count = count < SOCKETS_MAX ? count : SOCKETS_MAX;
+        count = size_min(count, SOCKETS_MAX);
         for (size_t i = 0; i < count; i++)
                 polls[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
         poll(polls, count, timeout_ms);

@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/dhcp/dhcp_options.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
+
+#include "firmware/node/dhcp/big_endian.h"
 
 enum { LABEL_MAX = 63, DOMAIN_MAX = 253, POINTER_BITS = 0xc0, MTU_MIN = 68, ID_MAX = 255 };
 
 // A value, joined.
-struct value {
+struct option_value {
         uint8_t bytes[DHCP_FRAME_MAX];
         size_t size;
 };
-
-static uint32_t get_number(const uint8_t *at, size_t width) {
-        uint32_t number = 0;
-        for (size_t i = 0; i < width; i++)
-                number = number << 8 | at[i];
-        return number;
-}
 
 // ---- finding ----
 
@@ -39,7 +35,8 @@ bool dhcp_options_add(struct dhcp_options *options, const uint8_t *data, size_t 
         if ((at < end && *at != OPTION_END) || options->count == lengthof(options->areas))
                 return false;
         options->areas[options->count].data = data;
-        options->areas[options->count++].size = (size_t)(at - data);
+        options->areas[options->count].size = (size_t)(at - data);
+        options->count++;
         return true;
 }
 
@@ -56,23 +53,29 @@ int dhcp_options_get(const struct dhcp_options *options, uint8_t code, uint8_t r
                         found = true;
                 }
         }
-        return found ? (int)size : -1;
+        if (!found)
+                return -1;
+        return (int)size;
 }
 
-static bool get_value(const struct dhcp_options *options, uint8_t code, struct value *ret) {
+static bool get_value(const struct dhcp_options *options, uint8_t code, struct option_value *ret) {
         int size = dhcp_options_get(options, code, ret->bytes);
-        ret->size = size < 0 ? 0 : (size_t)size;
-        return size >= 0;
+        ret->size = 0;
+        if (size < 0)
+                return false;
+        ret->size = (size_t)size;
+        return true;
 }
 
 bool dhcp_options_number(const struct dhcp_options *options, uint8_t code, size_t width, uint32_t *ret) {
-        struct value value;
+        assert(width == 1 || width == 2 || width == 4);
+        struct option_value value;
         if (!get_value(options, code, &value) || value.size < width || value.size % width != 0)
                 return false;
         for (size_t i = width; i < value.size; i++)
                 if (value.bytes[i] != value.bytes[i - width])
                         return false;
-        *ret = get_number(value.bytes, width);
+        *ret = read_be(value.bytes, width);
         return true;
 }
 
@@ -80,7 +83,7 @@ bool dhcp_options_number(const struct dhcp_options *options, uint8_t code, size_
 
 // Text as servers send it: perhaps with NULs at the end (RFC 2132, 2). False if it is empty, too long or holds any
 // other byte than a printable one.
-static bool copy_text(const uint8_t *data, size_t size, char *ret, size_t ret_size) {
+static bool copy_printable(const uint8_t *data, size_t size, char *ret, size_t ret_size) {
         while (size > 0 && data[size - 1] == '\0')
                 size--;
         if (size == 0 || size >= ret_size)
@@ -116,7 +119,7 @@ bool dhcp_is_domain(char *text) {
 
 // One name of RFC 1035, 4.1.4. Pointers count from the start of `value` and each leads further back, so that all ends.
 // False if it is malformed; "" for one that is no domain (RFC 1123).
-static bool read_name(const struct value *value, size_t *at, char ret[static DOMAIN_SIZE]) {
+static bool read_dns_name(const struct option_value *value, size_t *at, char ret[static DOMAIN_SIZE]) {
         size_t from = *at, start = from, used = 0;
         bool jumped = false;
         for (;;) {
@@ -127,7 +130,8 @@ static bool read_name(const struct value *value, size_t *at, char ret[static DOM
                         if (from >= value->size)
                                 return false;
                         size_t target = (length & ~POINTER_BITS) << 8 | value->bytes[from++];
-                        *at = jumped ? *at : from;
+                        if (!jumped)
+                                *at = from;
                         jumped = true;
                         if (target >= start)
                                 return false;
@@ -140,10 +144,15 @@ static bool read_name(const struct value *value, size_t *at, char ret[static DOM
                         return false;
                 if (used > 0)
                         ret[used++] = '.';
-                for (size_t i = 0; i < length; i++, from++, used++)
-                        ret[used] = value->bytes[from] && value->bytes[from] != '.' ? (char)value->bytes[from] : ' ';
+                for (size_t i = 0; i < length; i++) {
+                        char byte = (char)value->bytes[from++];
+                        if (byte == '\0' || byte == '.')
+                                byte = ' '; // which no domain holds: the name is left out, and not read as another
+                        ret[used++] = byte;
+                }
         }
-        *at = jumped ? *at : from;
+        if (!jumped)
+                *at = from;
         ret[used] = '\0';
         if (!dhcp_is_domain(ret))
                 ret[0] = '\0';
@@ -151,12 +160,12 @@ static bool read_name(const struct value *value, size_t *at, char ret[static DOM
 }
 
 static void read_search(const struct dhcp_options *options, struct lease *lease) {
-        struct value value;
+        struct option_value value;
         if (get_value(options, OPTION_SEARCH, &value))
-                lease->search_count = 0; // it has the last word
+                lease->search_count = 0; // the search list counts, and not the domains of option 15
         for (size_t at = 0; at < value.size;) {
                 char name[DOMAIN_SIZE];
-                if (!read_name(&value, &at, name)) {
+                if (!read_dns_name(&value, &at, name)) {
                         lease->search_count = 0;
                         return;
                 }
@@ -168,40 +177,42 @@ static void read_search(const struct dhcp_options *options, struct lease *lease)
 // RFC 4702, 2: flags, two bytes of no meaning, and the name as text or, if the E bit is set, in RFC 1035's form.
 static bool read_fqdn(const struct dhcp_options *options, char ret[static DOMAIN_SIZE]) {
         enum { HEAD = 3, FLAG_E = 4 };
-        struct value value;
+        struct option_value value;
         if (!get_value(options, OPTION_FQDN, &value) || value.size <= HEAD)
                 return false;
         if (!(value.bytes[0] & FLAG_E))
-                return copy_text(value.bytes + HEAD, value.size - HEAD, ret, DOMAIN_SIZE) && dhcp_is_domain(ret);
+                return copy_printable(value.bytes + HEAD, value.size - HEAD, ret, DOMAIN_SIZE) && dhcp_is_domain(ret);
         size_t at = 0;
         value.size -= HEAD;
         memmove(value.bytes, value.bytes + HEAD, value.size);
-        return read_name(&value, &at, ret) && *ret;
+        return read_dns_name(&value, &at, ret) && *ret;
 }
 
 // Some servers send the full name here, perhaps with the root's dot; of one that no kernel takes, the first label.
 static void read_hostname(const struct dhcp_options *options, struct lease *lease) {
-        struct value value;
+        struct option_value value;
         char name[DOMAIN_SIZE];
-        if (!get_value(options, OPTION_HOSTNAME, &value) || !copy_text(value.bytes, value.size, name, sizeof name) ||
-            !dhcp_is_domain(name))
+        if (!get_value(options, OPTION_HOSTNAME, &value) ||
+            !copy_printable(value.bytes, value.size, name, sizeof name) || !dhcp_is_domain(name))
                 return;
-        size_t size = strlen(name) < sizeof lease->hostname ? strlen(name) : strcspn(name, ".");
+        size_t size = strlen(name);
+        if (size >= sizeof lease->hostname)
+                size = strcspn(name, ".");
         memcpy(lease->hostname, name, size);
         lease->hostname[size] = '\0';
 }
 
 // One domain, or by a custom of servers' administrators several with blanks between them: a search list.
 static void read_domains(const struct dhcp_options *options, struct lease *lease) {
-        struct value value;
+        struct option_value value;
         get_value(options, OPTION_DOMAIN, &value);
         for (size_t at = 0; at < value.size && lease->search_count < LEASE_SEARCH_MAX; at++) {
                 size_t start = at;
                 char *name = lease->search[lease->search_count];
                 while (at < value.size && value.bytes[at] != ' ')
                         at++;
-                lease->search_count +=
-                    copy_text(value.bytes + start, at - start, name, DOMAIN_SIZE) && dhcp_is_domain(name);
+                if (copy_printable(value.bytes + start, at - start, name, DOMAIN_SIZE) && dhcp_is_domain(name))
+                        lease->search_count++;
         }
         if (lease->search_count > 0)
                 memcpy(lease->domain, lease->search[0], sizeof lease->domain);
@@ -226,13 +237,13 @@ static void read_names(const struct dhcp_options *options, struct lease *lease) 
 
 // ---- addresses and routes ----
 
-static bool in_subnet(const struct lease *lease, uint32_t address) {
+static bool is_on_link(const struct lease *lease, uint32_t address) {
         return address_is_host(address) && address != lease->address &&
                (lease->prefix < 0 || address_in_subnet(address, lease->address, lease->prefix));
 }
 
-static bool is_reachable(const struct lease *lease, uint32_t gateway) {
-        if (in_subnet(lease, gateway))
+static bool gateway_is_reachable(const struct lease *lease, uint32_t gateway) {
+        if (is_on_link(lease, gateway))
                 return true;
         for (size_t i = 0; i < lease->route_count; i++) {
                 const struct lease_route *route = &lease->routes[i];
@@ -244,27 +255,29 @@ static bool is_reachable(const struct lease *lease, uint32_t gateway) {
 }
 
 // RFC 3442: width of the prefix, as many octets of the destination as it covers, the router. False if malformed.
-static bool read_route(const struct value *value, size_t *at, struct lease_route *ret) {
+static bool read_classless_route(const struct option_value *value, size_t *at, struct lease_route *ret) {
         size_t width = value->bytes[*at], octets = (width + 7) / 8;
         if (width > 32 || value->size - *at - 1 < octets + 4)
                 return false;
         const uint8_t *data = value->bytes + *at + 1;
-        uint32_t to = octets ? get_number(data, octets) << (32 - 8 * octets) : 0;
+        uint32_t to = 0;
+        if (octets > 0)
+                to = read_be(data, octets) << (32 - 8 * octets);
         *ret = (struct lease_route){ .to = to & mask_of_prefix((int)width),
-                                     .gateway = get_number(data + octets, 4),
+                                     .gateway = read_be(data + octets, 4),
                                      .prefix = (int)width };
         *at += 1 + octets + 4;
         return true;
 }
 
 // One of the two passes: routes on the link come first, as those through a gateway may need them.
-static bool add_routes(const struct value *value, bool on_link, struct lease *lease) {
+static bool add_lease_routes(const struct option_value *value, bool on_link, struct lease *lease) {
         struct lease_route route;
         for (size_t at = 0; at < value->size;) {
-                if (!read_route(value, &at, &route))
+                if (!read_classless_route(value, &at, &route))
                         return false;
                 if (on_link != !route.gateway || lease->route_count == LEASE_ROUTES_MAX ||
-                    (!on_link && !is_reachable(lease, route.gateway)))
+                    (!on_link && !gateway_is_reachable(lease, route.gateway)))
                         continue;
                 lease->routes[lease->route_count++] = route;
         }
@@ -272,10 +285,10 @@ static bool add_routes(const struct value *value, bool on_link, struct lease *le
 }
 
 static bool read_routes(const struct dhcp_options *options, uint8_t code, struct lease *lease) {
-        struct value value;
+        struct option_value value;
         if (!get_value(options, code, &value))
                 return false;
-        if (!add_routes(&value, true, lease) || !add_routes(&value, false, lease)) {
+        if (!add_lease_routes(&value, true, lease) || !add_lease_routes(&value, false, lease)) {
                 lease->route_count = 0;
                 return false;
         }
@@ -286,29 +299,29 @@ static bool read_routes(const struct dhcp_options *options, uint8_t code, struct
 }
 
 static void read_routers(const struct dhcp_options *options, struct lease *lease) {
-        struct value value;
+        struct option_value value;
         get_value(options, OPTION_ROUTER, &value);
         for (size_t i = 0; i + 4 <= value.size && !lease->router; i += 4)
-                if (in_subnet(lease, get_number(value.bytes + i, 4)))
-                        lease->router = get_number(value.bytes + i, 4);
+                if (is_on_link(lease, read_be(value.bytes + i, 4)))
+                        lease->router = read_be(value.bytes + i, 4);
 }
 
 static void read_dns(const struct dhcp_options *options, struct lease *lease) {
-        struct value value;
+        struct option_value value;
         get_value(options, OPTION_DNS, &value);
         for (size_t i = 0; i + 4 <= value.size && lease->dns_count < DNS_MAX; i += 4)
-                if (address_is_host(get_number(value.bytes + i, 4)))
-                        lease->dns[lease->dns_count++] = get_number(value.bytes + i, 4);
+                if (address_is_host(read_be(value.bytes + i, 4)))
+                        lease->dns[lease->dns_count++] = read_be(value.bytes + i, 4);
 }
 
 // ---- the site's options ----
 
-static bool get_site(const struct dhcp_options *options, struct dhcp_site_option which, struct value *ret) {
+static bool get_site(const struct dhcp_options *options, struct dhcp_site_option which, struct option_value *ret) {
         if (!which.code || !get_value(options, which.code, ret))
                 return false;
         if (!which.sub)
                 return true;
-        struct value whole = *ret;
+        struct option_value whole = *ret;
         struct dhcp_options inner = { 0 };
         return dhcp_options_add(&inner, whole.bytes, whole.size) && get_value(&inner, which.sub, ret);
 }
@@ -321,17 +334,19 @@ static bool is_role(const char *text) {
 }
 
 static void read_site(const struct dhcp_options *options, const struct dhcp_settings *settings, struct lease *lease) {
-        struct value value;
+        struct option_value value;
         if (get_site(options, settings->node, &value) &&
-            !(copy_text(value.bytes, value.size, lease->node, sizeof lease->node) && hostname_is_valid(lease->node)))
+            !(copy_printable(value.bytes, value.size, lease->node, sizeof lease->node) &&
+              hostname_is_valid(lease->node)))
                 lease->node[0] = '\0';
         if (get_site(options, settings->role, &value) &&
-            !(copy_text(value.bytes, value.size, lease->role, sizeof lease->role) && is_role(lease->role)))
+            !(copy_printable(value.bytes, value.size, lease->role, sizeof lease->role) && is_role(lease->role)))
                 lease->role[0] = '\0';
         if (!get_site(options, settings->id, &value) || (value.size != 1 && value.size != 2 && value.size != 4))
                 return;
-        uint32_t id = get_number(value.bytes, value.size);
-        lease->id = id <= ID_MAX ? (int)id : 0;
+        uint32_t id = read_be(value.bytes, value.size);
+        if (id <= ID_MAX)
+                lease->id = (int)id;
 }
 
 // ---- all ----
@@ -339,7 +354,7 @@ static void read_site(const struct dhcp_options *options, const struct dhcp_sett
 bool dhcp_options_lease(const struct dhcp_options *options, uint32_t address, const struct dhcp_settings *settings,
                         struct lease *ret) {
         struct lease lease = { .address = address, .prefix = -1 };
-        struct value mask;
+        struct option_value mask;
         uint32_t number = 0;
         if (get_value(options, OPTION_MASK, &mask) &&
             !(dhcp_options_number(options, OPTION_MASK, 4, &number) && prefix_of_mask(number, &lease.prefix)))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/dhcp/dhcp_session.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "firmware/node/dhcp/dhcp_client.h"
@@ -18,15 +19,20 @@ enum {
 };
 
 const struct inventory_node *dhcp_named_node(const struct inventory *inventory, const struct lease *lease) {
-        const struct inventory_node *node = *lease->node ? inventory_by_name(inventory, lease->node) : NULL;
+        const struct inventory_node *node = NULL;
+        if (*lease->node)
+                node = inventory_by_name(inventory, lease->node);
         if (!node && *lease->hostname)
                 node = inventory_by_name(inventory, lease->hostname);
-        return node ? node : inventory_by_address(inventory, lease->address);
+        if (!node)
+                node = inventory_by_address(inventory, lease->address);
+        return node;
 }
 
 bool dhcp_session_open(const struct facts *facts, const struct interface *interface, struct buf *notes,
                        struct dhcp_session *ret, struct err *err) {
         const struct dhcp_settings *settings = &facts->inventory->dhcp;
+        assert(facts->interface_count > 0);
         *ret = (struct dhcp_session){
                 .facts = facts, .interface = interface, .notes = notes, .fd = -1, .link_ms = dhcp_io_now_ms()
         };
@@ -45,7 +51,7 @@ void dhcp_session_close(struct dhcp_session *session) {
         session->fd = session->check.fd = -1;
 }
 
-static void begin(struct dhcp_session *session, int64_t now, int wait_ms) {
+static void begin_exchange(struct dhcp_session *session, int64_t now, int wait_ms) {
         session->state = DHCP_SELECTING;
         session->xid = dhcp_io_random();
         session->started_ms = session->send_ms = now + wait_ms;
@@ -54,16 +60,31 @@ static void begin(struct dhcp_session *session, int64_t now, int wait_ms) {
         session->has_offer = session->has_rival = false;
 }
 
+static int smaller(int a, int b) {
+        if (a < b)
+                return a;
+        return b;
+}
+
 static int with_jitter(int delay_ms) {
         return delay_ms - delay_ms / 4 + (int)(dhcp_io_random() % (uint32_t)(delay_ms / 2 + 1));
 }
 
+// Of the exchange, as the message says it: whole ones, at most what its field holds.
+static uint16_t seconds_of(const struct dhcp_session *session, int64_t now) {
+        if (now <= session->started_ms)
+                return 0;
+        int64_t seconds = (now - session->started_ms) / 1000;
+        if (seconds > UINT16_MAX)
+                return UINT16_MAX;
+        return (uint16_t)seconds;
+}
+
 static void put_query(const struct dhcp_session *session, enum dhcp_type type, int64_t now, struct dhcp_query *ret) {
-        int64_t seconds = now > session->started_ms ? (now - session->started_ms) / 1000 : 0;
         *ret = (struct dhcp_query){ .type = type,
                                     .xid = session->xid,
                                     .mac = session->interface->mac,
-                                    .seconds = (uint16_t)(seconds < UINT16_MAX ? seconds : UINT16_MAX),
+                                    .seconds = seconds_of(session, now),
                                     .client_id = session->client_id,
                                     .settings = &session->facts->inventory->dhcp };
         if (type == DHCP_DISCOVER)
@@ -81,39 +102,50 @@ static void send_message(struct dhcp_session *session, enum dhcp_type type, int6
         (void)!dhcp_io_send(DHCP_IO_UDP, session->fd, session->interface, packet, size, &ignored);
 }
 
-static void transmit(struct dhcp_session *session, int64_t now) {
+static void transmit_next(struct dhcp_session *session, int64_t now) {
         if (session->state == DHCP_REQUESTING && session->tries == REQUEST_TRIES) {
                 session->refused_by = session->offer.server;
-                begin(session, now, 0);
+                begin_exchange(session, now, 0);
         }
-        send_message(session, session->state == DHCP_REQUESTING ? DHCP_REQUEST : DHCP_DISCOVER, now);
+        enum dhcp_type type = DHCP_DISCOVER;
+        if (session->state == DHCP_REQUESTING)
+                type = DHCP_REQUEST;
+        send_message(session, type, now);
         session->tries++;
         session->send_ms = now + with_jitter(session->delay_ms);
-        session->delay_ms = session->delay_ms * 2 < LAST_DELAY_MS ? session->delay_ms * 2 : LAST_DELAY_MS;
+        session->delay_ms = smaller(session->delay_ms * 2, LAST_DELAY_MS);
 }
 
 // ---- which offer ----
 
-static int rank_offer(const struct dhcp_session *session, const struct lease *offer) {
+// The higher, the better. A server that has just refused what it had offered comes last.
+enum offer_rank { OF_REFUSING_SERVER, NAMES_NO_NODE, NAMES_A_NODE };
+
+static enum offer_rank rank_offer(const struct dhcp_session *session, const struct lease *offer) {
         if (offer->server == session->refused_by)
-                return 0;
-        return dhcp_named_node(session->facts->inventory, offer) ? 2 : 1;
+                return OF_REFUSING_SERVER;
+        if (dhcp_named_node(session->facts->inventory, offer))
+                return NAMES_A_NODE;
+        return NAMES_NO_NODE;
 }
 
 static bool is_better(const struct dhcp_session *session, const struct lease *offer) {
         if (!session->has_offer)
                 return true;
-        int rank = rank_offer(session, offer), best = rank_offer(session, &session->offer);
-        // Once one is asked for, equals come too late.
-        return rank > best ||
-               (rank == best && session->state == DHCP_SELECTING && offer->server < session->offer.server);
+        enum offer_rank rank = rank_offer(session, offer), best = rank_offer(session, &session->offer);
+        if (rank != best)
+                return rank > best;
+        // Once an offer is asked for, one of the same rank comes too late.
+        return session->state == DHCP_SELECTING && offer->server < session->offer.server;
 }
 
 static void watch_for_rival(struct dhcp_session *session, const struct lease *offer) {
         const struct inventory *inventory = session->facts->inventory;
-        const struct inventory_node *node = dhcp_named_node(inventory, offer),
-                                    *other = session->has_offer ? dhcp_named_node(inventory, &session->offer) : NULL;
-        if (session->has_rival || !node || !other || node == other)
+        if (session->has_rival || !session->has_offer)
+                return;
+        const struct inventory_node *node = dhcp_named_node(inventory, offer);
+        const struct inventory_node *other = dhcp_named_node(inventory, &session->offer);
+        if (!node || !other || node == other)
                 return;
         session->rival = *offer;
         session->has_rival = true;
@@ -123,11 +155,10 @@ static void request_offer(struct dhcp_session *session, int64_t now) {
         session->state = DHCP_REQUESTING;
         session->delay_ms = FIRST_DELAY_MS;
         session->tries = 0;
-        transmit(session, now);
+        transmit_next(session, now);
 }
 
 static void take_offer(struct dhcp_session *session, const struct lease *offer, int64_t now) {
-        enum { NAMES_A_NODE = 2 };
         watch_for_rival(session, offer);
         if (!is_better(session, offer))
                 return;
@@ -164,13 +195,13 @@ static void take_reply(struct dhcp_session *session, const struct dhcp_reply *re
                 return;
         if (reply->type == DHCP_NAK) {
                 session->refused_by = lease.server;
-                begin(session, now, with_jitter(FIRST_DELAY_MS)); // RFC 2131, 3.1, 5: not at once
+                begin_exchange(session, now, with_jitter(FIRST_DELAY_MS)); // RFC 2131, 3.1, 5: not at once
         } else if (lease.address == session->offer.address) {
                 take_acknowledgement(session, &lease, now);
         }
 }
 
-static void receive(struct dhcp_session *session, int64_t now) {
+static void receive_replies(struct dhcp_session *session, int64_t now) {
         uint8_t packet[DHCP_FRAME_MAX];
         for (int i = 0; i < PACKETS_AT_ONCE && session->state != DHCP_BOUND; i++) {
                 bool pending = false;
@@ -185,7 +216,7 @@ static void receive(struct dhcp_session *session, int64_t now) {
         }
 }
 
-static void decline(struct dhcp_session *session, int64_t now) {
+static void decline_address(struct dhcp_session *session, int64_t now) {
         char address[ADDRESS_TEXT_SIZE], mac[MAC_TEXT_SIZE], server[ADDRESS_TEXT_SIZE];
         address_format(session->lease.address, address);
         address_format(session->lease.server, server);
@@ -193,13 +224,14 @@ static void decline(struct dhcp_session *session, int64_t now) {
         buf_printf(session->notes, "%s, which the DHCP server %s gave to %s, is in use by %s: declined\n", address,
                    server, session->interface->name, mac);
         send_message(session, DHCP_DECLINE, now);
-        session->decline_ms = session->decline_ms ? session->decline_ms * 2 : FIRST_DELAY_MS;
-        if (session->decline_ms > LAST_DECLINE_MS)
-                session->decline_ms = LAST_DECLINE_MS;
-        begin(session, now, session->decline_ms);
+        if (session->decline_ms == 0)
+                session->decline_ms = FIRST_DELAY_MS;
+        else
+                session->decline_ms = smaller(session->decline_ms * 2, LAST_DECLINE_MS);
+        begin_exchange(session, now, session->decline_ms);
 }
 
-static void probe(struct dhcp_session *session, int64_t now) {
+static void probe_address(struct dhcp_session *session, int64_t now) {
         switch (arp_check_advance(&session->check, now)) {
         case ARP_CHECKING:
                 break;
@@ -208,7 +240,7 @@ static void probe(struct dhcp_session *session, int64_t now) {
                 arp_announce(&session->check);
                 break;
         case ARP_TAKEN:
-                decline(session, now);
+                decline_address(session, now);
                 break;
         }
 }
@@ -219,7 +251,7 @@ static void follow_link(struct dhcp_session *session, int64_t now) {
         bool link = dhcp_io_carrier(session->interface);
         if (link && session->state == DHCP_NO_LINK) {
                 session->link_ms = now;
-                begin(session, now, 0);
+                begin_exchange(session, now, 0);
         } else if (!link && session->state != DHCP_NO_LINK) {
                 session->link_ms = now;
                 session->state = DHCP_NO_LINK;
@@ -232,16 +264,20 @@ void dhcp_session_advance(struct dhcp_session *session, int64_t now_ms) {
         follow_link(session, now_ms);
         if (session->state == DHCP_NO_LINK)
                 return;
-        receive(session, now_ms);
+        receive_replies(session, now_ms);
         if (session->state == DHCP_PROBING)
-                probe(session, now_ms);
+                probe_address(session, now_ms);
         else if (session->state == DHCP_SELECTING && session->has_offer && now_ms >= session->choose_ms)
                 request_offer(session, now_ms);
         else if (session->state != DHCP_BOUND && now_ms >= session->send_ms)
-                transmit(session, now_ms);
+                transmit_next(session, now_ms);
 }
 
-static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t earlier(int64_t a, int64_t b) {
+        if (a < b)
+                return a;
+        return b;
+}
 
 int64_t dhcp_session_next_ms(const struct dhcp_session *session, int64_t now_ms) {
         int64_t watch_ms = now_ms + CARRIER_WATCH_MS;
@@ -249,7 +285,9 @@ int64_t dhcp_session_next_ms(const struct dhcp_session *session, int64_t now_ms)
         case DHCP_NO_LINK:
                 return now_ms + CARRIER_POLL_MS;
         case DHCP_SELECTING:
-                return earlier(watch_ms, session->has_offer ? session->choose_ms : session->send_ms);
+                if (session->has_offer)
+                        return earlier(watch_ms, session->choose_ms);
+                return earlier(watch_ms, session->send_ms);
         case DHCP_REQUESTING:
                 return earlier(watch_ms, session->send_ms);
         case DHCP_PROBING:
@@ -264,6 +302,8 @@ size_t dhcp_session_fds(const struct dhcp_session *session, int ret_fds[static 2
         if (session->state == DHCP_NO_LINK || session->state == DHCP_BOUND)
                 return 0;
         ret_fds[0] = session->fd;
+        if (session->state != DHCP_PROBING)
+                return 1;
         ret_fds[1] = session->check.fd;
-        return session->state == DHCP_PROBING ? 2 : 1;
+        return 2;
 }
