@@ -117,8 +117,14 @@ lab: all ## make the lab release's package repository (build/lab)
 images: all $(if $(filter lab,$(RELEASE)),lab) ## bake every role of $(CLUSTER) into $(OUT)/
 	$(B)/kiln build $(CLUSTER) --release $(RELEASE) --out $(OUT) --cache $(CACHE)
 
-test: all lab $(UNIT_TESTS) $(B)/tests/dhcp/client ## run every test
-	tests/run
+# TEST=SUITE or SUITE/TEST: one suite, one test of it, a boot scenario (tests/run says more). Made is what that one needs.
+TEST ?=
+ifneq ($(filter test,$(MAKECMDGOALS)),)
+TEST_TARGETS := $(if $(TEST),$(shell tests/run --targets $(TEST)),all lab $(UNIT_TESTS) $(B)/tests/dhcp/client)
+$(if $(TEST_TARGETS),,$(error TEST=$(TEST) names nothing))
+endif
+test: $(TEST_TARGETS) ## run every test, or TEST=NAME
+	tests/run $(TEST)
 
 lint: ## format, size and layering checks, clang-tidy, cppcheck, shellcheck
 	tests/lint

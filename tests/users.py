@@ -5,6 +5,7 @@ A plain user's root is that of a user namespace with the subordinate ids: enough
 namespaces, not for device nodes.
 """
 import contextlib
+import fcntl
 import os
 import pwd
 import shutil
@@ -47,6 +48,27 @@ def directory(prefix):
         remove(path)
 
 
+def is_ready(user):
+    """Whether the user is there, with subordinate ids."""
+    with open("/etc/subuid", encoding="utf-8") as file:
+        has_ids = any(line.startswith(f"{user}:") for line in file)
+    return has_ids and any(entry.pw_name == user for entry in pwd.getpwall())
+
+
+def make_user(lock):
+    """Sees to it that the user is there as long as the lock is held, shared with other suites. If the lock's file is not
+    empty, a test made the user, and the last one that needs it removes it."""
+    while True:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if is_ready(USER):
+            return
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not any(entry.pw_name == USER for entry in pwd.getpwall()):
+            subprocess.run(["useradd", "--no-create-home", "--shell", "/usr/sbin/nologin", USER], check=True)
+            os.write(lock.fileno(), b"made by a test of kiln\n")
+        subprocess.run(["usermod", "--add-subuids", SUBORDINATE_IDS, "--add-subgids", SUBORDINATE_IDS, USER], check=True)
+
+
 @contextlib.contextmanager
 def plain_user(*directories):
     """Words before a command that runs it as a plain user with subordinate ids, to whom the directories then belong: the
@@ -54,17 +76,18 @@ def plain_user(*directories):
     if os.geteuid() != 0:
         yield []
         return
-    known = any(entry.pw_name == USER for entry in pwd.getpwall())
-    if not known:
-        subprocess.run(["useradd", "--no-create-home", "--shell", "/usr/sbin/nologin", USER], check=True)
-    try:
-        subprocess.run(["usermod", "--add-subuids", SUBORDINATE_IDS, "--add-subgids", SUBORDINATE_IDS, USER], check=True)
-        for path in directories:
-            shutil.chown(path, USER, pwd.getpwnam(USER).pw_gid)
-        yield as_user(USER)
-    finally:
-        if not known:
-            subprocess.run(["userdel", USER], check=False, stderr=subprocess.DEVNULL)
+    with open(f"/run/lock/{USER}", "a", encoding="ascii") as lock:  # suites that run side by side share the user
+        make_user(lock)
+        try:
+            for path in directories:
+                shutil.chown(path, USER, pwd.getpwnam(USER).pw_gid)
+            yield as_user(USER)
+        finally:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # or somebody else still needs it, and removes it later
+                if os.stat(lock.fileno()).st_size:
+                    subprocess.run(["userdel", USER], check=False, stderr=subprocess.DEVNULL)
+                    os.ftruncate(lock.fileno(), 0)
 
 
 def the_other_kind(*directories):
