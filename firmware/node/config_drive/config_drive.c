@@ -2,7 +2,6 @@
 #include "firmware/node/config_drive/config_drive.h"
 
 #include <blkid/blkid.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,6 +12,7 @@
 
 #include "firmware/node/cmdline/cmdline.h"
 #include "firmware/node/config_drive/config_drive_mount.h"
+#include "firmware/node/devices/block_devices.h"
 #include "firmware/node/facts/clock.h"
 
 #define USUAL_LABEL "KILN"
@@ -26,16 +26,8 @@ struct volumes {
 
 // ---- looking at block devices ----
 
-static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
-
 // An empty floppy drive takes seconds to say so.
-static int is_candidate(const struct dirent *entry) {
-        static const char *const skipped[] = { ".", "loop", "ram", "zram", "dm-", "fd" };
-        for (size_t i = 0; i < lengthof(skipped); i++)
-                if (strncmp(entry->d_name, skipped[i], strlen(skipped[i])) == 0)
-                        return 0;
-        return strlen(entry->d_name) < sizeof((struct volume *)0)->device - sizeof "/dev/";
-}
+static const char *const never_config_drives[] = { "fd", NULL };
 
 static void copy_value(blkid_probe probe, const char *key, char *ret, size_t size) {
         const char *value;
@@ -63,28 +55,32 @@ static void probe(const char *path, struct volume *volume) {
 }
 
 // FAT keeps labels in capitals.
-static bool has_label(const struct volume *volume, const char *label) {
+static bool volume_has_label(const struct volume *volume, const char *label) {
         return strcmp(volume->type, "vfat") == 0 ? strcasecmp(volume->label, label) == 0
                                                  : *volume->type && strcmp(volume->label, label) == 0;
 }
 
+static void look_at(const struct disk_host *host, const char *sys_name, const char *label, struct volumes *ret) {
+        char path[PATH_MAX], name[sizeof((struct volume *)0)->device - sizeof "/dev/"];
+        struct volume volume = { 0 };
+        if (strlen(sys_name) >= sizeof name || ret->count == VOLUMES_MAX)
+                return;
+        disk_device_name(sys_name, name, sizeof name);
+        snprintf(path, sizeof path, "%s/%s", host->dev, name);
+        snprintf(volume.device, sizeof volume.device, "/dev/%s", name);
+        probe(path, &volume);
+        if (volume_has_label(&volume, label))
+                ret->items[ret->count++] = volume;
+}
+
 static void find_volumes(const struct disk_host *host, const char *label, struct volumes *ret) {
-        struct dirent **names;
-        int count = scandir(host->sys, &names, is_candidate, by_name);
+        auto_block_devices struct block_devices devices;
+        auto_err unreadable = { 0 }; // as if there were none
         ret->count = 0;
-        for (int i = 0; i < count; i++) {
-                char path[PATH_MAX], name[sizeof((struct volume *)0)->device - sizeof "/dev/"];
-                struct volume volume = { 0 };
-                disk_device_name(names[i]->d_name, name, sizeof name);
-                free(names[i]);
-                snprintf(path, sizeof path, "%s/%s", host->dev, name);
-                snprintf(volume.device, sizeof volume.device, "/dev/%s", name);
-                probe(path, &volume);
-                if (has_label(&volume, label) && ret->count < VOLUMES_MAX)
-                        ret->items[ret->count++] = volume;
-        }
-        if (count >= 0)
-                free(names);
+        if (!block_devices_list(host->sys, never_config_drives, &devices, &unreadable))
+                return;
+        for (size_t i = 0; i < devices.count; i++)
+                look_at(host, devices.names[i], label, ret);
 }
 
 // ---- reading ----

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/facts/hardware.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,27 +15,10 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "firmware/node/devices/sysfs.h"
 #include "firmware/node/facts/capacity.h"
 
 enum { ARPHRD_ETHER_TYPE = 1 };
-
-// The first line of an attribute, without blanks at its end and without control bytes; "" if it cannot be read.
-static void read_attribute(const char *directory, const char *name, char *ret, size_t size) {
-        char path[PATH_MAX];
-        snprintf(path, sizeof path, "%s/%s", directory, name);
-        ret[0] = '\0';
-        auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t got = fd < 0 ? -1 : read(fd, ret, size - 1);
-        if (got < 0)
-                got = 0;
-        ret[got] = '\0';
-        ret[strcspn(ret, "\n")] = '\0';
-        for (size_t end = strlen(ret); end > 0 && isspace((unsigned char)ret[end - 1]); end--)
-                ret[end - 1] = '\0';
-        for (char *at = ret; *at; at++)
-                if (!isprint((unsigned char)*at))
-                        *at = '?';
-}
 
 static bool has_entry(const char *directory, const char *name) {
         char path[PATH_MAX];
@@ -76,10 +58,10 @@ static bool ask_permanent_mac(const char *name, struct mac *ret) {
 
 bool hardware_card_mac(const char *directory, const char *name, hardware_ask_mac *ask, struct mac *ret) {
         char text[64];
-        read_attribute(directory, "bonding_slave/perm_hwaddr", text, sizeof text); // since Linux 3.14
+        sysfs_read_line(directory, "bonding_slave/perm_hwaddr", text, sizeof text); // since Linux 3.14
         if (mac_parse(text, ret) || (has_entry(directory, "master/bonding") && ask(name, ret)))
                 return true;
-        read_attribute(directory, "address", text, sizeof text);
+        sysfs_read_line(directory, "address", text, sizeof text);
         return mac_parse(text, ret);
 }
 
@@ -87,8 +69,8 @@ bool hardware_card_mac(const char *directory, const char *name, hardware_ask_mac
 static bool read_interface(const char *name, struct interface *ret, bool *ret_is_virtual) {
         char directory[64 + NAME_MAX], text[64], kind[64];
         snprintf(directory, sizeof directory, "/sys/class/net/%s", name);
-        read_attribute(directory, "type", text, sizeof text);
-        read_attribute(directory, "uevent", kind, sizeof kind); // its first line is DEVTYPE=, if there is one
+        sysfs_read_line(directory, "type", text, sizeof text);
+        sysfs_read_line(directory, "uevent", kind, sizeof kind); // its first line is DEVTYPE=, if there is one
         if (atoi(text) != ARPHRD_ETHER_TYPE || strcmp(kind, "DEVTYPE=vlan") == 0 || has_entry(directory, "bridge") ||
             has_entry(directory, "bonding") || has_entry(directory, "tun_flags") || strlen(name) >= sizeof ret->name)
                 return false;
@@ -96,9 +78,9 @@ static bool read_interface(const char *name, struct interface *ret, bool *ret_is
         memcpy(ret->name, name, strlen(name) + 1);
         if (!hardware_card_mac(directory, name, ask_permanent_mac, &ret->mac))
                 return false;
-        read_attribute(directory, "ifindex", text, sizeof text);
+        sysfs_read_line(directory, "ifindex", text, sizeof text);
         ret->index = atoi(text);
-        read_attribute(directory, "carrier", text, sizeof text);
+        sysfs_read_line(directory, "carrier", text, sizeof text);
         ret->carrier = strcmp(text, "1") == 0;
         read_driver(directory, ret);
         *ret_is_virtual = !has_entry(directory, "device");
@@ -128,9 +110,9 @@ void hardware_read(struct facts *facts) {
         read_interfaces(facts, false);
         if (facts->interface_count == 0)
                 read_interfaces(facts, true);
-        read_attribute("/sys/class/dmi/id", "product_serial", facts->serial, sizeof facts->serial);
-        read_attribute("/sys/class/dmi/id", "product_uuid", facts->uuid, sizeof facts->uuid);
-        read_attribute("/sys/class/dmi/id", "chassis_asset_tag", facts->asset_tag, sizeof facts->asset_tag);
+        sysfs_read_line("/sys/class/dmi/id", "product_serial", facts->serial, sizeof facts->serial);
+        sysfs_read_line("/sys/class/dmi/id", "product_uuid", facts->uuid, sizeof facts->uuid);
+        sysfs_read_line("/sys/class/dmi/id", "chassis_asset_tag", facts->asset_tag, sizeof facts->asset_tag);
 }
 
 static bool udev_is_running(void) { return access("/run/udev/control", F_OK) == 0; }

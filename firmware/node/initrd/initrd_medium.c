@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "firmware/node/devices/block_devices.h"
 #include "firmware/node/devices/disk_host.h"
 #include "firmware/node/devices/module_load.h"
 #include "firmware/node/facts/clock.h"
@@ -35,34 +36,31 @@ static bool probe_device(const char *path, char ret_label[static 64], char ret_t
         return true;
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
-
-static int is_candidate(const struct dirent *entry) {
-        static const char *const skipped[] = { ".", "loop", "ram", "zram", "dm-" };
-        for (size_t i = 0; i < lengthof(skipped); i++)
-                if (strncmp(entry->d_name, skipped[i], strlen(skipped[i])) == 0)
-                        return 0;
-        return 1;
+// Whether a device has the label: then its name and type are in `ret`. What was seen instead goes to `seen`.
+static bool has_label(const char *sys_name, const char *label, struct buf *ret, struct buf *seen) {
+        char path[NAME_MAX + 8] = "/dev/", found_label[64], type[32];
+        disk_device_name(sys_name, path + strlen(path), sizeof path - strlen(path));
+        if (!probe_device(path, found_label, type))
+                return false;
+        if (seen->size > 0)
+                buf_append_text(seen, ", ");
+        buf_printf(seen, "%s \"%s\"", path, found_label);
+        if (strcmp(found_label, label) != 0)
+                return false;
+        buf_printf(ret, "%s %s\n", path, type);
+        return true;
 }
 
-static bool scan(const char *label, struct buf *ret, struct buf *seen) {
-        struct dirent **names;
-        int count = scandir("/sys/class/block", &names, is_candidate, by_name);
-        bool found = false;
-        for (int i = 0; i < count; i++) {
-                char path[NAME_MAX + 8] = "/dev/", found_label[64], type[32];
-                disk_device_name(names[i]->d_name, path + strlen(path), sizeof path - strlen(path));
-                free(names[i]);
-                if (found || !probe_device(path, found_label, type))
-                        continue;
-                found = strcmp(found_label, label) == 0;
-                if (found)
-                        buf_printf(ret, "%s %s\n", path, type);
-                buf_printf(seen, "%s%s \"%s\"", seen->size ? ", " : "", path, found_label);
-        }
-        if (count >= 0)
-                free(names);
-        return found;
+static bool find_medium(const char *label, struct buf *ret, struct buf *seen) {
+        static const char *const none_skipped[] = { NULL };
+        auto_block_devices struct block_devices devices;
+        auto_err unreadable = { 0 }; // as if there were none
+        if (!block_devices_list("/sys/class/block", none_skipped, &devices, &unreadable))
+                return false;
+        for (size_t i = 0; i < devices.count; i++)
+                if (has_label(devices.names[i], label, ret, seen))
+                        return true;
+        return false;
 }
 
 // ---- waiting: the kernel says what appears ----
@@ -109,7 +107,7 @@ static bool wait_for_label(const char *label, int timeout_ms, int events, struct
         int64_t deadline = clock_now_ms() + timeout_ms;
         for (;;) {
                 auto_buf seen = { 0 };
-                if (scan(label, ret, &seen))
+                if (find_medium(label, ret, &seen))
                         return true;
                 int64_t left = deadline - clock_now_ms();
                 if (left <= 0)

@@ -2,7 +2,6 @@
 #include "firmware/node/state/state_disk.h"
 
 #include <blkid/blkid.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -10,28 +9,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "firmware/node/devices/block_devices.h"
+#include "firmware/node/devices/sysfs.h"
+
 enum { EDGE_BYTES = 1 << 20, SAMPLE_BYTES = 64 << 10, SAMPLES = 64, SECTOR = 512 };
 
 // ---- sysfs ----
 
-// The first line of NAME/ATTRIBUTE, without blanks at its end; "" if there is none.
-static void read_attribute(const char *directory, const char *attribute, char *ret, size_t size) {
-        ret[0] = '\0';
-        auto_free char *path = xasprintf("%s/%s", directory, attribute);
-        auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t got = fd < 0 ? 0 : read(fd, ret, size - 1);
-        ret[got > 0 ? got : 0] = '\0';
-        ret[strcspn(ret, "\n")] = '\0';
-        for (size_t end = strlen(ret); end > 0 && isspace((unsigned char)ret[end - 1]); end--)
-                ret[end - 1] = '\0';
-        for (char *at = ret; *at; at++)
-                if (!isprint((unsigned char)*at))
-                        *at = '?';
-}
-
 static uint64_t read_disk_number(const char *directory, const char *attribute) {
         char text[32];
-        read_attribute(directory, attribute, text, sizeof text);
+        sysfs_read_line(directory, attribute, text, sizeof text);
         return strtoull(text, NULL, 10);
 }
 
@@ -64,9 +51,9 @@ static bool has_partitions(const char *directory) {
 // SCSI disks tell vendor and model, others the model only (virtio disks neither: their serial stands for it).
 static void read_model(const char *directory, struct disk *disk) {
         char vendor[32], model[64], serial[32];
-        read_attribute(directory, "device/vendor", vendor, sizeof vendor);
-        read_attribute(directory, "device/model", model, sizeof model);
-        read_attribute(directory, "serial", serial, sizeof serial);
+        sysfs_read_line(directory, "device/vendor", vendor, sizeof vendor);
+        sysfs_read_line(directory, "device/model", model, sizeof model);
+        sysfs_read_line(directory, "serial", serial, sizeof serial);
         if (strncmp(vendor, "0x", 2) == 0)
                 vendor[0] = '\0'; // a PCI id
         const char *shown = *model ? model : serial;
@@ -109,33 +96,25 @@ static void probe_content(const char *path, struct disk *disk) {
         blkid_free_probe(probe);
 }
 
-static int is_candidate(const struct dirent *entry) {
-        static const char *const skipped[] = { ".", "loop", "ram", "zram", "dm-", "sr", "fd", "nbd" };
-        for (size_t i = 0; i < lengthof(skipped); i++)
-                if (strncmp(entry->d_name, skipped[i], strlen(skipped[i])) == 0)
-                        return 0;
-        return strlen(entry->d_name) < sizeof((struct disk *)0)->name;
+// What no state disk is: CD drives, floppies, and disks of the network.
+static const char *const never_state_disks[] = { "sr", "fd", "nbd", NULL };
+
+static void examine_disk(const struct disk_host *host, const char *sys_name, struct arena *arena, struct disk *disk) {
+        disk_device_name(sys_name, disk->name, sizeof disk->name);
+        auto_free char *sys = xasprintf("%s/%s", host->sys, sys_name), *dev = xasprintf("%s/%s", host->dev, disk->name);
+        read_sysfs(sys, arena, disk);
+        if (disk->size_bytes > 0)
+                probe_content(dev, disk);
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
-
 bool disks_scan(const struct disk_host *host, struct arena *arena, struct disks *ret, struct err *err) {
-        struct dirent **names;
-        int count = scandir(host->sys, &names, is_candidate, by_name);
-        if (count < 0)
-                return fail(err, ERR_SYSTEM, errno, "list the disks in %s", host->sys);
-        *ret = (struct disks){ arena_alloc(arena, (size_t)count * sizeof *ret->items), (size_t)count };
-        for (int i = 0; i < count; i++) {
-                struct disk *disk = &ret->items[i];
-                disk_device_name(names[i]->d_name, disk->name, sizeof disk->name);
-                auto_free char *sys = xasprintf("%s/%s", host->sys, names[i]->d_name);
-                free(names[i]);
-                auto_free char *dev = xasprintf("%s/%s", host->dev, disk->name);
-                read_sysfs(sys, arena, disk);
-                if (disk->size_bytes > 0)
-                        probe_content(dev, disk);
-        }
-        free(names);
+        auto_block_devices struct block_devices devices;
+        if (!block_devices_list(host->sys, never_state_disks, &devices, err))
+                return false;
+        *ret = (struct disks){ .items = arena_alloc(arena, devices.count * sizeof *ret->items) };
+        for (size_t i = 0; i < devices.count; i++)
+                if (strlen(devices.names[i]) < sizeof ret->items->name)
+                        examine_disk(host, devices.names[i], arena, &ret->items[ret->count++]);
         return true;
 }
 
