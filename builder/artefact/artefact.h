@@ -23,11 +23,9 @@ struct artefact_role {
         const char *kernel_path;    // in root: "boot/vmlinuz-..."
         const char *root_key;       // hash that decides rootfs.squashfs (layer key, compressor, level, block size)
         int out;                    // <build>/<role>/
-        char kernel_sha256[65];     // set by the kernel kind
         char root_sha256[65];       // set by the squashfs kind
         uint64_t root_size_bytes;   // set by the squashfs kind
         char initrd_sha256[65];     // set by the initrd kind
-        char iso_sha256[65];        // set by the iso kind
 };
 
 struct artefact_build {

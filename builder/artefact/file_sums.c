@@ -4,13 +4,16 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <search.h>
 #include <string.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
 
-// The change time tells a file that was written again from one that was not.
+enum { SHA256_DIGITS = 64 };
+
+// A file whose digest is known. The change time tells one that was written again from one that was not.
 struct known {
         dev_t device;
         ino_t inode;
@@ -18,19 +21,46 @@ struct known {
         char sha256[DIGEST_HEX_SIZE];
 };
 
-// An inventory of thousands of nodes has several files for each.
+// A digest that was noted under a name. What inode and change time belong to it is looked up when files are listed,
+// because every further hard link changes the time.
+struct noted {
+        int dir;
+        char *name;
+        char sha256[DIGEST_HEX_SIZE];
+};
+
 struct file_sums {
-        void *tree; // of struct known: tsearch(3)
+        void *known; // of struct known, by tsearch(3): an inventory of thousands of nodes has several files for each
+        pthread_mutex_t lock; // over the two below
+        struct noted *noted;
+        size_t noted_count;
 };
 
 struct file_sums *file_sums_new(void) {
-        return xcalloc(1, sizeof(struct file_sums));
+        struct file_sums *sums = xcalloc(1, sizeof *sums);
+        pthread_mutex_init(&sums->lock, NULL);
+        return sums;
 }
 
 void file_sums_free(struct file_sums *sums) {
-        if (sums)
-                tdestroy(sums->tree, free);
+        if (!sums)
+                return;
+        tdestroy(sums->known, free);
+        for (size_t i = 0; i < sums->noted_count; i++)
+                free(sums->noted[i].name);
+        free(sums->noted);
+        pthread_mutex_destroy(&sums->lock);
         free(sums);
+}
+
+void file_sums_note(struct file_sums *sums, int dir, const char *name, const char *sha256) {
+        assert(sums && strlen(sha256) == SHA256_DIGITS);
+        pthread_mutex_lock(&sums->lock);
+        struct noted *noted = array_append(&sums->noted, &sums->noted_count);
+        noted->dir = dir;
+        noted->name = xstrdup(name);
+        memcpy(noted->sha256, sha256, SHA256_DIGITS + 1);
+        pthread_mutex_unlock(&sums->lock);
 }
 
 static int compare_numbers(uint64_t a, uint64_t b) { return (a > b) - (a < b); }
@@ -52,7 +82,7 @@ static struct known key_of(const struct stat *stat) {
 
 static const struct known *find_known(const struct file_sums *sums, const struct stat *stat) {
         const struct known key = key_of(stat);
-        const struct known *const *found = tfind(&key, &sums->tree, compare_known);
+        const struct known *const *found = tfind(&key, &sums->known, compare_known);
         if (!found)
                 return NULL;
         return *found;
@@ -63,7 +93,7 @@ static const struct known *remember(struct file_sums *sums, const struct stat *s
         struct known *known = xmalloc(sizeof *known);
         *known = key_of(stat);
         memcpy(known->sha256, sha256, strlen(sha256) + 1);
-        const struct known *const *there = tsearch(known, &sums->tree, compare_known);
+        const struct known *const *there = tsearch(known, &sums->known, compare_known);
         if (!there)
                 abort(); // out of memory
         if (*there != known)
@@ -71,22 +101,12 @@ static const struct known *remember(struct file_sums *sums, const struct stat *s
         return *there;
 }
 
-static void remember_file(const struct artefact_build *build, const struct artefact_role *role, const char *name,
-                          const char *sha256) {
-        struct stat stat;
-        if (*sha256 && fstatat(role->out, name, &stat, AT_SYMLINK_NOFOLLOW) == 0)
-                remember(build->sums, &stat, sha256);
-}
-
-// The large files were digested when they were made, perhaps in an earlier build.
-static void remember_roles(const struct artefact_build *build) {
-        for (size_t i = 0; i < build->role_count; i++) {
-                const struct artefact_role *role = &build->roles[i];
-                auto_free char *iso = xasprintf("%s-%s.iso", build->cluster->name, role->role->name);
-                remember_file(build, role, "vmlinuz", role->kernel_sha256);
-                remember_file(build, role, "rootfs.squashfs", role->root_sha256);
-                remember_file(build, role, "initrd.img", role->initrd_sha256);
-                remember_file(build, role, iso, role->iso_sha256);
+static void remember_noted(struct file_sums *sums) {
+        for (size_t i = 0; i < sums->noted_count; i++) {
+                const struct noted *noted = &sums->noted[i];
+                struct stat stat;
+                if (fstatat(noted->dir, noted->name, &stat, AT_SYMLINK_NOFOLLOW) == 0)
+                        remember(sums, &stat, noted->sha256);
         }
 }
 
@@ -117,7 +137,7 @@ bool file_sums_list(struct artefact_build *build, struct published_list *ret, st
         assert(build->sums);
         struct published_list list = { 0 };
         struct listing listing = { build->sums, &list };
-        remember_roles(build);
+        remember_noted(build->sums);
         if (!fs_walk(build->out, list_file, &listing, err)) {
                 published_list_release(&list);
                 return false;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "artefact/cached_artefact.h"
 #include "artefact/initrd/initrd_list.h"
 #include "artefact/initrd/initrd_part.h"
 #include "artefact/initrd/static_program.h"
@@ -15,12 +16,11 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "cache/cached_file.h"
 #include "cache/entry.h"
 
 #define INITRD_NAME "initrd.img"
 
-enum { INITRD_KEY_SIZE = 80 };
+enum { SHA256_DIGITS = 64, INITRD_KEY_SIZE = 80 };
 
 static const char *busybox_of(const struct artefact_build *build) {
         if (build->busybox)
@@ -104,12 +104,18 @@ static void name_archive(const struct initrd_making *making, char ret[static INI
         snprintf(ret, INITRD_KEY_SIZE, "%.64s.%.8s", sha256, making->build->cluster->release.initrd_compressor);
 }
 
+// Half of a name, or another file's content, is taken as none.
+static bool is_archive_name(const char *text) {
+        bool begins_with_digest = strspn(text, "0123456789abcdef") == SHA256_DIGITS;
+        return begins_with_digest && !strchr(text, '/');
+}
+
 static bool read_archive_name(struct cache *cache, const char *inputs, char ret[static INITRD_KEY_SIZE]) {
         auto_free char *path = cache_entry(cache, CACHE_INITRD, inputs);
         auto_buf text = { 0 };
         auto_err absent = { 0 };
-        if (!fs_read(AT_FDCWD, path, &text, &absent) || text.size < 64 || text.size >= INITRD_KEY_SIZE ||
-            strspn(buf_text(&text), "0123456789abcdef") != 64 || strchr(buf_text(&text), '/'))
+        if (!fs_read(AT_FDCWD, path, &text, &absent) || text.size >= INITRD_KEY_SIZE ||
+            !is_archive_name(buf_text(&text)))
                 return false;
         memcpy(ret, buf_text(&text), text.size + 1);
         return true;
@@ -125,15 +131,18 @@ static bool find_or_make_initrd(struct initrd_making *making, struct artefact_ro
                 return false;
         if (!known)
                 name_archive(making, key);
-        auto_free char *entry = cache_entry(cache, CACHE_INITRD, key);
-        auto_free char *image = xasprintf("%s/" INITRD_NAME, entry);
+        const struct cached_artefact initrd = {
+                .kind = CACHE_INITRD,
+                .key = key,
+                .name = INITRD_NAME,
+                .make = make_initrd_image,
+                .context = making,
+        };
         struct cached_file cached;
-        if (!cached_file_obtain(cache, CACHE_INITRD, key, INITRD_NAME, make_initrd_image, making, &cached, err))
+        if (!cached_artefact_publish(making->build, role, &initrd, &cached, err))
                 return false;
         memcpy(role->initrd_sha256, cached.sha256, sizeof role->initrd_sha256);
-        if (!known && !entry_write_file(cache, CACHE_INITRD, inputs, key, strlen(key), err))
-                return false;
-        return fs_link_or_copy(AT_FDCWD, image, role->out, INITRD_NAME, err);
+        return known || entry_write_file(cache, CACHE_INITRD, inputs, key, strlen(key), err);
 }
 
 static bool initrd_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {

@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "artefact/bootloader.h"
+#include "artefact/file_sums.h"
 #include "artefact/internal.h"
 #include "artefact/iso/efi_image.h"
+#include "artefact/iso/iso_template.h"
 #include "artefact/iso/iso_volume.h"
 #include "artefact/iso/program.h"
-#include "artefact/iso_template.h"
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -121,12 +122,15 @@ static const struct {
         { "/isolinux/isolinux.cfg", ISO_STAGE "/isolinux/isolinux.cfg" },
 };
 
-static void list_parts(const struct artefact_role *role, struct iso_layout *layout) {
-        layout->root = (struct iso_part){ .path = "/kiln/rootfs.squashfs", .source = "rootfs.squashfs" };
-        for (size_t i = 0; i < lengthof(changing); i++)
-                if (fs_exists(role->out, changing[i].source))
-                        layout->parts[layout->part_count++] =
-                            (struct iso_part){ .path = changing[i].path, .source = changing[i].source };
+static void list_files(const struct artefact_role *role, struct iso_template *template) {
+        template->root = (struct iso_file){ .path = "/kiln/rootfs.squashfs", .source = "rootfs.squashfs" };
+        for (size_t i = 0; i < lengthof(changing); i++) {
+                if (!fs_exists(role->out, changing[i].source))
+                        continue;
+                template->files[template->file_count] =
+                    (struct iso_file){ .path = changing[i].path, .source = changing[i].source };
+                template->file_count++;
+        }
 }
 
 static bool is_changing(const char *staged) {
@@ -137,6 +141,7 @@ static bool is_changing(const char *staged) {
         return false;
 }
 
+// What is staged but always the same: boot loaders.
 static bool add_staged_digest(const struct fs_entry *entry, void *context, struct err *err) {
         char sha256[DIGEST_HEX_SIZE];
         if (!S_ISREG(entry->stat->st_mode) || is_changing(entry->path))
@@ -147,7 +152,7 @@ static bool add_staged_digest(const struct fs_entry *entry, void *context, struc
         return true;
 }
 
-// Its version, and its libraries'.
+// The versions of xorriso and of its libraries decide the layout.
 static bool add_xorriso(struct buf *text, struct err *err) {
         static const char *const argv[] = { "xorriso", "-no_rc", "-version", NULL };
         return run(&(struct run){ .argv = argv, .output = text }, err);
@@ -162,7 +167,7 @@ static uint64_t size_of(int dir, const char *path) {
 
 // Everything that decides the template but the content of what changes. The kernel is the root's.
 static bool template_key(const struct artefact_build *build, const struct artefact_role *role,
-                         const struct iso_layout *layout, int stage, char ret_hex[static DIGEST_HEX_SIZE],
+                         const struct iso_template *template, int stage, char ret_hex[static DIGEST_HEX_SIZE],
                          struct err *err) {
         auto_buf text = { 0 };
         char label[LABEL_SIZE];
@@ -171,9 +176,9 @@ static bool template_key(const struct artefact_build *build, const struct artefa
                 return false;
         buf_printf(&text, "%s %s %s %s %s %lld\n", build->maker, label, role->root_sha256, role->initrd_sha256,
                    role->kernel_path, (long long)build->source_date_epoch);
-        for (size_t i = 0; i < layout->part_count; i++)
-                buf_printf(&text, "%s %llu\n", layout->parts[i].path,
-                           (unsigned long long)size_of(role->out, layout->parts[i].source));
+        for (size_t i = 0; i < template->file_count; i++)
+                buf_printf(&text, "%s %llu\n", template->files[i].path,
+                           (unsigned long long)size_of(role->out, template->files[i].source));
         if (!fs_walk(stage, add_staged_digest, &text, err))
                 return false;
         digest_bytes("sha256", text.data, text.size, ret_hex);
@@ -188,7 +193,7 @@ static bool stage_files(const struct artefact_build *build, const struct artefac
                stage_efi(build, role, scope, arena, *ret_stage, err);
 }
 
-static bool write_from_template(const struct artefact_build *build, struct artefact_role *role, int stage,
+static bool write_from_template(const struct artefact_build *build, const struct artefact_role *role, int stage,
                                 struct err *err) {
         const struct release *release = &build->cluster->release;
         char label[LABEL_SIZE];
@@ -201,14 +206,19 @@ static bool write_from_template(const struct artefact_build *build, struct artef
                 .has_mbr = release->bootloader.isolinux != NULL && release->bootloader.isohybrid_mbr != NULL,
                 .directory = role->out,
         };
-        struct iso_layout layout = { 0 };
         char key[DIGEST_HEX_SIZE], sha256[DIGEST_HEX_SIZE];
+        struct iso_template template = {
+                .cache = build->cache,
+                .key = key,
+                .make = make_volume,
+                .context = &volume,
+                .directory = role->out,
+        };
         auto_free char *name = xasprintf("%s-%s.iso", build->cluster->name, role->role->name);
-        list_parts(role, &layout);
-        if (!template_key(build, role, &layout, stage, key, err) ||
-            !iso_from_template(build, role, key, make_volume, &volume, &layout, name, sha256, err))
+        list_files(role, &template);
+        if (!template_key(build, role, &template, stage, key, err) || !iso_template_fill(&template, name, sha256, err))
                 return false;
-        memcpy(role->iso_sha256, sha256, sizeof role->iso_sha256);
+        file_sums_note(build->sums, role->out, name, sha256);
         return true;
 }
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The kernel of a role. It is kept in the cache (cached_file.h), so that builds with the same root share
-// one file, whose digest is known.
+// The kernel of a role. Builds with the same root share it (cached_artefact.h).
 #include <fcntl.h>
 #include <string.h>
 
+#include "artefact/cached_artefact.h"
 #include "artefact/internal.h"
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "cache/cached_file.h"
 
 #define KERNEL_NAME "vmlinuz"
 
@@ -25,13 +24,15 @@ static bool kernel_write(struct artefact_build *build, struct artefact_role *rol
         auto_free char *inputs = xasprintf("%s %s", role->root_key, role->kernel_path);
         char key[DIGEST_HEX_SIZE];
         digest_bytes("sha256", inputs, strlen(inputs), key);
-        auto_free char *entry = cache_entry(build->cache, CACHE_KERNEL, key);
-        auto_free char *kernel = xasprintf("%s/" KERNEL_NAME, entry);
+        const struct cached_artefact kernel = {
+                .kind = CACHE_KERNEL,
+                .key = key,
+                .name = KERNEL_NAME,
+                .make = copy_kernel,
+                .context = role,
+        };
         struct cached_file cached;
-        if (!cached_file_obtain(build->cache, CACHE_KERNEL, key, KERNEL_NAME, copy_kernel, role, &cached, err))
-                return false;
-        memcpy(role->kernel_sha256, cached.sha256, sizeof role->kernel_sha256);
-        return fs_link_or_copy(AT_FDCWD, kernel, role->out, KERNEL_NAME, err);
+        return cached_artefact_publish(build, role, &kernel, &cached, err);
 }
 
 const struct artefact_kind kernel_kind = {

@@ -7,12 +7,12 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "artefact/cached_artefact.h"
 #include "artefact/image/image.h"
 #include "artefact/initrd/root_archive.h"
 #include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "cache/cached_file.h"
 
 #define IMAGE_NAME "rootfs.squashfs"
 #define FILES_NAME "files.jsonl"
@@ -52,11 +52,11 @@ struct packing {
         const struct artefact_role *role;
 };
 
-static bool pack(int dir, void *context, struct err *err) {
-        const struct packing *what = context;
+static bool pack_root(int dir, void *context, struct err *err) {
+        const struct packing *packing = context;
         struct progress progress;
-        auto_free char *step = xasprintf("pack %s", what->role->role->name);
-        struct image_options options = options_of(what->build);
+        auto_free char *step = xasprintf("pack %s", packing->role->role->name);
+        struct image_options options = options_of(packing->build);
         auto_buf files = { 0 };
         auto_close int fd = -1;
         if (!fs_open(dir, IMAGE_NAME, O_RDWR | O_CREAT | O_EXCL, 0444, &fd, err))
@@ -64,7 +64,7 @@ static bool pack(int dir, void *context, struct err *err) {
         progress_begin(&progress, step, "bytes", 0);
         options.progress = &progress;
         pthread_mutex_lock(&packing_lock);
-        bool ok = image_write(&options, what->role->root, fd, &files, err);
+        bool ok = image_write(&options, packing->role->root, fd, &files, err);
         pthread_mutex_unlock(&packing_lock);
         progress_end(&progress);
         return ok && fs_write_atomic(dir, FILES_NAME, buf_text(&files), files.size, 0644, err);
@@ -75,15 +75,19 @@ bool artefacts_have_root(struct cache *cache, const char *root_key) {
 }
 
 static bool squashfs_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
-        auto_free char *image = root_file(build, role, IMAGE_NAME);
-        struct packing what = { build, role };
+        struct packing packing = { build, role };
+        const struct cached_artefact image = {
+                .kind = CACHE_SQUASHFS,
+                .key = role->root_key,
+                .name = IMAGE_NAME,
+                .make = pack_root,
+                .context = &packing,
+        };
         struct cached_file cached;
-        if (!cached_file_obtain(build->cache, CACHE_SQUASHFS, role->root_key, IMAGE_NAME, pack, &what, &cached, err))
+        if (!cached_artefact_publish(build, role, &image, &cached, err))
                 return false;
         memcpy(role->root_sha256, cached.sha256, sizeof role->root_sha256);
         role->root_size_bytes = cached.size_bytes;
-        if (!fs_link_or_copy(AT_FDCWD, image, role->out, IMAGE_NAME, err))
-                return false;
         return root_archive_write(role->out, role->root_size_bytes, err) || wrap(err, "role %s", role->role->name);
 }
 

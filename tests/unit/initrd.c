@@ -59,6 +59,16 @@ static void the_same_inputs_give_the_same_bits(void) {
         sample_close(&again);
 }
 
+// Without its modules the root cannot give the archive again: only the cache can answer.
+static void a_known_initrd_is_not_put_together_again(void) {
+        struct sample again;
+        EXPECT_OK(sample_judge("mv root/lib/modules hidden", NULL, err));
+        EXPECT_OK(write_kind(&again, "known", "initrd", err));
+        EXPECT_OK(
+            sample_judge("mv hidden root/lib/modules; cmp out/alpha/initrd.img known/alpha/initrd.img", NULL, err));
+        sample_close(&again);
+}
+
 static void compressed_modules_are_unpacked(void) {
         struct modules modules;
         const char *names[] = { "second-mod" };
@@ -147,6 +157,7 @@ int main(void) {
         RUN(every_parent_comes_before_its_children);
         RUN(modules_come_with_what_they_need);
         RUN(the_same_inputs_give_the_same_bits);
+        RUN(a_known_initrd_is_not_put_together_again);
         RUN(compressed_modules_are_unpacked);
         RUN(a_missing_dependency_is_an_error);
         RUN(damaged_modules_are_refused);

@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include "artefact/file_sums.h"
 #include "artefact/image/image.h"
 #include "artefact/image/xattr.h"
 #include "artefact/internal.h"
@@ -286,7 +287,11 @@ static void the_cache_answers_the_second_time(void) {
                                                 .squashfs_block_bytes = 131072 } };
         auto_free char *cache = xasprintf("%s/cache", top);
         struct artefact_build build = {
-                .cluster = &cluster, .cache = open_cache(cache), .source_date_epoch = EPOCH, .jobs = 2
+                .cluster = &cluster,
+                .cache = open_cache(cache),
+                .source_date_epoch = EPOCH,
+                .jobs = 2,
+                .sums = file_sums_new(),
         };
         struct role role = { .name = "master" };
         struct artefact_role first = { .role = &role, .root_key = "key", .out = -1 };
@@ -321,6 +326,7 @@ static void the_cache_answers_the_second_time(void) {
                         "cmp un/kiln/rootfs.squashfs out1/rootfs.squashfs && "
                         "test $(stat -c %s out2/rootfs.head) = 4096 && test $(stat -c %s out2/rootfs.tail) = 4096",
                         "sh", top, NULL));
+        file_sums_free(build.sums);
         close(first.root);
         close(first.out);
         close(second.out);

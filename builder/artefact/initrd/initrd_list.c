@@ -136,7 +136,7 @@ static bool read_list_line(struct reading *reading, char *text, struct err *err)
         return kind->add(reading, &line, err);
 }
 
-static bool read_list(struct reading *reading, struct err *err) {
+static bool read_parts_list(struct reading *reading, struct err *err) {
         auto_free char *path = xasprintf("%s/parts", reading->sources->directory);
         auto_buf list = { 0 };
         if (!fs_read(AT_FDCWD, path, &list, err))
@@ -156,7 +156,7 @@ bool initrd_list_read(const struct initrd_sources *sources, struct buf *ret_arch
         assert(sources->kernel_version && ret_archive->size == 0);
         struct reading reading = { .sources = sources };
         initrd_archive_begin(&reading.archive, sources->mtime, ret_archive);
-        bool ok = read_list(&reading, err);
+        bool ok = read_parts_list(&reading, err);
         initrd_archive_release(&reading.archive);
         free(reading.busybox);
         return ok;
