@@ -20,16 +20,30 @@ static bool plan_is_final(const struct plan *plan) {
         return hardware_interface_is_final(plan->identity->interface->index);
 }
 
+static bool waited_enough(int64_t waited_ms) {
+        if (hardware_udev_is_busy())
+                return waited_ms >= UDEV_WAIT_MS;
+        return waited_ms >= INTERFACE_WAIT_MS;
+}
+
+static int next_poll_ms(int poll_ms) {
+        if (poll_ms >= POLL_MAX_MS)
+                return poll_ms;
+        return poll_ms * 5 / 4;
+}
+
+// Makes the plan again and again, until nothing that may still appear can change it or there was time enough.
 static bool settle_hardware(struct machine *machine, struct decision *decision, struct err *err) {
         int64_t start = clock_now_ms();
-        for (int poll_ms = POLL_MS;; poll_ms = poll_ms < POLL_MAX_MS ? poll_ms * 5 / 4 : poll_ms) {
+        for (int poll_ms = POLL_MS;; poll_ms = next_poll_ms(poll_ms)) {
                 hardware_read(&machine->facts);
                 plan_release(&decision->plan);
                 if (!plan_make(&machine->facts, &decision->plan, err))
                         return false;
                 decision->interfaces_ms = clock_now_ms() - start;
-                if (plan_is_final(&decision->plan) || !hardware_is_settling(&machine->facts) ||
-                    decision->interfaces_ms >= (hardware_udev_is_busy() ? UDEV_WAIT_MS : INTERFACE_WAIT_MS))
+                if (plan_is_final(&decision->plan) || !hardware_is_settling(&machine->facts))
+                        return true;
+                if (waited_enough(decision->interfaces_ms))
                         return true;
                 usleep((useconds_t)poll_ms * 1000);
         }
@@ -106,9 +120,11 @@ static bool settle_with_drive(struct machine *machine, struct decision *decision
 bool decide(struct machine *machine, struct decision *ret, struct err *err) {
         auto_buf notes = { .max = NOTES_MAX };
         *ret = (struct decision){ .dhcp_ms = -1 };
-        if (!settle_with_drive(machine, ret, err) ||
-            (ret->plan.need == NEED_DHCP && !ask_dhcp(machine, ret, &notes, err)) ||
-            !refuse_taken_address(machine, ret, &notes, err))
+        if (!settle_with_drive(machine, ret, err))
+                return false;
+        if (ret->plan.need == NEED_DHCP && !ask_dhcp(machine, ret, &notes, err))
+                return false;
+        if (!refuse_taken_address(machine, ret, &notes, err))
                 return false;
         add_notes(&ret->plan, &notes);
         return true;

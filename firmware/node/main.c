@@ -83,11 +83,14 @@ static bool run_plan(const struct arguments *arguments, struct err *err) {
         struct machine machine __attribute__((cleanup(machine_close))) = { .root = -1 };
         struct decision decision __attribute__((cleanup(decision_release))) = { .dhcp_ms = -1 };
         // Facts are another machine's: what they leave out is not this one's.
-        const char *line = !arguments->command_line && arguments->facts ? "/dev/null" : arguments->command_line;
+        const char *line = arguments->command_line;
+        if (!line && arguments->facts)
+                line = "/dev/null";
         if (!machine_open(arguments->root, line, &machine, err))
                 return false;
-        if (arguments->facts ? !read_facts_file(arguments->facts, &machine, err)
-                             : (hardware_read(&machine.facts), false))
+        if (!arguments->facts)
+                hardware_read(&machine.facts);
+        else if (!read_facts_file(arguments->facts, &machine, err))
                 return false;
         if (!plan_make(&machine.facts, &decision.plan, err))
                 return false;
@@ -143,7 +146,10 @@ static bool run_load_drivers(const struct arguments *arguments, struct err *err)
 }
 
 static bool run_state(const struct arguments *arguments, struct err *err) {
-        return state_run(arguments->root, arguments->word_count > 0 ? arguments->words[0] : NULL, err);
+        const char *in_memory = NULL;
+        if (arguments->word_count > 0)
+                in_memory = arguments->words[0];
+        return state_run(arguments->root, in_memory, err);
 }
 
 static bool run_overlay(const struct arguments *arguments, struct err *err) {

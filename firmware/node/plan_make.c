@@ -41,8 +41,9 @@ static void add_hosts(struct plan *plan, const struct facts *facts, const struct
 }
 
 static void add_domain(struct buf *text, const char *domain) {
-        buf_append_text(text, text->size > 0 ? " " : "search ");
-        buf_append_text(text, domain);
+        if (text->size == 0)
+                buf_append_text(text, "search");
+        buf_printf(text, " %s", domain);
 }
 
 // Option 119's list stands for option 15's domain (RFC 3397, 4).
@@ -84,11 +85,15 @@ static void issue_line(struct buf *text, const char *line) {
 
 // getty clears the screen, and with it the report. What the image says stays below our lines, in each run anew.
 static void add_issue(struct plan *plan, const struct facts *facts, struct buf *text) {
-        for (const char *line = facts->issue ? facts->issue : "", *end; *line; line = end) {
-                end = line + strcspn(line, "\n");
-                end += *end == '\n';
-                if (strncmp(line, ISSUE_MARK, sizeof ISSUE_MARK - 1) != 0)
-                        buf_append(text, line, (size_t)(end - line));
+        const char *line = facts->issue;
+        while (line && *line) {
+                size_t size = strcspn(line, "\n");
+                if (line[size] == '\n')
+                        size++;
+                bool is_ours = strncmp(line, ISSUE_MARK, sizeof ISSUE_MARK - 1) == 0;
+                if (!is_ours)
+                        buf_append(text, line, size);
+                line += size;
         }
         plan_add_file(plan, "/etc/issue", 0644, text);
 }

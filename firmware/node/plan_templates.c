@@ -41,32 +41,45 @@ static struct value *machine_scope(struct arena *arena, const struct facts *fact
         return machine;
 }
 
+// What the inventory says of the machine; of a stranger it says nothing.
+static void scope_inventory(struct arena *arena, struct value *node, const struct identity *identity) {
+        const struct inventory_node *known = identity->node;
+        const char *network = "";
+        if (identity->network)
+                network = identity->network->name;
+        scope_text(arena, node, "network", network);
+        if (known) {
+                scope_number(arena, node, "index", known->index, true);
+                value_set(arena, node, "variables", known->variables);
+        } else {
+                scope_number(arena, node, "index", 0, false);
+                value_set(arena, node, "variables", value_map(arena));
+        }
+}
+
 static struct value *make_scope(struct arena *arena, const struct facts *facts, const struct identity *identity,
                                 const char *interface) {
-        const struct inventory_node *known = identity->node;
         struct value *node = value_map(arena), *scope = value_map(arena), *dns = value_list(arena);
         const struct name_servers *servers = &identity->name_servers;
         char mac[MAC_TEXT_SIZE], address[ADDRESS_TEXT_SIZE];
         mac_format(&identity->interface->mac, mac);
-        scope_text(arena, node, "name", known ? known->name : identity->hostname);
+        scope_text(arena, node, "name", identity_node_name(identity));
         scope_text(arena, node, "hostname", identity->hostname);
         scope_text(arena, node, "role", facts->inventory->role);
         scope_address(arena, node, "ip", identity->address);
         scope_text(arena, node, "mac", mac);
         scope_number(arena, node, "id", identity->id, identity->id > 0);
-        scope_number(arena, node, "index", known ? known->index : 0, known != NULL);
         scope_number(arena, node, "prefix", identity->prefix, true);
         scope_address(arena, node, "netmask", mask_of_prefix(identity->prefix));
         scope_address(arena, node, "gateway", identity->gateway);
         scope_text(arena, node, "interface", interface);
-        scope_text(arena, node, "network", identity->network ? identity->network->name : "");
         for (size_t i = 0; i < servers->first_count; i++) {
                 address_format(servers->first[i], address);
                 value_append(arena, dns, value_scalar(arena, arena_strdup(arena, address)));
         }
         value_set(arena, node, "dns", dns);
         value_set(arena, node, "machine", machine_scope(arena, facts));
-        value_set(arena, node, "variables", known ? known->variables : value_map(arena));
+        scope_inventory(arena, node, identity);
         value_set(arena, scope, "node", node);
         return scope;
 }

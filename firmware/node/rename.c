@@ -31,14 +31,17 @@ static bool rename_card(int fd, int index, const char *to, struct err *err) {
         if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
                 return fail(err, ERR_SYSTEM, errno, "read the flags of %s", from);
         short flags = request.ifr_flags;
-        if (flags & IFF_UP && !set_flags(fd, from, (short)(flags & ~IFF_UP), err))
+        bool is_up = flags & IFF_UP;
+        if (is_up && !set_flags(fd, from, (short)(flags & ~IFF_UP), err))
                 return false;
         set_request_name(request.ifr_newname, to);
-        bool renamed = ioctl(fd, SIOCSIFNAME, &request) == 0 || fail(err, ERR_SYSTEM, errno, "call %s %s", from, to);
-        if (!(flags & IFF_UP))
-                return renamed;
-        auto_err ignored = { 0 };
-        return set_flags(fd, renamed ? to : from, flags, renamed ? err : &ignored) && renamed;
+        if (ioctl(fd, SIOCSIFNAME, &request) == 0)
+                return !is_up || set_flags(fd, to, flags, err);
+        (void)fail(err, ERR_SYSTEM, errno, "call %s %s", from, to);
+        auto_err ignored = { 0 }; // the first reason counts
+        if (is_up)
+                (void)!set_flags(fd, from, flags, &ignored);
+        return false;
 }
 
 // Whether another card of the list still has the name.
@@ -51,8 +54,10 @@ static bool is_in_the_way(const struct plan_rename *renames, size_t count, const
 
 bool rename_cards(const struct plan_rename *renames, size_t count, size_t *ret_renamed, struct err *err) {
         *ret_renamed = 0;
-        auto_close int fd = count ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
-        if (count && fd < 0)
+        if (count == 0)
+                return true;
+        auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0)
                 return fail(err, ERR_SYSTEM, errno, "open a socket");
         for (size_t i = 0; i < count; i++) {
                 char aside[IFNAMSIZ];

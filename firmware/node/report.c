@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 
 #include "base/version.h"
+#include "firmware/node/facts/text_json.h"
 #include "firmware/node/root/root.h"
 
 enum { TIMES_MAX = 1 << 16, STATE_MAX = 1 << 20 };
@@ -27,8 +28,12 @@ static json_t *boot_json(int root) {
                 if (!value)
                         continue;
                 *value++ = '\0';
-                bool number = *value && strspn(value, "0123456789") == strlen(value) && strlen(value) < 18;
-                json_object_set_new(boot, line, number ? json_integer(atoll(value)) : json_string(value));
+                size_t digits = strspn(value, "0123456789");
+                bool is_number = digits > 0 && digits < 18 && value[digits] == '\0';
+                if (is_number)
+                        json_object_set_new(boot, line, json_integer(atoll(value)));
+                else
+                        json_object_set_new(boot, line, json_string(value));
         }
         return boot;
 }
@@ -40,7 +45,9 @@ static json_t *state_json(int root) {
         if (!root_read(root, "/run/kiln/state.json", &text, &found, &ignored) || !found)
                 return json_null();
         json_t *state = json_loadb(buf_text(&text), text.size, 0, NULL);
-        return state ? state : json_null();
+        if (!state)
+                state = json_null();
+        return state;
 }
 
 static json_t *head_json(const struct machine *machine) {
@@ -90,8 +97,8 @@ void report_write_failure(const struct machine *machine, const char *failure) {
         auto_err ignored = { 0 };
         if (machine->root < 0)
                 return;
-        json_t *report = head_json(machine), *why = json_string(failure);
-        json_object_set_new(report, "failure", why ? why : json_string("(not UTF-8)"));
+        json_t *report = head_json(machine);
+        json_object_set_new(report, "failure", facts_text_json(failure));
         (void)!write_json(machine->root, report, &ignored);
 }
 

@@ -42,6 +42,12 @@ static bool read_report(int root, struct buf *ret, struct err *err) {
         return found || fail(err, ERR_REFERENCE, 0, "there is no /run/kiln/report.json: did kiln-node apply run?");
 }
 
+static int64_t lesser(int64_t a, int64_t b) {
+        if (a < b)
+                return a;
+        return b;
+}
+
 bool report_send(int root, const char *text, int give_up_ms, struct err *err) {
         auto_buf report = { 0 };
         struct url url;
@@ -56,7 +62,7 @@ bool report_send(int root, const char *text, int give_up_ms, struct err *err) {
                 int64_t left_ms = deadline - clock_now_ms();
                 if (!again || left_ms <= 0)
                         return wrap(err, "send the report to %s", text);
-                usleep((useconds_t)(delay_ms < left_ms ? delay_ms : left_ms) * 1000);
-                delay_ms = 2 * delay_ms < DELAY_MAX_MS ? 2 * delay_ms : DELAY_MAX_MS;
+                usleep((useconds_t)lesser(delay_ms, left_ms) * 1000);
+                delay_ms = (int)lesser(2 * delay_ms, DELAY_MAX_MS);
         }
 }

@@ -16,7 +16,9 @@ static const char *next_path(const char **at, size_t *ret_size) {
         const char *line = *at;
         *ret_size = strcspn(line, "\n");
         *at = line + *ret_size + (line[*ret_size] == '\n');
-        return *line ? line : NULL;
+        if (*line == '\0')
+                return NULL;
+        return line;
 }
 
 static bool has_line(const char *list, const char *wanted, size_t wanted_size) {

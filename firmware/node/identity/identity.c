@@ -327,6 +327,12 @@ static bool decide_stranger(const struct situation *at, struct identity *identit
         return true;
 }
 
+const char *identity_node_name(const struct identity *identity) {
+        if (identity->node)
+                return identity->node->name;
+        return identity->hostname;
+}
+
 void identity_describe(const struct facts *facts, struct buf *ret_text) {
         char mac[MAC_TEXT_SIZE], address[ADDRESS_TEXT_SIZE];
         if (facts->interface_count)

@@ -39,6 +39,9 @@ enum identity_need { NEED_NOTHING, NEED_INTERFACES, NEED_DHCP };
 must_check bool identity_decide(const struct facts *facts, const struct cmdline *cmdline, struct identity *ret,
                                 enum identity_need *ret_need, struct err *err);
 
+// What the cluster calls the machine: the inventory's name, or a stranger's host name.
+const char *identity_node_name(const struct identity *identity);
+
 // What an operator needs to enter a machine in an inventory: its cards, DHCP's answers, its serial number.
 void identity_describe(const struct facts *facts, struct buf *ret_text);
 

@@ -87,7 +87,8 @@ static void take_event(struct modules *modules, const char *event, size_t size) 
 static void wait_for_events(int fd, struct modules *modules, int timeout_ms) {
         char event[EVENT_MAX];
         struct pollfd poller = { fd, POLLIN, 0 };
-        if (poll(&poller, fd < 0 ? 0 : 1, timeout_ms) <= 0)
+        // poll(2) leaves out a negative descriptor, and waits.
+        if (poll(&poller, 1, timeout_ms) <= 0)
                 return;
         for (;;) {
                 struct sockaddr_nl from = { 0 };
@@ -109,11 +110,15 @@ static bool wait_for_label(const char *label, int timeout_ms, int events, struct
                 auto_buf seen = { 0 };
                 if (find_medium(label, ret, &seen))
                         return true;
-                int64_t left = deadline - clock_now_ms();
-                if (left <= 0)
+                int64_t left_ms = deadline - clock_now_ms();
+                if (seen.size == 0)
+                        buf_append_text(&seen, "no block device");
+                if (left_ms <= 0)
                         return fail(err, ERR_REFERENCE, 0, "no medium with label \"%s\" (found: %s)", label,
-                                    seen.size ? buf_text(&seen) : "no block device");
-                wait_for_events(events, modules, left < ASK_AGAIN_MS ? (int)left : ASK_AGAIN_MS);
+                                    buf_text(&seen));
+                if (left_ms > ASK_AGAIN_MS)
+                        left_ms = ASK_AGAIN_MS;
+                wait_for_events(events, modules, (int)left_ms);
         }
 }
 

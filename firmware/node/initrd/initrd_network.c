@@ -54,7 +54,9 @@ static bool wait_for_link(int fd, struct ifreq *request, struct err *err) {
 static bool add_kernel_route(int fd, struct rtentry *route, uint32_t to, uint32_t mask, struct err *err) {
         put_sockaddr(&route->rt_dst, to);
         put_sockaddr(&route->rt_genmask, mask);
-        return ioctl(fd, SIOCADDRT, route) == 0 || errno == EEXIST || fail(err, ERR_SYSTEM, errno, "add a route");
+        if (ioctl(fd, SIOCADDRT, route) < 0 && errno != EEXIST)
+                return fail(err, ERR_SYSTEM, errno, "add a route");
+        return true;
 }
 
 // A gateway outside the subnet (DHCP's option 121 can give one) is reached by a route of its own.
@@ -63,9 +65,10 @@ static bool route_to_gateway(int fd, const struct setup *setup, struct ifreq *re
         struct rtentry all = { .rt_flags = RTF_UP | RTF_GATEWAY };
         put_sockaddr(&link.rt_gateway, 0);
         put_sockaddr(&all.rt_gateway, setup->gateway);
-        return (address_in_subnet(setup->gateway, setup->address, setup->prefix) ||
-                add_kernel_route(fd, &link, setup->gateway, UINT32_MAX, err)) &&
-               add_kernel_route(fd, &all, 0, 0, err);
+        bool is_in_subnet = address_in_subnet(setup->gateway, setup->address, setup->prefix);
+        if (!is_in_subnet && !add_kernel_route(fd, &link, setup->gateway, UINT32_MAX, err))
+                return false;
+        return add_kernel_route(fd, &all, 0, 0, err);
 }
 
 static bool bring_up(const struct setup *setup, struct err *err) {
@@ -82,7 +85,9 @@ static bool bring_up(const struct setup *setup, struct err *err) {
         request.ifr_flags |= IFF_UP;
         if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
                 return fail(err, ERR_SYSTEM, errno, "set %s up", request.ifr_name);
-        return wait_for_link(fd, &request, err) && (!setup->gateway || route_to_gateway(fd, setup, &request, err));
+        if (!wait_for_link(fd, &request, err))
+                return false;
+        return !setup->gateway || route_to_gateway(fd, setup, &request, err);
 }
 
 static bool write_resolver(const struct setup *setup, const char *path, struct err *err) {

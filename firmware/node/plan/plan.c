@@ -81,10 +81,18 @@ json_t *plan_json(const struct plan *plan, bool with_content) {
                 json_array_append_new(removes, facts_text_json(plan->removes[i]));
         for (size_t i = 0; i < plan->note_count; i++)
                 json_array_append_new(notes, facts_text_json(plan->notes[i]));
-        json_t *root =
-            json_pack("{so ss so so so so}", "refused", plan->refusal ? facts_text_json(plan->refusal) : json_null(),
-                      "hostname", plan->hostname ? plan->hostname : "", "values", values, "files",
-                      files_json(plan, with_content), "removes", removes, "notes", notes);
+        json_t *root = json_object(), *refused = json_null();
+        if (plan->refusal)
+                refused = facts_text_json(plan->refusal);
+        json_object_set_new(root, "refused", refused);
+        const char *hostname = "";
+        if (plan->hostname)
+                hostname = plan->hostname;
+        json_object_set_new(root, "hostname", json_string(hostname));
+        json_object_set_new(root, "values", values);
+        json_object_set_new(root, "files", files_json(plan, with_content));
+        json_object_set_new(root, "removes", removes);
+        json_object_set_new(root, "notes", notes);
         json_object_set_new(root, "renames", renames_json(plan));
         if (plan->found)
                 json_object_set_new(root, "found", facts_text_json(plan->found));

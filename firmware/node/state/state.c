@@ -27,7 +27,10 @@ void state_record_json(const struct state_record *record, struct buf *ret_text) 
                       "overlay", record->overlay);
         auto_free char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
         json_decref(root);
-        buf_append_text(ret_text, text ? text : "{}");
+        if (text)
+                buf_append_text(ret_text, text);
+        else
+                buf_append_text(ret_text, "{}");
         buf_append_char(ret_text, '\n');
 }
 
@@ -87,7 +90,9 @@ static bool read_state_text(int root, const char *path, struct arena *arena, con
         bool found;
         if (!root_read(root, path, &text, &found, err))
                 return false;
-        *ret = found && text.size > 0 ? arena_strdup(arena, buf_text(&text)) : NULL;
+        *ret = NULL;
+        if (found && text.size > 0)
+                *ret = arena_strdup(arena, buf_text(&text));
         return true;
 }
 
@@ -96,11 +101,14 @@ static bool read_record(int root, struct arena *arena, struct state_record *ret,
         auto_err problem = { 0 };
         if (!read_state_text(root, STATE_RECORD, arena, &text, err))
                 return false;
-        if (text && state_record_read(text, arena, ret, &problem))
-                return true;
+        const char *reason = "missing";
+        if (text) {
+                if (state_record_read(text, arena, ret, &problem))
+                        return true;
+                reason = problem.text;
+        }
         *ret = (struct state_record){ .status = STATE_REFUSED, .device = "", .filesystem = "" };
-        ret->reason = arena_printf(arena, "the initrd left no record of the state disk (%s: %s)", STATE_RECORD,
-                                   text ? problem.text : "missing");
+        ret->reason = arena_printf(arena, "the initrd left no record of the state disk (%s: %s)", STATE_RECORD, reason);
         return true;
 }
 
@@ -137,6 +145,14 @@ bool state_read(int root, const struct state_settings *settings, struct arena *a
         return true;
 }
 
+// NULL: no such key, or no text.
+static const char *copy_json_text(const json_t *object, const char *key, struct arena *arena) {
+        const char *text = json_string_value(json_object_get(object, key));
+        if (!text)
+                return NULL;
+        return arena_strdup(arena, text);
+}
+
 bool state_facts_read(const json_t *root, struct arena *arena, struct facts *facts, struct err *err) {
         const json_t *json = json_object_get(root, "state");
         const struct state_settings *settings = &facts->inventory->state;
@@ -146,13 +162,10 @@ bool state_facts_read(const json_t *root, struct arena *arena, struct facts *fac
         struct state_facts *state = arena_alloc(arena, sizeof *state);
         if (!unpack_record(record, arena, &state->record, err))
                 return wrap(err, "state.record");
-        const char *identity = json_string_value(json_object_get(json, "identity"));
-        state->identity = identity ? arena_strdup(arena, identity) : NULL;
+        state->identity = copy_json_text(json, "identity", arena);
         state->id_texts = arena_alloc(arena, settings->path_count * sizeof *state->id_texts);
         for (size_t i = 0; i < settings->path_count; i++) {
-                const char *text =
-                    json_string_value(json_object_get(json_object_get(json, "ids"), settings->paths[i].path));
-                state->id_texts[i] = text ? arena_strdup(arena, text) : NULL;
+                state->id_texts[i] = copy_json_text(json_object_get(json, "ids"), settings->paths[i].path, arena);
         }
         facts->state = state;
         return true;

@@ -56,8 +56,13 @@ static void read_model(const char *directory, struct disk *disk) {
         sysfs_read_line(directory, "serial", serial, sizeof serial);
         if (strncmp(vendor, "0x", 2) == 0)
                 vendor[0] = '\0'; // a PCI id
-        const char *shown = *model ? model : serial;
-        snprintf(disk->model, sizeof disk->model, "%s%s%s", vendor, *vendor && *shown ? " " : "", shown);
+        const char *shown = model;
+        if (!*model)
+                shown = serial;
+        if (*vendor && *shown)
+                snprintf(disk->model, sizeof disk->model, "%s %s", vendor, shown);
+        else
+                snprintf(disk->model, sizeof disk->model, "%s%s", vendor, shown);
 }
 
 static void read_sysfs(const char *directory, struct arena *arena, struct disk *disk) {
@@ -69,8 +74,13 @@ static void read_sysfs(const char *directory, struct arena *arena, struct disk *
         disk->has_holder = has_entries(directory, "holders");
         disk->has_partition = has_partitions(directory);
         // As the booted system shows it, wherever sysfs is mounted now.
-        const char *devices = realpath(directory, real) ? strstr(real, "/devices/") : NULL;
-        disk->path = devices ? arena_printf(arena, "/sys%s", devices) : arena_strdup(arena, directory);
+        const char *devices = NULL;
+        if (realpath(directory, real))
+                devices = strstr(real, "/devices/");
+        if (devices)
+                disk->path = arena_printf(arena, "/sys%s", devices);
+        else
+                disk->path = arena_strdup(arena, directory);
         read_model(directory, disk);
 }
 
@@ -146,8 +156,11 @@ static bool has_no_signature(int fd, struct buf *reason) {
         blkid_free_probe(probe);
         if (found == 1)
                 return true;
-        return found == 0 ? refuse_claim(reason, "holds something: %s", *type ? type : "a signature")
-                          : refuse_claim(reason, "cannot be read");
+        if (found != 0)
+                return refuse_claim(reason, "cannot be read");
+        if (*type)
+                return refuse_claim(reason, "holds something: %s", type);
+        return refuse_claim(reason, "holds something: a signature");
 }
 
 // All bytes of a stretch are the same, 0x00 or 0xff.
@@ -156,10 +169,11 @@ static bool is_uniform(int fd, uint64_t offset, size_t size, uint8_t *block, str
                 ssize_t got = pread(fd, block + done, size - done, (off_t)(offset + done));
                 if (got < 0 && errno == EINTR)
                         continue;
-                if (got <= 0)
-                        return refuse_claim(reason, "cannot be read at byte %llu: %s",
-                                            (unsigned long long)(offset + done),
-                                            got < 0 ? strerror(errno) : "it ends there");
+                unsigned long long at = offset + done;
+                if (got < 0)
+                        return refuse_claim(reason, "cannot be read at byte %llu: %s", at, strerror(errno));
+                if (got == 0)
+                        return refuse_claim(reason, "cannot be read at byte %llu: it ends there", at);
                 done += (size_t)got;
         }
         if ((block[0] == 0x00 || block[0] == 0xff) && memcmp(block, block + 1, size - 1) == 0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/state/state_initrd.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -36,22 +37,34 @@ static enum state_choice record_refusal(struct state_record *record, const char 
 
 static enum state_choice go_without(struct state_record *record, const struct state_settings *settings,
                                     const char *reason) {
-        record->status = settings->required ? STATE_REFUSED : STATE_ABSENT;
+        record->status = STATE_ABSENT;
+        if (settings->required)
+                record->status = STATE_REFUSED;
         record->reason = reason;
         return CHOICE_NONE;
 }
 
 static enum state_choice take_labelled(const struct state_settings *settings, const struct disk *disk,
                                        struct arena *arena, struct state_record *record) {
-        if (!state_filesystem_is_known(disk->type))
-                return record_refusal(
-                    record, arena_printf(arena, "%s has the label %s, but holds %s, neither ext4 nor xfs",
-                                         record->device, settings->label, *disk->type ? disk->type : "several things"));
+        if (!state_filesystem_is_known(disk->type)) {
+                const char *held = disk->type;
+                if (!*held)
+                        held = "several things";
+                return record_refusal(record,
+                                      arena_printf(arena, "%s has the label %s, but holds %s, neither ext4 nor xfs",
+                                                   record->device, settings->label, held));
+        }
         record->filesystem = arena_strdup(arena, disk->type);
         if (disk->is_read_only)
                 return go_without(record, settings,
                                   arena_printf(arena, "the state disk %s is read-only", record->device));
         return CHOICE_LABELLED;
+}
+
+static void list_disk(struct buf *list, const char *separator, const struct disk *disk) {
+        if (list->size > 0)
+                buf_append_text(list, separator);
+        buf_printf(list, "/dev/%s", disk->name);
 }
 
 // Exactly one: which of several was meant is not for kiln to guess.
@@ -72,17 +85,20 @@ static enum state_choice claim_blank(const struct disk_host *host, const struct 
                         continue;
                 }
                 *ret_disk = disk;
-                buf_printf(&blank, "%s/dev/%s", count++ ? ", " : "", disk->name);
+                count++;
+                list_disk(&blank, ", ", disk);
         }
         if (count == 1)
                 return CHOICE_BLANK;
+        if (count == 0)
+                return go_without(record, settings,
+                                  arena_printf(arena, "no disk has the label %s, and of %zu none may be claimed",
+                                               settings->label, seen));
         return go_without(record, settings,
-                          count > 1 ? arena_printf(arena,
-                                                   "no disk has the label %s, and several blank ones could be claimed "
-                                                   "(%s): narrow state_disk.claim down to one",
-                                                   settings->label, buf_text(&blank))
-                                    : arena_printf(arena, "no disk has the label %s, and of %zu none may be claimed",
-                                                   settings->label, seen));
+                          arena_printf(arena,
+                                       "no disk has the label %s, and several blank ones could be claimed (%s): narrow "
+                                       "state_disk.claim down to one",
+                                       settings->label, buf_text(&blank)));
 }
 
 static const struct disk *find_labelled(const struct disks *disks, const char *label, struct buf *names,
@@ -93,7 +109,8 @@ static const struct disk *find_labelled(const struct disks *disks, const char *l
                 if (strcmp(disks->items[i].label, label) != 0)
                         continue;
                 found = &disks->items[i];
-                buf_printf(names, "%s/dev/%s", (*ret_count)++ ? " and " : "", found->name);
+                list_disk(names, " and ", found);
+                ++*ret_count;
         }
         return found;
 }
@@ -189,14 +206,21 @@ static void refuse_disk(struct session *session, const struct err *problem) {
                                                       session->record.device, problem->text));
 }
 
+static bool make_usable(struct session *session, struct buf *note, struct err *err) {
+        const struct state_record *record = &session->record;
+        const char *label = session->inventory.state.label;
+        if (record->claimed && !state_format(record->device, record->filesystem, label, err))
+                return false;
+        if (!state_check(record->device, record->filesystem, note, err))
+                return false;
+        return state_mount(record->device, record->filesystem, err);
+}
+
 static void mount_disk(struct session *session) {
         auto_err problem = { 0 }, undiscarded = { 0 };
         auto_buf note = { 0 };
         struct state_record *record = &session->record;
-        if ((record->claimed &&
-             !state_format(record->device, record->filesystem, session->inventory.state.label, &problem)) ||
-            !state_check(record->device, record->filesystem, &note, &problem) ||
-            !state_mount(record->device, record->filesystem, &problem)) {
+        if (!make_usable(session, &note, &problem)) {
                 refuse_disk(session, &problem);
                 return;
         }
@@ -238,13 +262,22 @@ static bool write_record(struct session *session, struct err *err) {
 
 static void tell_of_record(const struct state_record *record) {
         auto_buf text = { 0 };
-        if (record->status == STATE_MOUNTED)
-                buf_printf(&text, "kiln: state disk %s (%s)%s%s, %lld ms\n", record->device, record->filesystem,
-                           record->claimed ? ", was blank and is formatted now" : "",
-                           record->overlay ? ", with the root's writable layer" : "", (long long)record->elapsed_ms);
-        else
-                buf_printf(&text, "kiln: %s: %s\n",
-                           record->status == STATE_REFUSED ? "STATE DISK REFUSED" : "no state disk", record->reason);
+        switch (record->status) {
+        case STATE_MOUNTED:
+                buf_printf(&text, "kiln: state disk %s (%s)", record->device, record->filesystem);
+                if (record->claimed)
+                        buf_append_text(&text, ", was blank and is formatted now");
+                if (record->overlay)
+                        buf_append_text(&text, ", with the root's writable layer");
+                buf_printf(&text, ", %lld ms\n", (long long)record->elapsed_ms);
+                break;
+        case STATE_REFUSED:
+                buf_printf(&text, "kiln: STATE DISK REFUSED: %s\n", record->reason);
+                break;
+        case STATE_ABSENT:
+                buf_printf(&text, "kiln: no state disk: %s\n", record->reason);
+                break;
+        }
         for (size_t i = 0; i < record->note_count; i++)
                 buf_printf(&text, "kiln: note: %s\n", record->notes[i]);
         fputs(buf_text(&text), stdout);
@@ -315,8 +348,11 @@ static void note_memory(struct session *session, const char *reason) {
 static bool run_session(struct session *session, const char *root, const char *in_memory, struct err *err) {
         int64_t start = clock_now_ms();
         bool prepared;
-        if (!read_prepared(session, &prepared, err) ||
-            !(prepared ? enter_new_root(root, "", err) : find_and_mount(session, root, err)))
+        if (!read_prepared(session, &prepared, err))
+                return false;
+        if (prepared && !enter_new_root(root, "", err))
+                return false;
+        if (!prepared && !find_and_mount(session, root, err))
                 return false;
         if (in_memory)
                 note_memory(session, in_memory);
@@ -327,19 +363,23 @@ static bool run_session(struct session *session, const char *root, const char *i
         return write_record(session, err);
 }
 
-static bool end_session(struct session *session, bool ok, struct err *err) {
+static void session_release(struct session *session) {
         if (session->root >= 0)
                 close(session->root);
         arena_release(&session->arena);
-        return ok || wrap(err, "the state disk");
 }
+#define auto_session __attribute__((cleanup(session_release))) struct session
 
 bool state_run(const char *root, const char *in_memory, struct err *err) {
-        struct session session = { .root = -1 };
-        bool ok = read_node_json(&session, root, err) &&
-                  (!session.inventory.state.wanted ||
-                   (open_directory(root, &session.root, err) && run_session(&session, root, in_memory, err)));
-        return end_session(&session, ok, err);
+        assert(root);
+        auto_session session = { .root = -1 };
+        if (!read_node_json(&session, root, err))
+                return wrap(err, "the state disk");
+        if (!session.inventory.state.wanted)
+                return true;
+        if (!open_directory(root, &session.root, err) || !run_session(&session, root, in_memory, err))
+                return wrap(err, "the state disk");
+        return true;
 }
 
 // ---- before there is a new root ----
@@ -353,9 +393,12 @@ static void make_overlay(struct session *session) {
                 return;
         }
         state_describe_space(record->device, &space);
-        record->overlay = space.size == 0 && state_overlay_make(&problem);
-        if (!record->overlay)
-                note_memory(session, problem.text ? problem.text : buf_text(&space));
+        if (space.size > 0)
+                note_memory(session, buf_text(&space));
+        else if (!state_overlay_make(&problem))
+                note_memory(session, problem.text);
+        else
+                record->overlay = true;
 }
 
 static bool prepare_session(struct session *session, const char *root, struct buf *ret_path, struct err *err) {
@@ -370,9 +413,13 @@ static bool prepare_session(struct session *session, const char *root, struct bu
 }
 
 bool state_prepare(const char *root, const char *config, struct buf *ret_path, struct err *err) {
-        struct session session = { .root = -1 };
-        bool ok = read_node_json(&session, config, err) &&
-                  (!session.inventory.state.overlay ||
-                   (open_directory(root, &session.root, err) && prepare_session(&session, root, ret_path, err)));
-        return end_session(&session, ok, err);
+        assert(root && config);
+        auto_session session = { .root = -1 };
+        if (!read_node_json(&session, config, err))
+                return wrap(err, "the state disk");
+        if (!session.inventory.state.overlay)
+                return true;
+        if (!open_directory(root, &session.root, err) || !prepare_session(&session, root, ret_path, err))
+                return wrap(err, "the state disk");
+        return true;
 }

@@ -88,13 +88,17 @@ static bool restore_machine_id(int root, struct err *err) {
 
 // ---- the random seed ----
 
-static bool restore_seed(int root, struct err *err) {
+static bool make_seed(int root, struct err *err) {
         uint8_t random[SEED_BYTES];
+        return read_random(random, sizeof random, err) &&
+               write_root_file(root, KEEP "/random-seed", random, sizeof random, 0600, err);
+}
+
+static bool restore_seed(int root, struct err *err) {
         struct stat stat;
-        if (lstat(KEEP "/random-seed", &stat) < 0 || !S_ISREG(stat.st_mode) || stat.st_size == 0)
-                if (!read_random(random, sizeof random, err) ||
-                    !write_root_file(root, KEEP "/random-seed", random, sizeof random, 0600, err))
-                        return false;
+        bool was_kept = lstat(KEEP "/random-seed", &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_size > 0;
+        if (!was_kept && !make_seed(root, err))
+                return false;
         // systemd writes into the file that is there.
         if (!write_root_file(root, SEED, "", 0, 0600, err))
                 return false;
@@ -104,8 +108,8 @@ static bool restore_seed(int root, struct err *err) {
 
 // ---- SSH host keys ----
 
-// A key that is empty was being written when the power went. Others than root have no business with a private one, on
-// EL7 neither: its group ssh_keys has another number in another build.
+// An empty key is left out: it was being written when the power went. A private key is root's alone, also on EL7, whose
+// group ssh_keys may read it: the number of that group differs from build to build.
 static bool copy_key(int root, const char *from, const char *to, const char *name, struct err *err) {
         auto_free char *source = xasprintf("%s/%s", from, name), *target = xasprintf("%s/%s", to, name);
         auto_buf key = { .max = KEY_MAX };
@@ -114,8 +118,12 @@ static bool copy_key(int root, const char *from, const char *to, const char *nam
         bool is_public = size > 4 && strcmp(name + size - 4, ".pub") == 0;
         if (!root_read(root, source, &key, &found, err))
                 return false;
-        return !found || key.size == 0 ||
-               write_root_file(root, target, buf_text(&key), key.size, is_public ? 0644 : 0600, err);
+        if (!found || key.size == 0)
+                return true;
+        unsigned mode = 0600;
+        if (is_public)
+                mode = 0644;
+        return write_root_file(root, target, buf_text(&key), key.size, mode, err);
 }
 
 static bool copy_keys(int root, const char *from, const char *to, struct err *err) {

@@ -61,8 +61,13 @@ static bool has_program(const char *name) {
 static void fill_in(const char *const *words, const char *label, const char *device,
                     const char *ret[static ARGUMENTS_MAX]) {
         size_t i = 0;
-        for (; words[i]; i++)
-                ret[i] = strcmp(words[i], "LABEL") == 0 ? label : strcmp(words[i], "DEVICE") == 0 ? device : words[i];
+        for (; words[i]; i++) {
+                ret[i] = words[i];
+                if (strcmp(words[i], "LABEL") == 0)
+                        ret[i] = label;
+                if (strcmp(words[i], "DEVICE") == 0)
+                        ret[i] = device;
+        }
         ret[i] = NULL;
 }
 
@@ -78,12 +83,18 @@ bool state_format(const char *device, const char *type, const char *label, struc
         return run(&(struct run){ .argv = arguments }, err) || wrap(err, "formatting %s", device);
 }
 
-// One line, not too long.
+// The end of what a program said, as one line.
 static void append_said(struct buf *note, const struct buf *output) {
         const char *text = buf_text(output);
         size_t size = strlen(text);
-        for (text += size > SAID_MAX ? size - SAID_MAX : 0; *text; text++)
-                buf_append_char(note, *text == '\n' ? ' ' : *text);
+        if (size > SAID_MAX)
+                text += size - SAID_MAX;
+        for (; *text; text++) {
+                char shown = *text;
+                if (shown == '\n')
+                        shown = ' ';
+                buf_append_char(note, shown);
+        }
 }
 
 bool state_check(const char *device, const char *type, struct buf *ret_note, struct err *err) {
@@ -128,11 +139,12 @@ bool state_mount(const char *device, const char *type, struct err *err) {
                 return fail(err, ERR_SCHEMA, 0, "%s: unknown file system %s", device, type);
         if (!make_parent_directories(STATE_MOUNT "/", err))
                 return false;
-        if (mount(device, STATE_MOUNT, type, MS_NOSUID | MS_NODEV, filesystem->mount_data) < 0)
-                return fail(err, ERR_CORRUPT, errno, "%s (%s) cannot be mounted%s", device, type,
-                            errno == ENODEV || errno == ENOENT
-                                ? " (are the file system's modules in the release's initrd.modules?)"
-                                : "");
+        if (mount(device, STATE_MOUNT, type, MS_NOSUID | MS_NODEV, filesystem->mount_data) < 0) {
+                const char *advice = "";
+                if (errno == ENODEV || errno == ENOENT)
+                        advice = " (are the file system's modules in the release's initrd.modules?)";
+                return fail(err, ERR_CORRUPT, errno, "%s (%s) cannot be mounted%s", device, type, advice);
+        }
         struct statvfs space;
         if (statvfs(STATE_MOUNT, &space) < 0 || (space.f_flag & ST_RDONLY))
                 return fail(err, ERR_CORRUPT, 0, "%s (%s) can only be read", device, type);
@@ -161,10 +173,14 @@ static bool sync_disk(struct err *err) {
 // Copied beside its place and renamed: a machine that loses its power half-way starts again.
 static bool make_on_disk(const char *from, const char *store, struct err *err) {
         static const char fresh[] = STATE_MOUNT "/paths.new";
-        return run_command(err, "rm", "-rf", "--one-file-system", fresh, NULL) &&
-               run_command(err, "cp", "-a", "-T", from, fresh, NULL) && make_parent_directories(store, err) &&
-               sync_disk(err) &&
-               (rename(fresh, store) == 0 || fail(err, ERR_SYSTEM, errno, "rename %s to %s", fresh, store));
+        if (!run_command(err, "rm", "-rf", "--one-file-system", fresh, NULL) ||
+            !run_command(err, "cp", "-a", "-T", from, fresh, NULL))
+                return false;
+        if (!make_parent_directories(store, err) || !sync_disk(err))
+                return false;
+        if (rename(fresh, store) < 0)
+                return fail(err, ERR_SYSTEM, errno, "rename %s to %s", fresh, store);
+        return true;
 }
 
 bool state_bind(const struct state_path *path, struct err *err) {

@@ -28,8 +28,9 @@ static bool add_to_old(struct err *err) {
 bool state_overlay_discard(struct err *err) {
         if (rename(STATE_OVERLAY, STATE_OVERLAY_OLD) == 0 || errno == ENOENT)
                 return true;
-        return is_occupied(errno) ? add_to_old(err)
-                                  : fail(err, ERR_SYSTEM, errno, "rename " STATE_OVERLAY " to " STATE_OVERLAY_OLD);
+        if (is_occupied(errno))
+                return add_to_old(err);
+        return fail(err, ERR_SYSTEM, errno, "rename " STATE_OVERLAY " to " STATE_OVERLAY_OLD);
 }
 
 // overlayfs only warns of a file system that does not, and then shows files that were removed.

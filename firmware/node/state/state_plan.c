@@ -8,10 +8,6 @@
 
 enum { IDENTITY_FORMAT = 1, ID_SHOWN_MAX = 40 };
 
-static const char *node_name(const struct identity *identity) {
-        return identity->node ? identity->node->name : identity->hostname;
-}
-
 static bool of_another(struct err *err, const struct state_facts *state, const char *what) {
         return fail(err, ERR_IDENTITY, 0,
                     "the state disk %s belongs to another machine: %s; put it back where it came from, or put in (or "
@@ -31,12 +27,12 @@ static bool compare_identity(json_t *root, const struct state_facts *state, cons
         if (format != IDENTITY_FORMAT)
                 return fail(err, ERR_IDENTITY, 0, "%s: kiln/identity.json has format %d: a newer kiln wrote it",
                             state->record.device, format);
-        if (strcmp(cluster, facts->inventory->cluster) == 0 && strcmp(node, node_name(identity)) == 0 &&
+        if (strcmp(cluster, facts->inventory->cluster) == 0 && strcmp(node, identity_node_name(identity)) == 0 &&
             id == identity->id)
                 return true;
         snprintf(text, sizeof text,
                  "it is that of %.100s in cluster %.100s (id %d), this is %.100s in cluster %.100s (id %d)", node,
-                 cluster, id, node_name(identity), facts->inventory->cluster, identity->id);
+                 cluster, id, identity_node_name(identity), facts->inventory->cluster, identity->id);
         return of_another(err, state, text);
 }
 
@@ -46,9 +42,10 @@ static bool check_disk_identity(const struct state_facts *state, const struct fa
         if (!state->identity)
                 return true;
         json_t *root = json_loads(state->identity, JSON_REJECT_DUPLICATES, &error);
-        bool ok = root ? compare_identity(root, state, facts, identity, err)
-                       : fail(err, ERR_IDENTITY, 0, "%s: kiln/identity.json, line %d: %s", state->record.device,
-                              error.line, error.text);
+        if (!root)
+                return fail(err, ERR_IDENTITY, 0, "%s: kiln/identity.json, line %d: %s", state->record.device,
+                            error.line, error.text);
+        bool ok = compare_identity(root, state, facts, identity, err);
         json_decref(root);
         return ok;
 }
@@ -66,13 +63,14 @@ static bool check_id_files(const struct state_facts *state, const struct state_s
                            const struct identity *identity, struct err *err) {
         for (size_t i = 0; i < settings->path_count; i++) {
                 const char *found = state->id_texts[i];
-                char text[512];
-                size_t line = found ? strcspn(found, "\r\n") : 0;
                 if (!found || !identity->id || is_id(found, identity->id))
                         continue;
+                char text[512];
+                size_t shown = strcspn(found, "\r\n");
+                if (shown > ID_SHOWN_MAX)
+                        shown = ID_SHOWN_MAX;
                 snprintf(text, sizeof text, "%s/%s on it says \"%.*s\", this is %s with id %d", settings->paths[i].path,
-                         settings->paths[i].id_file, (int)(line < ID_SHOWN_MAX ? line : ID_SHOWN_MAX), found,
-                         node_name(identity), identity->id);
+                         settings->paths[i].id_file, (int)shown, found, identity_node_name(identity), identity->id);
                 return of_another(err, state, text);
         }
         return true;
@@ -80,11 +78,13 @@ static bool check_id_files(const struct state_facts *state, const struct state_s
 
 static void add_disk_identity(const struct facts *facts, const struct identity *identity, struct plan *plan) {
         json_t *root = json_pack("{si ss ss si}", "format", IDENTITY_FORMAT, "cluster", facts->inventory->cluster,
-                                 "node", node_name(identity), "id", identity->id);
+                                 "node", identity_node_name(identity), "id", identity->id);
         auto_free char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
         auto_buf content = { 0 };
         json_decref(root);
-        buf_printf(&content, "%s\n", text ? text : "");
+        if (text)
+                buf_append_text(&content, text);
+        buf_append_char(&content, '\n');
         plan_add_file(plan, STATE_MOUNT "/kiln/identity.json", 0600, &content);
 }
 
@@ -107,6 +107,9 @@ bool state_plan(const struct facts *facts, const struct identity *identity, stru
             !check_id_files(state, &facts->inventory->state, identity, err))
                 return false;
         add_disk_identity(facts, identity, plan);
-        plan_add_value(plan, "state_disk", record->device, record->claimed ? "claimed, blank" : "label");
+        const char *source = "label";
+        if (record->claimed)
+                source = "claimed, blank";
+        plan_add_value(plan, "state_disk", record->device, source);
         return true;
 }
