@@ -112,7 +112,7 @@ bool unit_enable(int root, const struct unit *unit, struct err *err) {
 
 // ---- disabling ----
 
-static bool has_suffix(const char *name, const char *suffix) {
+static bool link_dir_ends_in(const char *name, const char *suffix) {
         size_t length = strlen(name), size = strlen(suffix);
         return length > size && strcmp(name + length - size, suffix) == 0;
 }
@@ -139,7 +139,7 @@ static bool remove_unit_link(const struct fs_entry *entry, void *context, struct
         const char *name = context;
         char target[4096];
         if (S_ISDIR(entry->stat->st_mode)) {
-                *entry->descend = has_suffix(entry->name, ".wants") || has_suffix(entry->name, ".requires");
+                *entry->descend = link_dir_ends_in(entry->name, ".wants") || link_dir_ends_in(entry->name, ".requires");
                 return true;
         }
         if (!S_ISLNK(entry->stat->st_mode))

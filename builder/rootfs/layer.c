@@ -28,7 +28,7 @@
 #include "rootfs/rpmdb.h"
 #include "rootfs/transaction.h"
 #include "sandbox/overlay.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/user_namespace.h"
 
 enum { DEPTH_MAX = 8 };
 
@@ -60,7 +60,7 @@ static void layer_key(const struct rootfs_options *options, const struct package
 // Files made in a user namespace have other owners on disk: such layers have a place of their own. The key, which
 // decides what is published, is the same.
 static char *layer_name(const char *key) {
-        auto_free char *mapping = sandbox_mapping();
+        auto_free char *mapping = user_namespace_mapping();
         char hex[DIGEST_HEX_SIZE];
         if (!*mapping)
                 return xstrdup(key);

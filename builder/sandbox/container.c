@@ -11,6 +11,7 @@
 // mirrors), and its /proc/self/exe would be the host's kiln, which root's scriptlets could chmod(2).
 #include "sandbox/container.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -31,7 +32,7 @@
 #include "base/progress.h"
 #include "sandbox/container_frames.h"
 
-enum { POLL_MS = 200 };
+enum { POLL_MS = 200, READ_BYTES = 65536 };
 
 // ---- the guard ----
 
@@ -44,15 +45,25 @@ static void default_signals(void) {
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+// A tmpfs that is mounted nowhere.
+static bool open_private_tmpfs(int *ret_fd, struct err *err) {
+        auto_close int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
+        int dir = -1;
+        if (context >= 0 && fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+                dir = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+        if (dir < 0)
+                return fail(err, ERR_SANDBOX, errno, "make a file system for the sandbox's init");
+        *ret_fd = dir;
+        return true;
+}
+
 // A copy of this program that has no name anywhere. It is not the host's file, whatever is done to it.
 static bool open_copy(int *ret_fd, struct err *err) {
-        auto_close int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
         auto_close int dir = -1;
         auto_close int from = -1;
         int to = -1;
-        if (context < 0 || fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ||
-            (dir = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)) < 0)
-                return fail(err, ERR_SANDBOX, errno, "make a file system for the sandbox's init");
+        if (!open_private_tmpfs(&dir, err))
+                return false;
         bool ok = fs_open(AT_FDCWD, "/proc/self/exe", O_RDONLY, 0, &from, err) &&
                   fs_open(dir, CONTAINER_INIT_NAME, O_WRONLY | O_CREAT | O_EXCL, 0500, &to, err) &&
                   fs_copy_bytes(from, to, UINT64_MAX, err);
@@ -82,29 +93,34 @@ static bool execute_init(const struct container *container, struct err *err) {
         return fail(err, ERR_SANDBOX, errno, "execute the sandbox's init");
 }
 
-// `life` reports the guard's end to an init that asked for its signal too late.
-static pid_t start_init(const struct container *container, struct err *err) {
-        int life[2];
-        if (pipe2(life, O_CLOEXEC) < 0)
-                return fail(err, ERR_SYSTEM, errno, "make a pipe"), -1;
-        pid_t child = fork();
-        if (child < 0)
-                return fail(err, ERR_SYSTEM, errno, "fork"), -1;
-        if (child > 0) {
-                close(life[0]);
-                return child;
-        }
-        close(life[1]);
+// In the child. `life` is at its end if the guard ended before its death could be asked for.
+static _Noreturn void become_init(const struct container *container, int life, struct err *err) {
+        struct container_channel channel = { CONTAINER_REPORT };
+        struct pollfd poll_life = { life, POLLIN, 0 };
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        struct pollfd poll_life = { life[0], POLLIN, 0 };
         if (poll(&poll_life, 1, 0) != 0)
                 _exit(1);
-        close(life[0]);
+        close(life);
         default_signals();
         setsid(); // kill(0, ...) would reach the guard
-        struct container_channel channel = { CONTAINER_REPORT };
         (void)execute_init(container, err);
         container_abort(&channel, err);
+}
+
+static bool start_init(const struct container *container, pid_t *ret_pid, struct err *err) {
+        int life[2];
+        if (pipe2(life, O_CLOEXEC) < 0)
+                return fail(err, ERR_SYSTEM, errno, "make a pipe");
+        pid_t child = fork();
+        if (child < 0)
+                return fail(err, ERR_SYSTEM, errno, "fork");
+        if (child == 0) {
+                close(life[1]);
+                become_init(container, life[0], err);
+        }
+        close(life[0]); // and life[1] stays open as long as the guard lives
+        *ret_pid = child;
+        return true;
 }
 
 // Keeps 0, 1, 2 (as /dev/null), the root, the report and the request; everything else that kiln has open is the host's.
@@ -113,9 +129,11 @@ static bool close_inherited(int root, int report, int request) {
         int copies[lengthof(kept)], null = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (null < 0)
                 return false;
-        for (size_t i = 0; i < lengthof(kept); i++)
-                if ((copies[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, 100)) < 0)
+        for (size_t i = 0; i < lengthof(kept); i++) { // out of the way of the numbers that they get
+                copies[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, 100);
+                if (copies[i] < 0)
                         return false;
+        }
         for (int fd = 0; fd < CONTAINER_ROOT; fd++)
                 if (dup2(null, fd) < 0)
                         return false;
@@ -135,10 +153,22 @@ static bool make_namespaces(struct err *err) {
         return hint(err, "as root: raise the one of user.max_{mnt,pid,ipc,uts,net,cgroup}_namespaces that is low");
 }
 
+// Until init has ended; the kernel ends the whole pid namespace before it tells so.
+static _Noreturn void guard_init(pid_t init, const sigset_t *awaited) {
+        for (;;) {
+                int status;
+                if (sigwaitinfo(awaited, NULL) == SIGTERM)
+                        kill(init, SIGKILL);
+                if (waitpid(init, &status, WNOHANG) == init)
+                        _exit(container_exit_status(status));
+        }
+}
+
 static _Noreturn void run_guard(const struct container *container, pid_t kiln, int report, int request) {
         auto_err err = { 0 };
         struct container_channel channel = { report };
         sigset_t awaited;
+        pid_t init = -1;
         sigemptyset(&awaited);
         sigaddset(&awaited, SIGTERM);
         sigaddset(&awaited, SIGCHLD);
@@ -152,17 +182,10 @@ static _Noreturn void run_guard(const struct container *container, pid_t kiln, i
                 container_abort(&channel, &err);
         }
         channel.fd = CONTAINER_REPORT;
-        pid_t init = make_namespaces(&err) ? start_init(container, &err) : -1;
-        if (init < 0)
+        if (!make_namespaces(&err) || !start_init(container, &init, &err))
                 container_abort(&channel, &err);
         close_range(CONTAINER_ROOT, CONTAINER_REQUEST, 0);
-        for (;;) {
-                int number = sigwaitinfo(&awaited, NULL), status;
-                if (number == SIGTERM)
-                        kill(init, SIGKILL);
-                if (waitpid(init, &status, WNOHANG) == init) // the kernel has ended the whole pid namespace by now
-                        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-        }
+        guard_init(init, &awaited);
 }
 
 // ---- the reading side ----
@@ -181,16 +204,24 @@ static int64_t now_seconds(void) {
         return now.tv_sec;
 }
 
+static bool fail_malformed(struct err *err) {
+        return fail(err, ERR_INTERNAL, 0, "the sandbox sent a malformed message");
+}
+
+// A scriptlet can reach the pipe, and write nonsense into it: a kind of error that there is none of is kiln's own.
+static enum err_kind known_kind(uint32_t kind) {
+        bool known = kind > ERR_NONE && kind <= ERR_INTERRUPTED;
+        return known ? (enum err_kind)kind : ERR_INTERNAL;
+}
+
 static bool take_error(const char *data, size_t size, struct err *err) {
         uint32_t numbers[2];
         if (size < sizeof numbers || !memchr(data + sizeof numbers, 0, size - sizeof numbers))
-                return fail(err, ERR_INTERNAL, 0, "the sandbox sent a malformed message");
+                return fail_malformed(err);
         memcpy(numbers, data, sizeof numbers);
         const char *text = data + sizeof numbers;
         const char *rest = text + strlen(text) + 1, *end = data + size;
-        // A scriptlet can reach the pipe, and write nonsense into it.
-        bool known = numbers[0] > ERR_NONE && numbers[0] <= ERR_INTERRUPTED;
-        (void)fail(err, known ? (enum err_kind)numbers[0] : ERR_INTERNAL, 0, "%s", text);
+        (void)fail(err, known_kind(numbers[0]), 0, "%s", text);
         err->number = (int)numbers[1];
         if (rest < end)
                 (void)hint(err, "%.*s", (int)(end - rest), rest);
@@ -199,7 +230,9 @@ static bool take_error(const char *data, size_t size, struct err *err) {
 
 static void take_task(struct reader *reader, const char *data, size_t size) {
         free(reader->task);
-        reader->task = size ? xstrndup(data, size) : NULL;
+        reader->task = NULL;
+        if (size > 0)
+                reader->task = xstrndup(data, size);
         reader->task_since = now_seconds();
         reader->told = false;
 }
@@ -223,7 +256,7 @@ static bool take_frame(struct reader *reader, uint32_t type, const char *data, s
         case FRAME_ERROR:
                 return take_error(data, size, err);
         default:
-                return fail(err, ERR_INTERNAL, 0, "the sandbox sent a malformed message");
+                return fail_malformed(err);
         }
 }
 
@@ -237,7 +270,7 @@ static bool take_frames(struct reader *reader, struct err *err) {
                 memcpy(&frame, bytes->data + used, sizeof frame);
                 const char *data = bytes->data + used + sizeof frame;
                 if (frame.size > FRAME_BYTES_MAX)
-                        return fail(err, ERR_INTERNAL, 0, "the sandbox sent a malformed message");
+                        return fail_malformed(err);
                 if (bytes->size - used - sizeof frame < frame.size)
                         break;
                 used += sizeof frame + frame.size;
@@ -250,50 +283,71 @@ static bool take_frames(struct reader *reader, struct err *err) {
         return ok;
 }
 
-// Says what takes long, and ends what takes for ever.
+// Says what takes long, and fails for what takes longer than the limit.
 static bool check_time(struct reader *reader, struct err *err) {
         const struct container *container = reader->container;
-        int64_t seconds = reader->task ? now_seconds() - reader->task_since : 0;
-        if (!container->limit_seconds || !reader->ok || seconds < container->tell_seconds)
+        bool watched = container->limit_seconds && reader->ok && reader->task;
+        if (!watched)
+                return true;
+        int64_t seconds = now_seconds() - reader->task_since;
+        if (seconds < container->tell_seconds)
                 return true;
         if (!reader->told)
                 warning("%s has been running for %lld seconds; it is ended after %lld, and Ctrl-C ends all",
                         reader->task, (long long)seconds, (long long)container->limit_seconds);
         reader->told = true;
-        return seconds < container->limit_seconds ||
-               fail(err, ERR_SCRIPTLET, 0, "did not end within %lld seconds", (long long)container->limit_seconds);
+        if (seconds < container->limit_seconds)
+                return true;
+        return fail(err, ERR_SCRIPTLET, 0, "did not end within %lld seconds", (long long)container->limit_seconds);
 }
 
 static void read_frames(struct reader *reader, int from, pid_t guard, struct err *err) {
         for (;;) {
                 struct pollfd poll_from = { from, POLLIN, 0 };
                 int ready = poll(&poll_from, 1, POLL_MS);
-                reader->ok = check_time(reader, err) && reader->ok;
+                if (!check_time(reader, err))
+                        reader->ok = false;
                 if (interrupt_requested() || !reader->ok)
                         kill(guard, SIGTERM);
                 if (ready <= 0)
                         continue;
-                char *room = buf_reserve(&reader->bytes, 65536);
-                ssize_t got = room ? read(from, room, 65536) : 0;
+                char *room = buf_reserve(&reader->bytes, READ_BYTES);
+                if (!room)
+                        return;
+                ssize_t got = read(from, room, READ_BYTES);
                 if (got <= 0)
                         return;
                 reader->bytes.size += (size_t)got;
-                reader->ok = reader->ok && take_frames(reader, err);
+                if (reader->ok)
+                        reader->ok = take_frames(reader, err);
         }
 }
 
-static bool conclude(const struct reader *reader, int status, struct err *err) {
-        const char *during = reader->task ? " during " : "", *task = reader->task ? reader->task : "";
-        if (!interrupt_check(err))
-                return reader->task ? wrap(err, "%s", task) : false;
-        if (!reader->ok)
-                return reader->task ? wrap(err, "%s", task) : false;
-        if (reader->done && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-                return true;
-        fail(err, ERR_TRANSACTION, 0, "the sandbox ended unexpectedly (%s %d)%s%s",
-             WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-             during, task);
+// The guard ended, or was ended, without a word of the worker.
+static bool fail_ended(const struct reader *reader, int status, struct err *err) {
+        auto_buf how = { 0 };
+        if (WIFSIGNALED(status))
+                buf_printf(&how, "signal %d", WTERMSIG(status));
+        else
+                buf_printf(&how, "status %d", WEXITSTATUS(status));
+        if (reader->task)
+                fail(err, ERR_TRANSACTION, 0, "the sandbox ended unexpectedly (%s) during %s", buf_text(&how),
+                     reader->task);
+        else
+                fail(err, ERR_TRANSACTION, 0, "the sandbox ended unexpectedly (%s)", buf_text(&how));
         return hint(err, "when memory runs out the kernel kills the sandbox first: see dmesg");
+}
+
+static bool conclude_run(const struct reader *reader, int status, struct err *err) {
+        bool failed = !interrupt_check(err) || !reader->ok;
+        if (failed && reader->task)
+                return wrap(err, "%s", reader->task);
+        if (failed)
+                return false;
+        bool ended_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        if (reader->done && ended_well)
+                return true;
+        return fail_ended(reader, status, err);
 }
 
 static bool open_request(const struct container *container, int *ret_fd, struct err *err) {
@@ -309,6 +363,7 @@ static bool open_request(const struct container *container, int *ret_fd, struct 
 bool container_run(const struct container *container, struct err *err) {
         int report[2];
         auto_close int request = -1;
+        assert(container->root >= 0 && container->request);
         if (!interrupt_check(err) || !open_request(container, &request, err))
                 return false;
         if (pipe2(report, O_CLOEXEC) < 0)
@@ -317,7 +372,8 @@ bool container_run(const struct container *container, struct err *err) {
         sigset_t all, before;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        pid_t kiln = getpid(), guard = fork();
+        pid_t kiln = getpid();
+        pid_t guard = fork();
         if (guard == 0)
                 run_guard(container, kiln, report[1], request);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -330,7 +386,7 @@ bool container_run(const struct container *container, struct err *err) {
         int status = 0;
         while (waitpid(guard, &status, 0) < 0 && errno == EINTR)
                 ;
-        bool ok = conclude(&reader, status, err);
+        bool ok = conclude_run(&reader, status, err);
         buf_release(&reader.bytes);
         free(reader.task);
         return ok;

@@ -22,4 +22,8 @@ struct container_channel {
         int fd;
 };
 
+// What init and guard end with for the status of a child, as a shell tells it: 128 and the signal's number for one that
+// a signal killed.
+int container_exit_status(int status);
+
 #endif

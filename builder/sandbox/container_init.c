@@ -34,7 +34,9 @@ enum { TASKS_MAX = 2000, COUNT_MS = 200 };
 static void send_frame(int fd, uint32_t type, const void *data, size_t size) {
         auto_err ignored = { 0 };
         auto_buf bytes = { 0 };
-        struct frame frame = { type, (uint32_t)(size < FRAME_BYTES_MAX ? size : FRAME_BYTES_MAX) };
+        if (size > FRAME_BYTES_MAX)
+                size = FRAME_BYTES_MAX;
+        struct frame frame = { type, (uint32_t)size };
         buf_append(&bytes, &frame, sizeof frame);
         buf_append(&bytes, data, frame.size);
         (void)!fs_write_all(fd, bytes.data, bytes.size, &ignored);
@@ -53,7 +55,7 @@ void container_task(struct container_channel *channel, const char *text) {
 static void send_error(int fd, const struct err *err) {
         auto_buf bytes = { 0 };
         uint32_t numbers[] = { (uint32_t)err->kind, (uint32_t)err->number };
-        const char *text = err->text ? err->text : "unknown error";
+        const char *text = text_or(err->text, "unknown error");
         buf_append(&bytes, numbers, sizeof numbers);
         buf_append(&bytes, text, strlen(text) + 1);
         if (err->hint)
@@ -117,16 +119,28 @@ static bool mask_kernel(struct err *err) {
         return true;
 }
 
-// When memory runs out, this goes first, not a service of the host. Nothing is lost where it may not be said.
+// When memory runs out, the kernel shall kill this first, not a service of the host. Where it may not be asked, the
+// container works as well.
 static void offer_to_oom_killer(void) {
         auto_err ignored = { 0 };
         auto_close int fd = open("proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-        (void)!(fd >= 0 && fs_write_all(fd, "1000", 4, &ignored));
+        if (fd >= 0)
+                (void)!fs_write_all(fd, "1000", 4, &ignored);
+}
+
+static bool mount_devices(unsigned long flags, struct err *err) {
+        return mount_at("dev", "dev", "tmpfs", flags, "mode=0755,size=64m,nr_inodes=4096", err) && make_devices(err);
+}
+
+static bool seal_proc(struct err *err) {
+        static const struct mount_attr sealed = { .attr_set = MOUNT_ATTR_RDONLY };
+        if (mount_setattr(AT_FDCWD, "proc", 0, (struct mount_attr *)&sealed, sizeof sealed) == 0)
+                return true;
+        return fail(err, ERR_SANDBOX, errno, "seal /proc");
 }
 
 // With the root as working directory. A read-only /proc keeps a scriptlet's sysctl from reaching the host's kernel.
 static bool mount_views(struct err *err) {
-        static const struct mount_attr sealed = { .attr_set = MOUNT_ATTR_RDONLY };
         static const char *const points[] = { "proc", "dev", "sys" };
         unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
         struct stat stat;
@@ -138,10 +152,9 @@ static bool mount_views(struct err *err) {
                                  "systempaths=unconfined)");
         offer_to_oom_killer();
         // nodev: what a scriptlet makes with mknod(1) opens nothing; the nodes below are mounts of their own.
-        return mount_at("dev", "dev", "tmpfs", flags, "mode=0755,size=64m,nr_inodes=4096", err) && make_devices(err) &&
+        return mount_devices(flags, err) &&
                mount_at("sys", "sys", "tmpfs", flags | MS_RDONLY, "mode=0555,size=4k", err) && mask_kernel(err) &&
-               (mount_setattr(AT_FDCWD, "proc", 0, (struct mount_attr *)&sealed, sizeof sealed) == 0 ||
-                fail(err, ERR_SANDBOX, errno, "seal /proc"));
+               seal_proc(err);
 }
 
 // The working directory becomes the root of this mount namespace, and everything else leaves it.
@@ -153,16 +166,27 @@ static bool pivot_here(struct err *err) {
 
 // ---- capabilities ----
 
-static bool set_capabilities(uint64_t kept, struct err *err) {
-        for (int number = 0; prctl(PR_CAPBSET_READ, number) >= 0; number++)
-                if (!(kept >> number & 1) && prctl(PR_CAPBSET_DROP, number) < 0)
+// From the bounding set: no program that is executed gets them back.
+static bool bound_capabilities(uint64_t kept, struct err *err) {
+        for (int number = 0; prctl(PR_CAPBSET_READ, number) >= 0; number++) {
+                bool keep = kept >> number & 1;
+                if (!keep && prctl(PR_CAPBSET_DROP, number) < 0)
                         return fail(err, ERR_SANDBOX, errno, "drop capability %d", number);
+        }
+        return true;
+}
+
+static bool set_capabilities(uint64_t kept, struct err *err) {
+        if (!bound_capabilities(kept, err))
+                return false;
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct now[2], data[2] = { { 0 } };
         if (syscall(SYS_capget, &header, now) < 0)
                 return fail(err, ERR_SANDBOX, errno, "read capabilities");
-        for (int half = 0; half < 2; half++)
-                data[half].effective = data[half].permitted = (uint32_t)(kept >> (32 * half)) & now[half].permitted;
+        for (int half = 0; half < 2; half++) {
+                data[half].permitted = (uint32_t)(kept >> (32 * half)) & now[half].permitted;
+                data[half].effective = data[half].permitted;
+        }
         if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 || syscall(SYS_capset, &header, data) < 0 ||
             prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return fail(err, ERR_SANDBOX, errno, "drop capabilities");
@@ -196,7 +220,7 @@ static bool leave_init(int own, struct err *err) {
         return true;
 }
 
-static bool enter_root(int go, struct err *err) {
+static bool enter_image(int go, struct err *err) {
         char byte;
         if (!pivot_here(err))
                 return false;
@@ -212,8 +236,10 @@ static _Noreturn void run_worker(const struct container_job *job, void *context,
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        if (!leave_init(sync->own[1], &err) || (job->prepare && !job->prepare(context, &err)) ||
-            !enter_root(sync->go[0], &err) || !job->work(context, &channel, &err))
+        bool ok = leave_init(sync->own[1], &err);
+        if (ok && job->prepare)
+                ok = job->prepare(context, &err);
+        if (!ok || !enter_image(sync->go[0], &err) || !job->work(context, &channel, &err))
                 container_abort(&channel, &err);
         send_frame(CONTAINER_REPORT, FRAME_DONE, "", 0);
         _exit(0);
@@ -229,25 +255,38 @@ static bool enter_target(int root, struct err *err) {
         return chdir(mount_point) == 0 || fail(err, ERR_SANDBOX, errno, "enter the root");
 }
 
-// Init's own root: empty. Mounted over the target, whose tree the worker's namespace already has.
+// Init's own root is empty. It is mounted over the target, whose tree the worker's namespace already has.
 static bool hide_init(struct err *err) {
-        return chdir("/") == 0 &&
-               mount_at("init", mount_point, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0555,size=4k", err) &&
-               chdir(mount_point) == 0 && pivot_here(err) && set_capabilities(0, err) && syscalls_filter(err);
+        unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+        if (chdir("/") < 0)
+                return fail(err, ERR_SANDBOX, errno, "leave the root");
+        if (!mount_at("init", mount_point, "tmpfs", flags, "mode=0555,size=4k", err))
+                return false;
+        if (chdir(mount_point) < 0)
+                return fail(err, ERR_SANDBOX, errno, "enter init's root");
+        return pivot_here(err) && set_capabilities(0, err) && syscalls_filter(err);
+}
+
+// The threads of one process: a directory has two links, and one more for each directory in it.
+static unsigned count_threads(int proc, const char *process) {
+        struct stat stat;
+        auto_free char *tasks = xasprintf("%s/task", process);
+        bool is_process = *process >= '1' && *process <= '9';
+        if (!is_process || fstatat(proc, tasks, &stat, 0) < 0)
+                return 0;
+        return (unsigned)stat.st_nlink - 2;
 }
 
 static unsigned count_tasks(int proc) {
         unsigned count = 0;
         auto_err ignored = { 0 };
         int copy = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+        if (copy < 0)
+                return 0;
+        auto_closedir DIR *stream = fdopendir(copy);
         struct dirent *entry = NULL;
-        struct stat stat;
-        while (stream && fs_next_entry(stream, &entry, &ignored) && entry) {
-                auto_free char *tasks = xasprintf("%s/task", entry->d_name);
-                if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && fstatat(proc, tasks, &stat, 0) == 0)
-                        count += stat.st_nlink - 2; // as any directory: one for each below it, and two
-        }
+        while (stream && fs_next_entry(stream, &entry, &ignored) && entry)
+                count += count_threads(proc, entry->d_name);
         return count;
 }
 
@@ -261,22 +300,37 @@ static void check_tasks(int proc) {
         container_abort(&channel, &err);
 }
 
+int container_exit_status(int status) {
+        if (WIFEXITED(status))
+                return WEXITSTATUS(status);
+        return 128 + WTERMSIG(status);
+}
+
+// Reaps what has ended. True once there is nothing to wait for: the worker has ended, with `*ret_status` for init to
+// end with, or there is no child any more.
+static bool reap_ended(pid_t worker, int *ret_status) {
+        int status;
+        pid_t child;
+        while ((child = waitpid(-1, &status, WNOHANG)) > 0) {
+                if (child != worker)
+                        continue;
+                *ret_status = container_exit_status(status);
+                return true;
+        }
+        *ret_status = 1;
+        return child < 0 && errno == ECHILD;
+}
+
 static int reap_until(pid_t worker, int proc) {
         static const struct timespec interval = { .tv_nsec = COUNT_MS * 1000000 };
+        int status;
         sigset_t children;
         sigemptyset(&children);
         sigaddset(&children, SIGCHLD);
-        for (;;) {
-                int status;
-                pid_t child;
-                while ((child = waitpid(-1, &status, WNOHANG)) > 0)
-                        if (child == worker)
-                                return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-                if (child < 0 && errno == ECHILD)
-                        return 1;
+        while (!reap_ended(worker, &status))
                 if (sigtimedwait(&children, NULL, &interval) < 0)
                         check_tasks(proc);
-        }
+        return status;
 }
 
 // The container's /proc, as a mount without a parent: from an open directory ".." would lead on.
@@ -293,52 +347,76 @@ static bool limit_init(struct err *err) {
         return setrlimit(RLIMIT_CORE, &cores) == 0 || fail(err, ERR_SANDBOX, errno, "limit core files");
 }
 
+static bool read_container_request(struct buf *ret, struct err *err) {
+        if (lseek(CONTAINER_REQUEST, 0, SEEK_SET) < 0)
+                return fail(err, ERR_SYSTEM, errno, "read the sandbox's request");
+        if (!buf_read_fd(ret, CONTAINER_REQUEST, err))
+                return wrap(err, "the sandbox's request");
+        close(CONTAINER_REQUEST);
+        return true;
+}
+
 static bool prepare_init(const struct container_job *job, void **ret_context, struct err *err) {
         auto_buf request = { 0 };
         umask(022);
         for (int fd = CONTAINER_ROOT; fd <= CONTAINER_REQUEST; fd++)
                 if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
                         return fail(err, ERR_SYSTEM, errno, "take over files");
-        if (lseek(CONTAINER_REQUEST, 0, SEEK_SET) < 0 || !buf_read_fd(&request, CONTAINER_REQUEST, err))
-                return err->kind ? false : fail(err, ERR_SYSTEM, errno, "read the sandbox's request");
-        close(CONTAINER_REQUEST);
-        if (!job->read(&request, ret_context, err))
+        if (!read_container_request(&request, err) || !job->read(&request, ret_context, err))
                 return false;
         if (sethostname("localhost", 9) < 0 || setdomainname("", 0) < 0)
                 return fail(err, ERR_SANDBOX, errno, "set the host name");
         return enter_target(CONTAINER_ROOT, err) && mount_views(err);
 }
 
+// Each side closes the ends of the other.
+static void take_worker_side(const struct sync *sync) {
+        close(CONTAINER_ROOT);
+        close(sync->own[0]);
+        close(sync->go[1]);
+}
+
+static void take_init_side(const struct sync *sync) {
+        close(CONTAINER_ROOT);
+        close(sync->own[1]);
+        close(sync->go[0]);
+}
+
 // SIGCHLD waits for reap_until().
-static pid_t start_worker(const struct container_job *job, void *context, struct sync *ret, struct err *err) {
+static bool start_worker(const struct container_job *job, void *context, struct sync *ret, pid_t *ret_pid,
+                         struct err *err) {
         sigset_t children;
         sigemptyset(&children);
         sigaddset(&children, SIGCHLD);
         sigprocmask(SIG_BLOCK, &children, NULL);
         if (pipe2(ret->own, O_CLOEXEC) < 0 || pipe2(ret->go, O_CLOEXEC) < 0)
-                return fail(err, ERR_SYSTEM, errno, "make a pipe"), -1;
+                return fail(err, ERR_SYSTEM, errno, "make a pipe");
         pid_t worker = fork();
         if (worker < 0)
-                return fail(err, ERR_SYSTEM, errno, "start the sandbox's worker"), -1;
-        close(CONTAINER_ROOT);
-        close(worker ? ret->own[1] : ret->own[0]);
-        close(worker ? ret->go[0] : ret->go[1]);
-        if (worker == 0)
+                return fail(err, ERR_SYSTEM, errno, "start the sandbox's worker");
+        if (worker == 0) {
+                take_worker_side(ret);
                 run_worker(job, context, ret);
-        return worker;
+        }
+        take_init_side(ret);
+        *ret_pid = worker;
+        return true;
 }
 
 static _Noreturn void run_init(const struct container_job *job) {
         auto_err err = { 0 };
         struct container_channel channel = { CONTAINER_REPORT };
-        struct sync sync;
+        struct sync sync = { 0 };
         void *context = NULL;
+        pid_t worker = -1;
         int proc = -1;
         char byte;
-        pid_t worker = prepare_init(job, &context, &err) ? start_worker(job, context, &sync, &err) : -1;
-        if (worker < 0 || !open_proc(&proc, &err) || !limit_init(&err))
+        if (!prepare_init(job, &context, &err) || !start_worker(job, context, &sync, &worker, &err))
                 container_abort(&channel, &err);
-        if (read(sync.own[0], &byte, 1) == 1 && !hide_init(&err))
+        if (!open_proc(&proc, &err) || !limit_init(&err))
+                container_abort(&channel, &err);
+        bool worker_has_mounts = read(sync.own[0], &byte, 1) == 1;
+        if (worker_has_mounts && !hide_init(&err))
                 container_abort(&channel, &err);
         close(sync.own[0]);
         (void)!write(sync.go[1], "x", 1);

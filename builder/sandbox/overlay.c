@@ -3,6 +3,7 @@
 // a path cannot be left behind. Format and options: the kernel's Documentation/filesystems/overlayfs.rst.
 #include "sandbox/overlay.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/user_namespace.h"
 
 enum { LIST_BYTES = 65536 };
 
@@ -29,8 +30,7 @@ static bool fail_mount(const char *what, int number, struct err *err) {
 
 // Paths go in as /proc/self/fd/N: no length limit, no escaping of ":" and ",".
 static bool set_option(int context, const char *key, const char *value, struct err *err) {
-        unsigned command = value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;
-        if (fsconfig(context, command, key, value, 0) < 0)
+        if (fsconfig(context, FSCONFIG_SET_STRING, key, value, 0) < 0)
                 return fail(err, ERR_SYSTEM, errno, "overlay option %s", key);
         return true;
 }
@@ -44,7 +44,8 @@ static bool set_dir(int context, const char *key, int fd, struct err *err) {
         return fail_mount(what, number, err); // Linux 6.5 and newer look at it here, older ones when it is mounted
 }
 
-static bool set_options(int context, const int *lowers, size_t lower_count, int upper, int work, struct err *err) {
+static bool set_overlay_options(int context, const int *lowers, size_t lower_count, int upper, int work,
+                                struct err *err) {
         // No feature that would put meaning into attributes beyond whiteouts and opaque directories.
         static const char *const features[][2] = {
                 { "metacopy", "off" },
@@ -55,26 +56,40 @@ static bool set_options(int context, const int *lowers, size_t lower_count, int 
         for (size_t i = 0; i < lengthof(features); i++)
                 if (!set_option(context, features[i][0], features[i][1], err))
                         return false;
-        if (sandbox_is_mapped() && !set_option(context, "userxattr", NULL, err))
-                return false;
+        if (user_namespace_is_mapped() && fsconfig(context, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0)
+                return fail(err, ERR_SYSTEM, errno, "overlay option userxattr");
         auto_buf list = { 0 };
-        for (size_t i = 0; i < lower_count; i++)
-                buf_printf(&list, "%s/proc/self/fd/%d", i ? ":" : "", lowers[i]);
+        for (size_t i = 0; i < lower_count; i++) {
+                if (i > 0)
+                        buf_append_char(&list, ':');
+                buf_printf(&list, "/proc/self/fd/%d", lowers[i]);
+        }
         if (!set_option(context, "lowerdir", buf_text(&list), err))
                 return false;
-        return upper < 0 || (set_dir(context, "upperdir", upper, err) && set_dir(context, "workdir", work, err));
+        if (upper < 0)
+                return true;
+        return set_dir(context, "upperdir", upper, err) && set_dir(context, "workdir", work, err);
+}
+
+// No mount of an image opens devices or gives a program its owner's rights.
+static unsigned mount_attributes(bool read_only) {
+        unsigned attributes = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID;
+        if (read_only)
+                attributes |= MOUNT_ATTR_RDONLY;
+        return attributes;
 }
 
 bool overlay_open(const int *lowers, size_t lower_count, int upper, int work, int *ret_fd, struct err *err) {
+        bool read_only = upper < 0;
+        assert(lower_count > 0 && (!read_only || lower_count > 1));
         auto_close int context = fsopen("overlay", FSOPEN_CLOEXEC);
         if (context < 0)
                 return fail(err, ERR_SANDBOX, errno, "overlayfs");
-        if (!set_options(context, lowers, lower_count, upper, work, err))
+        if (!set_overlay_options(context, lowers, lower_count, upper, work, err))
                 return false;
         if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
                 return fail_mount("mount an overlay", errno, err);
-        unsigned flags = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | (upper < 0 ? MOUNT_ATTR_RDONLY : 0);
-        int fd = fsmount(context, FSMOUNT_CLOEXEC, flags);
+        int fd = fsmount(context, FSMOUNT_CLOEXEC, mount_attributes(read_only));
         if (fd < 0)
                 return fail_mount("mount an overlay", errno, err);
         *ret_fd = fd;
@@ -84,9 +99,7 @@ bool overlay_open(const int *lowers, size_t lower_count, int upper, int work, in
 bool overlay_bind(int dir, bool read_only, int *ret_fd, struct err *err) {
         auto_close int fd = open_tree(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         // Set only, never cleared: flags that a user namespace has inherited are locked.
-        struct mount_attr attributes = {
-                .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | (read_only ? MOUNT_ATTR_RDONLY : 0),
-        };
+        struct mount_attr attributes = { .attr_set = mount_attributes(read_only) };
         if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0)
                 return fail(err, ERR_SYSTEM, errno, "bind a directory");
         *ret_fd = take_fd(fd);
@@ -110,16 +123,24 @@ static bool check_opaque(int lower, const char *path, struct err *err) {
                     "/%s is removed and made again, which the configuration layer cannot express", path);
 }
 
+// A mark of overlayfs, of which user.* are those in a user namespace; else NULL.
+static const char *overlay_mark(const char *attribute) {
+        bool may_be_mark = strncmp(attribute, "user.", 5) == 0 || strncmp(attribute, "trusted.", 8) == 0;
+        if (!may_be_mark)
+                return NULL;
+        return strstr(attribute, ".overlay.");
+}
+
 static bool clean_attributes(int lower, const char *file, const char *path, struct err *err) {
         char names[LIST_BYTES];
         ssize_t size = llistxattr(file, names, sizeof names);
         if (size < 0)
                 return errno == ENOTSUP || fail(err, ERR_SYSTEM, errno, "list attributes of %s", path);
         for (const char *name = names; name < names + size; name += strlen(name) + 1) {
-                const char *kind = strstr(name, ".overlay.");
-                if (!kind || (strncmp(name, "user.", 5) != 0 && strncmp(name, "trusted.", 8) != 0))
+                const char *mark = overlay_mark(name);
+                if (!mark)
                         continue;
-                if (strcmp(kind, ".overlay.opaque") == 0 && !check_opaque(lower, path, err))
+                if (strcmp(mark, ".overlay.opaque") == 0 && !check_opaque(lower, path, err))
                         return false;
                 if (lremovexattr(file, name) < 0)
                         return fail(err, ERR_SYSTEM, errno, "remove attribute %s of %s", name, path);

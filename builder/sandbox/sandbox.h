@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The namespaces that a build lives in. Nothing outside of this directory knows how one is made.
+// The namespaces that a build lives in. Nothing outside of this folder knows how one is made, and nothing inside of it
+// knows of rpm or of layers.
 #ifndef KILN_SANDBOX_SANDBOX_H
 #define KILN_SANDBOX_SANDBOX_H
 
@@ -13,11 +14,5 @@
 // Directories that are to be mounted (work directories, roots) must be opened afterwards: a descriptor from before
 // belongs to the mount namespace that was left. On return the process is uid 0 with umask 022.
 must_check bool sandbox_enter(struct err *err);
-
-// Whether this process lives in a user namespace that is not the system's first: owners are shifted on disk, and
-// overlayfs keeps its marks in user.* attributes.
-bool sandbox_is_mapped(void);
-// Text that differs between processes that see the same files with other owners; "" outside of user namespaces.
-char *sandbox_mapping(void);
 
 #endif
