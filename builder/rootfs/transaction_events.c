@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// librpm's callbacks: packages that it asks for, progress, scriptlets that begin and fail, and its messages.
+#include <rpm/rpmcallback.h>
+#include <rpm/rpmio.h>
+#include <rpm/rpmlog.h>
+#include <rpm/rpmts.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "packages/packages.h"
+#include "rootfs/boot_tools.h"
+#include "rootfs/transaction_worker.h"
+#include "sandbox/container.h"
+
+static int keep_message(rpmlogRec record, rpmlogCallbackData data) {
+        struct worker *worker = data;
+        const char *text = rpmlogRecMessage(record);
+        if (rpmlogRecPriority(record) > RPMLOG_WARNING)
+                return 0;
+        buf_append_text(&worker->messages, text);
+        if (rpmlogRecPriority(record) == RPMLOG_WARNING && !strstr(text, "scriptlet failed")) {
+                auto_free char *line = xstrndup(text, strcspn(text, "\n"));
+                container_warn(worker->channel, line);
+        }
+        return 0;
+}
+
+static size_t index_of(fnpyKey key) { return (size_t)(uintptr_t)key - 1; }
+
+FD_t worker_open_package(const struct worker *worker, size_t index) {
+        if (lseek(worker->files[index], 0, SEEK_SET) < 0)
+                return NULL;
+        return fdDup(worker->files[index]);
+}
+
+static void start_scriptlet(struct worker *worker, Header header, rpm_loff_t tag) {
+        auto_err err = { 0 };
+        worker_begin_scriptlet(worker, header, tag);
+        buf_clear(&worker->messages);
+        (void)!ftruncate(worker->output, 0);
+        if (!boot_tools_set_aside(&err))
+                container_abort(worker->channel, &err);
+}
+
+static _Noreturn void abort_unpacking(const struct worker *worker, size_t index) {
+        auto_err err = { 0 };
+        (void)worker_fail(worker, worker->transaction.packages[index]->nevra, &err);
+        container_abort(worker->channel, &err);
+}
+
+static void *on_event(const void *header, const rpmCallbackType what, const rpm_loff_t amount, const rpm_loff_t total,
+                      fnpyKey key, rpmCallbackData data) {
+        static FD_t payload;
+        struct worker *worker = data;
+        (void)total;
+        switch (what) {
+        case RPMCALLBACK_INST_OPEN_FILE:
+                payload = worker_open_package(worker, index_of(key));
+                return payload;
+        case RPMCALLBACK_INST_CLOSE_FILE:
+                Fclose(payload);
+                payload = NULL;
+                break;
+        case RPMCALLBACK_INST_STOP:
+                container_step(worker->channel);
+                break;
+        case RPMCALLBACK_SCRIPT_START:
+                start_scriptlet(worker, (Header)header, amount);
+                break;
+        case RPMCALLBACK_SCRIPT_STOP:
+                container_task(worker->channel, "");
+                break;
+        case RPMCALLBACK_SCRIPT_ERROR: // librpm goes on after a failed %post; the tree is thrown away, so end here
+                worker_fail_scriptlet(worker, (Header)header, amount);
+                break;
+        case RPMCALLBACK_UNPACK_ERROR:
+        case RPMCALLBACK_CPIO_ERROR:
+                abort_unpacking(worker, index_of(key));
+        default:
+                break;
+        }
+        return NULL;
+}
+
+void worker_watch(struct worker *worker, rpmts ts) {
+        rpmtsSetNotifyStyle(ts, 0);
+        rpmtsSetNotifyCallback(ts, on_event, worker);
+        rpmlogSetMask(RPMLOG_UPTO(RPMLOG_INFO)); // "verbose": else scriptlets' standard output is thrown away
+        rpmlogSetCallback(keep_message, worker);
+}
+
+void worker_unwatch(void) { rpmlogSetCallback(NULL, NULL); }
