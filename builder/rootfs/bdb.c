@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "rootfs/bdb.h"
 
+#include <assert.h>
 #include <db.h>
 #include <string.h>
 
@@ -15,9 +16,10 @@ struct bdb_writer {
 };
 
 static bool fail_bdb(int code, const char *path, const char *what, struct err *err) {
-        // libdb's own codes are negative; the others are errno's.
-        return code > 0 ? fail(err, ERR_TRANSACTION, code, "rpm's database: %s %s", what, path)
-                        : fail(err, ERR_TRANSACTION, 0, "rpm's database: %s %s: %s", what, path, db_strerror(code));
+        bool is_errno = code > 0; // libdb's own codes are negative
+        if (is_errno)
+                return fail(err, ERR_TRANSACTION, code, "rpm's database: %s %s", what, path);
+        return fail(err, ERR_TRANSACTION, 0, "rpm's database: %s %s: %s", what, path, db_strerror(code));
 }
 
 // Where the tree lies must not decide the page size, which libdb takes from the file system.
@@ -27,7 +29,9 @@ static int open_new(DB *db, const char *path) {
                 code = db->set_lorder(db, LITTLE_ENDIAN_ORDER);
         if (code == 0)
                 code = db->set_cachesize(db, 0, CACHE_BYTES, 1);
-        return code ? code : db->open(db, NULL, path, NULL, DB_HASH, DB_CREATE | DB_EXCL, 0644);
+        if (code == 0)
+                code = db->open(db, NULL, path, NULL, DB_HASH, DB_CREATE | DB_EXCL, 0644);
+        return code;
 }
 
 bool bdb_create(const char *path, struct bdb_writer **ret, struct err *err) {
@@ -47,6 +51,7 @@ bool bdb_create(const char *path, struct bdb_writer **ret, struct err *err) {
 }
 
 bool bdb_put(struct bdb_writer *writer, uint32_t number, const void *data, size_t size, struct err *err) {
+        assert(writer);
         DBT key = { .data = &number, .size = sizeof number };
         DBT value = { .data = (void *)(uintptr_t)data, .size = (u_int32_t)size };
         if (size > UINT32_MAX)
@@ -67,11 +72,16 @@ static int count_records(DB *db, size_t *ret_count) {
         DBC *cursor = NULL;
         DBT key = { 0 }, value = { .flags = DB_DBT_PARTIAL }; // of length 0: the records themselves are not wanted
         int code = db->cursor(db, NULL, &cursor, 0);
-        for (*ret_count = 0; code == 0 && (code = cursor->get(cursor, &key, &value, DB_NEXT)) == 0;)
-                ++*ret_count;
+        *ret_count = 0;
+        while (code == 0) {
+                code = cursor->get(cursor, &key, &value, DB_NEXT);
+                if (code == 0)
+                        ++*ret_count;
+        }
         if (cursor)
                 cursor->close(cursor);
-        return code == DB_NOTFOUND ? 0 : code;
+        bool at_end = code == DB_NOTFOUND;
+        return at_end ? 0 : code;
 }
 
 bool bdb_count(const char *path, size_t *ret_count, struct err *err) {

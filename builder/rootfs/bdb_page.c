@@ -54,7 +54,8 @@ static unsigned read16(const unsigned char *bytes) { return bytes[0] | (unsigned
 
 static uint32_t read32(const unsigned char *bytes) { return read16(bytes) | (uint32_t)read16(bytes + 2) << 16; }
 
-static bool take(struct page *page, size_t offset, size_t length) {
+// Notes the bytes that hold something; false for a place outside of the page.
+static bool mark_used(struct page *page, size_t offset, size_t length) {
         if (offset < PAGE_HEADER_BYTES || offset >= page->size || length > page->size - offset)
                 return false;
         for (size_t i = offset; i < offset + length; i++)
@@ -64,8 +65,8 @@ static bool take(struct page *page, size_t offset, size_t length) {
 
 // Items fill a page from its end, without gaps: each one ends where the one before begins. {type, data}; off-page
 // items are {type, unused[3], page, length}.
-static bool take_hash_item(struct page *page, size_t offset, size_t end) {
-        if (end <= offset || !take(page, offset, end - offset))
+static bool mark_hash_item(struct page *page, size_t offset, size_t end) {
+        if (end <= offset || !mark_used(page, offset, end - offset))
                 return false;
         if (page->bytes[offset] == HASH_ITEM_PLAIN)
                 return true;
@@ -76,45 +77,57 @@ static bool take_hash_item(struct page *page, size_t offset, size_t end) {
 }
 
 // {length16, type8, data}; off-page: {unused16, type8, unused8, page32, length32}.
-static bool take_leaf_item(struct page *page, size_t offset) {
-        if (!take(page, offset, 3))
+static bool mark_leaf_item(struct page *page, size_t offset) {
+        if (!mark_used(page, offset, 3))
                 return false;
         unsigned char *item = page->bytes + offset;
         if ((item[2] & 0x7f) == BTREE_ITEM_PLAIN)
-                return take(page, offset, 3 + read16(item));
-        if ((item[2] & 0x7f) != BTREE_ITEM_OVERFLOW || !take(page, offset, 12))
+                return mark_used(page, offset, 3 + read16(item));
+        if ((item[2] & 0x7f) != BTREE_ITEM_OVERFLOW || !mark_used(page, offset, 12))
                 return false;
-        item[0] = item[1] = item[3] = 0;
+        item[0] = 0;
+        item[1] = 0;
+        item[3] = 0;
         return true;
 }
 
 // {length16, type8, unused8, page32, records32, data}, where the data of an off-page key is such an item as above.
-static bool take_internal_item(struct page *page, size_t offset) {
-        if (!take(page, offset, 12))
+static bool mark_internal_item(struct page *page, size_t offset) {
+        if (!mark_used(page, offset, 12))
                 return false;
         unsigned char *item = page->bytes + offset;
         size_t length = read16(item);
         item[3] = 0;
-        if (!take(page, offset, 12 + length))
+        if (!mark_used(page, offset, 12 + length))
                 return false;
         if ((item[2] & 0x7f) != BTREE_ITEM_OVERFLOW)
                 return true;
         if (length < 12)
                 return false;
-        item[12] = item[13] = item[15] = 0;
+        item[12] = 0;
+        item[13] = 0;
+        item[15] = 0;
         return true;
 }
 
-static bool take_items(struct page *page, enum page_type type) {
+static bool mark_item(struct page *page, enum page_type type, size_t offset, size_t end) {
+        switch (type) {
+        case PAGE_BTREE_LEAF:
+                return mark_leaf_item(page, offset);
+        case PAGE_BTREE_INTERNAL:
+                return mark_internal_item(page, offset);
+        default:
+                return mark_hash_item(page, offset, end);
+        }
+}
+
+static bool mark_items(struct page *page, enum page_type type) {
         size_t count = read16(page->bytes + PAGE_ENTRIES_AT), end = page->size;
-        if (!take(page, PAGE_HEADER_BYTES, 2 * count))
+        if (!mark_used(page, PAGE_HEADER_BYTES, 2 * count))
                 return false;
         for (size_t i = 0; i < count; i++) {
                 size_t offset = read16(page->bytes + PAGE_HEADER_BYTES + 2 * i);
-                bool ok = type == PAGE_BTREE_LEAF       ? take_leaf_item(page, offset)
-                          : type == PAGE_BTREE_INTERNAL ? take_internal_item(page, offset)
-                                                        : take_hash_item(page, offset, end);
-                if (!ok)
+                if (!mark_item(page, type, offset, end))
                         return false;
                 end = offset;
         }
@@ -134,43 +147,49 @@ static void fill_hole(struct page *page, size_t number) {
         page->bytes[PAGE_TYPE_AT] = PAGE_HASH;
 }
 
-static bool settle_page(struct page *page) {
+// False for a kind of page that rpm's tables do not have: duplicates and record numbers.
+static bool mark_page(struct page *page) {
         enum page_type type = page->bytes[PAGE_TYPE_AT];
         memset(page->used, false, page->size);
         memset(page->used, true, PAGE_HEADER_BYTES);
-        bool ok = true;
         switch (type) {
         case PAGE_FREE:
-                break;
+                return true;
         case PAGE_HASH_META:
         case PAGE_BTREE_META:
                 memset(page->used, true, META_BYTES);
-                break;
+                return true;
         case PAGE_OVERFLOW:
-                ok = take(page, PAGE_HEADER_BYTES, read16(page->bytes + PAGE_OFFSET_AT));
-                break;
+                return mark_used(page, PAGE_HEADER_BYTES, read16(page->bytes + PAGE_OFFSET_AT));
         case PAGE_HASH_UNSORTED:
         case PAGE_HASH:
         case PAGE_BTREE_INTERNAL:
         case PAGE_BTREE_LEAF:
-                ok = take_items(page, type);
-                break;
-        default: // duplicates and record numbers: rpm has none
+                return mark_items(page, type);
+        default:
                 return false;
         }
-        for (size_t i = 0; ok && i < page->size; i++)
-                if (!page->used[i])
-                        page->bytes[i] = 0;
-        return ok;
 }
 
+static bool settle_page(struct page *page) {
+        if (!mark_page(page))
+                return false;
+        for (size_t i = 0; i < page->size; i++)
+                if (!page->used[i])
+                        page->bytes[i] = 0;
+        return true;
+}
+
+// 0 for what is no table.
 static size_t page_size_of(const unsigned char *bytes, size_t size) {
         if (size < PAGE_BYTES_MIN)
                 return 0;
         uint32_t magic = read32(bytes + META_MAGIC_AT), page_size = read32(bytes + META_PAGE_SIZE_AT);
-        bool sane = (magic == HASH_MAGIC || magic == BTREE_MAGIC) && page_size >= PAGE_BYTES_MIN &&
-                    page_size <= PAGE_BYTES_MAX && size % page_size == 0;
-        return sane ? page_size : 0;
+        bool is_known = magic == HASH_MAGIC || magic == BTREE_MAGIC;
+        bool is_in_range = page_size >= PAGE_BYTES_MIN && page_size <= PAGE_BYTES_MAX;
+        if (!is_known || !is_in_range || size % page_size != 0)
+                return 0;
+        return page_size;
 }
 
 bool bdb_settle(const char *name, unsigned char *bytes, size_t size, struct err *err) {

@@ -41,8 +41,9 @@ static bool write_stand_in(const char *path, struct err *err) {
 static bool set_aside(const char *tool, struct err *err) {
         struct stat stat;
         auto_free char *aside = aside_name(tool);
-        if (fstatat(AT_FDCWD, tool, &stat, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(stat.st_mode) ||
-            fs_exists(AT_FDCWD, aside))
+        if (fstatat(AT_FDCWD, tool, &stat, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(stat.st_mode))
+                return true;
+        if (fs_exists(AT_FDCWD, aside))
                 return true;
         if (rename(tool, aside) < 0)
                 return fail(err, ERR_SYSTEM, errno, "set %s aside", tool);
@@ -79,7 +80,9 @@ static bool index_tree(const struct fs_entry *entry, void *context, struct err *
         auto_free char *modules = xasprintf("%s/kernel", entry->name);
         bool wanted = *entry->descend && fs_exists(entry->parent, modules) && !fs_exists(entry->parent, index);
         *entry->descend = false;
-        return !wanted || run_command(err, depmod, "-a", entry->name, NULL) ||
+        if (!wanted)
+                return true;
+        return run_command(err, depmod, "-a", entry->name, NULL) ||
                wrap(err, "indexing the modules of kernel %s", entry->name);
 }
 
@@ -87,5 +90,7 @@ static bool index_tree(const struct fs_entry *entry, void *context, struct err *
 bool kernel_modules_index(struct err *err) {
         auto_close int dir = open(module_trees, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         const char *depmod = find_depmod();
-        return dir < 0 || !depmod || fs_walk(dir, index_tree, (void *)(uintptr_t)depmod, err);
+        if (dir < 0 || !depmod)
+                return true;
+        return fs_walk(dir, index_tree, (void *)(uintptr_t)depmod, err);
 }

@@ -27,12 +27,12 @@ enum {
         STORE_BYTES_MAX = 16 << 20,
 };
 
-struct reader {
+struct store_reader {
         unsigned char *bytes;
         size_t size, at;
 };
 
-static bool read_number(struct reader *reader, size_t width, uint32_t *ret) {
+static bool read_big_endian(struct store_reader *reader, size_t width, uint32_t *ret) {
         if (reader->size - reader->at < width)
                 return false;
         for (*ret = 0; width > 0; width--)
@@ -41,15 +41,15 @@ static bool read_number(struct reader *reader, size_t width, uint32_t *ret) {
 }
 
 // Past {length, bytes}.
-static bool skip_counted(struct reader *reader, size_t width) {
+static bool skip_counted(struct store_reader *reader, size_t width) {
         uint32_t length;
-        if (!read_number(reader, width, &length) || reader->size - reader->at < length)
+        if (!read_big_endian(reader, width, &length) || reader->size - reader->at < length)
                 return false;
         reader->at += length;
         return true;
 }
 
-static bool set_time(struct reader *reader, uint64_t milliseconds) {
+static bool set_certificate_time(struct store_reader *reader, uint64_t milliseconds) {
         if (reader->size - reader->at < TIME_BYTES)
                 return false;
         for (int i = 0; i < TIME_BYTES; i++)
@@ -57,19 +57,35 @@ static bool set_time(struct reader *reader, uint64_t milliseconds) {
         return true;
 }
 
-static bool set_times(struct reader *reader, uint64_t milliseconds) {
-        uint32_t magic, version, count, kind;
-        if (!read_number(reader, 4, &magic) || magic != MAGIC || !read_number(reader, 4, &version) ||
-            version != VERSION || !read_number(reader, 4, &count))
+static bool read_store_head(struct store_reader *reader, uint32_t *ret_count) {
+        uint32_t magic, version;
+        if (!read_big_endian(reader, 4, &magic) || magic != MAGIC)
+                return false;
+        if (!read_big_endian(reader, 4, &version) || version != VERSION)
+                return false;
+        return read_big_endian(reader, 4, ret_count);
+}
+
+// An entry: the kind, the alias, the time, the type and the certificate.
+static bool settle_entry(struct store_reader *reader, uint64_t milliseconds) {
+        uint32_t kind;
+        if (!read_big_endian(reader, 4, &kind) || kind != CERTIFICATE)
+                return false;
+        return skip_counted(reader, 2) && set_certificate_time(reader, milliseconds) && skip_counted(reader, 2) &&
+               skip_counted(reader, 4);
+}
+
+static bool settle_entries(struct store_reader *reader, uint64_t milliseconds) {
+        uint32_t count;
+        if (!read_store_head(reader, &count))
                 return false;
         for (; count > 0; count--)
-                if (!read_number(reader, 4, &kind) || kind != CERTIFICATE || !skip_counted(reader, 2) ||
-                    !set_time(reader, milliseconds) || !skip_counted(reader, 2) || !skip_counted(reader, 4))
+                if (!settle_entry(reader, milliseconds))
                         return false;
         return reader->at == reader->size;
 }
 
-static bool digest(const unsigned char *bytes, size_t size, unsigned char *ret) {
+static bool store_digest(const unsigned char *bytes, size_t size, unsigned char *ret) {
         static const char salt[] = "\0c\0h\0a\0n\0g\0e\0i\0tMighty Aphrodite";
         EVP_MD_CTX *context = EVP_MD_CTX_new();
         bool ok = context && EVP_DigestInit_ex(context, EVP_sha1(), NULL) == 1 &&
@@ -79,14 +95,17 @@ static bool digest(const unsigned char *bytes, size_t size, unsigned char *ret) 
         return ok;
 }
 
-// False for what is no such store, or one under another password: it stays as it is.
-static bool settle(unsigned char *bytes, size_t size, int64_t seconds) {
+// False for what is no such store, or one under another password: it is not written.
+static bool settle_store(unsigned char *bytes, size_t size, int64_t seconds) {
         unsigned char found[SHA1_BYTES];
         if (size < HEAD_BYTES + SHA1_BYTES)
                 return false;
-        struct reader reader = { bytes, size - SHA1_BYTES, 0 };
-        return digest(bytes, reader.size, found) && memcmp(found, bytes + reader.size, SHA1_BYTES) == 0 &&
-               set_times(&reader, (uint64_t)seconds * 1000) && digest(bytes, reader.size, bytes + reader.size);
+        struct store_reader reader = { bytes, size - SHA1_BYTES, 0 };
+        if (!store_digest(bytes, reader.size, found) || memcmp(found, bytes + reader.size, SHA1_BYTES) != 0)
+                return false;
+        if (!settle_entries(&reader, (uint64_t)seconds * 1000))
+                return false;
+        return store_digest(bytes, reader.size, bytes + reader.size);
 }
 
 bool java_keystore_settle(int parent, const char *name, int64_t seconds, struct err *err) {
@@ -94,7 +113,7 @@ bool java_keystore_settle(int parent, const char *name, int64_t seconds, struct 
         auto_close int file = -1;
         if (!fs_open(parent, name, O_RDWR | O_NOFOLLOW, 0, &file, err) || !buf_read_fd(&text, file, err))
                 return wrap(err, "%s", name);
-        if (!settle((unsigned char *)text.data, text.size, seconds))
+        if (!settle_store((unsigned char *)text.data, text.size, seconds))
                 return true;
         if (lseek(file, 0, SEEK_SET) < 0)
                 return fail(err, ERR_SYSTEM, errno, "rewind %s", name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The cache of layers. <cache>/layers/<name>/{root,upper} and, where it is not the image's, librpm's database, sealed
 // (cache/seal.h) and made as every entry is (cache/entry.h).
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -32,6 +33,7 @@
 
 enum { DEPTH_MAX = 8 };
 
+// Whether a pattern of names matches a package of the set.
 static bool concerns(const char *pattern, const struct package_set *set) {
         for (size_t i = 0; i < set->count; i++)
                 if (fnmatch(pattern, set->items[i].name, 0) == 0)
@@ -43,12 +45,13 @@ static bool concerns(const char *pattern, const struct package_set *set) {
 static void layer_key(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
                       char ret_key[static 65]) {
         const struct release *release = options->release;
+        const char *parent_key = parent ? parent->key : "-";
         char packages[65], key[DIGEST_HEX_SIZE];
         auto_buf text = { 0 };
         package_set_digest(set, packages);
         buf_printf(&text, "kiln layer\nmaker %s\nparent %s\npackages %s\narch %s\nrpmdb %s\ntime %lld\n",
-                   options->maker ? options->maker : "", parent ? parent->key : "-", packages, release->arch,
-                   release->rpmdb, (long long)options->source_date_epoch);
+                   text_or(options->maker, ""), parent_key, packages, release->arch, release->rpmdb,
+                   (long long)options->source_date_epoch);
         for (size_t i = 0; i < release->may_fail.count; i++)
                 if (concerns(release->may_fail.items[i], set))
                         buf_printf(&text, "may fail %s\n", release->may_fail.items[i]);
@@ -96,32 +99,42 @@ static void close_chain(const int *fds, size_t count) {
                 close(fds[i]);
 }
 
+static bool make_and_open(int dir, const char *name, int *ret_fd, struct err *err) {
+        return fs_mkdirs(dir, name, 0755, err) && fs_open_dir(dir, name, ret_fd, err);
+}
+
 // The mount points of the sandbox, with the modes that the package filesystem gives them.
+static bool make_mount_points(int tree, struct err *err) {
+        return fs_mkdirs(tree, "proc", 0555, err) && fs_mkdirs(tree, "sys", 0555, err) &&
+               fs_mkdirs(tree, "dev", 0755, err) && fs_mkdirs(tree, "run", 0755, err);
+}
+
 static bool make_root(struct making *making, struct err *err) {
-        return fs_mkdirs(making->dir, "root", 0755, err) && fs_open_dir(making->dir, "root", &making->tree, err) &&
-               fs_mkdirs(making->tree, "proc", 0555, err) && fs_mkdirs(making->tree, "sys", 0555, err) &&
-               fs_mkdirs(making->tree, "dev", 0755, err) && fs_mkdirs(making->tree, "run", 0755, err) &&
+        return make_and_open(making->dir, "root", &making->tree, err) && make_mount_points(making->tree, err) &&
                overlay_bind(making->tree, false, &making->target, err);
 }
 
-static bool make_upper(struct making *making, struct err *err) {
+static bool mount_over_parent(struct making *making, int work, struct err *err) {
         int lowers[DEPTH_MAX];
         size_t count = 0;
-        auto_close int work = -1;
-        bool ok = fs_mkdirs(making->dir, "upper", 0755, err) && fs_open_dir(making->dir, "upper", &making->tree, err) &&
-                  fs_mkdirs(making->dir, "work", 0755, err) && fs_open_dir(making->dir, "work", &work, err) &&
-                  open_chain(making->parent, lowers, &count, err) && overlay_copy_top(making->tree, lowers[0], err) &&
+        bool ok = open_chain(making->parent, lowers, &count, err) && overlay_copy_top(making->tree, lowers[0], err) &&
                   overlay_open(lowers, count, making->tree, work, &making->target, err);
         close_chain(lowers, count);
         return ok;
 }
 
-static int by_nevra(const void *left, const void *right) {
+static bool make_upper(struct making *making, struct err *err) {
+        auto_close int work = -1;
+        return make_and_open(making->dir, "upper", &making->tree, err) &&
+               make_and_open(making->dir, "work", &work, err) && mount_over_parent(making, work, err);
+}
+
+static int by_nevra_of_package(const void *left, const void *right) {
         const struct package *a = *(const struct package *const *)left, *b = *(const struct package *const *)right;
         return strcmp(a->nevra, b->nevra);
 }
 
-static bool holds(const struct package_set *set, const struct package *package) {
+static bool set_holds(const struct package_set *set, const struct package *package) {
         for (size_t i = 0; set && i < set->count; i++)
                 if (strcmp(set->items[i].nevra, package->nevra) == 0)
                         return true;
@@ -134,26 +147,38 @@ static bool open_place(const struct layer *layer, int *ret_fd, struct err *err) 
         return fs_open_dir(AT_FDCWD, place, ret_fd, err);
 }
 
-static bool run_and_keep(struct making *making, const struct transaction *transaction, struct err *err) {
-        const struct rpmdb_backend *backend;
+static bool restore_database(const struct making *making, const struct rpmdb_backend *backend, struct err *err) {
         auto_close int parent = -1;
-        if (!rpmdb_find(transaction->rpmdb, &backend, err))
-                return false;
-        if (making->parent &&
-            (!open_place(making->parent, &parent, err) || !rpmdb_restore(backend, parent, making->target, err)))
-                return wrap(err, "the base layer's rpm database");
-        return transaction_run(transaction, err) && rpmdb_keep(backend, making->target, making->dir, err);
+        if (!making->parent)
+                return true;
+        return (open_place(making->parent, &parent, err) && rpmdb_restore(backend, parent, making->target, err)) ||
+               wrap(err, "the base layer's rpm database");
 }
 
-static bool install(struct making *making, const struct package_set *set, const struct package_set *parent_set,
-                    const char *step, struct err *err) {
+static bool run_and_keep(struct making *making, const struct transaction *transaction, struct err *err) {
+        const struct rpmdb_backend *backend;
+        return rpmdb_find(transaction->rpmdb, &backend, err) && restore_database(making, backend, err) &&
+               transaction_run(transaction, err) && rpmdb_keep(backend, making->target, making->dir, err);
+}
+
+// Those of `set` that the parent lacks, in an order that does not depend on where the cache has them: it decides rpm's.
+static const struct package **packages_to_install(const struct package_set *set, const struct package_set *parent_set,
+                                                  size_t *ret_count) {
         const struct package **packages = NULL;
-        size_t count = 0;
+        *ret_count = 0;
         for (size_t i = 0; i < set->count; i++)
-                if (!holds(parent_set, &set->items[i]))
-                        *array_append(&packages, &count) = &set->items[i];
-        if (count)
-                qsort(packages, count, sizeof *packages, by_nevra); // the order of the cache must not decide rpm's
+                if (!set_holds(parent_set, &set->items[i]))
+                        *array_append(&packages, ret_count) = &set->items[i];
+        if (*ret_count > 0)
+                qsort(packages, *ret_count, sizeof *packages, by_nevra_of_package);
+        return packages;
+}
+
+static bool install_packages(struct making *making, const struct package_set *set, const struct package_set *parent_set,
+                             struct err *err) {
+        const char *step = making->parent ? "install role packages" : "install base packages";
+        size_t count;
+        const struct package **packages = packages_to_install(set, parent_set, &count);
         struct progress progress;
         progress_begin(&progress, step, "packages", count);
         struct transaction transaction = {
@@ -171,19 +196,26 @@ static bool install(struct making *making, const struct package_set *set, const 
         return ok;
 }
 
+static bool make_target(struct making *making, struct err *err) {
+        if (making->parent)
+                return make_upper(making, err);
+        return make_root(making, err);
+}
+
+static void close_fd(int *fd) {
+        close_cleanup(fd);
+        *fd = -1;
+}
+
 static bool make_tree(struct making *making, const struct package_set *set, const struct package_set *parent_set,
                       struct err *err) {
         making->started = (int64_t)time(NULL) - 1; // the file system's clock may be a tick behind
-        bool ok =
-            (making->parent ? make_upper(making, err) : make_root(making, err)) &&
-            install(making, set, parent_set, making->parent ? "install role packages" : "install base packages", err);
-        close_cleanup(&making->target); // the overlay ends before its upper directory is touched
-        making->target = -1;
+        bool ok = make_target(making, err) && install_packages(making, set, parent_set, err);
+        close_fd(&making->target); // the overlay ends before its upper directory is touched
         if (!ok || !normalise_tree(making->tree, making->started, making->options->source_date_epoch, err) ||
             !fs_remove_tree(making->dir, "work", err))
                 return false;
-        close_cleanup(&making->tree);
-        making->tree = -1;
+        close_fd(&making->tree);
         if (!seal_make(making->dir, err))
                 return false;
         // Once for all: a layer that a power failure cut short would be taken for whole by the next build.
@@ -199,7 +231,7 @@ struct obtaining {
         const struct package_set *set, *parent_set;
 };
 
-static bool check_layer(int dir, const char *path, void *context, bool *ret_whole, struct err *err) {
+static bool check_cached_layer(int dir, const char *path, void *context, bool *ret_whole, struct err *err) {
         const struct obtaining *obtaining = context;
         auto_free char *difference = NULL;
         if (!seal_check(dir, obtaining->thorough, &difference, err))
@@ -230,13 +262,15 @@ void layer_find(const struct rootfs_options *options, const struct package_set *
         layer_key(options, set, parent, layer->key);
         auto_free char *name = layer_name(layer->key);
         auto_free char *entry = cache_entry(options->cache, CACHE_LAYERS, name);
-        layer->path = arena_printf(arena, "%s/%s", entry, parent ? "upper" : "root");
+        const char *tree = parent ? "upper" : "root";
+        layer->path = arena_printf(arena, "%s/%s", entry, tree);
         *ret = layer;
 }
 
 bool layer_obtain(const struct rootfs_options *options, struct layer *layer, bool thorough,
                   const struct package_set *set, const struct package_set *parent_set, struct err *err) {
-        static const struct entry_maker maker = { check_layer, make_layer };
+        assert(layer->path && (!layer->parent || parent_set));
+        static const struct entry_maker maker = { check_cached_layer, make_layer };
         struct obtaining obtaining = { options, layer, thorough, set, parent_set };
         const struct rpmdb_backend *backend;
         auto_free char *name = layer_name(layer->key);
@@ -252,21 +286,25 @@ bool layer_obtain(const struct rootfs_options *options, struct layer *layer, boo
 
 // ---- mounting ----
 
+static bool mount_mounts(const char *path, struct err *err) {
+        if (!fs_mkdirs(AT_FDCWD, path, 0755, err))
+                return false;
+        if (mount("kiln", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") < 0)
+                return fail(err, ERR_SANDBOX, errno, "mount a tmpfs at %s", path);
+        return true;
+}
+
 // One tmpfs of this mount namespace over <cache>/mounts holds every mount point, so none is left on disk.
 static bool open_mounts(const struct cache *cache, char **ret_path, struct err *err) {
         static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
         static char *mounted;
         auto_free char *path = cache_place(cache, CACHE_MOUNTS);
         pthread_mutex_lock(&mutex);
-        bool ok = true;
-        if (!mounted || strcmp(mounted, path) != 0) {
-                ok = fs_mkdirs(AT_FDCWD, path, 0755, err);
-                if (ok && mount("kiln", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") < 0)
-                        ok = fail(err, ERR_SANDBOX, errno, "mount a tmpfs at %s", path);
-                if (ok) {
-                        free(mounted);
-                        mounted = xstrdup(path);
-                }
+        bool there = mounted && strcmp(mounted, path) == 0;
+        bool ok = there || mount_mounts(path, err);
+        if (ok && !there) {
+                free(mounted);
+                mounted = xstrdup(path);
         }
         pthread_mutex_unlock(&mutex);
         if (ok)
@@ -274,11 +312,17 @@ static bool open_mounts(const struct cache *cache, char **ret_path, struct err *
         return ok;
 }
 
+// One layer is what it is; an overlay shows several as one.
+static bool open_merged(const int *fds, size_t count, int *ret_fd, struct err *err) {
+        if (count == 1)
+                return overlay_bind(fds[0], true, ret_fd, err);
+        return overlay_open(fds, count, -1, -1, ret_fd, err);
+}
+
 static bool open_layer(const struct layer *layer, int *ret_fd, struct err *err) {
         int fds[DEPTH_MAX];
         size_t count = 0;
-        bool ok = open_chain(layer, fds, &count, err) && (count == 1 ? overlay_bind(fds[0], true, ret_fd, err)
-                                                                     : overlay_open(fds, count, -1, -1, ret_fd, err));
+        bool ok = open_chain(layer, fds, &count, err) && open_merged(fds, count, ret_fd, err);
         close_chain(fds, count);
         return ok;
 }

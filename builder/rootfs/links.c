@@ -39,10 +39,12 @@ static bool is_filled(rpmts ts, const char *directory) {
 
 static bool make_link(rpmts ts, const char *name, const char *target, struct err *err) {
         auto_free char *directory = xasprintf("/%s/", target);
-        if (!fs_path_is_safe(target) || *target == '/' || fs_exists(AT_FDCWD, name) || !is_filled(ts, directory))
+        bool stays_below = fs_path_is_safe(target) && *target != '/';
+        if (!stays_below || fs_exists(AT_FDCWD, name) || !is_filled(ts, directory))
                 return true;
-        return fs_mkdirs(AT_FDCWD, directory, 0755, err) &&
-               (symlink(target, name) == 0 || fail(err, ERR_SYSTEM, errno, "make the link %s", name));
+        if (!fs_mkdirs(AT_FDCWD, directory, 0755, err))
+                return false;
+        return symlink(target, name) == 0 || fail(err, ERR_SYSTEM, errno, "make the link %s", name);
 }
 
 static bool make_links(rpmts ts, rpmfiles files, struct err *err) {

@@ -15,8 +15,9 @@ static bool standing_in;
 void nodes_stand_in(bool on) { standing_in = on; }
 
 int mknodat(int dir, const char *path, mode_t mode, dev_t device) {
-        return standing_in ? stand_in_make(dir, path, mode, device)
-                           : (int)syscall(SYS_mknodat, dir, path, mode, (unsigned)device);
+        if (standing_in)
+                return stand_in_make(dir, path, mode, device);
+        return (int)syscall(SYS_mknodat, dir, path, mode, (unsigned)device);
 }
 
 int mkfifoat(int dir, const char *path, mode_t mode) { return mknodat(dir, path, mode | S_IFIFO, 0); }

@@ -93,10 +93,12 @@ static bool remove_matching(const struct fs_entry *entry, void *context, struct 
                 *entry->descend = false;
                 return true;
         }
-        if (match->files_only && (directory || !is_of_the_clock(entry->stat)))
+        bool is_of_package = directory || !is_of_the_clock(entry->stat);
+        if (match->files_only && is_of_package)
                 return true;
-        if (S_ISCHR(entry->stat->st_mode) && entry->stat->st_rdev == 0)
-                return true; // a whiteout: without it the lower layer's file would be back
+        bool is_whiteout = S_ISCHR(entry->stat->st_mode) && entry->stat->st_rdev == 0;
+        if (is_whiteout) // without it the lower layer's file would be back
+                return true;
         *entry->descend = false;
         if (match->keys_only && !is_of_the_clock(entry->stat))
                 return true;
@@ -114,7 +116,7 @@ static bool empty_file(int dir, const char *name, struct err *err) {
         return fs_write_atomic(dir, name, "", 0, 0444, err);
 }
 
-static bool apply(int tree, const struct rule *rule, struct err *err) {
+static bool apply_rule(int tree, const struct rule *rule, struct err *err) {
         auto_close int dir = open_plain_dir(tree, rule->directory);
         if (dir < 0)
                 return true;
@@ -137,39 +139,66 @@ static bool apply(int tree, const struct rule *rule, struct err *err) {
                 break;
         }
         inside = open_plain_dir(dir, rule->pattern);
-        return inside < 0 || fs_walk(inside, remove_matching, &match, err);
+        if (inside < 0)
+                return true;
+        return fs_walk(inside, remove_matching, &match, err);
 }
 
 // ---- /etc/shadow: the day of a password's last change, shadow(5) ----
 
-static void append_line(struct buf *text, const char *line, size_t length, int64_t started_day, int64_t epoch_day) {
-        const char *password = memchr(line, ':', length);
-        const char *day = password ? memchr(password + 1, ':', length - (size_t)(password + 1 - line)) : NULL;
-        const char *end = day ? memchr(day + 1, ':', length - (size_t)(day + 1 - line)) : NULL;
-        int64_t changed = end && end > day + 1 ? strtoll(day + 1, NULL, 10) : 0;
-        if (changed > epoch_day || (changed > 0 && changed >= started_day)) {
-                buf_append(text, line, (size_t)(day + 1 - line));
-                buf_printf(text, "%lld", (long long)epoch_day);
-                buf_append(text, end, length - (size_t)(end - line));
+// The field behind the `count`th colon of a line, or NULL; `end` is the line's.
+static const char *field_after(const char *line, const char *end, int count) {
+        for (; line && count > 0; count--) {
+                line = memchr(line, ':', (size_t)(end - line));
+                if (line)
+                        line++;
+        }
+        return line;
+}
+
+// A password that the installation set, or one of a day that has not come yet.
+static bool is_of_installation(int64_t changed, int64_t started_day, int64_t epoch_day) {
+        return changed > epoch_day || (changed > 0 && changed >= started_day);
+}
+
+static void append_shadow_line(struct buf *text, const char *line, size_t length, int64_t started_day,
+                               int64_t epoch_day) {
+        const char *end = line + length;
+        const char *day = field_after(line, end, 2), *rest = field_after(line, end, 3);
+        int64_t changed = 0;
+        if (rest && rest - 1 > day)
+                changed = strtoll(day, NULL, 10);
+        if (rest && is_of_installation(changed, started_day, epoch_day)) {
+                buf_append(text, line, (size_t)(day - line));
+                buf_printf(text, "%lld:", (long long)epoch_day);
+                buf_append(text, rest, (size_t)(end - rest));
         } else {
                 buf_append(text, line, length);
         }
         buf_append_char(text, '\n');
 }
 
+static void append_shadow_lines(struct buf *text, const char *line, int64_t started, int64_t epoch) {
+        while (*line) {
+                size_t length = strcspn(line, "\n");
+                append_shadow_line(text, line, length, started / SECONDS_PER_DAY, epoch / SECONDS_PER_DAY);
+                line += length;
+                if (*line == '\n')
+                        line++;
+        }
+}
+
 static bool normalise_shadow(int tree, int64_t started, int64_t epoch, struct err *err) {
         auto_close int etc = open_plain_dir(tree, "etc");
-        auto_close int file = etc < 0 ? -1 : openat(etc, "shadow", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (etc < 0)
+                return true;
+        auto_close int file = openat(etc, "shadow", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (file < 0)
                 return true;
         auto_buf before = { .max = 1 << 20 }, after = { 0 };
         if (!buf_read_fd(&before, file, err))
                 return wrap(err, "/etc/shadow");
-        for (const char *line = buf_text(&before); *line;) {
-                size_t length = strcspn(line, "\n");
-                append_line(&after, line, length, started / SECONDS_PER_DAY, epoch / SECONDS_PER_DAY);
-                line += length + (line[length] == '\n');
-        }
+        append_shadow_lines(&after, buf_text(&before), started, epoch);
         if (before.size == after.size && memcmp(buf_text(&before), buf_text(&after), after.size) == 0)
                 return true;
         if (lseek(file, 0, SEEK_SET) < 0 || ftruncate(file, 0) < 0)
@@ -201,16 +230,19 @@ static bool settle_content(const struct fs_entry *entry, void *context, struct e
         if (is_cache(entry->path))
                 return unlinkat(entry->parent, entry->name, 0) == 0 ||
                        fail(err, ERR_SYSTEM, errno, "remove %s", entry->path);
-        return strcmp(entry->path, java_certificates) != 0 ||
-               java_keystore_settle(entry->parent, entry->name, *epoch, err);
+        if (strcmp(entry->path, java_certificates) != 0)
+                return true;
+        return java_keystore_settle(entry->parent, entry->name, *epoch, err);
 }
 
-static bool set_time(const struct fs_entry *entry, void *context, struct err *err) {
+// What rpm leaves beside a configuration file that it did not replace, or did.
+static bool is_leftover_of_rpm(const char *name) {
+        return fnmatch("?*.rpmnew", name, 0) == 0 || fnmatch("?*.rpmsave", name, 0) == 0;
+}
+
+static bool settle_time(const struct fs_entry *entry, void *context, struct err *err) {
         const int64_t *epoch = context;
-        size_t length = strlen(entry->name);
-        if (S_ISREG(entry->stat->st_mode) && length > 7 &&
-            (strcmp(entry->name + length - 7, ".rpmnew") == 0 ||
-             (length > 8 && strcmp(entry->name + length - 8, ".rpmsave") == 0)))
+        if (S_ISREG(entry->stat->st_mode) && is_leftover_of_rpm(entry->name))
                 warning("two packages disagree about a configuration file: /%s", entry->path);
         if (!is_of_the_clock(entry->stat))
                 return true;
@@ -221,12 +253,13 @@ static bool set_time(const struct fs_entry *entry, void *context, struct err *er
 
 bool normalise_tree(int dir, int64_t started, int64_t source_date_epoch, struct err *err) {
         for (size_t i = 0; i < lengthof(rules); i++)
-                if (!apply(dir, &rules[i], err))
+                if (!apply_rule(dir, &rules[i], err))
                         return wrap(err, "normalising");
         struct timespec times[2] = { { .tv_sec = source_date_epoch }, { .tv_sec = source_date_epoch } };
         auto_close int top = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (!normalise_shadow(dir, started, source_date_epoch, err) ||
-            !fs_walk(dir, settle_content, &source_date_epoch, err) || !fs_walk(dir, set_time, &source_date_epoch, err))
+            !fs_walk(dir, settle_content, &source_date_epoch, err) ||
+            !fs_walk(dir, settle_time, &source_date_epoch, err))
                 return wrap(err, "normalising");
         return futimens(top, times) == 0 || fail(err, ERR_SYSTEM, errno, "set the time of the root directory");
 }

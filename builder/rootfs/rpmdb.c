@@ -42,22 +42,34 @@ static bool open_database_dir(int root, int *ret_fd, struct err *err) {
 }
 
 static bool is_table(const char *name) {
-        bool found = strcmp(name, "Packages") == 0;
-        for (size_t i = 0; !found && i < lengthof(index_names); i++)
-                found = strcmp(name, index_names[i]) == 0;
-        return found;
+        if (strcmp(name, "Packages") == 0)
+                return true;
+        for (size_t i = 0; i < lengthof(index_names); i++)
+                if (strcmp(name, index_names[i]) == 0)
+                        return true;
+        return false;
 }
 
 // Shared memory of processes that used the tables.
 static bool is_region(const char *name) { return fnmatch("__db.*", name, 0) == 0 || strcmp(name, ".dbenv.lock") == 0; }
 
-static bool remove_file(const struct fs_entry *entry, void *context, struct err *err) {
-        const bool *tables = context;
-        *entry->descend = false;
-        if (!is_region(entry->name) && !(*tables && is_table(entry->name)))
-                return true;
+static bool remove_database_file(const struct fs_entry *entry, struct err *err) {
         return unlinkat(entry->parent, entry->name, 0) == 0 ||
                fail(err, ERR_SYSTEM, errno, "remove %s/%s", database_dir, entry->name);
+}
+
+static bool remove_region(const struct fs_entry *entry, void *context, struct err *err) {
+        (void)context;
+        *entry->descend = false;
+        return !is_region(entry->name) || remove_database_file(entry, err);
+}
+
+static bool remove_region_or_table(const struct fs_entry *entry, void *context, struct err *err) {
+        (void)context;
+        *entry->descend = false;
+        if (!is_region(entry->name) && !is_table(entry->name))
+                return true;
+        return remove_database_file(entry, err);
 }
 
 static bool settle_table(const struct fs_entry *entry, void *context, struct err *err) {
@@ -66,66 +78,96 @@ static bool settle_table(const struct fs_entry *entry, void *context, struct err
         return !is_table(entry->name) || bdb_settle_file(entry->parent, entry->name, err);
 }
 
+static bool put_header(sqlite3_stmt *row, struct bdb_writer *writer, uint32_t *ret_number, struct err *err) {
+        sqlite3_int64 number = sqlite3_column_int64(row, 0);
+        int size = sqlite3_column_bytes(row, 1);
+        if (number <= 0 || number > INT32_MAX || size <= 0)
+                return fail(err, ERR_TRANSACTION, 0, "rpm's database holds a malformed header");
+        *ret_number = (uint32_t)number;
+        return bdb_put(writer, *ret_number, sqlite3_column_blob(row, 1), (size_t)size, err);
+}
+
 static bool put_headers(sqlite3 *db, sqlite3_stmt *rows, struct bdb_writer *writer, size_t *ret_count,
                         struct err *err) {
         uint32_t highest = 0;
-        int step;
-        for (*ret_count = 0; (step = sqlite3_step(rows)) == SQLITE_ROW; ++*ret_count) {
-                sqlite3_int64 number = sqlite3_column_int64(rows, 0);
-                int size = sqlite3_column_bytes(rows, 1);
-                if (number <= 0 || number > INT32_MAX || size <= 0)
-                        return fail(err, ERR_TRANSACTION, 0, "rpm's database holds a malformed header");
-                if (!bdb_put(writer, (uint32_t)number, sqlite3_column_blob(rows, 1), (size_t)size, err))
+        int step = sqlite3_step(rows);
+        for (*ret_count = 0; step == SQLITE_ROW; step = sqlite3_step(rows)) {
+                if (!put_header(rows, writer, &highest, err))
                         return false;
-                highest = (uint32_t)number;
+                ++*ret_count;
         }
         if (step != SQLITE_DONE)
                 return rpmdb_sqlite_fail(db, "read", err);
         return bdb_put(writer, 0, &highest, sizeof highest, err);
 }
 
-static bool write_table(sqlite3 *db, struct bdb_writer *writer, size_t *ret_count, struct err *err) {
+static bool write_headers(sqlite3 *db, struct bdb_writer *writer, size_t *ret_count, struct err *err) {
+        static const char query[] = "SELECT hnum, blob FROM Packages ORDER BY hnum";
         sqlite3_stmt *rows = NULL;
-        bool ok = sqlite3_prepare_v2(db, "SELECT hnum, blob FROM Packages ORDER BY hnum", -1, &rows, NULL) == SQLITE_OK
-                      ? put_headers(db, rows, writer, ret_count, err)
-                      : rpmdb_sqlite_fail(db, "prepare", err);
+        if (sqlite3_prepare_v2(db, query, -1, &rows, NULL) != SQLITE_OK)
+                return rpmdb_sqlite_fail(db, "prepare", err);
+        bool ok = put_headers(db, rows, writer, ret_count, err);
         sqlite3_finalize(rows);
         return ok;
 }
 
+static bool write_packages_from(sqlite3 *db, size_t *ret_count, struct err *err) {
+        struct bdb_writer *writer;
+        if (!bdb_create(packages_table, &writer, err))
+                return false;
+        bool written = write_headers(db, writer, ret_count, err);
+        auto_err ignored = { 0 };
+        struct err *closing = written ? err : &ignored; // the first error is the one to tell
+        bool closed = bdb_close(writer, closing);
+        return written && closed;
+}
+
+// `Packages` of librpm's own database.
 static bool write_packages(size_t *ret_count, struct err *err) {
         sqlite3 *db = NULL;
-        struct bdb_writer *writer = NULL;
-        auto_err ignored = { 0 };
         bool ok = sqlite3_open_v2(sqlite_path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK ||
                   rpmdb_sqlite_fail(db, "open", err);
-        ok = ok && bdb_create(packages_table, &writer, err) && write_table(db, writer, ret_count, err);
-        if (writer)
-                ok = bdb_close(writer, ok ? err : &ignored) && ok;
+        ok = ok && write_packages_from(db, ret_count, err);
         sqlite3_close(db);
         return ok;
 }
 
+static const char *find_rpm(void) {
+        static const char *const programs[] = { "/usr/bin/rpm", "/bin/rpm" };
+        for (size_t i = 0; i < lengthof(programs); i++)
+                if (access(programs[i], X_OK) == 0)
+                        return programs[i];
+        return NULL;
+}
+
+// The first number of "RPM version 4.11.3", and the one behind its dot.
+static bool parse_rpm_version(const char *text, unsigned long *ret_major, unsigned long *ret_minor) {
+        const char *version = strpbrk(text, "0123456789");
+        char *dot = NULL;
+        if (!version)
+                return false;
+        *ret_major = strtoul(version, &dot, 10);
+        if (*dot != '.')
+                return false;
+        *ret_minor = strtoul(dot + 1, NULL, 10);
+        return true;
+}
+
 // NULL if the image has no rpm, or a later one, which reads `Packages` as it is and would write another kind.
 static bool find_indexer(const char **ret_program, struct err *err) {
-        static const char *const programs[] = { "/usr/bin/rpm", "/bin/rpm" };
-        const char *program = NULL;
-        for (size_t i = 0; !program && i < lengthof(programs); i++)
-                program = access(programs[i], X_OK) == 0 ? programs[i] : NULL;
+        const char *program = find_rpm();
+        unsigned long major, minor;
+        auto_buf output = { .max = 65536 };
         *ret_program = NULL;
         if (!program)
                 return true;
-        auto_buf output = { .max = 65536 };
         const char *const argv[] = { program, "--version", NULL };
         if (!run(&(struct run){ .argv = argv, .output = &output }, err))
                 return wrap(err, "the image's own rpm");
-        const char *version = strpbrk(buf_text(&output), "0123456789");
-        char *dot = NULL;
-        unsigned long major = version ? strtoul(version, &dot, 10) : 0;
-        if (!dot || *dot != '.')
+        if (!parse_rpm_version(buf_text(&output), &major, &minor))
                 return fail(err, ERR_TRANSACTION, 0, "the image's own rpm does not say which version it is");
-        unsigned long minor = strtoul(dot + 1, NULL, 10);
-        if (major < 4 || (major == 4 && minor < 16))
+        bool writes_bdb = major < 4 || (major == 4 && minor < 16);
+        if (writes_bdb)
                 *ret_program = program;
         return true;
 }
@@ -141,10 +183,12 @@ static bool make_indexes(size_t header_count, struct err *err) {
                 return wrap(err, "making the indexes of rpm's database");
         if (!bdb_count(packages_table, &records, err))
                 return false;
-        if (records != header_count + 1)
-                return fail(err, ERR_TRANSACTION, 0, "the image's own rpm took %zu of %zu packages into its database",
-                            records - (records > 0), header_count);
-        return true;
+        if (records == header_count + 1) // and the highest number
+                return true;
+        if (records > 0)
+                records--;
+        return fail(err, ERR_TRANSACTION, 0, "the image's own rpm took %zu of %zu packages into its database", records,
+                    header_count);
 }
 
 static bool settle_sqlite(int64_t source_date_epoch, struct err *err) {
@@ -154,10 +198,13 @@ static bool settle_sqlite(int64_t source_date_epoch, struct err *err) {
 static bool finish_bdb(int64_t source_date_epoch, struct err *err) {
         auto_close int dir = -1;
         size_t count = 0;
-        bool tables = true, regions_only = false;
-        return settle_sqlite(source_date_epoch, err) && fs_open_dir(AT_FDCWD, database_dir, &dir, err) &&
-               fs_walk(dir, remove_file, &tables, err) && write_packages(&count, err) && make_indexes(count, err) &&
-               fs_walk(dir, remove_file, &regions_only, err) && fs_walk(dir, settle_table, NULL, err);
+        if (!settle_sqlite(source_date_epoch, err) || !fs_open_dir(AT_FDCWD, database_dir, &dir, err))
+                return false;
+        if (!fs_walk(dir, remove_region_or_table, NULL, err) || !write_packages(&count, err))
+                return false;
+        if (!make_indexes(count, err))
+                return false;
+        return fs_walk(dir, remove_region, NULL, err) && fs_walk(dir, settle_table, NULL, err);
 }
 
 // ---- backends ----
@@ -180,8 +227,11 @@ bool rpmdb_find(const char *name, const struct rpmdb_backend **ret, struct err *
 
 bool rpmdb_restore(const struct rpmdb_backend *backend, int kept, int root, struct err *err) {
         auto_close int dir = -1;
-        if (!backend->aside || (!fs_exists(kept, sqlite_name) && !tree_exists(root, packages_table)))
-                return true; // a layer without packages has none
+        if (!backend->aside)
+                return true;
+        bool has_packages = fs_exists(kept, sqlite_name) || tree_exists(root, packages_table);
+        if (!has_packages)
+                return true;
         return open_database_dir(root, &dir, err) && fs_link_or_copy(kept, sqlite_name, dir, sqlite_name, err);
 }
 

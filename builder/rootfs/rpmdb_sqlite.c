@@ -14,8 +14,11 @@
 static const char packages_table[] = "Packages";
 
 bool rpmdb_sqlite_fail(sqlite3 *db, const char *what, struct err *err) {
-        int code = sqlite3_errcode(db);
-        int number = code == SQLITE_FULL ? ENOSPC : code == SQLITE_IOERR ? sqlite3_system_errno(db) : 0;
+        int code = sqlite3_errcode(db), number = 0;
+        if (code == SQLITE_FULL)
+                number = ENOSPC;
+        if (code == SQLITE_IOERR)
+                number = sqlite3_system_errno(db);
         return fail(err, ERR_TRANSACTION, number, "rpm's database: %s: %s", what, sqlite3_errmsg(db));
 }
 
@@ -43,9 +46,10 @@ bool rpmdb_sqlite_watch(struct err *err) {
 
 bool rpmdb_sqlite_check(const char *path, size_t package_count, struct err *err) {
         size_t found;
+        int number = failed_code == SQLITE_FULL ? ENOSPC : 0;
         if (failed_code)
-                return fail(err, ERR_TRANSACTION, failed_code == SQLITE_FULL ? ENOSPC : 0, "rpm's database: %s: %s",
-                            sqlite3_errstr(failed_code), failed_message);
+                return fail(err, ERR_TRANSACTION, number, "rpm's database: %s: %s", sqlite3_errstr(failed_code),
+                            failed_message);
         if (!rpmdb_sqlite_count(path, &found, err))
                 return false;
         if (found == package_count)
@@ -56,10 +60,9 @@ bool rpmdb_sqlite_check(const char *path, size_t package_count, struct err *err)
                     "quotas");
 }
 
-static bool execute(sqlite3 *db, const char *const *statements, size_t count, struct err *err) {
-        for (size_t i = 0; i < count; i++)
-                if (sqlite3_exec(db, statements[i], NULL, NULL, NULL) != SQLITE_OK)
-                        return rpmdb_sqlite_fail(db, statements[i], err);
+static bool execute(sqlite3 *db, const char *statement, struct err *err) {
+        if (sqlite3_exec(db, statement, NULL, NULL, NULL) != SQLITE_OK)
+                return rpmdb_sqlite_fail(db, statement, err);
         return true;
 }
 
@@ -68,10 +71,15 @@ typedef bool visit_row(sqlite3 *db, sqlite3_stmt *row, void *context, struct err
 
 static bool each_row(sqlite3 *db, const char *query, visit_row *visit, void *context, struct err *err) {
         sqlite3_stmt *rows = NULL;
-        int step = sqlite3_prepare_v2(db, query, -1, &rows, NULL);
-        bool ok = step == SQLITE_OK || rpmdb_sqlite_fail(db, query, err);
-        while (ok && (step = sqlite3_step(rows)) == SQLITE_ROW)
+        if (sqlite3_prepare_v2(db, query, -1, &rows, NULL) != SQLITE_OK)
+                return rpmdb_sqlite_fail(db, query, err);
+        bool ok = true;
+        int step = sqlite3_step(rows);
+        while (ok && step == SQLITE_ROW) {
                 ok = visit(db, rows, context, err);
+                if (ok)
+                        step = sqlite3_step(rows);
+        }
         if (ok && step != SQLITE_DONE)
                 ok = rpmdb_sqlite_fail(db, query, err);
         sqlite3_finalize(rows);
@@ -133,35 +141,41 @@ struct packages {
         int64_t install_time;
 };
 
+static bool fail_header(struct err *err) {
+        return fail(err, ERR_TRANSACTION, 0, "rpm's database holds a malformed header");
+}
+
 static bool copy_package(sqlite3 *db, sqlite3_stmt *row, void *context, struct err *err) {
         const struct packages *packages = context;
         int size = sqlite3_column_bytes(row, 1);
-        auto_free unsigned char *blob = xmalloc(size > 0 ? (size_t)size : 1);
-        if (size > 0)
-                memcpy(blob, sqlite3_column_blob(row, 1), (size_t)size);
-        if (size <= 0 || !set_install_time(blob, (size_t)size, packages->install_time))
-                return fail(err, ERR_TRANSACTION, 0, "rpm's database holds a malformed header");
-        bool ok = sqlite3_bind_int64(packages->insert, 1, sqlite3_column_int64(row, 0)) == SQLITE_OK &&
-                  sqlite3_bind_blob(packages->insert, 2, blob, size, SQLITE_STATIC) == SQLITE_OK &&
-                  sqlite3_step(packages->insert) == SQLITE_DONE && sqlite3_reset(packages->insert) == SQLITE_OK;
-        return ok || rpmdb_sqlite_fail(db, "write a package", err);
+        if (size <= 0)
+                return fail_header(err);
+        auto_free unsigned char *blob = xmalloc((size_t)size);
+        memcpy(blob, sqlite3_column_blob(row, 1), (size_t)size);
+        if (!set_install_time(blob, (size_t)size, packages->install_time))
+                return fail_header(err);
+        sqlite3_stmt *insert = packages->insert;
+        bool bound = sqlite3_bind_int64(insert, 1, sqlite3_column_int64(row, 0)) == SQLITE_OK &&
+                     sqlite3_bind_blob(insert, 2, blob, size, SQLITE_STATIC) == SQLITE_OK;
+        bool inserted = bound && sqlite3_step(insert) == SQLITE_DONE && sqlite3_reset(insert) == SQLITE_OK;
+        return inserted || rpmdb_sqlite_fail(db, "write a package", err);
 }
 
 static bool copy_packages(sqlite3 *db, int64_t install_time, struct err *err) {
+        static const char insert[] = "INSERT INTO main.Packages (hnum, blob) VALUES (?, ?)";
         struct packages packages = { .install_time = install_time };
-        bool ok = sqlite3_prepare_v2(db, "INSERT INTO main.Packages (hnum, blob) VALUES (?, ?)", -1, &packages.insert,
-                                     NULL) == SQLITE_OK ||
-                  rpmdb_sqlite_fail(db, "prepare", err);
-        ok = ok && each_row(db, "SELECT hnum, blob FROM old.Packages ORDER BY hnum", copy_package, &packages, err);
+        if (sqlite3_prepare_v2(db, insert, -1, &packages.insert, NULL) != SQLITE_OK)
+                return rpmdb_sqlite_fail(db, "prepare", err);
+        bool ok = each_row(db, "SELECT hnum, blob FROM old.Packages ORDER BY hnum", copy_package, &packages, err);
         sqlite3_finalize(packages.insert);
         return ok;
 }
 
 // ---- the new database ----
 
-static bool create(sqlite3 *db, sqlite3_stmt *row, void *context, struct err *err) {
+static bool create_object(sqlite3 *db, sqlite3_stmt *row, void *context, struct err *err) {
         (void)context;
-        return execute(db, (const char *const[]){ (const char *)sqlite3_column_text(row, 0) }, 1, err);
+        return execute(db, (const char *)sqlite3_column_text(row, 0), err);
 }
 
 // In the order of their keys: the order in which packages were installed is that of their numbers.
@@ -173,15 +187,15 @@ static bool copy_table(sqlite3 *db, sqlite3_stmt *row, void *context, struct err
         char *statement = sqlite3_mprintf("INSERT INTO main.\"%w\" (key, hnum, idx) SELECT key, hnum, idx "
                                           "FROM old.\"%w\" ORDER BY key, hnum, idx",
                                           name, name);
-        bool ok = execute(db, (const char *const[]){ statement }, 1, err);
+        bool ok = execute(db, statement, err);
         sqlite3_free(statement);
         return ok;
 }
 
-// What librpm keeps in the file's own header: nothing yet.
-static bool copy_number(sqlite3 *db, sqlite3_stmt *row, void *context, struct err *err) {
+// Numbers in the header of the file itself, in which librpm keeps nothing yet.
+static bool copy_pragma(sqlite3 *db, sqlite3_stmt *row, void *context, struct err *err) {
         char *statement = sqlite3_mprintf("PRAGMA main.%s=%d", (const char *)context, sqlite3_column_int(row, 0));
-        bool ok = execute(db, (const char *const[]){ statement }, 1, err);
+        bool ok = execute(db, statement, err);
         sqlite3_free(statement);
         return ok;
 }
@@ -191,24 +205,25 @@ static bool copy_number(sqlite3 *db, sqlite3_stmt *row, void *context, struct er
 #define OBJECTS "FROM old.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND type="
 
 static bool write_anew(sqlite3 *db, int64_t install_time, struct err *err) {
-        static const char *const begin[] = { "BEGIN" }, *const commit[] = { "COMMIT" };
-        return each_row(db, "PRAGMA old.user_version", copy_number, (char[]){ "user_version" }, err) &&
-               each_row(db, "PRAGMA old.application_id", copy_number, (char[]){ "application_id" }, err) &&
-               execute(db, begin, 1, err) &&
-               each_row(db, "SELECT sql " OBJECTS "'table' ORDER BY name", create, NULL, err) &&
+        return each_row(db, "PRAGMA old.user_version", copy_pragma, (char[]){ "user_version" }, err) &&
+               each_row(db, "PRAGMA old.application_id", copy_pragma, (char[]){ "application_id" }, err) &&
+               execute(db, "BEGIN", err) &&
+               each_row(db, "SELECT sql " OBJECTS "'table' ORDER BY name", create_object, NULL, err) &&
                each_row(db, "SELECT name " OBJECTS "'table' ORDER BY name", copy_table, &install_time, err) &&
-               each_row(db, "SELECT sql " OBJECTS "'index' ORDER BY name", create, NULL, err) &&
-               execute(db, commit, 1, err);
+               each_row(db, "SELECT sql " OBJECTS "'index' ORDER BY name", create_object, NULL, err) &&
+               execute(db, "COMMIT", err);
 }
 
 // No journal: a file that was not finished is thrown away, together with the tree around it.
-static bool write_to(sqlite3 *db, const char *old, int64_t install_time, struct err *err) {
+static bool write_settled(sqlite3 *db, const char *old, int64_t install_time, struct err *err) {
         static const char *const settings[] = { "PRAGMA temp_store=MEMORY", "PRAGMA page_size=4096",
                                                 "PRAGMA encoding='UTF-8'",  "PRAGMA auto_vacuum=NONE",
                                                 "PRAGMA journal_mode=OFF",  "PRAGMA synchronous=OFF" };
+        for (size_t i = 0; i < lengthof(settings); i++)
+                if (!execute(db, settings[i], err))
+                        return false;
         char *attach = sqlite3_mprintf("ATTACH %Q AS old", old);
-        bool ok = execute(db, settings, sizeof settings / sizeof *settings, err) &&
-                  execute(db, (const char *const[]){ attach }, 1, err) && write_anew(db, install_time, err);
+        bool ok = execute(db, attach, err) && write_anew(db, install_time, err);
         sqlite3_free(attach);
         return ok;
 }
@@ -218,7 +233,7 @@ static bool remove_if_there(const char *path, const char *suffix, struct err *er
         return unlink(name) == 0 || errno == ENOENT || fail(err, ERR_SYSTEM, errno, "remove %s", name);
 }
 
-static bool replace(const char *path, const char *fresh, struct err *err) {
+static bool replace_database(const char *path, const char *fresh, struct err *err) {
         struct stat stat;
         if (lstat(path, &stat) < 0 || chmod(fresh, stat.st_mode & 07777) < 0 || rename(fresh, path) < 0)
                 return fail(err, ERR_SYSTEM, errno, "rpm's database: replace %s", path);
@@ -234,8 +249,8 @@ bool rpmdb_sqlite_settle(const char *path, int64_t install_time, struct err *err
                 return false;
         bool ok = sqlite3_open_v2(fresh, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK ||
                   rpmdb_sqlite_fail(db, "open", err);
-        ok = ok && write_to(db, path, install_time, err);
+        ok = ok && write_settled(db, path, install_time, err);
         if (sqlite3_close(db) != SQLITE_OK && ok)
                 ok = rpmdb_sqlite_fail(db, "close", err);
-        return ok && replace(path, fresh, err);
+        return ok && replace_database(path, fresh, err);
 }

@@ -32,28 +32,28 @@ enum { SCRIPTLET_TELL_SECONDS = 60, SCRIPTLET_LIMIT_SECONDS = 1800, MESSAGES_BYT
 
 // ---- the request: texts, each with its NUL; numbers are decimal texts ----
 
-static void put_text(struct buf *request, const char *text) { buf_append(request, text, strlen(text) + 1); }
+static void put_request_text(struct buf *request, const char *text) { buf_append(request, text, strlen(text) + 1); }
 
-static void put_number(struct buf *request, int64_t number) {
+static void put_request_number(struct buf *request, int64_t number) {
         auto_free char *text = xasprintf("%lld", (long long)number);
-        put_text(request, text);
+        put_request_text(request, text);
 }
 
-static void put_texts(struct buf *request, const struct strings *texts) {
-        put_number(request, (int64_t)texts->count);
+static void put_request_texts(struct buf *request, const struct strings *texts) {
+        put_request_number(request, (int64_t)texts->count);
         for (size_t i = 0; i < texts->count; i++)
-                put_text(request, texts->items[i]);
+                put_request_text(request, texts->items[i]);
 }
 
 static void write_request(const struct transaction *transaction, struct buf *ret) {
         static const struct strings none;
-        put_text(ret, transaction->rpmdb);
-        put_number(ret, transaction->source_date_epoch);
-        put_texts(ret, transaction->may_fail ? transaction->may_fail : &none);
-        put_number(ret, (int64_t)transaction->package_count);
+        put_request_text(ret, transaction->rpmdb);
+        put_request_number(ret, transaction->source_date_epoch);
+        put_request_texts(ret, transaction->may_fail ? transaction->may_fail : &none);
+        put_request_number(ret, (int64_t)transaction->package_count);
         for (size_t i = 0; i < transaction->package_count; i++) {
-                put_text(ret, transaction->packages[i]->nevra);
-                put_text(ret, transaction->packages[i]->path);
+                put_request_text(ret, transaction->packages[i]->nevra);
+                put_request_text(ret, transaction->packages[i]->path);
         }
 }
 

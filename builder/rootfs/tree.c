@@ -2,6 +2,7 @@
 // Files inside a writable image. Every path is resolved as if the image were "/": its own links cannot lead outside.
 #include "rootfs/tree.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -11,38 +12,46 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-// Like fs_mkdirs, but below an image: existing directories keep their owner and mode, links are followed inside.
-static bool make_parents(int root, const char *path, struct err *err) {
-        auto_free char *copy = xstrdup(path);
-        for (char *slash = copy; (slash = strchr(slash + 1, '/'));) {
+// Makes a directory unless it is there; one that is keeps its owner and mode, and links to it are followed inside.
+static bool make_if_absent(int root, const char *path, struct err *err) {
+        auto_err missing = { 0 };
+        auto_close int fd = -1;
+        if (fs_open_in_root(root, path, O_PATH | O_DIRECTORY, 0, &fd, &missing))
+                return true;
+        if (missing.number == ENOENT)
+                return tree_mkdir(root, path, 0755, 0, 0, err);
+        return fail(err, ERR_SYSTEM, missing.number, "make the directory %s in the image", path);
+}
+
+static bool make_parents_in_image(int root, const char *path, struct err *err) {
+        auto_free char *parent = xstrdup(path);
+        for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
                 *slash = '\0';
-                struct err ignored = { 0 };
-                int fd = -1;
-                bool exists = fs_open_in_root(root, copy, O_PATH | O_DIRECTORY, 0, &fd, &ignored);
-                int number = ignored.number;
-                err_release(&ignored);
-                close_cleanup(&fd);
-                if (!exists && number == ENOENT) {
-                        if (!tree_mkdir(root, copy, 0755, 0, 0, err))
-                                return false;
-                } else if (!exists) {
-                        return fail(err, ERR_SYSTEM, number, "make the directory %s in the image", copy);
-                }
+                if (!make_if_absent(root, parent, err))
+                        return false;
                 *slash = '/';
         }
         return true;
 }
 
+static char *parent_of(const char *path) {
+        const char *slash = strrchr(path, '/');
+        if (!slash || slash == path)
+                return xstrdup("/");
+        return xstrndup(path, (size_t)(slash - path));
+}
+
 bool tree_open_parent(int root, const char *path, bool create, int *ret_fd, const char **ret_name, struct err *err) {
+        assert(path && ret_fd && ret_name);
         if (!fs_path_is_safe(path))
                 return fail(err, ERR_REFERENCE, 0, "%s leaves the image", path);
         const char *slash = strrchr(path, '/');
         const char *name = slash ? slash + 1 : path;
         if (!*name)
                 return fail(err, ERR_REFERENCE, 0, "%s ends in \"/\"", path);
-        auto_free char *parent = slash && slash > path ? xstrndup(path, (size_t)(slash - path)) : xstrdup("/");
-        if (create && !make_parents(root, path, err))
+        if (create && !make_parents_in_image(root, path, err))
                 return false;
+        auto_free char *parent = parent_of(path);
         *ret_name = name;
         return fs_open_in_root(root, parent, O_RDONLY | O_DIRECTORY, 0, ret_fd, err);
 }
@@ -64,8 +73,8 @@ bool tree_write(int root, const char *path, const void *data, size_t size, unsig
                 return false;
         if (fstatat(parent, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(stat.st_mode))
                 return fail(err, ERR_REFERENCE, 0, "%s is a directory in the image", path);
-        if (unlinkat(parent, name, 0) < 0 &&
-            errno != ENOENT) // a link is replaced, not followed; other hard links are left alone
+        // A link is replaced, not followed; other hard links of the file are left alone.
+        if (unlinkat(parent, name, 0) < 0 && errno != ENOENT)
                 return fail(err, ERR_SYSTEM, errno, "replace %s", path);
         return fs_open(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &file, err) &&
                fs_write_all(file, data, size, err) && set_owner(file, path, mode, uid, gid, err);
