@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: MIT
 #include "base/buf.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 
+enum { CAPACITY_MIN = 128, READ_BYTES = 16384 };
+
 char *buf_reserve(struct buf *buf, size_t extra) {
-        size_t max = buf->max ? buf->max : BUF_MAX_DEFAULT;
+        size_t max = buf->max;
+        if (max == 0)
+                max = BUF_MAX_DEFAULT;
+        assert(buf->size <= max);
         if (buf->overflow || extra > max - buf->size) {
                 buf->overflow = true;
                 return NULL;
         }
         if (buf->size + extra + 1 > buf->capacity) {
-                size_t capacity = buf->capacity ? buf->capacity : 128;
+                size_t capacity = size_max(buf->capacity, CAPACITY_MIN);
                 while (capacity < buf->size + extra + 1)
                         capacity *= 2;
                 buf->data = xrealloc(buf->data, capacity);
@@ -49,7 +55,8 @@ void buf_vprintf(struct buf *buf, const char *format, va_list arguments) {
         va_copy(again, arguments);
         int length = vsnprintf(NULL, 0, format, again);
         va_end(again);
-        char *room = length < 0 ? NULL : buf_reserve(buf, (size_t)length);
+        assert(length >= 0); // only a wrong conversion or a text of 2 GB gives less
+        char *room = buf_reserve(buf, (size_t)length);
         if (!room)
                 return;
         vsnprintf(room, (size_t)length + 1, format, arguments);
@@ -63,10 +70,12 @@ void buf_printf(struct buf *buf, const char *format, ...) {
         va_end(arguments);
 }
 
-const char *buf_text(const struct buf *buf) { return buf->data ? buf->data : ""; }
+const char *buf_text(const struct buf *buf) { return text_or(buf->data, ""); }
 
 char *buf_take(struct buf *buf) {
-        char *data = buf->data ? buf->data : xstrdup("");
+        char *data = buf->data;
+        if (!data)
+                data = xstrdup("");
         *buf = (struct buf){ .max = buf->max };
         return data;
 }
@@ -84,11 +93,12 @@ void buf_release(struct buf *buf) {
 }
 
 bool buf_read_fd(struct buf *buf, int fd, struct err *err) {
+        assert(fd >= 0);
         for (;;) {
-                char *room = buf_reserve(buf, 16384);
+                char *room = buf_reserve(buf, READ_BYTES);
                 if (!room)
                         return fail(err, ERR_SYSTEM, EFBIG, "read more than %zu bytes", buf->size);
-                ssize_t got = read(fd, room, 16384);
+                ssize_t got = read(fd, room, READ_BYTES);
                 if (got < 0 && errno == EINTR)
                         continue;
                 if (got < 0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/digest.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -16,7 +17,9 @@ struct digest {
 };
 
 struct digest *digest_new(const char *algorithm) {
-        const EVP_MD *type = EVP_get_digestbyname(strcmp(algorithm, "sha") == 0 ? "sha1" : algorithm);
+        if (strcmp(algorithm, "sha") == 0) // as old repomd.xml files write it
+                algorithm = "sha1";
+        const EVP_MD *type = EVP_get_digestbyname(algorithm);
         if (!type)
                 return NULL;
         struct digest *digest = xmalloc(sizeof *digest);
@@ -51,11 +54,12 @@ void digest_free(struct digest *digest) {
 
 void digest_bytes(const char *algorithm, const void *data, size_t size, char ret_hex[static DIGEST_HEX_SIZE]) {
         struct digest *digest = digest_new(algorithm);
+        assert(digest); // the algorithm is the caller's own choice here
         digest_update(digest, data, size);
         digest_final(digest, ret_hex);
 }
 
-static bool digest_all(struct digest *digest, int fd, struct err *err) {
+static bool digest_whole(struct digest *digest, int fd, struct err *err) {
         enum { BLOCK = 1 << 20 };
         auto_free char *block = xmalloc(BLOCK);
         for (off_t offset = 0;;) {
@@ -77,7 +81,7 @@ bool digest_fd(const char *algorithm, int fd, char ret_hex[static DIGEST_HEX_SIZ
         struct digest *digest = digest_new(algorithm);
         if (!digest)
                 return fail(err, ERR_CHECKSUM, 0, "unknown digest algorithm %s", algorithm);
-        if (!digest_all(digest, fd, err)) {
+        if (!digest_whole(digest, fd, err)) {
                 digest_free(digest);
                 return false;
         }

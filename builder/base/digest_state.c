@@ -3,6 +3,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/digest_state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -15,11 +16,12 @@
 enum { PIECE_BYTES = 1 << 20 };
 
 // From `offset` to `end`, or to the end of the file if that comes first; `*ret_bytes` were there.
-static bool update(SHA256_CTX *context, int fd, uint64_t offset, uint64_t end, uint64_t *ret_bytes, struct err *err) {
+static bool digest_range(SHA256_CTX *context, int fd, uint64_t offset, uint64_t end, uint64_t *ret_bytes,
+                         struct err *err) {
         auto_free char *piece = xmalloc(PIECE_BYTES);
         uint64_t at = offset;
         while (at < end) {
-                size_t want = end - at < PIECE_BYTES ? (size_t)(end - at) : PIECE_BYTES;
+                size_t want = size_min(end - at, PIECE_BYTES);
                 ssize_t got = pread(fd, piece, want, (off_t)at);
                 if (got < 0 && errno == EINTR)
                         continue;
@@ -42,7 +44,7 @@ bool digest_begin(int fd, uint64_t bytes, struct digest_state *ret, struct err *
         if (bytes % DIGEST_BLOCK_BYTES)
                 return fail(err, ERR_INTERNAL, 0, "%llu bytes are no whole blocks", (unsigned long long)bytes);
         SHA256_Init(&context);
-        if (!update(&context, fd, 0, bytes, &got, err))
+        if (!digest_range(&context, fd, 0, bytes, &got, err))
                 return false;
         if (got < bytes)
                 return fail(err, ERR_SYSTEM, 0, "the file ends after %llu of %llu bytes", (unsigned long long)got,
@@ -54,6 +56,7 @@ bool digest_begin(int fd, uint64_t bytes, struct digest_state *ret, struct err *
 }
 
 bool digest_finish(const struct digest_state *state, int fd, char ret_hex[static DIGEST_HEX_SIZE], struct err *err) {
+        assert(state->bytes % DIGEST_BLOCK_BYTES == 0);
         SHA256_CTX context;
         unsigned char digest[SHA256_DIGEST_LENGTH];
         uint64_t got;
@@ -62,7 +65,7 @@ bool digest_finish(const struct digest_state *state, int fd, char ret_hex[static
                 context.h[i] = state->words[i];
         context.Nl = (SHA_LONG)(state->bytes << 3); // both count bits
         context.Nh = (SHA_LONG)(state->bytes >> 29);
-        if (!update(&context, fd, state->bytes, UINT64_MAX, &got, err))
+        if (!digest_range(&context, fd, state->bytes, UINT64_MAX, &got, err))
                 return false;
         SHA256_Final(digest, &context);
         for (size_t i = 0; i < sizeof digest; i++)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/err.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -21,12 +22,13 @@ int err_exit_code(enum err_kind kind) { return kinds[kind].exit_code; }
 const char *err_kind_name(enum err_kind kind) { return kinds[kind].name; }
 const char *err_kind_meaning(enum err_kind kind) { return kinds[kind].meaning; }
 
-static void replace(char **slot, char *text) {
+static void replace_text(char **slot, char *text) {
         free(*slot);
         *slot = text;
 }
 
 bool(fail)(struct err *err, enum err_kind kind, int number, const char *format, ...) {
+        assert(err && kind != ERR_NONE);
         va_list arguments;
         va_start(arguments, format);
         char *text = xvasprintf(format, arguments);
@@ -36,10 +38,14 @@ bool(fail)(struct err *err, enum err_kind kind, int number, const char *format, 
                 free(text);
                 text = whole;
         }
-        err->kind = number == ENOSPC || number == EDQUOT ? ERR_DISK_FULL : kind;
+        err->kind = kind;
         err->number = number;
-        replace(&err->text, text);
-        replace(&err->hint, err->kind == ERR_DISK_FULL ? xstrdup("make room on that disk, and run it again") : NULL);
+        replace_text(&err->text, text);
+        replace_text(&err->hint, NULL);
+        if (number == ENOSPC || number == EDQUOT) {
+                err->kind = ERR_DISK_FULL;
+                err->hint = xstrdup("make room on that disk, and run it again");
+        }
         return false;
 }
 
@@ -48,14 +54,14 @@ bool(wrap)(struct err *err, const char *format, ...) {
         va_start(arguments, format);
         auto_free char *prefix = xvasprintf(format, arguments);
         va_end(arguments);
-        replace(&err->text, xasprintf("%s: %s", prefix, err->text ? err->text : "unknown error"));
+        replace_text(&err->text, xasprintf("%s: %s", prefix, text_or(err->text, "unknown error")));
         return false;
 }
 
 bool(hint)(struct err *err, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
-        replace(&err->hint, xvasprintf(format, arguments));
+        replace_text(&err->hint, xvasprintf(format, arguments));
         va_end(arguments);
         return false;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/fs.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -11,7 +12,11 @@
 
 #include "base/mem.h"
 
-enum { OPEN_ATTEMPTS_MAX = 128, DEPTH_MAX = 200 /* of directories: each is open while its children are visited */ };
+enum {
+        OPEN_ATTEMPTS_MAX = 128,
+        DEPTH_MAX = 200, // of directories: each is open, twice, while its children are visited
+        COPY_MAX_BYTES = 1 << 30,
+};
 
 bool fs_open(int dir, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err) {
         int fd = openat(dir, path, flags | O_CLOEXEC, mode);
@@ -27,11 +32,13 @@ bool fs_open_dir(int dir, const char *path, int *ret_fd, struct err *err) {
 
 bool fs_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err) {
         struct open_how how = {
-                // A named pipe, which packages and scriptlets can put in any place, must not be waited for.
-                .flags = (uint64_t)flags | (flags & O_PATH ? 0 : O_NONBLOCK) | O_CLOEXEC,
-                .mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
+                .flags = (uint64_t)flags | O_CLOEXEC,
                 .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
         };
+        if (!(flags & O_PATH))
+                how.flags |= O_NONBLOCK; // a named pipe, which packages can put in any place, must not be waited for
+        if (flags & (O_CREAT | O_TMPFILE))
+                how.mode = mode; // openat2(2) takes no other mode than 0 without them
         // EAGAIN: something was renamed or mounted somewhere while ".." was looked at; see openat2(2).
         int fd = -1;
         for (int attempt = 0; attempt < OPEN_ATTEMPTS_MAX && fd < 0; attempt++) {
@@ -50,7 +57,7 @@ bool fs_exists(int dir, const char *path) {
         return fstatat(dir, path, &stat, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static bool make_dir(int dir, const char *path, mode_t mode, struct err *err) {
+static bool make_one_dir(int dir, const char *path, mode_t mode, struct err *err) {
         if (mkdirat(dir, path, mode) == 0) {
                 if (fchmodat(dir, path, mode, 0) < 0)
                         return fail(err, ERR_SYSTEM, errno, "chmod %s", path);
@@ -65,14 +72,15 @@ static bool make_dir(int dir, const char *path, mode_t mode, struct err *err) {
 }
 
 bool fs_mkdirs(int dir, const char *path, mode_t mode, struct err *err) {
+        assert(path[0]);
         auto_free char *copy = xstrdup(path);
-        for (char *slash = copy; (slash = strchr(slash + 1, '/'));) {
+        for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
                 *slash = '\0';
-                if (!make_dir(dir, copy, mode, err))
+                if (!make_one_dir(dir, copy, mode, err))
                         return false;
                 *slash = '/';
         }
-        return make_dir(dir, copy, mode, err);
+        return make_one_dir(dir, copy, mode, err);
 }
 
 bool fs_mkdirs_for(int dir, const char *path, mode_t mode, struct err *err) {
@@ -91,6 +99,7 @@ bool fs_read(int dir, const char *path, struct buf *buf, struct err *err) {
 }
 
 bool fs_write_all(int fd, const void *data, size_t size, struct err *err) {
+        assert(data || size == 0);
         for (const char *next = data; size > 0;) {
                 ssize_t done = write(fd, next, size);
                 if (done < 0 && errno == EINTR)
@@ -103,15 +112,15 @@ bool fs_write_all(int fd, const void *data, size_t size, struct err *err) {
         return true;
 }
 
-static char *temporary_name(const char *path) {
+static char *fs_temporary_name(const char *path) {
         uint32_t random = 0;
         if (getrandom(&random, sizeof random, 0) < 0)
                 random = (uint32_t)getpid();
         return xasprintf("%s.%08x", path, random);
 }
 
-static bool write_file(int dir, const char *path, int flags, const void *data, size_t size, mode_t mode, int *ret_fd,
-                       struct err *err) {
+static bool fs_write_new(int dir, const char *path, int flags, const void *data, size_t size, mode_t mode, int *ret_fd,
+                         struct err *err) {
         auto_close int fd = -1;
         if (!fs_open(dir, path, O_WRONLY | O_CREAT | flags, 0600, &fd, err))
                 return false;
@@ -125,13 +134,13 @@ static bool write_file(int dir, const char *path, int flags, const void *data, s
 
 bool fs_write(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err) {
         auto_close int fd = -1;
-        return write_file(dir, path, O_TRUNC, data, size, mode, &fd, err);
+        return fs_write_new(dir, path, O_TRUNC, data, size, mode, &fd, err);
 }
 
 static bool write_and_rename(int dir, const char *path, const char *temporary, const void *data, size_t size,
                              mode_t mode, struct err *err) {
         auto_close int fd = -1;
-        if (!write_file(dir, temporary, O_EXCL, data, size, mode, &fd, err))
+        if (!fs_write_new(dir, temporary, O_EXCL, data, size, mode, &fd, err))
                 return false;
         if (fsync(fd) < 0 || renameat(dir, temporary, dir, path) < 0)
                 return fail(err, ERR_SYSTEM, errno, "write %s", path);
@@ -139,7 +148,7 @@ static bool write_and_rename(int dir, const char *path, const char *temporary, c
 }
 
 bool fs_write_atomic(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err) {
-        auto_free char *temporary = temporary_name(path);
+        auto_free char *temporary = fs_temporary_name(path);
         if (write_and_rename(dir, path, temporary, data, size, mode, err))
                 return true;
         unlinkat(dir, temporary, 0);
@@ -154,12 +163,13 @@ static ssize_t copy_some(int from, int to, size_t most, bool *plain) {
                 *plain = true; // unsupported pair of file systems, or end of file: read() tells
         }
         static _Thread_local char block[256 << 10];
-        ssize_t got = read(from, block, most < sizeof block ? most : sizeof block);
+        ssize_t got = read(from, block, size_min(most, sizeof block));
         for (ssize_t done = 0; done < got;) {
                 ssize_t put = write(to, block + done, (size_t)(got - done));
                 if (put < 0 && errno != EINTR)
                         return -1;
-                done += put > 0 ? put : 0;
+                if (put > 0)
+                        done += put;
         }
         return got;
 }
@@ -167,8 +177,7 @@ static ssize_t copy_some(int from, int to, size_t most, bool *plain) {
 bool fs_copy_bytes(int from, int to, uint64_t size_bytes, struct err *err) {
         bool plain = false;
         while (size_bytes > 0) {
-                size_t most = size_bytes < (1U << 30) ? (size_t)size_bytes : 1U << 30;
-                ssize_t copied = copy_some(from, to, most, &plain);
+                ssize_t copied = copy_some(from, to, size_min(size_bytes, COPY_MAX_BYTES), &plain);
                 if (copied < 0 && errno == EINTR)
                         continue;
                 if (copied < 0)
@@ -196,7 +205,7 @@ bool fs_link_or_copy(int from_dir, const char *from, int to_dir, const char *to,
         return fs_copy_bytes(in, out, UINT64_MAX, err) || wrap(err, "%s to %s", from, to);
 }
 
-static bool is_dot(const char *name) { return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])); }
+static bool is_dot(const char *name) { return strcmp(name, ".") == 0 || strcmp(name, "..") == 0; }
 
 bool fs_next_entry(DIR *stream, struct dirent **ret, struct err *err) {
         do {
@@ -204,6 +213,21 @@ bool fs_next_entry(DIR *stream, struct dirent **ret, struct err *err) {
                 *ret = readdir(stream);
         } while (*ret && is_dot((*ret)->d_name));
         return *ret || errno == 0 || fail(err, ERR_SYSTEM, errno, "list directory");
+}
+
+// Of a copy of the descriptor, because closedir(3) closes what it was given.
+static bool open_stream(int dir, DIR **ret, struct err *err) {
+        int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (copy < 0)
+                return fail(err, ERR_SYSTEM, errno, "list directory");
+        DIR *stream = fdopendir(copy);
+        if (!stream) {
+                int number = errno;
+                close(copy);
+                return fail(err, ERR_SYSTEM, number, "list directory");
+        }
+        *ret = stream;
+        return true;
 }
 
 // A tree of any depth is removed with few open directories: what lies too deep is moved up to `top` first, the
@@ -216,21 +240,37 @@ struct removal {
 
 static bool remove_children(int dir, struct removal *removal, struct err *err);
 
-static bool lift(int dir, const char *name, const struct removal *removal, struct err *err) {
-        auto_free char *place = temporary_name("lifted");
+static bool lift_dir(int dir, const char *name, const struct removal *removal, struct err *err) {
+        auto_free char *place = fs_temporary_name("lifted");
         return renameat(dir, name, removal->top, place) == 0 || fail(err, ERR_SYSTEM, errno, "move %s", name);
 }
 
 static int open_to_remove(int dir, const char *name) {
         enum { FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
         int child = openat(dir, name, FLAGS);
-        return child < 0 && fchmodat(dir, name, 0700, 0) == 0 ? openat(dir, name, FLAGS) : child;
+        if (child < 0 && fchmodat(dir, name, 0700, 0) == 0)
+                child = openat(dir, name, FLAGS);
+        return child;
+}
+
+// The top is emptied again for as long as directories are lifted into it.
+static bool empty_and_remove(int dir, const char *name, int child, bool is_top, struct removal *removal,
+                             struct err *err) {
+        for (;;) {
+                if (!remove_children(child, removal, err))
+                        return wrap(err, "%s", name);
+                if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+                        return true;
+                bool is_filled = errno == ENOTEMPTY || errno == EEXIST;
+                if (!is_top || !is_filled)
+                        return fail(err, ERR_SYSTEM, errno, "remove %s", name);
+        }
 }
 
 static bool remove_dir(int dir, const char *name, mode_t mode, struct removal *removal, struct err *err) {
         bool is_top = removal->depth == 0;
         if (removal->depth == DEPTH_MAX)
-                return lift(dir, name, removal, err);
+                return lift_dir(dir, name, removal, err);
         auto_close int child = open_to_remove(dir, name);
         if (child < 0)
                 return fail(err, ERR_SYSTEM, errno, "open %s", name);
@@ -239,16 +279,12 @@ static bool remove_dir(int dir, const char *name, mode_t mode, struct removal *r
         if (is_top)
                 removal->top = child;
         removal->depth++;
-        bool ok, gone;
-        do {
-                ok = remove_children(child, removal, err) || wrap(err, "%s", name);
-                gone = ok && (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT);
-        } while (ok && !gone && is_top && (errno == ENOTEMPTY || errno == EEXIST));
+        bool ok = empty_and_remove(dir, name, child, is_top, removal, err);
         removal->depth--;
-        return !ok ? false : gone || fail(err, ERR_SYSTEM, errno, "remove %s", name);
+        return ok;
 }
 
-static bool remove_entry(int dir, const char *name, struct removal *removal, struct err *err) {
+static bool remove_any(int dir, const char *name, struct removal *removal, struct err *err) {
         struct stat stat;
         if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT || fail(err, ERR_SYSTEM, errno, "stat %s", name);
@@ -260,16 +296,18 @@ static bool remove_entry(int dir, const char *name, struct removal *removal, str
 }
 
 static bool remove_children(int dir, struct removal *removal, struct err *err) {
-        int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
-        if (!stream)
-                return fail(err, ERR_SYSTEM, errno, "list directory");
-        struct dirent *entry;
-        bool ok;
-        while ((ok = fs_next_entry(stream, &entry, err)) && entry)
-                if (!remove_entry(dir, entry->d_name, removal, err))
+        auto_closedir DIR *stream = NULL;
+        if (!open_stream(dir, &stream, err))
+                return false;
+        for (;;) {
+                struct dirent *entry;
+                if (!fs_next_entry(stream, &entry, err))
                         return false;
-        return ok;
+                if (!entry)
+                        return true;
+                if (!remove_any(dir, entry->d_name, removal, err))
+                        return false;
+        }
 }
 
 bool fs_remove_tree(int dir, const char *path, struct err *err) {
@@ -277,29 +315,28 @@ bool fs_remove_tree(int dir, const char *path, struct err *err) {
         if (fstatat(dir, path, &stat, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT || fail(err, ERR_SYSTEM, errno, "stat %s", path);
         struct removal removal = { .device = stat.st_dev, .top = -1 };
-        return remove_entry(dir, path, &removal, err);
+        return remove_any(dir, path, &removal, err);
 }
 
-static int by_name(const void *left, const void *right) {
+static int compare_entry_names(const void *left, const void *right) {
         return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
+// What was found before an error is in the list, too.
 static bool list_names(int dir, char ***ret_names, size_t *ret_count, struct err *err) {
-        int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
-        if (!stream)
-                return fail(err, ERR_SYSTEM, errno, "list directory");
-        char **names = NULL;
-        size_t count = 0;
-        struct dirent *entry;
-        bool ok;
-        while ((ok = fs_next_entry(stream, &entry, err)) && entry)
-                *array_append(&names, &count) = xstrdup(entry->d_name);
-        if (count)
-                qsort(names, count, sizeof *names, by_name);
-        *ret_names = names;
-        *ret_count = count;
-        return ok;
+        auto_closedir DIR *stream = NULL;
+        if (!open_stream(dir, &stream, err))
+                return false;
+        struct dirent *entry = NULL;
+        do {
+                if (!fs_next_entry(stream, &entry, err))
+                        return false;
+                if (entry)
+                        *array_append(ret_names, ret_count) = xstrdup(entry->d_name);
+        } while (entry);
+        if (*ret_count > 0)
+                qsort(*ret_names, *ret_count, sizeof **ret_names, compare_entry_names);
+        return true;
 }
 
 struct walk {
@@ -363,8 +400,10 @@ bool fs_path_is_safe(const char *path) {
         if (!*path)
                 return false;
         for (const char *part = path; part; part = strchr(part, '/')) {
-                part += *part == '/';
-                if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2]))
+                if (*part == '/')
+                        part++;
+                bool is_parent = strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0');
+                if (is_parent)
                         return false;
         }
         return true;
@@ -373,13 +412,17 @@ bool fs_path_is_safe(const char *path) {
 char *fs_file_url(const char *path) {
         struct buf url = { 0 };
         buf_append_text(&url, "file://");
-        for (; *path; path++)
-                buf_append_text(&url, *path == '%' ? "%25" : (char[]){ *path, '\0' });
+        for (; *path; path++) {
+                if (*path == '%')
+                        buf_append_text(&url, "%25");
+                else
+                        buf_append_char(&url, *path);
+        }
         return buf_take(&url);
 }
 
 bool fs_make_temporary_dir(int dir, const char *path, char **ret_name, struct err *err) {
-        auto_free char *name = temporary_name(path);
+        auto_free char *name = fs_temporary_name(path);
         if (mkdirat(dir, name, 0755) < 0)
                 return fail(err, ERR_SYSTEM, errno, "make directory %s", name);
         *ret_name = take_ptr(name);

@@ -6,11 +6,11 @@
 
 static volatile sig_atomic_t received;
 
-static void note(int number) { received = number; }
+static void note_signal(int number) { received = number; }
 
 void interrupt_install(void) {
         // SA_RESETHAND: the second signal has its default action, for whoever cannot wait.
-        struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESETHAND };
+        struct sigaction action = { .sa_handler = note_signal, .sa_flags = SA_RESETHAND };
         sigemptyset(&action.sa_mask);
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);

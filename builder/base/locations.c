@@ -46,7 +46,9 @@ char *locations_absolute(struct arena *arena, const char *path) {
         if (*path == '/')
                 return arena_strdup(arena, path);
         char here[PATH_MAX];
-        return getcwd(here, sizeof here) ? arena_printf(arena, "%s/%s", here, path) : arena_strdup(arena, path);
+        if (!getcwd(here, sizeof here))
+                return arena_strdup(arena, path);
+        return arena_printf(arena, "%s/%s", here, path);
 }
 
 const char *locations_default_cache(struct arena *arena) {
@@ -54,6 +56,10 @@ const char *locations_default_cache(struct arena *arena) {
         if (cache && *cache == '/')
                 return arena_printf(arena, "%s/kiln", cache);
         const char *home = getenv("HOME");
-        const struct passwd *user = home && *home == '/' ? NULL : getpwuid(getuid());
-        return arena_printf(arena, "%s/.cache/kiln", user ? user->pw_dir : home && *home == '/' ? home : "/root");
+        if (home && *home == '/')
+                return arena_printf(arena, "%s/.cache/kiln", home);
+        const struct passwd *user = getpwuid(getuid());
+        if (user)
+                return arena_printf(arena, "%s/.cache/kiln", user->pw_dir);
+        return "/root/.cache/kiln";
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -13,15 +14,18 @@ static void *checked(void *memory) {
         return memory;
 }
 
-void *xmalloc(size_t size) { return checked(malloc(size ? size : 1)); }
-void *xcalloc(size_t count, size_t size) { return checked(calloc(count ? count : 1, size ? size : 1)); }
-void *xrealloc(void *memory, size_t size) { return checked(realloc(memory, size ? size : 1)); }
+// malloc(0) and its like may return NULL.
+void *xmalloc(size_t size) { return checked(malloc(size_max(size, 1))); }
+void *xcalloc(size_t count, size_t size) { return checked(calloc(size_max(count, 1), size_max(size, 1))); }
+void *xrealloc(void *memory, size_t size) { return checked(realloc(memory, size_max(size, 1))); }
 char *xstrdup(const char *text) { return checked(strdup(text)); }
 char *xstrndup(const char *text, size_t length) { return checked(strndup(text, length)); }
 
 char *xvasprintf(const char *format, va_list arguments) {
         char *text = NULL;
-        return vasprintf(&text, format, arguments) < 0 ? checked(NULL) : text;
+        if (vasprintf(&text, format, arguments) < 0)
+                text = NULL;
+        return checked(text);
 }
 
 char *xasprintf(const char *format, ...) {
@@ -54,10 +58,11 @@ struct arena_block {
 enum { ARENA_BLOCK_BYTES = 64 << 10 };
 
 void *arena_alloc(struct arena *arena, size_t size) {
+        assert(size <= SIZE_MAX / 2); // a difference that went below zero
         size = (size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
         struct arena_block *block = arena->blocks;
         if (!block || block->size - block->used < size) {
-                size_t room = size > ARENA_BLOCK_BYTES ? size : ARENA_BLOCK_BYTES;
+                size_t room = size_max(size, ARENA_BLOCK_BYTES);
                 block = xcalloc(1, sizeof *block + room);
                 block->size = room;
                 block->next = arena->blocks;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "base/mistake.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 enum { NAME_MAX_BYTES = 64, LINE_SHOWN_BYTES = 160 };
 
-static size_t smallest(size_t a, size_t b, size_t c) {
-        size_t least = a < b ? a : b;
-        return least < c ? least : c;
-}
+static size_t smallest(size_t a, size_t b, size_t c) { return size_min(size_min(a, b), c); }
 
 // Optimal string alignment distance, three rows at a time.
 size_t mistake_distance(const char *a, const char *b) {
@@ -30,6 +30,7 @@ size_t mistake_distance(const char *a, const char *b) {
 }
 
 void nearest_offer(struct nearest *nearest, const char *name) {
+        assert(nearest->wanted);
         size_t distance = mistake_distance(nearest->wanted, name);
         size_t allowed = (strlen(nearest->wanted) + 1) / 3; // a slip in three letters
         if (distance > allowed || distance >= strlen(name) || (nearest->best && distance >= nearest->distance))
@@ -54,7 +55,7 @@ void mistake_locate(const char *text, size_t size, size_t offset, int *ret_line,
         *ret_column = column;
 }
 
-static const char *find_line(const char *text, const char *end, int line) {
+static const char *find_line_in(const char *text, const char *end, int line) {
         for (; line > 1; line--) {
                 const char *newline = memchr(text, '\n', (size_t)(end - text));
                 if (!newline)
@@ -69,38 +70,74 @@ static size_t printable_length(const char *text, size_t size) {
         const unsigned char *bytes = (const unsigned char *)text;
         if (bytes[0] < 0x80)
                 return bytes[0] >= ' ' && bytes[0] != 0x7f;
-        size_t length = bytes[0] >= 0xf0 ? 4 : bytes[0] >= 0xe0 ? 3 : 2;
-        if (bytes[0] < 0xc2 || bytes[0] > 0xf4 || length > size)
+        if (bytes[0] < 0xc2 || bytes[0] > 0xf4)
+                return 0;
+        size_t length = 2;
+        uint32_t code = bytes[0] & 0x1f;
+        if (bytes[0] >= 0xf0) {
+                length = 4;
+                code = bytes[0] & 0x07;
+        } else if (bytes[0] >= 0xe0) {
+                length = 3;
+                code = bytes[0] & 0x0f;
+        }
+        if (length > size)
                 return 0;
         for (size_t i = 1; i < length; i++)
                 if (!is_continuation(text[i]))
                         return 0;
-        uint32_t code = length == 2 ? bytes[0] & 0x1f : length == 3 ? bytes[0] & 0x0f : bytes[0] & 0x07;
         for (size_t i = 1; i < length; i++)
                 code = code << 6 | (bytes[i] & 0x3f);
         bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
-        bool nothing = overlong || code < 0xa0 || (code >= 0xd800 && code < 0xe000) || code > 0x10ffff;
-        return nothing ? 0 : length;
+        bool surrogate = code >= 0xd800 && code < 0xe000, control = code < 0xa0;
+        if (overlong || surrogate || control || code > 0x10ffff)
+                return 0;
+        return length;
 }
 
 void mistake_printable(struct buf *buf, const char *text, size_t size) {
         while (size > 0) {
                 size_t length = printable_length(text, size);
-                if (length == 0 && *text != '\t' && *text != '\n')
-                        buf_append_char(buf, '?');
+                if (length > 0)
+                        buf_append(buf, text, length);
+                else if (*text == '\t' || *text == '\n')
+                        buf_append_char(buf, *text);
                 else
-                        buf_append(buf, text, length ? length : 1);
-                text += length ? length : 1;
-                size -= length ? length : 1;
+                        buf_append_char(buf, '?');
+                size_t taken = size_max(length, 1);
+                text += taken;
+                size -= taken;
+        }
+}
+
+// Blanks up to the column, and tabs where the line has tabs, so that what follows stands below that column. Of a line
+// that was cut only what is shown counts.
+static void append_indent(struct buf *buf, const char *line, size_t length, int column, bool cut) {
+        size_t byte = 0;
+        for (int at = 1; at < column; at++) {
+                bool is_behind = byte > length || (cut && byte == length);
+                if (is_behind)
+                        return;
+                if (byte < length && line[byte] == '\t')
+                        buf_append_char(buf, '\t');
+                else
+                        buf_append_char(buf, ' ');
+                byte++;
+                while (byte < length && is_continuation(line[byte]))
+                        byte++;
         }
 }
 
 void mistake_excerpt(struct buf *buf, const char *text, size_t size, int line, int column) {
-        const char *end = text + size, *start = line < 1 || !text ? NULL : find_line(text, end, line);
+        if (line < 1 || !text)
+                return;
+        const char *end = text + size, *start = find_line_in(text, end, line);
         if (!start || (start == end && line > 1))
                 return;
         const char *newline = memchr(start, '\n', (size_t)(end - start));
-        size_t length = (size_t)((newline ? newline : end) - start);
+        if (newline)
+                end = newline;
+        size_t length = (size_t)(end - start);
         if (length > 0 && start[length - 1] == '\r')
                 length--;
         if (length == 0)
@@ -114,13 +151,6 @@ void mistake_excerpt(struct buf *buf, const char *text, size_t size, int line, i
         if (cut)
                 buf_append_text(buf, "...");
         buf_append_text(buf, "\n    ");
-        size_t byte = 0;
-        for (int at = 1; at < column; at++) {
-                if (byte >= length && (cut || byte > length))
-                        break;
-                buf_append_char(buf, byte < length && start[byte] == '\t' ? '\t' : ' ');
-                for (byte++; byte < length && is_continuation(start[byte]);)
-                        byte++;
-        }
+        append_indent(buf, start, length, column, cut);
         buf_append_char(buf, '^');
 }

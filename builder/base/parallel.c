@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/parallel.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -16,9 +17,12 @@ struct pool {
         struct err *err; // under lock
 };
 
-static void *take_items(void *context) {
+static void *parallel_worker(void *context) {
         struct pool *pool = context;
-        for (size_t index; !pool->failed && (index = atomic_fetch_add(&pool->next, 1)) < pool->count;) {
+        while (!pool->failed) {
+                size_t index = atomic_fetch_add(&pool->next, 1);
+                if (index >= pool->count)
+                        break;
                 struct err own = { 0 };
                 if (pool->work(index, pool->context, &own))
                         continue;
@@ -33,14 +37,15 @@ static void *take_items(void *context) {
 }
 
 bool parallel_for(size_t count, unsigned jobs, parallel_work *work, void *context, struct err *err) {
+        assert(jobs > 0);
         struct pool pool = { .work = work, .context = context, .count = count, .err = err };
         pthread_mutex_init(&pool.lock, NULL);
-        size_t wanted = count < jobs ? count : jobs, started = 0;
+        size_t wanted = size_min(count, jobs), started = 0;
         auto_free pthread_t *threads = xcalloc(wanted + 1, sizeof *threads);
         // The caller is one of the workers, so one thread fewer is started, and none for a single item.
-        while (started + 1 < wanted && pthread_create(&threads[started], NULL, take_items, &pool) == 0)
+        while (started + 1 < wanted && pthread_create(&threads[started], NULL, parallel_worker, &pool) == 0)
                 started++;
-        take_items(&pool);
+        parallel_worker(&pool);
         for (size_t i = 0; i < started; i++)
                 pthread_join(threads[i], NULL);
         pthread_mutex_destroy(&pool.lock);

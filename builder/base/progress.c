@@ -32,7 +32,7 @@ static void emit(const char *text) { (void)!write(STDERR_FILENO, text, strlen(te
 static void emit_json(json_t *object) {
         auto_free char *text = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
         json_decref(object);
-        auto_free char *line = xasprintf("%s\n", text ? text : "{}");
+        auto_free char *line = xasprintf("%s\n", text_or(text, "{}"));
         emit(line);
 }
 
@@ -44,21 +44,26 @@ static void emit_step(const struct progress *progress, const char *event, int64_
 
 // ", 12.3 MB/s, 4 s left": the mean so far, once there is something to take a mean of.
 static char *describe_rate(const struct progress *progress, int64_t elapsed_ms) {
-        uint64_t done = progress->done < progress->total ? progress->done : progress->total;
+        uint64_t done = size_min(progress->done, progress->total);
         if (elapsed_ms < RATE_AFTER_MS || done == 0)
                 return xstrdup("");
         double rate = (double)done * 1000 / (double)elapsed_ms; // a second
         auto_free char *left = xasprintf(", %.0f s left", (double)(progress->total - done) / rate);
-        return strcmp(progress->unit, "bytes") == 0 ? xasprintf(", %.1f MB/s%s", rate / 1e6, left) : take_ptr(left);
+        if (strcmp(progress->unit, "bytes") == 0)
+                return xasprintf(", %.1f MB/s%s", rate / 1e6, left);
+        return take_ptr(left);
 }
 
 static void draw(const struct progress *progress, int64_t now) {
         auto_free char *line = NULL;
         int64_t elapsed_ms = now - progress->started_ms;
-        bool bytes = strcmp(progress->unit, "bytes") == 0;
-        uint64_t scale = bytes ? 1000000 : 1;
-        const char *unit = bytes ? "MB" : progress->unit;
-        uint64_t done = progress->done < progress->total ? progress->done : progress->total; // less what came twice
+        uint64_t scale = 1;
+        const char *unit = progress->unit;
+        if (strcmp(unit, "bytes") == 0) {
+                scale = 1000000;
+                unit = "MB";
+        }
+        uint64_t done = size_min(progress->done, progress->total); // what is fetched again counts twice
         auto_free char *rate = describe_rate(progress, elapsed_ms);
         if (progress->total > 0)
                 line =
@@ -109,7 +114,8 @@ void progress_end(struct progress *progress) {
         emit(line);
 }
 
-static void say(const char *level, const char *format, va_list arguments) {
+// `prefix`: what of the level is shown on a terminal.
+static void say(const char *level, const char *prefix, const char *format, va_list arguments) {
         auto_free char *written = xvasprintf(format, arguments);
         auto_buf text = { 0 };
         mistake_printable(&text, written, strlen(written));
@@ -118,15 +124,14 @@ static void say(const char *level, const char *format, va_list arguments) {
                 return;
         }
         clear_line();
-        bool plain = strcmp(level, "notice") == 0;
-        auto_free char *line = xasprintf("%s%s%s\n", plain ? "" : level, plain ? "" : ": ", buf_text(&text));
+        auto_free char *line = xasprintf("%s%s\n", prefix, buf_text(&text));
         emit(line);
 }
 
 void warning(const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
-        say("warning", format, arguments);
+        say("warning", "warning: ", format, arguments);
         va_end(arguments);
 }
 
@@ -135,6 +140,6 @@ void notice(const char *format, ...) {
                 return;
         va_list arguments;
         va_start(arguments, format);
-        say("notice", format, arguments);
+        say("notice", "", format, arguments);
         va_end(arguments);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/run.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -35,6 +36,14 @@ struct pipes {
         int input[2], output[2], messages[2];
 };
 
+static bool open_pipes(const struct run *run, struct pipes *ret) {
+        if (run->input && pipe2(ret->input, O_CLOEXEC) < 0)
+                return false;
+        if (run->output && pipe2(ret->output, O_CLOEXEC) < 0)
+                return false;
+        return pipe2(ret->messages, O_CLOEXEC) == 0;
+}
+
 static void close_pipe(int pipe[2]) {
         close_cleanup(&pipe[0]);
         close_cleanup(&pipe[1]);
@@ -52,7 +61,7 @@ static void keep_end(int pipe[2], int end) {
         pipe[!end] = -1;
 }
 
-static int start(const struct run *run, struct pipes *pipes, pid_t *ret_pid) {
+static int spawn_child(const struct run *run, struct pipes *pipes, pid_t *ret_pid) {
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         sigset_t none;
@@ -65,19 +74,26 @@ static int start(const struct run *run, struct pipes *pipes, pid_t *ret_pid) {
                 posix_spawn_file_actions_adddup2(&actions, pipes->input[0], 0);
         else
                 posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-        posix_spawn_file_actions_adddup2(&actions, run->output ? pipes->output[1] : pipes->messages[1], 1);
+        int output = pipes->messages[1];
+        if (run->output)
+                output = pipes->output[1];
+        posix_spawn_file_actions_adddup2(&actions, output, 1);
         posix_spawn_file_actions_adddup2(&actions, pipes->messages[1], 2);
         if (run->dir)
                 posix_spawn_file_actions_addchdir_np(&actions, run->dir);
-        char *const *env = run->env ? (char *const *)run->env : environ;
+        char *const *env = environ;
+        if (run->env)
+                env = (char *const *)run->env;
         int error = posix_spawnp(ret_pid, run->argv[0], &actions, &attributes, (char *const *)run->argv, env);
         posix_spawn_file_actions_destroy(&actions);
         posix_spawnattr_destroy(&attributes);
         return error;
 }
 
-static void feed(int *fd, const char **next, size_t *left) {
-        ssize_t done = *left ? write(*fd, *next, *left) : 0;
+static void feed_input(int *fd, const char **next, size_t *left) {
+        ssize_t done = 0;
+        if (*left > 0)
+                done = write(*fd, *next, *left);
         if (done > 0) {
                 *next += done;
                 *left -= (size_t)done;
@@ -88,7 +104,7 @@ static void feed(int *fd, const char **next, size_t *left) {
         }
 }
 
-static void drain(int *fd, struct buf *into) {
+static void drain_output(int *fd, struct buf *into) {
         char block[16384];
         ssize_t got = read(*fd, block, sizeof block);
         if (got > 0)
@@ -99,7 +115,7 @@ static void drain(int *fd, struct buf *into) {
         }
 }
 
-static void exchange(const struct run *run, struct pipes *pipes, struct buf *messages, pid_t pid) {
+static void exchange_with_child(const struct run *run, struct pipes *pipes, struct buf *messages, pid_t pid) {
         const char *next = run->input;
         size_t left = run->input_size;
         bool told = false;
@@ -117,11 +133,11 @@ static void exchange(const struct run *run, struct pipes *pipes, struct buf *mes
                         told = true;
                 }
                 if (polls[0].revents)
-                        feed(&pipes->input[1], &next, &left);
+                        feed_input(&pipes->input[1], &next, &left);
                 if (polls[1].revents)
-                        drain(&pipes->output[0], run->output);
+                        drain_output(&pipes->output[0], run->output);
                 if (polls[2].revents)
-                        drain(&pipes->messages[0], messages);
+                        drain_output(&pipes->messages[0], messages);
         }
 }
 
@@ -132,24 +148,23 @@ static void append_messages(struct err *err, const struct buf *messages) {
                 size--;
         if (size == 0)
                 return;
-        size_t skip = size > SHOWN_OUTPUT_BYTES ? size - SHOWN_OUTPUT_BYTES : 0;
-        char *whole = xasprintf("%s:\n%.*s", err->text, (int)(size - skip), text + skip);
+        size_t shown = size_min(size, SHOWN_OUTPUT_BYTES);
+        char *whole = xasprintf("%s:\n%.*s", err->text, (int)shown, text + size - shown);
         free(err->text);
         err->text = whole;
 }
 
 bool run(const struct run *run, struct err *err) {
+        assert(run->argv && run->argv[0]);
         struct pipes pipes = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
         auto_buf messages = { .max = KEPT_OUTPUT_BYTES };
-        bool ready = (!run->input || pipe2(pipes.input, O_CLOEXEC) == 0) &&
-                     (!run->output || pipe2(pipes.output, O_CLOEXEC) == 0) && pipe2(pipes.messages, O_CLOEXEC) == 0;
-        if (!ready) {
+        if (!open_pipes(run, &pipes)) {
                 int number = errno;
                 close_pipes(&pipes);
                 return fail(err, ERR_SYSTEM, number, "make a pipe for %s", run->argv[0]);
         }
         pid_t pid;
-        int error = start(run, &pipes, &pid);
+        int error = spawn_child(run, &pipes, &pid);
         if (error) {
                 close_pipes(&pipes);
                 return fail(err, ERR_TOOL, error, "start %s", run->argv[0]);
@@ -157,7 +172,7 @@ bool run(const struct run *run, struct err *err) {
         keep_end(pipes.input, 1);
         keep_end(pipes.output, 0);
         keep_end(pipes.messages, 0);
-        exchange(run, &pipes, &messages, pid);
+        exchange_with_child(run, &pipes, &messages, pid);
         close_pipes(&pipes);
         if (!run_wait(pid, run->argv[0], run->ret_status, err)) {
                 append_messages(err, &messages);

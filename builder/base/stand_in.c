@@ -29,11 +29,13 @@ static size_t find_type(mode_t mode) {
 int stand_in_make(int dir, const char *path, mode_t mode, dev_t device) {
         char text[TEXT_SIZE];
         size_t kind = find_type(mode);
-        if (kind == lengthof(kinds))
-                return errno = EINVAL, -1;
-        int length = kinds[kind].has_device
-                         ? snprintf(text, sizeof text, "%c %u:%u", kinds[kind].letter, major(device), minor(device))
-                         : snprintf(text, sizeof text, "%c", kinds[kind].letter);
+        if (kind == lengthof(kinds)) {
+                errno = EINVAL;
+                return -1;
+        }
+        int length = snprintf(text, sizeof text, "%c", kinds[kind].letter);
+        if (kinds[kind].has_device)
+                length = snprintf(text, sizeof text, "%c %u:%u", kinds[kind].letter, major(device), minor(device));
         auto_close int fd = openat(dir, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0);
         if (fd < 0)
                 return -1;
@@ -45,17 +47,18 @@ int stand_in_make(int dir, const char *path, mode_t mode, dev_t device) {
         return -1;
 }
 
-static bool parse(const char *text, struct stat *stat) {
+static bool parse_stand_in(const char *text, struct stat *stat) {
         unsigned high = 0, low = 0;
         int end = 0;
         for (size_t i = 0; i < lengthof(kinds); i++) {
                 if (kinds[i].letter != text[0])
                         continue;
-                bool fits = kinds[i].has_device ? sscanf(text + 1, " %u:%u%n", &high, &low, &end) == 2 && !text[1 + end]
-                                                : !text[1];
+                const char *rest = text + 1;
+                if (kinds[i].has_device && sscanf(rest, " %u:%u%n", &high, &low, &end) != 2)
+                        return false;
                 stat->st_mode = (stat->st_mode & ~(mode_t)S_IFMT) | kinds[i].type;
                 stat->st_rdev = makedev(high, low);
-                return fits;
+                return rest[end] == '\0';
         }
         return false;
 }
@@ -70,6 +73,6 @@ bool stand_in_resolve(int parent, const char *name, struct stat *stat, struct er
                 return true;
         if (size < 0)
                 return fail(err, ERR_SYSTEM, errno, "read attribute " STAND_IN_ATTRIBUTE " of %s", name);
-        return parse(text, stat) ||
+        return parse_stand_in(text, stat) ||
                fail(err, ERR_CORRUPT, 0, "%s: attribute " STAND_IN_ATTRIBUTE " says `%s`", name, text);
 }

@@ -2,6 +2,7 @@
 #include "shared/bond.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,23 +54,28 @@ static const struct bond_driver_option {
         { "use_carrier", NULL, NULL },
 };
 
-static const struct bond_driver_option *find_option(const char *name) {
+static const struct bond_driver_option *find_driver_option(const char *name) {
         for (size_t i = 0; i < lengthof(driver_options); i++)
                 if (strcmp(driver_options[i].name, name) == 0)
                         return &driver_options[i];
         return NULL;
 }
 
-bool bond_option_is_known(const char *name) { return find_option(name); }
+bool bond_option_is_known(const char *name) { return find_driver_option(name); }
 
 const char *bond_option_name(size_t index) {
-        return index < lengthof(driver_options) ? driver_options[index].name : NULL;
+        if (index >= lengthof(driver_options))
+                return NULL;
+        return driver_options[index].name;
 }
 
 const char *bond_option_networkd(const char *name, const char **ret_format) {
-        const struct bond_driver_option *option = find_option(name);
-        *ret_format = option ? option->format : NULL;
-        return option ? option->networkd : NULL;
+        const struct bond_driver_option *option = find_driver_option(name);
+        *ret_format = NULL;
+        if (!option)
+                return NULL;
+        *ret_format = option->format;
+        return option->networkd;
 }
 
 bool bond_option_next(const char **at, struct bond_option *ret) {
@@ -77,7 +83,9 @@ bool bond_option_next(const char **at, struct bond_option *ret) {
         if (!*text)
                 return false;
         size_t size = strcspn(text, ","), name = strcspn(text, "=,");
-        const char *value = text[name] == '=' ? text + name + 1 : text + size;
+        const char *value = text + size; // empty without a '='
+        if (text[name] == '=')
+                value = text + name + 1;
         snprintf(ret->name, sizeof ret->name, "%.*s", (int)name, text);
         snprintf(ret->value, sizeof ret->value, "%.*s", (int)(text + size - value), value);
         *at = text + size + (text[size] == ',');
@@ -85,16 +93,21 @@ bool bond_option_next(const char **at, struct bond_option *ret) {
 }
 
 void bond_value_join(const char *value, char with, char *ret) {
-        for (; *value; value++)
-                *ret++ = *value == ';' ? with : *value;
-        *ret = '\0';
+        char *to = ret;
+        for (const char *from = value; *from; from++) {
+                *to = *from;
+                if (*from == ';')
+                        *to = with;
+                to++;
+        }
+        *to = '\0';
 }
 
 // ---- values ----
 
 static bool is_number(const char *text) { return *text && strlen(text) < 10 && !text[strspn(text, "0123456789")]; }
 
-static const char *choose(const char *const *choices, const char *value) {
+static const char *choose_value(const char *const *choices, const char *value) {
         for (size_t i = 0; choices[i]; i++) {
                 char number[24];
                 snprintf(number, sizeof number, "%zu", i);
@@ -125,9 +138,16 @@ static bool text_is_valid(const char *name, const char *value) {
 }
 
 const char *bond_option_value(const struct bond_option *option) {
-        const struct bond_driver_option *known = find_option(option->name);
+        const struct bond_driver_option *known = find_driver_option(option->name);
+        assert(known);
         if (known->choices)
-                return choose(known->choices, option->value);
-        return (known->is_text ? text_is_valid(option->name, option->value) : is_number(option->value)) ? option->value
-                                                                                                        : NULL;
+                return choose_value(known->choices, option->value);
+        bool is_valid = false;
+        if (known->is_text)
+                is_valid = text_is_valid(option->name, option->value);
+        else
+                is_valid = is_number(option->value);
+        if (!is_valid)
+                return NULL;
+        return option->value;
 }

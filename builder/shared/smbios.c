@@ -62,7 +62,7 @@ static const char *const shared_uuids[] = {
 };
 
 // Without blanks at both ends.
-static const char *trim(const char *text, size_t *ret_size) {
+static const char *trim_blanks(const char *text, size_t *ret_size) {
         while (isspace((unsigned char)*text))
                 text++;
         size_t size = strlen(text);
@@ -73,7 +73,7 @@ static const char *trim(const char *text, size_t *ret_size) {
 }
 
 // "0000", "....", "XXXXXXX"; "0123456789", "1234567890", "12345678901234"
-static bool is_pattern(const char *text, size_t size) {
+static bool is_filler(const char *text, size_t size) {
         bool same = true, counting = size >= 4;
         for (size_t i = 1; i < size; i++) {
                 same = same && text[i] == text[0];
@@ -85,8 +85,8 @@ static bool is_pattern(const char *text, size_t size) {
 
 bool smbios_text_is_placeholder(const char *text) {
         size_t size;
-        text = trim(text, &size);
-        if (size == 0 || is_pattern(text, size))
+        text = trim_blanks(text, &size);
+        if (size == 0 || is_filler(text, size))
                 return true;
         for (size_t i = 0; i < lengthof(placeholders); i++)
                 if (strlen(placeholders[i]) == size && strncasecmp(text, placeholders[i], size) == 0)
@@ -96,8 +96,8 @@ bool smbios_text_is_placeholder(const char *text) {
 
 bool smbios_text_equal(const char *a, const char *b) {
         size_t size, other;
-        a = trim(a, &size);
-        b = trim(b, &other);
+        a = trim_blanks(a, &size);
+        b = trim_blanks(b, &other);
         return size == other && strncasecmp(a, b, size) == 0;
 }
 
@@ -107,11 +107,14 @@ bool smbios_uuid_parse(const char *text, uint8_t ret[static 16]) {
         if (strlen(text) != sizeof form - 1)
                 return false;
         for (size_t i = 0, nibble = 0; form[i]; i++) {
-                const char *at = strchr(digits, tolower((unsigned char)text[i]));
-                if (form[i] == '-' ? text[i] != '-' : !at)
-                        return false;
-                if (form[i] == '-')
+                if (form[i] == '-') {
+                        if (text[i] != '-')
+                                return false;
                         continue;
+                }
+                const char *at = strchr(digits, tolower((unsigned char)text[i]));
+                if (!at)
+                        return false;
                 uuid[nibble / 2] = (uint8_t)(uuid[nibble / 2] << 4 | (at - digits));
                 nibble++;
         }

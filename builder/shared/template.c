@@ -29,7 +29,7 @@ struct template {
         size_t count;
 };
 
-// What names are looked up in, innermost first. A frame of a list's item also answers `first` and `last`.
+// What names are looked up in, innermost first. In a section over a list, `first` and `last` are names too.
 struct frame {
         const struct value *value; // NULL: a section left for the node, whose keys are not known here
         const struct frame *outer;
@@ -49,10 +49,10 @@ struct rendering {
 
 // ---- messages ----
 
-static bool refuse(const struct template *template, size_t offset, struct err *err, const char *format, ...)
+static bool refuse_template(const struct template *template, size_t offset, struct err *err, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-static bool refuse(const struct template *template, size_t offset, struct err *err, const char *format, ...) {
+static bool refuse_template(const struct template *template, size_t offset, struct err *err, const char *format, ...) {
         int line, column;
         mistake_locate(template->text, template->size, offset, &line, &column);
         auto_buf text = { 0 };
@@ -67,8 +67,8 @@ static bool refuse(const struct template *template, size_t offset, struct err *e
 
 // ---- splitting ----
 
-static bool is_blank(char byte) { return byte == ' ' || byte == '\t'; }
-static bool is_space(char byte) { return is_blank(byte) || byte == '\n' || byte == '\r'; }
+static bool is_blank_or_tab(char byte) { return byte == ' ' || byte == '\t'; }
+static bool is_space(char byte) { return is_blank_or_tab(byte) || byte == '\n' || byte == '\r'; }
 
 static struct tag *add_tag(struct template *template, enum tag_kind kind, size_t start, size_t end) {
         struct tag *tag = array_append(&template->tags, &template->count);
@@ -76,7 +76,7 @@ static struct tag *add_tag(struct template *template, enum tag_kind kind, size_t
         return tag;
 }
 
-static void add_text(struct template *template, size_t start, size_t end) {
+static void add_text_tag(struct template *template, size_t start, size_t end) {
         if (end > start)
                 add_tag(template, TAG_TEXT, start, end);
 }
@@ -84,22 +84,24 @@ static void add_text(struct template *template, size_t start, size_t end) {
 // Tags that are not interpolations take the whole line with them if there is nothing else on it.
 static bool widen_standalone(const struct template *template, size_t *start, size_t *end) {
         size_t before = *start, after = *end;
-        while (before > 0 && is_blank(template->text[before - 1]))
+        while (before > 0 && is_blank_or_tab(template->text[before - 1]))
                 before--;
         if (before > 0 && template->text[before - 1] != '\n')
                 return false;
-        while (after < template->size && is_blank(template->text[after]))
+        while (after < template->size && is_blank_or_tab(template->text[after]))
                 after++;
         if (after + 1 < template->size && template->text[after] == '\r' && template->text[after + 1] == '\n')
                 after++;
-        if (after < template->size && template->text[after++] != '\n')
+        if (after < template->size && template->text[after] != '\n')
                 return false;
+        if (after < template->size)
+                after++;
         *start = before;
         *end = after;
         return true;
 }
 
-static enum tag_kind kind_of(char sigil) {
+static enum tag_kind tag_kind_of(char sigil) {
         switch (sigil) {
         case '#':
                 return TAG_SECTION;
@@ -114,16 +116,16 @@ static enum tag_kind kind_of(char sigil) {
         }
 }
 
-static bool check_name(const struct template *template, const struct tag *tag, struct err *err) {
+static bool check_tag_name(const struct template *template, const struct tag *tag, struct err *err) {
         if (tag->name_size == 0)
-                return refuse(template, tag->offset, err, "a tag without a name");
+                return refuse_template(template, tag->offset, err, "a tag without a name");
         if (tag->name_size == 1 && tag->name[0] == '.')
                 return true;
         for (size_t i = 0; i < tag->name_size; i++) {
                 bool dot = tag->name[i] == '.', edge = i == 0 || i + 1 == tag->name_size || tag->name[i - 1] == '.';
                 if (is_space(tag->name[i]) || strchr("{}#^/!&>=", tag->name[i]) || (dot && edge))
-                        return refuse(template, tag->offset, err, "`%.*s` is not a name", (int)tag->name_size,
-                                      tag->name);
+                        return refuse_template(template, tag->offset, err, "`%.*s` is not a name", (int)tag->name_size,
+                                               tag->name);
         }
         return true;
 }
@@ -132,27 +134,34 @@ static bool check_name(const struct template *template, const struct tag *tag, s
 static bool read_tag(struct template *template, size_t text_start, size_t start, size_t *ret_next, struct err *err) {
         const char *text = template->text;
         bool triple = start + 2 < template->size && text[start + 2] == '{';
-        const char *close = triple ? "}}}" : "}}";
-        size_t inner = start + (triple ? 3 : 2);
+        const char *close = "}}";
+        if (triple)
+                close = "}}}";
+        size_t inner = start + strlen(close);
         const char *found = memmem(text + inner, template->size - inner, close, strlen(close));
         if (!found)
-                return refuse(template, start, err, "this tag is not closed by `%s`", close);
+                return refuse_template(template, start, err, "this tag is not closed by `%s`", close);
         size_t inner_end = (size_t)(found - text), end = inner_end + strlen(close), line_start = start;
         while (inner < inner_end && is_space(text[inner]))
                 inner++;
-        char sigil = inner < inner_end && !triple ? text[inner] : '\0';
-        if (sigil == '>' || sigil == '=')
-                return refuse(template, start, err, "%s are not supported",
-                              sigil == '>' ? "partials" : "delimiter changes");
-        enum tag_kind kind = kind_of(sigil);
-        inner += kind != TAG_VARIABLE || sigil == '&';
+        char sigil = '\0';
+        if (inner < inner_end && !triple)
+                sigil = text[inner];
+        if (sigil == '>')
+                return refuse_template(template, start, err, "partials are not supported");
+        if (sigil == '=')
+                return refuse_template(template, start, err, "delimiter changes are not supported");
+        enum tag_kind kind = tag_kind_of(sigil);
+        bool has_sigil = kind != TAG_VARIABLE || sigil == '&';
+        if (has_sigil)
+                inner++;
         while (inner < inner_end && is_space(text[inner]))
                 inner++;
         while (inner_end > inner && is_space(text[inner_end - 1]))
                 inner_end--;
         size_t bare_size = end - start;
         bool standalone = kind != TAG_VARIABLE && widen_standalone(template, &line_start, &end);
-        add_text(template, text_start, line_start);
+        add_text_tag(template, text_start, line_start);
         struct tag *tag = add_tag(template, kind, line_start, end);
         tag->offset = start;
         tag->bare_size = bare_size;
@@ -160,7 +169,7 @@ static bool read_tag(struct template *template, size_t text_start, size_t start,
         tag->name = text + inner;
         tag->name_size = inner_end - inner;
         *ret_next = end;
-        return kind == TAG_COMMENT || check_name(template, tag, err);
+        return kind == TAG_COMMENT || check_tag_name(template, tag, err);
 }
 
 static bool same_name(const struct tag *a, const struct tag *b) {
@@ -173,20 +182,20 @@ static bool pair_sections(struct template *template, struct err *err) {
                 struct tag *tag = &template->tags[i];
                 if (tag->kind == TAG_SECTION || tag->kind == TAG_INVERTED) {
                         if (depth == NESTING_MAX)
-                                return refuse(template, tag->offset, err, "sections nested more than %d deep",
-                                              NESTING_MAX);
+                                return refuse_template(template, tag->offset, err, "sections nested more than %d deep",
+                                                       NESTING_MAX);
                         open[depth++] = i;
                         continue;
                 }
                 if (tag->kind != TAG_END)
                         continue;
-                struct tag *start = depth ? &template->tags[open[depth - 1]] : NULL;
-                if (!start)
-                        return refuse(template, tag->offset, err, "`%.*s` ends here and was not begun",
-                                      (int)tag->name_size, tag->name);
+                if (depth == 0)
+                        return refuse_template(template, tag->offset, err, "`%.*s` ends here and was not begun",
+                                               (int)tag->name_size, tag->name);
+                struct tag *start = &template->tags[open[depth - 1]];
                 if (!same_name(start, tag)) {
-                        refuse(template, tag->offset, err, "`%.*s` ends here inside the section `%.*s`",
-                               (int)tag->name_size, tag->name, (int)start->name_size, start->name);
+                        refuse_template(template, tag->offset, err, "`%.*s` ends here inside the section `%.*s`",
+                                        (int)tag->name_size, tag->name, (int)start->name_size, start->name);
                         return hint(err, "end `%.*s` first", (int)start->name_size, start->name);
                 }
                 start->end = i;
@@ -195,8 +204,8 @@ static bool pair_sections(struct template *template, struct err *err) {
         if (depth == 0)
                 return true;
         const struct tag *start = &template->tags[open[depth - 1]];
-        return refuse(template, start->offset, err, "the section `%.*s` is not ended", (int)start->name_size,
-                      start->name);
+        return refuse_template(template, start->offset, err, "the section `%.*s` is not ended", (int)start->name_size,
+                               start->name);
 }
 
 static bool template_parse(struct template *template, struct err *err) {
@@ -207,12 +216,12 @@ static bool template_parse(struct template *template, struct err *err) {
                         break;
                 size_t start = (size_t)(found - template->text);
                 if (template->count > TAGS_MAX)
-                        return refuse(template, start, err, "more than %d tags", TAGS_MAX);
+                        return refuse_template(template, start, err, "more than %d tags", TAGS_MAX);
                 if (!read_tag(template, text_start, start, &at, err))
                         return false;
                 text_start = at;
         }
-        add_text(template, text_start, template->size);
+        add_text_tag(template, text_start, template->size);
         return pair_sections(template, err);
 }
 
@@ -249,8 +258,10 @@ static const struct value *find_first(const struct frame *frame, const char *nam
                 const struct value *value = get_part(frame->value, name, size);
                 if (value)
                         return value;
-                if (frame->item && (first || last))
-                        return truth_value(first ? frame->first : frame->last);
+                if (frame->item && first)
+                        return truth_value(frame->first);
+                if (frame->item && last)
+                        return truth_value(frame->last);
                 *ret_hidden = *ret_hidden || !frame->value;
         }
         return NULL;
@@ -258,11 +269,13 @@ static const struct value *find_first(const struct frame *frame, const char *nam
 
 static size_t first_size(const struct tag *tag) {
         const char *dot = memchr(tag->name, '.', tag->name_size);
-        return dot && tag->name_size > 1 ? (size_t)(dot - tag->name) : tag->name_size;
+        if (!dot || tag->name_size == 1) // "." alone is the item of a list
+                return tag->name_size;
+        return (size_t)(dot - tag->name);
 }
 
-static bool refuse_unknown(struct rendering *rendering, const struct tag *tag, const struct frame *frame,
-                           const struct value *parent, size_t known, size_t part) {
+static bool refuse_unknown_variable(struct rendering *rendering, const struct tag *tag, const struct frame *frame,
+                                    const struct value *parent, size_t known, size_t part) {
         auto_free char *wanted = xstrndup(tag->name + known, part);
         struct nearest nearest = { .wanted = wanted };
         for (size_t i = 0; parent && parent->type == VALUE_MAP && i < parent->count; i++)
@@ -271,11 +284,12 @@ static bool refuse_unknown(struct rendering *rendering, const struct tag *tag, c
                 for (size_t i = 0; frame->value && frame->value->type == VALUE_MAP && i < frame->value->count; i++)
                         nearest_offer(&nearest, frame->value->keys[i]);
         if (parent)
-                refuse(rendering->template, tag->offset, rendering->err, "unknown variable `%.*s`: `%.*s` has no `%s`",
-                       (int)tag->name_size, tag->name, (int)(known - 1), tag->name, wanted);
+                refuse_template(rendering->template, tag->offset, rendering->err,
+                                "unknown variable `%.*s`: `%.*s` has no `%s`", (int)tag->name_size, tag->name,
+                                (int)(known - 1), tag->name, wanted);
         else
-                refuse(rendering->template, tag->offset, rendering->err, "unknown variable `%.*s`", (int)tag->name_size,
-                       tag->name);
+                refuse_template(rendering->template, tag->offset, rendering->err, "unknown variable `%.*s`",
+                                (int)tag->name_size, tag->name);
         if (nearest.best)
                 hint(rendering->err, "did you mean `%.*s%s`?", (int)known, tag->name, nearest.best);
         return false;
@@ -292,8 +306,8 @@ static bool is_left(const struct rendering *rendering, const char *name, size_t 
 }
 
 // Finds what a tag names. `*ret` is NULL if the tag is to be left for the node.
-static bool find(struct rendering *rendering, const struct tag *tag, const struct frame *frame,
-                 const struct value **ret) {
+static bool find_variable(struct rendering *rendering, const struct tag *tag, const struct frame *frame,
+                          const struct value **ret) {
         size_t known = first_size(tag);
         bool hidden = false;
         *ret = NULL;
@@ -301,14 +315,17 @@ static bool find(struct rendering *rendering, const struct tag *tag, const struc
                 return true;
         const struct value *value = find_first(frame, tag->name, known, &hidden);
         if (!value)
-                return hidden || refuse_unknown(rendering, tag, frame, NULL, 0, known);
+                return hidden || refuse_unknown_variable(rendering, tag, frame, NULL, 0, known);
         while (known < tag->name_size) {
-                const char *part = tag->name + ++known;
+                known++; // the dot
+                const char *part = tag->name + known;
                 const char *dot = memchr(part, '.', tag->name_size - known);
-                size_t size = dot ? (size_t)(dot - part) : tag->name_size - known;
+                size_t size = tag->name_size - known;
+                if (dot)
+                        size = (size_t)(dot - part);
                 const struct value *child = get_part(value, part, size);
                 if (!child)
-                        return hidden || refuse_unknown(rendering, tag, frame, value, known, size);
+                        return hidden || refuse_unknown_variable(rendering, tag, frame, value, known, size);
                 value = child;
                 known += size;
         }
@@ -329,7 +346,7 @@ static void settle_lone(struct rendering *rendering, bool at_end) {
         size_t at = rendering->lone_end;
         if (at == 0 || output->overflow)
                 return;
-        while (at < output->size && is_blank(output->data[at]))
+        while (at < output->size && is_blank_or_tab(output->data[at]))
                 at++;
         if (at == output->size && !at_end)
                 return;
@@ -346,7 +363,7 @@ static void settle_lone(struct rendering *rendering, bool at_end) {
 }
 
 // Text that another phase reads must not hold tags that nobody wrote: remember who brought "{{" in.
-static void append(struct rendering *rendering, const struct tag *tag, const char *text, size_t size) {
+static void append_value(struct rendering *rendering, const struct tag *tag, const char *text, size_t size) {
         buf_append(rendering->output, text, size);
         settle_lone(rendering, false);
         if (rendering->braces || rendering->output->overflow || !rendering->keep)
@@ -355,13 +372,16 @@ static void append(struct rendering *rendering, const struct tag *tag, const cha
         if (memmem(rendering->output->data + from, rendering->output->size - from, "{{", 2))
                 rendering->braces = tag;
         size_t total = rendering->output->size;
-        rendering->checked = total > 0 && rendering->output->data[total - 1] == '{' ? total - 1 : total;
+        bool half = total > 0 && rendering->output->data[total - 1] == '{'; // the other half may follow
+        rendering->checked = total;
+        if (half)
+                rendering->checked = total - 1;
 }
 
 // Whether only blanks stand before the end of what was rendered, back to the start of its line.
 static bool line_is_blank(const struct buf *output, bool *ret_empty) {
         size_t at = output->size;
-        while (at > 0 && is_blank(output->data[at - 1]))
+        while (at > 0 && is_blank_or_tab(output->data[at - 1]))
                 at--;
         *ret_empty = at == output->size;
         return at == 0 || output->data[at - 1] == '\n';
@@ -371,7 +391,8 @@ static bool line_is_blank(const struct buf *output, bool *ret_empty) {
 // rendered to nothing, and what stood before its line may not have ended one.
 static void append_tag(struct rendering *rendering, const struct tag *tag) {
         struct buf *output = rendering->output;
-        bool empty, blank = line_is_blank(output, &empty);
+        bool empty = false;
+        bool blank = line_is_blank(output, &empty);
         if (tag->standalone && !(blank && empty)) {
                 buf_append_text(output, guard);
                 buf_append(output, rendering->template->text + tag->offset, tag->bare_size);
@@ -396,21 +417,23 @@ static void keep_tag(struct rendering *rendering, const struct tag *tag) {
 
 static bool render_variable(struct rendering *rendering, const struct tag *tag, const struct frame *frame) {
         const struct value *value;
-        if (!find(rendering, tag, frame, &value))
+        if (!find_variable(rendering, tag, frame, &value))
                 return false;
         if (!value) {
                 keep_tag(rendering, tag);
                 return true;
         }
         if (value->type == VALUE_LIST || value->type == VALUE_MAP) {
-                const char *what = value->type == VALUE_LIST ? "list" : "map";
-                refuse(rendering->template, tag->offset, rendering->err, "`%.*s` is a %s, not a text",
-                       (int)tag->name_size, tag->name, what);
+                const char *what = "list";
+                if (value->type == VALUE_MAP)
+                        what = "map";
+                refuse_template(rendering->template, tag->offset, rendering->err, "`%.*s` is a %s, not a text",
+                                (int)tag->name_size, tag->name, what);
                 return hint(rendering->err, "use a section: {{#%.*s}}...{{/%.*s}}", (int)tag->name_size, tag->name,
                             (int)tag->name_size, tag->name);
         }
         if (value->type == VALUE_SCALAR)
-                append(rendering, tag, value->text, strlen(value->text));
+                append_value(rendering, tag, value->text, strlen(value->text));
         return true;
 }
 
@@ -427,9 +450,12 @@ static bool render_list(struct rendering *rendering, size_t begin, const struct 
 // A kept section's tags stay; what stands in it is filled in as far as it can be.
 static bool render_kept_section(struct rendering *rendering, size_t index, const struct frame *outer) {
         const struct tag *tag = &rendering->template->tags[index];
-        struct frame frame = { .outer = outer };
+        struct frame unknown = { .outer = outer };
+        const struct frame *inside = outer; // an inverted section looks its names up where it stands
+        if (tag->kind == TAG_SECTION)
+                inside = &unknown;
         keep_tag(rendering, tag);
-        if (!render_range(rendering, index + 1, tag->end, tag->kind == TAG_SECTION ? &frame : outer))
+        if (!render_range(rendering, index + 1, tag->end, inside))
                 return false;
         keep_tag(rendering, &rendering->template->tags[tag->end]);
         return true;
@@ -438,7 +464,7 @@ static bool render_kept_section(struct rendering *rendering, size_t index, const
 static bool render_section(struct rendering *rendering, size_t index, const struct frame *outer) {
         const struct tag *tag = &rendering->template->tags[index];
         const struct value *value;
-        if (!find(rendering, tag, outer, &value))
+        if (!find_variable(rendering, tag, outer, &value))
                 return false;
         if (!value)
                 return render_kept_section(rendering, index, outer);
@@ -456,10 +482,12 @@ static bool render_range(struct rendering *rendering, size_t begin, size_t end, 
         for (size_t i = begin; i < end; i++) {
                 const struct tag *tag = &rendering->template->tags[i];
                 bool ok = true;
-                if (++rendering->steps > STEPS_MAX || rendering->output->overflow)
-                        return refuse(rendering->template, tag->offset, rendering->err, "renders to too much text");
+                rendering->steps++;
+                if (rendering->steps > STEPS_MAX || rendering->output->overflow)
+                        return refuse_template(rendering->template, tag->offset, rendering->err,
+                                               "renders to too much text");
                 if (tag->kind == TAG_TEXT)
-                        append(rendering, tag, tag->raw, tag->raw_size);
+                        append_value(rendering, tag, tag->raw, tag->raw_size);
                 else if (tag->kind == TAG_VARIABLE)
                         ok = render_variable(rendering, tag, frame);
                 else if (tag->kind == TAG_SECTION || tag->kind == TAG_INVERTED)
@@ -472,18 +500,18 @@ static bool render_range(struct rendering *rendering, size_t begin, size_t end, 
         return true;
 }
 
-static bool render(struct rendering *rendering, const struct value *scope) {
+static bool render_all(struct rendering *rendering, const struct value *scope) {
         const struct template *template = rendering->template;
         struct frame root = { .value = scope };
         if (!render_range(rendering, 0, template->count, &root))
                 return false;
         settle_lone(rendering, true);
         if (rendering->output->overflow)
-                return refuse(template, 0, rendering->err, "renders to too much text");
+                return refuse_template(template, 0, rendering->err, "renders to too much text");
         if (!rendering->kept || !rendering->braces)
                 return true;
-        refuse(template, rendering->braces->offset, rendering->err,
-               "a value brings `{` or `{{` into a template that the node renders again");
+        refuse_template(template, rendering->braces->offset, rendering->err,
+                        "a value brings `{` or `{{` into a template that the node renders again");
         return hint(rendering->err, "give `{{` and %s.* files of their own", rendering->keep);
 }
 
@@ -506,7 +534,7 @@ bool template_apply(const struct template *template, const struct value *scope, 
                     struct buf *ret_output, bool *ret_kept, struct err *err) {
         auto_buf output = { .max = ret_output->max };
         struct rendering rendering = { .template = template, .keep = keep, .output = &output, .err = err };
-        if (!render(&rendering, scope))
+        if (!render_all(&rendering, scope))
                 return false;
         buf_append(ret_output, buf_text(&output), output.size);
         if (ret_output->overflow)

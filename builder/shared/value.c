@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "shared/value.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -20,7 +21,9 @@ struct value *value_scalar(struct arena *arena, const char *text) {
 
 struct value *value_bool(struct arena *arena, bool truth) {
         struct value *value = value_new(arena, VALUE_SCALAR);
-        value->text = truth ? "true" : "false";
+        value->text = "false";
+        if (truth)
+                value->text = "true";
         return value;
 }
 
@@ -31,27 +34,24 @@ struct value *value_map(struct arena *arena) {
         return value_new(arena, VALUE_MAP);
 }
 
-// Arrays grow at each power of two, so no capacity is stored; the old ones stay in the arena.
-static void *grown(struct arena *arena, void *array, size_t count, size_t element_size) {
-        if (count & (count - 1))
-                return array;
-        void *larger = arena_alloc(arena, (count ? count * 2 : 1) * element_size);
-        return count ? memcpy(larger, array, count * element_size) : larger;
-}
-
 void value_append(struct arena *arena, struct value *list, struct value *item) {
-        list->items = grown(arena, list->items, list->count, sizeof(struct value *));
+        assert(list->type == VALUE_LIST);
+        list->items = arena_grow(arena, list->items, list->count, sizeof(struct value *));
         list->items[list->count++] = item;
 }
 
 void value_append_pair(struct arena *arena, struct value *map, const char *key, const struct place *key_place,
                        struct value *item) {
-        map->items = grown(arena, map->items, map->count, sizeof(struct value *));
-        map->keys = grown(arena, map->keys, map->count, sizeof(const char *));
-        map->key_places = grown(arena, map->key_places, map->count, sizeof(struct place));
+        assert(map->type == VALUE_MAP);
+        map->items = arena_grow(arena, map->items, map->count, sizeof(struct value *));
+        map->keys = arena_grow(arena, map->keys, map->count, sizeof(const char *));
+        map->key_places = arena_grow(arena, map->key_places, map->count, sizeof(struct place));
         map->keys[map->count] = arena_strdup(arena, key);
-        map->key_places[map->count] = key_place ? *key_place : (struct place){ 0 };
-        map->items[map->count++] = item;
+        map->key_places[map->count] = (struct place){ 0 };
+        if (key_place)
+                map->key_places[map->count] = *key_place;
+        map->items[map->count] = item;
+        map->count++;
 }
 
 void value_set(struct arena *arena, struct value *map, const char *key, struct value *item) {

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -155,6 +156,50 @@ static bool join(const struct fs_entry *entry, void *context, struct err *err) {
         return true;
 }
 
+// Directories in one another, each with a file beside the next; deeper than any path that a system call takes.
+static void make_chain(int dir, const char *name, unsigned depth) {
+        int at = dup(dir);
+        for (unsigned i = 0; i < depth; i++) {
+                EXPECT(mkdirat(at, name, 0755) == 0);
+                int next = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                close(at);
+                at = next;
+                close(openat(at, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+        }
+        close(at);
+}
+
+// Two descriptors are open for each level that is being removed: without a limit on the levels this needs 6000.
+static void trees_of_any_depth_are_removed_with_few_descriptors(void) {
+        char path[32];
+        auto_close int dir = open_temporary_dir(path);
+        EXPECT_OK(fs_mkdirs(dir, "top", 0755, err));
+        auto_close int top = openat(dir, "top", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        make_chain(top, "a", 3000);
+        make_chain(top, "b", 500);
+        struct rlimit before, few;
+        EXPECT(getrlimit(RLIMIT_NOFILE, &before) == 0);
+        few = before;
+        few.rlim_cur = 450;
+        EXPECT(setrlimit(RLIMIT_NOFILE, &few) == 0);
+        EXPECT_OK(fs_remove_tree(dir, "top", err));
+        EXPECT(setrlimit(RLIMIT_NOFILE, &before) == 0);
+        EXPECT(!fs_exists(dir, "top"));
+        remove_temporary_dir(path);
+}
+
+static void walks_of_deep_trees_are_refused(void) {
+        char path[32];
+        auto_close int dir = open_temporary_dir(path);
+        auto_err refused = { 0 };
+        auto_buf seen = { 0 };
+        make_chain(dir, "d", 200);
+        EXPECT_OK(fs_walk(dir, join, &seen, err));
+        make_chain(dir, "e", 202);
+        EXPECT(!fs_walk(dir, join, &seen, &refused) && refused.text && strstr(refused.text, "nested deeper than 200"));
+        remove_temporary_dir(path);
+}
+
 static void walks_are_sorted_and_can_be_cut(void) {
         char path[32];
         auto_close int dir = open_temporary_dir(path);
@@ -283,6 +328,8 @@ int main(void) {
         RUN(atomic_writes_replace_and_leave_nothing);
         RUN(links_of_an_image_stay_inside_it);
         RUN(trees_with_closed_directories_are_removed);
+        RUN(trees_of_any_depth_are_removed_with_few_descriptors);
+        RUN(walks_of_deep_trees_are_refused);
         RUN(walks_are_sorted_and_can_be_cut);
         RUN(paths_that_climb_are_unsafe);
         RUN(a_program_is_fed_and_read);
