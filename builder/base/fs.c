@@ -348,7 +348,7 @@ struct walk {
 
 static bool walk_dir(struct walk *walk, int dir, struct err *err);
 
-static bool walk_entry(struct walk *walk, int dir, const char *name, struct err *err) {
+static bool walk_one(struct walk *walk, int dir, const char *name, struct err *err) {
         size_t length = walk->path.size;
         if (length)
                 buf_append_char(&walk->path, '/');
@@ -382,7 +382,7 @@ static bool walk_dir(struct walk *walk, int dir, struct err *err) {
         size_t count = 0;
         bool ok = list_names(dir, &names, &count, err) || wrap(err, "%s", buf_text(&walk->path));
         for (size_t i = 0; i < count; i++) {
-                ok = ok && walk_entry(walk, dir, names[i], err);
+                ok = ok && walk_one(walk, dir, names[i], err);
                 free(names[i]);
         }
         free(names);

@@ -19,20 +19,24 @@ static bool is_file_name(const char *name) {
 // --release is seen from the working directory, the file's own from the file.
 static const char *release_path(struct loader *loader, const char *cluster_path, const struct cluster_file *file,
                                 const char *override) {
-        const char *name = override ? override : file->release;
+        const char *name = text_or(override, file->release);
         if (!is_file_name(name))
                 return arena_printf(loader->arena, "%s/%s.yaml", file->paths.releases, name);
-        return override ? name : path_beside(loader->arena, cluster_path, name);
+        if (override)
+                return name;
+        return path_beside(loader->arena, cluster_path, name);
 }
 
 static bool read_release(struct loader *loader, const struct cluster_file *file, const char *override,
                          struct cluster *cluster) {
         static const struct place option = { "--release", 0, 0 };
-        const char *name = override ? override : file->release;
+        const char *name = text_or(override, file->release);
         if (!name || !name[0])
                 return false; // that was reported
         const char *path = release_path(loader, cluster->path, file, override);
-        const struct place *from = override ? &option : schema_place(file->tree, "release");
+        const struct place *from = &option;
+        if (!override)
+                from = schema_place(file->tree, "release");
         if (path_is_file(path))
                 return release_read(loader, path, from, &cluster->release);
         struct strings known = path_names(loader->arena, file->paths.releases, ".yaml");
@@ -57,7 +61,9 @@ static struct wanted_role *list_roles(const struct cluster_file *file, size_t *r
                 *array_append(&wanted, &count) =
                     (struct wanted_role){ file->nodes[i].role, schema_place(nodes->items[i], "role") };
         for (size_t i = 0; i < file->roles.count; i++) {
-                const struct value *item = i < names->count ? names->items[i] : names;
+                const struct value *item = names; // a single name that is no list
+                if (i < names->count)
+                        item = names->items[i];
                 *array_append(&wanted, &count) = (struct wanted_role){ file->roles.items[i], &item->place };
         }
         for (size_t i = 0; i < file->vip_count; i++)
@@ -67,14 +73,15 @@ static struct wanted_role *list_roles(const struct cluster_file *file, size_t *r
         return wanted;
 }
 
-static size_t find_role(const struct cluster *cluster, const char *name) {
+// The number of roles if there is no such role.
+static size_t role_index(const struct cluster *cluster, const char *name) {
         size_t index = 0;
         while (index < cluster->role_count && strcmp(cluster->roles[index].name, name) != 0)
                 index++;
         return index;
 }
 
-static void read_roles(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
+static void read_roles_of_cluster(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
         size_t count;
         auto_free struct wanted_role *wanted = list_roles(file, &count);
         struct role_library library = { .paths = &file->paths };
@@ -106,25 +113,26 @@ static void select_roles(struct loader *loader, const struct strings *names, str
 
 // ---- joining ----
 
-static size_t find_network(const struct cluster *cluster, struct in_addr address) {
+static size_t network_index(const struct cluster *cluster, struct in_addr address) {
         for (size_t i = 0; i < cluster->network_count; i++)
                 if (network_holds(&cluster->networks[i], address))
                         return i;
         return 0; // none: the checks report it
 }
 
-static void join_nodes(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
+static void join_nodes_to_roles(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
         cluster->node_count = file->node_count;
         cluster->nodes = arena_alloc(loader->arena, (file->node_count + 1) * sizeof *cluster->nodes);
         struct value *empty = value_map(loader->arena);
         for (size_t i = 0; i < file->node_count; i++) {
                 struct node *node = &cluster->nodes[i];
                 *node = file->nodes[i].node;
-                node->variables = node->variables ? node->variables : empty;
+                if (!node->variables)
+                        node->variables = empty;
                 if (!node->has_mac && node->bond.members.count > 0) // what it boots from may be any of them
                         node->has_mac = mac_read(node->bond.members.items[0], node->mac);
-                node->network = find_network(cluster, node->ip);
-                node->role = find_role(cluster, file->nodes[i].role ? file->nodes[i].role : "");
+                node->network = network_index(cluster, node->ip);
+                node->role = role_index(cluster, text_or(file->nodes[i].role, ""));
         }
         for (size_t i = 0; i < cluster->role_count; i++) {
                 struct role *role = &cluster->roles[i];
@@ -143,20 +151,22 @@ static void join_cluster(struct loader *loader, const struct cluster_file *file,
         cluster->name = file->name;
         cluster->report_url = file->report_url;
         cluster->dhcp = file->dhcp;
-        cluster->variables = file->variables ? file->variables : value_map(loader->arena);
+        cluster->variables = file->variables;
+        if (!cluster->variables)
+                cluster->variables = value_map(loader->arena);
         cluster->networks = file->networks;
         cluster->network_count = file->network_count;
         cluster->vips = file->vips;
         cluster->vip_count = file->vip_count;
         for (size_t i = 0; i < cluster->vip_count; i++)
-                cluster->vips[i].network = find_network(cluster, cluster->vips[i].ip);
-        read_roles(loader, file, cluster);
+                cluster->vips[i].network = network_index(cluster, cluster->vips[i].ip);
+        read_roles_of_cluster(loader, file, cluster);
         check_state_disk(loader, file->tree, &file->state_disk);
         for (size_t i = 0; i < cluster->role_count; i++)
                 if (!cluster->roles[i].state_disk.wanted)
                         state_disk_join(file->tree, &file->state_disk, &cluster->roles[i].state_disk);
         select_roles(loader, &options->roles, cluster);
-        join_nodes(loader, file, cluster);
+        join_nodes_to_roles(loader, file, cluster);
 }
 
 static bool read_cluster_file(struct loader *loader, const char *path, const struct profile_options *options,
@@ -175,7 +185,7 @@ static bool read_cluster_file(struct loader *loader, const char *path, const str
         const char **const folders[] = { &file->paths.roles, &file->paths.releases, &file->paths.overlays,
                                          &file->paths.kickstart };
         for (size_t i = 0; i < lengthof(folders); i++)
-                *folders[i] = path_beside(loader->arena, path, *folders[i] ? *folders[i] : "");
+                *folders[i] = path_beside(loader->arena, path, text_or(*folders[i], ""));
         return true;
 }
 
@@ -188,7 +198,7 @@ static void keep_inputs(struct loader *loader, struct cluster *cluster) {
                         cluster->inputs.items[cluster->inputs.count++] = inputs->items[i];
 }
 
-static void read_all(struct loader *loader, const struct profile_options *options, struct cluster *cluster) {
+static void read_cluster(struct loader *loader, const struct profile_options *options, struct cluster *cluster) {
         struct cluster_file file = { 0 };
         if (!read_cluster_file(loader, cluster->path, options, &file))
                 return;
@@ -196,13 +206,15 @@ static void read_all(struct loader *loader, const struct profile_options *option
         check_networks(loader, &file);
         check_links(loader, &file);
         check_hardware(loader, &file);
-        cluster->release.package_names = cluster->release.service_names = cluster->release.variables =
-            value_map(loader->arena);
-        bool release = read_release(loader, &file, options->release, cluster);
+        struct value *empty = value_map(loader->arena);
+        cluster->release.package_names = empty;
+        cluster->release.service_names = empty;
+        cluster->release.variables = empty;
+        bool has_release = read_release(loader, &file, options->release, cluster);
         join_cluster(loader, &file, options, cluster);
         check_cluster(loader, &file, cluster);
         // A variable may be missing only because the file that gives it could not be read.
-        if (!release || loader->diagnostics->mistake_count > 0)
+        if (!has_release || loader->diagnostics->mistake_count > 0)
                 return;
         scope_prepare(cluster);
         templates_try(loader, cluster);
@@ -213,9 +225,10 @@ bool cluster_load(const char *path, const struct profile_options *options, struc
         struct cluster *cluster = xcalloc(1, sizeof *cluster);
         auto_diagnostics diagnostics = { .arena = &cluster->arena };
         struct loader loader = { &cluster->arena, &diagnostics, { &cluster->arena, &diagnostics }, { 0 } };
-        options = options ? options : &none;
+        if (!options)
+                options = &none;
         cluster->path = arena_strdup(loader.arena, path);
-        read_all(&loader, options, cluster);
+        read_cluster(&loader, options, cluster);
         keep_inputs(&loader, cluster);
         free(loader.inputs.items);
         for (size_t i = 0; i < options->set.count; i++)
@@ -236,8 +249,10 @@ void cluster_free(struct cluster *cluster) {
 }
 
 const struct role *cluster_find_role(const struct cluster *cluster, const char *name) {
-        size_t index = find_role(cluster, name);
-        return index < cluster->role_count ? &cluster->roles[index] : NULL;
+        size_t index = role_index(cluster, name);
+        if (index == cluster->role_count)
+                return NULL;
+        return &cluster->roles[index];
 }
 
 const struct node *cluster_find_node(const struct cluster *cluster, const char *name) {

@@ -7,7 +7,8 @@
 #include "profile/internal.h"
 #include "profile/reader/paths.h"
 
-// Arrays that the schema engine made have no spare room, so growing copies at powers of two.
+#define TEMPLATE_SUFFIX ".tmpl"
+
 void file_put(struct arena *arena, struct file **files, size_t *count, const struct file *file) {
         for (size_t i = 0; i < *count; i++) {
                 if (strcmp((*files)[i].path, file->path) == 0) {
@@ -15,13 +16,9 @@ void file_put(struct arena *arena, struct file **files, size_t *count, const str
                         return;
                 }
         }
-        if ((*count & (*count - 1)) == 0) {
-                struct file *larger = arena_alloc(arena, (*count ? *count * 2 : 1) * sizeof *larger);
-                if (*count > 0)
-                        memcpy(larger, *files, *count * sizeof *larger);
-                *files = larger;
-        }
-        (*files)[(*count)++] = *file;
+        *files = arena_grow(arena, *files, *count, sizeof **files);
+        (*files)[*count] = *file;
+        *count += 1;
 }
 
 struct visit {
@@ -31,15 +28,17 @@ struct visit {
         size_t count;
 };
 
-static bool has_suffix(const char *text, const char *suffix) {
-        size_t size = strlen(text), suffix_size = strlen(suffix);
-        return size > suffix_size && strcmp(text + size - suffix_size, suffix) == 0;
+static bool is_template_name(const char *name) {
+        size_t size = strlen(name), suffix_size = strlen(TEMPLATE_SUFFIX);
+        return size > suffix_size && strcmp(name + size - suffix_size, TEMPLATE_SUFFIX) == 0;
 }
 
-static const char *read_link(struct arena *arena, const struct fs_entry *entry) {
+static const char *link_target(struct arena *arena, const struct fs_entry *entry) {
         char target[4096];
         ssize_t size = readlinkat(entry->parent, entry->name, target, sizeof target);
-        return size < 0 || (size_t)size == sizeof target ? NULL : arena_strndup(arena, target, (size_t)size);
+        if (size < 0 || (size_t)size == sizeof target)
+                return NULL;
+        return arena_strndup(arena, target, (size_t)size);
 }
 
 static bool visit_entry(const struct fs_entry *entry, void *context, struct err *err) {
@@ -52,10 +51,10 @@ static bool visit_entry(const struct fs_entry *entry, void *context, struct err 
         if (type == S_IFDIR)
                 return true;
         if (type == S_IFLNK) {
-                file.link = read_link(arena, entry);
+                file.link = link_target(arena, entry);
         } else if (type == S_IFREG) {
                 file.source = path_absolute_here(arena, source);
-                file.is_template = has_suffix(entry->name, ".tmpl");
+                file.is_template = is_template_name(entry->name);
                 loader_add_input(visit->loader, source);
         }
         if (!file.link && !file.source) {
@@ -63,7 +62,9 @@ static bool visit_entry(const struct fs_entry *entry, void *context, struct err 
                        "neither a file, a directory nor a readable link");
                 return true;
         }
-        size_t size = strlen(entry->path) - (file.is_template ? strlen(".tmpl") : 0);
+        size_t size = strlen(entry->path);
+        if (file.is_template)
+                size -= strlen(TEMPLATE_SUFFIX);
         file.path = arena_printf(arena, "/%.*s", (int)size, entry->path);
         size_t before = visit->count;
         file_put(arena, &visit->files, &visit->count, &file);

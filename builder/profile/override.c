@@ -14,7 +14,7 @@ struct override {
         const char *text;
 };
 
-static bool complain(const struct override *override, size_t offset, const char *message, const char *key) {
+static bool refuse_assignment(const struct override *override, size_t offset, const char *message, const char *key) {
         struct place place = override->place;
         place.column = (int)offset + 1;
         report(override->loader->diagnostics, ERR_SCHEMA, &place, message, key);
@@ -48,12 +48,12 @@ static bool refuse_item(const struct override *override, const struct value *lis
                 if (name && name->type == VALUE_SCALAR)
                         nearest_offer(&nearest, name->text);
         }
-        complain(override, offset, "the list has no item `%s`", key);
+        refuse_assignment(override, offset, "the list has no item `%s`", key);
         report_nearest(override->loader->diagnostics, nearest.best);
         return false;
 }
 
-static void assign(const struct override *override, struct value *map, const char *key, struct value *item) {
+static void assign_key(const struct override *override, struct value *map, const char *key, struct value *item) {
         value_set(override->loader->arena, map, key, item);
         for (size_t i = 0; i < map->count; i++)
                 if (strcmp(map->keys[i], key) == 0)
@@ -80,61 +80,96 @@ static bool check_new_variable(const struct override *override, const struct val
         return false;
 }
 
-// Puts `item` at the path; maps on the way are made where there is nothing.
-static bool put(const struct override *override, struct value *at, struct value *item) {
-        struct arena *arena = override->loader->arena;
-        size_t end = strcspn(override->text, "=");
-        for (size_t offset = 0;;) {
-                size_t size = strcspn(override->text + offset, ".=");
-                const char *key = arena_strndup(arena, override->text + offset, size);
-                bool last = offset + size >= end;
-                if (size == 0)
-                        return complain(override, offset, "an empty key in `%s`", override->text);
-                struct value *next = at->type == VALUE_LIST ? find_item(at, key) : value_get(at, key);
-                if (at->type == VALUE_LIST && !next)
-                        return refuse_item(override, at, offset, key);
-                if (at->type != VALUE_LIST && at->type != VALUE_MAP)
-                        return complain(override, offset, "`%s` would be inside a text", key);
-                if (!next && at->count > 0 && offset > 0 && strncmp(override->text, "variables.", 10) == 0 &&
-                    !check_new_variable(override, at, offset, key))
+// A key of the path, from `offset` on.
+struct step {
+        const char *key;
+        size_t offset;
+        bool is_last;
+};
+
+static bool is_new_variable(const struct override *override, const struct value *at, const struct step *step) {
+        bool is_below_variables = step->offset > 0 && strncmp(override->text, "variables.", 10) == 0;
+        return is_below_variables && at->count > 0 && !value_get(at, step->key);
+}
+
+static void set_item(const struct override *override, struct value *at, const struct step *step,
+                     const struct value *old, struct value *item) {
+        if (at->type == VALUE_LIST)
+                replace_item(at, old, item);
+        else
+                assign_key(override, at, step->key, item);
+}
+
+// Goes one key down from `*at`, or ends there. A map is made where there is nothing yet; in a list nothing new can be.
+static bool take_step(const struct override *override, const struct step *step, struct value *item, struct value **at) {
+        struct value *map = *at, *next = NULL;
+        if (map->type == VALUE_LIST) {
+                next = find_item(map, step->key);
+                if (!next)
+                        return refuse_item(override, map, step->offset, step->key);
+        } else if (map->type == VALUE_MAP) {
+                next = value_get(map, step->key);
+                if (is_new_variable(override, map, step) && !check_new_variable(override, map, step->offset, step->key))
                         return false;
-                if (!last && (!next || next->type == VALUE_NULL)) {
-                        next = value_map(arena);
-                        next->place = override->place;
-                        if (at->type == VALUE_MAP)
-                                assign(override, at, key, next);
+        } else {
+                return refuse_assignment(override, step->offset, "`%s` would be inside a text", step->key);
+        }
+        if (step->is_last) {
+                set_item(override, map, step, next, item);
+                return true;
+        }
+        if (!next || next->type == VALUE_NULL) {
+                struct value *made = value_map(override->loader->arena);
+                made->place = override->place;
+                set_item(override, map, step, next, made);
+                next = made;
+        }
+        *at = next;
+        return true;
+}
+
+static void put_at_path(const struct override *override, struct value *tree, struct value *item) {
+        size_t end = strcspn(override->text, "=");
+        struct value *at = tree;
+        for (size_t offset = 0; offset <= end;) {
+                size_t size = strcspn(override->text + offset, ".=");
+                struct step step = {
+                        .key = arena_strndup(override->loader->arena, override->text + offset, size),
+                        .offset = offset,
+                        .is_last = offset + size >= end,
+                };
+                if (size == 0) {
+                        refuse_assignment(override, offset, "an empty key in `%s`", override->text);
+                        return;
                 }
-                if (last && at->type == VALUE_LIST)
-                        replace_item(at, next, item);
-                else if (last)
-                        assign(override, at, key, item);
-                if (last)
-                        return true;
-                at = next;
+                if (!take_step(override, &step, item, &at))
+                        return;
                 offset += size + 1;
         }
 }
 
 void override_apply(struct loader *loader, struct value *tree, const char *assignment) {
         const char *equals = strchr(assignment, '=');
-        size_t key_size = equals ? (size_t)(equals - assignment) : strlen(assignment);
+        size_t key_size = strcspn(assignment, "=");
         const char *name = arena_printf(loader->arena, "--set %.*s", (int)key_size, assignment);
         struct override override = { loader, { name, 1, 1 }, arena_strdup(loader->arena, assignment) };
         diagnostics_add_source(loader->diagnostics, name, override.text, strlen(override.text));
         if (!equals) {
-                complain(&override, 0, "`%s` has no `=`", assignment);
+                refuse_assignment(&override, 0, "`%s` has no `=`", assignment);
                 report_hint(loader->diagnostics, "--set variables.name=value");
                 return;
         }
         // The value keeps its columns: it is parsed behind as many blanks as the key has bytes.
         char *text = arena_strdup(loader->arena, assignment);
         memset(text, ' ', key_size + 1);
-        struct value *item = equals[1] == '\0'
-                                 ? value_scalar(loader->arena, "")
-                                 : yaml_parse(name, text, strlen(text), loader->arena, loader->diagnostics);
+        struct value *item = NULL;
+        if (equals[1] == '\0')
+                item = value_scalar(loader->arena, "");
+        else
+                item = yaml_parse(name, text, strlen(text), loader->arena, loader->diagnostics);
         if (!item)
                 return;
         if (!item->place.file)
                 item->place = (struct place){ name, 1, (int)key_size + 2 };
-        put(&override, tree, item);
+        put_at_path(&override, tree, item);
 }

@@ -118,8 +118,11 @@ static void check_squashfs(struct loader *loader, const struct value *tree, cons
 // The star is the kernel's version, which names its modules' directory and tells the newest of several kernels.
 static void check_kernel(struct loader *loader, const struct value *tree, const struct release *release) {
         const char *image = release->kernel_image;
-        const char *star = image ? strchr(image, '*') : NULL;
-        if (!image || (star && !strchr(star + 1, '*') && !strpbrk(image, "?[")))
+        if (!image)
+                return;
+        const char *star = strchr(image, '*');
+        bool has_one_star = star && !strchr(star + 1, '*');
+        if (has_one_star && !strpbrk(image, "?["))
                 return;
         report(loader->diagnostics, ERR_SCHEMA, schema_place(value_get(tree, "kernel"), "image"),
                "`image` must have exactly one `*`, and no other glob, where the kernel's version is: %s", image);
@@ -143,9 +146,12 @@ bool release_read(struct loader *loader, const char *path, const struct place *f
         ret->name = path_stem(loader->arena, path);
         ret->path = arena_strdup(loader->arena, path);
         struct value *empty = value_map(loader->arena);
-        ret->package_names = ret->package_names ? ret->package_names : empty;
-        ret->service_names = ret->service_names ? ret->service_names : empty;
-        ret->variables = ret->variables ? ret->variables : empty;
+        if (!ret->package_names)
+                ret->package_names = empty;
+        if (!ret->service_names)
+                ret->service_names = empty;
+        if (!ret->variables)
+                ret->variables = empty;
         drop_kernel(ret);
         const struct value *rows = value_get(tree, "repositories");
         for (size_t i = 0; i < ret->repository_count; i++)

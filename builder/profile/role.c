@@ -35,7 +35,10 @@ static void resolve_sources(struct loader *loader, struct role_file *role) {
                 const char *slash = strrchr(file->source, '/');
                 report(loader->diagnostics, ERR_REFERENCE, schema_place(rows->items[i], "source"), "no such file: %s",
                        shown);
-                report_known(loader->diagnostics, slash ? slash + 1 : file->source, &known);
+                const char *wanted = file->source;
+                if (slash)
+                        wanted = slash + 1;
+                report_known(loader->diagnostics, wanted, &known);
         }
 }
 
@@ -58,19 +61,28 @@ static struct role_file *read_role(struct loader *loader, const char *name, cons
         return role;
 }
 
-struct role_file *role_file_get(struct loader *loader, struct role_library *library, const char *name,
-                                const struct place *from) {
+static struct role_file *find_role_file(const struct role_library *library, const char *name) {
         for (size_t i = 0; i < library->count; i++)
                 if (strcmp(library->files[i]->name, name) == 0)
-                        return library->files[i]->usable ? library->files[i] : NULL;
-        const char *path = arena_printf(loader->arena, "%s/%s.yaml", library->paths->roles, name);
-        if (!path_is_file(path)) {
-                report_no_role(loader, library, name, path, from);
-                return NULL;
+                        return library->files[i];
+        return NULL;
+}
+
+struct role_file *role_file_get(struct loader *loader, struct role_library *library, const char *name,
+                                const struct place *from) {
+        struct role_file *role = find_role_file(library, name);
+        if (!role) {
+                const char *path = arena_printf(loader->arena, "%s/%s.yaml", library->paths->roles, name);
+                if (!path_is_file(path)) {
+                        report_no_role(loader, library, name, path, from);
+                        return NULL;
+                }
+                role = read_role(loader, name, path, from);
+                *array_append(&library->files, &library->count) = role;
         }
-        struct role_file *role = read_role(loader, name, path, from);
-        *array_append(&library->files, &library->count) = role;
-        return role->usable ? role : NULL;
+        if (!role->usable)
+                return NULL;
+        return role;
 }
 
 // ---- inheritance ----
@@ -82,7 +94,9 @@ struct lineage {
 
 static const struct place *inherits_place(const struct role_file *role, size_t index) {
         const struct value *value = value_get(role->tree, "inherits");
-        return value->type == VALUE_LIST && index < value->count ? &value->items[index]->place : &value->place;
+        if (value->type != VALUE_LIST || index >= value->count)
+                return &value->place;
+        return &value->items[index]->place;
 }
 
 static void collect_lineage(struct loader *loader, struct role_library *library, struct role_file *role,
@@ -128,12 +142,15 @@ static struct strings renamed(struct arena *arena, const struct value *names, co
 static struct strings renamed_units(struct arena *arena, const struct value *names, const char *name) {
         const char *unit = unit_name(arena, name);
         size_t stem = strlen(unit) - strlen(".service");
-        const char *bare = strcmp(unit + stem, ".service") == 0 ? arena_strndup(arena, unit, stem) : unit;
-        const char *const forms[] = { name, bare, unit };
+        const char *bare = unit;
+        if (strcmp(unit + stem, ".service") == 0)
+                bare = arena_strndup(arena, unit, stem);
+        const char *const spellings[] = { name, bare, unit };
         struct strings result = { 0 }, units = { 0 };
-        for (size_t i = 0; i < lengthof(forms); i++) {
-                result = renamed(arena, names, forms[i]);
-                if (result.count != 1 || strcmp(result.items[0], forms[i]) != 0)
+        for (size_t i = 0; i < lengthof(spellings); i++) {
+                result = renamed(arena, names, spellings[i]);
+                bool unchanged = result.count == 1 && strcmp(result.items[0], spellings[i]) == 0;
+                if (!unchanged)
                         break;
         }
         for (size_t i = 0; i < result.count; i++)
@@ -156,16 +173,10 @@ static void add_origin(struct join *join, const struct value *list, size_t index
         struct role *role = join->role;
         if (!list)
                 return;
-        bool is_item = list->type == VALUE_LIST && index < list->count;
-        if ((role->origin_count & (role->origin_count - 1)) == 0) {
-                size_t room = role->origin_count ? role->origin_count * 2 : 1;
-                struct origin *larger = arena_alloc(join->loader->arena, room * sizeof *larger);
-                if (role->origin_count > 0)
-                        memcpy(larger, role->origins, role->origin_count * sizeof *larger);
-                role->origins = larger;
-        }
-        role->origins[role->origin_count++] =
-            (struct origin){ name, is_item ? list->items[index]->place : list->place };
+        if (list->type == VALUE_LIST && index < list->count)
+                list = list->items[index];
+        role->origins = arena_grow(join->loader->arena, role->origins, role->origin_count, sizeof *role->origins);
+        role->origins[role->origin_count++] = (struct origin){ name, list->place };
 }
 
 const struct place *role_place(const struct role *role, const char *name) {
@@ -251,6 +262,8 @@ static void join_removals(struct join *join, const struct role_file *file) {
         }
 }
 
+static const char *row_name(const char *row, size_t key) { return *(const char *const *)(row + key); }
+
 // Lists of structs with a name each (their first text, at `key`): a later one replaces an earlier one.
 static void *join_rows(struct arena *arena, const void *rows, size_t *count, const void *added, size_t added_count,
                        size_t size, size_t key) {
@@ -260,12 +273,11 @@ static void *join_rows(struct arena *arena, const void *rows, size_t *count, con
         for (size_t i = 0; i < added_count; i++) {
                 const char *row = (const char *)added + i * size;
                 size_t at = 0;
-                for (; at < *count; at++)
-                        if (strcmp(*(const char *const *)(joined + at * size + key),
-                                   *(const char *const *)(row + key)) == 0)
-                                break;
+                while (at < *count && strcmp(row_name(joined + at * size, key), row_name(row, key)) != 0)
+                        at++;
                 memcpy(joined + at * size, row, size);
-                *count += at == *count;
+                if (at == *count)
+                        *count += 1;
         }
         return joined;
 }
@@ -273,24 +285,34 @@ static void *join_rows(struct arena *arena, const void *rows, size_t *count, con
         (role)->rows = join_rows(arena, (role)->rows, &(role)->count, (file)->rows, (file)->count,                     \
                                  sizeof *(role)->rows, offsetof(__typeof__(*(role)->rows), key))
 
-static void join_boot(struct role *role, const struct role_file *file) {
-        role->overlay_size = file->overlay_size ? file->overlay_size : role->overlay_size;
-        role->on_failure = file->on_failure ? file->on_failure : role->on_failure;
-        role->reboot_delay_s = file->reboot_delay_s < 0 ? role->reboot_delay_s : (int)file->reboot_delay_s;
+// What a role does not give stays as its parents have it: NULL or -1.
+static void join_text(const char **into, const char *given) {
+        if (given)
+                *into = given;
+}
+static void join_number(int *into, int64_t given) {
+        if (given >= 0)
+                *into = (int)given;
+}
+static void join_flag(bool *into, int given) {
+        if (given >= 0)
+                *into = given;
 }
 
 static void join_scalars(struct join *join, const struct role_file *file) {
         struct role *role = join->role;
-        role->ensemble = file->ensemble < 0 ? role->ensemble : file->ensemble;
-        role->strangers = file->strangers < 0 ? role->strangers : file->strangers;
+        join_flag(&role->ensemble, file->ensemble);
+        join_flag(&role->strangers, file->strangers);
         if (file->default_target) {
                 role->default_target = file->default_target;
                 add_origin(join, value_get(file->tree, "default_target"), 0, file->default_target);
         }
-        join_boot(role, file);
+        join_text(&role->overlay_size, file->overlay_size);
+        join_text(&role->on_failure, file->on_failure);
+        join_number(&role->reboot_delay_s, file->reboot_delay_s);
+        join_number(&role->reserve.memory_mb, file->reserve_memory_mb);
+        join_number(&role->reserve.cpus, file->reserve_cpus);
         state_disk_join(file->tree, &file->state_disk, &role->state_disk);
-        role->reserve.memory_mb = file->reserve_memory_mb < 0 ? role->reserve.memory_mb : file->reserve_memory_mb;
-        role->reserve.cpus = file->reserve_cpus < 0 ? role->reserve.cpus : file->reserve_cpus;
         for (size_t i = 0; i < file->kernel_arguments.count; i++)
                 strings_add_once(join->loader->arena, &role->kernel_arguments, file->kernel_arguments.items[i]);
         for (size_t i = 0; file->sysctl && i < file->sysctl->count; i++)
@@ -310,24 +332,35 @@ static void join_file(struct join *join, const struct role_file *file) {
         JOIN_ROWS(arena, role, file, health, health_count, name);
 }
 
+static struct file *find_file(const struct role *role, const char *path) {
+        for (size_t i = 0; i < role->file_count; i++)
+                if (strcmp(role->files[i].path, path) == 0)
+                        return &role->files[i];
+        return NULL;
+}
+
+static void report_no_file(struct join *join, const struct role_file *file, const struct attributes *attributes) {
+        struct nearest nearest = { .wanted = attributes->path };
+        for (size_t i = 0; i < join->role->file_count; i++)
+                nearest_offer(&nearest, join->role->files[i].path);
+        report(join->loader->diagnostics, ERR_REFERENCE, &attributes->place,
+               "no overlay or `files` of role `%s` holds `%s`", file->name, attributes->path);
+        report_nearest(join->loader->diagnostics, nearest.best);
+}
+
 static void apply_attributes(struct join *join, const struct role_file *file) {
         for (size_t i = 0; i < file->attribute_count; i++) {
                 const struct attributes *attributes = &file->attributes[i];
-                struct nearest nearest = { .wanted = attributes->path ? attributes->path : "" };
-                struct file *found = NULL;
-                for (size_t j = 0; j < join->role->file_count && !found; j++) {
-                        nearest_offer(&nearest, join->role->files[j].path);
-                        found = strcmp(join->role->files[j].path, nearest.wanted) == 0 ? &join->role->files[j] : NULL;
+                if (!attributes->path || !attributes->path[0])
+                        continue; // that was reported
+                struct file *found = find_file(join->role, attributes->path);
+                if (!found) {
+                        report_no_file(join, file, attributes);
+                        continue;
                 }
-                if (found) {
-                        found->mode = attributes->mode < 0 ? found->mode : attributes->mode;
-                        found->owner = attributes->owner ? attributes->owner : found->owner;
-                        found->group = attributes->group ? attributes->group : found->group;
-                } else if (nearest.wanted[0]) {
-                        report(join->loader->diagnostics, ERR_REFERENCE, &attributes->place,
-                               "no overlay or `files` of role `%s` holds `%s`", file->name, nearest.wanted);
-                        report_nearest(join->loader->diagnostics, nearest.best);
-                }
+                join_number(&found->mode, attributes->mode);
+                join_text(&found->owner, attributes->owner);
+                join_text(&found->group, attributes->group);
         }
 }
 
@@ -335,8 +368,9 @@ static void apply_attributes(struct join *join, const struct role_file *file) {
 static const char *find_kickstart(struct join *join, const struct lineage *lineage) {
         for (size_t i = lineage->count; i-- > 0;) {
                 const struct role_file *file = lineage->files[i];
-                const char *name =
-                    file->kickstart ? file->kickstart : arena_printf(join->loader->arena, "%s.ks.tmpl", file->name);
+                const char *name = file->kickstart;
+                if (!name)
+                        name = arena_printf(join->loader->arena, "%s.ks.tmpl", file->name);
                 const char *path = arena_printf(join->loader->arena, "%s/%s", join->paths->kickstart, name);
                 if (path_is_file(path)) {
                         loader_add_input(join->loader, path);
@@ -353,14 +387,14 @@ static const char *find_kickstart(struct join *join, const struct lineage *linea
         return NULL;
 }
 
-static void fill_users(struct arena *arena, struct role *role) {
-        for (size_t i = 0; i < role->user_count; i++) {
-                struct user *user = &role->users[i];
-                if (!user->home)
-                        user->home = user->system ? "/" : arena_printf(arena, "/home/%s", user->name);
-                if (!user->shell)
-                        user->shell = user->system ? "/sbin/nologin" : "/bin/bash";
+static void fill_user(struct arena *arena, struct user *user) {
+        const char *home = "/", *shell = "/sbin/nologin";
+        if (!user->system) {
+                home = arena_printf(arena, "/home/%s", user->name);
+                shell = "/bin/bash";
         }
+        user->home = text_or(user->home, home);
+        user->shell = text_or(user->shell, shell);
 }
 
 void role_join(struct loader *loader, struct role_library *library, const struct release *release,
@@ -381,7 +415,8 @@ void role_join(struct loader *loader, struct role_library *library, const struct
                 apply_attributes(&join, lineage.files[i]);
         role.sysctl = join.sysctl;
         role.kickstart = find_kickstart(&join, &lineage);
-        fill_users(loader->arena, &role);
+        for (size_t i = 0; i < role.user_count; i++)
+                fill_user(loader->arena, &role.users[i]);
         check_state_paths(loader, &role);
         free(lineage.files);
         *ret = role;

@@ -5,12 +5,19 @@
 #include "profile/internal.h"
 #include "profile/reader/names.h"
 
-static void set_text(struct arena *arena, struct value *map, const char *key, const char *text) {
-        value_set(arena, map, key, value_scalar(arena, text ? text : ""));
+static void set_text_of(struct arena *arena, struct value *map, const char *key, const char *text) {
+        value_set(arena, map, key, value_scalar(arena, text_or(text, "")));
 }
 
-static void set_number(struct arena *arena, struct value *map, const char *key, long number) {
+static void set_number_of(struct arena *arena, struct value *map, const char *key, long number) {
         value_set(arena, map, key, value_scalar(arena, arena_printf(arena, "%ld", number)));
+}
+
+// Of a subnet or a netmask, which 0 is a value of, too.
+static const char *any_in_addr_text(struct arena *arena, struct in_addr address) {
+        if (address.s_addr == 0)
+                return "0.0.0.0";
+        return in_addr_text(arena, address);
 }
 
 static struct value *texts_value(struct arena *arena, const struct strings *texts) {
@@ -20,22 +27,25 @@ static struct value *texts_value(struct arena *arena, const struct strings *text
         return list;
 }
 
-static void set_network(struct arena *arena, struct value *map, const struct network *network) {
-        set_number(arena, map, "prefix", network->prefix);
-        set_text(arena, map, "netmask",
-                 network->prefix ? in_addr_text(arena, prefix_mask(network->prefix)) : "0.0.0.0");
-        set_text(arena, map, "gateway", in_addr_text(arena, network->gateway));
+static void set_network_of(struct arena *arena, struct value *map, const struct network *network) {
+        set_number_of(arena, map, "prefix", network->prefix);
+        set_text_of(arena, map, "netmask", any_in_addr_text(arena, prefix_mask(network->prefix)));
+        set_text_of(arena, map, "gateway", in_addr_text(arena, network->gateway));
 }
 
 static struct value *node_value(struct arena *arena, const struct cluster *cluster, const struct node *node) {
         struct value *map = value_map(arena);
-        set_text(arena, map, "name", node->name);
-        set_text(arena, map, "role", cluster->roles[node->role].name);
-        set_text(arena, map, "ip", in_addr_text(arena, node->ip));
-        set_text(arena, map, "mac", node->has_mac ? mac_text(arena, node->mac) : "");
-        set_text(arena, map, "id", node->id ? arena_printf(arena, "%d", node->id) : "");
-        set_number(arena, map, "index", (long)node->index);
-        set_network(arena, map, &cluster->networks[node->network]);
+        set_text_of(arena, map, "name", node->name);
+        set_text_of(arena, map, "role", cluster->roles[node->role].name);
+        set_text_of(arena, map, "ip", in_addr_text(arena, node->ip));
+        set_text_of(arena, map, "mac", "");
+        if (node->has_mac)
+                set_text_of(arena, map, "mac", mac_text(arena, node->mac));
+        set_text_of(arena, map, "id", "");
+        if (node->id > 0)
+                set_number_of(arena, map, "id", node->id);
+        set_number_of(arena, map, "index", (long)node->index);
+        set_network_of(arena, map, &cluster->networks[node->network]);
         value_set(arena, map, "variables", (struct value *)node->variables);
         return map;
 }
@@ -43,19 +53,19 @@ static struct value *node_value(struct arena *arena, const struct cluster *clust
 // What kiln-node measures on the node; here some machine's.
 static struct value *machine_value(struct arena *arena) {
         struct value *machine = value_map(arena);
-        set_number(arena, machine, "memory_mb", 4096);
-        set_number(arena, machine, "cpus", 4);
-        set_number(arena, machine, "task_memory_mb", 3072);
-        set_number(arena, machine, "task_cpus", 4);
+        set_number_of(arena, machine, "memory_mb", 4096);
+        set_number_of(arena, machine, "cpus", 4);
+        set_number_of(arena, machine, "task_memory_mb", 3072);
+        set_number_of(arena, machine, "task_cpus", 4);
         return machine;
 }
 
 struct value *node_scope(struct arena *arena, const struct cluster *cluster, const struct node *node) {
         const struct network *network = &cluster->networks[node->network];
         struct value *map = node_value(arena, cluster, node), *scope = value_map(arena);
-        set_text(arena, map, "hostname", node->name);
-        set_text(arena, map, "interface", "eth0");
-        set_text(arena, map, "network", network->name);
+        set_text_of(arena, map, "hostname", node->name);
+        set_text_of(arena, map, "interface", "eth0");
+        set_text_of(arena, map, "network", network->name);
         value_set(arena, map, "dns", texts_value(arena, &network->dns));
         value_set(arena, map, "machine", machine_value(arena));
         value_set(arena, scope, "node", map);
@@ -67,11 +77,11 @@ static struct value *networks_value(struct arena *arena, const struct cluster *c
         for (size_t i = 0; i < cluster->network_count; i++) {
                 const struct network *network = &cluster->networks[i];
                 struct value *map = value_map(arena);
-                const char *address = network->address.s_addr ? in_addr_text(arena, network->address) : "0.0.0.0";
-                set_text(arena, map, "name", network->name);
-                set_text(arena, map, "subnet", arena_printf(arena, "%s/%d", address, network->prefix));
-                set_text(arena, map, "address", address);
-                set_network(arena, map, network);
+                const char *address = any_in_addr_text(arena, network->address);
+                set_text_of(arena, map, "name", network->name);
+                set_text_of(arena, map, "subnet", arena_printf(arena, "%s/%d", address, network->prefix));
+                set_text_of(arena, map, "address", address);
+                set_network_of(arena, map, network);
                 value_set(arena, map, "dns", texts_value(arena, &network->dns));
                 value_set(arena, networks, network->name, map);
         }
@@ -83,11 +93,11 @@ static struct value *vips_value(struct arena *arena, const struct cluster *clust
         for (size_t i = 0; i < cluster->vip_count; i++) {
                 const struct vip *vip = &cluster->vips[i];
                 struct value *map = value_map(arena);
-                set_text(arena, map, "name", vip->name);
-                set_text(arena, map, "ip", in_addr_text(arena, vip->ip));
-                set_number(arena, map, "vrrp_id", vip->vrrp_id);
-                set_number(arena, map, "prefix", cluster->networks[vip->network].prefix);
-                set_text(arena, map, "role", vip->role);
+                set_text_of(arena, map, "name", vip->name);
+                set_text_of(arena, map, "ip", in_addr_text(arena, vip->ip));
+                set_number_of(arena, map, "vrrp_id", vip->vrrp_id);
+                set_number_of(arena, map, "prefix", cluster->networks[vip->network].prefix);
+                set_text_of(arena, map, "role", vip->role);
                 value_set(arena, vips, vip->name, map);
         }
         return vips;
@@ -101,8 +111,8 @@ static struct value *roles_value(struct arena *arena, const struct cluster *clus
                 for (size_t j = 0; j < role->node_count; j++)
                         value_append(arena, members, nodes->items[role->nodes[j]]);
                 value_set(arena, map, "nodes", members);
-                set_number(arena, map, "count", (long)role->node_count);
-                set_number(arena, map, "quorum", (long)role->node_count / 2 + 1);
+                set_number_of(arena, map, "count", (long)role->node_count);
+                set_number_of(arena, map, "quorum", (long)role->node_count / 2 + 1);
                 value_set(arena, roles, role->name, map);
         }
         return roles;
@@ -112,9 +122,9 @@ void scope_prepare(struct cluster *cluster) {
         struct arena *arena = &cluster->arena;
         struct value *scope = value_map(arena), *name = value_map(arena), *release = value_map(arena);
         struct value *nodes = value_list(arena);
-        set_text(arena, name, "name", cluster->name);
-        set_text(arena, release, "name", cluster->release.name);
-        set_text(arena, release, "network", cluster->release.network);
+        set_text_of(arena, name, "name", cluster->name);
+        set_text_of(arena, release, "name", cluster->release.name);
+        set_text_of(arena, release, "network", cluster->release.network);
         value_set(arena, release, "variables", (struct value *)cluster->release.variables);
         for (size_t i = 0; i < cluster->node_count; i++)
                 value_append(arena, nodes, node_value(arena, cluster, &cluster->nodes[i]));
@@ -132,7 +142,7 @@ struct value *cluster_scope(struct arena *arena, const struct cluster *cluster, 
         struct value *scope = value_map(arena), *self = value_map(arena);
         for (size_t i = 0; i < cluster->scope->count; i++)
                 value_set(arena, scope, cluster->scope->keys[i], cluster->scope->items[i]);
-        set_text(arena, self, "name", role->name);
+        set_text_of(arena, self, "name", role->name);
         value_set(arena, scope, "role", self);
         return scope;
 }

@@ -38,7 +38,7 @@ static void make_node_scopes(struct check *check) {
                     node_scope(&check->arena, check->cluster, &check->cluster->nodes[role->nodes[i]]);
 }
 
-static bool check_left(struct check *check, const char *name, const struct buf *left, struct err *err) {
+static bool try_left_over(struct check *check, const char *name, const struct buf *left, struct err *err) {
         auto_template *template = NULL;
         auto_buf output = { .max = NODE_TEMPLATE_MAX_BYTES };
         if (left->size > NODE_TEMPLATE_MAX_BYTES)
@@ -57,11 +57,13 @@ static bool check_left(struct check *check, const char *name, const struct buf *
         return true;
 }
 
-static bool check_template(struct check *check, const struct file *file, struct err *err) {
+static bool try_template(struct check *check, const struct file *file, struct err *err) {
         struct arena *arena = check->loader->arena;
         auto_buf text = { .max = TEMPLATE_MAX_BYTES }, output = { .max = TEMPLATE_MAX_BYTES };
         // Overlays are known by the path that the user sees; a text in a role file by where it will be.
-        const char *name = file->place.line == 0 ? file->place.file : file->source;
+        const char *name = file->source;
+        if (file->place.line == 0)
+                name = file->place.file;
         if (!name)
                 name = arena_printf(arena, "%s (%s)", file->path, place_text(arena, &file->place));
         if (file->source && !fs_read(AT_FDCWD, file->source, &text, err))
@@ -71,7 +73,7 @@ static bool check_template(struct check *check, const struct file *file, struct 
         bool kept = false;
         if (!template_render(name, buf_text(&text), text.size, check->scope, "node", &output, &kept, err))
                 return false;
-        return !kept || check_left(check, name, &output, err);
+        return !kept || try_left_over(check, name, &output, err);
 }
 
 // Targets of links are filled in here: nothing is left of them to render later.
@@ -82,20 +84,24 @@ static bool render_link(struct check *check, struct file *file, struct err *err)
         const char *name = arena_printf(arena, "%s (%s)", file->path, place_text(arena, &file->place));
         if (!template_render(name, file->link, strlen(file->link), check->scope, "node", &target, &kept, err))
                 return false;
-        if (kept || target.size == 0)
-                return fail(err, ERR_TEMPLATE, 0, "%s: the target of a link %s", name,
-                            kept ? "cannot wait for the node" : "is empty");
+        if (kept)
+                return fail(err, ERR_TEMPLATE, 0, "%s: the target of a link cannot wait for the node", name);
+        if (target.size == 0)
+                return fail(err, ERR_TEMPLATE, 0, "%s: the target of a link is empty", name);
         file->link = arena_strdup(arena, buf_text(&target));
         file->is_template = false;
         return true;
 }
 
-static void check_role(struct check *check) {
+static void try_role(struct check *check) {
         for (size_t i = 0; i < check->role->file_count; i++) {
                 auto_err err = { 0 };
                 struct file *file = &check->role->files[i];
-                bool ok = !file->is_template ||
-                          (file->link ? render_link(check, file, &err) : check_template(check, file, &err));
+                bool ok = true;
+                if (file->is_template && file->link)
+                        ok = render_link(check, file, &err);
+                else if (file->is_template)
+                        ok = try_template(check, file, &err);
                 if (!ok)
                         report_template(check->loader, &err);
         }
@@ -105,7 +111,7 @@ void templates_try(struct loader *loader, struct cluster *cluster) {
         for (size_t i = 0; i < cluster->role_count; i++) {
                 const struct role *role = &cluster->roles[i];
                 struct check check = { loader, cluster, role, .scope = cluster_scope(&cluster->arena, cluster, role) };
-                check_role(&check);
+                try_role(&check);
                 arena_release(&check.arena);
         }
 }

@@ -363,7 +363,7 @@ static void settle_lone(struct rendering *rendering, bool at_end) {
 }
 
 // Text that another phase reads must not hold tags that nobody wrote: remember who brought "{{" in.
-static void append_value(struct rendering *rendering, const struct tag *tag, const char *text, size_t size) {
+static void append_rendered(struct rendering *rendering, const struct tag *tag, const char *text, size_t size) {
         buf_append(rendering->output, text, size);
         settle_lone(rendering, false);
         if (rendering->braces || rendering->output->overflow || !rendering->keep)
@@ -433,7 +433,7 @@ static bool render_variable(struct rendering *rendering, const struct tag *tag, 
                             (int)tag->name_size, tag->name);
         }
         if (value->type == VALUE_SCALAR)
-                append_value(rendering, tag, value->text, strlen(value->text));
+                append_rendered(rendering, tag, value->text, strlen(value->text));
         return true;
 }
 
@@ -487,7 +487,7 @@ static bool render_range(struct rendering *rendering, size_t begin, size_t end, 
                         return refuse_template(rendering->template, tag->offset, rendering->err,
                                                "renders to too much text");
                 if (tag->kind == TAG_TEXT)
-                        append_value(rendering, tag, tag->raw, tag->raw_size);
+                        append_rendered(rendering, tag, tag->raw, tag->raw_size);
                 else if (tag->kind == TAG_VARIABLE)
                         ok = render_variable(rendering, tag, frame);
                 else if (tag->kind == TAG_SECTION || tag->kind == TAG_INVERTED)

@@ -12,6 +12,8 @@ struct once {
         const char *key;
         const struct place *place;
 };
+// A number as a key; "" for 0, which stands for no number.
+const char *number_key(struct arena *arena, int number);
 // Reports the later ones of equal keys as "duplicate WHAT `KEY`"; empty keys are let through. Sorts the array.
 void check_once(struct loader *loader, const char *what, struct once *entries, size_t count);
 

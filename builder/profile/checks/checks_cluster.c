@@ -7,14 +7,13 @@
 
 // ---- ensembles ----
 
-static void check_ids(struct loader *loader, const struct cluster *cluster, const struct role *role,
-                      const struct value *rows) {
+static void check_ensemble_ids(struct loader *loader, const struct cluster *cluster, const struct role *role,
+                               const struct value *rows) {
         auto_free struct once *ids = xcalloc(role->node_count, sizeof *ids);
         for (size_t i = 0; i < role->node_count; i++) {
                 const struct node *node = &cluster->nodes[role->nodes[i]];
                 const struct value *row = rows->items[role->nodes[i]];
-                ids[i] = (struct once){ node->id ? arena_printf(loader->arena, "%d", node->id) : "",
-                                        schema_place(row, "id") };
+                ids[i] = (struct once){ number_key(loader->arena, node->id), schema_place(row, "id") };
                 if (role->ensemble && !value_get(row, "id")) {
                         report(loader->diagnostics, ERR_CLUSTER, &row->place,
                                "node `%s` needs an `id`: role `%s` is an ensemble", node->name, role->name);
@@ -64,13 +63,15 @@ static void check_uids(struct loader *loader, const struct role *role) {
         auto_free struct once *uids = xcalloc(role->user_count, sizeof *uids);
         for (size_t i = 0; i < role->user_count; i++) {
                 const struct user *user = &role->users[i];
-                const char *key = user->uid < 0 ? "" : arena_printf(loader->arena, "%lld", (long long)user->uid);
+                const char *key = "";
+                if (user->uid >= 0)
+                        key = arena_printf(loader->arena, "%lld", (long long)user->uid);
                 uids[i] = (struct once){ key, &user->place };
         }
         check_once(loader, arena_printf(loader->arena, "uid in role `%s`:", role->name), uids, role->user_count);
 }
 
-static int compare_files(const void *left, const void *right) {
+static int compare_file_paths(const void *left, const void *right) {
         const struct file *const *a = left, *const *b = right;
         return strcmp((*a)->path, (*b)->path);
 }
@@ -81,14 +82,14 @@ static void check_nesting(struct loader *loader, const struct role *role) {
         for (size_t i = 0; i < role->file_count; i++)
                 sorted[i] = &role->files[i];
         if (role->file_count > 0)
-                qsort(sorted, role->file_count, sizeof *sorted, compare_files);
+                qsort(sorted, role->file_count, sizeof *sorted, compare_file_paths);
         for (size_t i = 0; i < role->file_count; i++) {
                 const struct file *file = &role->files[i];
                 for (const char *slash = file->path; (slash = strchr(slash + 1, '/'));) {
                         struct file above = { .path = arena_strndup(loader->arena, file->path,
                                                                     (size_t)(slash - file->path)) };
                         const struct file *key = &above, **found = bsearch(&key, sorted, role->file_count,
-                                                                           sizeof *sorted, compare_files);
+                                                                           sizeof *sorted, compare_file_paths);
                         if (!found || (*found)->link)
                                 continue;
                         report(loader->diagnostics, ERR_SCHEMA, &file->place, "`%s` is below `%s`, which is a file",
@@ -105,16 +106,16 @@ static void check_dhcp_options(struct loader *loader, const struct cluster_file 
         const struct value *map = value_get(file->tree, "dhcp_options");
         if (!map || map->type != VALUE_MAP)
                 return;
-        struct once options[] = { { names->node ? names->node : "", schema_place(map, "node") },
-                                  { names->role ? names->role : "", schema_place(map, "role") },
-                                  { names->id ? names->id : "", schema_place(map, "id") } };
+        struct once options[] = { { text_or(names->node, ""), schema_place(map, "node") },
+                                  { text_or(names->role, ""), schema_place(map, "role") },
+                                  { text_or(names->id, ""), schema_place(map, "id") } };
         check_once(loader, "DHCP option", options, lengthof(options));
 }
 
 void check_cluster(struct loader *loader, const struct cluster_file *file, const struct cluster *cluster) {
         const struct value *rows = value_get(file->tree, "nodes");
         for (size_t i = 0; i < cluster->role_count; i++) {
-                check_ids(loader, cluster, &cluster->roles[i], rows);
+                check_ensemble_ids(loader, cluster, &cluster->roles[i], rows);
                 check_ensemble(loader, &cluster->roles[i], rows);
                 check_uids(loader, &cluster->roles[i]);
                 check_nesting(loader, &cluster->roles[i]);

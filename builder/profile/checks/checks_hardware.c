@@ -14,11 +14,13 @@ static const char *uuid_key(struct arena *arena, const uint8_t uuid[static 16]) 
         char text[33];
         for (size_t i = 0; i < sizeof other; i++)
                 other[i] = uuid[order[i]];
-        const uint8_t *first = memcmp(other, uuid, sizeof other) < 0 ? other : uuid;
-        for (size_t i = 0; i < 16; i++) {
-                uint8_t byte = i < sizeof other ? first[i] : uuid[i];
-                text[2 * i] = digits[byte >> 4];
-                text[2 * i + 1] = digits[byte & 15];
+        uint8_t lesser[16];
+        memcpy(lesser, uuid, sizeof lesser);
+        if (memcmp(other, uuid, sizeof other) < 0)
+                memcpy(lesser, other, sizeof other);
+        for (size_t i = 0; i < sizeof lesser; i++) {
+                text[2 * i] = digits[lesser[i] >> 4];
+                text[2 * i + 1] = digits[lesser[i] & 15];
         }
         text[32] = '\0';
         return arena_strdup(arena, text);

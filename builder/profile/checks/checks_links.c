@@ -14,7 +14,7 @@ enum { MTU_IPV6_MIN = 1280, MEMBERS_MAX = 8 };
 
 // Of an item of a list that may be written as a single text. What was reported as malformed is in the file only, so
 // that items are found by their text, which is the file's own.
-static const struct place *item_place(const struct value *row, const char *key, const char *item) {
+static const struct place *place_in_row(const struct value *row, const char *key, const char *item) {
         const struct value *value = value_get(row, key);
         for (size_t i = 0; value->type == VALUE_LIST && i < value->count; i++)
                 if (value->items[i]->text == item)
@@ -30,7 +30,7 @@ struct route {
 };
 
 // False for what the pattern of the table let through and inet_pton(3) does not take.
-static bool parse_route(const char *text, struct route *ret) {
+static bool parse_static_route(const char *text, struct route *ret) {
         char to[INET_ADDRSTRLEN];
         size_t size = strcspn(text, "/");
         const char *via = strstr(text, " via ");
@@ -45,7 +45,7 @@ static bool parse_route(const char *text, struct route *ret) {
 static void check_route(struct loader *loader, const struct network *network, const char *text,
                         const struct place *place) {
         struct route route;
-        if (!parse_route(text, &route)) {
+        if (!parse_static_route(text, &route)) {
                 report(loader->diagnostics, ERR_SCHEMA, place, "`%s` is no route", text);
                 return;
         }
@@ -62,11 +62,11 @@ static void check_route(struct loader *loader, const struct network *network, co
                        in_addr_text(loader->arena, route.gateway), network->name);
 }
 
-static void check_network(struct loader *loader, const struct network *network, const struct value *row) {
+static void check_network_links(struct loader *loader, const struct network *network, const struct value *row) {
         auto_free struct once *routes = xcalloc(network->routes.count, sizeof *routes);
         for (size_t i = 0; i < network->routes.count; i++) {
                 const char *text = network->routes.items[i];
-                const struct place *place = item_place(row, "routes", text);
+                const struct place *place = place_in_row(row, "routes", text);
                 check_route(loader, network, text, place);
                 routes[i] = (struct once){ arena_strndup(loader->arena, text, strcspn(text, " ")), place };
         }
@@ -99,10 +99,10 @@ static const struct network *network_of(const struct cluster_file *file, struct 
         return NULL;
 }
 
-static void check_addresses(struct loader *loader, const struct cluster_file *file, const struct node *node,
-                            const struct value *row) {
+static void check_further_addresses(struct loader *loader, const struct cluster_file *file, const struct node *node,
+                                    const struct value *row) {
         for (size_t i = 0; i < node->addresses.count; i++) {
-                const struct place *place = item_place(row, "addresses", node->addresses.items[i]);
+                const struct place *place = place_in_row(row, "addresses", node->addresses.items[i]);
                 struct in_addr address;
                 if (inet_pton(AF_INET, node->addresses.items[i], &address) != 1) {
                         report(loader->diagnostics, ERR_SCHEMA, place, "`%s` is no address", node->addresses.items[i]);
@@ -114,7 +114,7 @@ static void check_addresses(struct loader *loader, const struct cluster_file *fi
 }
 
 // Beside the nodes' own addresses, which are compared with one another elsewhere.
-static void check_unique(struct loader *loader, const struct cluster_file *file, const struct value *rows) {
+static void check_addresses_once(struct loader *loader, const struct cluster_file *file, const struct value *rows) {
         struct once *all = NULL;
         size_t count = 0;
         for (size_t i = 0; i < file->node_count; i++) {
@@ -122,7 +122,7 @@ static void check_unique(struct loader *loader, const struct cluster_file *file,
                 for (size_t j = 0; j < further->count; j++)
                         *array_append(&all, &count) =
                             (struct once){ further->items[j],
-                                           item_place(rows->items[i], "addresses", further->items[j]) };
+                                           place_in_row(rows->items[i], "addresses", further->items[j]) };
         }
         for (size_t i = 0; i < count; i++) {
                 for (size_t j = 0; j < file->node_count; j++)
@@ -140,8 +140,8 @@ static void check_unique(struct loader *loader, const struct cluster_file *file,
 
 // ---- bonds ----
 
-static void check_option(struct loader *loader, const char *name, const struct place *name_place,
-                         const struct value *value) {
+static void check_bond_option(struct loader *loader, const char *name, const struct place *name_place,
+                              const struct value *value) {
         struct bond_option option;
         if (!bond_option_is_known(name) || strcmp(name, "mode") == 0) {
                 struct nearest nearest = { .wanted = name };
@@ -154,8 +154,8 @@ static void check_option(struct loader *loader, const char *name, const struct p
         }
         snprintf(option.name, sizeof option.name, "%s", name);
         snprintf(option.value, sizeof option.value, "%s", value->text);
-        for (char *at = option.value; *at; at++)
-                *at = *at == ',' ? ';' : *at;
+        for (char *comma = strchr(option.value, ','); comma; comma = strchr(comma, ','))
+                *comma = ';'; // between the targets, as struct bond_option has them
         if (strlen(value->text) >= sizeof option.value || !bond_option_value(&option))
                 report(loader->diagnostics, ERR_SCHEMA, &value->place,
                        "option `%s` of the bonding driver cannot be `%s`", name, value->text);
@@ -175,24 +175,28 @@ static void check_bond(struct loader *loader, const struct node *node, const str
         bool has_own = !node->has_mac;
         for (size_t i = 0; i < bond->members.count; i++) {
                 unsigned char mac[6];
-                has_own |= mac_read(bond->members.items[i], mac) && memcmp(mac, node->mac, sizeof mac) == 0;
+                if (mac_read(bond->members.items[i], mac) && memcmp(mac, node->mac, sizeof mac) == 0)
+                        has_own = true;
         }
         if (!has_own && bond->members.count > 0)
                 report(loader->diagnostics, ERR_CLUSTER, schema_place(row, "mac"),
                        "the node's `mac` is none of its bond's `members`");
         for (size_t i = 0; options && i < options->count; i++)
-                check_option(loader, options->keys[i], &options->key_places[i], options->items[i]);
+                check_bond_option(loader, options->keys[i], &options->key_places[i], options->items[i]);
 }
 
-static const char *mac_key(struct arena *arena, const char *text) {
+static const char *mac_text_key(struct arena *arena, const char *text) {
         char *copy = arena_strdup(arena, text);
-        for (char *at = copy; *at; at++)
-                *at = *at == '-' ? ':' : (char)tolower((unsigned char)*at);
+        for (char *at = copy; *at; at++) {
+                *at = (char)tolower((unsigned char)*at);
+                if (*at == '-')
+                        *at = ':';
+        }
         return copy;
 }
 
 // A card is a member of one bond, and its MAC is no other node's.
-static void check_members(struct loader *loader, const struct cluster_file *file, const struct value *rows) {
+static void check_bond_members(struct loader *loader, const struct cluster_file *file, const struct value *rows) {
         struct once *all = NULL;
         size_t count = 0;
         for (size_t i = 0; i < file->node_count; i++) {
@@ -200,11 +204,12 @@ static void check_members(struct loader *loader, const struct cluster_file *file
                 const struct value *bond = value_get(rows->items[i], "bond");
                 for (size_t j = 0; j < node->bond.members.count; j++)
                         *array_append(&all, &count) =
-                            (struct once){ mac_key(loader->arena, node->bond.members.items[j]),
-                                           item_place(bond, "members", node->bond.members.items[j]) };
+                            (struct once){ mac_text_key(loader->arena, node->bond.members.items[j]),
+                                           place_in_row(bond, "members", node->bond.members.items[j]) };
                 const struct value *mac = value_get(rows->items[i], "mac");
                 if (node->has_mac && node->bond.members.count == 0)
-                        *array_append(&all, &count) = (struct once){ mac_key(loader->arena, mac->text), &mac->place };
+                        *array_append(&all, &count) =
+                            (struct once){ mac_text_key(loader->arena, mac->text), &mac->place };
         }
         check_once(loader, "MAC address", all, count);
         free(all);
@@ -217,7 +222,7 @@ static bool has_bonds(const struct cluster_file *file) {
         return false;
 }
 
-static void check_name(struct loader *loader, const struct node *node, const struct value *row) {
+static void check_interface_name(struct loader *loader, const struct node *node, const struct value *row) {
         const struct place *place = schema_place(row, "interface");
         if (!node->interface || !*node->interface)
                 return;
@@ -235,14 +240,14 @@ void check_links(struct loader *loader, const struct cluster_file *file) {
         const struct value *networks = value_get(file->tree, "networks"), *nodes = value_get(file->tree, "nodes");
         for (size_t i = 0; i < file->network_count; i++)
                 if (value_get(networks->items[i], "subnet"))
-                        check_network(loader, &file->networks[i], networks->items[i]);
+                        check_network_links(loader, &file->networks[i], networks->items[i]);
         for (size_t i = 0; i < file->node_count; i++) {
                 const struct node *node = &file->nodes[i].node;
-                check_addresses(loader, file, node, nodes->items[i]);
+                check_further_addresses(loader, file, node, nodes->items[i]);
                 check_bond(loader, node, nodes->items[i]);
-                check_name(loader, node, nodes->items[i]);
+                check_interface_name(loader, node, nodes->items[i]);
         }
-        check_unique(loader, file, nodes);
+        check_addresses_once(loader, file, nodes);
         if (has_bonds(file)) // without, MACs were compared
-                check_members(loader, file, nodes);
+                check_bond_members(loader, file, nodes);
 }

@@ -7,7 +7,7 @@
 #include "profile/checks/checks.h"
 #include "profile/reader/names.h"
 
-static bool label_is_valid(const char *label, size_t size) {
+static bool is_host_label(const char *label, size_t size) {
         if (size == 0 || size > 63 || label[0] == '-' || label[size - 1] == '-')
                 return false;
         for (size_t i = 0; i < size; i++)
@@ -27,7 +27,7 @@ static const char *hostname_problem(const char *name) {
                 return "it has no letter and reads as a number or an address";
         for (const char *label = name;; label++) {
                 size_t size = strcspn(label, ".");
-                if (!label_is_valid(label, size))
+                if (!is_host_label(label, size))
                         return "its parts must be 1 to 63 letters, digits and hyphens, with no hyphen at either end";
                 label += size;
                 if (!*label)
@@ -41,7 +41,7 @@ static const char *node_mac_key(struct arena *arena, const struct node *node) {
         return mac_text(arena, node->mac);
 }
 
-static void check_nodes(struct loader *loader, const struct cluster_file *file) {
+static void check_node_names(struct loader *loader, const struct cluster_file *file) {
         const struct value *rows = value_get(file->tree, "nodes"), *vips = value_get(file->tree, "vips");
         size_t count = file->node_count, all = count + file->vip_count;
         auto_free struct once *names = xcalloc(all, sizeof *names), *macs = xcalloc(count, sizeof *macs);
@@ -49,8 +49,8 @@ static void check_nodes(struct loader *loader, const struct cluster_file *file) 
         for (size_t i = 0; i < count; i++) {
                 const struct node *node = &file->nodes[i].node;
                 const struct value *row = rows->items[i];
-                const char *problem = node->name[0] ? hostname_problem(node->name) : NULL;
-                if (problem)
+                const char *problem = hostname_problem(node->name);
+                if (node->name[0] && problem)
                         report(loader->diagnostics, ERR_SCHEMA, schema_place(row, "name"), "`%s` is no host name: %s",
                                node->name, problem);
                 names[i] = (struct once){ lower_text(loader->arena, node->name), schema_place(row, "name") };
@@ -65,7 +65,7 @@ static void check_nodes(struct loader *loader, const struct cluster_file *file) 
         check_once(loader, "IP address", addresses, count);
 }
 
-static void check_vips(struct loader *loader, const struct cluster_file *file) {
+static void check_vip_names(struct loader *loader, const struct cluster_file *file) {
         const struct value *rows = value_get(file->tree, "vips");
         auto_free struct once *addresses = xcalloc(file->vip_count, sizeof *addresses);
         auto_free struct once *ids = xcalloc(file->vip_count, sizeof *ids);
@@ -73,8 +73,8 @@ static void check_vips(struct loader *loader, const struct cluster_file *file) {
                 const struct vip *vip = &file->vips[i];
                 addresses[i] =
                     (struct once){ in_addr_text(loader->arena, vip->ip), schema_place(rows->items[i], "ip") };
-                ids[i] = (struct once){ vip->vrrp_id ? arena_printf(loader->arena, "%d", vip->vrrp_id) : "",
-                                        schema_place(rows->items[i], "vrrp_id") };
+                ids[i] =
+                    (struct once){ number_key(loader->arena, vip->vrrp_id), schema_place(rows->items[i], "vrrp_id") };
         }
         check_once(loader, "VIP address", addresses, file->vip_count);
         check_once(loader, "vrrp_id", ids, file->vip_count);
@@ -86,6 +86,6 @@ void check_inventory_names(struct loader *loader, const struct cluster_file *fil
         for (size_t i = 0; i < file->network_count; i++)
                 networks[i] = (struct once){ file->networks[i].name, schema_place(rows->items[i], "name") };
         check_once(loader, "network", networks, file->network_count);
-        check_nodes(loader, file);
-        check_vips(loader, file);
+        check_node_names(loader, file);
+        check_vip_names(loader, file);
 }

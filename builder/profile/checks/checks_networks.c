@@ -27,8 +27,8 @@ static bool in_pool(const struct network *network, struct in_addr address) {
                number <= ntohl(network->pool_last.s_addr);
 }
 
-static void complain(struct loader *loader, const struct place *place, const char *what, const char *address,
-                     const char *problem, const char *network) {
+static void report_address(struct loader *loader, const struct place *place, const char *what, const char *address,
+                           const char *problem, const char *network) {
         report(loader->diagnostics, ERR_CLUSTER, place, "%s %s %s `%s`", what, address, problem, network);
 }
 
@@ -53,19 +53,20 @@ static void check_host_address(struct loader *loader, const struct network *netw
                                const struct place *place, const char *what) {
         const char *text = in_addr_text(loader->arena, address);
         if (is_network_address(network, address))
-                complain(loader, place, what, text, "is the network address of network", network->name);
+                report_address(loader, place, what, text, "is the network address of network", network->name);
         else if (is_broadcast_address(network, address))
-                complain(loader, place, what, text, "is the broadcast address of network", network->name);
+                report_address(loader, place, what, text, "is the broadcast address of network", network->name);
 }
 
 static bool has_subnet(const struct value *row) { return value_get(row, "subnet") != NULL; }
 
-static void check_network(struct loader *loader, const struct network *network, const struct value *row) {
+static void check_subnet(struct loader *loader, const struct network *network, const struct value *row) {
         if (network->gateway.s_addr) {
                 const struct place *place = schema_place(row, "gateway");
                 const char *text = in_addr_text(loader->arena, network->gateway);
                 if (!network_holds(network, network->gateway))
-                        complain(loader, place, "gateway", text, "is not inside the subnet of network", network->name);
+                        report_address(loader, place, "gateway", text, "is not inside the subnet of network",
+                                       network->name);
                 else
                         check_host_address(loader, network, network->gateway, place, "gateway");
         }
@@ -81,7 +82,7 @@ struct span {
 static int compare_spans(const void *left, const void *right) {
         const struct span *a = left, *b = right;
         if (a->first != b->first)
-                return a->first < b->first ? -1 : 1;
+                return (a->first > b->first) - (a->first < b->first);
         return (a->index > b->index) - (a->index < b->index);
 }
 
@@ -95,11 +96,12 @@ static void check_overlaps(struct loader *loader, const struct cluster_file *fil
                 qsort(spans, count, sizeof *spans, compare_spans);
         for (size_t i = 1, widest = 0; i < count; i++) {
                 if (spans[i].first <= spans[widest].last) {
-                        size_t a = spans[widest].index, b = spans[i].index, later = a > b ? a : b;
+                        size_t a = spans[widest].index, b = spans[i].index, later = size_max(a, b);
                         report(loader->diagnostics, ERR_CLUSTER, schema_place(rows->items[later], "subnet"),
                                "the subnets of `%s` and `%s` overlap", file->networks[a].name, file->networks[b].name);
                 }
-                widest = spans[i].last > spans[widest].last ? i : widest;
+                if (spans[i].last > spans[widest].last)
+                        widest = i;
         }
 }
 
@@ -117,9 +119,9 @@ const struct network *check_address(struct loader *loader, const struct cluster_
         }
         check_host_address(loader, network, address, place, what);
         if (address.s_addr == network->gateway.s_addr)
-                complain(loader, place, what, text, "is the gateway of network", network->name);
+                report_address(loader, place, what, text, "is the gateway of network", network->name);
         if (in_pool(network, address))
-                complain(loader, place, what, text, "is in the DHCP pool of network", network->name);
+                report_address(loader, place, what, text, "is in the DHCP pool of network", network->name);
         return network;
 }
 
@@ -127,8 +129,8 @@ static void check_vip_hosts(struct loader *loader, const struct cluster_file *fi
                             const struct place *place) {
         for (size_t i = 0; i < file->node_count; i++)
                 if (vip->ip.s_addr == file->nodes[i].node.ip.s_addr)
-                        complain(loader, place, "VIP", in_addr_text(loader->arena, vip->ip), "is the address of node",
-                                 file->nodes[i].node.name);
+                        report_address(loader, place, "VIP", in_addr_text(loader->arena, vip->ip),
+                                       "is the address of node", file->nodes[i].node.name);
 }
 
 void check_networks(struct loader *loader, const struct cluster_file *file) {
@@ -136,7 +138,7 @@ void check_networks(struct loader *loader, const struct cluster_file *file) {
         const struct value *vips = value_get(file->tree, "vips");
         for (size_t i = 0; i < file->network_count; i++)
                 if (has_subnet(networks->items[i]))
-                        check_network(loader, &file->networks[i], networks->items[i]);
+                        check_subnet(loader, &file->networks[i], networks->items[i]);
         check_overlaps(loader, file, networks);
         for (size_t i = 0; i < file->node_count; i++)
                 if (file->nodes[i].node.ip.s_addr)

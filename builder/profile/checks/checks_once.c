@@ -14,6 +14,12 @@ static int compare_once(const void *left, const void *right) {
         return a->place->column - b->place->column;
 }
 
+const char *number_key(struct arena *arena, int number) {
+        if (number == 0)
+                return "";
+        return arena_printf(arena, "%d", number);
+}
+
 void check_once(struct loader *loader, const char *what, struct once *entries, size_t count) {
         if (count > 0)
                 qsort(entries, count, sizeof *entries, compare_once);

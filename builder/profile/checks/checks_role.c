@@ -14,13 +14,14 @@ static void check_rows(struct loader *loader, const struct role_file *file, cons
         auto_free struct once *entries = xcalloc(rows->count, sizeof *entries);
         for (size_t i = 0; i < rows->count; i++) {
                 const struct value *value = value_get(rows->items[i], key);
-                bool text = value && value->type == VALUE_SCALAR;
-                entries[i] = (struct once){ text ? value->text : "", text ? &value->place : &rows->items[i]->place };
+                entries[i] = (struct once){ "", &rows->items[i]->place };
+                if (value && value->type == VALUE_SCALAR)
+                        entries[i] = (struct once){ value->text, &value->place };
         }
         check_once(loader, what, entries, rows->count);
 }
 
-static const struct place *item_place(const struct value *list, const char *text, const struct place *otherwise) {
+static const struct place *place_of_text(const struct value *list, const char *text, const struct place *otherwise) {
         for (size_t i = 0; list && list->type == VALUE_LIST && i < list->count; i++)
                 if (list->items[i]->type == VALUE_SCALAR && strcmp(list->items[i]->text, text) == 0)
                         return &list->items[i]->place;
@@ -36,17 +37,17 @@ static void check_both(struct loader *loader, const struct role_file *file, cons
                         const char *other = file->services_disable.items[j];
                         if (strcmp(unit, unit_name(loader->arena, other)) != 0)
                                 continue;
-                        const struct place *place = item_place(value_get(services, "disable"), other, &file->place);
+                        const struct place *place = place_of_text(value_get(services, "disable"), other, &file->place);
                         report(loader->diagnostics, ERR_SCHEMA, place, "`%s` is in services.disable and in services.%s",
                                unit, list_name);
                         report_hint(loader->diagnostics, "the other one is at %s",
-                                    place_text(loader->arena, item_place(value_get(services, list_name), list->items[i],
-                                                                         &file->place)));
+                                    place_text(loader->arena, place_of_text(value_get(services, list_name),
+                                                                            list->items[i], &file->place)));
                 }
         }
 }
 
-static void check_file(struct loader *loader, const struct value *row, const struct file *file) {
+static void check_file_row(struct loader *loader, const struct value *row, const struct file *file) {
         static const char *const ways[] = { "content", "source", "link" };
         const struct value *seen[lengthof(ways)];
         size_t count = 0;
@@ -55,7 +56,9 @@ static void check_file(struct loader *loader, const struct value *row, const str
                 if (value && value->type != VALUE_NULL)
                         seen[count++] = value;
         }
-        const char *name = file->path[0] ? arena_printf(loader->arena, "`%s`", file->path) : "a file";
+        const char *name = "a file";
+        if (file->path[0])
+                name = arena_printf(loader->arena, "`%s`", file->path);
         if (count == 0)
                 report(loader->diagnostics, ERR_SCHEMA, &row->place, "%s needs one of `content`, `source` and `link`",
                        name);
@@ -66,11 +69,11 @@ static void check_file(struct loader *loader, const struct value *row, const str
                 report(loader->diagnostics, ERR_SCHEMA, schema_place(row, "link"), "`link` is empty");
 }
 
-static void check_files(struct loader *loader, const struct role_file *file) {
+static void check_file_rows(struct loader *loader, const struct role_file *file) {
         const struct value *rows = value_get(file->tree, "files");
         for (size_t i = 0; i < file->file_count; i++) {
                 if (rows->items[i]->type == VALUE_MAP)
-                        check_file(loader, rows->items[i], &file->files[i]);
+                        check_file_row(loader, rows->items[i], &file->files[i]);
                 const char *path = file->files[i].path;
                 if (!path[0] || !strings_have(&file->remove, path))
                         continue;
@@ -78,7 +81,7 @@ static void check_files(struct loader *loader, const struct role_file *file) {
                 report(loader->diagnostics, ERR_SCHEMA, schema_place(rows->items[i], "path"),
                        "`%s` is in `files` and in `remove`", path);
                 report_hint(loader->diagnostics, "the other one is at %s",
-                            place_text(loader->arena, item_place(removed, path, &file->place)));
+                            place_text(loader->arena, place_of_text(removed, path, &file->place)));
         }
 }
 
@@ -101,7 +104,7 @@ void check_role_file(struct loader *loader, const struct role_file *file) {
         check_rows(loader, file, "health", "name", "health check");
         check_both(loader, file, "enable", &file->services_enable);
         check_both(loader, file, "cluster", &file->services_cluster);
-        check_files(loader, file);
+        check_file_rows(loader, file);
         check_health(loader, file);
         check_state_disk(loader, file->tree, &file->state_disk);
 }

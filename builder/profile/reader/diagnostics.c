@@ -12,7 +12,7 @@ void diagnostics_add_source(struct diagnostics *diagnostics, const char *name, c
         *array_append(&diagnostics->sources, &diagnostics->source_count) = (struct source){ name, text, size };
 }
 
-static bool same_place(const struct place *a, const struct place *b) {
+static bool same_place_of_mistake(const struct place *a, const struct place *b) {
         bool same_file = a->file == b->file || (a->file && b->file && strcmp(a->file, b->file) == 0);
         return same_file && a->line == b->line && a->column == b->column;
 }
@@ -22,12 +22,13 @@ void report(struct diagnostics *diagnostics, enum err_kind kind, const struct pl
         va_start(arguments, format);
         auto_free char *message = xvasprintf(format, arguments);
         va_end(arguments);
-        struct place nowhere = { 0 };
-        place = place ? place : &nowhere;
+        static const struct place nowhere;
+        if (!place)
+                place = &nowhere;
         diagnostics->last = NULL;
         for (size_t i = 0; i < diagnostics->mistake_count; i++) {
                 const struct mistake *known = &diagnostics->mistakes[i];
-                if (same_place(&known->place, place) && strcmp(known->message, message) == 0)
+                if (same_place_of_mistake(&known->place, place) && strcmp(known->message, message) == 0)
                         return;
         }
         struct mistake *mistake = array_append(&diagnostics->mistakes, &diagnostics->mistake_count);
@@ -57,13 +58,17 @@ void report_known(struct diagnostics *diagnostics, const char *wanted, const str
         auto_buf list = { 0 };
         for (size_t i = 0; i < known->count; i++) {
                 nearest_offer(&nearest, known->items[i]);
+                if (i > 0 && i <= SHOWN)
+                        buf_append_text(&list, ", ");
                 if (i < SHOWN)
-                        buf_printf(&list, "%s%s", i ? ", " : "", known->items[i]);
+                        buf_append_text(&list, known->items[i]);
+                else if (i == SHOWN)
+                        buf_append_text(&list, "...");
         }
         if (nearest.best)
                 report_nearest(diagnostics, nearest.best);
         else if (known->count > 0)
-                report_hint(diagnostics, "there are: %s%s", buf_text(&list), known->count > SHOWN ? ", ..." : "");
+                report_hint(diagnostics, "there are: %s", buf_text(&list));
 }
 
 const char *place_text(struct arena *arena, const struct place *place) {
@@ -74,7 +79,7 @@ const char *place_text(struct arena *arena, const struct place *place) {
         return arena_printf(arena, "%s:%d:%d", place->file, place->line, place->column);
 }
 
-static const struct source *find_source(const struct diagnostics *diagnostics, const char *name) {
+static const struct source *find_source_text(const struct diagnostics *diagnostics, const char *name) {
         for (size_t i = 0; name && i < diagnostics->source_count; i++)
                 if (strcmp(diagnostics->sources[i].name, name) == 0)
                         return &diagnostics->sources[i];
@@ -86,7 +91,7 @@ static void append_mistake(const struct diagnostics *diagnostics, const struct m
         if (place->file)
                 buf_printf(buf, "%s: ", place_text(diagnostics->arena, place));
         buf_append_text(buf, mistake->message);
-        const struct source *source = find_source(diagnostics, place->file);
+        const struct source *source = find_source_text(diagnostics, place->file);
         if (source)
                 mistake_excerpt(buf, source->text, source->size, place->line, place->column);
         if (mistake->hint)

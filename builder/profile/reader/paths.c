@@ -36,13 +36,24 @@ static void collapse_path(char *path) {
         *to = '\0';
 }
 
-const char *path_absolute(struct arena *arena, const char *file, const char *path) {
+// Of a file; as it is written if it cannot be resolved.
+static const char *resolved_folder(struct arena *arena, const char *file) {
         const char *slash = strrchr(file, '/');
-        const char *folder = slash ? arena_strndup(arena, file, (size_t)(slash - file) + 1) : ".";
+        const char *folder = ".";
+        if (slash)
+                folder = arena_strndup(arena, file, (size_t)(slash - file) + 1);
         char resolved[PATH_MAX];
         if (!realpath(folder, resolved))
-                snprintf(resolved, sizeof resolved, "%s", folder);
-        char *whole = path[0] == '/' ? arena_strdup(arena, path) : arena_printf(arena, "%s/%s", resolved, path);
+                return folder;
+        return arena_strdup(arena, resolved);
+}
+
+const char *path_absolute(struct arena *arena, const char *file, const char *path) {
+        char *whole = NULL;
+        if (path[0] == '/')
+                whole = arena_strdup(arena, path);
+        else
+                whole = arena_printf(arena, "%s/%s", resolved_folder(arena, file), path);
         collapse_path(whole);
         return whole;
 }
@@ -65,8 +76,13 @@ struct strings path_names(struct arena *arena, const char *directory, const char
 }
 
 const char *path_stem(struct arena *arena, const char *path) {
-        const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, *dot = strrchr(base, '.');
-        return dot && dot > base ? arena_strndup(arena, base, (size_t)(dot - base)) : arena_strdup(arena, base);
+        const char *slash = strrchr(path, '/'), *base = path;
+        if (slash)
+                base = slash + 1;
+        const char *dot = strrchr(base, '.');
+        if (!dot || dot == base)
+                return arena_strdup(arena, base);
+        return arena_strndup(arena, base, (size_t)(dot - base));
 }
 
 bool path_is_directory(const char *path) {

@@ -5,7 +5,7 @@
 
 #include "base/mistake.h"
 
-static const struct schema_field *find_field(const struct schema *schema, const char *key) {
+static const struct schema_field *schema_find_field(const struct schema *schema, const char *key) {
         for (size_t i = 0; i < schema->field_count; i++)
                 if (strcmp(schema->fields[i].key, key) == 0)
                         return &schema->fields[i];
@@ -24,7 +24,22 @@ const struct place *schema_place(const struct value *map, const char *key) {
         if (!map)
                 return &nowhere;
         const struct value *value = value_get(map, key);
-        return value && value->place.file ? &value->place : &map->place;
+        if (!value || !value->place.file)
+                return &map->place;
+        return &value->place;
+}
+
+static bool is_inside_character(char byte) { return ((unsigned char)byte & 0xC0) == 0x80; } // of UTF-8
+
+// The first line of a text, and of a long one its beginning.
+static const char *shortened(struct arena *arena, const char *text) {
+        enum { SHOWN_BYTES = 40 };
+        size_t length = size_min(strcspn(text, "\n"), SHOWN_BYTES);
+        if (text[length] == '\0')
+                return text;
+        while (length > 0 && is_inside_character(text[length]))
+                length--;
+        return arena_printf(arena, "%.*s...", (int)length, text);
 }
 
 const char *value_describe(struct arena *arena, const struct value *value) {
@@ -38,19 +53,16 @@ const char *value_describe(struct arena *arena, const struct value *value) {
         case VALUE_SCALAR:
                 break;
         }
-        // 40 bytes say enough of a long text; a multi-byte character is not cut.
-        size_t length = strcspn(value->text, "\n");
-        bool cut = length > 40 || value->text[length];
-        for (length = length > 40 ? 40 : length; length > 0 && ((unsigned char)value->text[length] & 0xC0) == 0x80;)
-                length--;
-        return arena_printf(arena, "%s`%.*s%s`", value->quoted ? "the quoted text " : "", (int)length, value->text,
-                            cut ? "..." : "");
+        const char *shown = shortened(arena, value->text);
+        if (value->quoted)
+                return arena_printf(arena, "the quoted text `%s`", shown);
+        return arena_printf(arena, "`%s`", shown);
 }
 
 static void report_unknown_keys(const struct schema_reader *reader, const struct schema *schema,
                                 const struct value *map) {
         for (size_t i = 0; i < map->count; i++) {
-                if (find_field(schema, map->keys[i]))
+                if (schema_find_field(schema, map->keys[i]))
                         continue;
                 struct nearest nearest = { .wanted = map->keys[i] };
                 for (size_t j = 0; j < schema->field_count; j++)
@@ -61,14 +73,17 @@ static void report_unknown_keys(const struct schema_reader *reader, const struct
         }
 }
 
-static void read_field(const struct schema_reader *reader, const struct schema *schema, const struct schema_field *row,
-                       const struct value *map, void *object) {
+static void schema_read_field(const struct schema_reader *reader, const struct schema *schema,
+                              const struct schema_field *row, const struct value *map, void *object) {
         const struct value *value = value_get(map, row->key);
         if (value && value->type != VALUE_NULL) {
                 row->type->read(reader, row, value, object);
         } else if (row->required) {
-                report(reader->diagnostics, ERR_SCHEMA, value ? &value->place : &map->place, "%s needs `%s`, %s",
-                       schema->what, row->key, row->type->what);
+                const struct place *place = &map->place;
+                if (value)
+                        place = &value->place;
+                report(reader->diagnostics, ERR_SCHEMA, place, "%s needs `%s`, %s", schema->what, row->key,
+                       row->type->what);
         } else if (row->fallback) {
                 struct value fallback = { .type = VALUE_SCALAR, .text = row->fallback };
                 row->type->read(reader, row, &fallback, object);
@@ -99,6 +114,6 @@ bool schema_read(const struct schema_reader *reader, const struct schema *schema
         }
         report_unknown_keys(reader, schema, map);
         for (size_t i = 0; i < schema->field_count; i++)
-                read_field(reader, schema, &schema->fields[i], map, object);
+                schema_read_field(reader, schema, &schema->fields[i], map, object);
         return reader->diagnostics->mistake_count == before;
 }

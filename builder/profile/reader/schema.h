@@ -89,7 +89,7 @@ const struct value *schema_given(const struct value *map, const char *key);
 const struct place *schema_place(const struct value *map, const char *key);
 
 // An absolute path with no ".", ".." or empty part and no control character.
-bool path_is_plain(const char *path);
+bool image_path_is_plain(const char *path);
 
 // "a list", "`text`", ... for messages.
 const char *value_describe(struct arena *arena, const struct value *value);

@@ -6,18 +6,18 @@
 #include "base/buf.h"
 #include "profile/reader/schema.h"
 
-static json_t *object_of(const struct schema *schema);
+static json_t *schema_object(const struct schema *schema);
 
-static json_t *type_of(const struct schema_type *type) {
+static json_t *json_type_of(const struct schema_type *type) {
         if (strchr(type->json, '|'))
                 return json_pack("[s, s]", "string", "integer");
         return json_string(type->json);
 }
 
 // Texts may be written as plain numbers and booleans in YAML ("name: 101"), which JSON Schema tells apart from strings.
-static json_t *text_of(const struct schema_field *row) {
+static json_t *text_node(const struct schema_field *row) {
         json_t *node = json_object();
-        const char *pattern = row->pattern ? row->pattern : row->type->json_pattern;
+        const char *pattern = text_or(row->pattern, row->type->json_pattern);
         if (row->choices) {
                 json_t *choices = json_array();
                 for (size_t i = 0; row->choices[i]; i++)
@@ -32,18 +32,25 @@ static json_t *text_of(const struct schema_field *row) {
         return node;
 }
 
-static json_t *array_of(const struct schema_field *row) {
+static json_t *array_node(const struct schema_field *row) {
         json_t *node = json_object();
         json_object_set_new(node, "type", json_string("array"));
-        json_object_set_new(node, "items", row->table ? object_of(row->table) : text_of(row));
+        if (row->table)
+                json_object_set_new(node, "items", schema_object(row->table));
+        else
+                json_object_set_new(node, "items", text_node(row));
         if (!row->or_one)
                 return node;
-        json_t *either = json_pack("{s:[o,o]}", "anyOf", text_of(row), node);
+        json_t *either = json_pack("{s:[o,o]}", "anyOf", text_node(row), node);
         return either;
 }
 
-static json_t *map_of(const struct schema_field *row) {
-        json_t *node = row->table ? object_of(row->table) : json_pack("{s:s}", "type", "object");
+static json_t *map_node(const struct schema_field *row) {
+        json_t *node = NULL;
+        if (row->table)
+                node = schema_object(row->table);
+        else
+                node = json_pack("{s:s}", "type", "object");
         json_t *item = NULL;
         if (row->type->read == type_scalars.read)
                 item = json_pack("{s:[s,s]}", "type", "string", "number");
@@ -56,7 +63,7 @@ static json_t *map_of(const struct schema_field *row) {
         return node;
 }
 
-static json_t *fallback_of(const struct schema_field *row) {
+static json_t *fallback_value(const struct schema_field *row) {
         if (strcmp(row->type->json, "integer") == 0)
                 return json_integer(strtol(row->fallback, NULL, 10));
         if (strcmp(row->type->json, "boolean") == 0)
@@ -64,31 +71,31 @@ static json_t *fallback_of(const struct schema_field *row) {
         return json_string(row->fallback);
 }
 
-static json_t *node_of(const struct schema_field *row) {
+static json_t *field_node(const struct schema_field *row) {
         json_t *node;
         if (strcmp(row->type->json, "array") == 0)
-                node = array_of(row);
+                node = array_node(row);
         else if (strcmp(row->type->json, "object") == 0)
-                node = map_of(row);
+                node = map_node(row);
         else if (strcmp(row->type->json, "string") == 0)
-                node = text_of(row);
+                node = text_node(row);
         else
-                node = json_pack("{s:o}", "type", type_of(row->type));
+                node = json_pack("{s:o}", "type", json_type_of(row->type));
         if (row->min || row->max) {
                 json_object_set_new(node, "minimum", json_integer(row->min));
                 json_object_set_new(node, "maximum", json_integer(row->max));
         }
         json_object_set_new(node, "description", json_string(row->help));
         if (row->fallback)
-                json_object_set_new(node, "default", fallback_of(row));
+                json_object_set_new(node, "default", fallback_value(row));
         return node;
 }
 
-static json_t *object_of(const struct schema *schema) {
+static json_t *schema_object(const struct schema *schema) {
         json_t *properties = json_object(), *required = json_array();
         for (size_t i = 0; i < schema->field_count; i++) {
                 const struct schema_field *row = &schema->fields[i];
-                json_object_set_new(properties, row->key, node_of(row));
+                json_object_set_new(properties, row->key, field_node(row));
                 if (row->required)
                         json_array_append_new(required, json_string(row->key));
         }
@@ -103,7 +110,7 @@ static json_t *object_of(const struct schema *schema) {
 char *schema_to_json(const struct schema *schema, const char *title) {
         json_t *root =
             json_pack("{s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title", title);
-        json_t *body = object_of(schema);
+        json_t *body = schema_object(schema);
         json_object_update(root, body);
         json_decref(body);
         char *text = json_dumps(root, JSON_INDENT(2));
@@ -114,8 +121,11 @@ char *schema_to_json(const struct schema *schema, const char *title) {
 static void append_details(struct buf *buf, const struct schema_field *row) {
         if (row->min || row->max)
                 buf_printf(buf, ", %ld to %ld", row->min, row->max);
-        for (size_t i = 0; row->choices && row->choices[i]; i++)
-                buf_printf(buf, "%s%s", i == 0 ? ": " : ", ", row->choices[i]);
+        const char *separator = ": ";
+        for (size_t i = 0; row->choices && row->choices[i]; i++) {
+                buf_printf(buf, "%s%s", separator, row->choices[i]);
+                separator = ", ";
+        }
         if (row->pattern_means)
                 buf_printf(buf, ", %s", row->pattern_means);
         if (row->or_one)
@@ -129,8 +139,10 @@ static void append_details(struct buf *buf, const struct schema_field *row) {
 static void append_reference(struct buf *buf, const struct schema *schema, const char *prefix) {
         for (size_t i = 0; i < schema->field_count; i++) {
                 const struct schema_field *row = &schema->fields[i];
-                bool list = row->type->read == type_tables.read;
-                auto_free char *name = xasprintf("%s%s%s", prefix, row->key, list ? "[]" : "");
+                const char *brackets = "";
+                if (row->type->read == type_tables.read)
+                        brackets = "[]";
+                auto_free char *name = xasprintf("%s%s%s", prefix, row->key, brackets);
                 buf_printf(buf, "%s\n    %s (%s", name, row->help, row->type->what);
                 append_details(buf, row);
                 buf_append_text(buf, ")\n");

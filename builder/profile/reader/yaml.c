@@ -35,13 +35,13 @@ struct part {
         size_t weight, height;
 };
 
-static bool read_value(struct yaml *yaml, yaml_event_t *event, size_t depth, struct part *ret);
+static bool yaml_read_value(struct yaml *yaml, yaml_event_t *event, size_t depth, struct part *ret);
 
-static struct place place_of(const struct yaml *yaml, const yaml_mark_t *mark) {
+static struct place place_of_mark(const struct yaml *yaml, const yaml_mark_t *mark) {
         return (struct place){ yaml->name, (int)mark->line + 1, (int)mark->column + 1 };
 }
 
-static bool refuse(struct yaml *yaml, struct place place, const char *message, const char *detail) {
+static bool refuse_yaml(struct yaml *yaml, struct place place, const char *message, const char *detail) {
         report(yaml->diagnostics, ERR_SYNTAX, &place, message, detail);
         return false;
 }
@@ -51,7 +51,8 @@ static bool is_tab(const struct yaml *yaml, const struct place *place) {
         const char *next = yaml->text, *end = yaml->text + yaml->size;
         for (int line = 1; next && line < place->line; line++) {
                 next = memchr(next, '\n', (size_t)(end - next));
-                next = next ? next + 1 : NULL;
+                if (next)
+                        next++;
         }
         return next && end - next >= place->column && next[place->column - 1] == '\t';
 }
@@ -59,28 +60,28 @@ static bool is_tab(const struct yaml *yaml, const struct place *place) {
 // libyaml gives a mark for what its scanner and parser refuse, and a byte offset for what its reader does.
 static bool refuse_problem(struct yaml *yaml) {
         const yaml_parser_t *parser = &yaml->parser;
-        struct place place = place_of(yaml, &parser->problem_mark);
+        struct place place = place_of_mark(yaml, &parser->problem_mark);
         if (parser->error == YAML_READER_ERROR)
                 mistake_locate(yaml->text, yaml->size, parser->problem_offset, &place.line, &place.column);
-        const char *problem = parser->problem ? parser->problem : "cannot be parsed";
+        const char *problem = text_or(parser->problem, "cannot be parsed");
         if (!parser->context)
-                return refuse(yaml, place, "not valid YAML: %s", problem);
+                return refuse_yaml(yaml, place, "not valid YAML: %s", problem);
         const char *where = arena_printf(yaml->arena, "%s %s (begun at line %zu)", problem, parser->context,
                                          parser->context_mark.line + 1);
-        (void)!refuse(yaml, place, "not valid YAML: %s", where);
+        (void)!refuse_yaml(yaml, place, "not valid YAML: %s", where);
         if (is_tab(yaml, &place))
                 report_hint(yaml->diagnostics, "indent with blanks: YAML forbids tabs there");
         return false;
 }
 
 static bool next_event(struct yaml *yaml, yaml_event_t *event) {
-        return yaml_parser_parse(&yaml->parser, event) ? true : refuse_problem(yaml);
+        return yaml_parser_parse(&yaml->parser, event) || refuse_problem(yaml);
 }
 
 static bool count_values(struct yaml *yaml, size_t weight, struct place place) {
         yaml->values += weight;
         return yaml->values <= VALUES_MAX ||
-               refuse(yaml, place, "more than 500000 values%s", " (aliases count each time)");
+               refuse_yaml(yaml, place, "more than 500000 values%s", " (aliases count each time)");
 }
 
 static struct anchor *find_anchor(struct yaml *yaml, const char *name) {
@@ -106,22 +107,22 @@ static void close_anchor(struct yaml *yaml, size_t index, const struct part *par
         yaml->anchors[index - 1].height = part->height;
 }
 
-static bool read_alias(struct yaml *yaml, const yaml_event_t *event, size_t depth, struct part *ret) {
+static bool yaml_read_alias(struct yaml *yaml, const yaml_event_t *event, size_t depth, struct part *ret) {
         const char *name = (const char *)event->data.alias.anchor;
-        struct place place = place_of(yaml, &event->start_mark);
+        struct place place = place_of_mark(yaml, &event->start_mark);
         const struct anchor *anchor = find_anchor(yaml, name);
         if (!anchor) {
                 struct nearest nearest = { .wanted = arena_strdup(yaml->arena, name) };
                 for (size_t i = 0; i < yaml->anchor_count; i++)
                         nearest_offer(&nearest, yaml->anchors[i].name);
-                refuse(yaml, place, "unknown anchor `%s`", name);
+                refuse_yaml(yaml, place, "unknown anchor `%s`", name);
                 report_nearest(yaml->diagnostics, nearest.best);
                 return false;
         }
         if (anchor->weight == 0)
-                return refuse(yaml, place, "the alias `%s` stands inside the value that it repeats", name);
+                return refuse_yaml(yaml, place, "the alias `%s` stands inside the value that it repeats", name);
         if (depth + anchor->height > DEPTH_MAX)
-                return refuse(yaml, place, "nested too deeply through the alias `%s`", name);
+                return refuse_yaml(yaml, place, "nested too deeply through the alias `%s`", name);
         *ret = (struct part){ anchor->value, anchor->weight, anchor->height };
         return count_values(yaml, anchor->weight, place);
 }
@@ -131,7 +132,7 @@ static bool check_tag(struct yaml *yaml, const yaml_char_t *tag, const char *con
         for (size_t i = 0; tag && known[i]; i++)
                 if (strcmp((const char *)tag, known[i]) == 0)
                         return true;
-        return !tag || refuse(yaml, place, "the tag `%s` is not supported", (const char *)tag);
+        return !tag || refuse_yaml(yaml, place, "the tag `%s` is not supported", (const char *)tag);
 }
 
 static bool is_null_text(const char *text) {
@@ -142,22 +143,24 @@ static bool is_null_text(const char *text) {
         return false;
 }
 
-static bool read_scalar(struct yaml *yaml, const yaml_event_t *event, struct part *ret) {
+static bool yaml_read_scalar(struct yaml *yaml, const yaml_event_t *event, struct part *ret) {
         static const char *const tags[] = { "!",           YAML_STR_TAG,   YAML_INT_TAG, YAML_BOOL_TAG,
                                             YAML_NULL_TAG, YAML_FLOAT_TAG, NULL };
-        struct place place = place_of(yaml, &event->start_mark);
+        struct place place = place_of_mark(yaml, &event->start_mark);
         const yaml_char_t *tag = event->data.scalar.tag;
         if (!check_tag(yaml, tag, tags, place))
                 return false;
         const char *text = (const char *)event->data.scalar.value;
         if (strlen(text) != event->data.scalar.length)
-                return refuse(yaml, place, "a NUL character in %s", "a text");
+                return refuse_yaml(yaml, place, "a NUL character in %s", "a text");
         struct value *value = arena_alloc(yaml->arena, sizeof *value);
         bool said_text = tag && (strcmp((const char *)tag, YAML_STR_TAG) == 0 || strcmp((const char *)tag, "!") == 0);
         value->place = place;
         value->quoted = said_text || event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
         value->text = arena_strdup(yaml->arena, text);
-        value->type = !value->quoted && is_null_text(text) ? VALUE_NULL : VALUE_SCALAR;
+        value->type = VALUE_SCALAR;
+        if (!value->quoted && is_null_text(text))
+                value->type = VALUE_NULL;
         *ret = (struct part){ value, 1, 1 };
         close_anchor(yaml, open_anchor(yaml, event->data.scalar.anchor, value), ret);
         return count_values(yaml, 1, place);
@@ -169,10 +172,10 @@ static void part_add(struct part *part, const struct part *child) {
                 part->height = child->height + 1;
 }
 
-static bool read_list(struct yaml *yaml, const yaml_event_t *start, size_t depth, struct part *ret) {
+static bool yaml_read_list(struct yaml *yaml, const yaml_event_t *start, size_t depth, struct part *ret) {
         static const char *const tags[] = { "!", YAML_SEQ_TAG, NULL };
         struct value *list = value_list(yaml->arena);
-        list->place = place_of(yaml, &start->start_mark);
+        list->place = place_of_mark(yaml, &start->start_mark);
         if (!check_tag(yaml, start->data.sequence_start.tag, tags, list->place) || !count_values(yaml, 1, list->place))
                 return false;
         size_t anchor = open_anchor(yaml, start->data.sequence_start.anchor, list);
@@ -183,7 +186,7 @@ static bool read_list(struct yaml *yaml, const yaml_event_t *start, size_t depth
                         return false;
                 bool end = event.type == YAML_SEQUENCE_END_EVENT;
                 struct part item;
-                bool ok = end || read_value(yaml, &event, depth + 1, &item);
+                bool ok = end || yaml_read_value(yaml, &event, depth + 1, &item);
                 yaml_event_delete(&event);
                 if (!ok)
                         return false;
@@ -199,9 +202,9 @@ static bool read_list(struct yaml *yaml, const yaml_event_t *start, size_t depth
 // YAML 1.1 merge: keys of the map itself win, then those of earlier merged maps.
 static bool merge_map(struct yaml *yaml, struct value *map, const struct value *merged, struct place place) {
         if (merged->type != VALUE_MAP)
-                return refuse(yaml, place, "`%s` wants a map or a list of maps", "<<");
+                return refuse_yaml(yaml, place, "`%s` wants a map or a list of maps", "<<");
         if (map->count + merged->count > MERGED_KEYS_MAX)
-                return refuse(yaml, place, "`%s` in a map of more than 1024 keys", "<<");
+                return refuse_yaml(yaml, place, "`%s` in a map of more than 1024 keys", "<<");
         for (size_t i = 0; i < merged->count; i++)
                 if (!value_get(map, merged->keys[i]))
                         value_append_pair(yaml->arena, map, merged->keys[i], &merged->key_places[i], merged->items[i]);
@@ -225,7 +228,9 @@ struct key_order {
 static int compare_keys(const void *left, const void *right) {
         const struct key_order *a = left, *b = right;
         int order = strcmp(a->key, b->key);
-        return order ? order : (a->index > b->index) - (a->index < b->index);
+        if (order != 0)
+                return order;
+        return (a->index > b->index) - (a->index < b->index);
 }
 
 // Sorted, so that a file of a hundred thousand keys costs no more than its sorting.
@@ -253,19 +258,19 @@ struct merge {
 
 static bool read_pair(struct yaml *yaml, const yaml_event_t *key, size_t depth, struct part *map, struct merge **merges,
                       size_t *merge_count) {
-        struct place place = place_of(yaml, &key->start_mark);
+        struct place place = place_of_mark(yaml, &key->start_mark);
         if (key->type != YAML_SCALAR_EVENT) {
-                (void)!refuse(yaml, place, "%s", "a key must be text");
+                (void)!refuse_yaml(yaml, place, "%s", "a key must be text");
                 report_hint(yaml->diagnostics, "quote a text that begins with `{`: \"{{variables.name}}\"");
                 return false;
         }
         struct part name, item;
-        if (!read_scalar(yaml, key, &name))
+        if (!yaml_read_scalar(yaml, key, &name))
                 return false;
         yaml_event_t event;
         if (!next_event(yaml, &event))
                 return false;
-        bool ok = read_value(yaml, &event, depth + 1, &item);
+        bool ok = yaml_read_value(yaml, &event, depth + 1, &item);
         yaml_event_delete(&event);
         if (!ok)
                 return false;
@@ -290,10 +295,10 @@ static bool read_pairs(struct yaml *yaml, size_t depth, struct part *map, struct
         }
 }
 
-static bool read_map(struct yaml *yaml, const yaml_event_t *start, size_t depth, struct part *ret) {
+static bool yaml_read_map(struct yaml *yaml, const yaml_event_t *start, size_t depth, struct part *ret) {
         static const char *const tags[] = { "!", YAML_MAP_TAG, NULL };
         struct value *map = value_map(yaml->arena);
-        map->place = place_of(yaml, &start->start_mark);
+        map->place = place_of_mark(yaml, &start->start_mark);
         if (!check_tag(yaml, start->data.mapping_start.tag, tags, map->place) || !count_values(yaml, 1, map->place))
                 return false;
         size_t anchor = open_anchor(yaml, start->data.mapping_start.anchor, map);
@@ -310,20 +315,21 @@ static bool read_map(struct yaml *yaml, const yaml_event_t *start, size_t depth,
         return true;
 }
 
-static bool read_value(struct yaml *yaml, yaml_event_t *event, size_t depth, struct part *ret) {
+static bool yaml_read_value(struct yaml *yaml, yaml_event_t *event, size_t depth, struct part *ret) {
         if (depth > DEPTH_MAX)
-                return refuse(yaml, place_of(yaml, &event->start_mark), "nested more than %s levels deep", "48");
+                return refuse_yaml(yaml, place_of_mark(yaml, &event->start_mark), "nested more than %s levels deep",
+                                   "48");
         switch (event->type) {
         case YAML_ALIAS_EVENT:
-                return read_alias(yaml, event, depth, ret);
+                return yaml_read_alias(yaml, event, depth, ret);
         case YAML_SCALAR_EVENT:
-                return read_scalar(yaml, event, ret);
+                return yaml_read_scalar(yaml, event, ret);
         case YAML_SEQUENCE_START_EVENT:
-                return read_list(yaml, event, depth, ret);
+                return yaml_read_list(yaml, event, depth, ret);
         case YAML_MAPPING_START_EVENT:
-                return read_map(yaml, event, depth, ret);
+                return yaml_read_map(yaml, event, depth, ret);
         default:
-                return refuse(yaml, place_of(yaml, &event->start_mark), "%s", "a value is missing");
+                return refuse_yaml(yaml, place_of_mark(yaml, &event->start_mark), "%s", "a value is missing");
         }
 }
 
@@ -335,18 +341,18 @@ static bool read_document(struct yaml *yaml, struct part *ret) {
                 if (!next_event(yaml, &event))
                         return false;
                 yaml_event_type_t type = event.type;
-                struct place place = place_of(yaml, &event.start_mark);
+                struct place place = place_of_mark(yaml, &event.start_mark);
                 bool ok = true, again = type == YAML_DOCUMENT_START_EVENT && have;
                 if (again)
-                        ok = refuse(yaml, place, "%s", "a second document: one file holds one");
+                        ok = refuse_yaml(yaml, place, "%s", "a second document: one file holds one");
                 else if (type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_START_EVENT &&
                          type != YAML_DOCUMENT_END_EVENT && type != YAML_STREAM_END_EVENT)
-                        ok = have = read_value(yaml, &event, 1, ret);
+                        ok = have = yaml_read_value(yaml, &event, 1, ret);
                 yaml_event_delete(&event);
                 if (!ok)
                         return false;
                 if (type == YAML_STREAM_END_EVENT)
-                        return have || refuse(yaml, (struct place){ yaml->name, 1, 1 }, "%s", "the file is empty");
+                        return have || refuse_yaml(yaml, (struct place){ yaml->name, 1, 1 }, "%s", "the file is empty");
         }
 }
 
@@ -366,7 +372,9 @@ struct value *yaml_parse(const char *name, const char *text, size_t size, struct
         bool ok = read_document(&yaml, &root);
         yaml_parser_delete(&yaml.parser);
         free(yaml.anchors);
-        return ok ? root.value : NULL;
+        if (!ok)
+                return NULL;
+        return root.value;
 }
 
 struct value *yaml_load(const char *path, const struct place *from, struct arena *arena,
