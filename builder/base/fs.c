@@ -230,8 +230,8 @@ static bool open_stream(int dir, DIR **ret, struct err *err) {
         return true;
 }
 
-// A tree of any depth is removed with few open directories: what lies too deep is moved up to `top` first, the
-// directory that is removed last.
+// A tree of any depth is removed with few open directories: a directory that lies too deep is moved into `top`, the one
+// that is removed last, and is emptied from there.
 struct removal {
         dev_t device;
         int top;

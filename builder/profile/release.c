@@ -38,7 +38,7 @@ static const char *normal_fingerprint(struct arena *arena, const char *text) {
         return normal;
 }
 
-// Whoever can answer for a server can hand out a key of his own.
+// Whoever can answer in a server's place can send a key of his own, so the right one must be known by its fingerprint.
 static void check_key_urls(struct loader *loader, const struct value *row, const struct repository *repository) {
         for (size_t i = 0; i < repository->keys.count && repository->fingerprints.count == 0; i++) {
                 if (strncmp(repository->keys.items[i], "http", 4) != 0)

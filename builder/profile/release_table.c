@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The grammar of a release file. Trust and network names are the order of their enums.
+// The grammar of a release file. Names of trust and of network writers are in the order of their enums.
 #include "profile/internal.h"
 #include "profile/tables.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// State disks: `state_disk` of cluster and role files, and what must hold between it and a role's state paths.
+// The grammar of `state_disk` in cluster and role files.
 #include <string.h>
 
 #include "profile/internal.h"

@@ -11,7 +11,7 @@
 
 enum { TEMPLATE_MAX_BYTES = 4 << 20 }; // at build time
 
-// A template's mistake has its place and its line already.
+// The message begins with the place in the template, and shows the line: no place is given here.
 static void report_template(struct loader *loader, const struct err *err) {
         report(loader->diagnostics, err->kind, NULL, "%s", err->text);
         if (err->hint)
@@ -76,7 +76,7 @@ static bool try_template(struct check *check, const struct file *file, struct er
         return !kept || try_left_over(check, name, &output, err);
 }
 
-// Targets of links are filled in here: nothing is left of them to render later.
+// A link's target is filled in here and now, because kiln-node renders files only.
 static bool render_link(struct check *check, struct file *file, struct err *err) {
         struct arena *arena = check->loader->arena;
         auto_buf target = { .max = 4096 };

@@ -339,8 +339,8 @@ static bool render_range(struct rendering *rendering, size_t begin, size_t end, 
 
 static const char guard[] = "{{!}}";
 
-// A tag that was left alone on a line that it shared in the template: once the line turns out to end behind it, an
-// empty comment before it keeps the node from taking it for a tag with a line of its own.
+// A tag that is left, and now stands alone on a line that it shared in the template, would lose that line on the node.
+// Whether it stands alone shows only when the text behind it is known; then an empty comment is put before it.
 static void settle_lone(struct rendering *rendering, bool at_end) {
         struct buf *output = rendering->output;
         size_t at = rendering->lone_end;
@@ -362,7 +362,7 @@ static void settle_lone(struct rendering *rendering, bool at_end) {
         rendering->lone_end = 0;
 }
 
-// Text that another phase reads must not hold tags that nobody wrote: remember who brought "{{" in.
+// The node renders the text again, and must not take for a tag what a value brought in: remember which one had "{{".
 static void append_rendered(struct rendering *rendering, const struct tag *tag, const char *text, size_t size) {
         buf_append(rendering->output, text, size);
         settle_lone(rendering, false);
@@ -387,8 +387,10 @@ static bool line_is_blank(const struct buf *output, bool *ret_empty) {
         return at == 0 || output->data[at - 1] == '\n';
 }
 
-// A tag that is left must take its line with it on the node exactly if it does so here. What stood beside it may have
-// rendered to nothing, and what stood before its line may not have ended one.
+// Mustache removes the line of a section tag that stands alone on it. The node must remove the line of a tag that is
+// left for it exactly if it would be removed here. But here and there the line may differ: what stood beside the tag
+// may have rendered to nothing, and the text before may not end with a newline any more. An empty comment beside the
+// tag keeps its line; a standalone tag in the middle of a line is written without its own newline.
 static void append_tag(struct rendering *rendering, const struct tag *tag) {
         struct buf *output = rendering->output;
         bool empty = false;

@@ -100,7 +100,7 @@ static void check_nesting(struct loader *loader, const struct role *role) {
         }
 }
 
-// An option can say one thing only.
+// One DHCP option cannot carry two of name, role and id.
 static void check_dhcp_options(struct loader *loader, const struct cluster_file *file) {
         const struct dhcp_option_names *names = &file->dhcp.options;
         const struct value *map = value_get(file->tree, "dhcp_options");

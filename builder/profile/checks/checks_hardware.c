@@ -6,7 +6,8 @@
 #include "profile/reader/names.h"
 #include "shared/smbios.h"
 
-// What SMBIOS before 2.6 may show with other bytes first is the same machine: one text for both.
+// Before SMBIOS 2.6 nobody said in which order the bytes of the first three fields stand, so one machine's UUID may be
+// written in two ways. The lesser of the two is the key of both.
 static const char *uuid_key(struct arena *arena, const uint8_t uuid[static 16]) {
         static const uint8_t order[8] = { 3, 2, 1, 0, 5, 4, 7, 6 };
         static const char digits[] = "0123456789abcdef";

@@ -12,8 +12,8 @@
 
 enum { MTU_IPV6_MIN = 1280, MEMBERS_MAX = 8 };
 
-// Of an item of a list that may be written as a single text. What was reported as malformed is in the file only, so
-// that items are found by their text, which is the file's own.
+// Where an item of `key`, a list or a single text, stands. Malformed items are in the tree and not among what was read,
+// so the indices differ: an item is known by its pointer, which is the tree's.
 static const struct place *place_in_row(const struct value *row, const char *key, const char *item) {
         const struct value *value = value_get(row, key);
         for (size_t i = 0; value->type == VALUE_LIST && i < value->count; i++)
@@ -29,7 +29,7 @@ struct route {
         int prefix;
 };
 
-// False for what the pattern of the table let through and inet_pton(3) does not take.
+// The table's pattern has let it through; inet_pton(3) may refuse it still, as it does 300.0.0.0.
 static bool parse_static_route(const char *text, struct route *ret) {
         char to[INET_ADDRSTRLEN];
         size_t size = strcspn(text, "/");
@@ -113,7 +113,8 @@ static void check_further_addresses(struct loader *loader, const struct cluster_
         }
 }
 
-// Beside the nodes' own addresses, which are compared with one another elsewhere.
+// A further address is given once, and is no node's `ip` and no VIP. Those are compared with one another by
+// checks_names.c.
 static void check_addresses_once(struct loader *loader, const struct cluster_file *file, const struct value *rows) {
         struct once *all = NULL;
         size_t count = 0;

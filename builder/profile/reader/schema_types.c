@@ -35,7 +35,8 @@ static bool has_control(const char *text) {
         return false;
 }
 
-// Compiling one costs as much as matching a hundred texts, and an inventory has thousands; the tables have a dozen.
+// Each is compiled once and kept: that costs as much as matching a hundred texts, an inventory has thousands of texts,
+// and the tables have a dozen patterns.
 static const regex_t *compiled_pattern(const char *pattern) {
         static struct {
                 const char *pattern;

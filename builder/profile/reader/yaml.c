@@ -29,7 +29,8 @@ struct yaml {
         size_t values; // so far, aliases expanded
 };
 
-// A value while it is being read: what it weighs decides whether an alias to it is still sane.
+// A value while it is being read. Its weight and height are added for each alias to it, so that a small file of aliases
+// to aliases ("billion laughs") is refused.
 struct part {
         struct value *value;
         size_t weight, height;
