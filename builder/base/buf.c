@@ -30,10 +30,11 @@ char *buf_reserve(struct buf *buf, size_t extra) {
 }
 
 void buf_append(struct buf *buf, const void *data, size_t size) {
+        assert(data || size == 0);
         char *room = buf_reserve(buf, size);
         if (!room)
                 return;
-        if (size)
+        if (size > 0)
                 memcpy(room, data, size);
         buf->size += size;
         buf->data[buf->size] = '\0';

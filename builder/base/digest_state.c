@@ -19,6 +19,7 @@ enum { PIECE_BYTES = 1 << 20 };
 static bool digest_range(SHA256_CTX *context, int fd, uint64_t offset, uint64_t end, uint64_t *ret_bytes,
                          struct err *err) {
         auto_free char *piece = xmalloc(PIECE_BYTES);
+        assert(offset <= end);
         uint64_t at = offset;
         while (at < end) {
                 size_t want = size_min(end - at, PIECE_BYTES);

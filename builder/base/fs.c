@@ -311,6 +311,7 @@ static bool remove_children(int dir, struct removal *removal, struct err *err) {
 }
 
 bool fs_remove_tree(int dir, const char *path, struct err *err) {
+        assert(path[0]); // the directory itself is not meant
         struct stat stat;
         if (fstatat(dir, path, &stat, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT || fail(err, ERR_SYSTEM, errno, "stat %s", path);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/progress.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -77,6 +78,7 @@ static void draw(const struct progress *progress, int64_t now) {
 }
 
 void progress_begin(struct progress *progress, const char *step, const char *unit, uint64_t total) {
+        assert(step && unit);
         int64_t now = monotonic_ms();
         *progress = (struct progress){ step, unit, 0, total, now, now };
         if (mode == PROGRESS_TERMINAL)

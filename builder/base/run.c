@@ -18,6 +18,7 @@ extern char **environ;
 enum { KEPT_OUTPUT_BYTES = 64 << 20, SHOWN_OUTPUT_BYTES = 4096, POLL_MS = 200 };
 
 bool run_wait(int pid, const char *name, int *ret_status, struct err *err) {
+        assert(pid > 0); // any other number means several processes
         int status;
         while (waitpid(pid, &status, 0) < 0)
                 if (errno != EINTR)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What templates see.
+#include <assert.h>
 #include <string.h>
 
 #include "profile/internal.h"
@@ -139,6 +140,7 @@ void scope_prepare(struct cluster *cluster) {
 }
 
 struct value *cluster_scope(struct arena *arena, const struct cluster *cluster, const struct role *role) {
+        assert(cluster->scope); // scope_prepare() has made it
         struct value *scope = value_map(arena), *self = value_map(arena);
         for (size_t i = 0; i < cluster->scope->count; i++)
                 value_set(arena, scope, cluster->scope->keys[i], cluster->scope->items[i]);

@@ -3,6 +3,7 @@
 // is split into tags once; sections know their end, so rendering walks ranges of tags.
 #include "shared/template.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -518,6 +519,7 @@ static bool render_all(struct rendering *rendering, const struct value *scope) {
 }
 
 bool template_open(const char *name, const char *text, size_t size, struct template **ret, struct err *err) {
+        assert(name && text);
         auto_template *template = xcalloc(1, sizeof *template);
         *template = (struct template){ .name = name, .text = text, .size = size };
         if (!template_parse(template, err))
@@ -534,6 +536,7 @@ void template_close(struct template *template) {
 
 bool template_apply(const struct template *template, const struct value *scope, const char *keep,
                     struct buf *ret_output, bool *ret_kept, struct err *err) {
+        assert(template && scope);
         auto_buf output = { .max = ret_output->max };
         struct rendering rendering = { .template = template, .keep = keep, .output = &output, .err = err };
         if (!render_all(&rendering, scope))

@@ -35,14 +35,14 @@ struct value *value_map(struct arena *arena) {
 }
 
 void value_append(struct arena *arena, struct value *list, struct value *item) {
-        assert(list->type == VALUE_LIST);
+        assert(list->type == VALUE_LIST && item);
         list->items = arena_grow(arena, list->items, list->count, sizeof(struct value *));
         list->items[list->count++] = item;
 }
 
 void value_append_pair(struct arena *arena, struct value *map, const char *key, const struct place *key_place,
                        struct value *item) {
-        assert(map->type == VALUE_MAP);
+        assert(map->type == VALUE_MAP && item);
         map->items = arena_grow(arena, map->items, map->count, sizeof(struct value *));
         map->keys = arena_grow(arena, map->keys, map->count, sizeof(const char *));
         map->key_places = arena_grow(arena, map->key_places, map->count, sizeof(struct place));
@@ -55,6 +55,7 @@ void value_append_pair(struct arena *arena, struct value *map, const char *key, 
 }
 
 void value_set(struct arena *arena, struct value *map, const char *key, struct value *item) {
+        assert(map->type == VALUE_MAP && item);
         for (size_t i = 0; i < map->count; i++) {
                 if (strcmp(map->keys[i], key) == 0) {
                         map->items[i] = item;

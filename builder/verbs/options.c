@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "verbs/options.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -164,6 +165,7 @@ static bool parse_words(const struct verb *verb, char **argv, struct options *re
 }
 
 bool options_parse(const struct verb *verb, char **argv, struct options *ret, struct err *err) {
+        assert(ret->argument_count == 0); // lists are added to
         if (!parse_words(verb, argv, ret, err))
                 return false;
         if (ret->help)

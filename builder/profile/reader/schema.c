@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "profile/reader/schema.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/mistake.h"
@@ -97,6 +98,7 @@ static void schema_read_field(const struct schema_reader *reader, const struct s
 
 bool schema_read(const struct schema_reader *reader, const struct schema *schema, const struct value *map,
                  void *object) {
+        assert(map && object);
         size_t before = reader->diagnostics->mistake_count;
         if (schema->place != SCHEMA_NO_PLACE)
                 memcpy((char *)object + schema->place, &map->place, sizeof map->place);
