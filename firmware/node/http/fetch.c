@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/http/fetch.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -39,7 +40,7 @@ static bool start_over(struct download *download, struct err *err) {
 // ---- one connection ----
 
 // Follows redirections to a response that has a body.
-static bool ask(const struct download *download, struct http *ret, struct err *err) {
+static bool open_following(const struct download *download, struct http *ret, struct err *err) {
         const struct http_request request = { .method = "GET",
                                               .first_byte = download->done,
                                               .timeout_ms = download->fetch->silence_ms };
@@ -60,17 +61,21 @@ static bool ask(const struct download *download, struct http *ret, struct err *e
 }
 
 // How many bytes of the body are there already; false if it is not the file that is wanted.
-static bool judge(const struct download *download, const struct http_response *response, uint64_t *ret_known,
-                  struct err *err) {
+static bool check_response(const struct download *download, const struct http_response *response, uint64_t *ret_known,
+                           struct err *err) {
         uint64_t wanted = download->fetch->size_bytes, total = response->total;
-        if (response->status == 206 && !(response->has_range && response->first_byte == download->done))
+        bool is_next_part = response->has_range && response->first_byte == download->done;
+        if (response->status == 206 && !is_next_part)
                 return fail(err, ERR_NETWORK, 0, "the server sent another part than the one from byte %" PRIu64,
                             download->done);
         if (response->status != 200 && response->status != 206)
                 return fail(err, ERR_NETWORK, 0, "the server says %d (%s)", response->status,
                             http_status_text(response->status));
-        *ret_known = response->status == 200 ? download->done : 0;
-        if (response->status == 200 && response->has_length)
+        bool is_whole_file = response->status == 200;
+        *ret_known = 0;
+        if (is_whole_file)
+                *ret_known = download->done;
+        if (is_whole_file && response->has_length)
                 total = response->length;
         return !total || total == wanted ||
                fail(err, ERR_NETWORK, 0,
@@ -78,7 +83,7 @@ static bool judge(const struct download *download, const struct http_response *r
                     total, wanted);
 }
 
-static bool append(struct download *download, const char *data, size_t size, struct err *err) {
+static bool append_bytes(struct download *download, const char *data, size_t size, struct err *err) {
         if (size > download->fetch->size_bytes - download->done)
                 return fail(err, ERR_NETWORK, 0, "the server sends more than the %" PRIu64 " bytes of the root",
                             download->fetch->size_bytes);
@@ -113,9 +118,11 @@ static bool take_body(struct download *download, struct http *http, uint64_t kno
                         return false;
                 if (size == 0)
                         break;
-                size_t skipped = known < size ? (size_t)known : size;
+                size_t skipped = size; // bytes that are in the file already
+                if (known < size)
+                        skipped = (size_t)known;
                 known -= skipped;
-                if (!append(download, download->block + skipped, size - skipped, err))
+                if (!append_bytes(download, download->block + skipped, size - skipped, err))
                         return false;
                 tell_progress(download);
         }
@@ -124,7 +131,7 @@ static bool take_body(struct download *download, struct http *http, uint64_t kno
                     download->done, download->fetch->size_bytes);
 }
 
-static bool check_digest(struct download *download, struct err *err) {
+static bool check_file_digest(struct download *download, struct err *err) {
         uint8_t digest[SHA256_DIGEST_SIZE];
         char found[2 * SHA256_DIGEST_SIZE + 1];
         sha256_digest(&download->digest, sizeof digest, digest);
@@ -132,18 +139,19 @@ static bool check_digest(struct download *download, struct err *err) {
                 snprintf(found + 2 * i, 3, "%02x", digest[i]);
         if (strcasecmp(found, download->fetch->sha256) == 0)
                 return true;
-        download->wrong_files += !download->mixed; // else the server may have changed it meanwhile
+        if (!download->mixed) // else the server may have changed it meanwhile
+                download->wrong_files++;
         return start_over(download, err) &&
                fail(err, ERR_CHECKSUM, 0, "it has SHA-256 %s, the configuration layer belongs to %s", found,
                     download->fetch->sha256);
 }
 
-static bool attempt(struct download *download, struct err *err) {
+static bool fetch_once(struct download *download, struct err *err) {
         struct http http __attribute__((cleanup(http_close))) = { .fd = -1 };
         uint64_t known = 0;
         download->mixed = download->done > 0;
-        bool ok = ask(download, &http, err) && judge(download, &http.response, &known, err) &&
-                  take_body(download, &http, known, err) && check_digest(download, err);
+        bool ok = open_following(download, &http, err) && check_response(download, &http.response, &known, err) &&
+                  take_body(download, &http, known, err) && check_file_digest(download, err);
         // What was fetched is no part of the file that is there now.
         auto_err ignored = { 0 };
         if (!ok && http.response.status == 416)
@@ -153,7 +161,7 @@ static bool attempt(struct download *download, struct err *err) {
 
 // ---- again and again ----
 
-static bool is_final(const struct download *download, const struct err *err) {
+static bool is_beyond_repair(const struct download *download, const struct err *err) {
         return err->kind == ERR_SYSTEM || err->kind == ERR_DISK_FULL || download->wrong_files >= WRONG_FILES_MAX;
 }
 
@@ -170,9 +178,9 @@ static bool keep_trying(struct download *download, struct err *err) {
         for (;;) {
                 uint64_t before = download->done;
                 err_release(err);
-                if (attempt(download, err))
+                if (fetch_once(download, err))
                         return true;
-                if (is_final(download, err))
+                if (is_beyond_repair(download, err))
                         return false;
                 int64_t now = clock_now_ms();
                 if (download->done > before) { // the time limit is for standing still
@@ -183,7 +191,8 @@ static bool keep_trying(struct download *download, struct err *err) {
                         return wrap(err, "no progress in %d s", download->fetch->give_up_ms / 1000);
                 tell_failure(download, err, delay_ms);
                 usleep((useconds_t)delay_ms * 1000);
-                delay_ms = delay_ms < DELAY_MAX_MS ? 2 * delay_ms : DELAY_MAX_MS;
+                if (delay_ms < DELAY_MAX_MS)
+                        delay_ms *= 2;
         }
 }
 
@@ -199,6 +208,7 @@ static bool check_room(const struct download *download, struct err *err) {
 }
 
 bool fetch_file(const struct fetch *fetch, struct err *err) {
+        assert(fetch->url && fetch->path && fetch->sha256 && fetch->tell);
         struct download download = { .fetch = fetch, .told_ms = clock_now_ms() };
         if (!url_parse(fetch->url, &download.url, err))
                 return false;

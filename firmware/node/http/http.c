@@ -2,6 +2,7 @@
 #include "firmware/node/http/http.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -15,7 +16,7 @@
 
 enum { ADDRESSES_MAX = 8, LINE_MAX_BYTES = 256 };
 
-static bool wait_for(int fd, short events, int timeout_ms, const char *what, struct err *err) {
+static bool wait_for_socket(int fd, short events, int timeout_ms, const char *what, struct err *err) {
         struct pollfd poller = { fd, events, 0 };
         int ready;
         do
@@ -39,12 +40,11 @@ static bool connect_address(uint32_t address, const struct url *url, int timeout
                 return fail(err, ERR_SYSTEM, errno, "open a socket");
         if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS)
                 return fail(err, ERR_NETWORK, errno, "connect to %s port %u", text, url->port);
-        if (!wait_for(fd, POLLOUT, timeout_ms, "no connection", err))
+        if (!wait_for_socket(fd, POLLOUT, timeout_ms, "no connection", err))
                 return wrap(err, "connect to %s port %u", text, url->port);
         if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) < 0 || failure)
                 return fail(err, ERR_NETWORK, failure, "connect to %s port %u", text, url->port);
-        *ret_fd = fd;
-        fd = -1;
+        *ret_fd = take_fd(fd);
         return true;
 }
 
@@ -59,11 +59,11 @@ static bool connect_host(const struct url *url, int timeout_ms, int *ret_fd, str
         return false;
 }
 
-static bool send_all(int fd, const char *data, size_t size, int timeout_ms, struct err *err) {
+static bool send_bytes(int fd, const char *data, size_t size, int timeout_ms, struct err *err) {
         while (size > 0) {
                 ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
                 if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
-                        if (!wait_for(fd, POLLOUT, timeout_ms, "the server takes no data", err))
+                        if (!wait_for_socket(fd, POLLOUT, timeout_ms, "the server takes no data", err))
                                 return false;
                         continue;
                 }
@@ -89,19 +89,19 @@ static bool send_request(int fd, const struct url *url, const struct http_reques
         buf_append_text(&text, "\r\n");
         if (request->body)
                 buf_append(&text, request->body, request->body_size);
-        return send_all(fd, buf_text(&text), text.size, request->timeout_ms, err);
+        return send_bytes(fd, buf_text(&text), text.size, request->timeout_ms, err);
 }
 
 // ---- receiving ----
 
 // More bytes into the buffer; `*ret_size` 0: the server has closed the connection.
-static bool fill(struct http *http, size_t *ret_size, struct err *err) {
+static bool fill_buffer(struct http *http, size_t *ret_size, struct err *err) {
         if (http->begin == http->end)
                 http->begin = http->end = 0;
         for (;;) {
                 ssize_t got = read(http->fd, http->buffer + http->end, HTTP_HEAD_MAX - http->end);
                 if (got < 0 && errno == EAGAIN) {
-                        if (!wait_for(http->fd, POLLIN, http->timeout_ms, "the server sent nothing", err))
+                        if (!wait_for_socket(http->fd, POLLIN, http->timeout_ms, "the server sent nothing", err))
                                 return false;
                         continue;
                 }
@@ -115,7 +115,7 @@ static bool fill(struct http *http, size_t *ret_size, struct err *err) {
         }
 }
 
-static bool read_head(struct http *http, struct err *err) {
+static bool read_response_head(struct http *http, struct err *err) {
         int64_t deadline = clock_now_ms() + 2 * (int64_t)http->timeout_ms; // whatever drips
         for (;;) {
                 size_t got, size;
@@ -136,7 +136,7 @@ static bool read_head(struct http *http, struct err *err) {
                         return fail(err, ERR_CORRUPT, 0, "the response's head is longer than %d bytes", HTTP_HEAD_MAX);
                 if (clock_now_ms() >= deadline)
                         return fail(err, ERR_NETWORK, 0, "the response's head takes too long");
-                if (!fill(http, &got, err))
+                if (!fill_buffer(http, &got, err))
                         return false;
                 if (got == 0)
                         return fail(err, ERR_NETWORK, 0, "the server closed the connection before it answered");
@@ -145,11 +145,13 @@ static bool read_head(struct http *http, struct err *err) {
 
 bool http_receive(int fd, int timeout_ms, struct http *ret, struct err *err) {
         *ret = (struct http){ .fd = fd, .timeout_ms = timeout_ms, .buffer = xmalloc(HTTP_HEAD_MAX) };
-        if (!read_head(ret, err))
+        if (!read_response_head(ret, err))
                 return false;
         ret->counted = ret->response.has_length && !ret->response.chunked;
-        ret->left = ret->counted ? ret->response.length : 0;
-        ret->done = ret->response.status == 204 || ret->response.status == 304 || (ret->counted && ret->left == 0);
+        if (ret->counted)
+                ret->left = ret->response.length;
+        bool has_no_body = ret->response.status == 204 || ret->response.status == 304;
+        ret->done = has_no_body || (ret->counted && ret->left == 0);
         return true;
 }
 
@@ -158,9 +160,7 @@ bool http_open(const struct url *url, const struct http_request *request, struct
         auto_close int fd = -1;
         if (!connect_host(url, request->timeout_ms, &fd, err) || !send_request(fd, url, request, err))
                 return false;
-        int connected = fd;
-        fd = -1; // http_close() closes it
-        return http_receive(connected, request->timeout_ms, ret, err);
+        return http_receive(take_fd(fd), request->timeout_ms, ret, err); // http_close() closes it
 }
 
 void http_close(struct http *http) {
@@ -173,18 +173,20 @@ void http_close(struct http *http) {
 // ---- bodies ----
 
 // A line of the chunked coding, without its end.
-static bool read_line(struct http *http, char ret[static LINE_MAX_BYTES], struct err *err) {
+static bool read_chunk_line(struct http *http, char ret[static LINE_MAX_BYTES], struct err *err) {
         for (size_t length = 0;;) {
                 size_t got;
                 if (http->begin == http->end) {
-                        if (!fill(http, &got, err))
+                        if (!fill_buffer(http, &got, err))
                                 return false;
                         if (got == 0)
                                 return fail(err, ERR_NETWORK, 0, "the server closed the connection inside a chunk");
                 }
                 char next = http->buffer[http->begin++];
                 if (next == '\n') {
-                        ret[length - (length > 0 && ret[length - 1] == '\r')] = '\0';
+                        if (length > 0 && ret[length - 1] == '\r')
+                                length--;
+                        ret[length] = '\0';
                         return true;
                 }
                 if (length + 1 >= LINE_MAX_BYTES)
@@ -196,9 +198,13 @@ static bool read_line(struct http *http, char ret[static LINE_MAX_BYTES], struct
 // RFC 9112, section 7.1: "SIZE[;extension]", in hexadecimal; the last one is 0 and trailers follow.
 static bool next_chunk(struct http *http, struct err *err) {
         char line[LINE_MAX_BYTES];
-        if (http->counted && (!read_line(http, line, err) || *line)) // the end of the chunk before
-                return err->kind ? false : fail(err, ERR_CORRUPT, 0, "a chunk is longer than its size");
-        if (!read_line(http, line, err))
+        if (http->counted) { // an empty line ends the chunk before
+                if (!read_chunk_line(http, line, err))
+                        return false;
+                if (*line)
+                        return fail(err, ERR_CORRUPT, 0, "a chunk is longer than its size");
+        }
+        if (!read_chunk_line(http, line, err))
                 return false;
         size_t digits = strspn(line, "0123456789abcdefABCDEF");
         if (digits == 0 || digits > 15 || !strchr("; \t", line[digits]))
@@ -210,6 +216,7 @@ static bool next_chunk(struct http *http, struct err *err) {
 }
 
 bool http_read(struct http *http, void *buffer, size_t room, size_t *ret_size, struct err *err) {
+        assert(room > 0 && http->begin <= http->end && http->end <= HTTP_HEAD_MAX);
         size_t got;
         *ret_size = 0;
         if (!http->done && http->response.chunked && http->left == 0 && !next_chunk(http, err))
@@ -217,17 +224,19 @@ bool http_read(struct http *http, void *buffer, size_t room, size_t *ret_size, s
         if (http->done)
                 return true;
         if (http->begin == http->end) {
-                if (!fill(http, &got, err))
+                if (!fill_buffer(http, &got, err))
                         return false;
                 if (got == 0 && http->counted)
                         return fail(err, ERR_NETWORK, 0, "the server closed the connection %" PRIu64 " bytes early",
                                     http->left);
-                if (got == 0)
-                        return http->done = true; // no length: the end of the connection is the end
+                if (got == 0) {
+                        http->done = true; // no length: the end of the connection is the end
+                        return true;
+                }
         }
-        size_t size = http->end - http->begin;
-        size = size < room ? size : room;
-        size = http->counted && size > http->left ? (size_t)http->left : size;
+        size_t size = size_min(http->end - http->begin, room);
+        if (http->counted && size > http->left)
+                size = (size_t)http->left;
         memcpy(buffer, http->buffer + http->begin, size);
         http->begin += size;
         if (http->counted)

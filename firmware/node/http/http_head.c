@@ -1,55 +1,96 @@
 // SPDX-License-Identifier: MIT
 // The response's head.
+#include <assert.h>
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/mem.h"
 #include "firmware/node/http/http.h"
 
-struct line {
+// Some bytes of the head; not ended by a NUL.
+struct slice {
         const char *text;
         size_t size;
 };
 
 // Takes one line off the head, without CR LF (a lone LF is taken too: RFC 9112, section 2.2). False at its end.
-static bool next_line(const char **at, const char *end, struct line *ret) {
+static bool next_head_line(const char **at, const char *end, struct slice *ret) {
         const char *feed = memchr(*at, '\n', (size_t)(end - *at));
         if (!feed)
                 return false;
-        *ret = (struct line){ *at, (size_t)(feed - *at) };
+        *ret = (struct slice){ *at, (size_t)(feed - *at) };
         if (ret->size && ret->text[ret->size - 1] == '\r')
                 ret->size--;
         *at = feed + 1;
         return true;
 }
 
-// Digits alone, no sign, no overflow.
-static bool read_number(const char *text, size_t size, uint64_t *ret) {
-        uint64_t number = 0;
-        for (size_t i = 0; i < size; i++) {
-                if (!isdigit((unsigned char)text[i]) || number > (UINT64_MAX - 9) / 10)
-                        return false;
-                number = number * 10 + (uint64_t)(text[i] - '0');
-        }
-        *ret = number;
-        return size > 0;
-}
-
-// "HTTP/1.1 206 Partial Content"
-static bool read_status(const struct line *line, struct http_response *ret, struct err *err) {
-        uint64_t status;
-        if (line->size < 12 || memcmp(line->text, "HTTP/1.", 7) != 0 || !isdigit((unsigned char)line->text[7]) ||
-            line->text[8] != ' ' || !read_number(line->text + 9, 3, &status) || status < 100 ||
-            (line->size > 12 && line->text[12] != ' '))
-                return fail(err, ERR_CORRUPT, 0, "the server does not speak HTTP");
-        ret->status = (int)status;
+// Cuts at the first `separator`: what stands before it goes to `ret_before`, and `*rest` is what follows. False without
+// one.
+static bool cut_at(struct slice *rest, char separator, struct slice *ret_before) {
+        const char *at = memchr(rest->text, separator, rest->size);
+        if (!at)
+                return false;
+        *ret_before = (struct slice){ rest->text, (size_t)(at - rest->text) };
+        rest->size -= ret_before->size + 1;
+        rest->text = at + 1;
         return true;
 }
 
-static bool take_length(struct http_response *response, const char *value, size_t size, struct err *err) {
+static bool slice_is(struct slice slice, const char *text) {
+        return slice.size == strlen(text) && strncasecmp(slice.text, text, slice.size) == 0;
+}
+
+static bool is_blank_or_tab(char byte) { return byte == ' ' || byte == '\t'; }
+
+static struct slice trimmed(struct slice slice) {
+        while (slice.size > 0 && is_blank_or_tab(*slice.text)) {
+                slice.text++;
+                slice.size--;
+        }
+        while (slice.size > 0 && is_blank_or_tab(slice.text[slice.size - 1]))
+                slice.size--;
+        return slice;
+}
+
+// Digits alone, no sign, no overflow.
+static bool parse_digits(struct slice slice, uint64_t *ret) {
+        uint64_t number = 0;
+        for (size_t i = 0; i < slice.size; i++) {
+                if (!isdigit((unsigned char)slice.text[i]) || number > (UINT64_MAX - 9) / 10)
+                        return false;
+                number = number * 10 + (uint64_t)(slice.text[i] - '0');
+        }
+        *ret = number;
+        return slice.size > 0;
+}
+
+// "HTTP/1.1 206 Partial Content"
+static bool parse_status_line(struct slice line, int *ret) {
+        enum { DIGITS = 3 };
+        static const char version[] = "HTTP/1.";
+        struct slice protocol;
+        uint64_t status;
+        if (!cut_at(&line, ' ', &protocol) || protocol.size != strlen(version) + 1)
+                return false;
+        if (memcmp(protocol.text, version, strlen(version)) != 0 ||
+            !isdigit((unsigned char)protocol.text[protocol.size - 1]))
+                return false;
+        if (line.size < DIGITS || (line.size > DIGITS && line.text[DIGITS] != ' '))
+                return false;
+        if (!parse_digits((struct slice){ line.text, DIGITS }, &status) || status < 100)
+                return false;
+        *ret = (int)status;
+        return true;
+}
+
+// How much of a value a message shows.
+static int shown_size(struct slice value) { return (int)size_min(value.size, 40); }
+
+static bool take_length(struct http_response *response, struct slice value, struct err *err) {
         uint64_t length;
-        if (!read_number(value, size, &length) || (response->has_length && response->length != length))
+        if (!parse_digits(value, &length) || (response->has_length && response->length != length))
                 return fail(err, ERR_CORRUPT, 0, "Content-Length is no number, or given twice");
         response->has_length = true;
         response->length = length;
@@ -57,84 +98,89 @@ static bool take_length(struct http_response *response, const char *value, size_
 }
 
 // "bytes 100-199/200", the total perhaps "*".
-static bool take_range(struct http_response *response, const char *value, size_t size, struct err *err) {
-        const char *dash = memchr(value, '-', size), *slash = memchr(value, '/', size), *end = value + size;
-        uint64_t last;
+static bool parse_range(struct slice value, uint64_t *ret_first, uint64_t *ret_total) {
+        struct slice unit, first, last;
+        uint64_t last_byte;
+        if (!cut_at(&value, ' ', &unit) || !cut_at(&value, '-', &first) || !cut_at(&value, '/', &last))
+                return false;
+        if (!slice_is(unit, "bytes") || !parse_digits(first, ret_first) || !parse_digits(last, &last_byte))
+                return false;
+        if (last_byte < *ret_first)
+                return false;
+        return slice_is(value, "*") || (parse_digits(value, ret_total) && *ret_total > last_byte);
+}
+
+static bool take_range(struct http_response *response, struct slice value, struct err *err) {
         if (response->status != 206)
                 return true; // of 416 it says the total only
-        if (size < 6 || strncasecmp(value, "bytes ", 6) != 0 || !dash || !slash || slash < dash ||
-            !read_number(value + 6, dash < value + 6 ? 0 : (size_t)(dash - value - 6), &response->first_byte) ||
-            !read_number(dash + 1, (size_t)(slash - dash - 1), &last) || last < response->first_byte)
-                return fail(err, ERR_CORRUPT, 0, "Content-Range is malformed");
-        bool unknown = end - slash == 2 && slash[1] == '*';
-        if (!unknown &&
-            (!read_number(slash + 1, (size_t)(end - slash - 1), &response->total) || response->total <= last))
+        if (!parse_range(value, &response->first_byte, &response->total))
                 return fail(err, ERR_CORRUPT, 0, "Content-Range is malformed");
         response->has_range = true;
         return true;
 }
 
-static bool take_coding(struct http_response *response, const char *value, size_t size, struct err *err) {
-        if (size != 7 || strncasecmp(value, "chunked", 7) != 0)
-                return fail(err, ERR_CORRUPT, 0, "Transfer-Encoding %.*s is not understood",
-                            (int)(size < 40 ? size : 40), value);
+static bool take_coding(struct http_response *response, struct slice value, struct err *err) {
+        if (!slice_is(value, "chunked"))
+                return fail(err, ERR_CORRUPT, 0, "Transfer-Encoding %.*s is not understood", shown_size(value),
+                            value.text);
         response->chunked = true;
         return true;
 }
 
-static bool take_encoding(struct http_response *response, const char *value, size_t size, struct err *err) {
+static bool take_encoding(struct http_response *response, struct slice value, struct err *err) {
         (void)response;
-        return (size == 8 && strncasecmp(value, "identity", 8) == 0) ||
-               fail(err, ERR_CORRUPT, 0, "Content-Encoding %.*s was not asked for", (int)(size < 40 ? size : 40),
-                    value);
+        return slice_is(value, "identity") ||
+               fail(err, ERR_CORRUPT, 0, "Content-Encoding %.*s was not asked for", shown_size(value), value.text);
 }
 
-static bool take_location(struct http_response *response, const char *value, size_t size, struct err *err) {
-        if (size >= sizeof response->location || memchr(value, '\0', size))
+static bool take_location(struct http_response *response, struct slice value, struct err *err) {
+        if (value.size >= sizeof response->location || memchr(value.text, '\0', value.size))
                 return fail(err, ERR_CORRUPT, 0, "Location is longer than %d bytes", URL_MAX - 1);
-        memcpy(response->location, value, size);
-        response->location[size] = '\0';
+        memcpy(response->location, value.text, value.size);
+        response->location[value.size] = '\0';
         return true;
 }
 
-static bool take_header(struct http_response *response, const struct line *line, struct err *err) {
+static bool take_header(struct http_response *response, struct slice line, struct err *err) {
         static const struct {
                 const char *name;
-                bool (*take)(struct http_response *response, const char *value, size_t size, struct err *err);
+                bool (*take)(struct http_response *response, struct slice value, struct err *err);
         } headers[] = { { "Content-Length", take_length },
                         { "Content-Range", take_range },
                         { "Transfer-Encoding", take_coding },
                         { "Content-Encoding", take_encoding },
                         { "Location", take_location } };
-        const char *colon = memchr(line->text, ':', line->size), *end = line->text + line->size;
-        if (!colon)
+        struct slice name;
+        if (!cut_at(&line, ':', &name))
                 return fail(err, ERR_CORRUPT, 0, "a line of the response's head has no colon");
-        const char *value = colon + 1;
-        while (value < end && (*value == ' ' || *value == '\t'))
-                value++;
-        while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
-                end--;
-        for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
-                if ((size_t)(colon - line->text) == strlen(headers[i].name) &&
-                    strncasecmp(line->text, headers[i].name, strlen(headers[i].name)) == 0)
-                        return headers[i].take(response, value, (size_t)(end - value), err);
+        for (size_t i = 0; i < lengthof(headers); i++)
+                if (slice_is(name, headers[i].name))
+                        return headers[i].take(response, trimmed(line), err);
         return true;
 }
 
-bool http_parse_head(const char *head, size_t size, struct http_response *ret, size_t *ret_size, struct err *err) {
-        const char *at = head, *end = head + size;
-        struct http_response response = { 0 };
-        struct line line;
-        if (!next_line(&at, end, &line) || !read_status(&line, &response, err))
-                return err->kind ? false : fail(err, ERR_CORRUPT, 0, "the response's head does not end");
+static bool read_head_lines(const char **at, const char *end, struct http_response *response, struct err *err) {
+        struct slice line;
+        if (!next_head_line(at, end, &line))
+                return fail(err, ERR_CORRUPT, 0, "the response's head does not end");
+        if (!parse_status_line(line, &response->status))
+                return fail(err, ERR_CORRUPT, 0, "the server does not speak HTTP");
         for (;;) {
-                if (!next_line(&at, end, &line))
+                if (!next_head_line(at, end, &line))
                         return fail(err, ERR_CORRUPT, 0, "the response's head does not end");
                 if (line.size == 0)
-                        break;
-                if (!take_header(&response, &line, err))
+                        return true;
+                if (!take_header(response, line, err))
                         return false;
         }
+}
+
+bool http_parse_head(const char *head, size_t size, struct http_response *ret, size_t *ret_size, struct err *err) {
+        assert(head && ret && ret_size);
+        const char *at = head;
+        struct http_response response = { 0 };
+        if (!read_head_lines(&at, head + size, &response, err))
+                return false;
         *ret = response;
         *ret_size = (size_t)(at - head);
         return true;
@@ -157,7 +203,7 @@ const char *http_status_text(int status) {
                       { 502, "bad gateway" },
                       { 503, "unavailable" },
                       { 504, "gateway timeout" } };
-        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        for (size_t i = 0; i < lengthof(texts); i++)
                 if (texts[i].status == status)
                         return texts[i].text;
         return "unexpected";

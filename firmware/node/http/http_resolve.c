@@ -16,7 +16,7 @@
 
 enum { ANSWER_MAX = 4096, HOSTS_MAX = 1 << 20, DNS_WAIT_S = 3, DNS_TRIES = 2 };
 
-static size_t from_hosts(const char *host, uint32_t *ret) {
+static size_t resolve_by_hosts(const char *host, uint32_t *ret) {
         auto_buf text = { .max = HOSTS_MAX };
         auto_err ignored = { 0 };
         auto_close int fd = open("/etc/hosts", O_RDONLY | O_CLOEXEC);
@@ -40,7 +40,7 @@ static size_t from_hosts(const char *host, uint32_t *ret) {
 }
 
 // The A records of an answer, CNAMEs passed over: a recursive server sends the whole chain.
-static size_t read_answer(const unsigned char *answer, int size, uint32_t *ret, size_t room) {
+static size_t read_a_records(const unsigned char *answer, int size, uint32_t *ret, size_t room) {
         ns_msg message;
         ns_rr record;
         size_t count = 0;
@@ -59,7 +59,7 @@ size_t http_resolve(const char *host, uint32_t *ret, size_t room, struct err *er
                 *ret = literal.s_addr;
                 return 1;
         }
-        size_t count = from_hosts(host, ret);
+        size_t count = resolve_by_hosts(host, ret);
         if (count > 0)
                 return count;
         struct __res_state state = { 0 };
@@ -70,10 +70,12 @@ size_t http_resolve(const char *host, uint32_t *ret, size_t room, struct err *er
         }
         state.retrans = DNS_WAIT_S;
         state.retry = DNS_TRIES;
-        count = read_answer(answer, res_nsearch(&state, host, ns_c_in, ns_t_a, answer, ANSWER_MAX), ret, room);
+        count = read_a_records(answer, res_nsearch(&state, host, ns_c_in, ns_t_a, answer, ANSWER_MAX), ret, room);
+        const char *why = "no address";
+        if (state.res_h_errno > 0)
+                why = hstrerror(state.res_h_errno);
         if (count == 0)
-                (void)fail(err, ERR_NETWORK, 0, "look up %s: %s", host,
-                           state.res_h_errno > 0 ? hstrerror(state.res_h_errno) : "no address");
+                (void)fail(err, ERR_NETWORK, 0, "look up %s: %s", host, why);
         res_nclose(&state);
         return count;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ static bool host_is_valid(const char *host, size_t size) {
         return size > 0 && host[0] != '.' && host[0] != '-';
 }
 
-static bool read_port(const char *text, size_t size, uint16_t *ret) {
+static bool read_url_port(const char *text, size_t size, uint16_t *ret) {
         unsigned port = 0;
         for (size_t i = 0; i < size; i++) {
                 if (!isdigit((unsigned char)text[i]) || port > UINT16_MAX)
@@ -31,7 +32,9 @@ static bool read_port(const char *text, size_t size, uint16_t *ret) {
 // HOST[:PORT], whose end is given.
 static bool read_authority(const char *text, size_t size, struct url *url, const char *whole, struct err *err) {
         const char *colon = memchr(text, ':', size);
-        size_t host = colon ? (size_t)(colon - text) : size;
+        size_t host = size;
+        if (colon)
+                host = (size_t)(colon - text);
         if (memchr(text, '@', size))
                 return fail(err, ERR_USAGE, 0, "%s: a name and password in a URL are not understood", whole);
         if (text[0] == '[')
@@ -39,22 +42,24 @@ static bool read_authority(const char *text, size_t size, struct url *url, const
         if (host >= sizeof url->host || !host_is_valid(text, host))
                 return fail(err, ERR_USAGE, 0, "%s: there is no host in it", whole);
         url->port = 80;
-        if (colon && !read_port(colon + 1, size - host - 1, &url->port))
+        if (colon && !read_url_port(colon + 1, size - host - 1, &url->port))
                 return fail(err, ERR_USAGE, 0, "%s: the port is not a number from 1 to 65535", whole);
         memcpy(url->host, text, host);
         url->host[host] = '\0';
         return true;
 }
 
-static bool read_path(const char *text, struct url *url, const char *whole, struct err *err) {
+static bool read_url_path(const char *text, struct url *url, const char *whole, struct err *err) {
         size_t size = strcspn(text, "#");
-        bool rooted = text[0] == '/';
         if (size + 2 > sizeof url->path)
                 return fail(err, ERR_USAGE, 0, "a URL longer than %zu bytes", sizeof url->path - 2);
         for (size_t i = 0; i < size; i++)
                 if (text[i] <= ' ' || text[i] > '~')
                         return fail(err, ERR_USAGE, 0, "%s: blanks and characters beyond ASCII need %%-codes", whole);
-        snprintf(url->path, sizeof url->path, "%s%.*s", rooted ? "" : "/", (int)size, text);
+        if (text[0] == '/')
+                snprintf(url->path, sizeof url->path, "%.*s", (int)size, text);
+        else
+                snprintf(url->path, sizeof url->path, "/%.*s", (int)size, text);
         return true;
 }
 
@@ -68,7 +73,7 @@ bool url_parse(const char *text, struct url *ret, struct err *err) {
                 return fail(err, ERR_USAGE, 0, "%s: not an http:// URL", text);
         const char *authority = text + sizeof scheme - 1;
         size_t size = strcspn(authority, "/?#");
-        if (!read_authority(authority, size, &url, text, err) || !read_path(authority + size, &url, text, err))
+        if (!read_authority(authority, size, &url, text, err) || !read_url_path(authority + size, &url, text, err))
                 return false;
         *ret = url;
         return true;
@@ -82,6 +87,7 @@ void url_format(const struct url *url, struct buf *ret) {
 }
 
 bool url_follow(const struct url *from, const char *location, struct url *ret, struct err *err) {
+        assert(from->path[0] == '/');
         auto_buf whole = { .max = 4 * URL_MAX };
         struct url base = *from;
         size_t scheme = strcspn(location, ":/?#");
@@ -94,11 +100,11 @@ bool url_follow(const struct url *from, const char *location, struct url *ret, s
         base.path[0] = '\0';
         url_format(&base, &whole);
         size_t query = strcspn(from->path, "?");
-        const char *slash = memrchr(from->path, '/', query);
+        const char *slash = memrchr(from->path, '/', query); // there is one: a path begins with it
         if (location[0] == '?')
                 buf_append(&whole, from->path, query);
         else if (location[0] != '/')
-                buf_append(&whole, from->path, slash ? (size_t)(slash - from->path) + 1 : 0);
+                buf_append(&whole, from->path, (size_t)(slash - from->path) + 1);
         buf_append_text(&whole, location);
         return url_parse(buf_text(&whole), ret, err);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/root/root.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -34,7 +35,7 @@ static void walk_up_to(struct walk *walk, size_t depth) {
 static bool walk_path(struct walk *walk, const char *path, bool create, struct err *err);
 
 // Reads the link `name` where we are; false leaves errno set.
-static bool read_link(const struct walk *walk, const char *name, char ret_target[static PATH_MAX]) {
+static bool read_link_here(const struct walk *walk, const char *name, char ret_target[static PATH_MAX]) {
         ssize_t size = readlinkat(walk_here(walk), name, ret_target, PATH_MAX - 1);
         if (size < 0)
                 return false;
@@ -44,7 +45,8 @@ static bool read_link(const struct walk *walk, const char *name, char ret_target
 
 static bool walk_into(struct walk *walk, const char *name, bool create, struct err *err) {
         if (strcmp(name, "..") == 0) {
-                walk_up_to(walk, walk->depth > 1 ? walk->depth - 1 : 1);
+                if (walk->depth > 1) // ".." of the root is the root
+                        walk_up_to(walk, walk->depth - 1);
                 return true;
         }
         if (walk->depth == DEPTH_MAX)
@@ -64,7 +66,7 @@ static bool walk_into(struct walk *walk, const char *name, bool create, struct e
         }
         int number = errno;
         char target[PATH_MAX];
-        if ((number != ELOOP && number != ENOTDIR) || !read_link(walk, name, target))
+        if ((number != ELOOP && number != ENOTDIR) || !read_link_here(walk, name, target))
                 return fail(err, ERR_SYSTEM, number, "open %s", name);
         if (++walk->links > LINKS_MAX)
                 return fail(err, ERR_SYSTEM, ELOOP, "open %s", name);
@@ -81,7 +83,9 @@ static bool walk_path(struct walk *walk, const char *path, bool create, struct e
                         return fail(err, ERR_SYSTEM, ENAMETOOLONG, "%s", path);
                 memcpy(name, path, size);
                 name[size] = '\0';
-                path += size + (path[size] == '/');
+                path += size;
+                if (*path == '/')
+                        path++;
                 if (*name && strcmp(name, ".") != 0 && !walk_into(walk, name, create, err))
                         return false;
         }
@@ -98,7 +102,9 @@ static bool walk_start(struct walk *walk, int root, struct err *err) {
 
 static bool walk_to_parent(struct walk *walk, const char *path, bool create, const char **ret_name, struct err *err) {
         const char *slash = strrchr(path, '/');
-        const char *name = slash ? slash + 1 : path;
+        const char *name = path;
+        if (slash)
+                name = slash + 1;
         if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strlen(name) > NAME_MAX)
                 return fail(err, ERR_SYSTEM, EINVAL, "%s", path);
         auto_free char *parent = xstrndup(path, (size_t)(name - path));
@@ -132,7 +138,7 @@ static bool open_for_reading(struct walk *walk, const char *path, int *ret_fd, s
                 }
                 int number = errno;
                 char target[PATH_MAX];
-                if (number != ELOOP || ++walk->links > LINKS_MAX || !read_link(walk, name, target))
+                if (number != ELOOP || ++walk->links > LINKS_MAX || !read_link_here(walk, name, target))
                         return fail(err, ERR_SYSTEM, number, "open %s", path);
                 free(at);
                 at = xstrdup(target);
@@ -140,6 +146,7 @@ static bool open_for_reading(struct walk *walk, const char *path, int *ret_fd, s
 }
 
 bool root_read(int root, const char *path, struct buf *ret, bool *ret_found, struct err *err) {
+        assert(root >= 0);
         auto_walk walk = { .depth = 0 };
         auto_close int fd = -1;
         if (!walk_start(&walk, root, err))
@@ -160,11 +167,16 @@ bool root_read(int root, const char *path, struct buf *ret, bool *ret_found, str
         return buf_read_fd(ret, fd, err) || wrap(err, "%s", path);
 }
 
-static bool is_right(int dir, const char *name, const struct root_file *file) {
+static bool attributes_are_right(const struct stat *stat, const struct root_file *file) {
+        bool has_mode = S_ISREG(stat->st_mode) && (stat->st_mode & 07777) == file->mode;
+        bool has_owner = stat->st_uid == file->uid && stat->st_gid == file->gid;
+        return has_mode && has_owner && (size_t)stat->st_size == file->size;
+}
+
+static bool file_is_right(int dir, const char *name, const struct root_file *file) {
         auto_close int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         struct stat stat;
-        if (fd < 0 || fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) || (stat.st_mode & 07777) != file->mode ||
-            stat.st_uid != file->uid || stat.st_gid != file->gid || (size_t)stat.st_size != file->size)
+        if (fd < 0 || fstat(fd, &stat) < 0 || !attributes_are_right(&stat, file))
                 return false;
         auto_buf found = { .max = file->size + 65536 };
         auto_err ignored = { 0 };
@@ -172,7 +184,7 @@ static bool is_right(int dir, const char *name, const struct root_file *file) {
                memcmp(buf_text(&found), file->content, file->size) == 0;
 }
 
-static bool fill(int fd, const struct root_file *file, struct err *err) {
+static bool fill_file(int fd, const struct root_file *file, struct err *err) {
         const char *at = file->content;
         for (size_t left = file->size; left > 0;) {
                 ssize_t done = write(fd, at, left);
@@ -193,7 +205,7 @@ static bool fill(int fd, const struct root_file *file, struct err *err) {
 
 // Hidden, since the Mesos wrappers take every other file of their directories for a flag; the same at each run, so that
 // one left by a killed run is found.
-static char *temporary_name(const char *name) { return xasprintf(".%.200s.kiln", name); }
+static char *root_temporary_name(const char *name) { return xasprintf(".%.200s.kiln", name); }
 
 // The content is on the disk before the name is: a power cut leaves the old file or the new one, never an empty one. On
 // tmpfs that costs nothing, and only files that change are written.
@@ -201,21 +213,23 @@ static bool write_new(int dir, const char *name, const char *temporary, const st
         auto_close int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return fail(err, ERR_SYSTEM, errno, "%s: create", file->path);
-        if (!fill(fd, file, err))
+        if (!fill_file(fd, file, err))
                 return wrap(err, "%s", file->path);
         if (fsync(fd) < 0 && errno != EINVAL)
                 return fail(err, ERR_SYSTEM, errno, "%s: write to disk", file->path);
         return renameat(dir, temporary, dir, name) == 0 || fail(err, ERR_SYSTEM, errno, "%s: rename", file->path);
 }
 
-static bool write_file(int root, const struct root_file *file, bool *ret_changed, struct err *err) {
+static bool replace_file(int root, const struct root_file *file, bool *ret_changed, struct err *err) {
         auto_close int dir = -1;
         auto_free char *name = NULL;
         if (!root_open_parent(root, file->path, true, &dir, &name, err))
                 return false;
-        auto_free char *temporary = temporary_name(name);
-        int number = unlinkat(dir, temporary, 0) < 0 ? errno : 0;
-        *ret_changed = !is_right(dir, name, file);
+        auto_free char *temporary = root_temporary_name(name);
+        int number = 0;
+        if (unlinkat(dir, temporary, 0) < 0)
+                number = errno;
+        *ret_changed = !file_is_right(dir, name, file);
         if (!*ret_changed)
                 return true;
         if (number && number != ENOENT && number != EROFS) // which creating says better
@@ -227,7 +241,8 @@ static bool write_file(int root, const struct root_file *file, bool *ret_changed
 }
 
 bool root_write(int root, const struct root_file *file, bool *ret_changed, struct err *err) {
-        if (write_file(root, file, ret_changed, err))
+        assert(root >= 0 && file->path && (file->content || file->size == 0) && (file->mode & ~07777u) == 0);
+        if (replace_file(root, file, ret_changed, err))
                 return true;
         return err->number == EROFS &&
                hint(err, "the root has to be writable: an overlay on tmpfs or on the state disk, "
@@ -244,7 +259,7 @@ bool root_remove(int root, const char *path, bool *ret_changed, struct err *err)
                 err_release(err);
                 return true;
         }
-        auto_free char *temporary = temporary_name(name);
+        auto_free char *temporary = root_temporary_name(name);
         unlinkat(dir, temporary, 0);
         if (unlinkat(dir, name, 0) == 0)
                 *ret_changed = true;
