@@ -5,7 +5,7 @@
 
 #include "firmware/node/cmdline/cmdline_internal.h"
 
-static bool same_place(const struct cmdline_ip *a, const struct cmdline_ip *b) {
+static bool is_same_card(const struct cmdline_ip *a, const struct cmdline_ip *b) {
         return strcmp(a->interface, b->interface) == 0 && a->has_mac == b->has_mac &&
                (!a->has_mac || mac_equal(&a->mac, &b->mac));
 }
@@ -17,16 +17,16 @@ static bool check_pair(const struct cmdline_ip *a, const struct cmdline_ip *b, s
         char text[ADDRESS_ANY_TEXT_SIZE];
         if (a->address && a->address == b->address) {
                 address_format(a->address, text);
-                if (!same_place(a, b) || differ(a->prefix, b->prefix, -1) || differ(a->gateway, b->gateway, 0))
+                if (!is_same_card(a, b) || differ(a->prefix, b->prefix, -1) || differ(a->gateway, b->gateway, 0))
                         return fail(err, ERR_IDENTITY, 0, "contradiction: two ip= give %s differently (%s, %s)", text,
                                     cmdline_source(a->from), cmdline_source(b->from));
         }
         if (a->address6.family && address_equal(&a->address6, &b->address6) &&
-            (!same_place(a, b) || differ(a->prefix6, b->prefix6, -1))) {
+            (!is_same_card(a, b) || differ(a->prefix6, b->prefix6, -1))) {
                 address_format_any(&a->address6, text);
                 return fail(err, ERR_IDENTITY, 0, "contradiction: two ip= give %s differently", text);
         }
-        if (same_place(a, b) && differ(a->mtu, b->mtu, 0))
+        if (is_same_card(a, b) && differ(a->mtu, b->mtu, 0))
                 return fail(err, ERR_IDENTITY, 0, "contradiction: two ip= give MTU %d and %d for one card", a->mtu,
                             b->mtu);
         return true;
@@ -59,7 +59,7 @@ static bool check_kiln_ip(const struct cmdline *cmdline, struct err *err) {
                fail(err, ERR_IDENTITY, 0, "contradiction: kiln.ip=%s, but ip= gives %s", text, first);
 }
 
-static bool check_addresses(const struct cmdline *cmdline, struct err *err) {
+static bool check_address_parameters(const struct cmdline *cmdline, struct err *err) {
         for (size_t i = 0; i < cmdline->ip_count; i++)
                 for (size_t j = i + 1; j < cmdline->ip_count; j++)
                         if (!check_pair(&cmdline->ips[i], &cmdline->ips[j], err) ||
@@ -105,7 +105,7 @@ static const struct cmdline_bond *bond_of(const struct cmdline *cmdline, const c
 }
 
 // A card in a bond has no address and no other bond.
-static bool check_members(const struct cmdline *cmdline, struct err *err) {
+static bool check_bond_members(const struct cmdline *cmdline, struct err *err) {
         for (size_t i = 0; i < cmdline->bond_count; i++)
                 for (size_t j = 0; j < cmdline->bonds[i].member_count; j++) {
                         const struct cmdline_bond *bond = bond_of(cmdline, cmdline->bonds[i].members[j]);
@@ -171,6 +171,6 @@ static bool check_stack(const struct cmdline *cmdline, struct err *err) {
 }
 
 bool cmdline_check(const struct cmdline *cmdline, struct err *err) {
-        return check_addresses(cmdline, err) && check_unmade(cmdline, err) && check_members(cmdline, err) &&
-               check_makers(cmdline, err) && check_stack(cmdline, err);
+        return check_address_parameters(cmdline, err) && check_unmade(cmdline, err) &&
+               check_bond_members(cmdline, err) && check_makers(cmdline, err) && check_stack(cmdline, err);
 }

@@ -36,7 +36,7 @@ static void copy_value(blkid_probe probe, const char *key, char *ret, size_t siz
 }
 
 // Non-blocking, so that an empty CD drive is left as it is.
-static void probe(const char *path, struct volume *volume) {
+static void probe_volume(const char *path, struct volume *volume) {
         static char types[][8] = { "vfat", "iso9660", "ext2", "ext3", "ext4" };
         char *filter[] = { types[0], types[1], types[2], types[3], types[4], NULL };
         auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -68,7 +68,7 @@ static void look_at(const struct disk_host *host, const char *sys_name, const ch
         disk_device_name(sys_name, name, sizeof name);
         snprintf(path, sizeof path, "%s/%s", host->dev, name);
         snprintf(volume.device, sizeof volume.device, "/dev/%s", name);
-        probe(path, &volume);
+        probe_volume(path, &volume);
         if (volume_has_label(&volume, label))
                 ret->items[ret->count++] = volume;
 }
@@ -85,7 +85,7 @@ static void find_volumes(const struct disk_host *host, const char *label, struct
 
 // ---- reading ----
 
-static bool check_text(const struct buf *text, const char *device, struct err *err) {
+static bool check_drive_text(const struct buf *text, const char *device, struct err *err) {
         const char *bytes = text->size ? text->data : "";
         for (size_t i = 0, line = 1; i < text->size; i++) {
                 line += bytes[i] == '\n';
@@ -99,9 +99,9 @@ static bool check_text(const struct buf *text, const char *device, struct err *e
 }
 
 // A medium that boots carries a file system on the whole disk and on its partition: the same text is no contradiction.
-static bool take(struct facts *facts, const struct volume *volume, struct buf *text, struct arena *arena,
-                 struct err *err) {
-        if (!check_text(text, volume->device, err))
+static bool take_drive_text(struct facts *facts, const struct volume *volume, struct buf *text, struct arena *arena,
+                            struct err *err) {
+        if (!check_drive_text(text, volume->device, err))
                 return false;
         if (facts->config_drive && strcmp(facts->config_drive, buf_text(text)) != 0)
                 return fail(err, ERR_IDENTITY, 0,
@@ -122,14 +122,14 @@ static bool read_volumes(const struct config_drive_host *host, const struct volu
                 if (!host->read(&volumes->items[i], &text, &found, err))
                         return wrap(err, "config drive %s (%s, labelled %s)", volumes->items[i].device,
                                     volumes->items[i].type, volumes->items[i].label);
-                if (found && !take(facts, &volumes->items[i], &text, arena, err))
+                if (found && !take_drive_text(facts, &volumes->items[i], &text, arena, err))
                         return false;
         }
         return true;
 }
 
-static bool find(const struct config_drive_host *host, const char *asked, struct facts *facts, struct arena *arena,
-                 struct err *err) {
+static bool find_drive(const struct config_drive_host *host, const char *asked, struct facts *facts,
+                       struct arena *arena, struct err *err) {
         const char *label = asked ? asked : USUAL_LABEL;
         int64_t deadline = clock_now_ms() + (asked ? host->wait_ms : 0);
         for (;;) {
@@ -158,7 +158,7 @@ void config_drive_find(const struct config_drive_host *host, struct facts *facts
         facts->config_drive = facts->config_device = facts->config_problem = NULL;
         if (asked && strcmp(label, "none") == 0)
                 return;
-        if (!find(host, asked ? label : NULL, facts, arena, &err)) {
+        if (!find_drive(host, asked ? label : NULL, facts, arena, &err)) {
                 facts->config_drive = facts->config_device = NULL;
                 facts->config_problem = arena_strdup(arena, err.text);
         }

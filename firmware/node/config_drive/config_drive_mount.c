@@ -63,7 +63,7 @@ static bool mount_volume(const struct volume *volume, struct err *err) {
 }
 
 // An ISO without long names calls it KILN.CON.
-static int open_file(int directory) {
+static int open_kiln_conf(int directory) {
         static const char *const names[] = { "kiln.conf", "KILN.CONF", "kiln.con", "KILN.CON" };
         int fd = -1;
         for (size_t i = 0; i < lengthof(names) && fd < 0; i++) {
@@ -78,7 +78,7 @@ static bool read_file(struct buf *ret, bool *ret_found, struct err *err) {
         auto_close int directory = open(MOUNT_POINT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (directory < 0)
                 return fail(err, ERR_SYSTEM, errno, "open its root");
-        auto_close int fd = open_file(directory);
+        auto_close int fd = open_kiln_conf(directory);
         struct stat stat;
         *ret_found = fd >= 0;
         if (fd < 0)

@@ -45,7 +45,7 @@ static void tables_release(struct modules *modules) {
         free(modules->items);
 }
 
-static bool read_text(const char *directory, const char *name, struct buf *ret, struct err *err) {
+static bool read_module_text(const char *directory, const char *name, struct buf *ret, struct err *err) {
         char path[PATH_MAX];
         snprintf(path, sizeof path, "%s/%s", directory, name);
         auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -79,13 +79,13 @@ static void parse_aliases(struct modules *modules) {
         }
 }
 
-static bool read_tables(struct modules *modules, struct err *err) {
+static bool read_module_tables(struct modules *modules, struct err *err) {
         struct utsname name;
         if (uname(&name) < 0)
                 return fail(err, ERR_SYSTEM, errno, "uname");
         snprintf(modules->directory, sizeof modules->directory, "/lib/modules/%s", name.release);
-        if (!read_text(modules->directory, "modules.dep", &modules->dependencies, err) ||
-            !read_text(modules->directory, "modules.alias", &modules->aliases, err))
+        if (!read_module_text(modules->directory, "modules.dep", &modules->dependencies, err) ||
+            !read_module_text(modules->directory, "modules.alias", &modules->aliases, err))
                 return false;
         parse_dependencies(modules);
         parse_aliases(modules);
@@ -156,7 +156,7 @@ static void insert(const struct modules *modules, const char *path) {
 
 static void load_path(struct modules *modules, const char *path);
 
-static void load(struct modules *modules, struct module *module) {
+static void load_module(struct modules *modules, struct module *module) {
         if (module->done)
                 return;
         module->done = true; // before its dependencies: a circle in a damaged table must end
@@ -170,13 +170,13 @@ static void load(struct modules *modules, struct module *module) {
 static void load_path(struct modules *modules, const char *path) {
         for (size_t i = 0; i < modules->module_count; i++)
                 if (strcmp(modules->modules[i].path, path) == 0)
-                        load(modules, &modules->modules[i]);
+                        load_module(modules, &modules->modules[i]);
 }
 
 static void load_name(struct modules *modules, const char *name) {
         for (size_t i = 0; i < modules->module_count; i++)
                 if (path_has_name(modules->modules[i].path, name))
-                        load(modules, &modules->modules[i]);
+                        load_module(modules, &modules->modules[i]);
 }
 
 // ---- by device ----
@@ -200,7 +200,7 @@ static bool is_of_kind(const struct module *module, enum module_kind kind) {
 static void load_driver(struct modules *modules, const char *name) {
         for (size_t i = 0; i < modules->module_count; i++)
                 if (path_has_name(modules->modules[i].path, name) && is_of_kind(&modules->modules[i], modules->kind))
-                        load(modules, &modules->modules[i]);
+                        load_module(modules, &modules->modules[i]);
 }
 
 // A thousand patterns for each of a hundred devices: almost all differ before the first wildcard.
@@ -266,7 +266,7 @@ void modules_load_drivers(struct modules *modules) {
 bool modules_open(enum module_kind kind, struct modules **ret, struct err *err) {
         struct modules *modules = xcalloc(1, sizeof *modules);
         modules->kind = kind;
-        if (!read_tables(modules, err)) {
+        if (!read_module_tables(modules, err)) {
                 modules_close(modules);
                 return false;
         }

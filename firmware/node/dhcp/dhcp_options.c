@@ -242,7 +242,7 @@ static bool is_on_link(const struct lease *lease, uint32_t address) {
                (lease->prefix < 0 || address_in_subnet(address, lease->address, lease->prefix));
 }
 
-static bool gateway_is_reachable(const struct lease *lease, uint32_t gateway) {
+static bool lease_reaches_gateway(const struct lease *lease, uint32_t gateway) {
         if (is_on_link(lease, gateway))
                 return true;
         for (size_t i = 0; i < lease->route_count; i++) {
@@ -277,7 +277,7 @@ static bool add_lease_routes(const struct option_value *value, bool on_link, str
                 if (!read_classless_route(value, &at, &route))
                         return false;
                 if (on_link != !route.gateway || lease->route_count == LEASE_ROUTES_MAX ||
-                    (!on_link && !gateway_is_reachable(lease, route.gateway)))
+                    (!on_link && !lease_reaches_gateway(lease, route.gateway)))
                         continue;
                 lease->routes[lease->route_count++] = route;
         }

@@ -158,7 +158,7 @@ bool interface_name_is_valid(const char *text) {
         return true;
 }
 
-static bool label_is_valid(const char *label, size_t size) {
+static bool dns_label_is_valid(const char *label, size_t size) {
         if (size == 0 || size > LABEL_MAX || label[0] == '-' || label[size - 1] == '-')
                 return false;
         for (size_t i = 0; i < size; i++)
@@ -172,7 +172,7 @@ bool hostname_is_valid(const char *text) {
                 return false;
         for (;;) {
                 size_t size = strcspn(text, ".");
-                if (!label_is_valid(text, size))
+                if (!dns_label_is_valid(text, size))
                         return false;
                 if (!text[size])
                         return true;

@@ -106,7 +106,7 @@ static bool read_smbios(const json_t *json, struct arena *arena, struct inventor
         return !*node->uuid || smbios_uuid_parse(node->uuid, uuid) || json_field_wrong(err, "uuid", "a UUID");
 }
 
-static bool read_mac(const json_t *json, struct arena *arena, struct inventory_node *node, struct err *err) {
+static bool read_node_mac(const json_t *json, struct arena *arena, struct inventory_node *node, struct err *err) {
         const char *mac;
         if (!get_string(json, "mac", arena, &mac, err))
                 return false;
@@ -146,7 +146,7 @@ static bool read_node(const json_t *json, struct arena *arena, void *element, st
                 return false;
         if (!hostname_is_valid(node->name))
                 return json_field_wrong(err, "name", "a host name");
-        if (!read_mac(json, arena, node, err) || !read_place(json, arena, inventory, node, err) ||
+        if (!read_node_mac(json, arena, node, err) || !read_place(json, arena, inventory, node, err) ||
             !read_node_numbers(json, node, err))
                 return false;
         const json_t *variables = json_object_get(json, "variables");

@@ -38,7 +38,7 @@ static bool read_state_path(const json_t *json, struct arena *arena, struct stat
         return true;
 }
 
-static bool read_paths(const json_t *root, struct arena *arena, struct state_settings *ret, struct err *err) {
+static bool read_state_paths(const json_t *root, struct arena *arena, struct state_settings *ret, struct err *err) {
         const json_t *list = json_object_get(root, "state");
         size_t count = json_array_size(list);
         if ((list && !json_is_array(list)) || count > PATHS_MAX)
@@ -102,6 +102,6 @@ static bool read_reserve(const json_t *root, struct state_settings *ret, struct 
 bool state_settings_read(const json_t *root, struct arena *arena, struct state_settings *ret, struct err *err) {
         *ret = (struct state_settings){ .label = "", .filesystem = "" };
         const json_t *disk = json_object_get(root, "state_disk");
-        return read_paths(root, arena, ret, err) && (!disk || read_state_disk(disk, arena, ret, err)) &&
+        return read_state_paths(root, arena, ret, err) && (!disk || read_state_disk(disk, arena, ret, err)) &&
                read_reserve(root, ret, err);
 }

@@ -22,7 +22,7 @@ static bool check_keys(const json_t *object, const char *const *known, struct er
         return true;
 }
 
-static bool copy_string(const json_t *object, const char *key, char *ret, size_t size, struct err *err) {
+static bool copy_fact_text(const json_t *object, const char *key, char *ret, size_t size, struct err *err) {
         const json_t *item = json_object_get(object, key);
         if (!item)
                 return true;
@@ -35,7 +35,7 @@ static bool copy_string(const json_t *object, const char *key, char *ret, size_t
 
 // A host name, or "".
 static bool copy_name(const json_t *object, const char *key, char ret[static HOSTNAME_SIZE], struct err *err) {
-        if (!copy_string(object, key, ret, HOSTNAME_SIZE, err))
+        if (!copy_fact_text(object, key, ret, HOSTNAME_SIZE, err))
                 return false;
         return !*ret || hostname_is_valid(ret) || json_field_wrong(err, key, "a host name");
 }
@@ -50,9 +50,10 @@ static bool read_card(const json_t *json, struct facts *facts, struct err *err) 
         struct interface interface = { .index = (int)facts->interface_count + 2, .carrier = true };
         if (facts->interface_count == INTERFACES_MAX)
                 return fail(err, ERR_SCHEMA, 0, "more than %d interfaces", INTERFACES_MAX);
-        if (!check_keys(json, known, err) || !copy_string(json, "name", interface.name, sizeof interface.name, err) ||
+        if (!check_keys(json, known, err) ||
+            !copy_fact_text(json, "name", interface.name, sizeof interface.name, err) ||
             !copy_mac(json, &interface.mac, err) || !json_field_bool(json, "carrier", &interface.carrier, err) ||
-            !copy_string(json, "driver", interface.driver, sizeof interface.driver, err))
+            !copy_fact_text(json, "driver", interface.driver, sizeof interface.driver, err))
                 return false;
         if (!*interface.name)
                 return json_field_wrong(err, "name", "given");
@@ -100,7 +101,7 @@ static bool take_route(const json_t *item, struct lease *lease, struct err *err)
         static const char *const known[] = { "to", "gateway", NULL };
         struct lease_route route = { 0 };
         char to[ADDRESS_TEXT_SIZE + 3] = "";
-        if (!check_keys(item, known, err) || !copy_string(item, "to", to, sizeof to, err) ||
+        if (!check_keys(item, known, err) || !copy_fact_text(item, "to", to, sizeof to, err) ||
             !json_field_address(item, "gateway", &route.gateway, err))
                 return false;
         char *slash = strchr(to, '/');
@@ -146,8 +147,8 @@ static bool read_lease_mac(const json_t *json, const struct facts *facts, struct
 }
 
 static bool read_lease_names(const json_t *json, struct lease *lease, struct err *err) {
-        if (!copy_string(json, "hostname", lease->hostname, sizeof lease->hostname, err) ||
-            !copy_string(json, "domain", lease->domain, sizeof lease->domain, err))
+        if (!copy_fact_text(json, "hostname", lease->hostname, sizeof lease->hostname, err) ||
+            !copy_fact_text(json, "domain", lease->domain, sizeof lease->domain, err))
                 return false;
         // As dhcp_options.c takes them from a server.
         if (*lease->hostname && !hostname_is_valid(lease->hostname))
@@ -171,7 +172,7 @@ static bool read_lease(const json_t *json, struct facts *facts, struct err *err)
         if (facts->lease_count == LEASES_MAX)
                 return fail(err, ERR_SCHEMA, 0, "more than %d leases", LEASES_MAX);
         if (!check_keys(json, known, err) ||
-            !copy_string(json, "interface", lease.interface, sizeof lease.interface, err) ||
+            !copy_fact_text(json, "interface", lease.interface, sizeof lease.interface, err) ||
             !read_lease_mac(json, facts, &lease, err))
                 return false;
         if (!read_lease_addresses(json, &lease, err) || !read_lease_names(json, &lease, err) ||
@@ -230,9 +231,9 @@ static bool read_words(const json_t *root, struct arena *arena, struct facts *fa
 }
 
 static bool read_smbios_facts(const json_t *root, struct facts *facts, struct err *err) {
-        return copy_string(root, "serial", facts->serial, sizeof facts->serial, err) &&
-               copy_string(root, "uuid", facts->uuid, sizeof facts->uuid, err) &&
-               copy_string(root, "asset_tag", facts->asset_tag, sizeof facts->asset_tag, err);
+        return copy_fact_text(root, "serial", facts->serial, sizeof facts->serial, err) &&
+               copy_fact_text(root, "uuid", facts->uuid, sizeof facts->uuid, err) &&
+               copy_fact_text(root, "asset_tag", facts->asset_tag, sizeof facts->asset_tag, err);
 }
 
 // Leases in the file, even none, are DHCP's answer, unless "dhcp_asked" says otherwise.
@@ -245,7 +246,7 @@ static bool read_answer_of_dhcp(const json_t *root, struct facts *facts, struct 
         return true;
 }
 
-static bool read_facts(const json_t *root, struct arena *arena, struct facts *facts, struct err *err) {
+static bool read_all_facts(const json_t *root, struct arena *arena, struct facts *facts, struct err *err) {
         static const char *const known[] = {
                 "command_line", "config_drive", "config_device", "dhcp_asked", "interfaces", "leases", "serial",
                 "uuid",         "asset_tag",    "memory_kb",     "cpus",       "state",      NULL
@@ -262,7 +263,7 @@ bool facts_read_json(const char *text, size_t size, struct arena *arena, struct 
         json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
         if (!root)
                 return fail(err, ERR_SYNTAX, 0, "line %d: %s", error.line, error.text);
-        bool ok = read_facts(root, arena, facts, err);
+        bool ok = read_all_facts(root, arena, facts, err);
         json_decref(root);
         return ok;
 }
