@@ -137,7 +137,7 @@ static bool run_information(char **argv) {
 }
 
 int main(int argc, char **argv) {
-        sandbox_main(argc, argv);
+        transaction_init_main(argc, argv);
         setlocale(LC_ALL, "C.UTF-8"); // the same words and sorting everywhere
         umask(022);
         interrupt_install();

@@ -22,8 +22,7 @@ static bool probe_kvm(const char *kernel, bool *ret_works, struct err *err) {
         auto_err failure = { 0 };
         struct process process = { .argv = argv, .output = &output, .keep_fd = -1, .limit_ms = PROBE_LIMIT_MS };
         if (!process_run(&process, &timed_out, &failure) && failure.kind == ERR_INTERRUPTED) {
-                *err = failure;
-                failure = (struct err){ 0 };
+                *err = take_err(&failure);
                 return false;
         }
         *ret_works = !timed_out && strstr(buf_text(&output), "Kernel panic");
@@ -35,25 +34,34 @@ static bool kvm_is_there(void) {
         return fd >= 0;
 }
 
-bool accelerator_choose(const char *wanted, const char *kernel, const char **ret, struct err *err) {
+// Once a run: it takes seconds.
+static bool kvm_works(const char *kernel, bool *ret_works, struct err *err) {
         static enum { UNKNOWN, WORKS, HANGS } kvm;
-        if (wanted && strcmp(wanted, "auto") != 0) {
-                if (strcmp(wanted, "tcg") != 0 && strcmp(wanted, "kvm") != 0)
-                        return fail(err, ERR_USAGE, 0, "accelerator `%s`: there are auto, tcg and kvm", wanted);
-                *ret = wanted;
-                return true;
-        }
-        if (kvm == UNKNOWN && !kvm_is_there())
-                kvm = HANGS;
-        if (kvm == UNKNOWN) {
-                bool works;
+        bool works = false;
+        if (kvm == UNKNOWN && kvm_is_there()) {
                 notice("trying KVM with the build's kernel");
                 if (!probe_kvm(kernel, &works, err))
                         return false;
-                kvm = works ? WORKS : HANGS;
                 if (!works)
                         notice("KVM does not boot it: emulating (slower)");
         }
-        *ret = kvm == WORKS ? "kvm" : "tcg";
+        if (kvm == UNKNOWN)
+                kvm = works ? WORKS : HANGS;
+        *ret_works = kvm == WORKS;
+        return true;
+}
+
+bool accelerator_choose(const char *wanted, const char *kernel, const char **ret, struct err *err) {
+        bool works;
+        wanted = text_or(wanted, "auto");
+        if (strcmp(wanted, "tcg") == 0 || strcmp(wanted, "kvm") == 0) {
+                *ret = wanted;
+                return true;
+        }
+        if (strcmp(wanted, "auto") != 0)
+                return fail(err, ERR_USAGE, 0, "accelerator `%s`: there are auto, tcg and kvm", wanted);
+        if (!kvm_works(kernel, &works, err))
+                return false;
+        *ret = works ? "kvm" : "tcg";
         return true;
 }

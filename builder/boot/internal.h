@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What boot.c, machine.c, network.c, accelerator.c and process.c share.
+// What the files of boot/ share: a machine is settled from options (qemu_machine.c), becomes QEMU's argv
+// (qemu_arguments.c, qemu_network.c, qemu_option.c) for an accelerator (accelerator.c), and runs as a child
+// (process.c).
 #ifndef KILN_BOOT_INTERNAL_H
 #define KILN_BOOT_INTERNAL_H
 
@@ -37,15 +39,18 @@ struct arguments {
         size_t count;
 };
 void arguments_add(struct arguments *arguments, const char *argument);
+// An option and its value, which is the arena's.
+void arguments_printf(struct arguments *arguments, struct arena *arena, const char *option, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 void arguments_release(struct arguments *arguments);
 // QEMU separates suboptions by commas; one in a value is doubled. The arena's.
 const char *quote_commas(struct arena *arena, const char *text);
 
 // Checks all options and that the build holds what they need. The machine is to be released in any case.
-must_check bool machine_settle(const struct boot_options *options, struct machine *ret, struct err *err);
+must_check bool qemu_machine_settle(const struct boot_options *options, struct machine *ret, struct err *err);
 // QEMU's argv, NULL-terminated. `accelerator` is set by then.
-must_check bool machine_arguments(struct machine *machine, struct arguments *ret, struct err *err);
-void machine_release(struct machine *machine);
+must_check bool qemu_machine_arguments(struct machine *machine, struct arguments *ret, struct err *err);
+void qemu_machine_release(struct machine *machine);
 
 // The value of -netdev. ERR_USAGE for a network that is none of the kinds.
 must_check bool network_argument(struct machine *machine, const char **ret, struct err *err);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// QEMU as a child that never outlives kiln.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,7 +18,7 @@
 enum { POLL_MS = 200, GRACE_MS = 3000, OUTPUT_MAX = 4 << 20 };
 
 // In the child. Between fork and the death signal the parent may have gone: its pid tells.
-static _Noreturn void become(const struct process *process, pid_t parent, int output, int failure) {
+static _Noreturn void become_program(const struct process *process, pid_t parent, int output, int failure) {
         sigset_t none;
         sigemptyset(&none);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -40,7 +41,7 @@ static _Noreturn void become(const struct process *process, pid_t parent, int ou
         _exit(127);
 }
 
-static bool start(const struct process *process, pid_t *ret_pid, int *ret_output, struct err *err) {
+static bool start_process(const struct process *process, pid_t *ret_pid, int *ret_output, struct err *err) {
         int output[2] = { -1, -1 }, failure[2];
         pid_t parent = getpid();
         if (pipe2(failure, O_CLOEXEC) < 0)
@@ -52,8 +53,8 @@ static bool start(const struct process *process, pid_t *ret_pid, int *ret_output
         }
         pid_t pid = fork();
         if (pid == 0)
-                become(process, parent, output[1], failure[1]);
-        int fork_error = pid < 0 ? errno : 0, number = 0;
+                become_program(process, parent, output[1], failure[1]);
+        int fork_error = errno, number = 0; // of fork(), if that failed
         close(failure[1]);
         close_cleanup(&output[1]);
         ssize_t size = read(failure[0], &number, sizeof(number));
@@ -68,10 +69,12 @@ static bool start(const struct process *process, pid_t *ret_pid, int *ret_output
                 return fail(err, ERR_SYSTEM, fork_error, "fork");
         waitpid(pid, NULL, 0);
         fail(err, ERR_TOOL, number, "start %s", process->argv[0]);
-        return number == ENOENT ? hint(err, "the Debian packages qemu-system-x86, ipxe-qemu and ovmf have it") : false;
+        if (number == ENOENT)
+                (void)hint(err, "the Debian packages qemu-system-x86, ipxe-qemu and ovmf have it");
+        return false;
 }
 
-static bool drain(int *fd, struct buf *into) {
+static bool drain_output(int *fd, struct buf *into) {
         char block[16384];
         ssize_t size = read(*fd, block, sizeof(block));
         if (size > 0 && into->size < OUTPUT_MAX)
@@ -80,15 +83,15 @@ static bool drain(int *fd, struct buf *into) {
 }
 
 // Watches until the child is gone; asks it to end when kiln is to end or the time is over, and kills it soon after.
-static void watch(const struct process *process, pid_t pid, int handle, int output, bool *ret_timed_out) {
+static void watch_process(const struct process *process, pid_t pid, int handle, int output, bool *ret_timed_out) {
         int64_t started = monotonic_ms(), asked = 0;
         for (;;) {
                 struct pollfd polls[] = { { handle, POLLIN, 0 }, { output, POLLIN, 0 } };
                 poll(polls, lengthof(polls), POLL_MS);
-                if (polls[1].revents && !drain(&output, process->output))
+                if (polls[1].revents && !drain_output(&output, process->output))
                         output = -1;
                 if (polls[0].revents) {
-                        while (output >= 0 && drain(&output, process->output))
+                        while (output >= 0 && drain_output(&output, process->output))
                                 continue;
                         return;
                 }
@@ -110,7 +113,7 @@ bool process_run(const struct process *process, bool *ret_timed_out, struct err 
         auto_close int output = -1;
         pid_t pid = -1;
         *ret_timed_out = false;
-        if (!start(process, &pid, &output, err))
+        if (!start_process(process, &pid, &output, err))
                 return false;
         auto_close int handle = (int)syscall(SYS_pidfd_open, pid, 0);
         if (handle < 0) {
@@ -118,9 +121,11 @@ bool process_run(const struct process *process, bool *ret_timed_out, struct err 
                 waitpid(pid, NULL, 0);
                 return fail(err, ERR_SYSTEM, errno, "pidfd_open");
         }
-        watch(process, pid, handle, output, ret_timed_out);
-        int status;
-        bool ok = run_wait(pid, process->argv[0], process->output ? &status : NULL, err);
+        watch_process(process, pid, handle, output, ret_timed_out);
+        int status, *ret_status = NULL;
+        if (process->output) // who reads the output judges it, not the status
+                ret_status = &status;
+        bool ok = run_wait(pid, process->argv[0], ret_status, err);
         if (has_terminal)
                 tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal); // a killed QEMU leaves it raw
         if (interrupt_requested() || *ret_timed_out)

@@ -4,10 +4,13 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/err.h"
 #include "base/fs.h"
+#include "base/mem.h"
 #include "boot/internal.h"
 
-static const char *address_text(struct arena *arena, uint32_t address) {
+static const char *ip_text(struct arena *arena, uint32_t address) {
         char text[INET_ADDRSTRLEN];
         struct in_addr network_order = { htonl(address) };
         return arena_strdup(arena, inet_ntop(AF_INET, &network_order, text, sizeof(text)));
@@ -23,11 +26,12 @@ static bool is_taken(const struct cluster *cluster, uint32_t address) {
         return false;
 }
 
-// The highest host address that no node, VIP or `other` has; 0 if the subnet is full.
+// The highest host address that no node, VIP or `other` has; 0 if the subnet is full, or has no host addresses.
 static uint32_t free_address(const struct cluster *cluster, const struct network *network, uint32_t other) {
-        uint32_t size = network->prefix >= 31 ? 0 : 1u << (32 - network->prefix);
-        uint32_t base = ntohl(network->address.s_addr);
-        for (uint32_t offset = size ? size - 2 : 0; offset > 0; offset--)
+        if (network->prefix >= 31)
+                return 0;
+        uint32_t base = ntohl(network->address.s_addr), broadcast = (1u << (32 - network->prefix)) - 1;
+        for (uint32_t offset = broadcast - 1; offset > 0; offset--)
                 if (base + offset != other && !is_taken(cluster, base + offset))
                         return base + offset;
         return 0;
@@ -39,9 +43,10 @@ static const char *boot_file(const struct machine *machine, struct arena *arena)
                 return "grubx64.efi"; // finds the node in its configuration, by MAC
         if (options->entry)
                 return arena_printf(arena, "%s.ipxe", quote_commas(arena, options->entry));
-        // Without a MAC in the inventory nothing could find the node: start it by name.
-        return machine->node->has_mac || options->mac ? "boot.ipxe"
-                                                      : arena_printf(arena, "node/%s.ipxe", machine->node->name);
+        bool is_found_by_mac = machine->node->has_mac || options->mac;
+        if (is_found_by_mac)
+                return "boot.ipxe";
+        return arena_printf(arena, "node/%s.ipxe", machine->node->name);
 }
 
 static bool parse_port(const char *text, char end, unsigned *ret, const char **ret_rest) {
@@ -67,6 +72,18 @@ static bool add_forwards(struct machine *machine, struct buf *argument, struct e
         return true;
 }
 
+static bool check_boot_entry(const struct machine *machine, struct err *err) {
+        const char *entry = machine->options->entry;
+        bool is_possible = machine->medium == MEDIUM_PXE && machine->firmware == FIRMWARE_BIOS;
+        if (!entry)
+                return true;
+        if (!is_possible)
+                return fail(err, ERR_USAGE, 0, "a boot entry can be named for the medium pxe by BIOS only");
+        if (!fs_path_is_safe(entry))
+                return fail(err, ERR_USAGE, 0, "boot entry `%s`: expected node/NAME or role/NAME", entry);
+        return true;
+}
+
 static bool user_network(struct machine *machine, struct buf *argument, struct err *err) {
         const struct cluster *cluster = machine->options->cluster;
         const struct network *network = &cluster->networks[machine->node->network];
@@ -79,13 +96,10 @@ static bool user_network(struct machine *machine, struct buf *argument, struct e
                 return fail(err, ERR_CLUSTER, 0, "network %s has no free address for QEMU's gateway and name server",
                             network->name);
         buf_printf(argument, "user,id=lan,net=%s/%d,host=%s,dns=%s,dhcpstart=%s,hostname=%s",
-                   address_text(arena, ntohl(network->address.s_addr)), network->prefix, address_text(arena, host),
-                   address_text(arena, dns), address_text(arena, ntohl(machine->node->ip.s_addr)), machine->node->name);
-        if (machine->options->entry && (machine->medium != MEDIUM_PXE || machine->firmware == FIRMWARE_UEFI))
-                return fail(err, ERR_USAGE, 0, "a boot entry can be named for the medium pxe by BIOS only");
-        if (machine->options->entry && !fs_path_is_safe(machine->options->entry))
-                return fail(err, ERR_USAGE, 0, "boot entry `%s`: expected node/NAME or role/NAME",
-                            machine->options->entry);
+                   ip_text(arena, ntohl(network->address.s_addr)), network->prefix, ip_text(arena, host),
+                   ip_text(arena, dns), ip_text(arena, ntohl(machine->node->ip.s_addr)), machine->node->name);
+        if (!check_boot_entry(machine, err))
+                return false;
         if (machine->medium == MEDIUM_PXE)
                 buf_printf(argument, ",tftp=%s/pxe,bootfile=%s", quote_commas(arena, machine->options->artefacts),
                            boot_file(machine, arena));
@@ -108,7 +122,7 @@ static bool named_network(struct machine *machine, const char *kind, const char 
 }
 
 bool network_argument(struct machine *machine, const char **ret, struct err *err) {
-        const char *text = machine->options->network ? machine->options->network : "user";
+        const char *text = text_or(machine->options->network, "user");
         auto_buf argument = { 0 };
         bool ok;
         if (strcmp(text, "user") == 0)

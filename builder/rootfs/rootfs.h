@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The root file system: rpm transaction, layers, normalisation. Nothing here knows what a role is for.
+// The root file system, as layers of installed packages: what the other folders see of it, with tree.h. Nothing here
+// knows what a role is for.
 #ifndef KILN_ROOTFS_ROOTFS_H
 #define KILN_ROOTFS_ROOTFS_H
 
@@ -10,8 +11,9 @@
 #include "packages/packages.h"
 #include "profile/profile.h"
 
-// First in main(): the sandbox's inner side is this program, executed anew, and does not return from here.
-void sandbox_main(int argc, char **argv);
+// First in main(): the inner side of a transaction's container is this program, executed anew, and does not return from
+// here.
+void transaction_init_main(int argc, char **argv);
 
 // A layer: a directory in the cache that holds a root file system, or the overlay upper directory over its parent.
 struct layer {

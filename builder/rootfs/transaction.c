@@ -212,7 +212,7 @@ static bool work_in_container(void *context, struct container_channel *channel, 
 
 static const struct container_job job = { read_request, prepare_transaction, work_in_container };
 
-void sandbox_main(int argc, char **argv) {
+void transaction_init_main(int argc, char **argv) {
         if (container_is_init(argc, argv))
                 container_init(&job);
 }

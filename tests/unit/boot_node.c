@@ -68,16 +68,16 @@ static char *arguments_of(struct boot_options options, enum err_kind *ret_kind) 
         options.cluster = test_cluster();
         options.artefacts = options.artefacts ? options.artefacts : build_dir;
         options.node = options.node ? options.node : "master101";
-        bool ok = machine_settle(&options, &machine, &err);
+        bool ok = qemu_machine_settle(&options, &machine, &err);
         machine.accelerator = "tcg";
-        ok = ok && machine_arguments(&machine, &arguments, &err);
+        ok = ok && qemu_machine_arguments(&machine, &arguments, &err);
         for (size_t i = 0; ok && arguments.items[i]; i++)
                 buf_printf(&joined, "%s%s", i ? " " : "", arguments.items[i]);
         if (!ok)
                 buf_append_text(&joined, err.text);
         *ret_kind = err.kind;
         arguments_release(&arguments);
-        machine_release(&machine);
+        qemu_machine_release(&machine);
         return buf_take(&joined);
 }
 

@@ -365,7 +365,7 @@ static void lost_writes_are_told(void) {
 }
 
 int main(int argc, char **argv) {
-        sandbox_main(argc, argv);
+        transaction_init_main(argc, argv);
         auto_err err = { 0 };
         if (!mkdtemp(work_path) || !sandbox_enter(&err) || !fs_open_dir(AT_FDCWD, work_path, &work, &err) ||
             !build_packages(&err)) {

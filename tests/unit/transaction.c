@@ -300,7 +300,7 @@ static void nothing_outlives_kiln(void) {
 }
 
 int main(int argc, char **argv) {
-        sandbox_main(argc, argv);
+        transaction_init_main(argc, argv);
         auto_err err = { 0 };
         setenv("KILN_SECRET", "x", 1);
         if (!mkdtemp(work_path) || !sandbox_enter(&err) || !fs_open_dir(AT_FDCWD, work_path, &work_dir, &err) ||

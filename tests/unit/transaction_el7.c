@@ -300,7 +300,7 @@ static void special_files_are_stood_in_for(void) {
 }
 
 int main(int argc, char **argv) {
-        sandbox_main(argc, argv);
+        transaction_init_main(argc, argv);
         static const char *const all[] = { "setup",   "filesystem", "bash", "tools", "kernel",
                                            "service", "modes",      "fpm",  "nodes", NULL };
         auto_err err = { 0 };

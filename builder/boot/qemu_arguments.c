@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// QEMU's argv for a machine.
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "boot/internal.h"
+
+// Where distributions keep OVMF: code, and a template of the variables that go with it.
+static const struct ovmf {
+        const char *code, *variables;
+} ovmfs[] = {
+        { "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd" },
+        { "/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd" },
+        { "/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd" },
+        { "/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd" },
+};
+
+static const struct ovmf *find_ovmf(void) {
+        for (size_t i = 0; i < lengthof(ovmfs); i++)
+                if (fs_exists(AT_FDCWD, ovmfs[i].code) && fs_exists(AT_FDCWD, ovmfs[i].variables))
+                        return &ovmfs[i];
+        return NULL;
+}
+
+// The machine writes its UEFI variables to memory that ends with it.
+static bool add_uefi(struct machine *machine, struct arguments *arguments, struct err *err) {
+        const struct ovmf *ovmf = find_ovmf();
+        if (!ovmf) {
+                fail(err, ERR_TOOL, 0, "no UEFI firmware for virtual machines was found");
+                return hint(err, "the Debian package ovmf has it");
+        }
+        auto_close int from = -1;
+        if (!fs_open(AT_FDCWD, ovmf->variables, O_RDONLY, 0, &from, err))
+                return false;
+        machine->variables = memfd_create("uefi-variables", MFD_CLOEXEC);
+        if (machine->variables < 0)
+                return fail(err, ERR_SYSTEM, errno, "memory for UEFI variables");
+        if (!fs_copy_bytes(from, machine->variables, UINT64_MAX, err))
+                return false;
+        arguments_printf(arguments, &machine->arena, "-drive", "if=pflash,format=raw,readonly=on,file=%s", ovmf->code);
+        arguments_printf(arguments, &machine->arena, "-drive", "if=pflash,format=raw,file=/proc/self/fd/%d",
+                         machine->variables);
+        return true;
+}
+
+static void add_drive(struct machine *machine, struct arguments *arguments, const char *media) {
+        arguments_printf(arguments, &machine->arena, "-drive",
+                         "if=none,id=medium,format=raw,readonly=on,media=%s,file=%s", media,
+                         quote_commas(&machine->arena, machine->image));
+}
+
+static void add_medium(struct machine *machine, struct arguments *arguments) {
+        struct arena *arena = &machine->arena;
+        switch (machine->medium) {
+        case MEDIUM_PXE:
+                break;
+        case MEDIUM_ISO:
+                add_drive(machine, arguments, "cdrom");
+                arguments_printf(arguments, arena, "-device", "ide-cd,drive=medium,bootindex=1");
+                break;
+        case MEDIUM_USB:
+                add_drive(machine, arguments, "disk");
+                arguments_printf(arguments, arena, "-device", "qemu-xhci,id=usb");
+                arguments_printf(arguments, arena, "-device",
+                                 "usb-storage,bus=usb.0,drive=medium,removable=on,bootindex=1");
+                break;
+        }
+}
+
+static bool add_network_card(struct machine *machine, struct arguments *arguments, struct err *err) {
+        const char *netdev;
+        if (!network_argument(machine, &netdev, err))
+                return false;
+        arguments_printf(arguments, &machine->arena, "-netdev", "%s", netdev);
+        // Without a boot ROM the firmware does not spend time on the network of a machine that has a medium.
+        const char *boot = machine->medium == MEDIUM_PXE ? "bootindex=1" : "romfile=";
+        arguments_printf(arguments, &machine->arena, "-device", "virtio-net-pci,netdev=lan,mac=%s,%s", machine->mac,
+                         boot);
+        return true;
+}
+
+// What follows "KIND:" in a text; NULL for another kind or nothing.
+static const char *path_after(const char *text, const char *kind) {
+        size_t length = strlen(kind);
+        if (strncmp(text, kind, length) != 0 || !text[length])
+                return NULL;
+        return text + length;
+}
+
+static bool add_serial(struct machine *machine, struct arguments *arguments, struct err *err) {
+        struct arena *arena = &machine->arena;
+        const char *serial = text_or(machine->options->serial, "stdio");
+        const char *socket = path_after(serial, "unix:"), *file = path_after(serial, "file:");
+        if (strcmp(serial, "stdio") == 0)
+                arguments_printf(arguments, arena, "-serial", "mon:stdio");
+        else if (socket)
+                arguments_printf(arguments, arena, "-serial", "unix:%s,server=on,wait=off",
+                                 quote_commas(arena, socket));
+        else if (file)
+                arguments_printf(arguments, arena, "-serial", "file:%s", quote_commas(arena, file));
+        else
+                return fail(err, ERR_USAGE, 0, "serial `%s`: there are stdio, unix:PATH and file:PATH", serial);
+        return true;
+}
+
+bool qemu_machine_arguments(struct machine *machine, struct arguments *ret, struct err *err) {
+        struct arena *arena = &machine->arena;
+        assert(machine->accelerator);
+        bool has_kvm = strcmp(machine->accelerator, "kvm") == 0;
+        int processors = 1;
+        if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
+                processors = 2;
+        arguments_add(ret, QEMU);
+        arguments_printf(ret, arena, "-name", "kiln-%s", machine->node->name);
+        arguments_printf(ret, arena, "-machine", "q35,accel=%s", machine->accelerator);
+        arguments_printf(ret, arena, "-cpu", "%s", has_kvm ? "host" : "max,svm=off,la57=off");
+        arguments_printf(ret, arena, "-smp", "%d", processors);
+        arguments_printf(ret, arena, "-m", "%u", machine->memory_mib);
+        arguments_add(ret, "-nodefaults");
+        arguments_add(ret, "-no-user-config");
+        arguments_printf(ret, arena, "-display", "none");
+        arguments_printf(ret, arena, "-device", "VGA"); // firmware and boot loaders expect a screen
+        arguments_printf(ret, arena, "-device", "virtio-rng-pci");
+        if (machine->firmware == FIRMWARE_UEFI && !add_uefi(machine, ret, err))
+                return false;
+        add_medium(machine, ret);
+        if (!add_network_card(machine, ret, err) || !add_serial(machine, ret, err))
+                return false;
+        arguments_add(ret, NULL);
+        return true;
+}
