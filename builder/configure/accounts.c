@@ -203,7 +203,7 @@ static bool user_fits_passwd(const struct user *user) {
         return name_fits && fits_passwd(user->home) && fits_passwd(user->shell) && fits_passwd(user->comment);
 }
 
-// A package has made the user already.
+// For a user that a package has made already.
 static bool check_known_user(const struct user *user, long uid, struct err *err) {
         if (user->uid < 0 || uid == user->uid)
                 return true;

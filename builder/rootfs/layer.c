@@ -218,7 +218,8 @@ static bool make_tree(struct making *making, const struct package_set *set, cons
         close_fd(&making->tree);
         if (!seal_make(making->dir, err))
                 return false;
-        // Once for all: a layer that a power failure cut short would be taken for whole by the next build.
+        // The sandbox ignores fsync(2), so the layer is written to disk here, once: one that a power failure cut short
+        // would be taken for whole by the next build.
         return syncfs(making->dir) == 0 || fail(err, ERR_SYSTEM, errno, "write the layer to disk");
 }
 

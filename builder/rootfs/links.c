@@ -24,7 +24,8 @@ static bool has_directory(rpmfiles files, const char *directory) {
         return false;
 }
 
-// Only what packages fill is a directory: "/vmlinuz -> boot/vmlinuz-1" is none.
+// Whether packages have files in a directory: only then is a link to it made early ("/vmlinuz -> boot/vmlinuz-1" leads
+// to a file).
 static bool is_filled(rpmts ts, const char *directory) {
         bool found = false;
         rpmtsi elements = rpmtsiInit(ts);

@@ -15,13 +15,14 @@ struct rpmdb_backend {
         bool aside;               // librpm's own database is not the image's
         bool (*finish)(int64_t source_date_epoch, struct err *err);
 };
-// Inside the container, before librpm opens its database: how many packages it holds. And when librpm has closed it,
-// whether it holds as many as it must, and everything that was written to it.
+// Inside the container. `rpmdb_begin` before librpm opens its database says how many packages it holds; `rpmdb_check`
+// when librpm has closed it fails unless it holds `package_count` and every write to it went well.
 must_check bool rpmdb_begin(size_t *ret_count, struct err *err);
 must_check bool rpmdb_check(size_t package_count, struct err *err);
+// The backend of a release. TRANSACTION for a name that there is none of.
 must_check bool rpmdb_find(const char *name, const struct rpmdb_backend **ret, struct err *err);
-// Where it is not the image's: librpm's database from directory `kept` into the tree, before a transaction; and out of
-// the tree again, after one.
+// For a backend that keeps librpm's database out of the image (`aside`), and nothing for others: `rpmdb_restore` brings
+// it from the directory `kept` into the tree before a transaction, `rpmdb_keep` takes it out of the tree after one.
 must_check bool rpmdb_restore(const struct rpmdb_backend *backend, int kept, int root, struct err *err);
 must_check bool rpmdb_keep(const struct rpmdb_backend *backend, int root, int kept, struct err *err);
 

@@ -18,6 +18,8 @@ struct transaction {
         int64_t source_date_epoch;
         struct progress *progress;
 };
+// Installs the packages, runs their scriptlets, and leaves the database as the image's rpm reads it. Errors: SCRIPTLET
+// (with its output), TRANSACTION, CORRUPT, DISK_FULL, SANDBOX, INTERRUPTED.
 must_check bool transaction_run(const struct transaction *transaction, struct err *err);
 
 #endif

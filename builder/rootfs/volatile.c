@@ -18,7 +18,7 @@ struct volatile_place {
         const char *path; // absolute
 };
 
-// By any path that leads there: a package may say /var/run/console.
+// rpm finds an owner by any path that leads there: a package may say /var/run/console.
 static bool is_owned(rpmts ts, const char *path) {
         rpmdbMatchIterator owners = rpmtsInitIterator(ts, RPMDBI_INSTFILENAMES, path, 0);
         bool owned = rpmdbGetIteratorCount(owners) > 0;

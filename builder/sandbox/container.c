@@ -57,7 +57,8 @@ static bool open_private_tmpfs(int *ret_fd, struct err *err) {
         return true;
 }
 
-// A copy of this program that has no name anywhere. It is not the host's file, whatever is done to it.
+// A copy of this program in memory, without a name: what a scriptlet does to init's /proc/1/exe cannot reach the host's
+// kiln.
 static bool open_copy(int *ret_fd, struct err *err) {
         auto_close int dir = -1;
         auto_close int from = -1;
@@ -71,7 +72,7 @@ static bool open_copy(int *ret_fd, struct err *err) {
         return ok && fs_open(dir, CONTAINER_INIT_NAME, O_RDONLY, 0, ret_fd, err);
 }
 
-// All that init and scriptlets have of an environment.
+// The environment is fixed, and scriptlets inherit it: nothing of the builder's own reaches them.
 static bool execute_init(const struct container *container, struct err *err) {
         char epoch[48];
         snprintf(epoch, sizeof epoch, "SOURCE_DATE_EPOCH=%lld", (long long)container->source_date_epoch);
@@ -123,7 +124,8 @@ static bool start_init(const struct container *container, pid_t *ret_pid, struct
         return true;
 }
 
-// Keeps 0, 1, 2 (as /dev/null), the root, the report and the request; everything else that kiln has open is the host's.
+// Leaves the root, the report and the request open, and /dev/null as 0, 1 and 2. Everything else that kiln has open
+// belongs to the host.
 static bool close_inherited(int root, int report, int request) {
         const int kept[] = { root, report, request };
         int copies[lengthof(kept)], null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -153,7 +155,7 @@ static bool make_namespaces(struct err *err) {
         return hint(err, "as root: raise the one of user.max_{mnt,pid,ipc,uts,net,cgroup}_namespaces that is low");
 }
 
-// Until init has ended; the kernel ends the whole pid namespace before it tells so.
+// Waits for init, and kills it on SIGTERM. The kernel tells of init's end when the whole pid namespace has ended.
 static _Noreturn void guard_init(pid_t init, const sigset_t *awaited) {
         for (;;) {
                 int status;
@@ -208,7 +210,7 @@ static bool fail_malformed(struct err *err) {
         return fail(err, ERR_INTERNAL, 0, "the sandbox sent a malformed message");
 }
 
-// A scriptlet can reach the pipe, and write nonsense into it: a kind of error that there is none of is kiln's own.
+// A scriptlet can reach the pipe, and write nonsense into it: an unknown kind becomes an internal error.
 static enum err_kind known_kind(uint32_t kind) {
         bool known = kind > ERR_NONE && kind <= ERR_INTERRUPTED;
         return known ? (enum err_kind)kind : ERR_INTERNAL;
@@ -368,7 +370,7 @@ bool container_run(const struct container *container, struct err *err) {
                 return false;
         if (pipe2(report, O_CLOEXEC) < 0)
                 return fail(err, ERR_SYSTEM, errno, "make a pipe");
-        // The guard is born with SIGTERM blocked: one sent early waits for it.
+        // Signals are blocked across fork(), so that a SIGTERM that comes before the guard awaits it is not lost.
         sigset_t all, before;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);

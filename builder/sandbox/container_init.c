@@ -76,8 +76,8 @@ static bool mount_at(const char *source, const char *target, const char *type, u
                fail(err, ERR_SANDBOX, errno, "mount %s in the sandbox", target);
 }
 
-// Below the working directory. Read-only: a device can be written to as ever, but not chmod'ed, for it is the host's
-// own.
+// Binds one of the host's devices below the working directory. The mount is read-only: the device itself can still be
+// written to, but its mode and owner, which are the host's, cannot be changed.
 static bool bind_device(const char *device, const char *target, struct err *err) {
         static const struct mount_attr sealed = { .attr_set =
                                                       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
@@ -106,7 +106,7 @@ static bool make_devices(struct err *err) {
         return fs_mkdirs(AT_FDCWD, "dev/shm", 01777, err);
 }
 
-// What /proc shows of the host's kernel memory, keys and timers to whoever is root, in namespaces too.
+// Hides the files of /proc that show the host's kernel memory, keys and timers to root, also to root of a namespace.
 static bool mask_kernel(struct err *err) {
         static const char *const files[] = { "kcore",       "key-users",   "keys",       "kmsg",
                                              "kpagecgroup", "kpagecount",  "kpageflags", "sched_debug",
@@ -166,7 +166,7 @@ static bool pivot_here(struct err *err) {
 
 // ---- capabilities ----
 
-// From the bounding set: no program that is executed gets them back.
+// Drops the others from the bounding set, so that no program that is executed gets them back.
 static bool bound_capabilities(uint64_t kept, struct err *err) {
         for (int number = 0; prctl(PR_CAPBSET_READ, number) >= 0; number++) {
                 bool keep = kept >> number & 1;
@@ -207,7 +207,8 @@ static uint64_t worker_capabilities(void) {
 
 // ---- processes ----
 
-// Init and worker wait for each other: `own`, the worker has its copy of the mounts; `go`, init has left the host's.
+// How init and worker wait for each other: the worker writes to `own` when it has its own copy of the mounts, init to
+// `go` when it has left the host's tree.
 struct sync {
         int own[2], go[2];
 };
@@ -245,8 +246,8 @@ static _Noreturn void run_worker(const struct container_job *job, void *context,
         _exit(0);
 }
 
-// A directory that every machine has and where prepare() needs nothing. This namespace is the container's, and what is
-// below leaves it soon.
+// Where the target is mounted until it becomes the root: a directory that every machine has and that prepare() does not
+// read. Only the container's namespace sees the mount.
 static const char mount_point[] = "/sys";
 
 static bool enter_target(int root, struct err *err) {
@@ -333,7 +334,8 @@ static int reap_until(pid_t worker, int proc) {
         return status;
 }
 
-// The container's /proc, as a mount without a parent: from an open directory ".." would lead on.
+// Opens the container's /proc as a mount that has no parent: from a descriptor of the directory itself, ".." would lead
+// out of it.
 static bool open_proc(int *ret_fd, struct err *err) {
         auto_close int dir = -1;
         return fs_open_dir(AT_FDCWD, "proc", &dir, err) && overlay_bind(dir, true, ret_fd, err);

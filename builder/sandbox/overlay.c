@@ -98,7 +98,7 @@ bool overlay_open(const int *lowers, size_t lower_count, int upper, int work, in
 
 bool overlay_bind(int dir, bool read_only, int *ret_fd, struct err *err) {
         auto_close int fd = open_tree(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        // Set only, never cleared: flags that a user namespace has inherited are locked.
+        // Attributes are set, and never cleared: those that a user namespace inherits are locked.
         struct mount_attr attributes = { .attr_set = mount_attributes(read_only) };
         if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0)
                 return fail(err, ERR_SYSTEM, errno, "bind a directory");
@@ -114,7 +114,8 @@ bool overlay_copy_top(int upper, int lower, struct err *err) {
         return true;
 }
 
-// An opaque mark hides a directory of the lower tree. overlayfs also sets it on directories that are simply new.
+// An opaque mark hides a directory of the lower tree. overlayfs also sets it on directories that are simply new, where
+// it means nothing and can go.
 static bool check_opaque(int lower, const char *path, struct err *err) {
         struct stat stat;
         if (fstatat(lower, path, &stat, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(stat.st_mode))
