@@ -13,11 +13,20 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 
-// The order matters: config names the root's digest, iso and pxe take up what came before, and the last three list it
-// all.
+// The order matters: config names the root's digest, iso and pxe take up what came before them, and manifest and sums
+// list all that is published by then.
 const struct artefact_kind *const artefact_kinds[] = {
-        &kernel_kind,    &squashfs_kind, &initrd_kind,   &config_kind, &iso_kind,  &pxe_kind,
-        &kickstart_kind, &lock_kind,     &manifest_kind, &sbom_kind,   &sums_kind,
+        &kernel_kind,    // ROLE/vmlinuz
+        &squashfs_kind,  // ROLE/rootfs.squashfs, with rootfs.head and rootfs.tail
+        &initrd_kind,    // ROLE/initrd.img
+        &config_kind,    // ROLE/config.cpio
+        &iso_kind,       // ROLE/CLUSTER-ROLE.iso
+        &pxe_kind,       // pxe/
+        &kickstart_kind, // kickstart/
+        &lock_kind,      // packages.lock
+        &manifest_kind,  // manifest.json
+        &sbom_kind,      // sbom.spdx.json
+        &sums_kind,      // SHA256SUMS
 };
 const size_t artefact_kind_count = lengthof(artefact_kinds);
 
@@ -170,11 +179,12 @@ static bool write_wanted(struct artefact_build *build, const struct strings *wan
         return true;
 }
 
-// Blocks are kept for the roots that come after: a root that is packed alone would only be written twice.
+// Compressed blocks are worth remembering for the roots that are packed later in the build. If only one root is packed,
+// remembering them would only write everything twice.
 static bool packs_several(const struct artefact_build *build) {
         size_t missing = 0;
         for (size_t i = 0; i < build->role_count; i++)
-                if (!squashfs_is_kept(build, &build->roles[i]))
+                if (!squashfs_is_cached(build, &build->roles[i]))
                         missing++;
         return missing > 1;
 }

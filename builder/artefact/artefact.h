@@ -1,6 +1,37 @@
 // SPDX-License-Identifier: MIT
-// Artefacts: what a build publishes. Each kind is one const struct in the table of artefact.c; `check` runs for all
-// kinds before any work starts, `write` in the order of the table. A new kind is one file and one line.
+// Artefacts: what a build publishes.
+//
+// A kind of artefact is a const struct artefact_kind, in a file of its own here, and a line of the table
+// artefact_kinds[] in artefact.c. That table is all that `kiln build` and --only know of kinds. packages_lock.c is the
+// smallest kind, kernel.c the smallest of those that are made for each role. To add one:
+//
+//   The file  NAME.c with NAME_kind, which internal.h declares. The line goes behind every kind that the new one needs:
+//             kinds are written in the order of the table. What lists or digests all that is published stays last.
+//   check     says, before any work starts, why the artefact could not be made: a setting of the release or of a role
+//             that cannot be, a program that is not installed (iso/program.h). It reads build->cluster and the paths
+//             of the build host; there are no packages and no roots yet.
+//   write     makes it. With `per_role` it is called for every role and writes into role->out, otherwise once, with
+//             role NULL, into build->out. All that is published appears by one rename when every kind is done, so
+//             files are written in place. Kinds per role run in several threads, for several roles and next to
+//             other kinds at once: write() changes nothing but the directory and those fields of its role that are
+//             its own. What it writes depends on nothing but its inputs: no clock but source_date_epoch, no
+//             order but a sorted one, no name of this machine.
+//   needs     names the kinds whose files or fields it reads. They are written with it when --only asks for it alone.
+//   Results   that a later kind reads, such as a digest, are fields of struct artefact_role below.
+//   Cache     A large file that depends on little is kept there: cached_artefact.h, and a line in cache/layout.c if
+//   none
+//             of the kinds of entries fits.
+//   Options   are the user's, so they stand in a release's file (`squashfs`, `bootloader`) or in a role's
+//             (`kickstart`): a line in profile/release_table.c or role_table.c, with type, range, default and
+//             description, and a field of struct release or struct role in profile/profile.h. The JSON Schema follows
+//             from the line, and what these files say decides the build's id. An option of the command line, as
+//             http_base is one, is a field of struct artefact_build and a line in build/build_id.c.
+//   Tests     tests/unit/NAME.c with the cluster of tests/artefact/sample.h: write the kind, let tools that are not
+//             ours judge the result (sample_judge()), write it again and compare every bit, and see each error of
+//             check() once. `tests/run unit/NAME` runs it. tests/run reproducible compares whole builds.
+//
+// image/ (a squashfs of a tree), initrd/ (newc archives, kernel modules, compressed parts) and iso/ (volumes and their
+// templates) do the work of the kinds that are named so, and know nothing of kinds, builds and roles.
 #ifndef KILN_ARTEFACT_ARTEFACT_H
 #define KILN_ARTEFACT_ARTEFACT_H
 
@@ -12,7 +43,9 @@
 #include "packages/packages.h"
 #include "profile/profile.h"
 
-// One role, ready to be packed.
+enum { ARTEFACT_SHA256_SIZE = 65 }; // in hex, with its NUL
+
+// One role, ready to be packed. Descriptors are the caller's.
 struct artefact_role {
         const struct role *role;
         const struct package_set *packages;
@@ -23,9 +56,11 @@ struct artefact_role {
         const char *kernel_path;    // in root: "boot/vmlinuz-..."
         const char *root_key;       // hash that decides rootfs.squashfs (layer key, compressor, level, block size)
         int out;                    // <build>/<role>/
-        char root_sha256[65];       // set by the squashfs kind
-        uint64_t root_size_bytes;   // set by the squashfs kind
-        char initrd_sha256[65];     // set by the initrd kind
+
+        // Results of kinds, for those that need them; empty until then.
+        char root_sha256[ARTEFACT_SHA256_SIZE];   // squashfs
+        uint64_t root_size_bytes;                 // squashfs
+        char initrd_sha256[ARTEFACT_SHA256_SIZE]; // initrd
 };
 
 struct artefact_build {
@@ -34,41 +69,54 @@ struct artefact_build {
         size_t role_count;
         const char *build_id;
         struct cache *cache;
-        const char *maker;                          // digest of artefact_maker (cache/maker.h)
-        const char *kiln_node;                      // path of the static helper on the build host
-        const char *initramfs_dir, *bootloader_dir; // templates and init of firmware/
-        const char *busybox;                        // path of a static busybox on the build host; NULL: /bin/busybox
+        const char *maker; // digest of artefact_maker (cache/maker.h)
         int64_t source_date_epoch;
         int out; // <build>/, not yet published
-        const char
-            *http_base; // URL that serves <build>/'s parent for iPXE, or NULL: relative to where boot.ipxe came from
-        const struct strings *only; // the kinds asked for, for the manifest
-        const json_t *inputs;       // what decides the build, for the manifest
-        const char *lock;           // text of a lock file with the packages of this build
         unsigned jobs;
-        struct file_sums *sums;     // digests of what is published, found so far; artefacts_write()'s own
-        struct block_cache *blocks; // blocks that the roles' images share; set by artefacts_write()
+
+        // Paths of the build host.
+        const char *kiln_node;      // the static helper
+        const char *busybox;        // linked statically; NULL: /bin/busybox
+        const char *initramfs_dir;  // firmware/initramfs: the list of what an initrd holds, and its init
+        const char *bootloader_dir; // firmware/bootloader: templates of menus
+
+        // URL that serves <build>/'s parent, or NULL: iPXE's files are then relative to where boot.ipxe came from, and
+        // kickstart files name the installer's own medium.
+        const char *http_base;
+
+        // For those who make the build again.
+        const struct strings *only; // the kinds asked for
+        const json_t *inputs;       // what decides the build
+        const char *lock;           // text of a lock file with the packages of this build
+
+        // artefacts_write()'s own, NULL outside of it.
+        struct file_sums *sums;     // digests of what is published, as far as they are known
+        struct block_cache *blocks; // blocks that the roles' images share; NULL: none are
 };
 
 struct artefact_kind {
-        const char
-            *name; // "kernel", "squashfs", "initrd", "config", "iso", "pxe", "kickstart", "manifest", "sbom", "sums"
-        const char *description;
-        const char *const *needs; // kinds that it builds on, NULL-terminated, written with it; NULL: none
-        bool per_role;            // write is called for every role; else once with role NULL
-        bool (*check)(const struct artefact_build *build, struct err *err); // may be NULL
+        const char *name;         // as --only takes it
+        const char *description;  // half a sentence
+        const char *const *needs; // names of kinds, NULL-terminated; NULL: none
+        bool per_role;
+        bool (*check)(const struct artefact_build *build, struct err *err); // NULL: nothing to check
         bool (*write)(struct artefact_build *build, struct artefact_role *role, struct err *err);
 };
 
 extern const struct artefact_kind *const artefact_kinds[];
 extern const size_t artefact_kind_count;
 
-// Runs every kind's check, then every write; `wanted` (NULL or empty: all) limits the kinds by name.
+// Runs the checks of the wanted kinds and of those they need. `wanted` holds names of kinds; NULL or empty: all.
+// ERR_USAGE if it names a kind that there is not.
 must_check bool artefacts_check(const struct artefact_build *build, const struct strings *wanted, struct err *err);
+
+// Writes them into build->out and the roles' out, which exist and are empty.
+must_check bool artefacts_write(struct artefact_build *build, const struct strings *wanted, struct err *err);
+
 // Whether a kind that boots is among them: a role then needs a kernel.
 bool artefacts_boot(const struct strings *wanted);
+
 // Whether the cache has the packed root whole, so that nothing needs to be read to have it.
 bool artefacts_have_root(struct cache *cache, const char *root_key);
-must_check bool artefacts_write(struct artefact_build *build, const struct strings *wanted, struct err *err);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the kinds of artefacts share.
+// The kinds of artefacts, one a file, and what one of them tells the others.
 #ifndef KILN_ARTEFACT_INTERNAL_H
 #define KILN_ARTEFACT_INTERNAL_H
 
@@ -9,8 +9,8 @@
 extern const struct artefact_kind kernel_kind, squashfs_kind, initrd_kind, config_kind, iso_kind, pxe_kind,
     kickstart_kind, lock_kind, manifest_kind, sbom_kind, sums_kind;
 
-// Whether the cache has the role's root, so that it need not be packed.
-bool squashfs_is_kept(const struct artefact_build *build, const struct artefact_role *role);
+// Whether the cache has an image of the role's root, so that it need not be packed.
+bool squashfs_is_cached(const struct artefact_build *build, const struct artefact_role *role);
 // The packed root's file list (file_list.h), as it lies in the cache.
 must_check bool squashfs_read_files(const struct artefact_build *build, const struct artefact_role *role,
                                     struct buf *ret, struct err *err);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The package root as squashfs. Packed roots are kept in the cache under their root keys (cached_file.h), so an
-// unchanged root is never packed or read again:
+// The package root as squashfs, and the two small files that make an initrd of it (root_archive.h). The cache keeps
+// images under their root keys (cached_artefact.h), so an unchanged root is never packed or read again. An entry has
 //     rootfs.squashfs     the image
 //     files.jsonl         what is in it (file_list.h)
 #include <fcntl.h>
@@ -42,7 +42,7 @@ static char *root_file(const struct artefact_build *build, const struct artefact
         return xasprintf("%s/%s", entry, name);
 }
 
-bool squashfs_is_kept(const struct artefact_build *build, const struct artefact_role *role) {
+bool squashfs_is_cached(const struct artefact_build *build, const struct artefact_role *role) {
         auto_free char *path = root_file(build, role, IMAGE_NAME);
         return fs_exists(AT_FDCWD, path);
 }
