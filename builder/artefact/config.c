@@ -18,11 +18,11 @@
 // A changed line of configuration rarely changes a size that is rounded up so far, and an ISO's layout depends on it.
 enum { CONFIG_ALIGN_BYTES = 65536 };
 
-// A file with several names in the layer.
+// A file with several hard links, of which the layer may hold only some.
 struct linked {
         dev_t device;
         ino_t inode;
-        unsigned names, added;
+        unsigned names, added; // in the layer; of these, in the archive so far
 };
 
 struct config_archive {

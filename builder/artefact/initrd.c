@@ -72,7 +72,7 @@ static bool add_source_digest(const struct fs_entry *entry, void *context, struc
         return true;
 }
 
-// Everything that decides the archive; the kernel's modules are the root's.
+// Everything that decides the archive. The kernel's modules come from the root, so the root's key stands for them.
 static bool digest_inputs(const struct initrd_making *making, char ret_hex[static DIGEST_HEX_SIZE], struct err *err) {
         const struct artefact_build *build = making->build;
         const struct strings *modules = &build->cluster->release.initrd_modules;
@@ -104,7 +104,7 @@ static void name_archive(const struct initrd_making *making, char ret[static INI
         snprintf(ret, INITRD_KEY_SIZE, "%.64s.%.8s", sha256, making->build->cluster->release.initrd_compressor);
 }
 
-// Half of a name, or another file's content, is taken as none.
+// A file with anything else in it is taken for one that is not there: the initrd is put together again.
 static bool is_archive_name(const char *text) {
         bool begins_with_digest = strspn(text, "0123456789abcdef") == SHA256_DIGITS;
         return begins_with_digest && !strchr(text, '/');

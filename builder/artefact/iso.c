@@ -112,7 +112,7 @@ static bool make_volume(const char *path, void *context, struct err *err) {
 
 // ---- the template that fits ----
 
-// What the volume holds of this build only.
+// The files of the volume that may differ between two builds with the same root and initrd.
 static const struct {
         const char *path, *source;
 } changing[] = {
@@ -141,7 +141,7 @@ static bool is_changing(const char *staged) {
         return false;
 }
 
-// What is staged but always the same: boot loaders.
+// What is staged and does not change from build to build: the boot loaders.
 static bool add_staged_digest(const struct fs_entry *entry, void *context, struct err *err) {
         char sha256[DIGEST_HEX_SIZE];
         if (!S_ISREG(entry->stat->st_mode) || is_changing(entry->path))
@@ -165,7 +165,8 @@ static uint64_t size_of(int dir, const char *path) {
         return (uint64_t)stat.st_size;
 }
 
-// Everything that decides the template but the content of what changes. The kernel is the root's.
+// Everything that decides the template but the content of what changes. The kernel comes from the root, so the root's
+// digest and the path there stand for it.
 static bool template_key(const struct artefact_build *build, const struct artefact_role *role,
                          const struct iso_template *template, int stage, char ret_hex[static DIGEST_HEX_SIZE],
                          struct err *err) {

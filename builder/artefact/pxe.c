@@ -74,7 +74,8 @@ static void add_nodes(const struct artefact_build *build, struct arena *arena, s
         for (size_t i = 0; i < build->role_count; i++)
                 for (size_t j = 0; j < build->roles[i].role->node_count; j++) {
                         const struct node *node = &build->cluster->nodes[build->roles[i].role->nodes[j]];
-                        // Started from the menu, a node is whom the operator says, whatever card it came through.
+                        // Who starts a node from the menu says which one it is, so its name counts and not its network
+                        // card.
                         boot_add_entry(
                             build, arena, scope,
                             &(struct boot_entry){ build->roles[i].role, node, ROOT_BY_LOADER, false, false });

@@ -99,7 +99,7 @@ bool squashfs_read_files(const struct artefact_build *build, const struct artefa
 
 const struct artefact_kind squashfs_kind = {
         .name = "squashfs",
-        .description = "the package root as squashfs, and the archive parts that carry it",
+        .description = "the package root as squashfs, and what makes an initrd of it",
         .per_role = true,
         .check = squashfs_check,
         .write = squashfs_write,

@@ -173,7 +173,7 @@ static int list_entries(struct tables *tables, const struct image_node *node, sq
         return sqfs_dir_writer_end(tables->dir_writer);
 }
 
-// The root's parent is a number that no inode has, as mksquashfs does it.
+// The root has no parent: it gets a number that no inode has.
 static sqfs_u32 parent_number(const struct image_tree *tree, const struct image_node *node) {
         if (node->parent)
                 return node->parent->number;
