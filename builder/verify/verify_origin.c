@@ -19,22 +19,27 @@ char *build_origin_format(const struct build_origin *origin) {
                                    origin->release, "repositories", repositories);
         auto_free char *text = json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS);
         json_decref(object);
-        return xasprintf("%s\n", text ? text : "{}"); // a path that is not UTF-8 is not kept
+        if (!text) // a path that is not UTF-8 is not kept
+                return xstrdup("{}\n");
+        return xasprintf("%s\n", text);
 }
 
 // <out>/<cluster>/.origin-<build id>
-static char *path_of(const char *build) {
+static char *origin_path(const char *build) {
         const char *slash = strrchr(build, '/');
-        return slash ? xasprintf("%.*s/.origin-%s", (int)(slash - build), build, slash + 1)
-                     : xasprintf(".origin-%s", build);
+        if (!slash)
+                return xasprintf(".origin-%s", build);
+        return xasprintf("%.*s/.origin-%s", (int)(slash - build), build, slash + 1);
 }
 
-static const char *text_of(struct arena *arena, const json_t *object, const char *key) {
+static const char *origin_member(struct arena *arena, const json_t *object, const char *key) {
         const char *text = json_string_value(json_object_get(object, key));
-        return text ? arena_strdup(arena, text) : NULL;
+        if (!text)
+                return NULL;
+        return arena_strdup(arena, text);
 }
 
-static const char *const *list_of(struct arena *arena, const json_t *list) {
+static const char *const *origin_list(struct arena *arena, const json_t *list) {
         const char **texts = arena_alloc(arena, (json_array_size(list) + 1) * sizeof *texts);
         size_t count = 0;
         for (size_t i = 0; i < json_array_size(list); i++) {
@@ -46,7 +51,7 @@ static const char *const *list_of(struct arena *arena, const json_t *list) {
 }
 
 bool build_origin_read(const char *build, struct arena *arena, struct build_origin *ret, struct err *err) {
-        auto_free char *path = path_of(build);
+        auto_free char *path = origin_path(build);
         auto_buf text = { .max = ORIGIN_MAX_BYTES };
         json_error_t error;
         if (access(path, R_OK) < 0) // absent, or of a user who keeps it secret
@@ -57,10 +62,10 @@ bool build_origin_read(const char *build, struct arena *arena, struct build_orig
         if (!object)
                 return fail(err, ERR_CORRUPT, 0, "%s:%d: %s", path, error.line, error.text);
         *ret = (struct build_origin){
-                .cluster = text_of(arena, object, "cluster"),
-                .cache = text_of(arena, object, "cache"),
-                .release = text_of(arena, object, "release"),
-                .repositories = list_of(arena, json_object_get(object, "repositories")),
+                .cluster = origin_member(arena, object, "cluster"),
+                .cache = origin_member(arena, object, "cache"),
+                .release = origin_member(arena, object, "release"),
+                .repositories = origin_list(arena, json_object_get(object, "repositories")),
         };
         json_decref(object);
         return true;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The published files against SHA256SUMS.
+#include "verify/verify_sums.h"
+
 #include <fcntl.h>
 #include <string.h>
 
@@ -8,41 +9,24 @@
 #include "base/mem.h"
 #include "base/parallel.h"
 #include "base/progress.h"
-#include "verify/internal.h"
 
 enum { HEX = 64, SUMS_MAX_BYTES = 64 << 20 };
 
-static struct published_file *add_file(struct published_build *build, const char *path) {
-        struct published_file *file = array_append(&build->files, &build->count);
-        file->path = xstrdup(path);
-        return file;
-}
-
 // "HEX  PATH", as sha256sum writes it.
-static bool parse_line(const char *line, struct published_build *build) {
+static bool parse_sum(const char *line, struct published_build *build) {
         size_t digits = strspn(line, "0123456789abcdef");
         if (digits != HEX || strncmp(line + HEX, "  ", 2) != 0 || !fs_path_is_safe(line + HEX + 2) ||
             line[HEX + 2] == '/')
                 return false;
-        memcpy(add_file(build, line + HEX + 2)->listed, line, HEX);
+        memcpy(published_add(build, line + HEX + 2)->listed, line, HEX);
         return true;
 }
 
-static int by_path(const void *left, const void *right) {
-        const struct published_file *a = left, *b = right;
-        return strcmp(a->path, b->path);
-}
-
-static void sort(struct published_build *build) {
-        if (build->count)
-                qsort(build->files, build->count, sizeof *build->files, by_path);
-}
-
-static void drop_doubles(struct published_build *build) {
+static void drop_double_sums(struct published_build *build) {
         size_t kept = 0;
         for (size_t i = 0; i < build->count; i++) {
                 if (kept > 0 && strcmp(build->files[kept - 1].path, build->files[i].path) == 0) {
-                        verify_note(build, SUMS_NAME ": %s is named twice", build->files[i].path);
+                        published_note(build, SUMS_NAME ": %s is named twice", build->files[i].path);
                         free(build->files[i].path);
                 } else {
                         build->files[kept++] = build->files[i];
@@ -60,11 +44,11 @@ static bool read_sums(struct published_build *build, struct err *err) {
         size_t number = 0;
         for (char *line; rest && (line = strsep(&rest, "\n"));) {
                 number++;
-                if (*line && !parse_line(line, build))
-                        verify_note(build, SUMS_NAME ": line %zu is no digest and path", number);
+                if (*line && !parse_sum(line, build))
+                        published_note(build, SUMS_NAME ": line %zu is no digest and path", number);
         }
-        sort(build);
-        drop_doubles(build);
+        published_sort(build);
+        drop_double_sums(build);
         return true;
 }
 
@@ -77,10 +61,10 @@ struct walk {
 
 static struct published_file *find_listed(struct walk *walk, const char *path) {
         struct published_build listed = { .files = walk->build->files, .count = walk->listed };
-        return verify_find(&listed, path);
+        return published_find(&listed, path);
 }
 
-static bool visit(const struct fs_entry *entry, void *context, struct err *err) {
+static bool visit_published(const struct fs_entry *entry, void *context, struct err *err) {
         struct walk *walk = context;
         if (!interrupt_check(err))
                 return false;
@@ -89,27 +73,29 @@ static bool visit(const struct fs_entry *entry, void *context, struct err *err) 
                 return true;
         }
         if (!S_ISREG(entry->stat->st_mode)) {
-                verify_note(walk->build, "%s: %s, where a build has files only", entry->path,
-                            S_ISLNK(entry->stat->st_mode) ? "a symbolic link" : "a special file");
+                const char *what = "a special file";
+                if (S_ISLNK(entry->stat->st_mode))
+                        what = "a symbolic link";
+                published_note(walk->build, "%s: %s, where a build has files only", entry->path, what);
                 return true;
         }
         if (strcmp(entry->path, SUMS_NAME) == 0)
                 return true;
         struct published_file *file = find_listed(walk, entry->path);
         if (!file) {
-                verify_note(walk->build, "%s: not in " SUMS_NAME, entry->path);
-                file = add_file(walk->build, entry->path);
+                published_note(walk->build, "%s: not in " SUMS_NAME, entry->path);
+                file = published_add(walk->build, entry->path);
         }
         file->exists = true;
         file->stat = *entry->stat;
         return true;
 }
 
-static bool find_files(struct published_build *build, struct err *err) {
+static bool find_published_files(struct published_build *build, struct err *err) {
         struct walk walk = { build, build->count };
-        if (!fs_walk(build->dir, visit, &walk, err))
+        if (!fs_walk(build->dir, visit_published, &walk, err))
                 return false;
-        sort(build);
+        published_sort(build);
         return true;
 }
 
@@ -121,22 +107,27 @@ struct digests {
         struct progress progress;
 };
 
-static void find_names(struct digests *digests) {
+static bool is_same_inode(const struct published_file *left, const struct published_file *right) {
+        return left->exists && right->exists && left->stat.st_ino == right->stat.st_ino &&
+               left->stat.st_dev == right->stat.st_dev;
+}
+
+// Large files are published several times, as links: each is read once.
+static void find_hard_links(struct digests *digests) {
         const struct published_build *build = digests->build;
         for (size_t i = 0; i < build->count; i++) {
-                const struct stat *stat = &build->files[i].stat;
-                size_t j = 0;
-                while (j < i &&
-                       (!build->files[i].exists || stat->st_nlink < 2 || build->files[j].stat.st_ino != stat->st_ino ||
-                        build->files[j].stat.st_dev != stat->st_dev || !build->files[j].exists))
-                        j++;
-                digests->first[i] = j;
-                if (j == i && build->files[i].exists)
-                        digests->progress.total += (uint64_t)stat->st_size;
+                const struct published_file *file = &build->files[i];
+                size_t first = i;
+                for (size_t j = 0; j < i && first == i && file->stat.st_nlink > 1; j++)
+                        if (is_same_inode(file, &build->files[j]))
+                                first = j;
+                digests->first[i] = first;
+                if (first == i && file->exists)
+                        digests->progress.total += (uint64_t)file->stat.st_size;
         }
 }
 
-static bool digest_one(size_t index, void *context, struct err *err) {
+static bool digest_file_once(size_t index, void *context, struct err *err) {
         struct digests *digests = context;
         struct published_file *file = &digests->build->files[index];
         auto_close int fd = -1;
@@ -149,12 +140,12 @@ static bool digest_one(size_t index, void *context, struct err *err) {
         return true;
 }
 
-static bool digest_all(struct published_build *build, unsigned jobs, struct err *err) {
+static bool digest_files(struct published_build *build, unsigned jobs, struct err *err) {
         auto_free size_t *first = xcalloc(build->count + 1, sizeof *first);
         struct digests digests = { .build = build, .first = first };
-        find_names(&digests);
+        find_hard_links(&digests);
         progress_begin(&digests.progress, "check", "bytes", digests.progress.total);
-        bool ok = parallel_for(build->count, jobs, digest_one, &digests, err);
+        bool ok = parallel_for(build->count, jobs, digest_file_once, &digests, err);
         progress_end(&digests.progress);
         for (size_t i = 0; ok && i < build->count; i++)
                 if (first[i] != i)
@@ -163,14 +154,14 @@ static bool digest_all(struct published_build *build, unsigned jobs, struct err 
 }
 
 bool verify_sums(struct published_build *build, unsigned jobs, struct err *err) {
-        if (!read_sums(build, err) || !find_files(build, err) || !digest_all(build, jobs, err))
+        if (!read_sums(build, err) || !find_published_files(build, err) || !digest_files(build, jobs, err))
                 return wrap(err, "%s", build->path);
         for (size_t i = 0; i < build->count; i++) {
                 const struct published_file *file = &build->files[i];
                 if (!file->exists)
-                        verify_note(build, "%s: missing", file->path);
+                        published_note(build, "%s: missing", file->path);
                 else if (*file->listed && strcmp(file->listed, file->sha256) != 0)
-                        verify_note(build, "%s: changed, since its digest is not that of " SUMS_NAME, file->path);
+                        published_note(build, "%s: changed, since its digest is not that of " SUMS_NAME, file->path);
         }
         return true;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Archives of several members, each compressed in its own way, and what damaged ones are told to be.
 #include "verify/compare/compare.h"
+#include "verify/compare/compare_newc.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -64,7 +65,7 @@ static char *difference(const char *name, const char *expected, const char *foun
         auto_err err = { 0 };
         EXPECT(fs_open(dir, expected, O_RDONLY, 0, &left, &err) && fs_open(dir, found, O_RDONLY, 0, &right, &err));
         struct compared files = { name, left, right };
-        EXPECT(compare_files(&files, &text, &err));
+        EXPECT(compare_contents(&files, &text, &err));
         EXPECT_TEXT(err.text ? err.text : "", "");
         buf_append(&text, "", 0);
         return text.data ? buf_take(&text) : xstrdup("");
@@ -89,10 +90,10 @@ static void a_file_is_found_in_any_member(void) {
                 auto_free char *path = xasprintf("m%d/small", i);
                 bool found = false;
                 EXPECT_OK(fs_open(dir, "same", O_RDONLY, 0, &fd, err));
-                EXPECT_OK(compare_read_newc(fd, path, &text, &found, err));
+                EXPECT_OK(newc_read_file(fd, path, &text, &found, err));
                 EXPECT(found);
                 EXPECT_TEXT(buf_text(&text), "small\n");
-                EXPECT_OK(compare_read_newc(fd, "m9/small", &text, &found, err));
+                EXPECT_OK(newc_read_file(fd, "m9/small", &text, &found, err));
                 EXPECT(!found);
         }
 }

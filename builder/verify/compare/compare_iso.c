@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // ISO 9660 with Rock Ridge, through libarchive: names, attributes and content; where these are the same, which part of
 // the volume differs.
+#include "verify/compare/compare_iso.h"
+
 #include <archive.h>
 #include <archive_entry.h>
 #include <string.h>
@@ -10,18 +12,17 @@
 #include "base/digest.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
-#include "verify/compare/internal.h"
 
 enum { CHUNK_BYTES = 1 << 20, SECTOR_BYTES = 2048, SYSTEM_AREA_BYTES = 16 * SECTOR_BYTES, DESCRIPTORS_MAX = 64 };
 
-struct entry {
+struct iso_entry {
         char *path, *target;
         struct attributes attributes;
         char sha256[DIGEST_HEX_SIZE];
 };
 
 struct volume {
-        struct entry *entries; // sorted by path
+        struct iso_entry *entries; // sorted by path
         size_t count;
 };
 
@@ -33,9 +34,11 @@ static void free_volume(struct volume *volume) {
         free(volume->entries);
 }
 
-static bool corrupt(struct archive *archive, struct err *err) {
+static bool iso_corrupt(struct archive *archive, struct err *err) {
         const char *text = archive_error_string(archive);
-        return fail(err, ERR_CORRUPT, 0, "ISO: %s", text ? text : "damaged");
+        if (!text)
+                text = "damaged";
+        return fail(err, ERR_CORRUPT, 0, "ISO: %s", text);
 }
 
 static bool open_volume(int fd, struct archive **ret, struct err *err) {
@@ -44,7 +47,7 @@ static bool open_volume(int fd, struct archive **ret, struct err *err) {
                 abort(); // out of memory
         archive_read_support_format_iso9660(archive);
         if (lseek(fd, 0, SEEK_SET) < 0 || archive_read_open_fd(archive, fd, CHUNK_BYTES) != ARCHIVE_OK) {
-                (void)!corrupt(archive, err);
+                (void)!iso_corrupt(archive, err);
                 archive_read_free(archive);
                 return false;
         }
@@ -52,7 +55,7 @@ static bool open_volume(int fd, struct archive **ret, struct err *err) {
         return true;
 }
 
-static bool digest_entry(struct archive *archive, char ret_hex[static DIGEST_HEX_SIZE], struct err *err) {
+static bool digest_iso_entry(struct archive *archive, char ret_hex[static DIGEST_HEX_SIZE], struct err *err) {
         struct digest *digest = digest_new("sha256");
         const void *data;
         size_t size;
@@ -63,16 +66,17 @@ static bool digest_entry(struct archive *archive, char ret_hex[static DIGEST_HEX
         digest_final(digest, ret_hex);
         if (err->kind)
                 return false;
-        return status == ARCHIVE_EOF || corrupt(archive, err);
+        return status == ARCHIVE_EOF || iso_corrupt(archive, err);
 }
 
-static bool add_entry(struct archive *archive, struct archive_entry *from, struct volume *volume, struct err *err) {
+static bool add_iso_entry(struct archive *archive, struct archive_entry *from, struct volume *volume, struct err *err) {
         const char *path = archive_entry_pathname(from), *target = archive_entry_symlink(from);
         if (!path)
-                return corrupt(archive, err);
-        struct entry *entry = array_append(&volume->entries, &volume->count);
+                return iso_corrupt(archive, err);
+        struct iso_entry *entry = array_append(&volume->entries, &volume->count);
         entry->path = xstrdup(path);
-        entry->target = target ? xstrdup(target) : NULL;
+        if (target)
+                entry->target = xstrdup(target);
         entry->attributes = (struct attributes){
                 .mode = archive_entry_mode(from),
                 .uid = (uint32_t)archive_entry_uid(from),
@@ -82,11 +86,11 @@ static bool add_entry(struct archive *archive, struct archive_entry *from, struc
                 .links = archive_entry_nlink(from),
                 .target = entry->target,
         };
-        return !S_ISREG(entry->attributes.mode) || digest_entry(archive, entry->sha256, err);
+        return !S_ISREG(entry->attributes.mode) || digest_iso_entry(archive, entry->sha256, err);
 }
 
-static int by_path(const void *left, const void *right) {
-        const struct entry *a = left, *b = right;
+static int iso_entry_order(const void *left, const void *right) {
+        const struct iso_entry *a = left, *b = right;
         return strcmp(a->path, b->path);
 }
 
@@ -99,16 +103,16 @@ static bool read_volume(int fd, struct volume *volume, struct err *err) {
         int status;
         bool ok = true;
         while (ok && (status = archive_read_next_header(archive, &entry)) == ARCHIVE_OK)
-                ok = add_entry(archive, entry, volume, err);
+                ok = add_iso_entry(archive, entry, volume, err);
         if (ok && status != ARCHIVE_EOF)
-                ok = corrupt(archive, err);
+                ok = iso_corrupt(archive, err);
         archive_read_free(archive);
         if (ok && volume->count)
-                qsort(volume->entries, volume->count, sizeof *volume->entries, by_path);
+                qsort(volume->entries, volume->count, sizeof *volume->entries, iso_entry_order);
         return ok;
 }
 
-bool compare_read_iso(int fd, compare_iso_file *visit, void *context, struct err *err) {
+bool iso_each_file(int fd, iso_file_visit *visit, void *context, struct err *err) {
         struct volume volume = { 0 };
         bool ok = read_volume(fd, &volume, err);
         for (size_t i = 0; ok && i < volume.count; i++)
@@ -120,29 +124,31 @@ bool compare_read_iso(int fd, compare_iso_file *visit, void *context, struct err
 
 // ---- where ----
 
-static bool find_entry(struct archive *archive, const char *path, struct err *err) {
+static bool skip_to_entry(struct archive *archive, const char *path, struct err *err) {
         struct archive_entry *entry;
         while (archive_read_next_header(archive, &entry) == ARCHIVE_OK)
                 if (archive_entry_pathname(entry) && strcmp(archive_entry_pathname(entry), path) == 0)
                         return true;
-        return corrupt(archive, err);
+        return iso_corrupt(archive, err);
 }
 
-static bool read_chunk(struct archive *archive, char *to, size_t *ret_size, struct err *err) {
+static bool read_iso_chunk(struct archive *archive, char *to, size_t *ret_size, struct err *err) {
         la_ssize_t size = archive_read_data(archive, to, CHUNK_BYTES);
-        *ret_size = size < 0 ? 0 : (size_t)size;
-        return size >= 0 || corrupt(archive, err);
+        if (size < 0)
+                return iso_corrupt(archive, err);
+        *ret_size = (size_t)size;
+        return true;
 }
 
-static bool find_byte(struct archive *expected, struct archive *found, uint64_t *ret, struct err *err) {
+static bool find_iso_byte(struct archive *expected, struct archive *found, uint64_t *ret, struct err *err) {
         auto_free char *left = xmalloc(CHUNK_BYTES), *right = xmalloc(CHUNK_BYTES);
         uint64_t offset = 0;
         for (size_t left_size = 1, right_size = 1; left_size > 0 && left_size == right_size;) {
-                if (!interrupt_check(err) || !read_chunk(expected, left, &left_size, err) ||
-                    !read_chunk(found, right, &right_size, err))
+                if (!interrupt_check(err) || !read_iso_chunk(expected, left, &left_size, err) ||
+                    !read_iso_chunk(found, right, &right_size, err))
                         return false;
-                size_t least = left_size < right_size ? left_size : right_size;
-                size_t same = compare_bytes(left, right, least);
+                size_t least = smaller_size(left_size, right_size);
+                size_t same = difference_of_bytes(left, right, least);
                 offset += same;
                 if (same < least)
                         break;
@@ -151,12 +157,12 @@ static bool find_byte(struct archive *expected, struct archive *found, uint64_t 
         return true;
 }
 
-static bool note_content(const struct compared *files, const char *path, struct buf *to, struct err *err) {
+static bool note_iso_content(const struct compared *files, const char *path, struct buf *to, struct err *err) {
         struct archive *expected = NULL, *found = NULL;
         uint64_t offset = 0;
         bool ok = open_volume(files->expected, &expected, err) && open_volume(files->found, &found, err) &&
-                  find_entry(expected, path, err) && find_entry(found, path, err) &&
-                  find_byte(expected, found, &offset, err);
+                  skip_to_entry(expected, path, err) && skip_to_entry(found, path, err) &&
+                  find_iso_byte(expected, found, &offset, err);
         archive_read_free(expected);
         archive_read_free(found);
         if (ok)
@@ -165,7 +171,7 @@ static bool note_content(const struct compared *files, const char *path, struct 
 }
 
 // Outside of files. Volume descriptors follow the system area, the last has type 255 (ECMA-119, 8.3).
-static bool note_area(const struct compared *files, struct buf *to, struct err *err) {
+static bool note_iso_area(const struct compared *files, struct buf *to, struct err *err) {
         char left[SECTOR_BYTES], right[SECTOR_BYTES];
         bool in_descriptors = true;
         for (int sector = 0; sector < SYSTEM_AREA_BYTES / SECTOR_BYTES + DESCRIPTORS_MAX && in_descriptors; sector++) {
@@ -173,13 +179,13 @@ static bool note_area(const struct compared *files, struct buf *to, struct err *
                 if (pread(files->expected, left, sizeof left, offset) != sizeof left ||
                     pread(files->found, right, sizeof right, offset) != sizeof right)
                         return fail(err, ERR_CORRUPT, 0, "ISO: it ends within its volume descriptors");
-                size_t same = compare_bytes(left, right, sizeof left);
+                size_t same = difference_of_bytes(left, right, sizeof left);
                 bool system_area = offset < SYSTEM_AREA_BYTES;
                 if (same < sizeof left) {
-                        buf_printf(to, "%s: differs at byte %llu",
-                                   system_area ? "system area (boot sector and partition tables)"
-                                               : "volume descriptors",
-                                   (unsigned long long)offset + same);
+                        const char *area = "volume descriptors";
+                        if (system_area)
+                                area = "system area (boot sector and partition tables)";
+                        buf_printf(to, "%s: differs at byte %llu", area, (unsigned long long)offset + same);
                         return true;
                 }
                 in_descriptors = system_area || (unsigned char)left[0] != 255;
@@ -187,29 +193,35 @@ static bool note_area(const struct compared *files, struct buf *to, struct err *
         return true;
 }
 
-static bool compare_entries(const struct compared *files, const struct entry *expected, const struct entry *found,
-                            struct buf *to, struct err *err) {
+static bool compare_iso_entries(const struct compared *files, const struct iso_entry *expected,
+                                const struct iso_entry *found, struct buf *to, struct err *err) {
         auto_free char *path = xasprintf("/%s", expected->path);
-        compare_attributes(path, &expected->attributes, &found->attributes, to);
+        difference_of_attributes(path, &expected->attributes, &found->attributes, to);
         if (to->size > 0 || strcmp(expected->sha256, found->sha256) == 0)
                 return true;
-        return note_content(files, expected->path, to, err);
+        return note_iso_content(files, expected->path, to, err);
+}
+
+static const char *path_at(const struct volume *volume, size_t index) {
+        if (index == volume->count)
+                return NULL;
+        return volume->entries[index].path;
 }
 
 static bool compare_volumes(const struct compared *files, const struct volume *expected, const struct volume *found,
                             struct buf *to, struct err *err) {
-        for (size_t i = 0, j = 0; (i < expected->count || j < found->count) && to->size == 0;) {
-                const struct entry *left = i < expected->count ? &expected->entries[i] : NULL;
-                const struct entry *right = j < found->count ? &found->entries[j] : NULL;
-                int order = left && right ? by_path(left, right) : left ? -1 : 1;
-                if (order < 0)
-                        buf_printf(to, "/%s: missing", left->path);
-                else if (order > 0)
-                        buf_printf(to, "/%s: should not be there", right->path);
-                else if (!compare_entries(files, left, right, to, err))
+        size_t i = 0, j = 0;
+        while ((i < expected->count || j < found->count) && to->size == 0) {
+                const char *left = path_at(expected, i), *right = path_at(found, j);
+                struct merge_step step = merge_step_of(left, right);
+                if (!step.found)
+                        buf_printf(to, "/%s: missing", left);
+                else if (!step.expected)
+                        buf_printf(to, "/%s: should not be there", right);
+                else if (!compare_iso_entries(files, &expected->entries[i], &found->entries[j], to, err))
                         return false;
-                i += order <= 0;
-                j += order >= 0;
+                i += step.expected;
+                j += step.found;
         }
         return true;
 }
@@ -220,7 +232,7 @@ bool compare_iso(const struct compared *files, struct buf *difference, struct er
                   (read_volume(files->found, &found, err) || wrap(err, "the published file")) &&
                   compare_volumes(files, &expected, &found, difference, err);
         if (ok && difference->size == 0)
-                ok = note_area(files, difference, err);
+                ok = note_iso_area(files, difference, err);
         free_volume(&expected);
         free_volume(&found);
         return ok;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 // JSON: the path of the first key whose value differs. An element of an array that has a "path" or "nevra" is called by
 // it, since numbers of elements say nothing to a reader of a manifest.
+#include "verify/compare/compare_json.h"
+
 #include <jansson.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "verify/compare/internal.h"
 
 enum { DEPTH_MAX = 64, VALUE_MAX = 80 };
 
-static bool load(int fd, const char *which, json_t **ret, struct err *err) {
+static bool load_json(int fd, const char *which, json_t **ret, struct err *err) {
         json_error_t error;
         if (lseek(fd, 0, SEEK_SET) < 0)
                 return fail(err, ERR_SYSTEM, 0, "seek");
@@ -20,26 +21,34 @@ static bool load(int fd, const char *which, json_t **ret, struct err *err) {
         return true;
 }
 
-static void append_value(struct buf *to, const json_t *value) {
-        auto_free char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-        if (!text)
+static void append_json_value(struct buf *to, const json_t *value) {
+        if (!value) {
                 buf_append_text(to, "nothing");
-        else
-                buf_printf(to, "%.*s%s", VALUE_MAX, text, strlen(text) > VALUE_MAX ? "..." : "");
+                return;
+        }
+        auto_free char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+        buf_printf(to, "%.*s", VALUE_MAX, text);
+        if (strlen(text) > VALUE_MAX)
+                buf_append_text(to, "...");
 }
 
-static void note(struct buf *to, const struct buf *path, const json_t *expected, const json_t *found) {
-        buf_printf(to, "%s: ", path->size ? buf_text(path) : "document");
-        append_value(to, found);
+static void note_json_difference(struct buf *to, const struct buf *path, const json_t *expected, const json_t *found) {
+        const char *what = buf_text(path);
+        if (path->size == 0)
+                what = "document";
+        buf_printf(to, "%s: ", what);
+        append_json_value(to, found);
         buf_append_text(to, ", expected ");
-        append_value(to, expected);
+        append_json_value(to, expected);
 }
 
-static void find(const json_t *expected, const json_t *found, struct buf *path, int depth, struct buf *to);
+static void find_json_difference(const json_t *expected, const json_t *found, struct buf *path, int depth,
+                                 struct buf *to);
 
-static void step(const json_t *expected, const json_t *found, struct buf *path, int depth, struct buf *to) {
+static void descend_if_different(const json_t *expected, const json_t *found, struct buf *path, int depth,
+                                 struct buf *to) {
         if (to->size == 0 && (!expected || !found || !json_equal(expected, found)))
-                find(expected, found, path, depth + 1, to);
+                find_json_difference(expected, found, path, depth + 1, to);
 }
 
 static void find_in_object(json_t *expected, json_t *found, struct buf *path, int depth, struct buf *to) {
@@ -48,18 +57,18 @@ static void find_in_object(json_t *expected, json_t *found, struct buf *path, in
         json_t *value;
         json_object_foreach(expected, key, value) {
                 buf_printf(path, ".%s", key);
-                step(value, json_object_get(found, key), path, depth, to);
+                descend_if_different(value, json_object_get(found, key), path, depth, to);
                 path->size = length;
         }
         json_object_foreach(found, key, value) {
                 buf_printf(path, ".%s", key);
                 if (!json_object_get(expected, key))
-                        step(NULL, value, path, depth, to);
+                        descend_if_different(NULL, value, path, depth, to);
                 path->size = length;
         }
 }
 
-static void append_index(struct buf *path, size_t index, const json_t *element) {
+static void append_element_name(struct buf *path, size_t index, const json_t *element) {
         const char *name = json_string_value(json_object_get(element, "path"));
         if (!name)
                 name = json_string_value(json_object_get(element, "nevra"));
@@ -71,31 +80,36 @@ static void append_index(struct buf *path, size_t index, const json_t *element) 
 
 static void find_in_array(const json_t *expected, const json_t *found, struct buf *path, int depth, struct buf *to) {
         size_t length = path->size;
-        size_t most =
-            json_array_size(expected) > json_array_size(found) ? json_array_size(expected) : json_array_size(found);
-        for (size_t i = 0; i < most && to->size == 0; i++) {
+        for (size_t i = 0; to->size == 0; i++) {
                 const json_t *left = json_array_get(expected, i), *right = json_array_get(found, i);
-                append_index(path, i, left ? left : right);
-                step(left, right, path, depth, to);
+                if (!left && !right)
+                        return;
+                if (left)
+                        append_element_name(path, i, left);
+                else
+                        append_element_name(path, i, right);
+                descend_if_different(left, right, path, depth, to);
                 path->size = length;
         }
 }
 
-static void find(const json_t *expected, const json_t *found, struct buf *path, int depth, struct buf *to) {
+static void find_json_difference(const json_t *expected, const json_t *found, struct buf *path, int depth,
+                                 struct buf *to) {
         if (depth < DEPTH_MAX && json_is_object(expected) && json_is_object(found))
                 find_in_object((json_t *)expected, (json_t *)found, path, depth, to); // the macro wants no const
         else if (depth < DEPTH_MAX && json_is_array(expected) && json_is_array(found))
                 find_in_array(expected, found, path, depth, to);
         else
-                note(to, path, expected, found);
+                note_json_difference(to, path, expected, found);
 }
 
 bool compare_json(const struct compared *files, struct buf *difference, struct err *err) {
         json_t *expected = NULL, *found = NULL;
         auto_buf path = { 0 };
-        bool ok = load(files->expected, "expected", &expected, err) && load(files->found, "published", &found, err);
+        bool ok =
+            load_json(files->expected, "expected", &expected, err) && load_json(files->found, "published", &found, err);
         if (ok)
-                step(expected, found, &path, 0, difference);
+                descend_if_different(expected, found, &path, 0, difference);
         json_decref(expected);
         json_decref(found);
         return ok;

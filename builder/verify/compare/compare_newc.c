@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: MIT
 // Initrds and configuration layers: the first entry that differs, in the order of the archive.
+#include "verify/compare/compare_newc.h"
+
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "verify/compare/internal.h"
 #include "verify/compare/unpack.h"
 
-static bool read_archive(int fd, struct buf *ret, struct err *err) {
+static bool read_newc(int fd, struct buf *ret, struct err *err) {
         auto_buf file = { 0 };
         if (lseek(fd, 0, SEEK_SET) < 0)
                 return fail(err, ERR_SYSTEM, 0, "seek");
         return buf_read_fd(&file, fd, err) && newc_unpack(&file, ret, err);
 }
 
-static bool is_trailer(const struct newc_entry *entry) { return strcmp(entry->name, NEWC_TRAILER) == 0; }
+static bool is_newc_trailer(const struct newc_entry *entry) { return strcmp(entry->name, NEWC_TRAILER) == 0; }
 
-bool compare_read_newc(int fd, const char *path, struct buf *ret, bool *ret_found, struct err *err) {
+bool newc_read_file(int fd, const char *path, struct buf *ret, bool *ret_found, struct err *err) {
         auto_buf archive = { 0 };
         struct newc_entry entry;
-        if (!read_archive(fd, &archive, err))
+        if (!read_newc(fd, &archive, err))
                 return false;
         bool found = false;
         for (size_t offset = 0; offset < archive.size && !found;) {
@@ -44,20 +45,22 @@ static bool comes_later(const struct buf *archive, size_t offset, const char *na
         return false;
 }
 
-static char *target_of(const struct newc_entry *entry) {
-        return S_ISLNK(entry->mode) ? xstrndup(entry->data, entry->size) : NULL;
+static char *newc_target(const struct newc_entry *entry) {
+        if (!S_ISLNK(entry->mode))
+                return NULL;
+        return xstrndup(entry->data, entry->size);
 }
 
-static void compare_entries(const struct newc_entry *expected, const struct newc_entry *found, struct buf *to) {
-        auto_free char *left_target = target_of(expected), *right_target = target_of(found);
+static void compare_newc_entries(const struct newc_entry *expected, const struct newc_entry *found, struct buf *to) {
+        auto_free char *left_target = newc_target(expected), *right_target = newc_target(found);
         auto_free char *path = xasprintf("/%s", found->name);
         struct attributes left = { expected->mode,  expected->uid,   expected->gid,   expected->mtime, expected->size,
                                    expected->links, expected->major, expected->minor, left_target };
         struct attributes right = { found->mode,  found->uid,   found->gid,   found->mtime, found->size,
                                     found->links, found->major, found->minor, right_target };
-        compare_attributes(path, &left, &right, to);
-        uint32_t least = expected->size < found->size ? expected->size : found->size;
-        size_t same = compare_bytes(expected->data, found->data, least);
+        difference_of_attributes(path, &left, &right, to);
+        size_t least = smaller_size(expected->size, found->size);
+        size_t same = difference_of_bytes(expected->data, found->data, least);
         if (to->size > 0 || (same == least && expected->size == found->size))
                 return;
         buf_printf(to, "%s: content differs at byte %zu", path, same);
@@ -66,11 +69,11 @@ static void compare_entries(const struct newc_entry *expected, const struct newc
 }
 
 // Names differ at this place of the archives.
-static void compare_names(const struct newc_entry *expected, bool left_later, const struct newc_entry *found,
-                          bool right_later, struct buf *to) {
-        if (!is_trailer(expected) && !left_later)
+static void note_newc_order(const struct newc_entry *expected, bool left_later, const struct newc_entry *found,
+                            bool right_later, struct buf *to) {
+        if (!is_newc_trailer(expected) && !left_later)
                 buf_printf(to, "/%s: missing", expected->name);
-        else if (!is_trailer(found) && !right_later)
+        else if (!is_newc_trailer(found) && !right_later)
                 buf_printf(to, "/%s: should not be there", found->name);
         else
                 buf_printf(to, "/%s: stands where /%s is expected", found->name, expected->name);
@@ -88,13 +91,13 @@ static bool compare_archives(const struct buf *expected, const struct buf *found
                         return true;
                 }
                 if (strcmp(wanted.name, got.name) == 0)
-                        compare_entries(&wanted, &got, to);
+                        compare_newc_entries(&wanted, &got, to);
                 else
-                        compare_names(&wanted, comes_later(found, right, wanted.name), &got,
-                                      comes_later(expected, left, got.name), to);
+                        note_newc_order(&wanted, comes_later(found, right, wanted.name), &got,
+                                        comes_later(expected, left, got.name), to);
         }
         if (to->size == 0 && (left < expected->size || right < found->size))
-                buf_printf(to, "one of the two archives ends after %zu bytes unpacked", left < right ? left : right);
+                buf_printf(to, "one of the two archives ends after %zu bytes unpacked", smaller_size(left, right));
         return true;
 }
 
@@ -102,9 +105,9 @@ static bool compare_archives(const struct buf *expected, const struct buf *found
 bool compare_newc(const struct compared *files, struct buf *difference, struct err *err) {
         auto_buf expected = { 0 }, found = { 0 };
         auto_err damage = { 0 };
-        if (!read_archive(files->expected, &expected, err))
+        if (!read_newc(files->expected, &expected, err))
                 return wrap(err, "the expected file");
-        bool whole = read_archive(files->found, &found, &damage);
+        bool whole = read_newc(files->found, &found, &damage);
         if (!whole && damage.kind != ERR_CORRUPT) {
                 *err = take_err(&damage);
                 return false;

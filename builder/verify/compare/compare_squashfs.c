@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // squashfs, through libsquashfs: names, attributes, extended attributes and content, in the order of their paths.
+#include "verify/compare/compare_squashfs.h"
+
 #include <sqfs/compressor.h>
 #include <sqfs/data_reader.h>
 #include <sqfs/dir_reader.h>
@@ -16,7 +18,6 @@
 
 #include "base/interrupt.h"
 #include "base/mem.h"
-#include "verify/compare/internal.h"
 
 enum { CHUNK_BYTES = 1 << 20, DEPTH_MAX = 1024, NO_XATTRS = 0xFFFFFFFF };
 
@@ -39,14 +40,14 @@ struct both {
         struct buf *difference;
 };
 
-static bool corrupt(const struct image *image, int status, const char *what, struct err *err) {
+static bool squashfs_corrupt(const struct image *image, int status, const char *what, struct err *err) {
         return fail(err, ERR_CORRUPT, 0, "the %s image: %s: cannot be read (libsquashfs status %d)", image->which, what,
                     status);
 }
 
 // ---- opening ----
 
-static void close_image(struct image *image) {
+static void close_squashfs(struct image *image) {
         sqfs_dir_tree_destroy(image->root);
         void *objects[] = {
                 image->xattrs, image->data, image->directories, image->ids, image->compressor, image->file
@@ -68,7 +69,9 @@ static int make_readers(struct image *image) {
         image->directories = sqfs_dir_reader_create(&image->super, image->compressor, image->file, 0);
         image->data = sqfs_data_reader_create(image->file, image->super.block_size, image->compressor, 0);
         image->xattrs = sqfs_xattr_reader_create(0);
-        return image->ids && image->directories && image->data && image->xattrs ? 0 : SQFS_ERROR_ALLOC;
+        if (!image->ids || !image->directories || !image->data || !image->xattrs)
+                return SQFS_ERROR_ALLOC;
+        return 0;
 }
 
 static int load_tables(struct image *image) {
@@ -80,7 +83,7 @@ static int load_tables(struct image *image) {
         return status;
 }
 
-static bool open_image(const char *which, int fd, struct image *image, struct err *err) {
+static bool open_squashfs(const char *which, int fd, struct image *image, struct err *err) {
         auto_free char *path = xasprintf("/proc/self/fd/%d", fd);
         image->which = which;
         image->file = sqfs_open_file(path, SQFS_FILE_OPEN_READ_ONLY);
@@ -90,11 +93,11 @@ static bool open_image(const char *which, int fd, struct image *image, struct er
         if (status == 0)
                 status = make_readers(image);
         if (status != 0)
-                return corrupt(image, status, "super block", err);
+                return squashfs_corrupt(image, status, "super block", err);
         if ((status = load_tables(image)) != 0)
-                return corrupt(image, status, "tables", err);
+                return squashfs_corrupt(image, status, "tables", err);
         status = sqfs_dir_reader_get_full_hierarchy(image->directories, image->ids, NULL, 0, &image->root);
-        return status == 0 || corrupt(image, status, "directories", err);
+        return status == 0 || squashfs_corrupt(image, status, "directories", err);
 }
 
 // ---- one file ----
@@ -162,41 +165,46 @@ static bool read_xattrs(struct image *image, const sqfs_inode_generic_t *inode, 
                 for (sqfs_u32 j = 0; j < value->size; j++)
                         buf_printf(to, "%02x", value->value[j]);
         }
-        return status == 0 || corrupt(image, status, "extended attributes", err);
+        return status == 0 || squashfs_corrupt(image, status, "extended attributes", err);
 }
 
-static bool compare_xattrs(struct both *both, const sqfs_tree_node_t *expected, const sqfs_tree_node_t *found,
-                           struct err *err) {
+static bool compare_node_xattrs(struct both *both, const sqfs_tree_node_t *expected, const sqfs_tree_node_t *found,
+                                struct err *err) {
         auto_buf left = { 0 }, right = { 0 };
         if (!read_xattrs(&both->expected, expected->inode, &left, err) ||
             !read_xattrs(&both->found, found->inode, &right, err))
                 return false;
-        if (strcmp(buf_text(&left), buf_text(&right)) != 0)
-                buf_printf(both->difference, "%s: extended attributes %s, expected %s", buf_text(&both->path),
-                           right.size ? buf_text(&right) : "none", left.size ? buf_text(&left) : "none");
+        if (strcmp(buf_text(&left), buf_text(&right)) == 0)
+                return true;
+        if (left.size == 0)
+                buf_append_text(&left, "none");
+        if (right.size == 0)
+                buf_append_text(&right, "none");
+        buf_printf(both->difference, "%s: extended attributes %s, expected %s", buf_text(&both->path), buf_text(&right),
+                   buf_text(&left));
         return true;
 }
 
-static bool read_content(struct image *image, const sqfs_inode_generic_t *inode, uint64_t offset, char *to,
-                         size_t *ret_size, const char *path, struct err *err) {
+static bool read_node_content(struct image *image, const sqfs_inode_generic_t *inode, uint64_t offset, char *to,
+                              size_t *ret_size, const char *path, struct err *err) {
         sqfs_s32 size = sqfs_data_reader_read(image->data, inode, offset, to, CHUNK_BYTES);
         if (size < 0)
-                return corrupt(image, size, path, err);
+                return squashfs_corrupt(image, size, path, err);
         *ret_size = (size_t)size;
         return true;
 }
 
-static bool compare_content(struct both *both, const sqfs_tree_node_t *expected, const sqfs_tree_node_t *found,
-                            struct err *err) {
+static bool compare_node_content(struct both *both, const sqfs_tree_node_t *expected, const sqfs_tree_node_t *found,
+                                 struct err *err) {
         uint64_t offset = 0;
         for (size_t left = 1, right = 1; left > 0 || right > 0;) {
                 const char *path = buf_text(&both->path);
                 if (!interrupt_check(err) ||
-                    !read_content(&both->expected, expected->inode, offset, both->left, &left, path, err) ||
-                    !read_content(&both->found, found->inode, offset, both->right, &right, path, err))
+                    !read_node_content(&both->expected, expected->inode, offset, both->left, &left, path, err) ||
+                    !read_node_content(&both->found, found->inode, offset, both->right, &right, path, err))
                         return false;
-                size_t least = left < right ? left : right;
-                size_t same = compare_bytes(both->left, both->right, least);
+                size_t least = smaller_size(left, right);
+                size_t same = difference_of_bytes(both->left, both->right, least);
                 offset += same;
                 if (same == least && left == right)
                         continue;
@@ -210,13 +218,15 @@ static bool compare_node(struct both *both, const sqfs_tree_node_t *expected, co
                          struct err *err) {
         auto_free char *left_room = NULL, *right_room = NULL;
         struct attributes left = attributes_of(expected, &left_room), right = attributes_of(found, &right_room);
-        const char *path = both->path.size ? buf_text(&both->path) : "/";
-        compare_attributes(path, &left, &right, both->difference);
-        if (both->difference->size == 0 && !compare_xattrs(both, expected, found, err))
+        const char *path = buf_text(&both->path);
+        if (!*path)
+                path = "/";
+        difference_of_attributes(path, &left, &right, both->difference);
+        if (both->difference->size == 0 && !compare_node_xattrs(both, expected, found, err))
                 return false;
         if (both->difference->size > 0 || !S_ISREG(left.mode))
                 return true;
-        if (!compare_content(both, expected, found, err))
+        if (!compare_node_content(both, expected, found, err))
                 return false;
         if (both->difference->size > 0 && left.size != right.size)
                 buf_printf(both->difference, ", size %llu, expected %llu", (unsigned long long)right.size,
@@ -231,7 +241,7 @@ struct children {
         size_t count;
 };
 
-static int by_name(const void *left, const void *right) {
+static int node_order(const void *left, const void *right) {
         const sqfs_tree_node_t *const *a = left, *const *b = right;
         return strcmp((const char *)(*a)->name, (const char *)(*b)->name);
 }
@@ -241,39 +251,59 @@ static struct children list_children(const sqfs_tree_node_t *node) {
         for (const sqfs_tree_node_t *next = node->children; next; next = next->next)
                 *array_append(&list.items, &list.count) = next;
         if (list.count)
-                qsort(list.items, list.count, sizeof *list.items, by_name);
+                qsort(list.items, list.count, sizeof *list.items, node_order);
         return list;
 }
 
 static bool compare_trees(struct both *both, const sqfs_tree_node_t *expected, const sqfs_tree_node_t *found, int depth,
                           struct err *err);
 
-// One step of the merge of two sorted directories.
-static bool compare_next(struct both *both, const sqfs_tree_node_t *expected, const sqfs_tree_node_t *found, int depth,
-                         struct err *err) {
+static const sqfs_tree_node_t *child_at(const struct children *children, size_t index) {
+        if (index == children->count)
+                return NULL;
+        return children->items[index];
+}
+
+static const char *node_name(const sqfs_tree_node_t *node) {
+        if (!node)
+                return NULL;
+        return (const char *)node->name;
+}
+
+// One of the two may be NULL: it is not there.
+static bool compare_child(struct both *both, const sqfs_tree_node_t *expected, const sqfs_tree_node_t *found, int depth,
+                          struct err *err) {
         size_t length = both->path.size;
-        buf_printf(&both->path, "/%s", (const char *)(expected ? expected : found)->name);
         bool ok = true;
-        if (!found)
+        buf_append_char(&both->path, '/');
+        if (!found) {
+                buf_append_text(&both->path, node_name(expected));
                 buf_printf(both->difference, "%s: missing", buf_text(&both->path));
-        else if (!expected)
+        } else if (!expected) {
+                buf_append_text(&both->path, node_name(found));
                 buf_printf(both->difference, "%s: should not be there", buf_text(&both->path));
-        else
+        } else {
+                buf_append_text(&both->path, node_name(found));
                 ok = compare_trees(both, expected, found, depth + 1, err);
+        }
         both->path.size = length;
         return ok;
 }
 
 static bool compare_children(struct both *both, const struct children *expected, const struct children *found,
                              int depth, struct err *err) {
-        for (size_t i = 0, j = 0; (i < expected->count || j < found->count) && both->difference->size == 0;) {
-                const sqfs_tree_node_t *left = i < expected->count ? expected->items[i] : NULL;
-                const sqfs_tree_node_t *right = j < found->count ? found->items[j] : NULL;
-                int order = left && right ? by_name(&left, &right) : left ? -1 : 1;
-                if (!compare_next(both, order <= 0 ? left : NULL, order >= 0 ? right : NULL, depth, err))
+        size_t i = 0, j = 0;
+        while ((i < expected->count || j < found->count) && both->difference->size == 0) {
+                const sqfs_tree_node_t *left = child_at(expected, i), *right = child_at(found, j);
+                struct merge_step step = merge_step_of(node_name(left), node_name(right));
+                if (!step.expected)
+                        left = NULL;
+                if (!step.found)
+                        right = NULL;
+                if (!compare_child(both, left, right, depth, err))
                         return false;
-                i += order <= 0;
-                j += order >= 0;
+                i += step.expected;
+                j += step.found;
         }
         return true;
 }
@@ -293,11 +323,11 @@ static bool compare_trees(struct both *both, const sqfs_tree_node_t *expected, c
 
 bool compare_squashfs(const struct compared *files, struct buf *difference, struct err *err) {
         struct both both = { .left = xmalloc(CHUNK_BYTES), .right = xmalloc(CHUNK_BYTES), .difference = difference };
-        bool ok = open_image("expected", files->expected, &both.expected, err) &&
-                  open_image("published", files->found, &both.found, err) &&
+        bool ok = open_squashfs("expected", files->expected, &both.expected, err) &&
+                  open_squashfs("published", files->found, &both.found, err) &&
                   compare_trees(&both, both.expected.root, both.found.root, 0, err);
-        close_image(&both.expected);
-        close_image(&both.found);
+        close_squashfs(&both.expected);
+        close_squashfs(&both.found);
         buf_release(&both.path);
         free(both.left);
         free(both.right);

@@ -20,12 +20,12 @@ enum {
 
 // ---- plain ----
 
-static bool read_field(const char *from, uint32_t *ret) {
+static bool read_newc_field(const char *from, uint32_t *ret) {
         uint32_t value = 0;
         for (int i = 0; i < FIELD_HEX; i++) {
                 static const char digits[] = "0123456789abcdef";
-                const char *digit = from[i] ? strchr(digits, from[i] | 0x20) : NULL;
-                if (!digit)
+                const char *digit = strchr(digits, from[i] | 0x20); // 0x20: digits as they are, letters in lower case
+                if (!digit || !from[i])
                         return false;
                 value = value << 4 | (uint32_t)(digit - digits);
         }
@@ -33,9 +33,9 @@ static bool read_field(const char *from, uint32_t *ret) {
         return true;
 }
 
-static size_t align(size_t offset) { return (offset + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES; }
+static size_t align_newc(size_t offset) { return (offset + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES; }
 
-static bool damaged(size_t offset, struct err *err) {
+static bool newc_damaged(size_t offset, struct err *err) {
         return fail(err, ERR_CORRUPT, 0, "no newc entry at byte %zu of the unpacked archive", offset);
 }
 
@@ -45,15 +45,15 @@ bool newc_next(const struct buf *archive, size_t *offset, struct newc_entry *ret
         uint32_t field[FIELDS];
         const char *text = buf_text(archive) + at;
         if (at > archive->size || archive->size - at < HEADER_BYTES || memcmp(text, "070701", 6) != 0)
-                return damaged(at, err);
+                return newc_damaged(at, err);
         for (int i = 0; i < FIELDS; i++)
-                if (!read_field(text + 6 + FIELD_HEX * i, &field[i]))
-                        return damaged(at, err);
+                if (!read_newc_field(text + 6 + FIELD_HEX * i, &field[i]))
+                        return newc_damaged(at, err);
         size_t name_bytes = field[11], size = field[6];
-        size_t data = align(at + HEADER_BYTES + name_bytes);
+        size_t data = align_newc(at + HEADER_BYTES + name_bytes);
         if (name_bytes == 0 || data > archive->size || size > archive->size - data ||
             memchr(text + HEADER_BYTES, '\0', name_bytes) != text + HEADER_BYTES + name_bytes - 1)
-                return damaged(at, err);
+                return newc_damaged(at, err);
         *ret = (struct newc_entry){
                 .name = text + HEADER_BYTES,
                 .inode = field[0],
@@ -67,7 +67,9 @@ bool newc_next(const struct buf *archive, size_t *offset, struct newc_entry *ret
                 .minor = field[10],
                 .data = buf_text(archive) + data,
         };
-        *offset = align(data + size) < archive->size ? align(data + size) : archive->size;
+        *offset = align_newc(data + size);
+        if (*offset > archive->size)
+                *offset = archive->size;
         if (strcmp(ret->name, NEWC_TRAILER) == 0)
                 while (*offset < archive->size && buf_text(archive)[*offset] == '\0')
                         ++*offset;
@@ -110,7 +112,7 @@ static bool unpack_gzip(const struct buf *from, struct buf *to, size_t *ret_take
         inflateEnd(&stream);
         if (status == Z_OK)
                 return too_large(err);
-        return status == Z_STREAM_END || fail(err, ERR_CORRUPT, 0, "gzip: the stream is damaged");
+        return status == Z_STREAM_END || fail(err, ERR_CORRUPT, 0, "gzip: the stream is newc_damaged");
 }
 
 static bool unpack_xz(const struct buf *from, struct buf *to, size_t *ret_taken, struct err *err) {
@@ -133,7 +135,7 @@ static bool unpack_xz(const struct buf *from, struct buf *to, size_t *ret_taken,
         lzma_end(&stream);
         if (status == LZMA_OK)
                 return too_large(err);
-        return status == LZMA_STREAM_END || fail(err, ERR_CORRUPT, 0, "xz: the stream is damaged");
+        return status == LZMA_STREAM_END || fail(err, ERR_CORRUPT, 0, "xz: the stream is newc_damaged");
 }
 
 static bool unpack_zstd(const struct buf *from, struct buf *to, size_t *ret_taken, struct err *err) {
@@ -145,7 +147,8 @@ static bool unpack_zstd(const struct buf *from, struct buf *to, size_t *ret_take
         bool stuck = false, room_left = true;
         while (status != 0 && !ZSTD_isError(status) && !stuck) {
                 char *room = buf_reserve(to, CHUNK_BYTES);
-                if (!(room_left = room != NULL))
+                room_left = room != NULL;
+                if (!room_left)
                         break;
                 ZSTD_outBuffer out = { room, CHUNK_BYTES, 0 };
                 size_t before = in.pos;
@@ -157,7 +160,7 @@ static bool unpack_zstd(const struct buf *from, struct buf *to, size_t *ret_take
         ZSTD_freeDCtx(context);
         if (!room_left)
                 return too_large(err);
-        return status == 0 || fail(err, ERR_CORRUPT, 0, "zstd: the stream is damaged");
+        return status == 0 || fail(err, ERR_CORRUPT, 0, "zstd: the stream is newc_damaged");
 }
 
 static const struct {
@@ -173,7 +176,7 @@ static const struct {
         { "\x28\xb5\x2f\xfd", 4, unpack_zstd },
 };
 
-static unpack_member *recognise(const char *from, size_t size) {
+static unpack_member *member_unpacker(const char *from, size_t size) {
         for (size_t i = 0; i < lengthof(members); i++)
                 if (size >= members[i].size && memcmp(from, members[i].magic, members[i].size) == 0)
                         return members[i].unpack;
@@ -188,7 +191,7 @@ bool newc_unpack(const struct buf *file, struct buf *ret, struct err *err) {
                         continue;
                 }
                 struct buf rest = { .data = (char *)text, .size = file->size - offset }; // only read
-                unpack_member *unpack = recognise(text, rest.size);
+                unpack_member *unpack = member_unpacker(text, rest.size);
                 size_t taken = 0;
                 if (!unpack)
                         return fail(err, ERR_CORRUPT, 0, "nothing known begins at byte %zu of the archive", offset);
