@@ -23,7 +23,12 @@ static void add_field(struct digest *digest, const void *data, size_t size) {
         digest_update(digest, data, size);
 }
 
-static void add_text(struct digest *digest, const char *text) { add_field(digest, text, strlen(text)); }
+// NULL is an empty text.
+static void add_text_field(struct digest *digest, const char *text) {
+        if (!text)
+                text = "";
+        add_field(digest, text, strlen(text));
+}
 
 // ---- inputs ----
 
@@ -59,12 +64,15 @@ static const char *name_nearby(struct arena *arena, const struct cluster *cluste
         char directory[PATH_MAX];
         if (!realpath(cluster->path, directory))
                 return NULL;
-        for (int up = 0; up < 2; up++) {
+        static const char *const ways[] = { "", "../" };
+        for (size_t up = 0; up < lengthof(ways); up++) {
                 char *slash = strrchr(directory, '/');
-                size_t length = slash ? (size_t)(slash - directory) : 0;
-                if (slash && strncmp(path, directory, length + 1) == 0)
-                        return arena_printf(arena, "%s%s", up ? "../" : "", path + length + 1);
-                directory[length] = '\0';
+                if (!slash)
+                        return NULL;
+                size_t length = (size_t)(slash - directory);
+                if (strncmp(path, directory, length + 1) == 0)
+                        return arena_printf(arena, "%s%s", ways[up], path + length + 1);
+                *slash = '\0';
         }
         return NULL;
 }
@@ -86,7 +94,9 @@ static bool put_inputs(json_t *files, const struct cluster *cluster, struct err 
         for (size_t i = 0; ok && i < cluster->inputs.count; i++) {
                 const char *path = cluster->inputs.items[i];
                 const char *name = name_nearby(&arena, cluster, path);
-                ok = put_file(files, name ? name : name_elsewhere(files, path), AT_FDCWD, path, err);
+                if (!name)
+                        name = name_elsewhere(files, path);
+                ok = put_file(files, name, AT_FDCWD, path, err);
         }
         arena_release(&arena);
         return ok;
@@ -119,48 +129,48 @@ bool build_inputs(const struct cluster *cluster, const struct locations *locatio
 // ---- the id ----
 
 // What the inputs' bytes do not tell of a role's files: where they go, and whether a source is executable.
-static void add_files(struct digest *digest, const struct role *role) {
+static void add_file_places(struct digest *digest, const struct role *role) {
         for (size_t i = 0; i < role->file_count; i++) {
                 const struct file *file = &role->files[i];
                 struct stat status = { 0 };
                 bool executable = file->source && stat(file->source, &status) == 0 && (status.st_mode & 0111);
                 auto_free char *text = xasprintf("%s %s %o %d %d", file->path, file->link ? file->link : "",
                                                  (unsigned)file->mode, executable, file->is_template);
-                add_text(digest, text);
+                add_text_field(digest, text);
         }
 }
 
-static void add_set(struct digest *digest, const struct package_set *set) {
+static void add_package_set(struct digest *digest, const struct package_set *set) {
         char hex[65];
         package_set_digest(set, hex);
-        add_text(digest, hex);
+        add_text_field(digest, hex);
 }
 
-static void add_roles(struct digest *digest, const struct build_facts *facts) {
-        add_set(digest, facts->base);
-        add_set(digest, facts->bootloader);
+static void add_role_fields(struct digest *digest, const struct build_facts *facts) {
+        add_package_set(digest, facts->base);
+        add_package_set(digest, facts->bootloader);
         for (size_t i = 0; i < facts->role_count; i++) {
-                add_text(digest, facts->roles[i]->name);
-                add_set(digest, &facts->sets[i]);
-                add_files(digest, facts->roles[i]);
+                add_text_field(digest, facts->roles[i]->name);
+                add_package_set(digest, &facts->sets[i]);
+                add_file_places(digest, facts->roles[i]);
         }
         for (size_t i = 0; i < facts->only->count; i++)
-                add_text(digest, facts->only->items[i]);
+                add_text_field(digest, facts->only->items[i]);
 }
 
-static void add_inputs(struct digest *digest, const json_t *inputs) {
+static void add_input_digests(struct digest *digest, const json_t *inputs) {
         auto_free char *text = json_dumps(inputs, JSON_COMPACT | JSON_SORT_KEYS);
-        add_text(digest, text ? text : "");
+        add_text_field(digest, text);
 }
 
 void build_id_make(const struct build_facts *facts, char ret_id[static BUILD_ID_SIZE]) {
         struct digest *digest = digest_new("sha256");
-        add_inputs(digest, facts->inputs);
+        add_input_digests(digest, facts->inputs);
         add_field(digest, &facts->source_date_epoch, sizeof facts->source_date_epoch);
-        add_text(digest, facts->http_base ? facts->http_base : "");
-        add_roles(digest, facts);
+        add_text_field(digest, facts->http_base);
+        add_role_fields(digest, facts);
         for (size_t i = 0; i < facts->cluster->set.count; i++)
-                add_text(digest, facts->cluster->set.items[i]);
+                add_text_field(digest, facts->cluster->set.items[i]);
         char hex[DIGEST_HEX_SIZE];
         digest_final(digest, hex);
         snprintf(ret_id, BUILD_ID_SIZE, "%.*s", BUILD_ID_SIZE - 1, hex);

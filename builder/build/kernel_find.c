@@ -24,12 +24,16 @@ static size_t same_depth(const char *pattern, const char *path) {
 // What the star stands for, if what follows it is literal.
 static const char *take_version(struct arena *arena, const char *pattern, const char *path) {
         const char *star = strchr(pattern, '*');
-        size_t before = star ? (size_t)(star - pattern) : 0, after = star ? strlen(star + 1) : 0;
+        if (!star)
+                return "";
+        size_t before = (size_t)(star - pattern), after = strlen(star + 1);
         size_t length = strlen(path);
-        return star && length >= before + after ? arena_strndup(arena, path + before, length - before - after) : "";
+        if (length < before + after)
+                return "";
+        return arena_strndup(arena, path + before, length - before - after);
 }
 
-static bool match(const struct fs_entry *entry, void *context, struct err *err) {
+static bool match_kernel(const struct fs_entry *entry, void *context, struct err *err) {
         struct search *search = context;
         (void)err;
         size_t length = same_depth(search->pattern, entry->path);
@@ -55,14 +59,18 @@ bool kernel_find(int root, const char *pattern, struct arena *arena, const char 
         size_t literal = strcspn(pattern, "*?[");
         while (literal > 0 && pattern[literal - 1] != '/')
                 literal--;
-        auto_free char *above = literal ? xstrndup(pattern, literal) : xstrdup(".");
+        auto_free char *beginning = xstrndup(pattern, literal);
+        const char *above = ".";
+        if (literal > 0)
+                above = beginning;
         struct search search = { .arena = arena, .pattern = pattern + literal };
         *ret_path = NULL;
         if (!fs_open_in_root(root, above, O_RDONLY | O_DIRECTORY, 0, &dir, &absent))
                 return true;
-        if (!fs_walk(dir, match, &search, err))
+        if (!fs_walk(dir, match_kernel, &search, err))
                 return false;
-        *ret_path = search.path ? arena_printf(arena, "%.*s%s", (int)literal, pattern, search.path) : NULL;
+        if (search.path)
+                *ret_path = arena_printf(arena, "%.*s%s", (int)literal, pattern, search.path);
         *ret_version = search.version;
         return true;
 }

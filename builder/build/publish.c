@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "build/publish.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -48,6 +49,7 @@ bool publication_has(const struct publication *publication, const char *build_id
 }
 
 bool publication_stage(struct publication *publication, const char *build_id, struct err *err) {
+        assert(!publication->staging_name);
         auto_free char *prefix = xasprintf(STAGING_PREFIX "%s", build_id);
         return fs_make_temporary_dir(publication->dir, prefix, &publication->staging_name, err) &&
                fs_open_dir(publication->dir, publication->staging_name, &publication->staging, err);
@@ -67,6 +69,7 @@ bool publication_set_current(struct publication *publication, const char *build_
 }
 
 bool publication_finish(struct publication *publication, const char *build_id, struct err *err) {
+        assert(publication->staging_name); // publication_stage() comes first
         // The rename must not overtake the data on its way to the disk.
         if (syncfs(publication->staging) < 0)
                 return fail(err, ERR_SYSTEM, errno, "sync the build");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cache/cached_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -116,46 +117,49 @@ struct obtaining {
         struct cached_file *ret;
 };
 
-static void read_facts(const json_t *file, struct cached_file *ret) {
+static void take_cached_facts(const json_t *file, struct cached_file *ret) {
         memcpy(ret->sha256, json_string_value(json_object_get(file, "sha256")), sizeof ret->sha256);
         ret->size_bytes = (uint64_t)json_integer_value(json_object_get(file, "size"));
 }
 
 // An entry that cannot be read is like one that is damaged: it is made again.
-static bool check_entry(int dir, const char *path, void *context, bool *ret_whole, struct err *err) {
+static bool check_cached_file(int dir, const char *path, void *context, bool *ret_whole, struct err *err) {
         const struct obtaining *obtaining = context;
         bool moved = false;
         auto_err ignored = { 0 };
         json_t *info = read_info(dir);
         const json_t *file = json_object_get(info, obtaining->name);
-        const char *changed = file ? find_changed(dir, info, &moved) : NULL;
+        const char *changed = NULL;
         (void)err;
+        if (file)
+                changed = find_changed(dir, info, &moved);
         *ret_whole = file && !changed;
         if (changed)
                 notice("%s/%s is not what was put there; it is made again", path, changed);
         if (*ret_whole)
-                read_facts(file, obtaining->ret);
+                take_cached_facts(file, obtaining->ret);
         if (*ret_whole && moved)
                 *ret_whole = write_info(dir, &ignored); // the new times
         json_decref(info);
         return true;
 }
 
-static bool make_entry(int dir, void *context, struct err *err) {
+static bool make_cached_file(int dir, void *context, struct err *err) {
         const struct obtaining *obtaining = context;
         if (!obtaining->make(dir, obtaining->context, err) || !write_info(dir, err))
                 return false;
         json_t *info = read_info(dir);
         const json_t *file = json_object_get(info, obtaining->name);
         if (file)
-                read_facts(file, obtaining->ret);
+                take_cached_facts(file, obtaining->ret);
         json_decref(info);
         return file || fail(err, ERR_INTERNAL, 0, "%s was not made", obtaining->name);
 }
 
 bool cached_file_obtain(struct cache *cache, enum cache_kind kind, const char *key, const char *name,
                         cached_file_make *make, void *context, struct cached_file *ret, struct err *err) {
-        static const struct entry_maker maker = { check_entry, make_entry };
+        assert(!strchr(name, '/'));
+        static const struct entry_maker maker = { check_cached_file, make_cached_file };
         struct obtaining obtaining = { name, make, context, ret };
         return entry_obtain(cache, kind, key, &maker, &obtaining, err);
 }

@@ -29,7 +29,7 @@ static void held_release(struct held *held) {
         free(held->path);
 }
 
-static bool hold(struct cache *cache, enum cache_kind kind, const char *name, struct held *ret, struct err *err) {
+static bool hold_entry(struct cache *cache, enum cache_kind kind, const char *name, struct held *ret, struct err *err) {
         auto_free char *lock_name = xasprintf("%s.lock", name);
         *ret = (struct held){ .name = name, .path = cache_entry(cache, kind, name), .kind = -1, .lock = -1 };
         return cache_open_kind(cache, kind, &ret->kind, err) && lock_take(ret->kind, lock_name, &ret->lock, err);
@@ -115,7 +115,7 @@ bool entry_obtain(struct cache *cache, enum cache_kind kind, const char *name, c
                   void *context, struct err *err) {
         assert(!cache_kinds[kind].in_parts);
         struct held held;
-        bool ok = hold(cache, kind, name, &held, err) && obtain_held(&held, maker, context, err);
+        bool ok = hold_entry(cache, kind, name, &held, err) && obtain_held(&held, maker, context, err);
         held_release(&held);
         return ok;
 }
@@ -123,7 +123,7 @@ bool entry_obtain(struct cache *cache, enum cache_kind kind, const char *name, c
 bool entry_write_file(struct cache *cache, enum cache_kind kind, const char *name, const void *data, size_t size,
                       struct err *err) {
         struct held held;
-        bool ok = hold(cache, kind, name, &held, err) && lock_remove_leftovers(held.kind, name, err) &&
+        bool ok = hold_entry(cache, kind, name, &held, err) && lock_remove_leftovers(held.kind, name, err) &&
                   fs_write_atomic(held.kind, name, data, size, 0644, err);
         held_release(&held);
         return ok;

@@ -30,7 +30,7 @@ struct search {
         const char *path; // the loader's, which outlives the search
 };
 
-static int match(struct dl_phdr_info *info, size_t size, void *context) {
+static int is_library(struct dl_phdr_info *info, size_t size, void *context) {
         struct search *search = context;
         const char *slash = strrchr(info->dlpi_name, '/');
         (void)size;
@@ -46,7 +46,7 @@ bool maker_digest(const struct maker *maker, char ret_hex[static DIGEST_HEX_SIZE
         for (const char *const *library = maker->libraries; *library; library++) {
                 // A library that is not loaded is part of the program.
                 struct search search = { .start = *library, .path = "/proc/self/exe" };
-                dl_iterate_phdr(match, &search);
+                dl_iterate_phdr(is_library, &search);
                 if (!digest_file("sha256", AT_FDCWD, search.path, ret_hex, err))
                         return wrap(err, "identifying %s", *library);
                 buf_printf(&text, "%s %s\n", *library, ret_hex);

@@ -69,7 +69,7 @@ static bool add_xattr(struct sealing *sealing, const char *path, const char *nam
         return true;
 }
 
-static int by_text(const void *left, const void *right) {
+static int xattr_name_order(const void *left, const void *right) {
         return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
@@ -87,7 +87,7 @@ static bool add_xattrs(struct sealing *sealing, const struct fs_entry *entry, st
                 if (is_sealed(name))
                         *array_append(&names, &count) = name;
         if (count)
-                qsort(names, count, sizeof *names, by_text);
+                qsort(names, count, sizeof *names, xattr_name_order);
         bool ok = true;
         for (size_t i = 0; ok && i < count; i++)
                 ok = add_xattr(sealing, path, names[i], err);
@@ -104,21 +104,23 @@ static bool add_target(struct sealing *sealing, const struct fs_entry *entry, st
         return true;
 }
 
-static bool is_own(const struct fs_entry *entry) {
+static bool is_seal_file(const struct fs_entry *entry) {
         return strncmp(entry->path, seal_name, strlen(seal_name)) == 0 ||
                strncmp(entry->path, place_name, strlen(place_name)) == 0;
 }
 
-static bool add_line(const struct fs_entry *entry, void *context, struct err *err) {
+static bool add_seal_line(const struct fs_entry *entry, void *context, struct err *err) {
         struct sealing *sealing = context;
         const struct stat *stat = entry->stat;
-        if (is_own(entry))
+        if (is_seal_file(entry))
                 return true;
+        int64_t size = 0; // of a directory: the file system's own affair
+        if (S_ISREG(stat->st_mode))
+                size = stat->st_size;
         sealing->lines++;
         buf_printf(&sealing->text, "%o %u:%u %" PRId64 " %" PRId64 ".%09ld %u:%u %zu", (unsigned)stat->st_mode,
-                   (unsigned)stat->st_uid, (unsigned)stat->st_gid, S_ISREG(stat->st_mode) ? (int64_t)stat->st_size : 0,
-                   (int64_t)stat->st_mtim.tv_sec, stat->st_mtim.tv_nsec, major(stat->st_rdev), minor(stat->st_rdev),
-                   first_line(sealing, stat));
+                   (unsigned)stat->st_uid, (unsigned)stat->st_gid, size, (int64_t)stat->st_mtim.tv_sec,
+                   stat->st_mtim.tv_nsec, major(stat->st_rdev), minor(stat->st_rdev), first_line(sealing, stat));
         if (!add_xattrs(sealing, entry, err))
                 return wrap(err, "%s", entry->path);
         buf_append_char(&sealing->text, '\t');
@@ -128,10 +130,10 @@ static bool add_line(const struct fs_entry *entry, void *context, struct err *er
         return interrupt_check(err);
 }
 
-static bool describe(int dir, struct buf *ret, struct err *err) {
+static bool describe_tree(int dir, struct buf *ret, struct err *err) {
         struct sealing *sealing = xcalloc(1, sizeof *sealing);
         sealing->text.max = SEAL_BYTES_MAX;
-        bool ok = fs_walk(dir, add_line, sealing, err);
+        bool ok = fs_walk(dir, add_seal_line, sealing, err);
         *ret = sealing->text;
         arena_release(&sealing->arena);
         free(sealing);
@@ -140,7 +142,7 @@ static bool describe(int dir, struct buf *ret, struct err *err) {
 
 // ---- where it lies ----
 
-static bool add_place(const struct fs_entry *entry, void *context, struct err *err) {
+static bool add_place_line(const struct fs_entry *entry, void *context, struct err *err) {
         (void)err;
         *entry->descend = false;
         if (strncmp(entry->name, place_name, strlen(place_name)) != 0)
@@ -149,9 +151,9 @@ static bool add_place(const struct fs_entry *entry, void *context, struct err *e
         return true;
 }
 
-static bool note_place(int dir, struct err *err) {
+static bool write_place(int dir, struct err *err) {
         auto_buf text = { .max = PLACE_BYTES_MAX };
-        return fs_walk(dir, add_place, &text, err) &&
+        return fs_walk(dir, add_place_line, &text, err) &&
                fs_write_atomic(dir, place_name, buf_text(&text), text.size, 0644, err);
 }
 
@@ -159,7 +161,7 @@ static bool lies_there(int dir, bool *ret, struct err *err) {
         auto_buf noted = { .max = PLACE_BYTES_MAX };
         auto_buf text = { .max = PLACE_BYTES_MAX };
         auto_err absent = { 0 };
-        if (!fs_walk(dir, add_place, &text, err))
+        if (!fs_walk(dir, add_place_line, &text, err))
                 return false;
         *ret = fs_read(dir, place_name, &noted, &absent) && strcmp(buf_text(&noted), buf_text(&text)) == 0;
         return true;
@@ -169,8 +171,8 @@ static bool lies_there(int dir, bool *ret, struct err *err) {
 
 bool seal_make(int dir, struct err *err) {
         auto_buf text = { 0 };
-        return (describe(dir, &text, err) && fs_write_atomic(dir, seal_name, buf_text(&text), text.size, 0644, err) &&
-                note_place(dir, err)) ||
+        return (describe_tree(dir, &text, err) &&
+                fs_write_atomic(dir, seal_name, buf_text(&text), text.size, 0644, err) && write_place(dir, err)) ||
                wrap(err, "sealing an entry of the cache");
 }
 
@@ -184,7 +186,9 @@ static char *first_difference(const char *sealed, const char *found) {
                 line = found + (line - sealed);
         size_t length = strcspn(line, "\n");
         const char *path = memrchr(line, '\t', length);
-        return path ? xstrndup(path + 1, length - (size_t)(path + 1 - line)) : xstrdup(seal_name);
+        if (!path)
+                return xstrdup(seal_name);
+        return xstrndup(path + 1, length - (size_t)(path + 1 - line));
 }
 
 bool seal_check(int dir, bool thorough, char **ret_difference, struct err *err) {
@@ -197,9 +201,9 @@ bool seal_check(int dir, bool thorough, char **ret_difference, struct err *err) 
                 return false;
         if (there && !thorough)
                 return true;
-        if (!describe(dir, &found, err))
+        if (!describe_tree(dir, &found, err))
                 return false;
         if (!fs_read(dir, seal_name, &sealed, &absent) || strcmp(buf_text(&sealed), buf_text(&found)) != 0)
                 *ret_difference = first_difference(buf_text(&sealed), buf_text(&found));
-        return *ret_difference || there || note_place(dir, err);
+        return *ret_difference || there || write_place(dir, err);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "verify/verify_rebuild.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -191,6 +192,7 @@ static void rebuild_release(struct rebuild *rebuild) {
 }
 
 bool verify_rebuild(struct published_build *build, const struct verify_options *options, struct err *err) {
+        assert(options->default_cache);
         struct rebuild rebuild = { .build = build, .options = options, .scratch = { .lock = -1 } };
         bool is_known = take_options(&rebuild, err) && find_origin(&rebuild, err) && load_same_cluster(&rebuild, err) &&
                         check_same_inputs(&rebuild, err) && read_published_lock(&rebuild, err);

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include "build/phases.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/parallel.h"
+
+// Everything that decides the bits of the packed root.
+static const char *root_key_of(struct build *build, struct role_build *role) {
+        const struct release *release = &build->cluster->release;
+        char hex[DIGEST_HEX_SIZE];
+        auto_free char *text = xasprintf("%s %s %s %d %u %lld", build->artefact_maker, role->layer->key,
+                                         release->squashfs_compressor, release->squashfs_level,
+                                         release->squashfs_block_bytes, (long long)build->rootfs.source_date_epoch);
+        digest_bytes("sha256", text, strlen(text), hex);
+        return arena_strdup(&role->arena, hex);
+}
+
+static void plan_base(struct build *build) {
+        bool is_shared = false;
+        for (size_t i = 0; i < build->role_count; i++)
+                is_shared = is_shared || build->roles[i].over_base;
+        if (is_shared)
+                layer_find(&build->rootfs, &build->selection.base, NULL, &build->arena, &build->base);
+}
+
+// The layers below a role are read to make its own, and to pack its root.
+static void plan_role(struct build *build, size_t index) {
+        struct role_build *role = &build->roles[index];
+        const struct layer *parent = NULL;
+        if (role->over_base)
+                parent = build->base;
+        layer_find(&build->rootfs, &build->selection.roles[index], parent, &role->arena, &role->layer);
+        role->root_key = root_key_of(build, role);
+        bool is_packed = artefacts_have_root(build->cache, role->root_key);
+        role->reads_layer = !is_packed || !fs_exists(AT_FDCWD, role->layer->path);
+}
+
+static bool install_base(struct build *build, struct err *err) {
+        bool is_read = false;
+        if (!build->base)
+                return true;
+        for (size_t i = 0; i < build->role_count; i++)
+                is_read = is_read || (build->roles[i].over_base && build->roles[i].reads_layer);
+        return layer_obtain(&build->rootfs, build->base, is_read, &build->selection.base, NULL, err) ||
+               wrap(err, "installing the base layer");
+}
+
+static bool install_role(size_t index, void *context, struct err *err) {
+        struct build *build = context;
+        struct role_build *role = &build->roles[index];
+        const struct package_set *parent_set = NULL;
+        if (role->over_base)
+                parent_set = &build->selection.base;
+        return layer_obtain(&build->rootfs, role->layer, role->reads_layer, &build->selection.roles[index], parent_set,
+                            err) ||
+               wrap(err, "installing role %s", role->role->name);
+}
+
+bool phase_install(struct build *build, struct err *err) {
+        plan_base(build);
+        for (size_t i = 0; i < build->role_count; i++)
+                plan_role(build, i);
+        return install_base(build, err) &&
+               parallel_for(build->role_count, build->options->jobs, install_role, build, err);
+}
