@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What of a cache goes when room is wanted: by count of builds, or down to a size.
+// What of a cache goes: every entry that no recent build or fetch needed.
 #ifndef KILN_CACHE_CACHE_PRUNE_H
 #define KILN_CACHE_CACHE_PRUNE_H
 
