@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "build/phases.h"
 
-static bool choose_packages(struct build *build, struct err *err) {
+static bool select_by_lock_or_solver(struct build *build, struct err *err) {
         const struct lock_file *lock = build->options->lock;
         if (lock)
                 return selection_obey(build->packages, build->cluster, build->role_pointers, build->role_count, lock,
@@ -21,7 +21,8 @@ bool phase_select(struct build *build, struct err *err) {
                 .allow_downgrade = wanted->allow_downgrade,
                 .pinned = wanted->lock != NULL,
         };
-        if (!packages_open(&build->cluster->release, &options, &build->packages, err) || !choose_packages(build, err))
+        if (!packages_open(&build->cluster->release, &options, &build->packages, err) ||
+            !select_by_lock_or_solver(build, err))
                 return false;
         const struct selection *selection = &build->selection;
         for (size_t i = 0; i < build->role_count; i++)
