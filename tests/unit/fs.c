@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Trees that are deeper than a process may open directories are removed, whole.
+// Directories are made with their mode, and removed whole, also if they are deeper than a process may open files.
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -61,10 +61,22 @@ static void a_link_is_removed_and_not_what_it_names(void) {
         expect_removed("kept");
 }
 
+static void a_directory_has_its_mode_whatever_the_umask(void) {
+        auto_close int dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct stat stat;
+        mode_t before = umask(077);
+        EXPECT_OK(fs_mkdirs(dir, "one/two", 0755, err));
+        umask(before);
+        EXPECT(fstatat(dir, "one", &stat, 0) == 0 && (stat.st_mode & 07777) == 0755);
+        EXPECT(fstatat(dir, "one/two", &stat, 0) == 0 && (stat.st_mode & 07777) == 0755);
+        expect_removed("one");
+}
+
 int main(void) {
         if (!mkdtemp(top))
                 return 1;
         RUN(a_tree_deeper_than_open_files_is_removed);
+        RUN(a_directory_has_its_mode_whatever_the_umask);
         RUN(what_is_not_there_is_removed);
         RUN(a_link_is_removed_and_not_what_it_names);
         rmdir(top);
