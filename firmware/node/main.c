@@ -167,7 +167,7 @@ static bool run_keep(const struct arguments *arguments, struct err *err) {
         return keep_save(root, err);
 }
 
-static bool parse_number(const char *text, uint64_t most, const char *what, uint64_t *ret, struct err *err) {
+static bool parse_count(const char *text, uint64_t most, const char *what, uint64_t *ret, struct err *err) {
         char *end;
         errno = 0;
         unsigned long long number = strtoull(text, &end, 10);
@@ -190,8 +190,8 @@ static bool run_fetch(const struct arguments *arguments, struct err *err) {
         struct fetch fetch = {
                 .url = words[0], .path = words[1], .sha256 = words[2], .silence_ms = 20000, .tell = tell_everywhere
         };
-        if (!parse_number(words[3], INT64_MAX, "SIZE", &fetch.size_bytes, err) ||
-            !parse_number(words[4], 86400, "SECONDS", &seconds, err))
+        if (!parse_count(words[3], INT64_MAX, "SIZE", &fetch.size_bytes, err) ||
+            !parse_count(words[4], 86400, "SECONDS", &seconds, err))
                 return false;
         fetch.give_up_ms = (int)seconds * 1000;
         return fetch_file(&fetch, err);
@@ -200,7 +200,7 @@ static bool run_fetch(const struct arguments *arguments, struct err *err) {
 static bool run_report(const struct arguments *arguments, struct err *err) {
         struct machine machine __attribute__((cleanup(machine_close))) = { .root = -1 };
         uint64_t seconds;
-        if (!parse_number(arguments->seconds, 86400, "--for", &seconds, err) ||
+        if (!parse_count(arguments->seconds, 86400, "--for", &seconds, err) ||
             !machine_open(arguments->root, arguments->command_line, &machine, err))
                 return false;
         const char *url = machine.inventory.report_url;

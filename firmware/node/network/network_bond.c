@@ -8,7 +8,10 @@
 
 static bool append_bond_option(char *text, const char *name, const char *value) {
         size_t size = strlen(text);
-        int added = snprintf(text + size, BOND_OPTIONS_SIZE - size, "%s%s=%s", size ? "," : "", name, value);
+        const char *separator = "";
+        if (size > 0)
+                separator = ",";
+        int added = snprintf(text + size, BOND_OPTIONS_SIZE - size, "%s%s=%s", separator, name, value);
         return added > 0 && size + (size_t)added < BOND_OPTIONS_SIZE;
 }
 

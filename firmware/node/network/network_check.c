@@ -6,17 +6,25 @@
 
 enum { MTU_IPV6_MIN = 1280 }; // RFC 8200, section 5
 
-static bool gateway_is_reachable(const struct net_link *link, const struct address *gateway) {
-        // Only the lease or the router's advertisement will tell.
-        if (gateway->family == 4 ? link->dhcp4 : link->dhcp6 || link->auto6 || address_is_link_local6(gateway))
+// Only the lease or the router's advertisement will tell whether a gateway of this family is on the link.
+static bool link_hears_routers(const struct net_link *link, int family) {
+        if (family == 4)
+                return link->dhcp4;
+        return link->dhcp6 || link->auto6;
+}
+
+static bool link_reaches(const struct net_link *link, const struct address *gateway) {
+        if (link_hears_routers(link, gateway->family) || address_is_link_local6(gateway))
                 return true;
         for (size_t i = 0; i < link->address_count; i++)
                 if (address_is_in(gateway, &link->addresses[i].address, link->addresses[i].prefix))
                         return true;
-        for (size_t i = 0; i < link->route_count; i++)
-                if (link->routes[i].gateway.family == 0 &&
-                    address_is_in(gateway, &link->routes[i].to, link->routes[i].prefix))
+        for (size_t i = 0; i < link->route_count; i++) {
+                const struct net_route *route = &link->routes[i];
+                bool is_on_link = route->gateway.family == 0;
+                if (is_on_link && address_is_in(gateway, &route->to, route->prefix))
                         return true;
+        }
         return false;
 }
 
@@ -27,26 +35,43 @@ static bool link_has_this_address(const struct net_link *link, const struct addr
         return false;
 }
 
+// How rd.route= says that the gateway is on the link.
+static void format_host_route(const struct address *gateway, char *ret, size_t size) {
+        char text[ADDRESS_ANY_TEXT_SIZE];
+        address_format_any(gateway, text);
+        if (gateway->family == 6)
+                snprintf(ret, size, "[%s]/128", text);
+        else
+                snprintf(ret, size, "%s/32", text);
+}
+
+static bool check_link_route(const struct net_link *link, const struct net_route *route, struct err *err) {
+        char to[ADDRESS_ANY_TEXT_SIZE], gateway[ADDRESS_ANY_TEXT_SIZE], host[ADDRESS_ANY_TEXT_SIZE + 8];
+        if (!route->gateway.family)
+                return true;
+        address_format_any(&route->to, to);
+        address_format_any(&route->gateway, gateway);
+        format_host_route(&route->gateway, host, sizeof host);
+        if (route->gateway.family != route->to.family)
+                return fail(err, ERR_IDENTITY, 0, "route to %s/%d: its gateway %s is of the other IP version", to,
+                            route->prefix, gateway);
+        if (link_has_this_address(link, &route->gateway))
+                return fail(err, ERR_IDENTITY, 0,
+                            "contradiction: the gateway of the route to %s/%d is %s, %s's own address", to,
+                            route->prefix, gateway, link->name);
+        if (!link_reaches(link, &route->gateway))
+                return fail(
+                    err, ERR_IDENTITY, 0,
+                    "gateway %s is outside of every subnet of %s, which has the route to %s/%d; if it is on that "
+                    "link, say rd.route=%s::%s",
+                    gateway, link->name, to, route->prefix, host, link->name);
+        return true;
+}
+
 static bool check_routes(const struct net_link *link, struct err *err) {
-        for (size_t i = 0; i < link->route_count; i++) {
-                const struct net_route *route = &link->routes[i];
-                char to[ADDRESS_ANY_TEXT_SIZE], gateway[ADDRESS_ANY_TEXT_SIZE], host[ADDRESS_ANY_TEXT_SIZE + 8];
-                address_format_any(&route->to, to);
-                address_format_any(&route->gateway, gateway);
-                snprintf(host, sizeof host, route->gateway.family == 6 ? "[%s]/128" : "%s/32", gateway);
-                if (route->gateway.family && route->gateway.family != route->to.family)
-                        return fail(err, ERR_IDENTITY, 0, "route to %s/%d: its gateway %s is of the other IP version",
-                                    to, route->prefix, gateway);
-                if (route->gateway.family && link_has_this_address(link, &route->gateway))
-                        return fail(err, ERR_IDENTITY, 0,
-                                    "contradiction: the gateway of the route to %s/%d is %s, %s's own address", to,
-                                    route->prefix, gateway, link->name);
-                if (route->gateway.family && !gateway_is_reachable(link, &route->gateway))
-                        return fail(err, ERR_IDENTITY, 0,
-                                    "gateway %s is outside of every subnet of %s, which has the route to %s/%d; if it "
-                                    "is on that link, say rd.route=%s::%s",
-                                    gateway, link->name, to, route->prefix, host, link->name);
-        }
+        for (size_t i = 0; i < link->route_count; i++)
+                if (!check_link_route(link, &link->routes[i], err))
+                        return false;
         return true;
 }
 
@@ -86,9 +111,11 @@ static bool check_mtu(const struct net_link *link, struct err *err) {
         bool has_ipv6 = link->dhcp6 || link->auto6;
         for (size_t i = 0; i < link->address_count; i++)
                 has_ipv6 |= link->addresses[i].address.family == 6;
-        return !has_ipv6 || !link->mtu || link->mtu >= MTU_IPV6_MIN ||
-               fail(err, ERR_IDENTITY, 0, "contradiction: %s has IPv6, which needs an MTU of %d, and MTU %d",
-                    link->name, MTU_IPV6_MIN, link->mtu);
+        bool is_too_small = link->mtu > 0 && link->mtu < MTU_IPV6_MIN;
+        if (has_ipv6 && is_too_small)
+                return fail(err, ERR_IDENTITY, 0, "contradiction: %s has IPv6, which needs an MTU of %d, and MTU %d",
+                            link->name, MTU_IPV6_MIN, link->mtu);
+        return true;
 }
 
 bool network_check(const struct network *network, struct err *err) {

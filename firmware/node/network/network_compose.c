@@ -78,7 +78,8 @@ static bool set_mtu(struct net_link *link, int mtu, const char *source, struct e
         if (mtu && link->mtu && mtu != link->mtu)
                 return fail(err, ERR_IDENTITY, 0, "contradiction: the MTU of %s is %d, and %d (%s)", link->name,
                             link->mtu, mtu, source);
-        link->mtu = mtu ? mtu : link->mtu;
+        if (mtu)
+                link->mtu = mtu;
         return true;
 }
 
@@ -103,7 +104,9 @@ static struct net_link *link_of_network(const struct composer *composer, const s
                 if (link->vlan_id == network->vlan && strcmp(link->parent, base->name) == 0)
                         return link;
         }
-        return network == composer->identity->network ? first : base;
+        if (network == composer->identity->network)
+                return first;
+        return base;
 }
 
 static bool add_node_addresses(struct composer *composer, struct err *err) {
@@ -114,9 +117,9 @@ static bool add_node_addresses(struct composer *composer, struct err *err) {
                 struct address address = address_of_ipv4(node->addresses[i].ip);
                 if (!add_address(composer, link, &address, network->prefix, "inventory", err))
                         return false;
-                // The identity's network was added with its own address.
-                if (network != composer->identity->network &&
-                    (!set_mtu(link, network->mtu, "inventory", err) || !compose_inventory_network(link, network, err)))
+                if (network == composer->identity->network)
+                        continue; // it was added with the identity's own address
+                if (!set_mtu(link, network->mtu, "inventory", err) || !compose_inventory_network(link, network, err))
                         return false;
         }
         return true;
@@ -154,7 +157,9 @@ static void add_name_servers(struct net_link *link, const struct name_servers *s
 static bool compose_identity(struct composer *composer, struct err *err) {
         const struct identity *identity = composer->identity;
         struct net_link *link = primary(composer);
-        int mtu = identity->mtu ? identity->mtu : identity->network ? identity->network->mtu : 0;
+        int mtu = identity->mtu;
+        if (!mtu && identity->network)
+                mtu = identity->network->mtu;
         if (!add_identity_address(composer, link, err) || !set_mtu(link, mtu, identity->address_source, err))
                 return false;
         add_name_servers(link, &identity->name_servers);
@@ -164,28 +169,37 @@ static bool compose_identity(struct composer *composer, struct err *err) {
 // ---- the command line ----
 
 static struct net_link *link_of_ip(const struct composer *composer, const struct cmdline_ip *ip, struct err *err) {
-        struct net_link *link = ip->has_mac      ? composer_find_mac(composer, &ip->mac)
-                                : *ip->interface ? composer_find(composer, ip->interface)
-                                                 : primary(composer);
-        char text[MAC_TEXT_SIZE];
-        mac_format(&ip->mac, text);
+        if (!ip->has_mac && !*ip->interface)
+                return primary(composer);
+        char name[MAC_TEXT_SIZE + INTERFACE_NAME_SIZE];
+        struct net_link *link;
+        if (ip->has_mac) {
+                link = composer_find_mac(composer, &ip->mac);
+                mac_format(&ip->mac, name);
+        } else {
+                link = composer_find(composer, ip->interface);
+                snprintf(name, sizeof name, "%s", ip->interface);
+        }
         if (!link)
-                (void)fail(err, ERR_IDENTITY, 0, "ip= names %s, which is no card, bond or VLAN of this machine",
-                           ip->has_mac ? text : ip->interface);
+                (void)fail(err, ERR_IDENTITY, 0, "ip= names %s, which is no card, bond or VLAN of this machine", name);
         return link;
 }
 
 static bool prefix_of_ip(const struct composer *composer, const struct cmdline_ip *ip, int *ret, struct err *err) {
         const struct inventory_network *network = inventory_network_of(composer->facts->inventory, ip->address);
-        char text[ADDRESS_TEXT_SIZE];
-        address_format(ip->address, text);
-        *ret = ip->prefix > 0 ? ip->prefix : network ? network->prefix : -1;
-        return *ret > 0 ||
-               fail(err, ERR_IDENTITY, 0, "ip=%s has no prefix, and no network of the cluster holds it", text);
+        if (ip->prefix <= 0 && !network) {
+                char text[ADDRESS_TEXT_SIZE];
+                address_format(ip->address, text);
+                return fail(err, ERR_IDENTITY, 0, "ip=%s has no prefix, and no network of the cluster holds it", text);
+        }
+        *ret = ip->prefix;
+        if (*ret <= 0)
+                *ret = network->prefix;
+        return true;
 }
 
 static bool add_ip4(struct composer *composer, const struct cmdline_ip *ip, struct net_link *link, struct err *err) {
-        int prefix;
+        int prefix = -1;
         if (!ip->address || composer_ip_is_primary(composer, ip))
                 return true; // the identity has it
         struct address address = address_of_ipv4(ip->address), gateway = address_of_ipv4(ip->gateway);
@@ -199,14 +213,19 @@ static bool add_ip(struct composer *composer, const struct cmdline_ip *ip, struc
         struct net_link *link = link_of_ip(composer, ip, err);
         if (!link)
                 return false;
-        link->dhcp4 |= ip->dhcp && link != primary(composer); // of that one the identity decides
+        bool is_primary = link == primary(composer);
+        if (ip->dhcp && !is_primary) // of that one the identity decides
+                link->dhcp4 = true;
         link->dhcp6 |= ip->dhcp6;
         link->auto6 |= ip->auto6;
-        int prefix6 = ip->prefix6 > 0 ? ip->prefix6 : PREFIX6_STANDARD;
+        int prefix6 = ip->prefix6;
+        if (prefix6 <= 0)
+                prefix6 = PREFIX6_STANDARD;
         if (ip->address6.family && !add_address(composer, link, &ip->address6, prefix6, "ip=", err))
                 return false;
-        return compose_gateway(link, &ip->gateway6, err) && add_ip4(composer, ip, link, err) &&
-               (link == primary(composer) || set_mtu(link, ip->mtu, "ip=", err));
+        if (!compose_gateway(link, &ip->gateway6, err) || !add_ip4(composer, ip, link, err))
+                return false;
+        return is_primary || set_mtu(link, ip->mtu, "ip=", err);
 }
 
 static struct net_link *link_of_gateway(const struct composer *composer, const struct address *gateway) {
@@ -219,12 +238,17 @@ static struct net_link *link_of_gateway(const struct composer *composer, const s
         return primary(composer);
 }
 
+static struct net_link *link_of_route(const struct composer *composer, const struct cmdline_route *route) {
+        if (*route->interface)
+                return composer_find(composer, route->interface);
+        return link_of_gateway(composer, &route->gateway);
+}
+
 static bool add_cmdline_routes(struct composer *composer, struct err *err) {
         const struct cmdline *cmdline = composer->cmdline;
         for (size_t i = 0; i < cmdline->route_count; i++) {
                 const struct cmdline_route *from = &cmdline->routes[i];
-                struct net_link *link = *from->interface ? composer_find(composer, from->interface)
-                                                         : link_of_gateway(composer, &from->gateway);
+                struct net_link *link = link_of_route(composer, from);
                 if (!link)
                         return fail(err, ERR_IDENTITY, 0,
                                     "rd.route= names %s, which is no card, bond or VLAN of this machine",
@@ -237,12 +261,20 @@ static bool add_cmdline_routes(struct composer *composer, struct err *err) {
 
 // ---- what follows from the rest ----
 
+static int mtu_of(const struct net_link *link) {
+        if (link->mtu)
+                return link->mtu;
+        return MTU_STANDARD;
+}
+
 // A VLAN's frames go through its parent, which comes earlier.
 static bool raise_parents(struct composer *composer, struct err *err) {
         for (size_t i = composer->network->link_count; i-- > 0;) {
                 const struct net_link *link = &composer->network->links[i];
-                struct net_link *parent = link->kind == NET_VLAN ? composer_find(composer, link->parent) : NULL;
-                if (!parent || link->mtu <= (parent->mtu ? parent->mtu : MTU_STANDARD))
+                if (link->kind != NET_VLAN)
+                        continue;
+                struct net_link *parent = composer_find(composer, link->parent);
+                if (!parent || link->mtu <= mtu_of(parent))
                         continue;
                 if (parent->mtu && link_has_addresses(parent))
                         return fail(err, ERR_IDENTITY, 0,

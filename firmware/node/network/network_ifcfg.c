@@ -98,11 +98,20 @@ static void add_aliases(struct plan *plan, const struct net_link *link) {
         }
 }
 
+static const char *yes_or_no(bool value) {
+        if (value)
+                return "yes";
+        return "no";
+}
+
 static void put_ipv4(struct buf *text, const struct net_link *link) {
-        buf_printf(text, "BOOTPROTO=%s\n", link->dhcp4 ? "dhcp\nPERSISTENT_DHCLIENT=yes" : "none");
+        if (link->dhcp4)
+                buf_append_text(text, "BOOTPROTO=dhcp\nPERSISTENT_DHCLIENT=yes\n");
+        else
+                buf_append_text(text, "BOOTPROTO=none\n");
         put_addresses4(text, link);
         if (link_has_addresses(link))
-                buf_printf(text, "DEFROUTE=%s\n", link->no_default ? "no" : "yes");
+                buf_printf(text, "DEFROUTE=%s\n", yes_or_no(!link->no_default));
         for (size_t i = 0; i < link->route_count; i++)
                 if (is_gateway(link, &link->routes[i]))
                         put_any(text, "GATEWAY=", &link->routes[i].gateway, "\n");
@@ -116,27 +125,34 @@ static void put_gateway6(struct buf *text, const struct net_link *link, const st
         buf_append_char(text, '\n');
 }
 
-static void put_ipv6(struct buf *text, const struct net_link *link) {
+// The first one is IPV6ADDR, the rest are its secondaries.
+static void put_addresses6(struct buf *text, const struct net_link *link) {
         char prefix[NET_PREFIX_TEXT_SIZE];
-        const char *before = "IPV6ADDR=";
-        bool any = link->auto6 || link->dhcp6, secondary = false;
-        auto_buf addresses = { 0 };
+        size_t count = 0;
         for (size_t i = 0; i < link->address_count; i++) {
                 if (link->addresses[i].address.family != 6)
                         continue;
                 net_prefix_format(&link->addresses[i].address, link->addresses[i].prefix, prefix);
-                buf_printf(&addresses, "%s%s", before, prefix);
-                secondary = before[0] != 'I' || strchr(before, '"');
-                before = secondary ? " " : "\nIPV6ADDR_SECONDARIES=\"";
-                any = true;
+                count++;
+                if (count == 1)
+                        buf_printf(text, "IPV6ADDR=%s\n", prefix);
+                else if (count == 2)
+                        buf_printf(text, "IPV6ADDR_SECONDARIES=\"%s", prefix);
+                else
+                        buf_printf(text, " %s", prefix);
         }
-        if (!any)
+        if (count > 1)
+                buf_append_text(text, "\"\n");
+}
+
+static void put_ipv6(struct buf *text, const struct net_link *link) {
+        bool asks = link->auto6 || link->dhcp6;
+        if (!asks && !link_has_family(link, 6))
                 return;
-        buf_printf(text, "IPV6INIT=yes\nIPV6_AUTOCONF=%s\n", link->auto6 || link->dhcp6 ? "yes" : "no");
+        buf_printf(text, "IPV6INIT=yes\nIPV6_AUTOCONF=%s\n", yes_or_no(asks));
         if (link->dhcp6)
                 buf_append_text(text, "DHCPV6C=yes\n");
-        if (addresses.size)
-                buf_printf(text, "%s%s\n", buf_text(&addresses), secondary ? "\"" : "");
+        put_addresses6(text, link);
         if (link->no_default)
                 buf_append_text(text, "IPV6_DEFROUTE=no\n");
         for (size_t i = 0; i < link->route_count; i++)
@@ -149,19 +165,22 @@ static void ifcfg_put_name_servers(struct buf *text, const struct net_link *link
                 buf_printf(text, "DNS%zu=", i + 1);
                 put_any(text, "", &link->dns[i], "\n");
         }
-        for (size_t i = 0; i < link->search_count; i++)
-                buf_printf(text, "%s%s%s", i ? " " : "DOMAIN=\"", link->search[i],
-                           i + 1 == link->search_count ? "\"\n" : "");
+        put_search_domains(text, link, "DOMAIN=\"", " ", "\"\n");
 }
 
 // ---- routes: a line is ip-route(8)'s ----
+
+// GATEWAY and IPV6_DEFAULTGW stand there.
+static bool is_in_ifcfg_file(const struct net_link *link, const struct net_route *route) {
+        return is_gateway(link, route) || (route_is_default(route) && route->gateway.family == 6);
+}
 
 static void ifcfg_put_routes(struct buf *text, const struct net_link *link, int family, bool on_link) {
         char prefix[NET_PREFIX_TEXT_SIZE];
         for (size_t i = 0; i < link->route_count; i++) {
                 const struct net_route *route = &link->routes[i];
-                bool written = is_gateway(link, route) || (route_is_default(route) && route->gateway.family == 6);
-                if (route->to.family != family || written || on_link != !route->gateway.family)
+                bool is_on_link = route->gateway.family == 0;
+                if (route->to.family != family || is_on_link != on_link || is_in_ifcfg_file(link, route))
                         continue;
                 net_prefix_format(&route->to, route->prefix, prefix);
                 buf_append_text(text, prefix);
@@ -172,12 +191,12 @@ static void ifcfg_put_routes(struct buf *text, const struct net_link *link, int 
 }
 
 // initscripts add them line by line: those on the link come first, as a gateway may be behind one.
-static void ifcfg_add_routes(struct plan *plan, const struct net_link *link, int family) {
+static void ifcfg_add_routes(struct plan *plan, const struct net_link *link, int family, const char *kind) {
         auto_buf text = { 0 };
         ifcfg_put_routes(&text, link, family, true);
         ifcfg_put_routes(&text, link, family, false);
         if (text.size)
-                ifcfg_add_file(plan, family == 4 ? "route" : "route6", link->name, &text);
+                ifcfg_add_file(plan, kind, link->name, &text);
 }
 
 // dhclient sends no identifier of its own accord, and would be another client than the firmware and kiln-node.
@@ -202,8 +221,8 @@ static void ifcfg_add_link(struct plan *plan, const struct network *network, con
         ifcfg_add_file(plan, "ifcfg", link->name, &text);
         add_aliases(plan, link);
         add_client_id(plan, link);
-        ifcfg_add_routes(plan, link, 4);
-        ifcfg_add_routes(plan, link, 6);
+        ifcfg_add_routes(plan, link, 4, "route");
+        ifcfg_add_routes(plan, link, 6, "route6");
         if (strchr(link->name, '-')) {
                 char note[128];
                 snprintf(note, sizeof note, "initscripts take ifcfg-%s for a variant of another file: use no \"-\"",

@@ -63,6 +63,11 @@ enum { NET_PREFIX_TEXT_SIZE = ADDRESS_ANY_TEXT_SIZE + 4 };
 void net_prefix_format(const struct address *address, int prefix, char ret_text[static NET_PREFIX_TEXT_SIZE]);
 void put_any(struct buf *text, const char *before, const struct address *address, const char *after);
 
+// "BEFORE example.org SEPARATOR lab.example.org AFTER", without the blanks; nothing if the link has no search domains.
+void put_search_domains(struct buf *text, const struct net_link *link, const char *before, const char *separator,
+                        const char *after);
+bool link_has_family(const struct net_link *link, int family); // an address of it, written down
+
 // As RFC 4361 has it: an IAID and a DUID, not the MAC.
 bool client_id_is_duid(const struct dhcp_client_id *id);
 void put_hex(struct buf *text, const uint8_t *bytes, size_t size); // "01:52:54"

@@ -59,7 +59,9 @@ static bool collect_pins(const struct composer *composer, struct pins *pins, str
                         return false;
         if (!node || !*node->interface)
                 return true;
-        const struct mac *mac = node->has_mac ? &node->mac : &composer->identity->interface->mac;
+        const struct mac *mac = &composer->identity->interface->mac;
+        if (node->has_mac)
+                mac = &node->mac;
         return add_pin(composer, pins, node->interface, mac, "inventory", err);
 }
 
@@ -290,7 +292,9 @@ static struct net_link *vlan_for(struct composer *composer, const struct net_lin
         int size = snprintf(name, sizeof name, "%s.%d", base->name, id);
         if (size >= INTERFACE_NAME_SIZE)
                 snprintf(name, sizeof name, "vlan%d", id);
-        return add_vlan(composer, name, base->name, id, "inventory", err) ? composer_find(composer, name) : NULL;
+        if (!add_vlan(composer, name, base->name, id, "inventory", err))
+                return NULL;
+        return composer_find(composer, name);
 }
 
 // A VLAN may be on another one, which is made first; cmdline_check() has seen that none is on itself.
@@ -313,7 +317,9 @@ static bool add_vlans(struct composer *composer, const struct net_link *base, st
                 if (!add_cmdline_vlan(composer, &cmdline->vlans[i], 0, err))
                         return false;
         // DHCP answered on the card itself, so that a stranger's network is not behind a VLAN.
-        int id = identity->network && !identity->dhcp ? identity->network->vlan : 0;
+        int id = 0;
+        if (identity->network && !identity->dhcp)
+                id = identity->network->vlan;
         if (id && !vlan_for(composer, base, id, err))
                 return false;
         for (size_t i = 0; node && i < node->address_count; i++)
@@ -327,7 +333,9 @@ static bool add_vlans(struct composer *composer, const struct net_link *base, st
 
 bool composer_ip_is_primary(const struct composer *composer, const struct cmdline_ip *ip) {
         const struct identity *identity = composer->identity;
-        return identity->dhcp ? ip->dhcp : ip->address && ip->address == identity->address;
+        if (identity->dhcp)
+                return ip->dhcp;
+        return ip->address && ip->address == identity->address;
 }
 
 static const char *primary_wish(const struct composer *composer) {
@@ -347,8 +355,12 @@ struct net_link *composer_base(const struct composer *composer, struct net_link 
 // The card's own link, or the bond that the card is a member of.
 static struct net_link *base_link(const struct composer *composer) {
         struct net_link *card = composer_find_mac(composer, &composer->identity->interface->mac);
-        const struct net_link *bond = card ? network_bond_of(composer->network, card) : NULL;
-        return bond ? composer_find(composer, bond->name) : card;
+        if (!card)
+                return NULL;
+        const struct net_link *bond = network_bond_of(composer->network, card);
+        if (!bond)
+                return card;
+        return composer_find(composer, bond->name);
 }
 
 static bool choose_primary(struct composer *composer, struct net_link *base, struct err *err) {

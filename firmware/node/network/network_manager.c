@@ -113,48 +113,57 @@ static void manager_put_routes(struct buf *text, const struct net_link *link, in
 }
 
 static void manager_put_name_servers(struct buf *text, const struct net_link *link, int family) {
-        bool any = false;
-        for (size_t i = 0; i < link->dns_count; i++) {
-                if (link->dns[i].family != family)
-                        continue;
-                put_any(text, any ? "" : "dns=", &link->dns[i], ";");
-                any = true;
-        }
-        if (any)
-                buf_append_char(text, '\n');
-        for (size_t i = 0; i < link->search_count && family == 4; i++)
-                buf_printf(text, "%s%s;%s", i ? "" : "dns-search=", link->search[i],
-                           i + 1 == link->search_count ? "\n" : "");
+        auto_buf servers = { 0 };
+        for (size_t i = 0; i < link->dns_count; i++)
+                if (link->dns[i].family == family)
+                        put_any(&servers, "", &link->dns[i], ";");
+        if (servers.size > 0)
+                buf_printf(text, "dns=%s\n", buf_text(&servers));
+        if (family == 4)
+                put_search_domains(text, link, "dns-search=", ";", ";\n");
 }
 
-static bool has_family(const struct net_link *link, int family) {
-        for (size_t i = 0; i < link->address_count; i++)
-                if (link->addresses[i].address.family == family)
-                        return true;
-        return false;
+static const char *method4(const struct net_link *link) {
+        if (link->dhcp4)
+                return "auto";
+        if (link_has_family(link, 4))
+                return "manual";
+        return "disabled";
+}
+
+// A link without IPv6 of its own is left as the kernel has it, as the other writers do.
+static const char *method6(const struct net_link *link) {
+        if (link->auto6)
+                return "auto";
+        if (link->dhcp6)
+                return "dhcp";
+        if (link_has_family(link, 6))
+                return "manual";
+        return "ignore";
+}
+
+static void put_family(struct buf *text, const struct net_link *link, int family) {
+        manager_put_addresses(text, link, family);
+        manager_put_routes(text, link, family);
+        manager_put_name_servers(text, link, family);
 }
 
 static void manager_put_ip(struct buf *text, const struct network *network, const struct net_link *link) {
         if (network_bond_of(network, link))
                 return; // the bond has the addresses
-        bool has4 = has_family(link, 4), has6 = has_family(link, 6);
-        buf_printf(text, "\n[ipv4]\nmethod=%s\n", link->dhcp4 ? "auto" : has4 ? "manual" : "disabled");
+        buf_printf(text, "\n[ipv4]\nmethod=%s\n", method4(link));
         if (link->dhcp4) {
                 buf_append_text(text, "dhcp-client-id=");
                 put_hex(text, link->client_id.bytes, link->client_id.size);
-                buf_printf(text, "\n%s", link->no_default ? "never-default=true\n" : "");
+                buf_append_char(text, '\n');
+                if (link->no_default)
+                        buf_append_text(text, "never-default=true\n");
         }
-        manager_put_addresses(text, link, 4);
-        manager_put_routes(text, link, 4);
-        manager_put_name_servers(text, link, 4);
-        // A link without IPv6 of its own is left as the kernel has it, as the other writers do.
-        const char *method = link->auto6 ? "auto" : link->dhcp6 ? "dhcp" : has6 ? "manual" : "ignore";
-        buf_printf(text, "\n[ipv6]\nmethod=%s\naddr-gen-mode=eui64\n", method);
+        put_family(text, link, 4);
+        buf_printf(text, "\n[ipv6]\nmethod=%s\naddr-gen-mode=eui64\n", method6(link));
         if (link->no_default)
                 buf_append_text(text, "never-default=true\n");
-        manager_put_addresses(text, link, 6);
-        manager_put_routes(text, link, 6);
-        manager_put_name_servers(text, link, 6);
+        put_family(text, link, 6);
 }
 
 // NetworkManager leaves a card alone that is up with an address when it starts (NetworkManager.conf(5)), as those are
@@ -168,9 +177,13 @@ static void add_device_file(struct plan *plan, const char *devices) {
 static void manager_node(const struct network *network, struct plan *plan) {
         auto_buf cards = { 0 };
         plan_add_link_files(plan, network);
-        for (size_t i = 0; i < network->link_count; i++)
-                if (network->links[i].kind == NET_CARD)
-                        buf_printf(&cards, "%sinterface-name:=%s", cards.size ? "," : "", network->links[i].name);
+        for (size_t i = 0; i < network->link_count; i++) {
+                if (network->links[i].kind != NET_CARD)
+                        continue;
+                if (cards.size > 0)
+                        buf_append_char(&cards, ',');
+                buf_printf(&cards, "interface-name:=%s", network->links[i].name);
+        }
         add_device_file(plan, buf_text(&cards));
         for (size_t i = 0; i < network->link_count; i++) {
                 const struct net_link *link = &network->links[i];

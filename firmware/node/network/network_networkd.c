@@ -43,26 +43,30 @@ static void networkd_put_link(struct buf *text, const struct network *network, c
 // ---- [Network] ----
 
 static void networkd_put_dhcp(struct buf *text, const struct net_link *link) {
-        if (link->dhcp4 || link->dhcp6)
-                buf_printf(text, "DHCP=%s\n", link->dhcp4 && link->dhcp6 ? "yes" : link->dhcp4 ? "ipv4" : "ipv6");
-        bool has_address6 = false;
-        for (size_t i = 0; i < link->address_count; i++)
-                has_address6 |= link->addresses[i].address.family == 6;
+        if (link->dhcp4 && link->dhcp6)
+                buf_append_text(text, "DHCP=yes\n");
+        else if (link->dhcp4)
+                buf_append_text(text, "DHCP=ipv4\n");
+        else if (link->dhcp6)
+                buf_append_text(text, "DHCP=ipv6\n");
         if (link->auto6 || link->dhcp6)
                 buf_append_text(text, "IPv6AcceptRA=yes\n");
-        else if (has_address6) // what is written down is all that it has
+        else if (link_has_family(link, 6)) // what is written down is all that it has
                 buf_append_text(text, "IPv6AcceptRA=no\n");
+}
+
+static void put_membership(struct buf *text, const struct net_link *bond, const struct net_link *member) {
+        struct bond_option option;
+        buf_printf(text, "Bond=%s\n", bond->name);
+        for (const char *at = bond->bond_options; bond_option_next(&at, &option);)
+                if (strcmp(option.name, "primary") == 0 && strcmp(option.value, member->name) == 0)
+                        buf_append_text(text, "PrimarySlave=yes\n");
 }
 
 static void networkd_put_relations(struct buf *text, const struct network *network, const struct net_link *link) {
         const struct net_link *bond = network_bond_of(network, link);
         if (bond)
-                buf_printf(text, "Bond=%s\n", bond->name);
-        struct bond_option option;
-        const char *at = bond ? bond->bond_options : "";
-        while (bond_option_next(&at, &option))
-                if (strcmp(option.name, "primary") == 0 && strcmp(option.value, link->name) == 0)
-                        buf_append_text(text, "PrimarySlave=yes\n");
+                put_membership(text, bond, link);
         for (size_t i = 0; i < network->link_count; i++)
                 if (strcmp(network->links[i].parent, link->name) == 0)
                         buf_printf(text, "VLAN=%s\n", network->links[i].name);
@@ -84,9 +88,7 @@ static void networkd_put_network(struct buf *text, const struct network *network
                         put_any(text, "Gateway=", &link->routes[i].gateway, "\n");
         for (size_t i = 0; i < link->dns_count; i++)
                 put_any(text, "DNS=", &link->dns[i], "\n");
-        for (size_t i = 0; i < link->search_count; i++)
-                buf_printf(text, "%s%s%s", i ? " " : "Domains=", link->search[i],
-                           i + 1 == link->search_count ? "\n" : "");
+        put_search_domains(text, link, "Domains=", " ", "\n");
 }
 
 static void put_client_id(struct buf *text, const struct dhcp_client_id *id) {
@@ -104,10 +106,12 @@ static void put_client_id(struct buf *text, const struct dhcp_client_id *id) {
         buf_append_char(text, '\n');
 }
 
-// A default route in option 121
-// cannot be told from the lease's other routes: where another link has the default, it becomes the last resort.
+// A default route in option 121 cannot be told from the lease's other routes. Where another link has the default route,
+// the routes of this lease are the last resort.
 static void networkd_put_dhcp_clients(struct buf *text, const struct net_link *link) {
-        const char *gateway = link->no_default ? "UseGateway=no\nRouteMetric=4096\n" : "";
+        const char *gateway = "";
+        if (link->no_default)
+                gateway = "UseGateway=no\nRouteMetric=4096\n";
         if (link->dhcp4) {
                 buf_append_text(text, "\n[DHCPv4]\n");
                 put_client_id(text, &link->client_id);

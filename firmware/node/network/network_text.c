@@ -16,11 +16,31 @@ void put_any(struct buf *text, const char *before, const struct address *address
         buf_printf(text, "%s%s%s", before, shown, after);
 }
 
+void put_search_domains(struct buf *text, const struct net_link *link, const char *before, const char *separator,
+                        const char *after) {
+        if (link->search_count == 0)
+                return;
+        buf_printf(text, "%s%s", before, link->search[0]);
+        for (size_t i = 1; i < link->search_count; i++)
+                buf_printf(text, "%s%s", separator, link->search[i]);
+        buf_append_text(text, after);
+}
+
+bool link_has_family(const struct net_link *link, int family) {
+        for (size_t i = 0; i < link->address_count; i++)
+                if (link->addresses[i].address.family == family)
+                        return true;
+        return false;
+}
+
 bool client_id_is_duid(const struct dhcp_client_id *id) { return id->size > 7 && id->bytes[0] == 255; }
 
 void put_hex(struct buf *text, const uint8_t *bytes, size_t size) {
-        for (size_t i = 0; i < size; i++)
-                buf_printf(text, "%s%02x", i ? ":" : "", bytes[i]);
+        for (size_t i = 0; i < size; i++) {
+                if (i > 0)
+                        buf_append_char(text, ':');
+                buf_printf(text, "%02x", bytes[i]);
+        }
 }
 
 bool interface_is_writable(const struct interface *interface) { return interface_name_is_valid(interface->name); }
