@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/apply.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -37,6 +38,7 @@ static bool apply_files(int root, const struct plan *plan, struct applied *ret, 
 }
 
 bool apply_plan(int root, bool is_live, const struct plan *plan, struct applied *ret, struct err *err) {
+        assert(root >= 0 && plan->hostname);
         *ret = (struct applied){ 0 };
         struct written written __attribute__((cleanup(written_release)));
         size_t removed = 0, renamed = 0;

@@ -10,8 +10,8 @@ struct applied {
         int64_t elapsed_ms; // of everything, from the program's start
 };
 
-// Files, then removals (what the plan names, and what earlier runs wrote and the plan does not: written.h), then
-// (`is_live`: the root is "/") the kernel's hostname. Twice: no change.
+// Writes the plan's files, and removes what the plan names and what only earlier runs wrote (written.h). `is_live`: the
+// root is "/", so that cards are renamed and the kernel's host name is set, too. The second time nothing changes.
 must_check bool apply_plan(int root, bool is_live, const struct plan *plan, struct applied *ret, struct err *err);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/decide.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@
 
 enum { POLL_MS = 20, POLL_MAX_MS = 250, NOTES_MAX = 65536 };
 
-// Nothing that may still appear can change the plan, and the cards that it names keep their names.
+// Whether neither a card nor an answer that may still come can change the plan, and udev is done with its card.
 static bool plan_is_final(const struct plan *plan) {
         if (plan->need != NEED_NOTHING || plan->refusal || plan->names_other_cards)
                 return false;
@@ -59,7 +60,8 @@ static bool must_probe(const struct facts *facts, const struct plan *plan) {
         return true;
 }
 
-// Two machines that hold one identity must not both come up: the one that is there stays.
+// Two machines with one identity must not both come up. The one that is up already answers for the address, and this
+// one is refused.
 static bool refuse_taken_address(struct machine *machine, struct decision *decision, struct buf *notes,
                                  struct err *err) {
         struct facts *facts = &machine->facts;
@@ -105,7 +107,7 @@ static bool ask_dhcp(struct machine *machine, struct decision *decision, struct 
         return plan_make(facts, &decision->plan, err);
 }
 
-// A drive that came while cards were waited for is not too late.
+// Looks for the config drive again after the wait for cards: a USB stick may take as long to appear.
 static bool settle_with_drive(struct machine *machine, struct decision *decision, struct err *err) {
         config_drive_find(&config_drive_machine, &machine->facts, &machine->arena);
         if (!settle_hardware(machine, decision, err))
@@ -118,6 +120,7 @@ static bool settle_with_drive(struct machine *machine, struct decision *decision
 }
 
 bool decide(struct machine *machine, struct decision *ret, struct err *err) {
+        assert(machine->root >= 0);
         auto_buf notes = { .max = NOTES_MAX };
         *ret = (struct decision){ .dhcp_ms = -1 };
         if (!settle_with_drive(machine, ret, err))

@@ -51,7 +51,7 @@ static bool apply_here(const struct arguments *arguments, struct machine *machin
         return !decision.plan.refusal || fail(err, ERR_IDENTITY, 0, "%s", decision.plan.refusal);
 }
 
-// Whatever goes wrong is in the report, which is sent all the same.
+// A failure is in the report too, which kiln-report.service sends also then.
 static bool run_apply(const struct arguments *arguments, struct err *err) {
         umask(022);
         struct machine machine __attribute__((cleanup(machine_close))) = { .root = -1 };
@@ -82,7 +82,7 @@ static bool read_facts_file(const char *path, struct machine *machine, struct er
 static bool run_plan(const struct arguments *arguments, struct err *err) {
         struct machine machine __attribute__((cleanup(machine_close))) = { .root = -1 };
         struct decision decision __attribute__((cleanup(decision_release))) = { .dhcp_ms = -1 };
-        // Facts are another machine's: what they leave out is not this one's.
+        // The facts are another machine's: this one's command line must not stand for what they leave out.
         const char *line = arguments->command_line;
         if (!line && arguments->facts)
                 line = "/dev/null";

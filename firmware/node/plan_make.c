@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/plan_make.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,8 +28,7 @@ static void add_hosts(struct plan *plan, const struct facts *facts, const struct
         char address[ADDRESS_TEXT_SIZE];
         address_format(identity->address, address);
         buf_append_text(&text, LOCAL_HOSTS);
-        // The inventory's lines name every known node; a stranger, or a node with a domain of its own, is not among
-        // them.
+        // The inventory's lines name every node of the cluster, but neither a stranger nor the domain of a node.
         if (!identity->node)
                 buf_printf(&text, "%s %s\n", address, identity->hostname);
         else if (strcmp(identity->hostname, identity->node->name) != 0)
@@ -83,7 +83,8 @@ static void issue_line(struct buf *text, const char *line) {
         buf_append_char(text, '\n');
 }
 
-// getty clears the screen, and with it the report. What the image says stays below our lines, in each run anew.
+// /etc/issue shows who the machine is above "login:", since getty clears the screen and with it the report. Lines of an
+// earlier run are replaced; what the image says stays below them.
 static void add_issue(struct plan *plan, const struct facts *facts, struct buf *text) {
         const char *line = facts->issue;
         while (line && *line) {
@@ -172,7 +173,7 @@ static bool fill_plan(struct plan *plan, const struct facts *facts, const struct
 static void fill_refused_plan(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
                               struct err *err) {
         auto_buf text = { 0 }, found = { 0 }, issue = { 0 }, hosts = { 0 };
-        // What a failing template leaves behind.
+        // A template or the state disk may have failed when much of the plan was there.
         plan->file_count = plan->value_count = plan->remove_count = plan->rename_count = 0;
         plan->refusal = arena_strdup(&plan->arena, err->text);
         err_release(err);
@@ -204,6 +205,7 @@ static void note_bootif(struct plan *plan, const struct facts *facts, const stru
 }
 
 bool plan_make(const struct facts *facts, struct plan *ret, struct err *err) {
+        assert(facts->inventory && facts->command_line);
         *ret = (struct plan){ 0 };
         const struct network_writer *writer = network_writer_find(facts->inventory->network_writer);
         if (!writer)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/plan_templates.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,6 +87,7 @@ static struct value *make_scope(struct arena *arena, const struct facts *facts, 
 
 bool plan_add_templates(struct plan *plan, const struct facts *facts, const struct identity *identity,
                         const char *interface, struct err *err) {
+        assert(identity->interface && interface);
         const struct inventory *inventory = facts->inventory;
         const struct value *scope = make_scope(&plan->arena, facts, identity, interface);
         for (size_t i = 0; i < inventory->template_count; i++) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/rename.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ static bool set_flags(int fd, const char *name, short flags, struct err *err) {
         return ioctl(fd, SIOCSIFFLAGS, &request) == 0 || fail(err, ERR_SYSTEM, errno, "set %s up or down", name);
 }
 
-// From the name that the card has now, whatever an earlier run left.
+// The card is found by its index: an earlier run that was killed may have left it another name than the plan says.
 static bool rename_card(int fd, int index, const char *to, struct err *err) {
         char from[IF_NAMESIZE];
         if (!if_indextoname((unsigned)index, from))
@@ -53,6 +54,7 @@ static bool is_in_the_way(const struct plan_rename *renames, size_t count, const
 }
 
 bool rename_cards(const struct plan_rename *renames, size_t count, size_t *ret_renamed, struct err *err) {
+        assert(renames || count == 0);
         *ret_renamed = 0;
         if (count == 0)
                 return true;

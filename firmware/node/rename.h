@@ -5,10 +5,10 @@
 
 #include "firmware/node/plan/plan.h"
 
-// Cards may change places: each that must make room gets a name of its own first ("kiln-r" and its index), from which a
-// run after a kill goes on, because a plan knows cards by their MAC. A card that is up is set down for it, since older
-// kernels rename no other, and set up again: its addresses stay, its routes are the network's to make anew.
-// ERR_SYSTEM. `ret_renamed`: how many have another name than before.
+// Cards may change places, so a card whose name another one is to get is called "kiln-r" and its index first. A run
+// that follows a killed one goes on from there, because a plan knows cards by their MAC. A card that is up is set down,
+// since older kernels rename no other, and set up again: it keeps its addresses, but loses its routes. ERR_SYSTEM.
+// `ret_renamed`: how many have another name than before.
 must_check bool rename_cards(const struct plan_rename *renames, size_t count, size_t *ret_renamed, struct err *err);
 
 #endif

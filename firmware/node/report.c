@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/report.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -81,6 +82,7 @@ static bool write_json(int root, json_t *report, struct err *err) {
 
 bool report_write(const struct machine *machine, const struct decision *decision, const struct applied *applied,
                   struct err *err) {
+        assert(machine->root >= 0);
         json_t *report = head_json(machine);
         json_t *times = json_pack("{sI sI sI sI so}", "elapsed_ms", (json_int_t)applied->elapsed_ms, "interfaces_ms",
                                   (json_int_t)decision->interfaces_ms, "dhcp_ms", (json_int_t)decision->dhcp_ms,
@@ -94,6 +96,7 @@ bool report_write(const struct machine *machine, const struct decision *decision
 }
 
 void report_write_failure(const struct machine *machine, const char *failure) {
+        assert(failure);
         auto_err ignored = { 0 };
         if (machine->root < 0)
                 return;

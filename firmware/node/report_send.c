@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,6 +50,7 @@ static int64_t lesser(int64_t a, int64_t b) {
 }
 
 bool report_send(int root, const char *text, int give_up_ms, struct err *err) {
+        assert(root >= 0 && text && give_up_ms >= 0);
         auto_buf report = { 0 };
         struct url url;
         int64_t deadline = clock_now_ms() + give_up_ms;

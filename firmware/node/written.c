@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/written.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,6 +50,7 @@ static bool write_list(int root, const struct buf *list, struct err *err) {
 }
 
 bool written_begin(int root, const struct plan *plan, struct written *ret, struct err *err) {
+        assert(root >= 0);
         auto_buf before = { .max = LIST_MAX }, list = { 0 };
         bool found;
         *ret = (struct written){ 0 };
@@ -62,7 +64,7 @@ bool written_begin(int root, const struct plan *plan, struct written *ret, struc
         return write_list(root, &list, err);
 }
 
-// Below /run lie the state disk and the report too.
+// Only these places: /run as a whole holds the state disk and the report, too.
 static bool is_configuration(const char *path) {
         static const char *const places[] = { "/etc/", "/run/systemd/network/" };
         bool inside = false;
@@ -73,6 +75,7 @@ static bool is_configuration(const char *path) {
 
 bool written_end(int root, const struct plan *plan, const struct written *written, size_t *ret_removed,
                  struct err *err) {
+        assert(written->before);
         auto_buf list = { 0 };
         const char *at = written->before;
         size_t size;

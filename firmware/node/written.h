@@ -15,8 +15,8 @@ struct written {
 // Reads the list and adds the plan's files to it. `ret` is released in any case.
 must_check bool written_begin(int root, const struct plan *plan, struct written *ret, struct err *err);
 
-// Removes what the plan does not write any more: configuration only, in /etc and /run/systemd/network. What lies
-// elsewhere is data of services, and stays. Then the list is the plan's.
+// Removes what earlier runs wrote and the plan does not, in /etc and /run/systemd/network: files elsewhere are data of
+// services, and stay. Then the list holds the plan's files only.
 must_check bool written_end(int root, const struct plan *plan, const struct written *written, size_t *ret_removed,
                             struct err *err);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A medium by its label.
+// Finds a medium by the label of its file system.
+#include <assert.h>
 #include <blkid/blkid.h>
 #include <errno.h>
 #include <limits.h>
@@ -14,7 +15,7 @@
 #include "firmware/node/facts/clock.h"
 #include "firmware/node/initrd/initrd.h"
 
-// A drive whose disc spins up tells nobody: it is asked again.
+// The kernel sends no event when a disc has spun up, so drives are asked again.
 enum { ASK_AGAIN_MS = 200, EVENT_MAX = 8192 };
 
 // The label and type of what is on a device, "" where there is none. False if it cannot be read (an empty drive).
@@ -123,6 +124,7 @@ static bool wait_for_label(const char *label, int timeout_ms, int events, struct
 }
 
 bool initrd_find_label(const char *label, int timeout_ms, struct buf *ret, struct err *err) {
+        assert(label);
         auto_close int events = open_events(); // before the drivers: what they find must not be missed
         struct modules *modules = NULL;
         auto_err no_modules = { 0 }; // a kernel that has everything built in

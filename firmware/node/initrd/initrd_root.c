@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,7 @@ static bool hash_root(int fd, char ret_hex[static 65], struct err *err) {
 }
 
 bool initrd_check_root(const char *path, const char *sha256, const char *size, struct err *err) {
+        assert(path && sha256 && size);
         char *end;
         errno = 0;
         unsigned long long wanted = strtoull(size, &end, 10);

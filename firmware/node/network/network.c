@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/network/network.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -16,6 +17,7 @@ void network_note(struct network *network, const char *format, ...) {
 }
 
 bool address_is_in(const struct address *address, const struct address *subnet, int prefix) {
+        assert(prefix >= 0 && prefix <= 128);
         if (address->family != subnet->family)
                 return false;
         for (int i = 0; i < prefix; i++)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What bond= and the inventory say of a bond, in one form.
+#include <assert.h>
 #include <stdio.h>
 
 #include "firmware/node/network/network_internal.h"
@@ -17,6 +18,7 @@ static bool append_bond_option(char *text, const char *name, const char *value) 
 
 bool bond_options_normalise(const char *options, const char *what, char ret[static BOND_OPTIONS_SIZE],
                             struct err *err) {
+        assert(options && what);
         struct bond_option option;
         bool has_monitor = false, fits = true;
         ret[0] = '\0';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Whether a composed network can be true at once; each refusal names both sides.
+// Whether what a network says can all be true at once. Each refusal names both sides of a contradiction.
 #include <stdio.h>
 
 #include "firmware/node/network/network_internal.h"

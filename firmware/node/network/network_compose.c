@@ -295,7 +295,8 @@ static bool has_default(const struct net_link *link, int family) {
         return false;
 }
 
-// One default route: a written one, or the primary link's. Other links take none from DHCP or a router.
+// A machine has one default route: one that is written down, or else the primary link's. Other links take none from
+// DHCP or a router.
 static void settle_defaults(struct composer *composer) {
         struct network *network = composer->network;
         const struct net_link *first = primary(composer), *owner = first;
@@ -319,7 +320,7 @@ static void identify_clients(struct composer *composer) {
         }
 }
 
-// Cards that nothing is asked of are nobody's business; the order of the rest stays.
+// Cards that nothing is asked of are left to the distribution. The order of the rest stays, in which links are made.
 static void drop_unused(struct network *network) {
         char name[INTERFACE_NAME_SIZE];
         memcpy(name, network->links[network->primary].name, sizeof name);
@@ -333,6 +334,7 @@ static void drop_unused(struct network *network) {
 
 bool network_compose(const struct facts *facts, const struct cmdline *cmdline, const struct identity *identity,
                      struct network *ret, struct err *err) {
+        assert(identity->interface && facts->inventory);
         struct composer composer = { facts, cmdline, identity, ret };
         *ret = (struct network){ 0 };
         if (!network_add_links(&composer, err) || !compose_identity(&composer, err) ||

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ifcfg files, which EL7's initscripts (sysconfig.txt) and its NetworkManager both read. They are shell: network.h says
-// what the values may hold.
+// ifcfg files, which EL7's initscripts (sysconfig.txt) and its NetworkManager both read. They are shell, and nothing is
+// quoted here: network_compose.h says what the values may hold.
 #include <stdio.h>
 
 #include "firmware/node/network/network_internal.h"
@@ -117,7 +117,7 @@ static void put_ipv4(struct buf *text, const struct net_link *link) {
                         put_any(text, "GATEWAY=", &link->routes[i].gateway, "\n");
 }
 
-// A link-local router is one only together with its link.
+// A link-local address is on every link: a router that has one is known only together with its link.
 static void put_gateway6(struct buf *text, const struct net_link *link, const struct address *gateway) {
         put_any(text, "IPV6_DEFAULTGW=", gateway, "");
         if (address_is_link_local6(gateway))
@@ -125,7 +125,7 @@ static void put_gateway6(struct buf *text, const struct net_link *link, const st
         buf_append_char(text, '\n');
 }
 
-// The first one is IPV6ADDR, the rest are its secondaries.
+// initscripts take the first address from IPV6ADDR and all others from one list.
 static void put_addresses6(struct buf *text, const struct net_link *link) {
         char prefix[NET_PREFIX_TEXT_SIZE];
         size_t count = 0;
@@ -199,7 +199,8 @@ static void ifcfg_add_routes(struct plan *plan, const struct net_link *link, int
                 ifcfg_add_file(plan, kind, link->name, &text);
 }
 
-// dhclient sends no identifier of its own accord, and would be another client than the firmware and kiln-node.
+// dhclient sends no client identifier unless it is told to. Without one a server would take it for another client than
+// the firmware and kiln-node, and give it another lease.
 static void add_client_id(struct plan *plan, const struct net_link *link) {
         auto_buf text = { 0 };
         char path[sizeof "/etc/dhcp/dhclient-.conf" + INTERFACE_NAME_SIZE];

@@ -80,7 +80,8 @@ static const struct pin *pin_named(const struct pins *pins, const char *name) {
 }
 
 // A card whose name another one is given takes the one that becomes free: two eth0 and eth1 that the kernel found in
-// the other order change places. The way from name to name passes each pinned card once at most.
+// the other order change places. A name leads to a pinned card, and that card's name to the next: each pinned card
+// comes up once at most, so that the loop ends.
 static const char *final_name(const struct pins *pins, const struct interface *interface) {
         const struct pin *own = pin_of(pins, interface);
         if (own)
@@ -128,7 +129,7 @@ static struct net_link *append_link(struct network *network, enum net_kind kind,
         return link;
 }
 
-// What is not asked for in the end is dropped by drop_unused().
+// All cards become links first, because a bond or an address may name any of them; drop_unused() removes the rest.
 static bool add_cards(struct composer *composer, const struct pins *pins, struct err *err) {
         const struct facts *facts = composer->facts;
         for (size_t i = 0; i < facts->interface_count; i++) {

@@ -166,8 +166,9 @@ static void manager_put_ip(struct buf *text, const struct network *network, cons
         put_family(text, link, 6);
 }
 
-// NetworkManager leaves a card alone that is up with an address when it starts (NetworkManager.conf(5)), as those are
-// that fetched the root, asked for a lease, or heard a router meanwhile. What is written here is meant.
+// NetworkManager leaves a card alone that is up and has an address when it starts (keep-configuration,
+// NetworkManager.conf(5)). Such are the cards that fetched the root, asked for a lease or heard a router before. They
+// must be configured as the files say.
 static void add_device_file(struct plan *plan, const char *devices) {
         auto_buf text = { 0 };
         buf_printf(&text, "[device-10-kiln]\nmatch-device=%s\nkeep-configuration=no\n", devices);

@@ -5,7 +5,8 @@
 #include "firmware/node/network/network_internal.h"
 
 #define DIRECTORY "/etc/systemd/network/10-kiln-"
-// Sorts before the others, so it wins over those that a disk kept from an earlier boot; /run forgets it.
+// Its name sorts before the others, so that it wins over files of an earlier boot on a machine that keeps its root. In
+// /run, so that the next boot does not have it.
 #define REFUSED_FILE "/run/systemd/network/00-kiln-refused.network"
 
 static void networkd_add_file(struct plan *plan, const struct net_link *link, const char *suffix,
@@ -17,8 +18,8 @@ static void networkd_add_file(struct plan *plan, const struct net_link *link, co
 
 // ---- [Match] and [Link] ----
 
-// A member of a bond shows the bond's MAC, so that only its name tells it from the others; anything else is a card for
-// its MAC's sake. Type=ether: a bridge or VLAN on the card has the same MAC.
+// A card is found by its MAC. A member of a bond shows the bond's MAC, so that only its name tells it from the other
+// members. Type=ether, because a bridge or VLAN on the card has the same MAC.
 static void put_match(struct buf *text, const struct network *network, const struct net_link *link) {
         char mac[MAC_TEXT_SIZE];
         mac_format(&link->mac, mac);
@@ -167,7 +168,7 @@ static void networkd_put_bond(struct plan *plan, struct buf *text, const struct 
         }
 }
 
-// Members that change their own MAC leave the bond's alone.
+// With fail_over_mac the bond's MAC follows its members; it must not be set.
 static bool shows_own_mac(const struct net_link *bond) {
         return !strstr(bond->bond_options, "fail_over_mac=active") &&
                !strstr(bond->bond_options, "fail_over_mac=follow");

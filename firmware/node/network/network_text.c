@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the writers have in common.
+#include <assert.h>
 #include <stdio.h>
 
 #include "firmware/node/network/network_internal.h"
@@ -46,6 +47,7 @@ void put_hex(struct buf *text, const uint8_t *bytes, size_t size) {
 bool interface_is_writable(const struct interface *interface) { return interface_name_is_valid(interface->name); }
 
 void plan_add_link_files(struct plan *plan, const struct network *network) {
+        assert(plan && network);
         for (size_t i = 0; i < network->link_count; i++) {
                 const struct net_link *link = &network->links[i];
                 if (!link->pin_name)

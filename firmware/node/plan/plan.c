@@ -7,6 +7,7 @@
 #include "firmware/node/facts/text_json.h"
 
 void plan_add_file(struct plan *plan, const char *path, unsigned mode, const struct buf *content) {
+        assert(path[0] == '/');
         struct plan_file *file = array_append(&plan->files, &plan->file_count);
         char *copy = arena_alloc(&plan->arena, content->size + 1);
         memcpy(copy, buf_text(content), content->size);
@@ -14,16 +15,19 @@ void plan_add_file(struct plan *plan, const char *path, unsigned mode, const str
 }
 
 void plan_add_value(struct plan *plan, const char *name, const char *value, const char *source) {
+        assert(name && value && source);
         struct plan_value *item = array_append(&plan->values, &plan->value_count);
         *item = (struct plan_value){ name, arena_strdup(&plan->arena, value), arena_strdup(&plan->arena, source) };
 }
 
 void plan_add_note(struct plan *plan, const char *note) {
+        assert(note);
         const char **slot = array_append(&plan->notes, &plan->note_count);
         *slot = arena_strdup(&plan->arena, note);
 }
 
 void plan_add_remove(struct plan *plan, const char *path) {
+        assert(path[0] == '/');
         const char **slot = array_append(&plan->removes, &plan->remove_count);
         *slot = arena_strdup(&plan->arena, path);
 }

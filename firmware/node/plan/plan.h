@@ -17,7 +17,7 @@ struct plan_file {
         unsigned mode, uid, gid;
 };
 
-// A card that gets another name, before the network starts.
+// A card, by the kernel's index of it, that gets another name before the network starts.
 struct plan_rename {
         int index;
         char from[INTERFACE_NAME_SIZE], to[INTERFACE_NAME_SIZE];
@@ -28,10 +28,11 @@ struct plan_value {
 };
 
 struct plan {
-        struct arena arena;      // owns every string
-        struct plan_file *files; // heap arrays
+        struct arena arena; // owns every string
+        // Heap arrays. `removes`: files of an earlier run that must not stay.
+        struct plan_file *files;
         size_t file_count;
-        const char **removes; // files of an earlier run that must not stay
+        const char **removes;
         size_t remove_count;
         struct plan_value *values;
         size_t value_count;
@@ -40,12 +41,15 @@ struct plan {
         const char **notes;
         size_t note_count;
         const char *hostname;
-        const struct identity *identity; // the arena's, points into the facts; NULL with a refusal
-        bool is_on_vlan;                 // its address is: only tagged frames reach it
-        bool names_other_cards; // than the chosen one, or gives names: all cards must have the names that udev gives
-                                // them
-        const char
-            *refusal; // NULL, or why this machine is not configured; files then only bring up DHCP for the operator
+        // Who the machine is; the arena's, and points into the facts. NULL with a refusal.
+        const struct identity *identity;
+        // The identity's address is on a VLAN: only tagged frames reach it.
+        bool is_on_vlan;
+        // The plan names cards beside the chosen one, or gives names to cards: udev must be done with all of them.
+        bool names_other_cards;
+        // Why this machine is not configured; its files then only bring up DHCP for the operator. NULL: it is
+        // configured.
+        const char *refusal;
         const char *found;       // with a refusal: what this machine is, for the operator
         enum identity_need need; // what may still change this plan
 };

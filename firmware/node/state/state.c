@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/state/state.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <jansson.h>
 #include <string.h>
@@ -17,6 +18,7 @@ static const char *const status_names[] = {
 // ---- the record ----
 
 void state_record_json(const struct state_record *record, struct buf *ret_text) {
+        assert(record->device && record->filesystem && record->reason);
         json_t *notes = json_array();
         for (size_t i = 0; i < record->note_count; i++)
                 json_array_append_new(notes, facts_text_json(record->notes[i]));
@@ -130,6 +132,7 @@ static bool read_disk(int root, const struct state_settings *settings, struct ar
 
 bool state_read(int root, const struct state_settings *settings, struct arena *arena, const struct state_facts **ret,
                 struct err *err) {
+        assert(root >= 0);
         const char *booted = NULL;
         *ret = NULL;
         if (!settings->wanted)

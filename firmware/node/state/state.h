@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// State that outlives reboots: what the initrd did about the state disk, and whether that disk is this machine's.
+// State that outlives reboots: what the initrd did about the state disk, and what that disk says. Whether it is this
+// machine's is state_plan.h.
 //
 // The initrd finds (or claims and formats) the disk, mounts it at /run/kiln/state and binds the role's state paths from
 // it (state_initrd.h); it never fails a boot. It leaves a record, /run/kiln/state.json:
@@ -11,7 +12,7 @@
 //
 // On the disk:
 //     kiln/identity.json   { "format": 1, "cluster", "node", "id" (0: none) }, written by the first `apply` that knows
-//     kiln/keep/           machine-id, random-seed, ssh_host_* (keep.h)
+//     kiln/keep/           machine-id, random-seed, ssh_host_* (state_keep.h)
 //     kiln/overlay/        the root's writable layer, if the profile wants it here: scratch (state_overlay.h)
 //     paths/PATH           one directory for each state path
 #ifndef KILN_NODE_STATE_STATE_H

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/state/state_disk.h"
 
+#include <assert.h>
 #include <blkid/blkid.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +37,7 @@ static bool has_entries(const char *directory, const char *name) {
         return false;
 }
 
-// A disk's partitions are directories below it that say which they are.
+// sysfs shows a disk's partitions as directories in the disk's own, each with a file "partition".
 static bool has_partitions(const char *directory) {
         auto_closedir DIR *entries = opendir(directory);
         for (struct dirent *entry; entries && (entry = readdir(entries));) {
@@ -73,7 +74,8 @@ static void read_sysfs(const char *directory, struct arena *arena, struct disk *
         disk->is_read_only = read_disk_number(directory, "ro") != 0;
         disk->has_holder = has_entries(directory, "holders");
         disk->has_partition = has_partitions(directory);
-        // As the booted system shows it, wherever sysfs is mounted now.
+        // The initrd may have mounted sysfs elsewhere; the profile's globs are about the path that the booted system
+        // shows.
         const char *devices = NULL;
         if (realpath(directory, real))
                 devices = strstr(real, "/devices/");
@@ -92,7 +94,8 @@ static void copy_probe_value(blkid_probe probe, const char *key, char *ret, size
                 snprintf(ret, size, "%s", value);
 }
 
-// Two signatures that contradict each other are as none: neither is believed.
+// A disk with two signatures (an old one left behind, say) gets no type and no label: there is no telling which is
+// true.
 static void probe_content(const char *path, struct disk *disk) {
         blkid_probe probe = blkid_new_probe_from_filename(path);
         if (!probe)
@@ -163,7 +166,7 @@ static bool has_no_signature(int fd, struct buf *reason) {
         return refuse_claim(reason, "holds something: a signature");
 }
 
-// All bytes of a stretch are the same, 0x00 or 0xff.
+// Whether all bytes from `offset` on are 0x00, or all 0xff as on erased flash.
 static bool is_uniform(int fd, uint64_t offset, size_t size, uint8_t *block, struct buf *reason) {
         for (size_t done = 0; done < size;) {
                 ssize_t got = pread(fd, block + done, size - done, (off_t)(offset + done));
@@ -183,6 +186,7 @@ static bool is_uniform(int fd, uint64_t offset, size_t size, uint8_t *block, str
 }
 
 bool disk_is_blank(int fd, uint64_t size_bytes, struct buf *ret_reason) {
+        assert(fd >= 0);
         if (size_bytes < 4 * EDGE_BYTES)
                 return refuse_claim(ret_reason, "is too small");
         if (!has_no_signature(fd, ret_reason))
@@ -223,10 +227,11 @@ static bool fits_rule(const struct disk *disk, const struct state_claim *claim, 
 
 bool disk_may_be_claimed(const struct disk_host *host, const struct disk *disk, const struct state_claim *claim,
                          struct buf *ret_reason) {
+        assert(claim->wanted);
         if (!fits_rule(disk, claim, ret_reason))
                 return false;
         auto_free char *path = xasprintf("%s/%s", host->dev, disk->name);
-        // Of a block device, O_EXCL fails while it is mounted or part of another device (open(2)).
+        // With O_EXCL, open(2) fails for a block device that is mounted or part of another device.
         auto_close int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
         if (fd < 0)
                 return refuse_claim(ret_reason, "cannot be opened alone: %s", strerror(errno));

@@ -32,9 +32,9 @@ must_check bool disks_scan(const struct disk_host *host, struct arena *arena, st
 bool disk_may_be_claimed(const struct disk_host *host, const struct disk *disk, const struct state_claim *claim,
                          struct buf *ret_reason);
 
-// Blank: no signature that libblkid knows (wrong checksums included), no partition table, and the first and last MiB
-// and samples between them are all zeros, or all ones as erased flash is. False with the reason, also for a disk that
-// cannot be read. `fd` is left open.
+// A disk is blank that has no signature that libblkid knows (wrong checksums included) and no partition table, and
+// whose first and last MiB, and samples between them, are all zeros, or all ones as erased flash is. False with the
+// reason, also for a disk that cannot be read. `fd` is left open.
 bool disk_is_blank(int fd, uint64_t size_bytes, struct buf *ret_reason);
 
 #endif

@@ -67,7 +67,7 @@ static void list_disk(struct buf *list, const char *separator, const struct disk
         buf_printf(list, "/dev/%s", disk->name);
 }
 
-// Exactly one: which of several was meant is not for kiln to guess.
+// Claims a blank disk if there is exactly one: which of several was meant, kiln must not guess.
 static enum state_choice claim_blank(const struct disk_host *host, const struct disks *disks,
                                      const struct state_settings *settings, struct arena *arena,
                                      struct state_record *record, const struct disk **ret_disk) {
@@ -156,7 +156,8 @@ struct session {
         struct state_record record;
 };
 
-// A second mount of sysfs, if the first one has moved to the new root.
+// The modules' devices are found through /sys, which has moved to the new root in the second part: then it is mounted
+// here once more.
 static bool load_drivers(struct modules *modules, struct err *err) {
         bool mounted = mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0;
         if (!mounted && errno != EBUSY)
@@ -191,7 +192,7 @@ static bool wait_for_disk(struct session *session, struct modules *modules, cons
 }
 
 static bool enter_new_root(const char *root, const char *filesystem, struct err *err) {
-        // What file systems name by an alias only: without it mount(2) says ENOENT.
+        // A file system asks for its checksum by an alias, which no modprobe resolves here: mount(2) would say ENOENT.
         char *const names[] = { (char *)"crc32c_generic", (char *)filesystem };
         if (*filesystem && !modules_load(names, lengthof(names), err))
                 return false;
@@ -237,7 +238,8 @@ static bool bind_paths(const struct state_settings *settings, struct err *err) {
         return true;
 }
 
-// What is kept besides is worth a note, no refusal.
+// A state path that cannot be bound refuses the machine. Keys and the machine-id are not worth that: a note says that
+// they were not put back.
 static void use_disk(struct session *session) {
         auto_err problem = { 0 }, unkept = { 0 };
         auto_buf space = { 0 };
@@ -289,7 +291,7 @@ static bool open_directory(const char *path, int *ret, struct err *err) {
         return *ret >= 0 || fail(err, ERR_SYSTEM, errno, "open %s", path);
 }
 
-// `root`: where the configuration is, not yet laid over the new root perhaps.
+// `root`: below which /etc/kiln/node.json is: the new root, or the configuration layer before it is laid over that.
 static bool read_node_json(struct session *session, const char *root, struct err *err) {
         auto_buf config = { .max = NODE_JSON_MAX_BYTES + NODE_READ_ROOM_BYTES };
         auto_close int fd = -1;
@@ -321,7 +323,7 @@ static bool find_and_mount(struct session *session, const char *root, struct err
         return true;
 }
 
-// What state_prepare() wrote, with room for further notes.
+// The record that state_prepare() wrote. Its notes are copied, because an arena's array has no room for further ones.
 static bool read_prepared(struct session *session, bool *ret_found, struct err *err) {
         auto_buf text = { .max = RECORD_MAX };
         struct state_record record;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/state/state_keep.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <nettle/sha2.h>
@@ -49,8 +50,8 @@ static void mix_in_file(struct sha256_ctx *context, int root, const char *path) 
                 sha256_update(context, text.size, (const uint8_t *)buf_text(&text));
 }
 
-// The kernel's pool may be young, and alike in a rack of equal machines: what tells them apart goes in too. A version 4
-// UUID, as systemd makes them.
+// A version 4 UUID, as systemd makes them. Early at boot the kernel's random numbers may be the same on all of a rack
+// of equal machines: what SMBIOS says of this one, and the time, go in too.
 bool machine_id_make(int root, char ret_text[static MACHINE_ID_SIZE], struct err *err) {
         uint8_t random[32], digest[SHA256_DIGEST_SIZE];
         struct timespec now;
@@ -99,7 +100,7 @@ static bool restore_seed(int root, struct err *err) {
         bool was_kept = lstat(KEEP "/random-seed", &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_size > 0;
         if (!was_kept && !make_seed(root, err))
                 return false;
-        // systemd writes into the file that is there.
+        // The file must be there to be mounted over; systemd-random-seed then writes through the mount.
         if (!write_root_file(root, SEED, "", 0, 0600, err))
                 return false;
         return mount(KEEP "/random-seed", SEED, NULL, MS_BIND, NULL) == 0 ||
@@ -149,11 +150,13 @@ static bool make_keep(struct err *err) {
 }
 
 bool keep_restore(int root, struct err *err) {
+        assert(root >= 0);
         return make_keep(err) && restore_machine_id(root, err) && copy_keys(root, KEEP, SSH, err) &&
                restore_seed(root, err);
 }
 
 bool keep_save(int root, struct err *err) {
+        assert(root >= 0);
         struct stat stat;
         if (fstatat(root, &KEEP[1], &stat, 0) < 0 || fstatat(root, "run/kiln/refused", &stat, 0) == 0)
                 return true;

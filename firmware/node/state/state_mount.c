@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/state/state_mount.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -21,21 +22,23 @@ enum {
         SPACE_MIN_PERCENT = 2
 };
 
-// "LABEL" and "DEVICE" stand for themselves.
+// Commands in which "LABEL" and "DEVICE" are replaced by the label and the device.
 static const struct filesystem {
         const char *type;
         const char *mkfs[ARGUMENTS_MAX], *fsck[ARGUMENTS_MAX];
         const char *mount_data;
 } filesystems[] = {
-        // Inode tables are zeroed by the kernel later (a terabyte takes a minute here); the journal, which recovery
-        // trusts, now. Nothing is discarded: only a part of the disk was looked at.
+        // The kernel zeroes the inode tables later, since that takes a minute for each terabyte. The journal is zeroed
+        // now, because recovery trusts what it finds there. No blocks are discarded: whether the disk is blank was
+        // seen from samples only, and what lies between them may still be wanted.
         { "ext4",
           { "mkfs.ext4", "-q", "-F", "-L", "LABEL", "-m", "1", "-E", "lazy_itable_init=1,lazy_journal_init=0,nodiscard",
             "DEVICE", NULL },
           { "e2fsck", "-p", "DEVICE", NULL },
           "errors=remount-ro" },
-        // ftype: EL7's mkfs.xfs does without by default, and overlayfs (docker's) cannot. XFS repairs itself from its
-        // log when it is mounted; xfs_repair is the operator's decision.
+        // EL7's mkfs.xfs leaves ftype out by default, and overlayfs (docker's too) needs it. There is no fsck: XFS
+        // repairs
+        // itself from its log when it is mounted, and xfs_repair is the operator's decision.
         { "xfs", { "mkfs.xfs", "-q", "-K", "-L", "LABEL", "-n", "ftype=1", "DEVICE", NULL }, { NULL }, NULL },
 };
 
@@ -72,6 +75,7 @@ static void fill_in(const char *const *words, const char *label, const char *dev
 }
 
 bool state_format(const char *device, const char *type, const char *label, struct err *err) {
+        assert(device && label);
         const struct filesystem *filesystem = filesystem_of_type(type);
         const char *arguments[ARGUMENTS_MAX];
         if (!filesystem)
@@ -153,7 +157,7 @@ bool state_mount(const char *device, const char *type, struct err *err) {
 
 // ---- state paths ----
 
-// What the image lacks is made as the profile says.
+// The directory of a state path, which a package need not have: made with the profile's mode and owner.
 static bool make_in_image(const struct state_path *path, struct err *err) {
         if (access(path->path, F_OK) == 0)
                 return true;
@@ -170,7 +174,8 @@ static bool sync_disk(struct err *err) {
         return (fd >= 0 && syncfs(fd) == 0) || fail(err, ERR_SYSTEM, errno, "write out " STATE_MOUNT);
 }
 
-// Copied beside its place and renamed: a machine that loses its power half-way starts again.
+// Copies the image's directory beside its place on the disk, and renames it. A machine that loses its power half-way
+// finds no directory in the place, and starts again.
 static bool make_on_disk(const char *from, const char *store, struct err *err) {
         static const char fresh[] = STATE_MOUNT "/paths.new";
         if (!run_command(err, "rm", "-rf", "--one-file-system", fresh, NULL) ||
@@ -184,6 +189,7 @@ static bool make_on_disk(const char *from, const char *store, struct err *err) {
 }
 
 bool state_bind(const struct state_path *path, struct err *err) {
+        assert(path->path[0] == '/');
         char real[PATH_MAX];
         struct stat stat;
         auto_free char *store = xasprintf(STATE_MOUNT "/paths%s", path->path);

@@ -13,13 +13,14 @@ bool state_filesystem_is_known(const char *type);
 // Formats. ERR_TOOL with what mkfs said.
 must_check bool state_format(const char *device, const char *type, const char *label, struct err *err);
 
-// fsck as far as it repairs without a question. What it did goes to `ret_note`. ERR_CORRUPT if questions are left.
+// Runs fsck, which repairs what needs no decision. What it did goes to `ret_note`. ERR_CORRUPT if more is damaged.
 must_check bool state_check(const char *device, const char *type, struct buf *ret_note, struct err *err);
 
 // At STATE_MOUNT, nosuid and nodev.
 must_check bool state_mount(const char *device, const char *type, struct err *err);
 
-// Binds the path's directory on the disk over it; made at its first use from what the image has there, all or nothing.
+// Mounts the directory that a state path has on the disk over that path. At its first use the directory is made from
+// what the image has there, whole or not at all.
 must_check bool state_bind(const struct state_path *path, struct err *err);
 
 // A note if the disk is (nearly) full.

@@ -12,7 +12,7 @@ enum { OLD_MAX = 1000 };
 
 static bool is_occupied(int error) { return error == ENOTEMPTY || error == EEXIST; }
 
-// A removal that was cut short goes on with what comes into its directory meanwhile.
+// Where an older layer is still being removed, this one goes into the same directory, and is removed with it.
 static bool add_to_old(struct err *err) {
         for (int i = 0; i < OLD_MAX; i++) {
                 char path[sizeof STATE_OVERLAY_OLD + 16];
@@ -33,7 +33,8 @@ bool state_overlay_discard(struct err *err) {
         return fail(err, ERR_SYSTEM, errno, "rename " STATE_OVERLAY " to " STATE_OVERLAY_OLD);
 }
 
-// overlayfs only warns of a file system that does not, and then shows files that were removed.
+// Whether the file system tells the types of files in its directories (readdir(3), d_type). On one that does not,
+// overlayfs only warns, and then shows files that were removed.
 static bool check_types(struct err *err) {
         DIR *directory = opendir(STATE_MOUNT "/kiln");
         const struct dirent *entry;

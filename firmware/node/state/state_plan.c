@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/state/state_plan.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <string.h>
 
@@ -89,6 +90,7 @@ static void add_disk_identity(const struct facts *facts, const struct identity *
 }
 
 bool state_plan(const struct facts *facts, const struct identity *identity, struct plan *plan, struct err *err) {
+        assert(facts->inventory && identity);
         const struct state_facts *state = facts->state;
         if (!state)
                 return true;
