@@ -63,7 +63,7 @@ static bool append_artefacts(struct artefact_build *build, struct buf *to, struc
 
 static void append_packages(const struct package_set *set, struct buf *to) {
         for (size_t i = 0; i < set->count; i++) {
-                const struct package *package = &set->items[i];
+                const struct package *package = set->items[i];
                 json_t *object = json_pack(
                     "{ss ss ss ss ss sI sI}", "name", package->name, "nevra", package->nevra, "arch", package->arch,
                     "repository", package->repository->name, package->checksum_type, package->checksum, "size",

@@ -99,7 +99,7 @@ static void add_image(struct document *document, const struct artefact_build *bu
         json_array_append_new(document->packages, spdx_package(id, name, build->build_id, sums));
         add_relationship(document->relationships, "SPDXRef-DOCUMENT", "DESCRIBES", id);
         for (size_t i = 0; i < role->packages->count; i++) {
-                const struct package *package = &role->packages->items[i];
+                const struct package *package = role->packages->items[i];
                 auto_free char *rpm = spdx_id("Package", add_rpm(document, package), package->name);
                 add_relationship(document->relationships, id, "CONTAINS", rpm);
         }

@@ -34,7 +34,7 @@ static bool unpack_bootloaders(int dir, void *context, struct err *err) {
         if (!fs_mkdirs(dir, TREE_NAME, 0755, err) || !fs_open_dir(dir, TREE_NAME, &root, err))
                 return false;
         for (size_t i = 0; i < tree->packages->count; i++)
-                if (!interrupt_check(err) || !package_extract(&tree->packages->items[i], root, err))
+                if (!interrupt_check(err) || !package_extract(tree->packages->items[i], root, err))
                         return false;
         return tree_settle(dir, tree->source_date_epoch, err) && seal_make(dir, err);
 }

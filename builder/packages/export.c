@@ -18,8 +18,8 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/run.h"
-#include "packages/metadata/comps.h"
-#include "packages/metadata/metadata_keep.h"
+#include "packages/comps.h"
+#include "packages/fetch/file_copy.h"
 #include "packages/metadata/source.h"
 #include "packages/packages.h"
 #include "packages/solve/groups.h"
@@ -59,18 +59,24 @@ static bool export_comps(struct export *export, struct err *err) {
         auto_free char *comps = xasprintf("%s/" COMPS, export->dir);
         if (!groups_load(export->packages, err))
                 return false;
-        export->has_comps = groups_format(export->packages->groups, &text);
-        return !export->has_comps || fs_write_atomic(AT_FDCWD, comps, buf_text(&text), text.size, 0644, err);
+        export->has_comps = comps_format(export->packages->groups, &text);
+        if (!export->has_comps)
+                return true;
+        return fs_write_atomic(AT_FDCWD, comps, buf_text(&text), text.size, 0644, err);
 }
 
 // Two repositories may call their keys the same: both go into that file. A keyring takes from it what is pinned.
 static bool export_key(const char *from, const char *to, struct err *err) {
         auto_buf key = { .max = KEYS_BYTES_MAX }, all = { .max = KEYS_BYTES_MAX };
-        if (!fs_read(AT_FDCWD, from, &key, err) || (fs_exists(AT_FDCWD, to) && !fs_read(AT_FDCWD, to, &all, err)))
+        if (!fs_read(AT_FDCWD, from, &key, err))
                 return false;
-        if (key.size == 0 || (all.size >= key.size && memmem(all.data, all.size, key.data, key.size)))
+        if (fs_exists(AT_FDCWD, to) && !fs_read(AT_FDCWD, to, &all, err))
+                return false;
+        bool has_key = all.size >= key.size && memmem(all.data, all.size, key.data, key.size);
+        if (key.size == 0 || has_key)
                 return true;
-        if (all.size > 0 && !(all.data[0] & 0x80) && all.data[all.size - 1] != '\n')
+        bool is_text = all.size > 0 && !(all.data[0] & 0x80);
+        if (is_text && all.data[all.size - 1] != '\n')
                 buf_append_char(&all, '\n');
         buf_append(&all, key.data, key.size);
         return fs_write_atomic(AT_FDCWD, to, all.data, all.size, 0644, err);
@@ -87,10 +93,10 @@ static bool export_keys(const struct export *export, const struct repository *re
         return true;
 }
 
-static bool make_metadata(const struct export *export, struct err *err) {
+static bool make_export_metadata(const struct export *export, struct err *err) {
         auto_free char *revision = xasprintf("--revision=%lld", (long long)export->published);
         auto_free char *comps = xasprintf("%s/" COMPS, export->dir);
-        auto_free char *absolute = realpath(comps, NULL); // createrepo_c takes another as relative to the repository
+        auto_free char *absolute = NULL;
         auto_free char *mark = xasprintf("%s/" MARK, export->dir);
         const char *argv[10] = { "createrepo_c", "--quiet", "--no-database" };
         size_t count = 3;
@@ -99,34 +105,38 @@ static bool make_metadata(const struct export *export, struct err *err) {
                 argv[count++] = "--set-timestamp-to-revision";
         }
         if (export->has_comps) {
+                absolute = realpath(comps, NULL); // createrepo_c takes another as relative to the repository
+                if (!absolute)
+                        return fail(err, ERR_SYSTEM, errno, "resolve %s", comps);
                 argv[count++] = "--groupfile";
-                argv[count++] = absolute ? absolute : comps;
+                argv[count++] = absolute;
         }
         argv[count++] = export->dir;
         if (!run(&(struct run){ .argv = argv }, err)) {
                 wrap(err, "writing the repository's metadata");
                 return hint(err, "the package createrepo_c (createrepo-c on Debian) must be installed");
         }
-        return (unlink(comps) == 0 || errno == ENOENT || fail(err, ERR_SYSTEM, errno, "remove %s", comps)) &&
-               fs_write_atomic(AT_FDCWD, mark, "", 0, 0644, err);
+        if (unlink(comps) < 0 && errno != ENOENT)
+                return fail(err, ERR_SYSTEM, errno, "remove %s", comps);
+        return fs_write_atomic(AT_FDCWD, mark, "", 0, 0644, err);
 }
 
-static bool fill(struct export *export, const struct package_set *set, struct err *err) {
+static bool export_all(struct export *export, const struct package_set *set, struct err *err) {
         uint64_t bytes = 0;
         for (size_t i = 0; i < set->count; i++)
-                bytes += set->items[i].size_bytes;
+                bytes += set->items[i]->size_bytes;
         progress_begin(&export->progress, "export", "bytes", bytes);
         bool ok = true;
         for (size_t i = 0; ok && i < set->count; i++)
-                ok = export_package(export, &set->items[i], err);
+                ok = export_package(export, set->items[i], err);
         progress_end(&export->progress);
         for (size_t i = 0; ok && i < export->packages->source_count; i++)
                 ok = export_keys(export, export->packages->sources[i].repository, err);
-        return ok && export_comps(export, err) && make_metadata(export, err);
+        return ok && export_comps(export, err) && make_export_metadata(export, err);
 }
 
 // An empty directory or an earlier export may be replaced; anything else is somebody's.
-static bool check_place(const char *dir, struct err *err) {
+static bool check_export_dir(const char *dir, struct err *err) {
         auto_free char *mark = xasprintf("%s/" MARK, dir);
         if (!fs_exists(AT_FDCWD, dir) || fs_exists(AT_FDCWD, mark) || rmdir(dir) == 0)
                 return true;
@@ -134,10 +144,12 @@ static bool check_place(const char *dir, struct err *err) {
         return hint(err, "--export wants a directory of its own");
 }
 
-static bool publish(const char *temporary, const char *dir, struct err *err) {
+static bool publish_export(const char *temporary, const char *dir, struct err *err) {
         auto_free char *old = xasprintf("%s.old", temporary);
         bool had = fs_exists(AT_FDCWD, dir);
-        if ((had && rename(dir, old) < 0) || rename(temporary, dir) < 0)
+        if (had && rename(dir, old) < 0)
+                return fail(err, ERR_SYSTEM, errno, "rename to %s", old);
+        if (rename(temporary, dir) < 0)
                 return fail(err, ERR_SYSTEM, errno, "rename to %s", dir);
         return !had || fs_remove_tree(AT_FDCWD, old, err);
 }
@@ -148,7 +160,7 @@ bool packages_export(struct packages *packages, const struct package_set *set, c
                 length--;
         auto_free char *place = xstrndup(dir, length);
         auto_free char *temporary = NULL;
-        if (!check_place(place, err) || !fs_mkdirs_for(AT_FDCWD, place, 0755, err) ||
+        if (!check_export_dir(place, err) || !fs_mkdirs_for(AT_FDCWD, place, 0755, err) ||
             !fs_make_temporary_dir(AT_FDCWD, place, &temporary, err))
                 return false;
         struct export export = { .packages = packages, .dir = temporary };
@@ -156,7 +168,7 @@ bool packages_export(struct packages *packages, const struct package_set *set, c
                 if (packages->sources[i].published > export.published)
                         export.published = packages->sources[i].published;
         auto_err ignored = { 0 };
-        if (fill(&export, set, err) && publish(temporary, place, err))
+        if (export_all(&export, set, err) && publish_export(temporary, place, err))
                 return true;
         (void)!fs_remove_tree(AT_FDCWD, temporary, &ignored); // the first error is the one to tell
         return false;

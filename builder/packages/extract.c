@@ -16,31 +16,35 @@
 #include "packages/packages.h"
 
 // "./usr/x", "/usr/x" and "usr/x" are the same file; the package's own root has no name.
-static const char *relative(const char *path) {
+static const char *archive_path(const char *path) {
         while (*path == '/' || (path[0] == '.' && (path[1] == '/' || !path[1])))
                 path++;
         return path;
 }
 
 // mkdir -p in the root. A link to a directory inside it, such as lib64 -> usr/lib64, is followed.
-static bool open_parent(int dir, const char *path, int *ret_fd, const char **ret_name, struct err *err) {
+static bool open_or_make_parent(int dir, const char *path, int *ret_fd, const char **ret_name, struct err *err) {
         const char *slash = strrchr(path, '/');
-        *ret_name = slash ? slash + 1 : path;
-        auto_free char *parent = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+        if (!slash) {
+                *ret_name = path;
+                return fs_open_in_root(dir, ".", O_RDONLY | O_DIRECTORY, 0, ret_fd, err);
+        }
+        *ret_name = slash + 1;
+        auto_free char *parent = xstrndup(path, (size_t)(slash - path));
         if (fs_open_in_root(dir, parent, O_RDONLY | O_DIRECTORY, 0, ret_fd, err))
                 return true;
-        if (err->number != ENOENT || !slash)
+        if (err->number != ENOENT)
                 return false;
         auto_close int above = -1;
         const char *name = NULL;
-        if (!open_parent(dir, parent, &above, &name, err))
+        if (!open_or_make_parent(dir, parent, &above, &name, err))
                 return false;
         if (mkdirat(above, name, 0755) < 0 && errno != EEXIST)
                 return fail(err, ERR_SYSTEM, errno, "make directory %s", parent);
         return fs_open_in_root(dir, parent, O_RDONLY | O_DIRECTORY, 0, ret_fd, err);
 }
 
-static bool write_data(struct archive *archive, int parent, const char *name, mode_t mode, struct err *err) {
+static bool extract_data(struct archive *archive, int parent, const char *name, mode_t mode, struct err *err) {
         auto_close int fd = -1;
         if (!fs_open(parent, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, &fd, err))
                 return false;
@@ -54,37 +58,68 @@ static bool write_data(struct archive *archive, int parent, const char *name, mo
         if (result != ARCHIVE_EOF)
                 return fail(err, ERR_CORRUPT, 0, "%s", archive_error_string(archive));
         // Never set-id, never to be written to by others: these are the host's files, in a directory all may enter.
-        return fchmod(fd, mode & 0755) == 0 || fail(err, ERR_SYSTEM, errno, "chmod");
+        if (fchmod(fd, mode & 0755) < 0)
+                return fail(err, ERR_SYSTEM, errno, "chmod");
+        return true;
 }
 
-static bool write_hard_link(struct archive *archive, struct archive_entry *entry, int dir, int parent, const char *name,
-                            struct err *err) {
-        const char *target = relative(archive_entry_hardlink(entry));
+static bool extract_hard_link(struct archive *archive, struct archive_entry *entry, int dir, int parent,
+                              const char *name, struct err *err) {
+        const char *target = archive_path(archive_entry_hardlink(entry));
         const char *target_name = NULL;
         auto_close int target_parent = -1;
-        if (!fs_path_is_safe(target) || !open_parent(dir, target, &target_parent, &target_name, err))
-                return err->kind ? false : fail(err, ERR_CORRUPT, 0, "a hard link leads outside");
+        if (!fs_path_is_safe(target))
+                return fail(err, ERR_CORRUPT, 0, "a hard link leads outside");
+        if (!open_or_make_parent(dir, target, &target_parent, &target_name, err))
+                return false;
         if (linkat(target_parent, target_name, parent, name, 0) < 0)
                 return fail(err, ERR_SYSTEM, errno, "link");
         // newc gives the contents of a set of links with its last member
-        return archive_entry_size(entry) == 0 || write_data(archive, parent, name, archive_entry_perm(entry), err);
+        if (archive_entry_size(entry) == 0)
+                return true;
+        return extract_data(archive, parent, name, archive_entry_perm(entry), err);
 }
 
-static bool make_dir(int parent, const char *name, mode_t mode, struct err *err) {
+static bool extract_dir(int parent, const char *name, mode_t mode, struct err *err) {
         struct stat stat;
-        if (fstatat(parent, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && (S_ISDIR(stat.st_mode) || S_ISLNK(stat.st_mode)))
+        bool exists = fstatat(parent, name, &stat, AT_SYMLINK_NOFOLLOW) == 0;
+        if (exists && (S_ISDIR(stat.st_mode) || S_ISLNK(stat.st_mode)))
                 return true;
         if (mkdirat(parent, name, 0700) < 0)
                 return fail(err, ERR_SYSTEM, errno, "make directory");
         // Always writable for us, or the files in it could not be written.
-        return fchmodat(parent, name, (mode & 0755) | 0700, 0) == 0 || fail(err, ERR_SYSTEM, errno, "chmod");
+        if (fchmodat(parent, name, (mode & 0755) | 0700, 0) < 0)
+                return fail(err, ERR_SYSTEM, errno, "chmod");
+        return true;
 }
 
-static bool write_entry(struct archive *archive, struct archive_entry *entry, int dir, struct err *err) {
-        const char *path = relative(archive_entry_pathname(entry));
+static bool extract_link(struct archive_entry *entry, int parent, const char *name, struct err *err) {
+        if (symlinkat(archive_entry_symlink(entry), parent, name) < 0)
+                return fail(err, ERR_SYSTEM, errno, "link");
+        return true;
+}
+
+// One entry below `parent`. Devices and the like are left out: no boot loader is one.
+static bool extract_one(struct archive *archive, struct archive_entry *entry, int dir, int parent, const char *name,
+                        struct err *err) {
+        mode_t type = archive_entry_filetype(entry);
+        if (type == AE_IFDIR)
+                return extract_dir(parent, name, archive_entry_perm(entry), err);
+        if (unlinkat(parent, name, 0) < 0 && errno != ENOENT)
+                return fail(err, ERR_SYSTEM, errno, "replace");
+        if (archive_entry_hardlink(entry))
+                return extract_hard_link(archive, entry, dir, parent, name, err);
+        if (type == AE_IFLNK)
+                return extract_link(entry, parent, name, err);
+        if (type == AE_IFREG)
+                return extract_data(archive, parent, name, archive_entry_perm(entry), err);
+        return true;
+}
+
+static bool extract_entry(struct archive *archive, struct archive_entry *entry, int dir, struct err *err) {
+        const char *path = archive_path(archive_entry_pathname(entry));
         auto_close int parent = -1;
         const char *name = NULL;
-        mode_t type = archive_entry_filetype(entry);
         if (!*path)
                 return true;
         if (!fs_path_is_safe(path))
@@ -92,20 +127,9 @@ static bool write_entry(struct archive *archive, struct archive_entry *entry, in
         auto_free char *clean = xstrdup(path);
         for (size_t end = strlen(clean); end > 1 && clean[end - 1] == '/';)
                 clean[--end] = '\0';
-        if (!open_parent(dir, clean, &parent, &name, err))
+        if (!open_or_make_parent(dir, clean, &parent, &name, err))
                 return false;
-        if (type == AE_IFDIR)
-                return make_dir(parent, name, archive_entry_perm(entry), err) || wrap(err, "%s", path);
-        if (unlinkat(parent, name, 0) < 0 && errno != ENOENT)
-                return fail(err, ERR_SYSTEM, errno, "replace %s", path);
-        if (archive_entry_hardlink(entry))
-                return write_hard_link(archive, entry, dir, parent, name, err) || wrap(err, "%s", path);
-        if (type == AE_IFLNK)
-                return symlinkat(archive_entry_symlink(entry), parent, name) == 0 ||
-                       fail(err, ERR_SYSTEM, errno, "link %s", path);
-        if (type == AE_IFREG)
-                return write_data(archive, parent, name, archive_entry_perm(entry), err) || wrap(err, "%s", path);
-        return true; // no boot loader is a device
+        return extract_one(archive, entry, dir, parent, name, err) || wrap(err, "%s", path);
 }
 
 static bool extract_all(struct archive *archive, const char *path, int dir, struct err *err) {
@@ -115,9 +139,11 @@ static bool extract_all(struct archive *archive, const char *path, int dir, stru
         struct archive_entry *entry;
         int result;
         while ((result = archive_read_next_header(archive, &entry)) == ARCHIVE_OK)
-                if (!interrupt_check(err) || !write_entry(archive, entry, dir, err))
+                if (!interrupt_check(err) || !extract_entry(archive, entry, dir, err))
                         return false;
-        return result == ARCHIVE_EOF || fail(err, ERR_CORRUPT, 0, "%s", archive_error_string(archive));
+        if (result != ARCHIVE_EOF)
+                return fail(err, ERR_CORRUPT, 0, "%s", archive_error_string(archive));
+        return true;
 }
 
 bool package_extract(const struct package *package, int dir, struct err *err) {

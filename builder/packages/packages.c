@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "packages/packages.h"
 
-#include <fcntl.h>
-#include <limits.h>
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -10,52 +10,67 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "packages/fetch/transfer.h"
+#include "packages/metadata/repomd_fetch.h"
 #include "packages/metadata/source.h"
 #include "packages/solve/groups.h"
 #include "packages/solve/pool.h"
 #include "profile/profile.h"
 
+static bool fail_for_replacement(const struct release *release, const char *item, struct err *err) {
+        auto_buf names = { 0 };
+        const char *separator = "";
+        for (size_t i = 0; i < release->repository_count; i++) {
+                buf_printf(&names, "%s%s", separator, release->repositories[i].name);
+                separator = ", ";
+        }
+        fail(err, ERR_REFERENCE, 0, "--repo %s: release %s has no repository `%.*s`", item, release->name,
+             (int)strcspn(item, "="), item);
+        return hint(err, "its repositories are: %s", buf_text(&names));
+}
+
+static bool has_repository(const struct release *release, const char *name, size_t length) {
+        for (size_t i = 0; i < release->repository_count; i++) {
+                const char *known = release->repositories[i].name;
+                if (strlen(known) == length && strncmp(known, name, length) == 0)
+                        return true;
+        }
+        return false;
+}
+
 static bool check_replacements(const struct release *release, const struct packages_options *options, struct err *err) {
         for (const char *const *item = options->replace; item && *item; item++) {
                 size_t length = strcspn(*item, "=");
-                bool found = false;
-                auto_buf names = { 0 };
                 if (!(*item)[length] || !(*item)[length + 1])
                         return fail(err, ERR_USAGE, 0, "--repo %s is not NAME=URL", *item);
-                for (size_t i = 0; i < release->repository_count; i++) {
-                        const char *name = release->repositories[i].name;
-                        found |= strlen(name) == length && strncmp(name, *item, length) == 0;
-                        buf_printf(&names, "%s%s", i ? ", " : "", name);
-                }
-                if (found)
-                        continue;
-                fail(err, ERR_REFERENCE, 0, "--repo %s: release %s has no repository `%.*s`", *item, release->name,
-                     (int)length, *item);
-                return hint(err, "its repositories are: %s", buf_text(&names));
+                if (!has_repository(release, *item, length))
+                        return fail_for_replacement(release, *item, err);
         }
         return true;
 }
 
-static bool open_all(struct packages *packages, struct err *err) {
+static bool open_sources(struct packages *packages, struct err *err) {
         const struct release *release = packages->release;
         packages->sources = xcalloc(release->repository_count + 1, sizeof *packages->sources);
         for (size_t i = 0; i < release->repository_count; i++) {
                 packages->source_count++;
-                if (!source_open(&packages->sources[i], &release->repositories[i], release, &packages->options,
-                                 &packages->arena, err))
+                struct source *source = &packages->sources[i];
+                if (!source_open(source, &release->repositories[i], release, &packages->options, &packages->arena, err))
+                        return false;
+                if (!repomd_fetch(source, err))
                         return false;
         }
-        return pool_open(packages, err);
+        return true;
 }
 
 bool packages_open(const struct release *release, const struct packages_options *options, struct packages **ret,
                    struct err *err) {
+        assert(options->cache);
         if (!check_replacements(release, options, err))
                 return false;
         struct packages *packages = xcalloc(1, sizeof *packages);
         packages->release = release;
         packages->options = *options;
-        if (!open_all(packages, err)) {
+        if (!open_sources(packages, err) || !pool_open(packages, err)) {
                 packages_close(packages);
                 return false;
         }
@@ -80,8 +95,8 @@ void package_set_digest(const struct package_set *set, char ret_hex[static 65]) 
         struct digest *digest = digest_new("sha256");
         char hex[DIGEST_HEX_SIZE];
         for (size_t i = 0; i < set->count; i++) {
-                digest_update(digest, set->items[i].nevra, strlen(set->items[i].nevra) + 1);
-                digest_update(digest, set->items[i].checksum, strlen(set->items[i].checksum) + 1);
+                digest_update(digest, set->items[i]->nevra, strlen(set->items[i]->nevra) + 1);
+                digest_update(digest, set->items[i]->checksum, strlen(set->items[i]->checksum) + 1);
         }
         digest_final(digest, hex);
         memcpy(ret_hex, hex, 65);

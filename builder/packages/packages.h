@@ -4,12 +4,16 @@
 #ifndef KILN_PACKAGES_PACKAGES_H
 #define KILN_PACKAGES_PACKAGES_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "base/err.h"
 #include "cache/cache.h"
 #include "profile/profile.h"
 
+// One object for each package, owned by the `struct packages` that it comes from, however many sets name it.
 struct package {
         const char *name, *version, *release, *arch;
         uint64_t epoch;
@@ -18,14 +22,19 @@ struct package {
         const char *location;                 // href of primary.xml, relative to the base URL
         const char *checksum_type, *checksum; // "sha256", lower-case hex
         uint64_t size_bytes, installed_bytes;
-        const char *path; // verified file in the cache; NULL until packages_fetch()
+        const char *path; // verified file in the cache; NULL until a packages_fetch() of any set that has the package
         int solvable;     // packages/'s own: the package in libsolv's pool
 };
 
+// The array is the set's own, on the heap; what it points to is not.
 struct package_set {
-        struct package *items; // sorted by name, then nevra
+        const struct package **items; // sorted by name, then nevra
         size_t count;
 };
+static inline void package_set_release(struct package_set *set) {
+        free(set->items);
+        *set = (struct package_set){ 0 };
+}
 
 struct packages_options {
         struct cache *cache;        // metadata, .solv files and packages are its entries
@@ -35,7 +44,7 @@ struct packages_options {
         char *(*place_of)(const void *context, const char *request);
         const void *place_context;
         bool allow_downgrade; // an older repomd.xml than the newest that the cache has seen is no error
-        bool pinned;          // every package's digest is known from a lock: a missing repomd.xml.asc is no error
+        bool locked;          // every package's digest is known from a lock: a missing repomd.xml.asc is no error
 };
 
 // The repositories of a release with their metadata loaded: repomd checksum (and signature) verified, pool
@@ -47,7 +56,7 @@ void packages_close(struct packages *packages);
 
 // Everything that must be installed for the requests ("bash", "@core", "java >= 1:1.8.0", "/usr/bin/awk") in an empty
 // root, as dnf would choose it without weak dependencies. PACKAGE names the nearest known name; SOLVE explains by
-// libsolv's problem rules. The set's memory is `packages`'.
+// libsolv's problem rules. The caller releases the set.
 must_check bool packages_solve(struct packages *packages, const char *const *requests, size_t request_count,
                                struct package_set *ret, struct err *err);
 
@@ -61,26 +70,26 @@ struct locked_package {
 };
 
 // Finds the very packages that a lock names, each in its repository by NEVRA and checksum. One that the repository does
-// not have any more is taken from the cache, by its checksum. `ret` has `count` elements, in the order of `wanted`.
-// Strict: LOCK_FILE lists what is gone, CHECKSUM what was replaced under the same name. Otherwise such a package's
-// `nevra` is NULL in the result, and nothing is said. Ends a limit.
-must_check bool packages_find(struct packages *packages, const struct locked_package *wanted, size_t count, bool strict,
-                              struct package *ret, struct err *err);
+// not have any more is taken from the cache, by its checksum. `ret` has `count` elements, in the order of `locked`.
+// Strict: LOCK_FILE lists what is gone, CHECKSUM what was replaced under the same name. Otherwise the element of such a
+// package is NULL, and nothing is said. Ends a limit.
+must_check bool packages_find_locked(struct packages *packages, const struct locked_package *locked, size_t count,
+                                     bool strict, const struct package **ret, struct err *err);
 
 // What packages_solve() may take from now on. SET: nothing but these. NAMES: of every name among them, nothing but
-// these; a name that makes the answer impossible is let go, and only that.
+// these; a name that makes the answer impossible is released, and only that. Elements that are NULL are passed over.
 enum limit { LIMIT_NONE, LIMIT_SET, LIMIT_NAMES };
-void packages_limit(struct packages *packages, enum limit limit, const struct package *items, size_t count);
-// How many names were let go since packages_limit(). If it grew, earlier answers may be out of step with later ones.
+void packages_limit(struct packages *packages, enum limit limit, const struct package *const *items, size_t count);
+// How many names were released since packages_limit(). If it grew, earlier answers may be out of step with later ones.
 size_t packages_released(const struct packages *packages);
 
 // ---- files ----
 
 // Downloads what the cache lacks, in parallel with resume and retries (what a file:// repository has is copied), and
-// verifies every file (size, checksum, header
-// against metadata, signature unless the repository's trust is DIGEST); sets each `path`. Errors: NETWORK, CHECKSUM,
-// CORRUPT, SIGNATURE, DISK_FULL.
-must_check bool packages_fetch(struct packages *packages, struct package_set *set, struct err *err);
+// verifies every file (size, checksum, header against
+// metadata, signature unless the repository's trust is DIGEST); sets each package's `path`. The set is one of these
+// `packages`. Errors: NETWORK, CHECKSUM, CORRUPT, SIGNATURE, DISK_FULL.
+must_check bool packages_fetch(struct packages *packages, const struct package_set *set, struct err *err);
 
 // Puts everything that repositories publish about themselves (repomd.xml, primary, comps, keys, and file lists where
 // they are to be had) into the cache, so that a later packages_open() needs no network. Errors as packages_open().

@@ -36,7 +36,7 @@ enum { DEPTH_MAX = 8 };
 // Whether a pattern of names matches a package of the set.
 static bool concerns(const char *pattern, const struct package_set *set) {
         for (size_t i = 0; i < set->count; i++)
-                if (fnmatch(pattern, set->items[i].name, 0) == 0)
+                if (fnmatch(pattern, set->items[i]->name, 0) == 0)
                         return true;
         return false;
 }
@@ -136,7 +136,7 @@ static int by_nevra_of_package(const void *left, const void *right) {
 
 static bool set_holds(const struct package_set *set, const struct package *package) {
         for (size_t i = 0; set && i < set->count; i++)
-                if (strcmp(set->items[i].nevra, package->nevra) == 0)
+                if (strcmp(set->items[i]->nevra, package->nevra) == 0)
                         return true;
         return false;
 }
@@ -167,8 +167,8 @@ static const struct package **packages_to_install(const struct package_set *set,
         const struct package **packages = NULL;
         *ret_count = 0;
         for (size_t i = 0; i < set->count; i++)
-                if (!set_holds(parent_set, &set->items[i]))
-                        *array_append(&packages, ret_count) = &set->items[i];
+                if (!set_holds(parent_set, set->items[i]))
+                        *array_append(&packages, ret_count) = set->items[i];
         if (*ret_count > 0)
                 qsort(packages, *ret_count, sizeof *packages, by_nevra_of_package);
         return packages;

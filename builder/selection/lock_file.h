@@ -21,7 +21,7 @@
 #include "packages/packages.h"
 #include "profile/profile.h"
 
-enum { LOCK_HEX_SIZE = 65 };
+enum { LOCK_HEX_SIZE = 65, LOCK_FORMAT = 1 };
 
 #define LOCK_ALL "@all"
 #define LOCK_BASE "@base"
@@ -49,6 +49,7 @@ char *lock_file_format(const struct lock_file *lock); // heap
 void lock_file_free(struct lock_file *lock);
 void lock_file_release(struct lock_file *lock); // the contents of one that is not on the heap
 
+bool lock_file_has_role(const struct lock_file *lock, const char *role);
 // Whether a role, @base or @bootloader takes a package.
 bool lock_file_takes(const struct lock_file *lock, size_t package, const char *user);
 

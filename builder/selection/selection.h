@@ -13,13 +13,13 @@ struct selection {
         struct package_set *roles; // one a role, in the order that was asked for
         size_t role_count;
         const struct role *const *asked; // the caller's
-        struct arena arena;              // of sets that come from a lock
 };
 
 // What messages say about where a request stands, for packages_options.place_of; the context is the cluster.
 char *selection_place_of(const void *context, const char *request);
 
-// Solves for these roles, the base layer and the boot loaders. Memory of the packages is `packages`'.
+// Solves for these roles, the base layer and the boot loaders. The cluster has a role. The sets are the selection's,
+// what they point to is `packages`'.
 must_check bool selection_solve(struct packages *packages, const struct cluster *cluster,
                                 const struct role *const *roles, size_t role_count, struct selection *ret,
                                 struct err *err);
@@ -40,13 +40,14 @@ must_check bool selection_update(struct packages *packages, const struct cluster
 // The lock file of a selection of every role. Texts are those of the selection and the cluster.
 void selection_lock(const struct selection *selection, const struct cluster *cluster, struct lock_file *ret);
 
-// All packages once, by NEVRA and checksum: what must be downloaded. `ret_set->items` is heap.
+// All packages once, by NEVRA and checksum: what must be downloaded. The caller releases the set.
 void selection_all(const struct selection *selection, struct package_set *ret_set);
 
 // Fetches them as one set, so that all downloads share the connections and one progress line; every package of the
 // selection then has its path.
-must_check bool selection_fetch(struct selection *selection, struct packages *packages, struct err *err);
+must_check bool selection_fetch(const struct selection *selection, struct packages *packages, struct err *err);
 
+bool package_set_has(const struct package_set *set, const char *nevra);
 bool package_set_holds(const struct package_set *set, const struct package_set *part);
 void selection_release(struct selection *selection);
 

@@ -23,7 +23,7 @@ bool cluster_packages_open(struct cluster_packages *all, bool only_locked, struc
                 .place_of = selection_place_of,
                 .place_context = all->cluster,
                 .allow_downgrade = all->options->allow_downgrade,
-                .pinned = only_locked,
+                .locked = only_locked,
         };
         return packages_open(&all->cluster->release, &options, &all->packages, err);
 }

@@ -38,7 +38,7 @@ static bool fetch_cluster(struct cluster_packages *all, struct err *err) {
         bool ok = fetch_set(all, &set, err);
         if (ok)
                 notice("%zu packages are in the cache", set.count);
-        free(set.items);
+        package_set_release(&set);
         return ok;
 }
 

@@ -21,7 +21,7 @@ static int compare_nevras(const void *left, const void *right) {
 static void print_nevras(const struct package_set *set) {
         auto_free const char **lines = xcalloc(set->count, sizeof *lines);
         for (size_t i = 0; i < set->count; i++)
-                lines[i] = set->items[i].nevra;
+                lines[i] = set->items[i]->nevra;
         qsort(lines, set->count, sizeof *lines, compare_nevras);
         for (size_t i = 0; i < set->count; i++)
                 puts(lines[i]);
@@ -39,11 +39,12 @@ static bool resolve_requests(const struct options *options, const struct release
                 .allow_downgrade = options->allow_downgrade,
         };
         struct packages *packages = NULL;
-        struct package_set set;
+        struct package_set set = { 0 };
         bool ok = packages_open(release, &packages_options, &packages, err) &&
                   packages_solve(packages, options->arguments, options->argument_count, &set, err);
         if (ok)
                 print_nevras(&set);
+        package_set_release(&set);
         packages_close(packages);
         cache_close(cache);
         return ok;

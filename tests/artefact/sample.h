@@ -167,7 +167,8 @@ static bool sample_open(struct sample *sample, const char *out, struct err *err)
                                           &repository, "x.rpm", "sha256", "00ff",   1000, 3000,
                                           NULL };
         auto_free char *path = xasprintf("%s/cluster.yaml", sample_top);
-        *sample = (struct sample){ .packages = { &package, 1 }, .out = sample_dir(out) };
+        static const struct package *items[] = { &package };
+        *sample = (struct sample){ .packages = { items, 1 }, .out = sample_dir(out) };
         struct profile_options options = { 0 };
         if (!cluster_load(path, &options, &sample->cluster, err))
                 return false;

@@ -55,8 +55,9 @@ static bool build_packages(struct err *err) {
                            "_dbpath /tmp/none", file, NULL);
 }
 
-static struct package_set bad = { &packages[0], 1 }, big = { &packages[1], 1 }, base = { &packages[2], 1 },
-                          role = { &packages[2], 2 };
+static const struct package *items[] = { &packages[0], &packages[1], &packages[2], &packages[3] };
+static struct package_set bad = { &items[0], 1 }, big = { &items[1], 1 }, base = { &items[2], 1 },
+                          role = { &items[2], 2 };
 
 static struct rootfs_options options_for(const char *cache) {
         return (struct rootfs_options){

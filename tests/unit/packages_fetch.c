@@ -336,7 +336,7 @@ static bool open_solve_fetch(const char *const *urls, size_t count, bool offline
         bool ok = packages_open(&release, &options, packages, err) &&
                   packages_solve(*packages, &request, 1, ret, err) && packages_fetch(*packages, ret, err);
         for (size_t i = 0; ok && i < ret->count; i++)
-                EXPECT(ret->items[i].path && fs_exists(AT_FDCWD, ret->items[i].path));
+                EXPECT(ret->items[i]->path && fs_exists(AT_FDCWD, ret->items[i]->path));
         return ok;
 }
 
@@ -346,6 +346,7 @@ static void expect_set(const char *const *urls, size_t count, bool offline) {
         auto_err error = { 0 };
         EXPECT_TEXT(open_solve_fetch(urls, count, offline, &set, &packages, &error) ? "" : error.text, "");
         EXPECT(set.count == 8);
+        package_set_release(&set);
         packages_close(packages);
 }
 
@@ -423,12 +424,13 @@ static void local_repository_is_copied(void) {
         EXPECT_OK(fs_remove_tree(AT_FDCWD, in_top("cache"), err));
         EXPECT_TEXT(open_solve_fetch(&url, 1, true, &set, &packages, &error) ? "" : error.text, "");
         for (size_t i = 0; i < set.count; i++) {
-                const char *path = set.items[i].path;
-                auto_free char *wanted = xasprintf("%s/cache/packages/%s.rpm", top, set.items[i].checksum);
+                const char *path = set.items[i]->path;
+                auto_free char *wanted = xasprintf("%s/cache/packages/%s.rpm", top, set.items[i]->checksum);
                 struct stat stat_ = { 0 };
                 EXPECT_TEXT(path, wanted);
                 EXPECT(stat(path, &stat_) == 0 && stat_.st_nlink == 1);
         }
+        package_set_release(&set);
         packages_close(packages);
 }
 
@@ -445,16 +447,17 @@ static void metadata_is_read_from_a_private_copy(void) {
         struct source *source = &packages->sources[0];
         const char *path = arena_printf(&arena, "%s/repo/%s", top, source->primary.location);
         EXPECT_OK(fs_read(AT_FDCWD, path, &bytes, err));
-        EXPECT_OK(source_metadata(source, "primary metadata", &source->primary, &fd, err));
+        EXPECT_OK(metadata_file_open(source, "primary metadata", &source->primary, &fd, err));
         auto_close int writer = open(path, O_WRONLY | O_CLOEXEC); // in place, as who has it open could
         EXPECT(pwrite(writer, "altered", 7, 20) == 7);
         EXPECT_OK(digest_fd("sha256", fd, hex, err));
         EXPECT_TEXT(hex, source->primary.checksum);
         auto_err refused = { 0 };
         auto_close int again = -1;
-        EXPECT(!source_metadata(source, "primary metadata", &source->primary, &again, &refused));
+        EXPECT(!metadata_file_open(source, "primary metadata", &source->primary, &again, &refused));
         EXPECT_TEXT(err_kind_name(refused.kind), "CHECKSUM");
         EXPECT_OK(fs_write_atomic(AT_FDCWD, path, bytes.data, bytes.size, 0644, err));
+        package_set_release(&set);
         packages_close(packages);
 }
 

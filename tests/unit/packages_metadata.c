@@ -57,13 +57,14 @@ static void gives_the_answer_of_dnf(void) {
         for (char *rest = lines, *line; (line = strsep(&rest, "\n")) && *line; wanted++) {
                 bool found = false;
                 for (size_t i = 0; i < set.count; i++)
-                        found |= strcmp(set.items[i].nevra, line) == 0;
+                        found |= strcmp(set.items[i]->nevra, line) == 0;
                 if (!found)
                         printf("# missing: %s\n", line);
                 missing += !found;
         }
         EXPECT(missing == 0);
         EXPECT(set.count == wanted && wanted > 0);
+        package_set_release(&set);
 }
 
 static void describes_packages(void) {
@@ -73,10 +74,10 @@ static void describes_packages(void) {
         char digest[65];
         EXPECT_TEXT(solve(request, &set, &error) ? "" : error.text, "");
         for (size_t i = 0; i < set.count; i++) {
-                const struct package *package = &set.items[i];
+                const struct package *package = set.items[i];
                 EXPECT(strlen(package->checksum) == 64 && package->size_bytes > 0);
                 EXPECT(strncmp(package->location, "Packages/", 9) == 0);
-                EXPECT(i == 0 || strcmp(set.items[i - 1].name, package->name) <= 0);
+                EXPECT(i == 0 || strcmp(set.items[i - 1]->name, package->name) <= 0);
                 if (strcmp(package->name, "glibc") == 0) {
                         EXPECT_TEXT(package->version, "2.17");
                         EXPECT_TEXT(package->release, "105.el7");
@@ -85,6 +86,7 @@ static void describes_packages(void) {
         }
         package_set_digest(&set, digest);
         EXPECT(strlen(digest) == 64);
+        package_set_release(&set);
 }
 
 // EL7 packages require /bin paths that only exist below /usr.
@@ -95,8 +97,9 @@ static void old_paths_are_found(void) {
         bool found = false;
         EXPECT_TEXT(solve(request, &set, &error) ? "" : error.text, "");
         for (size_t i = 0; i < set.count; i++)
-                found |= strcmp(set.items[i].name, "gawk") == 0;
+                found |= strcmp(set.items[i]->name, "gawk") == 0;
         EXPECT(found);
+        package_set_release(&set);
 }
 
 static void nearest_names_are_given(void) {

@@ -308,7 +308,7 @@ static void check_set(struct test_case *test, const struct package_set *set) {
                 qsort(test->expected.items, test->expected.count, sizeof(char *), by_text);
         const char **names = xcalloc(set->count + 1, sizeof *names);
         for (size_t i = 0; i < set->count; i++)
-                names[i] = set->items[i].nevra;
+                names[i] = set->items[i]->nevra;
         qsort(names, set->count, sizeof *names, by_text);
         for (size_t i = 0; i < set->count; i++)
                 buf_printf(&actual, "%s ", names[i]);
@@ -345,6 +345,7 @@ static void solve_twice(struct test_case *test) {
                 check_error(test, &error);
                 if (ok)
                         check_set(test, &set);
+                package_set_release(&set);
                 packages_close(packages);
         }
 }

@@ -64,14 +64,17 @@ static bool build_packages(struct err *err) {
 
 static struct package_set set_of(const char *const *names) {
         struct package_set set = { 0 };
-        for (size_t i = 0; names[i]; i++)
-                *array_append(&set.items, &set.count) = (struct package){
+        for (size_t i = 0; names[i]; i++) {
+                struct package *package = arena_alloc(&arena, sizeof *package);
+                *package = (struct package){
                         .name = names[i],
                         .nevra = arena_printf(&arena, "%s-1-1.x86_64", names[i]),
                         .checksum = "00",
                         .checksum_type = "sha256",
                         .path = arena_printf(&arena, "%s/rpms/x86_64/%s-1-1.x86_64.rpm", work_path, names[i]),
                 };
+                *array_append(&set.items, &set.count) = package;
+        }
         return set;
 }
 

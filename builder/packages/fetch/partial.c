@@ -1,10 +1,4 @@
 // SPDX-License-Identifier: MIT
-// A file on its way: PATH.part until it is whole and known to be good, then PATH by rename. An interrupted kiln leaves
-// the partial file, and the next one goes on from there: whatever was in it is hashed again, so that the digest is
-// always that of the whole file as it lies there.
-//
-// No fsync: it would cost more than the download. What a crash of the machine damages is found by the next kiln,
-// because the note that a file was verified names its size and times (verified.c), and is fetched again.
 #include "packages/fetch/partial.h"
 
 #include <errno.h>
@@ -19,7 +13,6 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "packages/fetch/transfer.h"
-#include "packages/metadata/stream.h"
 
 // Opens the partial file and takes its lock. The file may have been renamed by whoever held the lock before, so
 // the name is looked at again.
@@ -43,7 +36,7 @@ static bool open_locked(struct partial *partial, bool *ret_locked, struct err *e
 }
 
 // What an earlier, interrupted kiln left is worth keeping only if a checksum will tell whether it fits.
-static bool adopt(struct partial *partial, struct err *err) {
+static bool adopt_part(struct partial *partial, struct err *err) {
         struct stat stat;
         uint64_t wanted = partial->transfer->size_bytes;
         if (fstat(partial->fd, &stat) < 0)
@@ -71,14 +64,18 @@ bool partial_open(struct partial *partial, const struct transfer *transfer, stru
                 if (!open_locked(partial, &locked, err))
                         return false;
         }
-        return locked ? adopt(partial, err) : fail(err, ERR_LOCKED, 0, "%s is in use", partial->path);
+        if (!locked)
+                return fail(err, ERR_LOCKED, 0, "%s is in use", partial->path);
+        return adopt_part(partial, err);
 }
 
 bool partial_restart(struct partial *partial, struct err *err) {
         digest_free(take_ptr(partial->digest));
-        partial->size = partial->hashed = 0;
-        return (ftruncate(partial->fd, 0) == 0 && lseek(partial->fd, 0, SEEK_SET) == 0) ||
-               fail(err, ERR_SYSTEM, errno, "truncate %s", partial->path);
+        partial->size = 0;
+        partial->hashed = 0;
+        if (ftruncate(partial->fd, 0) < 0 || lseek(partial->fd, 0, SEEK_SET) < 0)
+                return fail(err, ERR_SYSTEM, errno, "truncate %s", partial->path);
+        return true;
 }
 
 // Brings the digest up to what the file holds: all of it that was there before.
@@ -88,13 +85,17 @@ static bool catch_up(struct partial *partial, struct err *err) {
                 partial->digest = digest_new(partial->transfer->checksum_type);
         if (!partial->digest)
                 return fail(err, ERR_CHECKSUM, 0, "unknown digest algorithm %s", partial->transfer->checksum_type);
-        auto_free char *block = partial->hashed < partial->size ? xmalloc(BLOCK) : NULL;
+        if (partial->hashed == partial->size)
+                return true;
+        auto_free char *block = xmalloc(BLOCK);
         while (partial->hashed < partial->size) {
                 ssize_t got = pread(partial->fd, block, BLOCK, (off_t)partial->hashed);
                 if (got < 0 && errno == EINTR)
                         continue;
-                if (got <= 0)
-                        return fail(err, ERR_SYSTEM, got < 0 ? errno : EIO, "read %s", partial->path);
+                if (got < 0)
+                        return fail(err, ERR_SYSTEM, errno, "read %s", partial->path);
+                if (got == 0)
+                        return fail(err, ERR_SYSTEM, EIO, "read %s", partial->path);
                 digest_update(partial->digest, block, (size_t)got);
                 partial->hashed += (uint64_t)got;
         }
@@ -128,19 +129,21 @@ bool partial_check(struct partial *partial, struct err *err) {
                             transfer->size_bytes);
         if (!transfer->checksum)
                 return true;
-        if (!catch_up(partial, err))
+        if (!partial_digest(partial, hex, err))
                 return false;
-        digest_final(take_ptr(partial->digest), hex);
-        partial->hashed = 0;
-        return strcmp(hex, transfer->checksum) == 0 || fail(err, ERR_CHECKSUM, 0, "%s is %s, the metadata says %s",
-                                                            transfer->checksum_type, hex, transfer->checksum);
+        if (strcmp(hex, transfer->checksum) != 0)
+                return fail(err, ERR_CHECKSUM, 0, "%s is %s, the metadata says %s", transfer->checksum_type, hex,
+                            transfer->checksum);
+        return true;
 }
 
 bool partial_publish(struct partial *partial, struct err *err) {
         struct stat stat;
-        uint64_t most = partial->transfer->size_bytes;
+        uint64_t expected = partial->transfer->size_bytes;
+        if (fstat(partial->fd, &stat) < 0)
+                return fail(err, ERR_SYSTEM, errno, "stat %s", partial->path);
         // Another process may have written to it since, whatever its lock says.
-        if (fstat(partial->fd, &stat) < 0 || (most && (uint64_t)stat.st_size != most))
+        if (expected && (uint64_t)stat.st_size != expected)
                 return fail(err, ERR_CORRUPT, 0, "%s changed while it was fetched", partial->path);
         if (fchmod(partial->fd, 0644) < 0 || rename(partial->path, partial->transfer->path) < 0)
                 return fail(err, ERR_SYSTEM, errno, "rename %s", partial->path);
@@ -148,16 +151,21 @@ bool partial_publish(struct partial *partial, struct err *err) {
         return true;
 }
 
+// A partial file that no kiln holds and none would go on with.
 static bool is_stale(int dir, const char *name, const char *part) {
         auto_free char *whole = xstrndup(name, (size_t)(part - name));
-        bool somebodys = strcmp(part, ".part") != 0; // with a process id: nobody will go on with it
+        bool has_process_id = strcmp(part, ".part") != 0; // nobody will go on with it
+        if (!has_process_id && !fs_exists(dir, whole))
+                return false;
         auto_close int fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-        return fd >= 0 && (somebodys || fs_exists(dir, whole)) && flock(fd, LOCK_EX | LOCK_NB) == 0;
+        return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
 void partial_sweep(const char *path) {
         auto_closedir DIR *stream = opendir(path);
-        for (struct dirent *entry; stream && (entry = readdir(stream));) {
+        if (!stream)
+                return;
+        for (struct dirent *entry; (entry = readdir(stream)) != NULL;) {
                 const char *part = strstr(entry->d_name, ".part");
                 if (part && is_stale(dirfd(stream), entry->d_name, part))
                         unlinkat(dirfd(stream), entry->d_name, 0);
@@ -167,8 +175,9 @@ void partial_sweep(const char *path) {
 void partial_forget(struct partial *partial) { partial->size = 0; }
 
 void partial_close(struct partial *partial) {
-        if (partial->fd >= 0 && !partial->published && (partial->size == 0 || !partial->transfer->checksum))
-                unlink(partial->path); // nothing that a later run could go on with
+        bool resumable = partial->size > 0 && partial->transfer->checksum;
+        if (partial->fd >= 0 && !partial->published && !resumable)
+                unlink(partial->path);
         if (partial->fd >= 0)
                 close(partial->fd);
         digest_free(partial->digest);

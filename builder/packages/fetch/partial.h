@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MIT
-// A file that is not yet whole.
+// A file on its way: PATH.part until it is whole and known to be good, then PATH by rename. An interrupted kiln leaves
+// the partial file, and the next one goes on from there: whatever was in it is hashed again, so that the digest is
+// always that of the whole file as it lies there.
+//
+// No fsync: it would cost more than the download. What a crash of the machine damages is found by the next kiln,
+// because the note that a file was verified names its size and times (trust/verified.h), and is fetched again.
 #ifndef KILN_PACKAGES_FETCH_PARTIAL_H
 #define KILN_PACKAGES_FETCH_PARTIAL_H
 

@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-// Threads that write and hash what one thread receives. The receiver only copies bytes into blocks; each file's blocks
-// are worked off in their order, by whichever thread is free, and at the end the file is settled: checked, renamed,
-// its signature verified. So neither a disk nor a digest holds up the network.
 #include "packages/fetch/sink.h"
 
 #include <pthread.h>
@@ -37,7 +34,7 @@ struct sink {
 
 struct sinks {
         pthread_mutex_t mutex;
-        pthread_cond_t work, room;
+        pthread_cond_t queued, room; // a sink was queued; a block is spare
         struct sink *queue, **queue_end;
         struct sink *settled;
         struct block *spare;
@@ -49,20 +46,20 @@ struct sinks {
         size_t thread_count;
 };
 
-static void write_block(struct sink *sink, const struct block *block) {
+static void write_sink_block(struct sink *sink, const struct block *block) {
         if (!atomic_load(&sink->failed) && !partial_append(sink->partial, block->data, block->size, &sink->error))
                 atomic_store(&sink->failed, true);
 }
 
-// Works off one block, or the end. Called and left with the mutex held.
-static void step(struct sinks *sinks, struct sink *sink) {
+// Writes one block or, when none is left, settles the file. Called and left with the mutex held.
+static void run_one_step(struct sinks *sinks, struct sink *sink) {
         struct block *block = sink->first;
         if (block) {
                 sink->first = block->next;
                 if (!sink->first)
                         sink->last = &sink->first;
                 pthread_mutex_unlock(&sinks->mutex);
-                write_block(sink, block);
+                write_sink_block(sink, block);
                 pthread_mutex_lock(&sinks->mutex);
                 block->next = sinks->spare; // the last used is the one that the CPU's cache still has
                 sinks->spare = block;
@@ -79,22 +76,22 @@ static void step(struct sinks *sinks, struct sink *sink) {
         sinks->wake(sinks->context);
 }
 
-static bool has_work(const struct sink *sink) { return sink->first || sink->ending; }
+static bool is_due(const struct sink *sink) { return sink->first || sink->ending; }
 
-static void *work_off(void *context) {
+static void *run_sink_thread(void *context) {
         struct sinks *sinks = context;
         pthread_mutex_lock(&sinks->mutex);
         while (!sinks->stopping) {
                 struct sink *sink = sinks->queue;
                 if (!sink) {
-                        pthread_cond_wait(&sinks->work, &sinks->mutex);
+                        pthread_cond_wait(&sinks->queued, &sinks->mutex);
                         continue;
                 }
                 sinks->queue = sink->next;
                 if (!sinks->queue)
                         sinks->queue_end = &sinks->queue;
-                while (!sinks->stopping && has_work(sink))
-                        step(sinks, sink);
+                while (!sinks->stopping && is_due(sink))
+                        run_one_step(sinks, sink);
                 sink->busy = false;
         }
         pthread_mutex_unlock(&sinks->mutex);
@@ -104,12 +101,15 @@ static void *work_off(void *context) {
 // Signals are for the main thread.
 static void start_threads(struct sinks *sinks) {
         sigset_t all, before;
-        long processors = sysconf(_SC_NPROCESSORS_ONLN);
-        size_t wanted = processors < 1 ? 1 : processors > THREADS_MAX ? THREADS_MAX : (size_t)processors;
+        long wanted = sysconf(_SC_NPROCESSORS_ONLN);
+        if (wanted < 1)
+                wanted = 1;
+        if (wanted > THREADS_MAX)
+                wanted = THREADS_MAX;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        while (sinks->thread_count < wanted &&
-               pthread_create(&sinks->threads[sinks->thread_count], NULL, work_off, sinks) == 0)
+        while (sinks->thread_count < (size_t)wanted &&
+               pthread_create(&sinks->threads[sinks->thread_count], NULL, run_sink_thread, sinks) == 0)
                 sinks->thread_count++;
         pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
@@ -117,7 +117,7 @@ static void start_threads(struct sinks *sinks) {
 struct sinks *sinks_new(void (*wake)(void *context), void *context) {
         struct sinks *sinks = xcalloc(1, sizeof *sinks);
         pthread_mutex_init(&sinks->mutex, NULL);
-        pthread_cond_init(&sinks->work, NULL);
+        pthread_cond_init(&sinks->queued, NULL);
         pthread_cond_init(&sinks->room, NULL);
         sinks->queue_end = &sinks->queue;
         sinks->wake = wake;
@@ -129,7 +129,7 @@ struct sinks *sinks_new(void (*wake)(void *context), void *context) {
 void sinks_stop(struct sinks *sinks) {
         pthread_mutex_lock(&sinks->mutex);
         sinks->stopping = true;
-        pthread_cond_broadcast(&sinks->work);
+        pthread_cond_broadcast(&sinks->queued);
         pthread_mutex_unlock(&sinks->mutex);
         for (size_t i = 0; i < sinks->thread_count; i++)
                 pthread_join(sinks->threads[i], NULL);
@@ -148,7 +148,7 @@ void sinks_free(struct sinks *sinks) {
         sinks_stop(sinks);
         free_blocks(sinks->spare);
         pthread_mutex_destroy(&sinks->mutex);
-        pthread_cond_destroy(&sinks->work);
+        pthread_cond_destroy(&sinks->queued);
         pthread_cond_destroy(&sinks->room);
         free(sinks);
 }
@@ -169,18 +169,18 @@ void sink_free(struct sink *sink) {
         free(sink);
 }
 
-// With the mutex held. Where no thread could be had, the receiver does the work itself.
-static void queue(struct sink *sink) {
+// With the mutex held. Where no thread could be had, the receiver takes the steps itself.
+static void queue_sink(struct sink *sink) {
         struct sinks *sinks = sink->sinks;
-        while (sinks->thread_count == 0 && has_work(sink))
-                step(sinks, sink);
-        if (sink->busy || !has_work(sink))
+        while (sinks->thread_count == 0 && is_due(sink))
+                run_one_step(sinks, sink);
+        if (sink->busy || !is_due(sink))
                 return;
         sink->busy = true;
         sink->next = NULL;
         *sinks->queue_end = sink;
         sinks->queue_end = &sink->next;
-        pthread_cond_signal(&sinks->work);
+        pthread_cond_signal(&sinks->queued);
 }
 
 static struct block *get_block(struct sinks *sinks) {
@@ -193,7 +193,8 @@ static struct block *get_block(struct sinks *sinks) {
         else
                 sinks->block_count++;
         pthread_mutex_unlock(&sinks->mutex);
-        block = block ? block : xmalloc(sizeof *block);
+        if (!block)
+                block = xmalloc(sizeof *block);
         block->next = NULL;
         block->size = 0;
         return block;
@@ -206,8 +207,9 @@ static void hand_over(struct sink *sink, bool end) {
                 *sink->last = block;
                 sink->last = &block->next;
         }
-        sink->ending |= end;
-        queue(sink);
+        if (end)
+                sink->ending = true;
+        queue_sink(sink);
         pthread_mutex_unlock(&sink->sinks->mutex);
 }
 
@@ -218,7 +220,9 @@ bool sink_append(struct sink *sink, const char *data, size_t size) {
                 if (!sink->filling)
                         sink->filling = get_block(sink->sinks);
                 struct block *block = sink->filling;
-                size_t part = size < BLOCK_BYTES - block->size ? size : BLOCK_BYTES - block->size;
+                size_t part = BLOCK_BYTES - block->size;
+                if (part > size)
+                        part = size;
                 memcpy(block->data + block->size, data, part);
                 block->size += part;
                 data += part;

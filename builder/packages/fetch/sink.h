@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Threads that write, hash and check what one thread receives.
+// Threads that write and hash what one thread receives. The receiver only copies bytes into blocks; each file's blocks
+// are written in their order, by whichever thread is free, and at the end the file is settled: checked, renamed, its
+// signature verified. So neither a disk nor a digest holds up the network.
 #ifndef KILN_PACKAGES_FETCH_SINK_H
 #define KILN_PACKAGES_FETCH_SINK_H
 
@@ -16,7 +18,7 @@ typedef bool sink_settle(void *owner, struct err *err);
 
 // `wake` is called from a thread whenever sinks_settled() has something.
 struct sinks *sinks_new(void (*wake)(void *context), void *context);
-void sinks_stop(struct sinks *sinks); // lets go of all sinks, whatever is left to do
+void sinks_stop(struct sinks *sinks); // ends the threads, whatever is left to do
 void sinks_free(struct sinks *sinks);
 
 struct sink *sink_new(struct sinks *sinks, struct partial *partial, void *owner);

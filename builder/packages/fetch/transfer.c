@@ -28,7 +28,7 @@ enum {
 enum stage { WAITING, RUNNING, SETTLING, FINISHED };
 
 // One transfer under way. Its attempts follow each other; `sink` has let go of the file when the next one begins.
-struct work {
+struct download {
         struct transfer *transfer;
         struct progress *progress; // NULL: nobody looks
         enum stage stage;
@@ -53,57 +53,60 @@ struct work {
 struct batch {
         CURLM *multi;
         struct sinks *sinks;
-        struct work *works;
+        struct download *downloads;
         size_t count, running, finished;
 };
 
 // Only while `sink` has nothing to do.
-static bool restart_file(struct work *work, struct err *err) {
-        work->have = 0;
-        return partial_restart(&work->partial, err);
+static bool restart_file(struct download *download, struct err *err) {
+        download->have = 0;
+        return partial_restart(&download->partial, err);
 }
 
 // A server may answer a range request with the whole file, or with another range than asked for.
-static bool check_answer(struct work *work, struct err *err) {
-        work->answered = true;
-        if (work->start == 0)
+static bool check_range(struct download *download, struct err *err) {
+        download->answered = true;
+        if (download->start == 0)
                 return true;
         long status = 0;
-        curl_easy_getinfo(work->easy, CURLINFO_RESPONSE_CODE, &status);
+        curl_easy_getinfo(download->easy, CURLINFO_RESPONSE_CODE, &status);
         struct curl_header *range = NULL;
-        if (status == 206 && curl_easy_header(work->easy, "Content-Range", 0, CURLH_HEADER, -1, &range) == CURLHE_OK) {
+        if (status == 206 &&
+            curl_easy_header(download->easy, "Content-Range", 0, CURLH_HEADER, -1, &range) == CURLHE_OK) {
                 const char *digits = range->value + strcspn(range->value, "0123456789");
-                if (strncmp(range->value, "bytes ", 6) == 0 && strtoull(digits, NULL, 10) == work->start)
+                if (strncmp(range->value, "bytes ", 6) == 0 && strtoull(digits, NULL, 10) == download->start)
                         return true;
         }
-        return restart_file(work, err);
+        return restart_file(download, err);
 }
 
-static size_t receive(char *data, size_t unit, size_t units, void *context) {
-        struct work *work = context;
+static size_t receive_bytes(char *data, size_t unit, size_t units, void *context) {
+        struct download *download = context;
         size_t size = unit * units;
-        const struct transfer *transfer = work->transfer;
-        if (!work->answered && !check_answer(work, &work->error))
+        const struct transfer *transfer = download->transfer;
+        if (!download->answered && !check_range(download, &download->error))
                 return CURL_WRITEFUNC_ERROR;
-        uint64_t most = transfer->size_bytes ? transfer->size_bytes : transfer->max_bytes;
-        if (most && work->have + size > most) {
-                work->found_wrong = true;
-                fail(&work->error, ERR_CORRUPT, 0, "longer than the %" PRIu64 " bytes that it should have", most);
+        uint64_t most = transfer->size_bytes;
+        if (!most)
+                most = transfer->max_bytes;
+        if (most && download->have + size > most) {
+                download->found_wrong = true;
+                fail(&download->error, ERR_CORRUPT, 0, "longer than the %" PRIu64 " bytes that it should have", most);
                 return CURL_WRITEFUNC_ERROR;
         }
-        if (!sink_append(work->sink, data, size))
+        if (!sink_append(download->sink, data, size))
                 return CURL_WRITEFUNC_ERROR; // it keeps the reason
-        work->have += size;
-        if (work->progress)
-                progress_add(work->progress, size);
+        download->have += size;
+        if (download->progress)
+                progress_add(download->progress, size);
         return size;
 }
 
-static const char *current_url(const struct work *work) { return work->transfer->urls[work->url]; }
+static const char *current_url(const struct download *download) { return download->transfer->urls[download->url]; }
 
-static void set_options(struct work *work) {
-        CURL *easy = work->easy;
-        curl_easy_setopt(easy, CURLOPT_URL, current_url(work));
+static void set_curl_options(struct download *download) {
+        CURL *easy = download->easy;
+        curl_easy_setopt(easy, CURLOPT_URL, current_url(download));
         curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
         curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
         curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
@@ -115,215 +118,246 @@ static void set_options(struct work *work) {
         curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)SLOW_BYTES);
         curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
         curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
-        curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, work->curl_text);
-        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
-        curl_easy_setopt(easy, CURLOPT_WRITEDATA, work);
-        curl_easy_setopt(easy, CURLOPT_PRIVATE, work);
+        curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, download->curl_text);
+        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive_bytes);
+        curl_easy_setopt(easy, CURLOPT_WRITEDATA, download);
+        curl_easy_setopt(easy, CURLOPT_PRIVATE, download);
 }
 
 // Runs on a thread of the sinks. The transfer may be looked at by nobody else meanwhile.
-static bool settle(void *owner, struct err *err) {
-        struct work *work = owner;
-        const struct transfer *transfer = work->transfer;
-        if (!partial_check(&work->partial, err) || !partial_publish(&work->partial, err))
+static bool settle_download(void *owner, struct err *err) {
+        struct download *download = owner;
+        const struct transfer *transfer = download->transfer;
+        if (!partial_check(&download->partial, err) || !partial_publish(&download->partial, err))
                 return false;
         if (!transfer->arrived || transfer->arrived(transfer->context, err))
                 return true;
-        work->rejected = true;
+        download->rejected = true;
         return false;
 }
 
-static void end_attempt(struct work *work, CURLcode code) {
-        work->code = code;
-        work->stage = SETTLING;
-        sink_end(work->sink, code == CURLE_OK ? settle : NULL);
+static void end_attempt(struct download *download, CURLcode code) {
+        download->code = code;
+        download->stage = SETTLING;
+        if (code == CURLE_OK)
+                sink_end(download->sink, settle_download);
+        else
+                sink_end(download->sink, NULL);
 }
 
-static bool prepare_file(struct batch *batch, struct work *work, struct err *err) {
-        if (!partial_open(&work->partial, work->transfer, err))
+static bool prepare_file(struct batch *batch, struct download *download, struct err *err) {
+        if (!partial_open(&download->partial, download->transfer, err))
                 return false;
-        work->have = work->partial.size;
-        work->sink = sink_new(batch->sinks, &work->partial, work);
+        download->have = download->partial.size;
+        download->sink = sink_new(batch->sinks, &download->partial, download);
         return true;
 }
 
-static bool start(struct batch *batch, struct work *work, struct err *err) {
-        if (!work->sink && !prepare_file(batch, work, err))
+static bool start_attempt(struct batch *batch, struct download *download, struct err *err) {
+        if (!download->sink && !prepare_file(batch, download, err))
                 return false;
-        work->start = work->have;
-        work->answered = false;
-        work->found_wrong = false;
-        work->status = 0;
-        work->measured = false;
-        work->curl_text[0] = '\0';
-        if (work->transfer->size_bytes && work->have == work->transfer->size_bytes) {
-                end_attempt(work, CURLE_OK); // an earlier kiln was stopped just before its rename
+        download->start = download->have;
+        download->answered = false;
+        download->found_wrong = false;
+        download->status = 0;
+        download->measured = false;
+        download->curl_text[0] = '\0';
+        if (download->transfer->size_bytes && download->have == download->transfer->size_bytes) {
+                end_attempt(download, CURLE_OK); // an earlier kiln was stopped just before its rename
                 return true;
         }
-        work->easy = curl_easy_init();
-        if (!work->easy)
+        download->easy = curl_easy_init();
+        if (!download->easy)
                 return fail(err, ERR_INTERNAL, 0, "curl_easy_init failed");
-        set_options(work);
-        if (work->have > 0) {
+        set_curl_options(download);
+        if (download->have > 0) {
                 char range[32];
-                snprintf(range, sizeof range, "%" PRIu64 "-", work->have);
-                curl_easy_setopt(work->easy, CURLOPT_RANGE, range);
+                snprintf(range, sizeof range, "%" PRIu64 "-", download->have);
+                curl_easy_setopt(download->easy, CURLOPT_RANGE, range);
         }
-        work->stage = RUNNING;
+        download->stage = RUNNING;
         batch->running++;
-        curl_multi_add_handle(batch->multi, work->easy);
+        curl_multi_add_handle(batch->multi, download->easy);
         return true;
 }
 
-static size_t urls_left(const struct work *work) {
+static size_t urls_left(const struct download *download) {
         size_t left = 0;
-        for (size_t i = 0; i < work->transfer->url_count; i++)
-                left += !work->refused[i];
+        for (size_t i = 0; i < download->transfer->url_count; i++)
+                left += !download->refused[i];
         return left;
 }
 
-static void next_url(struct work *work) {
+static void next_url(struct download *download) {
         do {
-                work->url++;
-                if (work->url == work->transfer->url_count) {
-                        work->url = 0;
-                        work->not_before_ms = monotonic_ms() + (PAUSE_MS << work->round);
-                        work->round++;
+                download->url++;
+                if (download->url == download->transfer->url_count) {
+                        download->url = 0;
+                        download->not_before_ms = monotonic_ms() + (PAUSE_MS << download->round);
+                        download->round++;
                 }
-        } while (work->refused[work->url]);
+        } while (download->refused[download->url]);
 }
 
-static bool give_up(struct batch *batch, struct work *work, bool missing, struct err *err) {
-        work->transfer->missing = missing;
-        if (missing && work->transfer->missing_ok) {
-                work->transfer->used = work->url;
-                work->stage = FINISHED;
+static bool give_up_download(struct batch *batch, struct download *download, bool missing, struct err *err) {
+        download->transfer->missing = missing;
+        if (missing && download->transfer->missing_ok) {
+                download->transfer->used = download->url;
+                download->stage = FINISHED;
                 batch->finished++;
                 return true;
         }
-        auto_free char *shown = url_shown(current_url(work));
-        fail(err, work->error.kind, 0, "%s: %s: %s", work->transfer->name, shown, work->error.text);
-        size_t others = work->transfer->url_count - 1;
+        auto_free char *shown = url_shown(current_url(download));
+        fail(err, download->error.kind, 0, "%s: %s: %s", download->transfer->name, shown, download->error.text);
+        size_t others = download->transfer->url_count - 1;
         if (others > 0)
                 wrap(err, "%zu mirrors tried in vain, the last", others + 1);
         return false;
 }
 
 // Decides what becomes of a failed attempt: the same URL later, the next one, or the end.
-static bool retry(struct batch *batch, struct work *work, struct err *err) {
-        long status = work->status;
+static bool plan_retry(struct batch *batch, struct download *download, struct err *err) {
+        long status = download->status;
         bool missing = status == 404 || status == 410;
-        bool fresh_and_wrong = work->found_wrong && work->start == 0;
+        bool fresh_and_wrong = download->found_wrong && download->start == 0;
         if (missing || status == 401 || status == 403 || fresh_and_wrong)
-                work->refused[work->url] = true;
-        if (status == 416 || work->found_wrong) {
-                if (!restart_file(work, err))
+                download->refused[download->url] = true;
+        if (status == 416 || download->found_wrong) {
+                if (!restart_file(download, err))
                         return false;
         }
-        if (urls_left(work) == 0)
-                return give_up(batch, work, missing, err);
-        bool useful = work->have >= work->start + PROGRESS_BYTES && work->transfer->size_bytes;
-        bool blame_the_start = work->found_wrong && !fresh_and_wrong; // what lay there was no part of it
-        if ((!useful && !blame_the_start) || work->refused[work->url])
-                next_url(work);
-        if (work->round >= ROUNDS)
-                return give_up(batch, work, false, err);
-        work->stage = WAITING;
+        if (urls_left(download) == 0)
+                return give_up_download(batch, download, missing, err);
+        bool useful = download->have >= download->start + PROGRESS_BYTES && download->transfer->size_bytes;
+        bool blame_the_start = download->found_wrong && !fresh_and_wrong; // what lay there was no part of it
+        if ((!useful && !blame_the_start) || download->refused[download->url])
+                next_url(download);
+        if (download->round >= ROUNDS)
+                return give_up_download(batch, download, false, err);
+        download->stage = WAITING;
         return true;
 }
 
 // What the server had to say is over; the last bytes may still be on their way to the file.
-static bool hang_up(struct batch *batch, struct work *work, CURLcode code, struct err *err) {
+static bool end_request(struct batch *batch, struct download *download, CURLcode code, struct err *err) {
         curl_off_t promised = -1;
-        curl_easy_getinfo(work->easy, CURLINFO_RESPONSE_CODE, &work->status);
-        curl_easy_getinfo(work->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &promised);
-        work->measured = promised >= 0;
-        curl_multi_remove_handle(batch->multi, work->easy);
-        curl_easy_cleanup(take_ptr(work->easy));
+        curl_easy_getinfo(download->easy, CURLINFO_RESPONSE_CODE, &download->status);
+        curl_easy_getinfo(download->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &promised);
+        download->measured = promised >= 0;
+        curl_multi_remove_handle(batch->multi, download->easy);
+        curl_easy_cleanup(take_ptr(download->easy));
         batch->running--;
-        if (code == CURLE_OK && !work->answered && work->start > 0 && !restart_file(work, err))
+        if (code == CURLE_OK && !download->answered && download->start > 0 && !restart_file(download, err))
                 return false; // an empty answer to a range request
-        end_attempt(work, code);
+        end_attempt(download, code);
         return true;
 }
 
-// `error` is what the sink met, or empty.
-static bool finish_attempt(struct batch *batch, struct work *work, struct err error, struct err *err) {
-        if (error.kind) {
-                err_release(&work->error);
-                work->error = error;
+static bool is_local_failure(const struct err *err) { return err->kind == ERR_DISK_FULL || err->kind == ERR_SYSTEM; }
+
+// The reason of a failed attempt: what the sink met, or what the receiver noted already, or else curl's.
+static void note_failure(struct download *download, struct err sink_error) {
+        if (sink_error.kind) {
                 // Too little, and the server meant it: a page that asks to log in, say.
-                work->found_wrong = error.kind == ERR_CHECKSUM || (error.kind == ERR_CORRUPT && work->measured);
-        } else if (work->code == CURLE_OK) {
-                work->transfer->used = work->url;
-                work->stage = FINISHED;
+                bool wrong_page = sink_error.kind == ERR_CORRUPT && download->measured;
+                download->found_wrong = sink_error.kind == ERR_CHECKSUM || wrong_page;
+                err_release(&download->error);
+                download->error = sink_error;
+                return;
+        }
+        if (download->found_wrong || is_local_failure(&download->error))
+                return;
+        const char *reason = download->curl_text;
+        if (!*reason)
+                reason = curl_easy_strerror(download->code);
+        fail(&download->error, ERR_NETWORK, 0, "%s", reason);
+}
+
+// `sink_error` is what the sink met, or empty.
+static bool finish_attempt(struct batch *batch, struct download *download, struct err sink_error, struct err *err) {
+        if (!sink_error.kind && download->code == CURLE_OK) {
+                download->transfer->used = download->url;
+                download->stage = FINISHED;
                 batch->finished++;
                 return true;
-        } else if (!work->found_wrong && work->error.kind != ERR_SYSTEM && work->error.kind != ERR_DISK_FULL) {
-                fail(&work->error, ERR_NETWORK, 0, "%s",
-                     work->curl_text[0] ? work->curl_text : curl_easy_strerror(work->code));
         }
-        if (work->rejected) {
-                *err = take_err(&work->error);
+        note_failure(download, sink_error);
+        if (download->rejected) {
+                *err = take_err(&download->error);
                 return false;
         }
-        if (work->error.kind == ERR_DISK_FULL || work->error.kind == ERR_SYSTEM)
-                return fail(err, work->error.kind, 0, "%s: %s", work->transfer->name, work->error.text);
-        return retry(batch, work, err);
+        if (is_local_failure(&download->error))
+                return fail(err, download->error.kind, 0, "%s: %s", download->transfer->name, download->error.text);
+        return plan_retry(batch, download, err);
 }
 
 static bool start_due(struct batch *batch, struct err *err) {
         int64_t now = monotonic_ms();
         for (size_t i = 0; i < batch->count && batch->running < PARALLEL; i++) {
-                struct work *work = &batch->works[i];
-                if (work->stage == WAITING && work->not_before_ms <= now && !start(batch, work, err))
+                struct download *download = &batch->downloads[i];
+                if (download->stage != WAITING || download->not_before_ms > now)
+                        continue;
+                if (!start_attempt(batch, download, err))
                         return false;
         }
         return true;
 }
 
-static bool run_all(struct batch *batch, struct err *err) {
+// What curl has to say.
+static bool read_messages(struct batch *batch, struct err *err) {
+        int left = 0;
+        CURLMsg *message;
+        while ((message = curl_multi_info_read(batch->multi, &left)) != NULL) {
+                if (message->msg != CURLMSG_DONE)
+                        continue;
+                CURLcode code = message->data.result;
+                char *private = NULL;
+                curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+                if (!end_request(batch, (struct download *)(void *)private, code, err))
+                        return false;
+        }
+        return true;
+}
+
+static bool finish_settled(struct batch *batch, struct err *err) {
+        struct err error = { 0 };
+        struct download *download;
+        while ((download = sinks_settled(batch->sinks, &error)) != NULL)
+                if (!finish_attempt(batch, download, take_err(&error), err))
+                        return false;
+        return true;
+}
+
+static bool run_batch(struct batch *batch, struct err *err) {
         while (batch->finished < batch->count) {
+                int running = 0;
                 if (!interrupt_check(err) || !start_due(batch, err))
                         return false;
-                int running = 0;
                 curl_multi_perform(batch->multi, &running);
-                int left = 0;
-                for (CURLMsg *message; (message = curl_multi_info_read(batch->multi, &left));) {
-                        if (message->msg != CURLMSG_DONE)
-                                continue;
-                        CURLcode code = message->data.result;
-                        char *private = NULL;
-                        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
-                        if (!hang_up(batch, (struct work *)(void *)private, code, err))
-                                return false;
-                }
-                struct err error = { 0 };
-                for (struct work *work; (work = sinks_settled(batch->sinks, &error));)
-                        if (!finish_attempt(batch, work, take_err(&error), err))
-                                return false;
+                if (!read_messages(batch, err) || !finish_settled(batch, err))
+                        return false;
                 if (batch->finished < batch->count && batch->running == (size_t)running)
                         curl_multi_poll(batch->multi, NULL, 0, TICK_MS, NULL);
         }
         return true;
 }
 
-static void work_release(struct batch *batch, struct work *work) {
-        if (work->easy) {
-                curl_multi_remove_handle(batch->multi, work->easy);
-                curl_easy_cleanup(work->easy);
+static void download_release(struct batch *batch, struct download *download) {
+        if (download->easy) {
+                curl_multi_remove_handle(batch->multi, download->easy);
+                curl_easy_cleanup(download->easy);
         }
-        if (work->sink)
-                partial_close(&work->partial);
-        sink_free(work->sink);
-        err_release(&work->error);
-        free(work->refused);
+        if (download->sink)
+                partial_close(&download->partial);
+        sink_free(download->sink);
+        err_release(&download->error);
+        free(download->refused);
 }
 
 // One for the whole program, so that its connections are used again from one batch to the next.
 static CURLM *connections;
 
-static void wake(void *context) { curl_multi_wakeup(context); }
+static void wake_receiver(void *context) { curl_multi_wakeup(context); }
 
 void transfers_hang_up(void) {
         if (connections)
@@ -343,18 +377,18 @@ static CURLM *get_connections(void) {
 
 bool transfers_run(struct transfer *transfers, size_t count, struct progress *progress, struct err *err) {
         struct batch batch = { .multi = get_connections(),
-                               .works = xcalloc(count + 1, sizeof(struct work)),
+                               .downloads = xcalloc(count + 1, sizeof(struct download)),
                                .count = count };
-        batch.sinks = sinks_new(wake, batch.multi);
+        batch.sinks = sinks_new(wake_receiver, batch.multi);
         for (size_t i = 0; i < count; i++) {
-                batch.works[i] = (struct work){ .transfer = &transfers[i], .progress = progress };
-                batch.works[i].refused = xcalloc(transfers[i].url_count, sizeof(bool));
+                batch.downloads[i] = (struct download){ .transfer = &transfers[i], .progress = progress };
+                batch.downloads[i].refused = xcalloc(transfers[i].url_count, sizeof(bool));
         }
-        bool ok = run_all(&batch, err);
+        bool ok = run_batch(&batch, err);
         sinks_stop(batch.sinks);
         for (size_t i = 0; i < count; i++)
-                work_release(&batch, &batch.works[i]);
+                download_release(&batch, &batch.downloads[i]);
         sinks_free(batch.sinks);
-        free(batch.works);
+        free(batch.downloads);
         return ok;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Files by HTTP.
+// Downloads by HTTP: several files at once, each resumed, retried, and tried from one mirror after the other.
 #ifndef KILN_PACKAGES_FETCH_TRANSFER_H
 #define KILN_PACKAGES_FETCH_TRANSFER_H
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
+// URLs of repositories and of what they publish. Results are heap.
 #ifndef KILN_PACKAGES_FETCH_URL_H
 #define KILN_PACKAGES_FETCH_URL_H
 
 #include <stdbool.h>
-
-#include "packages/packages.h"
 
 // BASE/LOCATION, or LOCATION itself if it is a URL. What no URL may hold is quoted, but for file://.
 char *url_join(const char *base, const char *location);
@@ -16,8 +15,8 @@ char *url_local_file(const char *base, const char *location);
 char *url_local_path(const char *url);
 // A URL from what a user wrote: a path (made absolute) becomes file://.
 char *url_from_user(const char *text);
-// The URL that --repo NAME=URL gives for a repository; NULL: none.
-const char *url_replacement(const struct packages_options *options, const char *repository);
+// The URL that --repo NAME=URL gives for a repository; NULL: none. `replacements` are packages_options.replace.
+const char *url_replacement(const char *const *replacements, const char *repository);
 // Whether metadata may name this location: relative without "..", or http(s).
 bool url_location_is_safe(const char *location);
 

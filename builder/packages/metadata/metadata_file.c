@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-// Metadata files: found on this machine, in the cache, or fetched, and taken as a private copy in memory. What was
-// verified is then what is read, whoever changes the file meanwhile.
 #include "packages/metadata/metadata_file.h"
 
 #include <errno.h>
@@ -15,9 +13,9 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "packages/fetch/file_copy.h"
 #include "packages/fetch/transfer.h"
 #include "packages/fetch/url.h"
-#include "packages/metadata/metadata_keep.h"
 #include "packages/metadata/source.h"
 #include "profile/profile.h"
 
@@ -77,8 +75,8 @@ static bool take_copy(const struct source *source, const struct metadata_file *f
         return true;
 }
 
-static bool fetch(struct source *source, const char *what, const struct metadata_file *file, const char *path,
-                  struct err *err) {
+static bool fetch_metadata_file(struct source *source, const char *what, const struct metadata_file *file,
+                                const char *path, struct err *err) {
         auto_free char *name = xasprintf("%s of %s", what, source->repository->name);
         struct strings urls = source_remote_urls(source, file->location);
         struct transfer transfer = {
@@ -96,25 +94,35 @@ static bool fetch(struct source *source, const char *what, const struct metadata
         bool ok = transfers_run(&transfer, 1, &progress, err);
         progress_end(&progress);
         free(urls.items);
-        return ok || (err->kind == ERR_NETWORK ? source_unreachable(source, err) : false);
+        if (!ok && err->kind == ERR_NETWORK)
+                return source_unreachable(source, err);
+        return ok;
 }
 
 // Where a metadata file lies in the cache, or would.
-static char *cached_path(const struct source *source, const struct metadata_file *file) {
-        const char *base = strrchr(file->location, '/');
-        return xasprintf("%s/%.16s-%s", source->dir, file->checksum, base ? base + 1 : file->location);
+static char *cached_metadata_path(const struct source *source, const struct metadata_file *file) {
+        const char *name = file->location;
+        const char *slash = strrchr(file->location, '/');
+        if (slash)
+                name = slash + 1;
+        return xasprintf("%s/%.16s-%s", source->dir, file->checksum, name);
 }
 
-static bool is_nowhere(const struct source *source, const struct metadata_file *file, bool any_local, struct err *err) {
+static bool fail_for_absent_file(const struct source *source, const struct metadata_file *file, bool any_local,
+                                 struct err *err) {
         auto_free char *url = url_join(source->urls.items[0], file->location);
         auto_free char *shown = url_shown(url);
-        fail(err, ERR_NETWORK, any_local ? ENOENT : 0, "repository %s: %s %s", source->repository->name, shown,
-             any_local ? "cannot be read" : "is not in the cache, and --offline forbids to fetch it");
+        const char *name = source->repository->name;
+        if (any_local)
+                fail(err, ERR_NETWORK, ENOENT, "repository %s: %s cannot be read", name, shown);
+        else
+                fail(err, ERR_NETWORK, 0, "repository %s: %s is not in the cache, and --offline forbids to fetch it",
+                     name, shown);
         return hint(err, "use a complete copy with --repo %s=URL", source->repository->name);
 }
 
-bool source_metadata(struct source *source, const char *what, const struct metadata_file *file, int *ret_fd,
-                     struct err *err) {
+bool metadata_file_open(struct source *source, const char *what, const struct metadata_file *file, int *ret_fd,
+                        struct err *err) {
         bool any_local = false;
         auto_free char *local = source_find_local(source, file->location, &any_local);
         if (local)
@@ -122,23 +130,25 @@ bool source_metadata(struct source *source, const char *what, const struct metad
         struct strings urls = source_remote_urls(source, file->location);
         size_t remote_count = urls.count;
         free(urls.items);
-        auto_free char *cached = cached_path(source, file);
+        auto_free char *cached = cached_metadata_path(source, file);
         auto_err damaged = { 0 };
         if (fs_exists(AT_FDCWD, cached) && take_copy(source, file, cached, ret_fd, &damaged))
                 return true;
         if (source->options->offline || remote_count == 0)
-                return is_nowhere(source, file, any_local, err);
-        return fetch(source, what, file, cached, err) && take_copy(source, file, cached, ret_fd, err);
+                return fail_for_absent_file(source, file, any_local, err);
+        return fetch_metadata_file(source, what, file, cached, err) && take_copy(source, file, cached, ret_fd, err);
 }
 
 // A file that is in the cache already stays as it is.
-bool source_keep(struct source *source, const char *what, const struct metadata_file *file, struct err *err) {
-        auto_free char *cached = cached_path(source, file);
+bool metadata_file_keep(struct source *source, const char *what, const struct metadata_file *file, struct err *err) {
+        auto_free char *cached = cached_metadata_path(source, file);
         auto_close int fd = -1;
         auto_err damaged = { 0 };
         if (fs_exists(AT_FDCWD, cached) && take_copy(source, file, cached, &fd, &damaged))
                 return true;
-        if (!source_metadata(source, what, file, &fd, err))
+        if (!metadata_file_open(source, what, file, &fd, err))
                 return false;
-        return lseek(fd, 0, SEEK_SET) == 0 ? file_write(fd, cached, err) : fail(err, ERR_SYSTEM, errno, "seek");
+        if (lseek(fd, 0, SEEK_SET) < 0)
+                return fail(err, ERR_SYSTEM, errno, "seek");
+        return file_write_whole(fd, cached, err);
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+// Metadata files that repomd.xml names: found on this machine, in the cache, or fetched, and taken as a private copy in
+// memory. What was verified is then what is read, whoever changes the file meanwhile.
 #ifndef KILN_PACKAGES_METADATA_METADATA_FILE_H
 #define KILN_PACKAGES_METADATA_METADATA_FILE_H
 
@@ -8,11 +10,14 @@
 #include "base/err.h"
 #include "packages/metadata/source.h"
 
-// A verified metadata file as a file in memory, at whatever offset.
-must_check bool source_metadata(struct source *source, const char *what, const struct metadata_file *file, int *ret_fd,
-                                struct err *err);
-// Puts it into the cache.
-must_check bool source_keep(struct source *source, const char *what, const struct metadata_file *file, struct err *err);
+// Opens the verified file; the descriptor's offset may be anywhere. `what` is for messages: "primary metadata".
+// NETWORK, CHECKSUM, CORRUPT (too large).
+must_check bool metadata_file_open(struct source *source, const char *what, const struct metadata_file *file,
+                                   int *ret_fd, struct err *err);
+// Puts the verified file into the cache.
+must_check bool metadata_file_keep(struct source *source, const char *what, const struct metadata_file *file,
+                                   struct err *err);
+// These bytes as a file that has no name.
 must_check bool memory_file(const void *data, size_t size, int *ret_fd, struct err *err);
 
 #endif

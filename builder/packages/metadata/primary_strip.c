@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
-// primary.xml without what no solver reads. Summaries, descriptions and the like are a quarter of it and the
-// indentation a tenth; libsolv would parse them only for kiln to forget them.
-//
 // This is not an XML parser, and needs to be none: in well-formed XML a "<" is always markup, but for comments, CDATA
 // sections, declarations and processing instructions. From the first of those on everything is passed as it is. An
 // element is left out only if it is written <NAME>text</NAME>, without attributes, and the text holds no "<"; or, of
 // those without contents, <NAME key="value" .../>.
 #include "packages/metadata/primary_strip.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -38,28 +36,43 @@ static size_t find_name(const struct element *elements, size_t count, const char
         return 0;
 }
 
-// An end of a tag is one that no quotes enclose.
+// What the sizes below are when the bytes at hand do not tell: -1 (more of them would) or, at the end of the text, 0.
+static ssize_t if_more(bool more) {
+        if (more)
+                return -1;
+        return 0;
+}
+
+// The size of <NAME key="value" .../>. Its end is the first ">", unless quotes enclose that: then it is left alone.
 static ssize_t empty_size(const char *tag, size_t size, bool more) {
         const char *end = memchr(tag, '>', size);
         size_t quotes = 0;
         if (!end)
-                return more ? -1 : 0;
+                return if_more(more);
         for (const char *next = tag; next < end; next++) {
                 if (*next == '\'')
                         return 0;
                 quotes += *next == '"';
         }
-        return end[-1] == '/' && quotes % 2 == 0 ? end + 1 - tag : 0;
+        bool closed = end[-1] == '/' && quotes % 2 == 0;
+        if (!closed)
+                return 0;
+        return end + 1 - tag;
 }
 
+// The size of <NAME>text</NAME>.
 static ssize_t text_size(const char *tag, size_t size, size_t length, bool more) {
         const char *end = memchr(tag + 1, '<', size - 1);
         size_t need = length + 3; // </NAME>
-        size_t left = end ? size - (size_t)(end - tag) : 0;
+        size_t left = 0;
+        if (end)
+                left = size - (size_t)(end - tag);
         if (left < need)
-                return more ? -1 : 0;
+                return if_more(more);
         bool closed = end[1] == '/' && end[need - 1] == '>' && memcmp(end + 2, tag + 1, length) == 0;
-        return closed ? end + need - tag : 0;
+        if (!closed)
+                return 0;
+        return end + need - tag;
 }
 
 // The size of a whole element at `tag` that is to be left out; 0: it is none; -1: more bytes would tell.
@@ -69,50 +82,68 @@ static ssize_t dropped_size(const char *tag, size_t size, bool more) {
         size_t length = find_name(texts, lengthof(texts), tag, size, '>');
         if (length > 0)
                 return text_size(tag, size, length, more);
-        return find_name(empties, lengthof(empties), tag, size, ' ') > 0 ? empty_size(tag, size, more) : 0;
+        if (find_name(empties, lengthof(empties), tag, size, ' ') > 0)
+                return empty_size(tag, size, more);
+        return 0;
 }
 
-static bool is_blank(char byte) { return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r'; }
+static bool is_xml_space(char byte) { return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r'; }
 
 // The end of the text before a start tag, without the indentation between it and the markup before.
-static const char *trim(const char *text, const char *end, bool after_markup) {
+static const char *without_indentation(const char *text, const char *end, bool after_markup) {
         const char *last = end;
-        while (last > text && is_blank(last[-1]))
+        while (last > text && is_xml_space(last[-1]))
                 last--;
-        return (last > text ? last[-1] == '>' : after_markup) ? last : end;
+        if (last > text)
+                after_markup = last[-1] == '>';
+        if (after_markup)
+                return last;
+        return end;
 }
 
-static char *put(char *to, const char *from, const char *end) {
+static char *move_bytes(char *to, const char *from, const char *end) {
         memmove(to, from, (size_t)(end - from));
         return to + (end - from);
 }
 
-static bool is_other_markup(const struct prose *prose, const char *tag, const char *bytes, const char *end) {
-        if (tag + 1 == end || (tag[1] != '!' && tag[1] != '?'))
+// Comments, CDATA sections, declarations and processing instructions, but for <?xml ... ?> at the very beginning.
+static bool is_other_markup(const struct strip *strip, const char *tag, const char *bytes, const char *end) {
+        if (tag + 1 == end)
                 return false;
-        bool declaration = !prose->begun && tag == bytes && tag[1] == '?'; // <?xml ... ?>
-        return !declaration;
+        if (tag[1] == '?')
+                return strip->begun || tag != bytes;
+        return tag[1] == '!';
 }
 
-size_t prose_remove(struct prose *prose, char *bytes, size_t size, bool more, size_t *ret_used) {
+size_t primary_strip(struct strip *strip, char *bytes, size_t size, bool more, size_t *ret_used) {
+        assert(size <= STRIP_WINDOW);
         const char *next = bytes, *end = bytes + size;
         char *output = bytes;
-        for (const char *tag; !prose->given_up && (tag = memchr(next, '<', (size_t)(end - next))) != NULL;) {
-                ssize_t skipped = tag + 1 < end || !more ? dropped_size(tag, (size_t)(end - tag), more) : -1;
-                if (skipped < 0)
+        while (!strip->given_up) {
+                const char *tag = memchr(next, '<', (size_t)(end - next));
+                if (!tag)
                         break;
-                prose->given_up = is_other_markup(prose, tag, bytes, end);
-                prose->begun = true;
-                bool starts = tag + 1 < end && tag[1] != '/' && !prose->given_up;
-                output = put(output, next, starts ? trim(next, tag, prose->after_dropped) : tag);
-                if (skipped == 0)
-                        output = put(output, tag, tag + 1);
-                next = tag + (skipped ? skipped : 1);
-                prose->after_dropped = skipped > 0;
+                ssize_t dropped = dropped_size(tag, (size_t)(end - tag), more);
+                if (dropped < 0)
+                        break;
+                strip->given_up = is_other_markup(strip, tag, bytes, end);
+                strip->begun = true;
+                bool is_start_tag = tag + 1 < end && tag[1] != '/' && !strip->given_up;
+                const char *text_end = tag;
+                if (is_start_tag)
+                        text_end = without_indentation(next, tag, strip->after_dropped);
+                output = move_bytes(output, next, text_end);
+                next = tag + dropped;
+                if (dropped == 0) {
+                        output = move_bytes(output, tag, tag + 1);
+                        next = tag + 1;
+                }
+                strip->after_dropped = dropped > 0;
         }
-        prose->given_up |= next == bytes && size == PROSE_WINDOW;
-        if (prose->given_up || !more) {
-                output = put(output, next, end);
+        if (next == bytes && size == STRIP_WINDOW)
+                strip->given_up = true; // an element as large as the window
+        if (strip->given_up || !more) {
+                output = move_bytes(output, next, end);
                 next = end;
         }
         *ret_used = (size_t)(next - bytes);

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
-// Primary.xml without what no solver reads.
+// primary.xml without what no solver reads. Summaries, descriptions and the like are a quarter of it and the
+// indentation a tenth; libsolv would parse them only for kiln to forget them.
 #ifndef KILN_PACKAGES_METADATA_PRIMARY_STRIP_H
 #define KILN_PACKAGES_METADATA_PRIMARY_STRIP_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { PROSE_WINDOW = 256 << 10 };
-struct prose { // zeroed to begin with
+enum { STRIP_WINDOW = 256 << 10 };
+
+// What is known from the text so far; zeroed to begin with.
+struct strip {
         bool begun, after_dropped;
         bool given_up; // everything passes
 };
-// Works on a part of the text in place: returns how many bytes are left of the first `ret_used`; the others must be
-// brought again in front of what follows. `more`: something follows.
-size_t prose_remove(struct prose *prose, char *bytes, size_t size, bool more, size_t *ret_used);
+// Works in place on the next part of the text, at most STRIP_WINDOW bytes: returns how many bytes are left of the first
+// `ret_used`; the others must be brought again in front of what follows. `more`: something follows.
+size_t primary_strip(struct strip *strip, char *bytes, size_t size, bool more, size_t *ret_used);
 
 #endif

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-// What a repository announces: repomd.xml and its signature, from the first mirror whose announcement is good. A mirror
-// that is stale, damaged or wrongly signed is passed over as long as there is another.
 #include "packages/metadata/repomd_fetch.h"
 
 #include <errno.h>
@@ -14,6 +12,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "cache/lock.h"
 #include "packages/fetch/transfer.h"
 #include "packages/fetch/url.h"
 #include "packages/metadata/metadata_file.h"
@@ -26,47 +25,55 @@
 
 enum { REPOMD_MAX = 4 << 20 };
 
-// One try: what a mirror, or the cache, has.
-struct announcement {
+// One attempt: repomd.xml and its signature from one mirror, or from the cache.
+struct repomd_attempt {
         struct source *source;
-        bool *refused; // by URL: mirrors whose announcement was no good
-        ssize_t url;   // index of the mirror; -1: it came from the cache
-        bool fetched;  // through the network, to NAME.new in the cache
+        const bool *refused; // by URL: mirrors whose repomd.xml was no good
+        ssize_t url;         // index of the mirror; -1: none yet, or it came from the cache
+        bool fetched;        // through the network, to NAME.new in the cache
         bool has_signature;
 };
 
-static char *cached_path(const struct source *source, const char *file, bool pending) {
-        return xasprintf("%s/%s%s", source->dir, file, pending ? PENDING : "");
+static char *repomd_path(const struct source *source, const char *file) {
+        return xasprintf("%s/%s", source->dir, file);
+}
+
+static char *pending_path(const struct source *source, const char *file) {
+        return xasprintf("%s/%s" PENDING, source->dir, file);
+}
+
+// Once the repomd.xml of a mirror was taken, its signature is taken from nowhere else.
+static bool may_ask(const struct repomd_attempt *attempt, size_t url) {
+        return !attempt->refused[url] && (attempt->url < 0 || attempt->url == (ssize_t)url);
 }
 
 // Mirrors on this machine come first: they cost nothing.
-static bool read_local(struct announcement *from, const char *location, struct buf *ret, bool *ret_found,
+static bool read_local(struct repomd_attempt *attempt, const char *location, struct buf *ret, bool *ret_found,
                        struct err *err) {
-        const struct source *source = from->source;
+        const struct source *source = attempt->source;
         for (size_t i = 0; i < source->urls.count; i++) {
-                if (from->refused[i] || (from->url >= 0 && from->url != (ssize_t)i))
+                if (!may_ask(attempt, i))
                         continue;
                 auto_free char *path = url_local_file(source->urls.items[i], location);
                 if (!path || access(path, F_OK) < 0)
                         continue;
-                from->url = (ssize_t)i;
+                attempt->url = (ssize_t)i;
                 *ret_found = true;
                 return fs_read(AT_FDCWD, path, ret, err);
         }
         return true;
 }
 
-static bool read_remote(struct announcement *from, const char *file, bool missing_ok, struct buf *ret, bool *ret_found,
-                        struct err *err) {
-        struct source *source = from->source;
+static bool read_remote(struct repomd_attempt *attempt, const char *file, bool missing_ok, struct buf *ret,
+                        bool *ret_found, struct err *err) {
+        struct source *source = attempt->source;
         auto_free char *location = xasprintf("repodata/%s", file);
-        auto_free char *path = cached_path(source, file, true);
+        auto_free char *path = pending_path(source, file);
         auto_free const char **urls = xcalloc(source->urls.count + 1, sizeof *urls);
         auto_free size_t *indexes = xcalloc(source->urls.count + 1, sizeof *indexes);
         size_t count = 0;
         for (size_t i = 0; i < source->urls.count; i++) {
-                bool allowed = !from->refused[i] && (from->url < 0 || from->url == (ssize_t)i);
-                if (!allowed || strncmp(source->urls.items[i], "file://", 7) == 0)
+                if (!may_ask(attempt, i) || strncmp(source->urls.items[i], "file://", 7) == 0)
                         continue;
                 auto_free char *url = url_join(source->urls.items[i], location);
                 indexes[count] = i;
@@ -78,20 +85,20 @@ static bool read_remote(struct announcement *from, const char *file, bool missin
         if (!source_fetch_small(source, &(struct strings){ urls, count }, file, path, missing_ok, &transfer, err))
                 return false;
         *ret_found = !transfer.missing;
-        from->url = (ssize_t)indexes[transfer.used];
-        from->fetched = true;
+        attempt->url = (ssize_t)indexes[transfer.used];
+        attempt->fetched = true;
         return transfer.missing || fs_read(AT_FDCWD, path, ret, err);
 }
 
-static bool read_cached(const struct announcement *from, const char *file, struct buf *ret, bool *ret_found,
+static bool read_cached(const struct repomd_attempt *attempt, const char *file, struct buf *ret, bool *ret_found,
                         struct err *err) {
-        auto_free char *path = cached_path(from->source, file, false);
+        auto_free char *path = repomd_path(attempt->source, file);
         *ret_found = fs_exists(AT_FDCWD, path);
         return !*ret_found || fs_read(AT_FDCWD, path, ret, err);
 }
 
-static bool not_found(const struct announcement *from, const char *file, struct err *err) {
-        const struct source *source = from->source;
+static bool fail_for_absent_repomd(const struct repomd_attempt *attempt, const char *file, struct err *err) {
+        const struct source *source = attempt->source;
         auto_free char *location = xasprintf("repodata/%s", file);
         auto_free char *url = url_join(source->urls.items[0], location);
         auto_free char *shown = url_shown(url);
@@ -105,43 +112,52 @@ static bool not_found(const struct announcement *from, const char *file, struct 
                     source->repository->name);
 }
 
-// The bytes of repomd.xml or its signature. The second comes from where the first did.
-static bool obtain(struct announcement *from, const char *file, bool missing_ok, struct buf *ret, bool *ret_found,
-                   struct err *err) {
-        bool offline = from->source->options->offline;
+// The bytes of repomd.xml or its signature.
+static bool read_anywhere(struct repomd_attempt *attempt, const char *file, bool missing_ok, struct buf *ret,
+                          bool *ret_found, struct err *err) {
+        bool offline = attempt->source->options->offline;
         auto_free char *location = xasprintf("repodata/%s", file);
         ret->max = REPOMD_MAX;
         *ret_found = false;
-        if (!read_local(from, location, ret, ret_found, err))
+        if (!read_local(attempt, location, ret, ret_found, err))
                 return false;
-        if (!*ret_found && !offline && !read_remote(from, file, missing_ok, ret, ret_found, err))
+        if (!*ret_found && !offline && !read_remote(attempt, file, missing_ok, ret, ret_found, err))
                 return false;
-        if (!*ret_found && offline && from->url < 0 &&
-            !read_cached(from, file, ret, ret_found, err)) // `kiln fetch` kept it
+        bool may_be_kept = offline && attempt->url < 0; // by `kiln fetch`
+        if (!*ret_found && may_be_kept && !read_cached(attempt, file, ret, ret_found, err))
                 return false;
-        return *ret_found || missing_ok || not_found(from, file, err);
+        if (!*ret_found && !missing_ok)
+                return fail_for_absent_repomd(attempt, file, err);
+        return true;
 }
 
-static bool check_signature(struct announcement *from, struct err *err) {
-        struct source *source = from->source;
+static bool fail_for_unsigned(const struct repomd_attempt *attempt, struct err *err) {
+        const struct source *source = attempt->source;
+        size_t url = 0;
+        if (attempt->url >= 0)
+                url = (size_t)attempt->url;
+        auto_free char *shown = url_shown(source->urls.items[url]);
+        fail(err, ERR_SIGNATURE, 0, "repository %s: repomd.xml is not signed: %s has no repomd.xml.asc",
+             source->repository->name, shown);
+        return hint(err, "set `repo_gpgcheck: false` if its metadata is never signed");
+}
+
+static bool check_repomd_signature(struct repomd_attempt *attempt, struct err *err) {
+        struct source *source = attempt->source;
         auto_close int fd = -1;
         const struct keyring *keyring = NULL;
-        if (!obtain(from, "repomd.xml.asc", true, &source->signature, &from->has_signature, err))
+        if (!read_anywhere(attempt, "repomd.xml.asc", true, &source->signature, &attempt->has_signature, err))
                 return false;
-        if (!from->has_signature && source->options->pinned)
-                return true; // an export; what it leads to is pinned by the lock's digests
-        if (!from->has_signature) {
-                auto_free char *shown = url_shown(source->urls.items[from->url < 0 ? 0 : from->url]);
-                return fail(err, ERR_SIGNATURE, 0, "repository %s: repomd.xml is not signed: %s has no repomd.xml.asc",
-                            source->repository->name, shown) ||
-                       hint(err, "set `repo_gpgcheck: false` if its metadata is never signed");
-        }
+        if (!attempt->has_signature && source->options->locked)
+                return true; // an export; the lock's digests say which packages it may lead to
+        if (!attempt->has_signature)
+                return fail_for_unsigned(attempt, err);
         auto_free char *subject = xasprintf("repository %s: repomd.xml", source->repository->name);
         return source_keys(source, &keyring, err) && memory_file(source->repomd.data, source->repomd.size, &fd, err) &&
                keyring_verify_detached(keyring, subject, &source->signature, fd, err);
 }
 
-static bool too_old(const struct source *source, int64_t newest, struct err *err) {
+static bool fail_for_old_repomd(const struct source *source, int64_t newest, struct err *err) {
         const time_t times[] = { (time_t)source->published, (time_t)newest };
         char dates[lengthof(times)][32];
         for (size_t i = 0; i < lengthof(times); i++) {
@@ -157,7 +173,7 @@ static bool too_old(const struct source *source, int64_t newest, struct err *err
 
 // The newest metadata ever taken from here, as seconds since 1970. Whoever can alter what a server answers could
 // otherwise hold back updates by serving metadata of last year, signed as it is.
-static bool check_age(struct source *source, struct err *err) {
+static bool check_repomd_age(struct source *source, struct err *err) {
         auto_free char *path = xasprintf("%s/newest", source->dir);
         auto_buf text = { .max = 64 << 10 };
         if (fs_exists(AT_FDCWD, path) && !fs_read(AT_FDCWD, path, &text, err))
@@ -167,65 +183,103 @@ static bool check_age(struct source *source, struct err *err) {
         if (now == newest || now == 0)
                 return true;
         if (now < newest && !source->options->allow_downgrade)
-                return too_old(source, newest, err);
+                return fail_for_old_repomd(source, newest, err);
         auto_free char *line = xasprintf("%lld\n", (long long)now);
         return fs_write_atomic(AT_FDCWD, path, line, strlen(line), 0644, err);
 }
 
-// What was fetched is good: it takes the place of what was there. A signature that is gone takes its old file along.
-static bool adopt(const struct source *source, const char *file, bool present, struct err *err) {
-        auto_free char *path = cached_path(source, file, false);
-        auto_free char *pending = cached_path(source, file, true);
-        if (!present)
-                return unlink(path) == 0 || errno == ENOENT || fail(err, ERR_SYSTEM, errno, "remove %s", path);
-        return rename(pending, path) == 0 || errno == ENOENT || fail(err, ERR_SYSTEM, errno, "rename %s", pending);
+// What was fetched is good: it takes the place of what was there.
+static bool replace_cached(const struct source *source, const char *file, struct err *err) {
+        auto_free char *path = repomd_path(source, file);
+        auto_free char *pending = pending_path(source, file);
+        if (rename(pending, path) < 0 && errno != ENOENT)
+                return fail(err, ERR_SYSTEM, errno, "rename %s", pending);
+        return true;
 }
 
-static bool try_one(struct announcement *from, struct err *err) {
-        struct source *source = from->source;
+static bool remove_cached(const struct source *source, const char *file, struct err *err) {
+        auto_free char *path = repomd_path(source, file);
+        if (unlink(path) < 0 && errno != ENOENT)
+                return fail(err, ERR_SYSTEM, errno, "remove %s", path);
+        return true;
+}
+
+// A repomd.xml without a signature leaves none of an earlier one behind.
+static bool update_cache(const struct repomd_attempt *attempt, struct err *err) {
+        const struct source *source = attempt->source;
+        bool ok = attempt->has_signature ? replace_cached(source, "repomd.xml.asc", err)
+                                         : remove_cached(source, "repomd.xml.asc", err);
+        return ok && replace_cached(source, "repomd.xml", err);
+}
+
+static bool try_once(struct repomd_attempt *attempt, struct err *err) {
+        struct source *source = attempt->source;
         bool found = false;
         buf_release(&source->repomd);
         buf_release(&source->signature);
-        if (!obtain(from, "repomd.xml", false, &source->repomd, &found, err))
+        if (!read_anywhere(attempt, "repomd.xml", false, &source->repomd, &found, err))
                 return false;
-        if (source->repository->check_metadata_signature && !check_signature(from, err))
+        if (source->repository->check_metadata_signature && !check_repomd_signature(attempt, err))
                 return false;
         if (!repomd_parse(source, buf_text(&source->repomd), source->repomd.size, err))
                 return wrap(err, "repository %s", source->repository->name);
-        return check_age(source, err) &&
-               (!from->fetched ||
-                (adopt(source, "repomd.xml.asc", from->has_signature, err) && adopt(source, "repomd.xml", true, err)));
+        if (!check_repomd_age(source, err))
+                return false;
+        return !attempt->fetched || update_cache(attempt, err);
 }
 
 static bool is_the_mirrors_fault(const struct err *err) {
         return err->kind == ERR_DOWNGRADE || err->kind == ERR_SIGNATURE || err->kind == ERR_CORRUPT;
 }
 
-static size_t mirrors_left(const struct announcement *from) {
+static size_t mirrors_left(const struct repomd_attempt *attempt) {
         size_t left = 0;
-        for (size_t i = 0; i < from->source->urls.count; i++)
-                left += !from->refused[i];
+        for (size_t i = 0; i < attempt->source->urls.count; i++)
+                left += !attempt->refused[i];
         return left;
 }
 
-bool source_announcement(struct source *source, struct err *err) {
+// What repomd.xml lists is needed, also where this run does not open it: a build without a network may have to.
+static void note_metadata_files(const struct source *source) {
+        enum { START_LENGTH = 16 }; // of a file's name in the cache
+        const struct metadata_file *files[] = { &source->primary, &source->filelists, &source->group };
+        for (size_t i = 0; i < lengthof(files); i++) {
+                if (!files[i]->location)
+                        continue;
+                auto_free char *start = xstrndup(files[i]->checksum, START_LENGTH);
+                cache_note_part(source->options->cache, CACHE_REPOS, source->name, start);
+        }
+}
+
+// repomd.xml and its signature change together: no other kiln may look at them meanwhile.
+static bool source_lock(const struct source *source, int *ret_fd, struct err *err) {
+        auto_free char *path = xasprintf("%s/lock", source->dir);
+        return lock_take(AT_FDCWD, path, ret_fd, err);
+}
+
+bool repomd_fetch(struct source *source, struct err *err) {
+        auto_close int lock = -1;
+        if (!source_lock(source, &lock, err))
+                return false;
         auto_free bool *refused = xcalloc(source->urls.count + 1, sizeof *refused);
         auto_err first = { 0 };
         for (;;) {
-                struct announcement from = { .source = source, .refused = refused, .url = -1 };
-                if (try_one(&from, err))
+                struct repomd_attempt attempt = { .source = source, .refused = refused, .url = -1 };
+                if (try_once(&attempt, err)) {
+                        note_metadata_files(source);
                         return true;
-                bool next = is_the_mirrors_fault(err) && from.url >= 0;
-                if (next)
-                        refused[from.url] = true;
+                }
+                bool try_next = is_the_mirrors_fault(err) && attempt.url >= 0;
+                if (try_next)
+                        refused[attempt.url] = true;
                 if (!first.kind)
                         first = take_err(err);
                 err_release(err);
-                if (!next || mirrors_left(&from) == 0)
+                if (!try_next || mirrors_left(&attempt) == 0)
                         break;
-                auto_free char *shown = url_shown(source->urls.items[from.url]);
+                auto_free char *shown = url_shown(source->urls.items[attempt.url]);
                 notice("passing over the mirror %s: %s", shown, first.text);
         }
-        *err = take_err(&first); // what the best mirror had to say
+        *err = take_err(&first); // of the mirror that is preferred
         return false;
 }

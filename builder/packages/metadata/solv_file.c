@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// .solv files: a repository as libsolv parsed it, followed by a trailer that proves that the file is whole. libsolv's
-// reader trusts its input, so nothing reaches it that kiln did not write completely.
+#include "packages/metadata/solv_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -13,9 +13,6 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "packages/metadata/primary_strip.h"
-#include "packages/metadata/solv_file.h"
-#include "packages/metadata/stream.h"
 
 // libsolv's headers need pool.h first
 #include <solv/repo_solv.h>
@@ -25,7 +22,7 @@
 enum { HEX_BYTES = 64, SOLV_MAX = 1 << 30 };
 
 // Hash over the contents and what they were made from.
-static void seal(const char *data, size_t size, const char *cookie, char ret_hex[static DIGEST_HEX_SIZE]) {
+static void solv_digest(const char *data, size_t size, const char *cookie, char ret_hex[static DIGEST_HEX_SIZE]) {
         struct digest *digest = digest_new("sha256");
         digest_update(digest, cookie, strlen(cookie) + 1);
         digest_update(digest, solv_version, strlen(solv_version) + 1);
@@ -40,27 +37,27 @@ bool solv_cache_read(Repo *repo, const char *path, const char *cookie, int flags
         if (!fs_read(AT_FDCWD, path, &bytes, &ignored) || bytes.size <= HEX_BYTES)
                 return false;
         size_t size = bytes.size - HEX_BYTES;
-        seal(bytes.data, size, cookie, hex);
+        solv_digest(bytes.data, size, cookie, hex);
         if (memcmp(hex, bytes.data + size, HEX_BYTES) != 0)
                 return false;
         auto_fclose FILE *stream = solv_fmemopen(bytes.data, size, "r");
         return stream && repo_add_solv(repo, stream, flags) == 0;
 }
 
-// Prose is half of a repository and decides nothing.
-static int keep_what_decides(Repo *repo, Repokey *key, void *context) {
-        static const Id prose[] = { SOLVABLE_SUMMARY,   SOLVABLE_DESCRIPTION, SOLVABLE_URL,
-                                    SOLVABLE_LICENSE,   SOLVABLE_GROUP,       SOLVABLE_PACKAGER,
-                                    SOLVABLE_BUILDHOST, SOLVABLE_HEADEREND,   SOLVABLE_CHANGELOG };
-        for (size_t i = 0; i < lengthof(prose); i++)
-                if (key->name == prose[i])
+// Texts for people are half of a repository, and no solver reads them.
+static int keep_dependencies(Repo *repo, Repokey *key, void *context) {
+        static const Id descriptions[] = { SOLVABLE_SUMMARY,   SOLVABLE_DESCRIPTION, SOLVABLE_URL,
+                                           SOLVABLE_LICENSE,   SOLVABLE_GROUP,       SOLVABLE_PACKAGER,
+                                           SOLVABLE_BUILDHOST, SOLVABLE_HEADEREND,   SOLVABLE_CHANGELOG };
+        for (size_t i = 0; i < lengthof(descriptions); i++)
+                if (key->name == descriptions[i])
                         return KEY_STORAGE_DROPPED;
         return repo_write_stdkeyfilter(repo, key, context);
 }
 
 static void write_repo(Repo *repo, int first_area, FILE *stream) {
         Repowriter *writer = repowriter_create(repo);
-        repowriter_set_keyfilter(writer, keep_what_decides, NULL);
+        repowriter_set_keyfilter(writer, keep_dependencies, NULL);
         if (first_area > 0) {
                 repowriter_set_repodatarange(writer, first_area, repo->nrepodata);
                 repowriter_set_flags(writer, REPOWRITER_NO_STORAGE_SOLVABLE);
@@ -69,14 +66,15 @@ static void write_repo(Repo *repo, int first_area, FILE *stream) {
         repowriter_free(writer);
 }
 
-// No fsync: a file that a crash leaves incomplete does not fit its seal.
-static bool write_file(const char *path, const char *data, size_t size, const char *hex, struct err *err) {
+// No fsync: a file that a crash leaves incomplete does not have the digest of its trailer.
+static bool write_solv_file(const char *path, const char *data, size_t size, const char *hex, struct err *err) {
         auto_close int fd = -1;
-        return fs_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0644, &fd, err) &&
-               fs_write_all(fd, data, size, err) && fs_write_all(fd, hex, HEX_BYTES, err);
+        if (!fs_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0644, &fd, err))
+                return false;
+        return fs_write_all(fd, data, size, err) && fs_write_all(fd, hex, HEX_BYTES, err);
 }
 
-static void write_now(Repo *repo, const char *path, const char *cookie, int first_area) {
+static void write_solv(Repo *repo, const char *path, const char *cookie, int first_area) {
         auto_free char *data = NULL;
         auto_free char *temporary = xasprintf("%s.part.%d", path, (int)getpid());
         size_t size = 0;
@@ -88,11 +86,13 @@ static void write_now(Repo *repo, const char *path, const char *cookie, int firs
         write_repo(repo, first_area, stream);
         if (fclose(stream) != 0)
                 return;
-        seal(data, size, cookie, hex);
-        if (write_file(temporary, data, size, hex, &err) && rename(temporary, path) == 0)
+        solv_digest(data, size, cookie, hex);
+        if (write_solv_file(temporary, data, size, hex, &err) && rename(temporary, path) == 0)
                 return;
+        if (!err.kind)
+                (void)fail(&err, ERR_SYSTEM, errno, "rename %s", temporary);
         unlink(temporary);
-        warning("the metadata cache could not be written: %s", err.kind ? err.text : strerror(errno));
+        warning("the metadata cache could not be written: %s", err.text);
 }
 
 void solv_cache_write(Repo *repo, const char *path, const char *cookie, int first_area, int *writer) {
@@ -102,7 +102,7 @@ void solv_cache_write(Repo *repo, const char *path, const char *cookie, int firs
                 *writer = pid;
                 return;
         }
-        write_now(repo, path, cookie, first_area);
+        write_solv(repo, path, cookie, first_area);
         if (pid == 0)
                 _exit(0);
 }

@@ -11,10 +11,8 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "cache/lock.h"
 #include "packages/fetch/transfer.h"
 #include "packages/fetch/url.h"
-#include "packages/metadata/repomd_fetch.h"
 #include "packages/metadata/solv_file.h"
 #include "packages/packages.h"
 #include "packages/trust/keyring.h"
@@ -22,7 +20,7 @@
 
 enum { SMALL_MAX = 4 << 20, LIST_MAX = 1 << 20, NAME_LENGTH = 16 };
 
-static void add_url(struct source *source, const char *url) {
+static void add_base_url(struct source *source, const char *url) {
         *array_append(&source->urls.items, &source->urls.count) = arena_strdup(source->arena, url);
 }
 
@@ -43,8 +41,11 @@ bool source_fetch_small(const struct source *source, const struct strings *urls,
                 .max_bytes = SMALL_MAX,
                 .missing_ok = missing_ok,
         };
-        if (!transfers_run(&transfer, 1, NULL, err))
-                return err->kind == ERR_NETWORK ? source_unreachable(source, err) : false;
+        if (!transfers_run(&transfer, 1, NULL, err)) {
+                if (err->kind == ERR_NETWORK)
+                        (void)source_unreachable(source, err);
+                return false;
+        }
         *ret = transfer;
         return true;
 }
@@ -62,30 +63,49 @@ static bool fetch_mirrorlist(const struct source *source, const char *url, const
                     source->repository->name);
 }
 
+static bool is_http_url(const char *text) {
+        return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
+}
+
+// `line` with the release's architecture in place of "$basearch".
+static void add_mirror(struct source *source, const char *line) {
+        const char *variable = strstr(line, "$basearch");
+        if (!variable) {
+                add_base_url(source, line);
+                return;
+        }
+        auto_free char *url =
+            xasprintf("%.*s%s%s", (int)(variable - line), line, source->release->arch, variable + strlen("$basearch"));
+        add_base_url(source, url);
+}
+
 // A mirror list is one URL a line; comments and XML (metalink) are not URLs.
+static void add_mirrors(struct source *source, char *text) {
+        char *line;
+        while ((line = strsep(&text, "\n")) != NULL) {
+                line[strcspn(line, " \t\r")] = '\0';
+                if (is_http_url(line))
+                        add_mirror(source, line);
+        }
+}
+
 static bool read_mirrorlist(struct source *source, const char *url, struct err *err) {
-        auto_free char *local = url_local_path(url);
-        auto_free char *path = local ? take_ptr(local) : xasprintf("%s/mirrorlist", source->dir);
+        auto_free char *path = url_local_path(url);
         auto_buf text = { .max = LIST_MAX };
-        if (strncmp(url, "file://", 7) != 0 && !fetch_mirrorlist(source, url, path, err))
-                return false;
+        if (!path) {
+                path = xasprintf("%s/mirrorlist", source->dir);
+                if (!fetch_mirrorlist(source, url, path, err))
+                        return false;
+        }
         if (!fs_read(AT_FDCWD, path, &text, err))
                 return wrap(err, "mirror list of %s", source->repository->name);
         size_t before = source->urls.count;
-        char *rest = text.data;
-        for (char *line; rest && (line = strsep(&rest, "\n"));) {
-                line[strcspn(line, " \t\r")] = '\0';
-                if (strncmp(line, "http://", 7) != 0 && strncmp(line, "https://", 8) != 0)
-                        continue;
-                char *variable = strstr(line, "$basearch");
-                auto_free char *whole = variable ? xasprintf("%.*s%s%s", (int)(variable - line), line,
-                                                             source->release->arch, variable + strlen("$basearch"))
-                                                 : xstrdup(line);
-                add_url(source, whole);
-        }
+        if (text.size > 0)
+                add_mirrors(source, text.data);
+        if (source->urls.count > before)
+                return true;
         auto_free char *shown = url_shown(url);
-        return source->urls.count > before ||
-               fail(err, ERR_NETWORK, 0, "mirror list %s of %s holds no URL", shown, source->repository->name);
+        return fail(err, ERR_NETWORK, 0, "mirror list %s of %s holds no URL", shown, source->repository->name);
 }
 
 static void choose_dir(struct source *source, const char *first_url) {
@@ -96,29 +116,35 @@ static void choose_dir(struct source *source, const char *first_url) {
         source->dir = arena_strdup(source->arena, path);
 }
 
+// The base URL that --repo gave takes the place of all others.
 static bool choose_urls(struct source *source, struct err *err) {
         const struct repository *repository = source->repository;
-        const char *replacement = url_replacement(source->options, repository->name);
+        const char *replacement = url_replacement(source->options->replace, repository->name);
         if (replacement) {
                 auto_free char *url = url_from_user(replacement);
-                add_url(source, url);
-        } else {
-                for (size_t i = 0; i < repository->base_urls.count; i++)
-                        add_url(source, repository->base_urls.items[i]);
+                add_base_url(source, url);
+                choose_dir(source, url);
+                return true;
         }
-        const char *mirrorlist = replacement ? NULL : repository->mirrorlist;
-        if (source->urls.count == 0 && !mirrorlist)
+        for (size_t i = 0; i < repository->base_urls.count; i++)
+                add_base_url(source, repository->base_urls.items[i]);
+        const char *first = repository->mirrorlist;
+        if (source->urls.count > 0)
+                first = source->urls.items[0];
+        if (!first)
                 return fail(err, ERR_REFERENCE, 0, "repository %s has no base URL", repository->name);
-        choose_dir(source, source->urls.count ? source->urls.items[0] : mirrorlist);
-        return !mirrorlist || read_mirrorlist(source, mirrorlist, err);
+        choose_dir(source, first);
+        return !repository->mirrorlist || read_mirrorlist(source, repository->mirrorlist, err);
 }
 
 char *source_find_local(const struct source *source, const char *location, bool *ret_any_local) {
         *ret_any_local = false;
         for (size_t i = 0; i < source->urls.count; i++) {
                 auto_free char *path = url_local_file(source->urls.items[i], location);
-                *ret_any_local |= path != NULL;
-                if (path && access(path, F_OK) == 0)
+                if (!path)
+                        continue;
+                *ret_any_local = true;
+                if (access(path, F_OK) == 0)
                         return take_ptr(path);
         }
         return NULL;
@@ -135,28 +161,10 @@ struct strings source_remote_urls(const struct source *source, const char *locat
         return urls;
 }
 
-// What repomd.xml lists is needed, also where this run does not open it: a build without a network may have to.
-static void note_files(const struct source *source) {
-        const struct metadata_file *files[] = { &source->primary, &source->filelists, &source->group };
-        for (size_t i = 0; i < lengthof(files); i++) {
-                if (!files[i]->location)
-                        continue;
-                auto_free char *start = xstrndup(files[i]->checksum, NAME_LENGTH);
-                cache_note_part(source->options->cache, CACHE_REPOS, source->name, start);
-        }
-}
-
 bool source_open(struct source *source, const struct repository *repository, const struct release *release,
                  const struct packages_options *options, struct arena *arena, struct err *err) {
         *source = (struct source){ .repository = repository, .release = release, .options = options, .arena = arena };
-        auto_close int lock = -1; // repomd.xml and its signature change together
-        if (!choose_urls(source, err) || !fs_mkdirs(AT_FDCWD, source->dir, 0755, err))
-                return false;
-        auto_free char *lock_path = xasprintf("%s/lock", source->dir);
-        if (!lock_take(AT_FDCWD, lock_path, &lock, err) || !source_announcement(source, err))
-                return false;
-        note_files(source);
-        return true;
+        return choose_urls(source, err) && fs_mkdirs(AT_FDCWD, source->dir, 0755, err);
 }
 
 void source_close(struct source *source) {

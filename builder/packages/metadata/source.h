@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One repository.
+// One repository of a release: its URLs, its directory in the cache, and what its repomd.xml says.
 #ifndef KILN_PACKAGES_METADATA_SOURCE_H
 #define KILN_PACKAGES_METADATA_SOURCE_H
 
@@ -14,6 +14,7 @@
 struct keyring;
 struct transfer;
 
+// A file that repomd.xml names.
 struct metadata_file {
         const char *location, *checksum_type, *checksum; // location NULL: the repository has none
         uint64_t size_bytes;
@@ -34,6 +35,9 @@ struct source {
         int writer; // process that writes a .solv file, or 0
 };
 
+// Learns the URLs of a repository, from its mirror list where it has one, and makes its directory in the cache. What
+// the repository publishes is read by repomd_fetch().
+// Everything that is passed must outlive the source. After a failure it can only be closed.
 must_check bool source_open(struct source *source, const struct repository *repository, const struct release *release,
                             const struct packages_options *options, struct arena *arena, struct err *err);
 void source_close(struct source *source);
@@ -42,10 +46,12 @@ must_check bool source_keys(struct source *source, const struct keyring **ret, s
 // Fetches a small file without a known checksum. `urls` are tried in turn; `ret` says which had it.
 must_check bool source_fetch_small(const struct source *source, const struct strings *urls, const char *file,
                                    const char *path, bool missing_ok, struct transfer *ret, struct err *err);
-// The first base URL on this machine that holds the file; NULL if none does.
+// The file of the first base URL on this machine that holds it; heap; NULL: none does. `ret_any_local`: whether there
+// is such a base URL at all.
 char *source_find_local(const struct source *source, const char *location, bool *ret_any_local);
 // The URLs of a location in the network; heap, with elements on the arena.
 struct strings source_remote_urls(const struct source *source, const char *location);
-bool source_unreachable(const struct source *source, struct err *err); // puts name and remedy to an error
+bool source_unreachable(const struct source *source,
+                        struct err *err); // adds the repository and a remedy to an error; false
 
 #endif

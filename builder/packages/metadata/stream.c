@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A compressed file, decompressed by a thread of its own while libsolv parses: a fifth of the time that metadata takes
-// to load. The thread leaves out of primary.xml what kiln has no use for.
+#include "packages/metadata/stream.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -11,9 +11,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "packages/fetch/sink.h"
 #include "packages/metadata/primary_strip.h"
-#include "packages/metadata/stream.h"
 
 // libsolv's headers need pool.h first
 #include <solv/solv_xfopen.h>
@@ -24,42 +22,42 @@ struct stream {
         pthread_t thread;
         FILE *compressed;
         FILE *plain; // what the parser reads
-        int sink;
-        bool without_prose;
+        int pipe;
+        bool strip_primary;
 };
 
-static bool send_all(int sink, const char *data, size_t size) {
-        for (ssize_t put; size > 0 && (put = write(sink, data, size)) > 0; size -= (size_t)put)
+static bool write_to_pipe(int pipe, const char *data, size_t size) {
+        for (ssize_t put; size > 0 && (put = write(pipe, data, size)) > 0; size -= (size_t)put)
                 data += put;
         return size == 0;
 }
 
-static void *pump(void *context) {
+static void *decompress(void *context) {
         struct stream *stream = context;
-        auto_free char *window = xmalloc(PROSE_WINDOW);
-        struct prose prose = { .given_up = !stream->without_prose };
+        auto_free char *window = xmalloc(STRIP_WINDOW);
+        struct strip strip = { .given_up = !stream->strip_primary };
         size_t kept = 0; // bytes that could not be judged yet
         for (bool more = true; more;) {
-                size_t got = fread(window + kept, 1, PROSE_WINDOW - kept, stream->compressed);
+                size_t got = fread(window + kept, 1, STRIP_WINDOW - kept, stream->compressed);
                 size_t used = 0;
                 more = got > 0;
-                size_t left = prose_remove(&prose, window, kept + got, more, &used);
-                if (!send_all(stream->sink, window, left))
+                size_t left = primary_strip(&strip, window, kept + got, more, &used);
+                if (!write_to_pipe(stream->pipe, window, left))
                         break; // the parser has seen enough
                 kept = kept + got - used;
                 memmove(window, window + used, kept);
         }
-        close(stream->sink);
+        close(stream->pipe);
         return NULL;
 }
 
 // The thread is the only one that writes to the pipe, and a parser that gives up early must not kill the program.
-static bool start(struct stream *stream) {
+static bool start_thread(struct stream *stream) {
         sigset_t all;
         sigset_t before;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        errno = pthread_create(&stream->thread, NULL, pump, stream);
+        errno = pthread_create(&stream->thread, NULL, decompress, stream);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         return errno == 0;
 }
@@ -79,7 +77,7 @@ static bool open_compressed(int fd, const char *name, FILE **ret, struct err *er
         return true;
 }
 
-bool stream_open(int fd, const char *name, bool without_prose, struct stream **ret, struct err *err) {
+bool stream_open(int fd, const char *name, bool strip_primary, struct stream **ret, struct err *err) {
         int ends[2];
         FILE *compressed = NULL;
         if (!open_compressed(fd, name, &compressed, err))
@@ -90,10 +88,10 @@ bool stream_open(int fd, const char *name, bool without_prose, struct stream **r
                 return false;
         }
         struct stream *stream = xcalloc(1, sizeof *stream);
-        *stream = (struct stream){ .compressed = compressed, .plain = fdopen(ends[0], "r"), .sink = ends[1] };
-        stream->without_prose = without_prose;
+        *stream = (struct stream){ .compressed = compressed, .plain = fdopen(ends[0], "r"), .pipe = ends[1] };
+        stream->strip_primary = strip_primary;
         fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES);
-        if (stream->plain && start(stream)) {
+        if (stream->plain && start_thread(stream)) {
                 *ret = stream;
                 return true;
         }

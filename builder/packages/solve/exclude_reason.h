@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Why a package that is known may not be installed, in words.
 #ifndef KILN_PACKAGES_SOLVE_EXCLUDE_REASON_H
 #define KILN_PACKAGES_SOLVE_EXCLUDE_REASON_H
 
@@ -6,10 +7,10 @@
 
 #include "packages/solve/pool.h"
 
-// Why a package may not be installed: excluded (by what), not in the lock, for another architecture. Heap; NULL: it
-// may.
-char *obstacle_explain(const struct packages *packages, Id id);
+// A clause for a message: the package is excluded (by which pattern), not in the lock, or for another architecture.
+// Heap; NULL: it may be installed.
+char *exclude_reason(const struct packages *packages, Id id);
 // "NEVRA of REPOSITORY", heap.
-char *obstacle_full_name(const struct packages *packages, Id id);
+char *package_full_name(const struct packages *packages, Id id);
 
 #endif

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "packages/solve/groups.h"
+
 #include <solv/repo.h>
 #include <string.h>
 #include <strings.h>
@@ -8,19 +10,18 @@
 #include "packages/metadata/metadata_file.h"
 #include "packages/metadata/source.h"
 #include "packages/metadata/stream.h"
-#include "packages/solve/groups.h"
 #include "packages/solve/pool.h"
 #include "packages/solve/suggestions.h"
 
 // libsolv's headers need pool.h first
 #include <solv/repo_comps.h>
 
-static bool load_source(struct groups *groups, struct source *source, struct err *err) {
+static bool load_comps(struct groups *groups, struct source *source, struct err *err) {
         auto_close int fd = -1;
         const char *name = source->repository->name;
         if (!source->group.location)
                 return true;
-        if (!source_metadata(source, "groups", &source->group, &fd, err))
+        if (!metadata_file_open(source, "groups", &source->group, &fd, err))
                 return false;
         struct stream *stream;
         if (!stream_open(fd, source->group.location, false, &stream, err))
@@ -28,8 +29,10 @@ static bool load_source(struct groups *groups, struct source *source, struct err
         Repo *repo = repo_create(groups->pool, name);
         bool parsed = repo_add_comps(repo, stream_file(stream), 0) == 0;
         bool whole = stream_close(stream);
-        return (parsed && whole) || fail(err, ERR_CORRUPT, 0, "repository %s: groups (%s) do not parse: %s", name,
-                                         source->group.location, pool_errstr(groups->pool));
+        if (!parsed || !whole)
+                return fail(err, ERR_CORRUPT, 0, "repository %s: groups (%s) do not parse: %s", name,
+                            source->group.location, pool_errstr(groups->pool));
+        return true;
 }
 
 bool groups_load(struct packages *packages, struct err *err) {
@@ -39,7 +42,7 @@ bool groups_load(struct packages *packages, struct err *err) {
         groups->pool = pool_create();
         bool ok = true;
         for (size_t i = 0; ok && i < packages->source_count; i++)
-                ok = load_source(groups, &packages->sources[i], err);
+                ok = load_comps(groups, &packages->sources[i], err);
         if (!ok) {
                 groups_free(groups);
                 return false;
@@ -125,17 +128,21 @@ static bool add_environment(const struct groups *groups, const char *name, comps
         return found;
 }
 
-static bool unknown(const struct groups *groups, const char *name, struct err *err) {
+static bool fail_for_group(const struct groups *groups, const char *name, struct err *err) {
         struct suggestions *suggestions = suggestions_new(name);
         for (Id id = 2; id < groups->pool->nsolvables; id++) {
                 const Solvable *group = pool_id2solvable(groups->pool, id);
-                const char *colon = group->repo ? strchr(pool_id2str(groups->pool, group->name), ':') : NULL;
+                if (!group->repo)
+                        continue;
+                const char *colon = strchr(pool_id2str(groups->pool, group->name), ':');
                 if (colon)
                         suggestions_consider(suggestions, colon + 1);
         }
         auto_free char *near = suggestions_finish(suggestions);
         fail(err, ERR_PACKAGE, 0, "no repository has the group `%s`", name);
-        return near ? hint(err, "did you mean %s?", near) : false;
+        if (near)
+                hint(err, "did you mean %s?", near);
+        return false;
 }
 
 bool groups_members(const struct groups *groups, const char *name, comps_member *add, void *context, struct err *err) {
@@ -143,5 +150,5 @@ bool groups_members(const struct groups *groups, const char *name, comps_member 
         name += environment_only;
         if (!environment_only && add_group(groups, name, add, context))
                 return true;
-        return add_environment(groups, name, add, context) || unknown(groups, name, err);
+        return add_environment(groups, name, add, context) || fail_for_group(groups, name, err);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Comps.
+// Package groups and environments, as the comps.xml of every repository describes them.
 #ifndef KILN_PACKAGES_SOLVE_GROUPS_H
 #define KILN_PACKAGES_SOLVE_GROUPS_H
 
@@ -13,6 +13,8 @@
 struct groups {
         Pool *pool;
 };
+
+// Loads packages->groups, once. Errors as metadata_file_open(), and CORRUPT.
 must_check bool groups_load(struct packages *packages, struct err *err);
 void groups_free(struct groups *groups);
 // Calls `add` for each mandatory, default and conditional ("requires" not NULL) package of a group or environment,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <string.h>
+#include "packages/solve/pool.h"
+
+#include <assert.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -11,8 +13,6 @@
 #include "packages/metadata/stream.h"
 #include "packages/packages.h"
 #include "packages/solve/package_spec.h"
-#include "packages/solve/pins.h"
-#include "packages/solve/pool.h"
 #include "profile/profile.h"
 
 // libsolv's headers need pool.h first
@@ -23,12 +23,13 @@ static char *solv_path(const struct source *source, const struct metadata_file *
         return xasprintf("%s/%.32s%s", source->dir, file->checksum, suffix);
 }
 
-// Takes the descriptor.
-static bool parse(Repo *repo, const struct source *source, const char *what, const struct metadata_file *file, int fd,
-                  const char *language, int flags, struct err *err) {
+// Closes the descriptor.
+static bool parse_metadata(Repo *repo, const struct source *source, const char *what, const struct metadata_file *file,
+                           int fd, const char *language, int flags, struct err *err) {
         const char *name = source->repository->name;
         struct stream *stream;
-        bool opened = stream_open(fd, file->location, !language, &stream, err);
+        bool is_primary = language == NULL;
+        bool opened = stream_open(fd, file->location, is_primary, &stream, err);
         close(fd);
         if (!opened)
                 return wrap(err, "repository %s", name);
@@ -37,8 +38,10 @@ static bool parse(Repo *repo, const struct source *source, const char *what, con
         if (!parsed)
                 return fail(err, ERR_CORRUPT, 0, "repository %s: %s (%s) does not parse: %s", name, what,
                             file->location, pool_errstr(repo->pool));
-        return whole ||
-               fail(err, ERR_CORRUPT, 0, "repository %s: %s (%s) does not decompress", name, what, file->location);
+        if (!whole)
+                return fail(err, ERR_CORRUPT, 0, "repository %s: %s (%s) does not decompress", name, what,
+                            file->location);
+        return true;
 }
 
 static bool load_primary(struct source *source, Repo *repo, struct err *err) {
@@ -47,8 +50,8 @@ static bool load_primary(struct source *source, Repo *repo, struct err *err) {
         if (solv_cache_read(repo, cached, source->primary.checksum, 0))
                 return true;
         repo_empty(repo, 1);
-        if (!source_metadata(source, "primary metadata", &source->primary, &fd, err) ||
-            !parse(repo, source, "primary metadata", &source->primary, fd, NULL, 0, err))
+        if (!metadata_file_open(source, "primary metadata", &source->primary, &fd, err) ||
+            !parse_metadata(repo, source, "primary metadata", &source->primary, fd, NULL, 0, err))
                 return false;
         solv_cache_write(repo, cached, source->primary.checksum, 0, &source->writer);
         return true;
@@ -63,24 +66,20 @@ static bool load_filelists(struct source *source, Repo *repo, struct err *err) {
         int first_area = repo->nrepodata;
         if (solv_cache_read(repo, cached, cookie, REPO_EXTEND_SOLVABLES))
                 return true;
-        if (!source_metadata(source, "file lists", &source->filelists, &fd, err) ||
-            !parse(repo, source, "file lists", &source->filelists, fd, "FL", REPO_EXTEND_SOLVABLES, err))
+        if (!metadata_file_open(source, "file lists", &source->filelists, &fd, err) ||
+            !parse_metadata(repo, source, "file lists", &source->filelists, fd, "FL", REPO_EXTEND_SOLVABLES, err))
                 return false;
         solv_cache_write(repo, cached, cookie, first_area, &source->writer);
         return true;
 }
 
-struct source *pool_source(const Solvable *solvable) {
-        return solvable->repo ? solvable->repo->appdata : NULL;
-}
-
-// Sets or clears, in `map`, what the patterns name; of one repository, or (NULL) of all.
-static void mark(struct packages *packages, const struct strings *patterns, const struct repository *only, bool set,
-                 Map *map) {
+// Sets or clears in `map` the packages that the patterns name: those of one repository, or (`only` NULL) of all.
+static void mark_named(struct packages *packages, const struct strings *patterns, const struct repository *only,
+                       bool set, Map *map) {
         Queue named;
         queue_init(&named);
         for (size_t i = 0; i < patterns->count; i++) {
-                (void)forms_find(packages, patterns->items[i], false, &named);
+                (void)package_spec_find(packages, patterns->items[i], false, &named);
                 for (int k = 0; k < named.count; k++) {
                         Id id = named.elements[k];
                         if (only && pool_source(pool_id2solvable(packages->pool, id))->repository != only)
@@ -94,13 +93,13 @@ static void mark(struct packages *packages, const struct strings *patterns, cons
         queue_free(&named);
 }
 
-// Nothing of a repository but what its `includes` name.
+// A repository with `includes` offers nothing else.
 static void keep_included(struct packages *packages, const Repo *repo, const struct repository *repository) {
         Map included;
         Id id;
         const Solvable *solvable;
         map_init(&included, packages->pool->nsolvables);
-        mark(packages, &repository->includes, repository, true, &included);
+        mark_named(packages, &repository->includes, repository, true, &included);
         FOR_REPO_SOLVABLES(repo, id, solvable) {
                 if (!MAPTST(&included, id))
                         MAPCLR(&packages->considered, id);
@@ -109,18 +108,18 @@ static void keep_included(struct packages *packages, const Repo *repo, const str
 }
 
 // Packages that are left out stay in the pool, so that an explanation can name them.
-static void consider(struct packages *packages) {
+static void apply_excludes(struct packages *packages) {
         Pool *pool = packages->pool;
         Repo *repo;
         int index;
         map_init(&packages->considered, pool->nsolvables);
         map_setall(&packages->considered);
-        mark(packages, &packages->release->excludes, NULL, false, &packages->considered);
+        mark_named(packages, &packages->release->excludes, NULL, false, &packages->considered);
         FOR_REPOS(index, repo) {
                 const struct source *source = repo->appdata;
                 if (!source)
                         continue;
-                mark(packages, &source->repository->excludes, source->repository, false, &packages->considered);
+                mark_named(packages, &source->repository->excludes, source->repository, false, &packages->considered);
                 if (source->repository->includes.count > 0)
                         keep_included(packages, repo, source->repository);
         }
@@ -138,6 +137,7 @@ static void add_pseudo_package(struct packages *packages) {
 }
 
 bool pool_open(struct packages *packages, struct err *err) {
+        assert(!packages->pool);
         packages->pool = pool_create();
         pool_setdisttype(packages->pool, DISTTYPE_RPM);
         pool_setarch(packages->pool, packages->release->arch);
@@ -154,7 +154,7 @@ bool pool_open(struct packages *packages, struct err *err) {
                         return false;
         }
         add_pseudo_package(packages);
-        consider(packages);
+        apply_excludes(packages);
         return true;
 }
 
@@ -179,6 +179,8 @@ void pool_close(struct packages *packages) {
         queue_free(&packages->unresolved);
         packages->pool->considered = NULL;
         map_free(&packages->considered);
-        pins_release(packages);
+        map_free(&packages->limited);
+        map_free(&packages->held);
+        free(packages->described);
         pool_free(packages->pool);
 }

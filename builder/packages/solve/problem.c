@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What stands in the way of an answer, in sentences for an operator: libsolv finds the rules, the words are kiln's.
+#include "packages/solve/problem.h"
+
 #include <string.h>
 
 #include "base/buf.h"
@@ -8,8 +9,6 @@
 #include "packages/metadata/source.h"
 #include "packages/solve/exclude_reason.h"
 #include "packages/solve/file_dependencies.h"
-#include "packages/solve/pool.h"
-#include "packages/solve/problem.h"
 
 // libsolv's headers need pool.h first
 #include <solv/problems.h>
@@ -34,24 +33,26 @@ struct explanation {
 
 // ---- what there is instead of what is missing ----
 
-static bool offers(Pool *pool, Solvable *solvable, Id name) {
+static bool provides_name(Pool *pool, Solvable *solvable, Id name) {
         Queue provides;
         queue_init(&provides);
         bool any = solvable->name == name;
         solvable_lookup_deparray(solvable, SOLVABLE_PROVIDES, &provides, 0);
         for (int i = 0; !any && i < provides.count; i++) {
                 Id provided = provides.elements[i];
-                any = (ISRELDEP(provided) ? GETRELDEP(pool, provided)->name : provided) == name;
+                if (ISRELDEP(provided))
+                        provided = GETRELDEP(pool, provided)->name;
+                any = provided == name;
         }
         queue_free(&provides);
         return any;
 }
 
 static void add_alternative(struct explanation *explanation, Id id, struct buf *text) {
-        auto_free char *obstacle = obstacle_explain(explanation->packages, id);
-        auto_free char *name = obstacle_full_name(explanation->packages, id);
-        if (obstacle)
-                buf_printf(text, "; %s", obstacle);
+        auto_free char *reason = exclude_reason(explanation->packages, id);
+        auto_free char *name = package_full_name(explanation->packages, id);
+        if (reason)
+                buf_printf(text, "; %s", reason);
         else
                 buf_printf(text, "; there is %s", name);
 }
@@ -64,7 +65,7 @@ static void add_alternatives(struct explanation *explanation, Id dependency, str
         int found = 0;
         for (Id id = 2; id < pool->nsolvables; id++) {
                 Solvable *solvable = pool_id2solvable(pool, id);
-                if (!pool_source(solvable) || !offers(pool, solvable, dependency))
+                if (!pool_source(solvable) || !provides_name(pool, solvable, dependency))
                         continue;
                 if (++found <= ALTERNATIVES_MAX)
                         add_alternative(explanation, id, text);
@@ -73,40 +74,32 @@ static void add_alternatives(struct explanation *explanation, Id dependency, str
                 buf_printf(text, "; and %d more", found - ALTERNATIVES_MAX);
 }
 
-char *paths_doubt(const struct packages *packages, const char *path) {
-        if (*path != '/' || path_is_in_primary(path))
-                return NULL;
-        if (packages->filelists_refused)
-                return xstrdup("; the file lists that would tell are not available");
-        for (size_t i = 0; i < packages->source_count; i++)
-                if (!packages->sources[i].filelists.location)
-                        return xasprintf("; repository %s has no file lists that would tell",
-                                         packages->sources[i].repository->name);
-        return NULL;
-}
-
 // ---- sentences ----
 
 static void explain_nothing(struct explanation *explanation, const struct rule *rule, struct buf *text) {
         Pool *pool = explanation->packages->pool;
         const char *what = pool_dep2str(pool, rule->dependency);
-        auto_free char *who = obstacle_full_name(explanation->packages, rule->source);
-        auto_free char *doubt = paths_doubt(explanation->packages, what);
-        buf_printf(text, "nothing provides `%s`, which %s requires%s", what, who, doubt ? doubt : "");
+        auto_free char *who = package_full_name(explanation->packages, rule->source);
+        auto_free char *doubt = file_lists_doubt(explanation->packages, what);
+        buf_printf(text, "nothing provides `%s`, which %s requires", what, who);
+        if (doubt)
+                buf_append_text(text, doubt);
         add_alternatives(explanation, rule->dependency, text);
         explanation->missing = true;
 }
 
 static void explain_requires(struct explanation *explanation, const struct rule *rule, struct buf *text) {
-        auto_free char *who = obstacle_full_name(explanation->packages, rule->source);
+        auto_free char *who = package_full_name(explanation->packages, rule->source);
         buf_printf(text, "%s requires `%s`, and nothing that provides it can be installed", who,
                    pool_dep2str(explanation->packages->pool, rule->dependency));
 }
 
 static void explain_pair(struct explanation *explanation, const struct rule *rule, struct buf *text) {
-        auto_free char *a = obstacle_full_name(explanation->packages, rule->source);
-        auto_free char *b = obstacle_full_name(explanation->packages, rule->target);
-        const char *what = rule->dependency ? pool_dep2str(explanation->packages->pool, rule->dependency) : "";
+        auto_free char *a = package_full_name(explanation->packages, rule->source);
+        auto_free char *b = package_full_name(explanation->packages, rule->target);
+        const char *what = "";
+        if (rule->dependency)
+                what = pool_dep2str(explanation->packages->pool, rule->dependency);
         explanation->clash = true;
         if (rule->type == SOLVER_RULE_PKG_CONFLICTS)
                 buf_printf(text, "%s conflicts with `%s`, which %s provides", a, what, b);
@@ -117,8 +110,9 @@ static void explain_pair(struct explanation *explanation, const struct rule *rul
 }
 
 static void explain_not_installable(struct explanation *explanation, const struct rule *rule, struct buf *text) {
-        auto_free char *obstacle = obstacle_explain(explanation->packages, rule->source);
-        buf_append_text(text, obstacle ? obstacle : "");
+        auto_free char *reason = exclude_reason(explanation->packages, rule->source);
+        if (reason)
+                buf_append_text(text, reason);
 }
 
 static const struct {
@@ -149,18 +143,24 @@ static void explain_rule(struct explanation *explanation, const struct rule *rul
                 buf_printf(&explanation->text, "\n  %s", sentence.data);
 }
 
-// Who requires what comes first, then why there is none. "conflicting requests" is all that libsolv says of most
-// requests: the other sentences show which.
-static int turn_of(SolverRuleinfo type) {
-        return type == SOLVER_RULE_PKG_REQUIRES ? 0 : type == SOLVER_RULE_JOB ? 2 : 1;
+// The order of sentences: who requires what, then why there is none. "conflicting requests" is all that libsolv says of
+// most requests: the other sentences show which.
+enum sentence_order { FIRST_REQUIREMENTS, THEN_REASONS, ELSE_REQUESTS };
+
+static enum sentence_order order_of(SolverRuleinfo type) {
+        if (type == SOLVER_RULE_PKG_REQUIRES)
+                return FIRST_REQUIREMENTS;
+        if (type == SOLVER_RULE_JOB)
+                return ELSE_REQUESTS;
+        return THEN_REASONS;
 }
 
-static void explain_turn(struct explanation *explanation, const Queue *rules, int turn) {
+static void explain_rules(struct explanation *explanation, const Queue *rules, enum sentence_order order) {
         for (int i = 0; i < rules->count; i++) {
                 struct rule rule = { 0 };
                 rule.type = solver_ruleinfo(explanation->solver, rules->elements[i], &rule.source, &rule.target,
                                             &rule.dependency);
-                if (turn_of(rule.type) == turn)
+                if (order_of(rule.type) == order)
                         explain_rule(explanation, &rule);
         }
 }
@@ -169,10 +169,10 @@ static void explain_problem(struct explanation *explanation, Id problem) {
         Queue rules;
         queue_init(&rules);
         solver_findallproblemrules(explanation->solver, problem, &rules);
-        explain_turn(explanation, &rules, 0);
-        explain_turn(explanation, &rules, 1);
+        explain_rules(explanation, &rules, FIRST_REQUIREMENTS);
+        explain_rules(explanation, &rules, THEN_REASONS);
         if (explanation->text.size == 0)
-                explain_turn(explanation, &rules, 2);
+                explain_rules(explanation, &rules, ELSE_REQUESTS);
         queue_free(&rules);
 }
 
@@ -188,5 +188,7 @@ bool problem_explain(struct packages *packages, Solver *solver, struct err *err)
         if (explanation.missing)
                 return hint(
                     err, "add the repository that has what is missing to the release, or do without what requires it");
-        return explanation.clash ? hint(err, "ask for one or the other, or leave one out with `excludes`") : false;
+        if (explanation.clash)
+                hint(err, "ask for one or the other, or leave one out with `excludes`");
+        return false;
 }

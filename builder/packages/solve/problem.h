@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Why the solver has no answer, in sentences for an operator: libsolv finds the rules, the words are kiln's.
 #ifndef KILN_PACKAGES_SOLVE_PROBLEM_H
 #define KILN_PACKAGES_SOLVE_PROBLEM_H
 
@@ -7,9 +8,9 @@
 #include "base/err.h"
 #include "packages/solve/pool.h"
 
-// Why it is not sure that no package has a file, to be appended to a sentence; heap, NULL if it is sure.
-char *paths_doubt(const struct packages *packages, const char *path);
 struct s_Solver;
-bool problem_explain(struct packages *packages, struct s_Solver *solver, struct err *err); // fails with ERR_SOLVE
+
+// Fails with ERR_SOLVE, always: `solver` is one that solver_solve() left with problems.
+bool problem_explain(struct packages *packages, struct s_Solver *solver, struct err *err);
 
 #endif

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "packages/solve/request.h"
+
+#include <assert.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -7,27 +10,21 @@
 #include "base/progress.h"
 #include "packages/packages.h"
 #include "packages/solve/exclude_reason.h"
+#include "packages/solve/file_dependencies.h"
 #include "packages/solve/groups.h"
 #include "packages/solve/package_spec.h"
-#include "packages/solve/pins.h"
-#include "packages/solve/pool.h"
-#include "packages/solve/problem.h"
-#include "packages/solve/request.h"
 #include "packages/solve/suggestions.h"
 
 // libsolv's headers need pool.h first
-#include <solv/selection.h>
 #include <solv/solver.h>
 #include <solv/util.h>
 
-// Requests become jobs "install one of these", as dnf makes them: every package of that name, and those that obsolete
-// one of them.
 struct requests {
         struct packages *packages;
         Queue *jobs;
         Queue obsoleting;    // packages with Obsoletes, found once
-        struct buf problems; // one line for each request that nothing answers
-        struct buf hints;
+        struct buf problems; // one line for each request that names nothing
+        struct buf hints;    // one line each
 };
 
 // SETARCH: an architecture that is asked for is no inferior one.
@@ -39,16 +36,6 @@ static void push_one_of(struct requests *requests, const Queue *candidates) {
         else if (candidates->count > 1)
                 queue_push2(requests->jobs, INSTALL | SOLVER_SOLVABLE_ONE_OF,
                             pool_queuetowhatprovides(pool, (Queue *)candidates));
-}
-
-static void keep_installable(Pool *pool, Queue *candidates) {
-        int kept = 0;
-        for (int i = 0; i < candidates->count; i++) {
-                Id id = candidates->elements[i];
-                if (id != SYSTEMSOLVABLE && pool_installable(pool, pool_id2solvable(pool, id)))
-                        candidates->elements[kept++] = id;
-        }
-        queue_truncate(candidates, kept);
 }
 
 static bool obsoletes_one(Pool *pool, const Solvable *solvable, const Queue *candidates, int count) {
@@ -86,7 +73,7 @@ static void find_named(struct requests *requests, Id name, Queue *candidates) {
         FOR_PROVIDES(provider, offset, name)
         if (pool_id2solvable(pool, provider)->name == name)
                 queue_push(candidates, provider);
-        keep_installable(pool, candidates);
+        package_spec_keep_installable(pool, candidates);
         if (candidates->count > 0)
                 add_obsoleters(requests, candidates);
 }
@@ -111,16 +98,24 @@ static void add_group_member(void *context, const char *package, const char *req
 
 static void begin_problem(struct requests *requests, const char *request) {
         const struct packages_options *options = &requests->packages->options;
-        auto_free char *place = options->place_of ? options->place_of(options->place_context, request) : NULL;
-        buf_printf(&requests->problems, "%s%s%s", requests->problems.size ? "\n" : "", place ? place : "",
-                   place ? ": " : "");
+        auto_free char *place = NULL;
+        if (options->place_of)
+                place = options->place_of(options->place_context, request);
+        if (requests->problems.size > 0)
+                buf_append_char(&requests->problems, '\n');
+        if (place)
+                buf_printf(&requests->problems, "%s: ", place);
 }
 
-static void complain(struct requests *requests, const char *request, const char *what, char *near) {
+static void add_hint(struct requests *requests, const char *hint_text) {
+        if (requests->hints.size > 0)
+                buf_append_char(&requests->hints, '\n');
+        buf_append_text(&requests->hints, hint_text);
+}
+
+static void add_request_problem(struct requests *requests, const char *request, const char *what) {
         begin_problem(requests, request);
         buf_printf(&requests->problems, "%s `%s`", what, request);
-        if (near)
-                buf_printf(&requests->hints, "%sdid you mean %s?", requests->hints.size ? "\n" : "", near);
 }
 
 static char *nearest_names(Pool *pool, const char *request) {
@@ -134,79 +129,73 @@ static char *nearest_names(Pool *pool, const char *request) {
         return suggestions_finish(suggestions);
 }
 
-// Whatever provides what a text says: "perl(Foo)", "java >= 1:1.8.0", "font(:lang=de)", which is no relation, or a
-// glob.
-static void find_providers(Pool *pool, const char *request, Queue *ret) {
-        enum { FORMS = SELECTION_PROVIDES | SELECTION_GLOB | SELECTION_REL };
-        Id whole = pool_str2id(pool, request, 0);
-        Id provider;
-        Id offset;
-        FOR_PROVIDES(provider, offset, whole)
-        queue_push(ret, provider);
-        Queue selection;
-        queue_init(&selection);
-        if (ret->count == 0 && selection_make(pool, &selection, request, FORMS))
-                selection_solvables(pool, &selection, ret);
-        queue_free(&selection);
-}
-
-enum form request_match(const struct packages *packages, const char *request, bool installable, Queue *ret) {
-        enum form form = forms_find(packages, request, installable, ret);
-        if (form != FORM_NONE)
-                return form;
-        find_providers(packages->pool, request, ret);
-        if (installable)
-                keep_installable(packages->pool, ret);
-        return FORM_NONE;
-}
-
-// The builds that there are of what a request names in another version: "mesos-0.26" where there is mesos-0.25.
-static void add_other_versions(struct requests *requests, const char *request) {
-        enum { SHOWN = 3 };
-        auto_free char *name = xstrndup(request, strcspn(request, " <>="));
-        Queue named;
-        queue_init(&named);
-        for (char *dash; (void)forms_find(requests->packages, name, true, &named), named.count == 0;) {
-                dash = strrchr(name, '-');
-                if (!dash || dash == name)
-                        break;
+// The packages of the longest name that `name` begins with, up to a dash: "mesos" for "mesos-0.26". Cuts `name` there.
+static void find_shorter_name(const struct packages *packages, char *name, Queue *ret) {
+        for (;;) {
+                (void)package_spec_find(packages, name, true, ret);
+                char *dash = strrchr(name, '-');
+                if (ret->count > 0 || !dash || dash == name)
+                        return;
                 *dash = '\0';
         }
-        if (named.count == 0 && strpbrk(request, "<>="))
-                find_providers(requests->packages->pool, name, &named);
-        for (int i = 0; !text_is_glob(request) && i < named.count && i < SHOWN; i++) {
-                auto_free char *full = obstacle_full_name(requests->packages, named.elements[i]);
-                buf_printf(&requests->problems, "%s%s", i ? ", " : "; there is ", full);
-        }
-        queue_free(&named);
 }
 
-// What is there of that name, and why it may not be taken.
-static bool add_obstacle(struct requests *requests, const char *request) {
+// What a request names in another version: "mesos-0.26" where there is mesos-0.25.
+static void add_other_versions(struct requests *requests, const char *request) {
+        enum { SHOWN = 3 };
+        const struct packages *packages = requests->packages;
+        if (package_spec_is_glob(request))
+                return;
         Queue named;
-        auto_free char *why = NULL;
         queue_init(&named);
-        (void)request_match(requests->packages, request, false, &named);
-        for (int i = 0; !why && i < named.count; i++)
-                why = obstacle_explain(requests->packages, named.elements[i]);
+        auto_free char *name = xstrndup(request, strcspn(request, " <>="));
+        bool is_relation = strpbrk(request, "<>=") != NULL;
+        find_shorter_name(packages, name, &named);
+        if (named.count == 0 && is_relation)
+                package_spec_find_providers(packages->pool, name, &named);
+        const char *separator = "; there is ";
+        for (int i = 0; i < named.count && i < SHOWN; i++) {
+                auto_free char *full = package_full_name(packages, named.elements[i]);
+                buf_printf(&requests->problems, "%s%s", separator, full);
+                separator = ", ";
+        }
         queue_free(&named);
-        if (!why)
-                return false;
-        complain(requests, request, "nothing can be installed for", NULL);
-        buf_printf(&requests->problems, ": %s", why);
-        return true;
 }
 
-static void unanswered(struct requests *requests, const char *request) {
-        if (limit_release_for_request(requests->packages, request)) {
-                complain(requests, request, "the lock holds back", NULL); // not for long: the caller asks again
-        } else if (requests->packages->limit == LIMIT_SET) {
-                complain(requests, request, "the lock has no package for", NULL);
-        } else if (!add_obstacle(requests, request)) {
-                auto_free char *near = nearest_names(requests->packages->pool, request);
-                complain(requests, request, "no repository has the package", near);
-                add_other_versions(requests, request);
+// Why what a request names may not be installed; heap; NULL: it names nothing, or nothing that is left out.
+static char *find_exclude_reason(const struct packages *packages, const char *request) {
+        Queue named;
+        char *reason = NULL;
+        queue_init(&named);
+        (void)package_spec_match(packages, request, false, &named);
+        for (int i = 0; !reason && i < named.count; i++)
+                reason = exclude_reason(packages, named.elements[i]);
+        queue_free(&named);
+        return reason;
+}
+
+static void add_unknown_package(struct requests *requests, const char *request) {
+        auto_free char *near = nearest_names(requests->packages->pool, request);
+        add_request_problem(requests, request, "no repository has the package");
+        if (near) {
+                auto_free char *text = xasprintf("did you mean %s?", near);
+                add_hint(requests, text);
         }
+        add_other_versions(requests, request);
+}
+
+static void explain_unanswered(struct requests *requests, const char *request) {
+        if (requests->packages->limit == LIMIT_SET) {
+                add_request_problem(requests, request, "the lock has no package for");
+                return;
+        }
+        auto_free char *reason = find_exclude_reason(requests->packages, request);
+        if (!reason) {
+                add_unknown_package(requests, request);
+                return;
+        }
+        add_request_problem(requests, request, "nothing can be installed for");
+        buf_printf(&requests->problems, ": %s", reason);
 }
 
 static void add_path(struct requests *requests, const char *path) {
@@ -215,45 +204,50 @@ static void add_path(struct requests *requests, const char *path) {
         queue_init(&candidates);
         for (const Id *next = pool_whatprovides_ptr(pool, pool_str2id(pool, path, 1)); *next; next++)
                 queue_push(&candidates, *next);
-        keep_installable(pool, &candidates);
+        package_spec_keep_installable(pool, &candidates);
         push_one_of(requests, &candidates);
         if (candidates.count == 0) {
-                auto_free char *doubt = paths_doubt(requests->packages, path);
-                complain(requests, path, "no repository has a package with the file", NULL);
-                buf_append_text(&requests->problems, doubt ? doubt : "");
+                auto_free char *doubt = file_lists_doubt(requests->packages, path);
+                add_request_problem(requests, path, "no repository has a package with the file");
+                if (doubt)
+                        buf_append_text(&requests->problems, doubt);
         }
         queue_free(&candidates);
 }
 
-// How dnf splits what a request names into installs, each of one package: an architecture that is a glob asks for every
+// How dnf splits what a request names into jobs, each of one package: an architecture that is a glob asks for every
 // name and architecture, any other glob for every name.
-struct split {
+struct job_split {
         const Pool *pool;
         bool by_name, by_arch;
 };
 
-static int compare_parts(const struct split *split, Id left, Id right) {
+// Equal: both are candidates of one job.
+static int compare_jobs(const struct job_split *split, Id left, Id right) {
         const Solvable *a = pool_id2solvable(split->pool, left), *b = pool_id2solvable(split->pool, right);
-        if (split->by_name && a->name != b->name)
-                return a->name < b->name ? -1 : 1;
-        if (split->by_arch && a->arch != b->arch)
-                return a->arch < b->arch ? -1 : 1;
-        return 0;
+        int order = 0;
+        if (split->by_name)
+                order = (a->name > b->name) - (a->name < b->name);
+        if (order == 0 && split->by_arch)
+                order = (a->arch > b->arch) - (a->arch < b->arch);
+        return order;
 }
 
-static int compare_named(const void *left, const void *right, void *context) {
+static int compare_candidates(const void *left, const void *right, void *context) {
         Id a = *(const Id *)left, b = *(const Id *)right;
-        int order = compare_parts(context, a, b);
-        return order ? order : (a > b) - (a < b);
+        int order = compare_jobs(context, a, b);
+        if (order != 0)
+                return order;
+        return (a > b) - (a < b);
 }
 
-static void push_each(struct requests *requests, Queue *named, struct split split, bool with_obsoleters) {
+static void push_each(struct requests *requests, Queue *named, struct job_split split, bool with_obsoleters) {
         Queue part;
         queue_init(&part);
-        solv_sort(named->elements, (size_t)named->count, sizeof(Id), compare_named, &split);
+        solv_sort(named->elements, (size_t)named->count, sizeof(Id), compare_candidates, &split);
         for (int i = 0; i < named->count; i++) {
                 queue_push(&part, named->elements[i]);
-                if (i + 1 < named->count && compare_parts(&split, named->elements[i], named->elements[i + 1]) == 0)
+                if (i + 1 < named->count && compare_jobs(&split, named->elements[i], named->elements[i + 1]) == 0)
                         continue;
                 if (with_obsoleters)
                         add_obsoleters(requests, &part);
@@ -266,13 +260,14 @@ static void push_each(struct requests *requests, Queue *named, struct split spli
 static void add_selected(struct requests *requests, const char *request) {
         Queue named;
         queue_init(&named);
-        enum form form = request_match(requests->packages, request, true, &named);
+        enum spec_kind kind = package_spec_match(requests->packages, request, true, &named);
         const char *dot = strrchr(request, '.');
-        bool has_arch = form == FORM_NEVRA || form == FORM_NAME_ARCH;
-        struct split split = { requests->packages->pool, text_is_glob(request), has_arch && text_is_glob(dot) };
-        push_each(requests, &named, split, form == FORM_NAME || split.by_arch);
+        bool has_arch = kind == SPEC_NEVRA || kind == SPEC_NAME_ARCH;
+        struct job_split split = { requests->packages->pool, package_spec_is_glob(request),
+                                   has_arch && package_spec_is_glob(dot) };
+        push_each(requests, &named, split, kind == SPEC_NAME || split.by_arch);
         if (named.count == 0)
-                unanswered(requests, request);
+                explain_unanswered(requests, request);
         queue_free(&named);
 }
 
@@ -286,7 +281,7 @@ static bool add_group_request(struct requests *requests, const char *name, struc
         begin_problem(requests, name);
         buf_append_text(&requests->problems, unknown.text);
         if (unknown.hint)
-                buf_printf(&requests->hints, "%s%s", requests->hints.size ? "\n" : "", unknown.hint);
+                add_hint(requests, unknown.hint);
         return true;
 }
 
@@ -304,24 +299,33 @@ static void allow_several_versions(struct requests *requests) {
         }
 }
 
+static bool add_request(struct requests *requests, const char *request, struct err *err) {
+        if (request[0] == '@')
+                return add_group_request(requests, request, err);
+        if (request[0] == '/')
+                add_path(requests, request);
+        else
+                add_selected(requests, request);
+        return true;
+}
+
+static bool fail_for_requests(struct requests *requests, struct err *err) {
+        fail(err, ERR_PACKAGE, 0, "%s", buf_text(&requests->problems));
+        if (requests->hints.size > 0)
+                hint(err, "%s", buf_text(&requests->hints));
+        return false;
+}
+
 bool request_jobs(struct packages *packages, const char *const *requests, size_t count, Queue *jobs, struct err *err) {
+        assert(packages->prepared);
         struct requests all = { .packages = packages, .jobs = jobs };
         find_obsoleting(&all);
         allow_several_versions(&all);
         bool ok = true;
-        for (size_t i = 0; ok && i < count; i++) {
-                if (requests[i][0] == '@')
-                        ok = add_group_request(&all, requests[i], err);
-                else if (requests[i][0] == '/')
-                        add_path(&all, requests[i]);
-                else
-                        add_selected(&all, requests[i]);
-        }
-        if (ok && all.problems.size > 0) {
-                ok = fail(err, ERR_PACKAGE, 0, "%s", buf_text(&all.problems));
-                if (all.hints.size > 0)
-                        hint(err, "%s", buf_text(&all.hints));
-        }
+        for (size_t i = 0; ok && i < count; i++)
+                ok = add_request(&all, requests[i], err);
+        if (ok && all.problems.size > 0)
+                ok = fail_for_requests(&all, err);
         queue_free(&all.obsoleting);
         buf_release(&all.problems);
         buf_release(&all.hints);

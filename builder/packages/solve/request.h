@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Requests to jobs.
+// Requests of roles to libsolv's jobs.
 #ifndef KILN_PACKAGES_SOLVE_REQUEST_H
 #define KILN_PACKAGES_SOLVE_REQUEST_H
 
@@ -8,12 +8,12 @@
 #include <stddef.h>
 
 #include "base/err.h"
-#include "packages/solve/package_spec.h"
 #include "packages/solve/pool.h"
 
+// Appends jobs "install one of these", as dnf makes them: every package of that name, and those that obsolete one of
+// them. PACKAGE, with a line for each request that names nothing; what loading groups may meet. The index of providers
+// must be prepared.
 must_check bool request_jobs(struct packages *packages, const char *const *requests, size_t count, Queue *jobs,
                              struct err *err);
-// The packages that a request names, or else (FORM_NONE) those that provide it.
-enum form request_match(const struct packages *packages, const char *request, bool installable, Queue *ret);
 
 #endif

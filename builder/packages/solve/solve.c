@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: MIT
+// packages_solve(): requests become jobs, libsolv solves them, its answer becomes a set.
 #include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "packages/fetch/url.h"
-#include "packages/metadata/source.h"
 #include "packages/packages.h"
 #include "packages/solve/file_dependencies.h"
-#include "packages/solve/pins.h"
+#include "packages/solve/limit.h"
+#include "packages/solve/package_describe.h"
 #include "packages/solve/pool.h"
 #include "packages/solve/problem.h"
 #include "packages/solve/request.h"
-#include "packages/solve/solve.h"
 
 // libsolv's headers need pool.h first
-#include <solv/chksum.h>
 #include <solv/solver.h>
 #include <solv/transaction.h>
 
@@ -25,20 +23,26 @@ static const int solver_flags[] = {
         SOLVER_FLAG_ALLOW_DOWNGRADE,    SOLVER_FLAG_IGNORE_RECOMMENDED,
 };
 
-static bool solve_once(struct packages *packages, Queue *jobs, Queue *ret_ids, struct err *err) {
+// RELEASED: names that a lock held stood in the way and were released; the same question may now have an answer.
+enum outcome { SOLVED, RELEASED, FAILED };
+
+static enum outcome run_solver(struct packages *packages, Queue *jobs, Queue *ret_ids, struct err *err) {
+        enum outcome outcome = SOLVED;
         Solver *solver = solver_create(packages->pool);
         for (size_t i = 0; i < lengthof(solver_flags); i++)
                 solver_set_flag(solver, solver_flags[i], 1);
-        bool ok = solver_solve(solver, jobs) == 0;
-        if (!ok && !limit_release_for_problems(packages, solver))
-                (void)problem_explain(packages, solver, err);
-        if (ok) {
+        if (solver_solve(solver, jobs) == 0) {
                 Transaction *transaction = solver_create_transaction(solver);
                 transaction_installedresult(transaction, ret_ids);
                 transaction_free(transaction);
+        } else if (limit_release_for_problems(packages, solver)) {
+                outcome = RELEASED;
+        } else {
+                outcome = FAILED;
+                (void)problem_explain(packages, solver, err);
         }
         solver_free(solver);
-        return ok;
+        return outcome;
 }
 
 static bool depends_on(Pool *pool, Id dependency, const Queue *paths) {
@@ -59,8 +63,9 @@ static bool needs_filelists(struct packages *packages, const Queue *ids) {
         Pool *pool = packages->pool;
         for (int i = 0; i < ids->count; i++) {
                 const Solvable *solvable = pool_id2solvable(pool, ids->elements[i]);
-                const Id *next = solvable->requires ? solvable->repo->idarraydata + solvable->requires : NULL;
-                for (; next && *next; next++)
+                if (!solvable->requires)
+                        continue;
+                for (const Id *next = solvable->repo->idarraydata + solvable->requires; *next; next++)
                         if (*next != SOLVABLE_PREREQMARKER && depends_on(pool, *next, &packages->unresolved))
                                 return true;
         }
@@ -75,27 +80,29 @@ static bool wants_unresolved_path(const struct packages *packages) {
         return false;
 }
 
-static bool attempt_once(struct packages *packages, const char *const *requests, size_t count, Queue *ret_ids,
-                         struct err *err) {
+static enum outcome solve_once(struct packages *packages, const char *const *requests, size_t count, Queue *ret_ids,
+                               struct err *err) {
+        enum outcome outcome;
         Queue jobs;
         queue_init(&jobs);
         queue_empty(ret_ids);
-        bool ok = request_jobs(packages, requests, count, &jobs, err) && solve_once(packages, &jobs, ret_ids, err);
+        if (request_jobs(packages, requests, count, &jobs, err))
+                outcome = run_solver(packages, &jobs, ret_ids, err);
+        else if (err->kind == ERR_PACKAGE && limit_release_for_requests(packages, requests, count))
+                outcome = RELEASED;
+        else
+                outcome = FAILED;
         queue_free(&jobs);
-        return ok;
+        return outcome;
 }
 
-// A failure that let go of a held name is asked again without it.
-static bool attempt(struct packages *packages, const char *const *requests, size_t count, Queue *ret_ids,
-                    struct err *err) {
-        for (;;) {
-                size_t released = packages->released;
-                if (attempt_once(packages, requests, count, ret_ids, err))
-                        return true;
-                if (packages->released == released)
-                        return false;
+// Ends, because each round releases at least one name.
+static bool solve_until_none_is_released(struct packages *packages, const char *const *requests, size_t count,
+                                         Queue *ret_ids, struct err *err) {
+        enum outcome outcome;
+        while ((outcome = solve_once(packages, requests, count, ret_ids, err)) == RELEASED)
                 err_release(err);
-        }
+        return outcome == SOLVED;
 }
 
 // File lists are ten times the size of primary.xml. The first attempt takes every file that only they could confirm for
@@ -112,22 +119,24 @@ static bool get_filelists(struct packages *packages, struct err *err) {
         return true;
 }
 
-static bool attempt_with_filelists(struct packages *packages, const char *const *requests, size_t count, Queue *ret_ids,
-                                   struct err *err) {
+static bool solve_with_filelists(struct packages *packages, const char *const *requests, size_t count, Queue *ret_ids,
+                                 struct err *err) {
         if (!get_filelists(packages, err))
                 return false;
-        paths_prepare(packages, true);
+        file_dependencies_prepare(packages, true);
         packages->prepared = true;
-        return attempt(packages, requests, count, ret_ids, err);
+        return solve_until_none_is_released(packages, requests, count, ret_ids, err);
 }
 
+// A path that nobody asked for before makes the index of providers incomplete.
 static void want_paths(struct packages *packages, const char *const *requests, size_t count) {
         for (size_t i = 0; i < count; i++) {
                 if (requests[i][0] != '/')
                         continue;
                 int before = packages->wanted_paths.count;
                 queue_pushunique(&packages->wanted_paths, pool_str2id(packages->pool, requests[i], 1));
-                packages->prepared &= packages->wanted_paths.count == before;
+                if (packages->wanted_paths.count > before)
+                        packages->prepared = false;
         }
 }
 
@@ -136,89 +145,48 @@ static bool solve_ids(struct packages *packages, const char *const *requests, si
         bool final = packages->filelists_loaded || packages->filelists_refused;
         want_paths(packages, requests, count);
         if (!packages->prepared)
-                paths_prepare(packages, final);
+                file_dependencies_prepare(packages, final);
         packages->prepared = true;
         if (!final && wants_unresolved_path(packages))
-                return attempt_with_filelists(packages, requests, count, ret_ids, err);
-        bool ok = attempt(packages, requests, count, ret_ids, err);
+                return solve_with_filelists(packages, requests, count, ret_ids, err);
+        bool ok = solve_until_none_is_released(packages, requests, count, ret_ids, err);
         if (final || packages->unresolved.count == 0)
                 return ok;
         if (ok && !needs_filelists(packages, ret_ids))
                 return true;
         if (!ok && err->kind != ERR_SOLVE)
                 return false;
-        return attempt_with_filelists(packages, requests, count, ret_ids, err);
+        return solve_with_filelists(packages, requests, count, ret_ids, err);
 }
 
-static void split_evr(struct arena *arena, const char *evr, struct package *ret) {
-        const char *colon = strchr(evr, ':');
-        const char *version = colon ? colon + 1 : evr;
-        const char *dash = strrchr(version, '-');
-        ret->epoch = colon ? strtoull(evr, NULL, 10) : 0;
-        ret->version = dash ? arena_strndup(arena, version, (size_t)(dash - version)) : arena_strdup(arena, version);
-        ret->release = arena_strdup(arena, dash ? dash + 1 : "");
-        ret->nevra = version;
-}
-
-bool package_describe(struct packages *packages, Id id, struct package *ret, struct err *err) {
-        const struct package *revived = revived_find(packages, id);
-        if (revived) {
-                *ret = *revived;
-                return true;
-        }
-        Pool *pool = packages->pool;
-        struct arena *arena = &packages->arena;
-        Solvable *solvable = pool_id2solvable(pool, id);
-        Id type = 0;
-        const char *location = solvable_lookup_location(solvable, NULL);
-        const char *base = solvable_lookup_str(solvable, SOLVABLE_MEDIABASE);
-        const char *checksum = solvable_lookup_checksum(solvable, SOLVABLE_CHECKSUM, &type);
-        *ret = (struct package){ .solvable = id,
-                                 .name = arena_strdup(arena, pool_id2str(pool, solvable->name)),
-                                 .arch = arena_strdup(arena, pool_id2str(pool, solvable->arch)),
-                                 .repository = pool_source(solvable)->repository,
-                                 .size_bytes = solvable_lookup_num(solvable, SOLVABLE_DOWNLOADSIZE, 0),
-                                 .installed_bytes = solvable_lookup_num(solvable, SOLVABLE_INSTALLSIZE, 0) };
-        split_evr(arena, pool_id2str(pool, solvable->evr), ret);
-        char epoch[24] = "";
-        if (ret->epoch)
-                snprintf(epoch, sizeof epoch, "%llu:", (unsigned long long)ret->epoch);
-        ret->nevra = arena_printf(arena, "%s-%s%s.%s", ret->name, epoch, ret->nevra, ret->arch);
-        if (!location || !url_location_is_safe(location) || (base && !url_location_is_safe(base)))
-                return fail(err, ERR_CORRUPT, 0, "repository %s: %s has no location, or one that leads outside",
-                            ret->repository->name, ret->nevra);
-        if (strchr(ret->nevra, '/')) // it becomes a file's name
-                return fail(err, ERR_CORRUPT, 0, "repository %s: %s is not a package's name", ret->repository->name,
-                            ret->nevra);
-        if (!checksum || type == REPOKEY_TYPE_MD5)
-                return fail(err, ERR_CORRUPT, 0, "repository %s: %s has no checksum worth the name",
-                            ret->repository->name, ret->nevra);
-        auto_free char *whole = base ? url_join(base, location) : xstrdup(location);
-        ret->location = arena_strdup(arena, whole);
-        ret->checksum = arena_strdup(arena, checksum);
-        ret->checksum_type = arena_strdup(arena, solv_chksum_type2str(type));
-        return true;
-}
-
-static int by_name(const void *left, const void *right) {
-        const struct package *a = left;
-        const struct package *b = right;
+static int compare_packages_by_name(const void *left, const void *right) {
+        const struct package *a = *(const struct package *const *)left, *b = *(const struct package *const *)right;
         int order = strcmp(a->name, b->name);
-        return order ? order : strcmp(a->nevra, b->nevra);
+        if (order != 0)
+                return order;
+        return strcmp(a->nevra, b->nevra);
+}
+
+static bool describe_all(struct packages *packages, const Queue *ids, struct package_set *ret, struct err *err) {
+        struct package_set set = { .items = xcalloc((size_t)ids->count + 1, sizeof *set.items) };
+        for (int i = 0; i < ids->count; i++) {
+                struct package *package = NULL;
+                if (!package_describe(packages, ids->elements[i], &package, err)) {
+                        package_set_release(&set);
+                        return false;
+                }
+                set.items[set.count++] = package;
+        }
+        qsort(set.items, set.count, sizeof *set.items, compare_packages_by_name);
+        *ret = set;
+        return true;
 }
 
 bool packages_solve(struct packages *packages, const char *const *requests, size_t request_count,
                     struct package_set *ret, struct err *err) {
         Queue ids;
         queue_init(&ids);
-        bool ok = solve_ids(packages, requests, request_count, &ids, err);
-        struct package_set set = { arena_alloc(&packages->arena, ((size_t)ids.count + 1) * sizeof(struct package)), 0 };
-        for (int i = 0; ok && i < ids.count; i++)
-                ok = package_describe(packages, ids.elements[i], &set.items[set.count++], err);
+        bool ok = solve_ids(packages, requests, request_count, &ids, err) && describe_all(packages, &ids, ret, err);
         queue_free(&ids);
-        if (!ok)
-                return false;
-        qsort(set.items, set.count, sizeof *set.items, by_name);
-        *ret = set;
-        return true;
+        return ok;
 }

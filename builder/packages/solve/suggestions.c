@@ -24,7 +24,7 @@ struct suggestions *suggestions_new(const char *wanted) {
         return suggestions;
 }
 
-static bool known(const struct suggestions *suggestions, const char *candidate) {
+static bool is_suggested(const struct suggestions *suggestions, const char *candidate) {
         for (size_t i = 0; i < SHOWN; i++)
                 if (suggestions->best[i].name && strcmp(suggestions->best[i].name, candidate) == 0)
                         return true;
@@ -34,13 +34,16 @@ static bool known(const struct suggestions *suggestions, const char *candidate) 
 void suggestions_consider(struct suggestions *suggestions, const char *candidate) {
         size_t wanted = strlen(suggestions->wanted);
         size_t size = strlen(candidate);
-        if (wanted == 0 || known(suggestions, candidate))
+        if (wanted == 0 || is_suggested(suggestions, candidate))
                 return;
-        size_t far = size > wanted ? size - wanted : wanted - size;
-        size_t away = far <= suggestions->limit ? mistake_distance(suggestions->wanted, candidate) : SIZE_MAX;
+        size_t longer = 0, away = SIZE_MAX;
+        if (size > wanted)
+                longer = size - wanted;
+        if (longer <= suggestions->limit && wanted <= size + suggestions->limit)
+                away = mistake_distance(suggestions->wanted, candidate);
         // A longer name that holds the whole word is worth showing when nothing is closer.
         if (away > suggestions->limit && wanted >= 3 && strstr(candidate, suggestions->wanted))
-                away = suggestions->limit + far;
+                away = suggestions->limit + longer;
         else if (away > suggestions->limit)
                 return;
         char *name = xstrdup(candidate);
@@ -58,14 +61,21 @@ void suggestions_consider(struct suggestions *suggestions, const char *candidate
         free(name);
 }
 
+// "a, b or c", from the end.
+static char *prepend_name(const char *name, const char *text) {
+        if (!text)
+                return xstrdup(name);
+        if (strstr(text, " or "))
+                return xasprintf("%s, %s", name, text);
+        return xasprintf("%s or %s", name, text);
+}
+
 char *suggestions_finish(struct suggestions *suggestions) {
         char *text = NULL;
         for (size_t i = SHOWN; i-- > 0;) {
                 if (!suggestions->best[i].name)
                         continue;
-                const char *joint = text && strstr(text, " or ") ? ", " : " or ";
-                char *longer = text ? xasprintf("%s%s%s", suggestions->best[i].name, joint, text)
-                                    : xstrdup(suggestions->best[i].name);
+                char *longer = prepend_name(suggestions->best[i].name, text);
                 free(text);
                 text = longer;
                 free(suggestions->best[i].name);

@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-// Reads what librpm's OpenPGP parser does not tell: when a key expires and whether it was revoked (RFC 4880,
-// sections 4.2, 5.2.3, 5.5.2). The signatures that say so are not checked: the certificate is the release's own, and a
-// false statement could only make kiln refuse a key.
 #include "packages/trust/certificate.h"
 
 #include <openssl/evp.h>
@@ -34,7 +31,7 @@ struct packet {
         size_t size;
 };
 
-static uint32_t grab(const unsigned char *bytes, size_t count) {
+static uint32_t big_endian(const unsigned char *bytes, size_t count) {
         uint32_t value = 0;
         for (size_t i = 0; i < count; i++)
                 value = value << 8 | bytes[i];
@@ -42,7 +39,7 @@ static uint32_t grab(const unsigned char *bytes, size_t count) {
 }
 
 // Body length of a new-format packet or of a subpacket: one, two or five octets. 0 if malformed or partial.
-static size_t new_length(const unsigned char *bytes, size_t size, size_t *ret_length) {
+static size_t packet_length(const unsigned char *bytes, size_t size, size_t *ret_length) {
         if (size >= 1 && bytes[0] < 192) {
                 *ret_length = bytes[0];
                 return 1;
@@ -52,7 +49,7 @@ static size_t new_length(const unsigned char *bytes, size_t size, size_t *ret_le
                 return 2;
         }
         if (size >= 5 && bytes[0] == 255) {
-                *ret_length = grab(bytes + 1, 4);
+                *ret_length = big_endian(bytes + 1, 4);
                 return 5;
         }
         return 0;
@@ -66,12 +63,12 @@ static size_t packet_read(const unsigned char *bytes, size_t size, struct packet
         size_t length = 0;
         if (bytes[0] & 0x40) {
                 ret->tag = bytes[0] & 0x3f;
-                header = new_length(bytes + 1, size - 1, &length);
+                header = packet_length(bytes + 1, size - 1, &length);
         } else if ((bytes[0] & 3) < 3) {
                 ret->tag = bytes[0] >> 2 & 0x0f;
                 header = (size_t)1 << (bytes[0] & 3);
                 if (header < size)
-                        length = grab(bytes + 1, header);
+                        length = big_endian(bytes + 1, header);
         }
         if (header == 0 || header + 1 > size || length > size - header - 1)
                 return 0;
@@ -98,7 +95,9 @@ static unsigned key_bits(const struct packet *packet) {
         if (packet->size < NUMBER + 2)
                 return 0;
         int algorithm = packet->body[ALGORITHM];
-        return algorithm == RSA || algorithm == RSA_SIGN || algorithm == DSA ? grab(packet->body + NUMBER, 2) : 0;
+        if (algorithm != RSA && algorithm != RSA_SIGN && algorithm != DSA)
+                return 0;
+        return big_endian(packet->body + NUMBER, 2);
 }
 
 struct key_signature {
@@ -116,9 +115,9 @@ static void read_issuer(const unsigned char *id, char ret[static 17]) {
 static void subpacket_read(const unsigned char *subpacket, size_t length, bool hashed, struct key_signature *ret) {
         int type = subpacket[0] & 0x7f;
         if (hashed && type == SUBPACKET_CREATED && length == 5)
-                ret->created = grab(subpacket + 1, 4);
+                ret->created = big_endian(subpacket + 1, 4);
         if (hashed && type == SUBPACKET_KEY_EXPIRES && length == 5)
-                ret->key_lifetime = grab(subpacket + 1, 4);
+                ret->key_lifetime = big_endian(subpacket + 1, 4);
         if (type == SUBPACKET_ISSUER && length == 9)
                 read_issuer(subpacket + 1, ret->issuer);
         if (type == SUBPACKET_ISSUER_FINGERPRINT && length == 22 && subpacket[1] == 4)
@@ -128,7 +127,7 @@ static void subpacket_read(const unsigned char *subpacket, size_t length, bool h
 static bool subpackets_read(const unsigned char *next, size_t left, bool hashed, struct key_signature *ret) {
         while (left > 0) {
                 size_t length = 0;
-                size_t header = new_length(next, left, &length);
+                size_t header = packet_length(next, left, &length);
                 if (header == 0 || length == 0 || length > left - header)
                         return false;
                 subpacket_read(next + header, length, hashed, ret);
@@ -144,35 +143,52 @@ static bool key_signature_read(const struct packet *packet, struct key_signature
         if (packet->size < HEAD || packet->body[0] != 4) // version
                 return false;
         *ret = (struct key_signature){ .type = packet->body[1] };
-        size_t hashed = grab(packet->body + 4, COUNT);
+        size_t hashed = big_endian(packet->body + 4, COUNT);
         if (hashed > packet->size - HEAD || !subpackets_read(packet->body + HEAD, hashed, true, ret))
                 return false;
         const unsigned char *rest = packet->body + HEAD + hashed;
         size_t left = packet->size - HEAD - hashed;
-        size_t unhashed = left >= COUNT ? grab(rest, COUNT) : 0;
+        size_t unhashed = 0;
+        if (left >= COUNT)
+                unhashed = big_endian(rest, COUNT);
         if (unhashed > 0 && unhashed <= left - COUNT)
                 (void)subpackets_read(rest + COUNT, unhashed, false, ret);
         return true;
 }
 
+// Whether a signature says for how long a key is good: those over user ids and over the key itself do for a primary
+// key, the binding signature does for a subkey.
+static bool is_certification(const struct key_signature *signature, bool is_primary) {
+        if (!is_primary)
+                return signature->type == SIGNATURE_SUBKEY;
+        if (signature->type == SIGNATURE_DIRECT)
+                return true;
+        return signature->type >= SIGNATURE_GENERIC && signature->type <= SIGNATURE_POSITIVE;
+}
+
+static bool is_revocation(const struct key_signature *signature, bool is_primary) {
+        if (is_primary)
+                return signature->type == SIGNATURE_KEY_REVOCATION;
+        return signature->type == SIGNATURE_SUBKEY_REVOCATION;
+}
+
 // The latest self-signature decides, so a key whose life was extended is alive. What others certify, as keys from
 // keyservers carry it, extends nothing.
-static void apply(struct key_facts *key, const struct key_signature *signature, const char *primary_id, bool is_primary,
-                  int64_t *latest) {
-        bool own = !*signature->issuer || strcmp(signature->issuer, primary_id) == 0;
-        bool certifies = is_primary ? (signature->type >= SIGNATURE_GENERIC && signature->type <= SIGNATURE_POSITIVE) ||
-                                          signature->type == SIGNATURE_DIRECT
-                                    : signature->type == SIGNATURE_SUBKEY;
-        if (signature->type == (is_primary ? SIGNATURE_KEY_REVOCATION : SIGNATURE_SUBKEY_REVOCATION))
+static void apply_key_signature(struct key_facts *key, const struct key_signature *signature, const char *primary_id,
+                                bool is_primary, int64_t *latest) {
+        bool is_own = !*signature->issuer || strcmp(signature->issuer, primary_id) == 0;
+        if (is_revocation(signature, is_primary))
                 key->revoked = true;
-        if (!own || !certifies || signature->created < *latest)
+        if (!is_own || !is_certification(signature, is_primary) || signature->created < *latest)
                 return;
         *latest = signature->created;
-        key->expires = signature->key_lifetime ? key->created + signature->key_lifetime : 0;
+        key->expires = 0;
+        if (signature->key_lifetime)
+                key->expires = key->created + signature->key_lifetime;
 }
 
 // A subkey is worth no more than the key that it belongs to.
-static void pass_on(struct key_facts *keys, size_t count) {
+static void limit_subkeys(struct key_facts *keys, size_t count) {
         const struct key_facts *primary = &keys[0];
         for (size_t i = 1; i < count; i++) {
                 struct key_facts *subkey = &keys[i];
@@ -182,51 +198,70 @@ static void pass_on(struct key_facts *keys, size_t count) {
         }
 }
 
+static bool is_version_4_key(const struct packet *packet) {
+        bool is_key = packet->tag == TAG_PUBLIC_KEY || packet->tag == TAG_PUBLIC_SUBKEY;
+        return is_key && packet->size >= 6 && packet->body[0] == 4;
+}
+
 size_t certificate_read(const unsigned char *packets, size_t size, struct key_facts *ret, size_t max) {
         size_t count = 0;
         int64_t latest = 0;
         struct packet packet;
         for (size_t step; (step = packet_read(packets, size, &packet)) > 0; packets += step, size -= step) {
-                bool is_key = packet.tag == TAG_PUBLIC_KEY || packet.tag == TAG_PUBLIC_SUBKEY;
                 struct key_signature signature;
-                if (is_key && packet.size >= 6 && packet.body[0] == 4) {
+                if (is_version_4_key(&packet)) {
                         if (count == max)
                                 break;
-                        ret[count] =
-                            (struct key_facts){ .created = grab(packet.body + 1, 4), .bits = key_bits(&packet) };
-                        key_id(&packet, ret[count++].id);
+                        struct key_facts *key = &ret[count++];
+                        *key =
+                            (struct key_facts){ .created = big_endian(packet.body + 1, 4), .bits = key_bits(&packet) };
+                        key_id(&packet, key->id);
                         latest = 0;
                 } else if (packet.tag == TAG_SIGNATURE && count > 0 && key_signature_read(&packet, &signature)) {
-                        apply(&ret[count - 1], &signature, ret[0].id, count == 1, &latest);
+                        apply_key_signature(&ret[count - 1], &signature, ret[0].id, count == 1, &latest);
                 }
         }
-        pass_on(ret, count);
+        limit_subkeys(ret, count);
         return count;
 }
 
-// librpm decodes armored keys only, not signatures. The checksum line is ignored: the signature itself is checked.
-bool armor_decode(const char *text, const char *begin, struct buf *ret) {
-        const char *line = strstr(text, begin);
-        EVP_ENCODE_CTX *context = EVP_ENCODE_CTX_new();
+static bool decode_armor_line(EVP_ENCODE_CTX *context, const char *line, size_t length, struct buf *ret) {
+        char *room = buf_reserve(ret, length + 4);
         int size = 0;
-        bool body = false;
-        bool ok = line && context;
-        if (ok)
-                EVP_DecodeInit(context);
-        for (line = ok ? strchr(line, '\n') : NULL; line && ok; line = strchr(line, '\n')) {
-                line++;
+        if (!room || length >= INT32_MAX)
+                return false;
+        if (EVP_DecodeUpdate(context, (unsigned char *)room, &size, (const unsigned char *)line, (int)length) < 0)
+                return false;
+        ret->size += (size_t)size;
+        return true;
+}
+
+// The lines between the header, which ends with an empty line, and the checksum or the end. The checksum is ignored:
+// the signature itself is checked.
+static bool decode_armor_body(EVP_ENCODE_CTX *context, const char *text, struct buf *ret) {
+        bool in_body = false;
+        for (const char *newline = strchr(text, '\n'); newline; newline = strchr(newline + 1, '\n')) {
+                const char *line = newline + 1;
                 size_t length = strcspn(line, "\r\n");
                 if (*line == '=' || *line == '-')
                         break;
-                if (body && length > 0) {
-                        char *room = buf_reserve(ret, length + 4);
-                        ok = room && length < INT32_MAX &&
-                             EVP_DecodeUpdate(context, (unsigned char *)room, &size, (const unsigned char *)line,
-                                              (int)length) >= 0;
-                        ret->size += ok ? (size_t)size : 0;
-                }
-                body |= length == 0; // header lines end with an empty one
+                if (in_body && length > 0 && !decode_armor_line(context, line, length, ret))
+                        return false;
+                if (length == 0)
+                        in_body = true;
+        }
+        return ret->size > 0;
+}
+
+// librpm decodes armored keys only, not signatures.
+bool armor_decode(const char *text, const char *begin, struct buf *ret) {
+        const char *block = strstr(text, begin);
+        EVP_ENCODE_CTX *context = EVP_ENCODE_CTX_new();
+        bool ok = false;
+        if (block && context) {
+                EVP_DecodeInit(context);
+                ok = decode_armor_body(context, block, ret);
         }
         EVP_ENCODE_CTX_free(context);
-        return ok && ret->size > 0;
+        return ok;
 }

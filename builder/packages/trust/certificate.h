@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What librpm does not tell about a key.
+// OpenPGP certificates, as far as librpm's parser does not tell of them: when a key expires and whether it was revoked
+// (RFC 4880, sections 4.2, 5.2.3, 5.5.2). The signatures that say so are not checked: the certificate is the release's
+// own, and a false statement could only make kiln refuse a key.
 #ifndef KILN_PACKAGES_TRUST_CERTIFICATE_H
 #define KILN_PACKAGES_TRUST_CERTIFICATE_H
 
@@ -18,7 +20,8 @@ struct key_facts {
 // The primary key first, then its subkeys (RFC 4880). Returns how many, at most `max`.
 size_t certificate_read(const unsigned char *packets, size_t size, struct key_facts *ret, size_t max);
 
-// The bytes of an ASCII-armored block (RFC 4880, section 6.2) that begins with the line `begin`.
+// The bytes of an ASCII-armored block (RFC 4880, section 6.2) that begins with the line `begin`. False: there is none,
+// or it is malformed.
 bool armor_decode(const char *text, const char *begin, struct buf *ret);
 
 #endif

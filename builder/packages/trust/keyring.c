@@ -23,7 +23,7 @@
 #include "packages/trust/certificate.h"
 #include "profile/profile.h"
 
-enum { KEY_FILE_MAX = 1 << 20, KEYS_MAX = 32, DESCRIPTION_MAX = 8, KEY_BITS_MIN = 2048, CACHED_NAME_LENGTH = 16 };
+enum { KEY_FILE_MAX = 1 << 20, KEYS_MAX = 32, LISTED_MAX = 8, KEY_BITS_MIN = 2048, CACHED_NAME_LENGTH = 16 };
 
 struct keyring {
         rpmKeyring ring;
@@ -97,8 +97,14 @@ static void add_to_ring(struct keyring *keyring, const uint8_t *packets, size_t 
                 *array_append(&keyring->keys, &keyring->key_count) = facts[i];
 }
 
+static void add_listed(struct buf *list, const char *name) {
+        if (list->size > 0)
+                buf_append_text(list, ", ");
+        buf_append_text(list, name);
+}
+
 // One certificate after the other; those that are not pinned are left out and named.
-static bool add_certificates(struct keyring *keyring, const uint8_t *packets, size_t size, struct buf *strangers,
+static bool add_certificates(struct keyring *keyring, const uint8_t *packets, size_t size, struct buf *unpinned,
                              struct err *err) {
         while (size > 0) {
                 size_t length = 0;
@@ -112,7 +118,7 @@ static bool add_certificates(struct keyring *keyring, const uint8_t *packets, si
                         *array_append(&keyring->fingerprints.items, &keyring->fingerprints.count) =
                             take_ptr(fingerprint);
                 } else {
-                        buf_printf(strangers, "%s%s", strangers->size ? ", " : "", fingerprint);
+                        add_listed(unpinned, fingerprint);
                 }
                 packets += length;
                 size -= length;
@@ -120,7 +126,7 @@ static bool add_certificates(struct keyring *keyring, const uint8_t *packets, si
         return true;
 }
 
-static bool add_armored(struct keyring *keyring, const char *text, struct buf *strangers, struct err *err) {
+static bool add_armored(struct keyring *keyring, const char *text, struct buf *unpinned, struct err *err) {
         static const char begin[] = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
         const char *block = strstr(text, begin);
         if (!block)
@@ -130,7 +136,7 @@ static bool add_armored(struct keyring *keyring, const char *text, struct buf *s
                 size_t size = 0;
                 if (pgpParsePkts(block, &packets, &size) != PGPARMOR_PUBKEY)
                         return fail(err, ERR_SIGNATURE, 0, "holds a damaged OpenPGP public key");
-                bool ok = add_certificates(keyring, packets, size, strangers, err);
+                bool ok = add_certificates(keyring, packets, size, unpinned, err);
                 free(packets);
                 if (!ok)
                         return false;
@@ -138,25 +144,32 @@ static bool add_armored(struct keyring *keyring, const char *text, struct buf *s
         return true;
 }
 
-static bool add_text(struct keyring *keyring, const char *name, const struct buf *text, struct err *err) {
-        auto_buf strangers = { 0 };
-        size_t before = keyring->fingerprints.count;
+// ASCII-armored or binary keys.
+static bool add_keys(struct keyring *keyring, const struct buf *text, struct buf *unpinned, struct err *err) {
         bool binary = text->size > 0 && (text->data[0] & 0x80);
-        bool ok = binary ? add_certificates(keyring, (const uint8_t *)text->data, text->size, &strangers, err)
-                         : add_armored(keyring, buf_text(text), &strangers, err);
-        if (!ok)
-                return wrap(err, "key file %s", name);
-        if (keyring->fingerprints.count == before)
-                return fail(err, ERR_SIGNATURE, 0, "key file %s holds %s, which is not a pinned fingerprint", name,
-                            strangers.size ? buf_text(&strangers) : "no key");
-        return true;
+        if (binary)
+                return add_certificates(keyring, (const uint8_t *)text->data, text->size, unpinned, err);
+        return add_armored(keyring, buf_text(text), unpinned, err);
 }
 
-static bool add_file(struct keyring *keyring, const char *name, const char *path, struct err *err) {
+static bool add_key_text(struct keyring *keyring, const char *name, const struct buf *text, struct err *err) {
+        auto_buf unpinned = { 0 };
+        size_t before = keyring->fingerprints.count;
+        if (!add_keys(keyring, text, &unpinned, err))
+                return wrap(err, "key file %s", name);
+        if (keyring->fingerprints.count > before)
+                return true;
+        if (unpinned.size == 0)
+                buf_append_text(&unpinned, "no key");
+        return fail(err, ERR_SIGNATURE, 0, "key file %s holds %s, which is not a pinned fingerprint", name,
+                    buf_text(&unpinned));
+}
+
+static bool add_key_file(struct keyring *keyring, const char *name, const char *path, struct err *err) {
         auto_buf text = { .max = KEY_FILE_MAX };
         if (!fs_read(AT_FDCWD, path, &text, err))
                 return wrap(err, "key");
-        return add_text(keyring, name, &text, err);
+        return add_key_text(keyring, name, &text, err);
 }
 
 static char *cached_key(const struct packages_options *options, const char *url) {
@@ -167,21 +180,33 @@ static char *cached_key(const struct packages_options *options, const char *url)
 }
 
 // The file of a key on this machine; NULL: it comes from the network. Heap.
-static char *local_key(const char *key) { return strstr(key, "://") ? url_local_path(key) : xstrdup(key); }
+static char *local_key(const char *key) {
+        if (strstr(key, "://"))
+                return url_local_path(key);
+        return xstrdup(key);
+}
 
 char *key_file(const struct packages_options *options, const char *key) {
         auto_free char *local = local_key(key);
-        return local && fs_exists(AT_FDCWD, local) ? take_ptr(local) : cached_key(options, key);
+        if (local && fs_exists(AT_FDCWD, local))
+                return take_ptr(local);
+        return cached_key(options, key);
+}
+
+static bool file_is(const char *path, const struct buf *text) {
+        auto_buf found = { .max = KEY_FILE_MAX };
+        auto_err absent = { 0 };
+        if (!fs_read(AT_FDCWD, path, &found, &absent) || found.size != text->size)
+                return false;
+        return memcmp(found.data, text->data, text->size) == 0;
 }
 
 static bool keep_key(const struct packages_options *options, const char *key, const struct buf *text, struct err *err) {
         auto_free char *path = cached_key(options, key);
-        auto_buf kept = { .max = KEY_FILE_MAX };
-        auto_err absent = { 0 };
-        bool same = fs_read(AT_FDCWD, path, &kept, &absent) && kept.size == text->size &&
-                    memcmp(kept.data, text->data, text->size) == 0;
-        return same || (fs_mkdirs_for(AT_FDCWD, path, 0755, err) &&
-                        fs_write_atomic(AT_FDCWD, path, text->data, text->size, 0644, err));
+        if (file_is(path, text))
+                return true;
+        return fs_mkdirs_for(AT_FDCWD, path, 0755, err) &&
+               fs_write_atomic(AT_FDCWD, path, text->data, text->size, 0644, err);
 }
 
 // A key of this machine is copied into the cache, and looked for there when an --offline build finds it gone.
@@ -190,13 +215,13 @@ static bool add_local(struct keyring *keyring, const char *key, const char *path
         auto_free char *kept = cached_key(options, key);
         auto_buf text = { .max = KEY_FILE_MAX };
         if (options->offline && !fs_exists(AT_FDCWD, path) && fs_exists(AT_FDCWD, kept))
-                return add_file(keyring, key, kept, err);
+                return add_key_file(keyring, key, kept, err);
         if (!fs_read(AT_FDCWD, path, &text, err))
                 return wrap(err, "key");
-        return add_text(keyring, key, &text, err) && keep_key(options, key, &text, err);
+        return add_key_text(keyring, key, &text, err) && keep_key(options, key, &text, err);
 }
 
-static bool cannot_fetch(const char *url, struct err *err) {
+static bool fail_for_uncached_key(const char *url, struct err *err) {
         auto_free char *shown = url_shown(url);
         return fail(err, ERR_NETWORK, 0, "key %s is not in the cache, and --offline forbids to fetch it", shown);
 }
@@ -209,14 +234,14 @@ static bool add_remote(struct keyring *keyring, const char *url, const struct pa
         bool pinned = keyring->repository->fingerprints.count > 0;
         bool usable = fs_exists(AT_FDCWD, path) && (pinned || options->offline);
         auto_err stale = { 0 };
-        if (usable && add_file(keyring, shown, path, &stale))
+        if (usable && add_key_file(keyring, shown, path, &stale))
                 return true;
         if (options->offline)
-                return cannot_fetch(url, err);
+                return fail_for_uncached_key(url, err);
         struct transfer transfer = {
                 .name = "key", .urls = &url, .url_count = 1, .path = path, .max_bytes = KEY_FILE_MAX
         };
-        return transfers_run(&transfer, 1, NULL, err) && add_file(keyring, shown, path, err);
+        return transfers_run(&transfer, 1, NULL, err) && add_key_file(keyring, shown, path, err);
 }
 
 static bool has_expired(const struct key_facts *key) { return key->expires && key->expires < time(NULL); }
@@ -238,7 +263,7 @@ static char *key_in_replacement(const struct release *release, const struct pack
                                 const char *key) {
         for (size_t i = 0; release && i < release->repository_count; i++) {
                 const struct repository *repository = &release->repositories[i];
-                const char *replacement = url_replacement(options, repository->name);
+                const char *replacement = url_replacement(options->replace, repository->name);
                 for (size_t k = 0; replacement && k < repository->base_urls.count; k++) {
                         size_t length = strlen(repository->base_urls.items[k]);
                         if (strncmp(key, repository->base_urls.items[k], length) != 0)
@@ -256,13 +281,16 @@ static bool add_key(struct keyring *keyring, const char *key, const struct packa
                 return add_local(keyring, key, local, options, err);
         if (add_remote(keyring, key, options, err))
                 return true;
-        return err->kind == ERR_NETWORK &&
-               hint(err, "`gpgkeys` may also name a file; its fingerprint is checked all the same");
+        if (err->kind == ERR_NETWORK)
+                hint(err, "`gpgkeys` may also name a file; its fingerprint is checked all the same");
+        return false;
 }
 
 char *key_export_name(const char *key) {
         const char *slash = strrchr(key, '/');
-        char *name = xstrdup(slash ? slash + 1 : key);
+        if (slash)
+                key = slash + 1;
+        char *name = xstrdup(key);
         for (char *at = name; *at; at++)
                 if (!isalnum((unsigned char)*at) && !strchr("._-+", *at))
                         *at = '_';
@@ -272,7 +300,7 @@ char *key_export_name(const char *key) {
 // Where an export carries a key of its repositories; NULL: the repository is not replaced.
 static char *key_in_export(const struct repository *repository, const struct packages_options *options,
                            const char *key) {
-        const char *replacement = url_replacement(options, repository->name);
+        const char *replacement = url_replacement(options->replace, repository->name);
         if (!replacement)
                 return NULL;
         auto_free char *base = url_from_user(replacement), *name = key_export_name(key);
@@ -299,6 +327,27 @@ static int discard_message(rpmlogRec record, rpmlogCallbackData data) {
         return 0;
 }
 
+// A key lies below the base URL that replaced its own, or where the release says, or where an export has it.
+static bool find_and_add_key(struct keyring *keyring, const char *key, const struct release *release,
+                             const struct packages_options *options, struct err *err) {
+        auto_free char *replaced = key_in_replacement(release, options, key);
+        auto_err absent = { 0 };
+        if (replaced && add_key(keyring, replaced, options, &absent))
+                return true;
+        return add_key(keyring, key, options, err) || add_exported(keyring, key, options, err);
+}
+
+static bool add_all_keys(struct keyring *keyring, const struct release *release, const struct packages_options *options,
+                         struct err *err) {
+        const struct strings *keys = &keyring->repository->keys;
+        if (keys->count == 0)
+                return fail(err, ERR_SIGNATURE, 0, "no key is given to check signatures with");
+        for (size_t i = 0; i < keys->count; i++)
+                if (!find_and_add_key(keyring, keys->items[i], release, options, err))
+                        return false;
+        return true;
+}
+
 bool keyring_load(const struct repository *repository, const struct release *release,
                   const struct packages_options *options, struct keyring **ret, struct err *err) {
         rpmInitCrypto();
@@ -306,15 +355,7 @@ bool keyring_load(const struct repository *repository, const struct release *rel
         struct keyring *keyring = xcalloc(1, sizeof *keyring);
         keyring->ring = rpmKeyringNew();
         keyring->repository = repository;
-        bool ok = repository->keys.count > 0 || fail(err, ERR_SIGNATURE, 0, "no key is given to check signatures with");
-        for (size_t i = 0; ok && i < repository->keys.count; i++) {
-                const char *key = repository->keys.items[i];
-                auto_free char *replaced = key_in_replacement(release, options, key);
-                auto_err absent = { 0 };
-                ok = (replaced && add_key(keyring, replaced, options, &absent)) ||
-                     add_key(keyring, key, options, err) || add_exported(keyring, key, options, err);
-        }
-        if (!ok) {
+        if (!add_all_keys(keyring, release, options, err)) {
                 keyring_free(keyring);
                 return false;
         }
@@ -330,53 +371,79 @@ static const struct key_facts *find_key(const struct keyring *keyring, const cha
         return NULL;
 }
 
-static bool stranger(const struct keyring *keyring, const char *subject, const char *id, struct err *err) {
+static bool fail_for_unknown_key(const struct keyring *keyring, const char *subject, const char *id, struct err *err) {
         auto_buf known = { 0 };
-        for (size_t i = 0; i < keyring->fingerprints.count && i < DESCRIPTION_MAX; i++)
-                buf_printf(&known, "%s%s", i ? ", " : "", keyring->fingerprints.items[i]);
+        for (size_t i = 0; i < keyring->fingerprints.count && i < LISTED_MAX; i++)
+                add_listed(&known, keyring->fingerprints.items[i]);
         fail(err, ERR_SIGNATURE, 0, "%s: signed by key %s, which is not among the keys of repository %s: %s", subject,
              id, keyring->repository->name, buf_text(&known));
         return hint(err, "if that key is to be trusted, add it to `gpgkeys` of %s", keyring->repository->name);
 }
 
+static bool is_primary_key(const struct keyring *keyring, const char *id) {
+        for (size_t i = 0; i < keyring->fingerprints.count; i++)
+                if (strcasecmp(keyring->fingerprints.items[i] + 24, id) == 0)
+                        return true;
+        return false;
+}
+
+static bool fail_for_expired_key(const struct key_facts *key, const char *subject, struct err *err) {
+        char date[32];
+        time_t when = key->expires;
+        struct tm parts;
+        strftime(date, sizeof date, "%F", gmtime_r(&when, &parts));
+        return fail(err, ERR_SIGNATURE, 0, "%s: signed by key %s, which expired on %s", subject, key->id, date);
+}
+
 static bool check_key(const struct keyring *keyring, const char *subject, const char *id, struct err *err) {
         const struct key_facts *key = find_key(keyring, id);
         if (!key)
-                return stranger(keyring, subject, id, err);
-        bool of_primary = false;
-        for (size_t i = 0; i < keyring->fingerprints.count; i++)
-                of_primary |= strcasecmp(keyring->fingerprints.items[i] + 24, id) == 0;
+                return fail_for_unknown_key(keyring, subject, id, err);
+        const char *kind = "subkey";
+        if (is_primary_key(keyring, id))
+                kind = "key";
         if (key->revoked)
-                return fail(err, ERR_SIGNATURE, 0, "%s: signed by %s %s, which was revoked", subject,
-                            of_primary ? "key" : "subkey", id);
+                return fail(err, ERR_SIGNATURE, 0, "%s: signed by %s %s, which was revoked", subject, kind, id);
         if (key->bits && key->bits < KEY_BITS_MIN)
                 return fail(err, ERR_SIGNATURE, 0,
                             "%s: signed by key %s, which is too weak: it has %u bits, %d are needed", subject, id,
                             key->bits, KEY_BITS_MIN);
-        if (has_expired(key)) {
-                char date[32];
-                time_t when = key->expires;
-                struct tm parts;
-                strftime(date, sizeof date, "%F", gmtime_r(&when, &parts));
-                return fail(err, ERR_SIGNATURE, 0, "%s: signed by key %s, which expired on %s", subject, id, date);
-        }
+        if (has_expired(key))
+                return fail_for_expired_key(key, subject, err);
         return true;
 }
 
+static bool hash_is_allowed(const struct repository *repository, unsigned hash) {
+        switch (hash) {
+        case PGPHASHALGO_SHA224:
+        case PGPHASHALGO_SHA256:
+        case PGPHASHALGO_SHA384:
+        case PGPHASHALGO_SHA512:
+                return true;
+        case PGPHASHALGO_SHA1:
+                return repository->allow_sha1;
+        default:
+                return false;
+        }
+}
+
 static bool check_hash(const struct keyring *keyring, const char *subject, unsigned hash, struct err *err) {
-        if (hash == PGPHASHALGO_SHA256 || hash == PGPHASHALGO_SHA384 || hash == PGPHASHALGO_SHA512 ||
-            hash == PGPHASHALGO_SHA224 || (hash == PGPHASHALGO_SHA1 && keyring->repository->allow_sha1))
+        if (hash_is_allowed(keyring->repository, hash))
                 return true;
         fail(err, ERR_SIGNATURE, 0, "%s: its signature uses %s, which repository %s does not allow", subject,
              pgpValString(PGPVAL_HASHALGO, (uint8_t)hash), keyring->repository->name);
-        return hash == PGPHASHALGO_SHA1 ? hint(err, "`allow_sha1: true` in the release file accepts it") : false;
+        if (hash == PGPHASHALGO_SHA1)
+                hint(err, "`allow_sha1: true` in the release file accepts it");
+        return false;
 }
 
-static bool feed(DIGEST_CTX context, struct span span, struct err *err) {
+static bool digest_span(DIGEST_CTX context, struct span span, struct err *err) {
         enum { BLOCK = 256 << 10 };
         auto_free char *block = xmalloc(BLOCK);
         while (span.size_bytes > 0) {
-                size_t want = span.size_bytes < BLOCK ? (size_t)span.size_bytes : BLOCK;
+                size_t want = BLOCK;
+                if (span.size_bytes < BLOCK)
+                        want = (size_t)span.size_bytes;
                 ssize_t got = pread(span.fd, block, want, (off_t)span.offset);
                 if (got < 0 && errno == EINTR)
                         continue;
@@ -405,7 +472,7 @@ static bool verify_parsed(const struct keyring *keyring, const char *subject, pg
         DIGEST_CTX context = rpmDigestInit((int)hash, RPMDIGEST_NONE);
         if (!context)
                 return fail(err, ERR_SIGNATURE, 0, "%s: its signature uses an unknown hash", subject);
-        bool ok = feed(context, covered, err);
+        bool ok = digest_span(context, covered, err);
         if (ok && rpmKeyringVerifySig(keyring->ring, signature, context) != RPMRC_OK)
                 ok = fail(err, ERR_SIGNATURE, 0, "%s: the signature by key %s does not fit the contents", subject, id);
         rpmDigestFinal(context, NULL, NULL, 0);

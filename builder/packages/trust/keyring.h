@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// OpenPGP.
+// The OpenPGP keys of a repository, and signatures by them. A key is trusted for its pinned fingerprint, or for the
+// place that the release names; a keyring takes nothing from the build host's own rpm.
 #ifndef KILN_PACKAGES_TRUST_KEYRING_H
 #define KILN_PACKAGES_TRUST_KEYRING_H
 
@@ -12,8 +13,9 @@
 #include "packages/packages.h"
 
 struct keyring;
-// The keys of a repository. A key URL below the base URL of a replaced repository of the release (NULL: none) is looked
-// for below the replacement first.
+// Loads the keys of a repository, from files, the cache or the network. A key URL below the base URL of a replaced
+// repository of the release (NULL: none) is looked for below the replacement first. NETWORK, SIGNATURE (no key, none
+// that is pinned, or one that cannot be read).
 must_check bool keyring_load(const struct repository *repository, const struct release *release,
                              const struct packages_options *options, struct keyring **ret, struct err *err);
 void keyring_free(struct keyring *keyring);

@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-// The chain of trust. Metadata says the sha256 of the file (and repomd.xml the sha256 of the metadata). For
-// TRUST_SIGNATURE the package's own OpenPGP signature is demanded besides, by a key of its repository, and it must
-// cover the payload: directly (header and payload, as EL7 signs) or through the payload's digest in the signed header.
 #include "packages/trust/package_verify.h"
 
 #include <errno.h>
@@ -18,7 +15,6 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "packages/packages.h"
-#include "packages/solve/pool.h"
 #include "packages/trust/keyring.h"
 #include "packages/trust/rpm_file.h"
 
@@ -33,69 +29,96 @@ bool package_check_size(const struct package *package, uint64_t size, const char
 }
 
 bool package_check_digest(const struct package *package, const char *hex, const char *path, struct err *err) {
-        return strcmp(hex, package->checksum) == 0 ||
-               fail(err, ERR_CHECKSUM, 0, "%s: checksum differs: %s of %s is %s, the metadata of %s says %s",
+        if (strcmp(hex, package->checksum) == 0)
+                return true;
+        return fail(err, ERR_CHECKSUM, 0, "%s: checksum differs: %s of %s is %s, the metadata of %s says %s",
                     package->nevra, package->checksum_type, path, hex, package->repository->name, package->checksum);
 }
 
-static bool check_size(const struct package *package, int fd, const char *path, struct err *err) {
+static bool check_file_size(const struct package *package, int fd, const char *path, struct err *err) {
         struct stat stat;
         if (fstat(fd, &stat) < 0)
                 return fail(err, ERR_SYSTEM, errno, "stat %s", path);
         return package_check_size(package, (uint64_t)stat.st_size, path, err);
 }
 
-static bool check_digest(const struct package *package, int fd, const char *path, struct err *err) {
+static bool check_file_digest(const struct package *package, int fd, const char *path, struct err *err) {
         char hex[DIGEST_HEX_SIZE];
         if (!digest_fd(package->checksum_type, fd, hex, err))
                 return wrap(err, "%s", path);
         return package_check_digest(package, hex, path, err);
 }
 
+// Heap; empty if the header has no such tag.
+static char *header_text(Header header, rpmTagVal tag) {
+        char *text = headerGetAsString(header, tag);
+        if (!text)
+                text = xstrdup("");
+        return text;
+}
+
+static char *header_arch(Header header) {
+        if (headerIsSource(header))
+                return xstrdup("src");
+        return header_text(header, RPMTAG_ARCH);
+}
+
 static char *header_nevra(Header header) {
-        auto_free char *name = headerGetAsString(header, RPMTAG_NAME);
-        auto_free char *version = headerGetAsString(header, RPMTAG_VERSION);
-        auto_free char *release = headerGetAsString(header, RPMTAG_RELEASE);
-        auto_free char *arch = headerGetAsString(header, RPMTAG_ARCH);
+        auto_free char *name = header_text(header, RPMTAG_NAME);
+        auto_free char *version = header_text(header, RPMTAG_VERSION);
+        auto_free char *release = header_text(header, RPMTAG_RELEASE);
+        auto_free char *arch = header_arch(header);
         uint64_t epoch = headerGetNumber(header, RPMTAG_EPOCH);
         char prefix[24] = "";
         if (epoch > 0)
                 snprintf(prefix, sizeof prefix, "%" PRIu64 ":", epoch);
-        return xasprintf("%s-%s%s-%s.%s", name ? name : "", prefix, version ? version : "", release ? release : "",
-                         headerIsSource(header) ? "src"
-                         : arch                 ? arch
-                                                : "");
+        return xasprintf("%s-%s%s-%s.%s", name, prefix, version, release, arch);
 }
 
 static bool check_nevra(const struct package *package, Header header, struct err *err) {
         auto_free char *nevra = header_nevra(header);
-        return strcmp(nevra, package->nevra) == 0 ||
-               fail(err, ERR_CORRUPT, 0, "%s: the file is really %s: its header disagrees with the metadata of %s",
+        if (strcmp(nevra, package->nevra) == 0)
+                return true;
+        return fail(err, ERR_CORRUPT, 0, "%s: the file is really %s: its header disagrees with the metadata of %s",
                     package->nevra, nevra, package->repository->name);
 }
 
 // The signature header of rpm 4 notes how long header and payload were when the package was made.
 static bool check_length(const struct package *package, const struct rpm_file *file, struct err *err) {
-        rpmTagVal tag = headerIsEntry(file->signature, RPMTAG_LONGSIGSIZE) ? RPMTAG_LONGSIGSIZE : RPMSIGTAG_SIZE;
+        rpmTagVal tag = RPMSIGTAG_SIZE;
+        if (headerIsEntry(file->signature, RPMTAG_LONGSIGSIZE))
+                tag = RPMTAG_LONGSIGSIZE;
         uint64_t expected = headerGetNumber(file->signature, tag);
         uint64_t actual = file->size_bytes - file->header_offset;
-        return expected == 0 || expected == actual ||
-               fail(err, actual < expected ? ERR_CORRUPT : ERR_CHECKSUM, 0,
-                    "%s is %s: header and payload have %" PRIu64 " bytes instead of %" PRIu64, package->nevra,
-                    actual < expected ? "truncated" : "altered", actual, expected);
+        if (expected == 0 || expected == actual)
+                return true;
+        static const char text[] = "%s is %s: header and payload have %" PRIu64 " bytes instead of %" PRIu64;
+        if (actual < expected)
+                return fail(err, ERR_CORRUPT, 0, text, package->nevra, "truncated", actual, expected);
+        return fail(err, ERR_CHECKSUM, 0, text, package->nevra, "altered", actual, expected);
 }
 
+// The payload's digest as the header has it; heap; NULL: it has none of sha256.
+static char *header_payload_digest(Header header) {
+        char *text = NULL;
+        struct rpmtd_s data;
+        if (headerGetNumber(header, RPMTAG_PAYLOADDIGESTALGO) != PGPHASHALGO_SHA256)
+                return NULL;
+        if (!headerGet(header, RPMTAG_PAYLOADDIGEST, &data, HEADERGET_MINMEM))
+                return NULL;
+        const char *first = rpmtdNextString(&data);
+        if (first)
+                text = xstrdup(first);
+        rpmtdFreeData(&data);
+        return text;
+}
+
+// `ret_covered`: the header vouches for the payload.
 static bool check_payload_digest(const struct package *package, const struct rpm_file *file, bool *ret_covered,
                                  struct err *err) {
-        auto_free char *expected = NULL;
-        struct rpmtd_s data;
-        if (headerGet(file->header, RPMTAG_PAYLOADDIGEST, &data, HEADERGET_MINMEM)) {
-                const char *first = rpmtdNextString(&data);
-                expected = first ? xstrdup(first) : NULL;
-                rpmtdFreeData(&data);
-        }
-        *ret_covered = expected && headerGetNumber(file->header, RPMTAG_PAYLOADDIGESTALGO) == PGPHASHALGO_SHA256;
-        if (!*ret_covered)
+        auto_free char *expected = header_payload_digest(file->header);
+        *ret_covered = expected != NULL;
+        if (!expected)
                 return true;
         enum { BLOCK = 256 << 10 };
         auto_free char *block = xmalloc(BLOCK);
@@ -105,9 +128,10 @@ static bool check_payload_digest(const struct package *package, const struct rpm
         for (ssize_t got; (got = pread(file->fd, block, BLOCK, (off_t)offset)) > 0; offset += (uint64_t)got)
                 digest_update(digest, block, (size_t)got);
         digest_final(digest, hex);
-        return strcmp(hex, expected) == 0 ||
-               fail(err, ERR_CHECKSUM, 0, "%s: its payload's sha256 is %s, its header says %s", package->nevra, hex,
-                    expected);
+        if (strcmp(hex, expected) != 0)
+                return fail(err, ERR_CHECKSUM, 0, "%s: its payload's sha256 is %s, its header says %s", package->nevra,
+                            hex, expected);
+        return true;
 }
 
 // Tags of signatures over the header alone, and over header and payload.
@@ -127,12 +151,15 @@ static bool check_one_signature(const struct package *package, const struct rpm_
         *ret_present = false;
         if (!headerGet(file->signature, signature_tags[which].tag, &data, HEADERGET_MINMEM))
                 return true;
-        bool covers = signature_tags[which].covers_payload;
-        struct span span = { file->fd, file->header_offset,
-                             (covers ? file->size_bytes : file->payload_offset) - file->header_offset };
-        bool ok = data.type == RPM_BIN_TYPE
-                      ? keyring_verify(keyring, package->nevra, data.data, data.count, span, err)
-                      : fail(err, ERR_SIGNATURE, 0, "%s: its signature cannot be read", package->nevra);
+        uint64_t end = file->payload_offset;
+        if (signature_tags[which].covers_payload)
+                end = file->size_bytes;
+        struct span span = { file->fd, file->header_offset, end - file->header_offset };
+        bool ok;
+        if (data.type == RPM_BIN_TYPE)
+                ok = keyring_verify(keyring, package->nevra, data.data, data.count, span, err);
+        else
+                ok = fail(err, ERR_SIGNATURE, 0, "%s: its signature cannot be read", package->nevra);
         rpmtdFreeData(&data);
         *ret_present = true;
         return ok;
@@ -166,9 +193,9 @@ bool package_verify(const struct package *package, const char *path, const struc
                     struct err *err) {
         auto_close int fd = -1;
         struct rpm_file file;
-        if (!fs_open(AT_FDCWD, path, O_RDONLY, 0, &fd, err) || !check_size(package, fd, path, err))
+        if (!fs_open(AT_FDCWD, path, O_RDONLY, 0, &fd, err) || !check_file_size(package, fd, path, err))
                 return false;
-        if (!digest_known && !check_digest(package, fd, path, err))
+        if (!digest_known && !check_file_digest(package, fd, path, err))
                 return false;
         if (!rpm_file_open(path, &file, err))
                 return wrap(err, "%s (%s)", package->nevra, path);

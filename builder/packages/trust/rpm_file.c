@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-// An RPM file: lead (96 bytes), signature header padded to eight bytes, header, payload. Format: rpm's
-// docs/manual/format_v4.md. Headers are parsed by headerImport(), which checks every offset; rpm's configuration,
-// database and keyring on the build host play no part.
 #include "packages/trust/rpm_file.h"
 
 #include <endian.h>

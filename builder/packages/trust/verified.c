@@ -1,10 +1,4 @@
 // SPDX-License-Identifier: MIT
-// Which files were verified in earlier runs, so that a rebuild does not hash hundreds of packages again.
-//
-// Trust model: an entry says that this inode, with this size, modification and change time, once passed under this
-// policy (checksum, NEVRA and trusted keys, hashed). Nobody can alter a file without a new change time but by setting
-// the clock or writing to the raw disk. Whoever may write to the cache directory could also write entries: the cache is
-// trusted like the build's output, and is created for its owner alone to write.
 #include "packages/trust/verified.h"
 
 #include <fcntl.h>
@@ -17,9 +11,9 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "packages/solve/pool.h"
+#include "cache/cache.h"
 
-enum { KEEP = 20000, INDEX_MAX = 64 << 20 };
+enum { LINES_MAX = 20000, INDEX_MAX = 64 << 20 };
 
 struct verified {
         char *path;
@@ -27,7 +21,7 @@ struct verified {
         size_t count, sorted;
 };
 
-static int by_text(const void *left, const void *right) {
+static int compare_lines(const void *left, const void *right) {
         return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
@@ -39,11 +33,13 @@ struct verified *verified_load(const struct cache *cache) {
         if (!fs_read(AT_FDCWD, verified->path, &text, &ignored))
                 return verified;
         char *rest = text.data;
-        for (char *line; rest && (line = strsep(&rest, "\n")) && verified->count < KEEP;)
+        while (rest && verified->count < LINES_MAX) {
+                const char *line = strsep(&rest, "\n");
                 if (*line)
                         *array_append(&verified->lines, &verified->count) = xstrdup(line);
+        }
         if (verified->count)
-                qsort(verified->lines, verified->count, sizeof *verified->lines, by_text);
+                qsort(verified->lines, verified->count, sizeof *verified->lines, compare_lines);
         verified->sorted = verified->count;
         return verified;
 }
@@ -60,8 +56,9 @@ static char *make_line(const char *policy, const char *path) {
 
 bool verified_has(const struct verified *verified, const char *policy, const char *path) {
         auto_free char *line = make_line(policy, path);
-        return line && verified->sorted > 0 &&
-               bsearch(&line, verified->lines, verified->sorted, sizeof *verified->lines, by_text) != NULL;
+        if (!line || verified->sorted == 0)
+                return false;
+        return bsearch(&line, verified->lines, verified->sorted, sizeof *verified->lines, compare_lines) != NULL;
 }
 
 void verified_add(struct verified *verified, const char *policy, const char *path) {

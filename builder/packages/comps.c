@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// comps.xml of an export: the groups of all repositories. One that several describe is the union of them, as dnf sees
-// it with the repositories themselves. Translations and language packs are left out.
-#include "packages/metadata/comps.h"
+#include "packages/comps.h"
 
+#include <solv/repo.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -48,22 +47,24 @@ static void put_element(struct buf *xml, const char *name, const char *text) {
 }
 
 static void put_package(struct buf *xml, Pool *pool, Id member, const char *type) {
-        const Reldep *condition = ISRELDEP(member) ? GETRELDEP(pool, member) : NULL;
-        if (condition && (condition->flags != REL_COND || ISRELDEP(condition->name) || ISRELDEP(condition->evr)))
+        if (!ISRELDEP(member)) {
+                buf_printf(xml, "      <packagereq type=\"%s\">", type);
+                put_text(xml, pool_id2str(pool, member));
+                buf_append_text(xml, "</packagereq>\n");
                 return;
-        buf_printf(xml, "      <packagereq type=\"%s\"", condition ? "conditional" : type);
-        if (condition) {
-                buf_append_text(xml, " requires=\"");
-                put_text(xml, pool_id2str(pool, condition->evr));
-                buf_append_char(xml, '"');
         }
-        buf_append_char(xml, '>');
-        put_text(xml, pool_id2str(pool, condition ? condition->name : member));
+        const Reldep *condition = GETRELDEP(pool, member);
+        if (condition->flags != REL_COND || ISRELDEP(condition->name) || ISRELDEP(condition->evr))
+                return;
+        buf_append_text(xml, "      <packagereq type=\"conditional\" requires=\"");
+        put_text(xml, pool_id2str(pool, condition->evr));
+        buf_append_text(xml, "\">");
+        put_text(xml, pool_id2str(pool, condition->name));
         buf_append_text(xml, "</packagereq>\n");
 }
 
 // What all descriptions of a group together name, each once.
-static void collect(const struct groups *groups, Id name, Id relation, Queue *ret) {
+static void collect_members(const struct groups *groups, Id name, Id relation, Queue *ret) {
         Queue members;
         queue_init(&members);
         queue_empty(ret);
@@ -83,7 +84,7 @@ static void put_packages(struct buf *xml, const struct groups *groups, Id name) 
         queue_init(&members);
         buf_append_text(xml, "    <packagelist>\n");
         for (size_t i = 0; i < lengthof(relations); i++) {
-                collect(groups, name, relations[i].relation, &members);
+                collect_members(groups, name, relations[i].relation, &members);
                 for (int k = 0; k < members.count; k++)
                         put_package(xml, groups->pool, members.elements[k], relations[i].type);
         }
@@ -95,7 +96,7 @@ static void put_lists(struct buf *xml, const struct groups *groups, Id name) {
         Queue members;
         queue_init(&members);
         for (size_t i = 0; i < lengthof(relations); i++) {
-                collect(groups, name, relations[i].relation, &members);
+                collect_members(groups, name, relations[i].relation, &members);
                 if (!relations[i].list || members.count == 0)
                         continue;
                 buf_printf(xml, "    <%s>\n", relations[i].list);
@@ -109,7 +110,14 @@ static void put_lists(struct buf *xml, const struct groups *groups, Id name) {
         queue_free(&members);
 }
 
-static bool is_first(const struct groups *groups, Id id) {
+static bool is_of_kind(const Solvable *group, size_t kind) {
+        const char *prefix = kinds[kind].prefix;
+        if (!group->repo)
+                return false;
+        return strncmp(pool_id2str(group->repo->pool, group->name), prefix, strlen(prefix)) == 0;
+}
+
+static bool is_first_description(const struct groups *groups, Id id) {
         Id name = pool_id2solvable(groups->pool, id)->name;
         for (Id before = 2; before < id; before++) {
                 const Solvable *other = pool_id2solvable(groups->pool, before);
@@ -125,10 +133,17 @@ static void put_group(struct buf *xml, const struct groups *groups, Solvable *gr
         const char *description = solvable_lookup_str(group, SOLVABLE_DESCRIPTION);
         buf_printf(xml, "  <%s>\n", kinds[kind].element);
         put_element(xml, "id", name);
-        put_element(xml, "name", title ? title : name);
-        put_element(xml, "description", description ? description : "");
+        if (!title)
+                title = name;
+        if (!description)
+                description = "";
+        put_element(xml, "name", title);
+        put_element(xml, "description", description);
         if (kind == 0) {
-                put_element(xml, "uservisible", solvable_lookup_void(group, SOLVABLE_ISVISIBLE) ? "true" : "false");
+                const char *visible = "false";
+                if (solvable_lookup_void(group, SOLVABLE_ISVISIBLE))
+                        visible = "true";
+                put_element(xml, "uservisible", visible);
                 put_packages(xml, groups, group->name);
         } else {
                 put_lists(xml, groups, group->name);
@@ -136,14 +151,13 @@ static void put_group(struct buf *xml, const struct groups *groups, Solvable *gr
         buf_printf(xml, "  </%s>\n", kinds[kind].element);
 }
 
-bool groups_format(const struct groups *groups, struct buf *ret) {
+bool comps_format(const struct groups *groups, struct buf *ret) {
         bool any = false;
         buf_append_text(ret, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<comps>\n");
         for (size_t kind = 0; kind < lengthof(kinds); kind++)
                 for (Id id = 2; id < groups->pool->nsolvables; id++) {
                         Solvable *group = pool_id2solvable(groups->pool, id);
-                        const char *name = group->repo ? pool_id2str(groups->pool, group->name) : "";
-                        if (strncmp(name, kinds[kind].prefix, strlen(kinds[kind].prefix)) != 0 || !is_first(groups, id))
+                        if (!is_of_kind(group, kind) || !is_first_description(groups, id))
                                 continue;
                         put_group(ret, groups, group, kind);
                         any = true;

@@ -9,17 +9,17 @@
 // Feeds `text` in pieces of `piece` bytes, as stream.c does.
 static char *feed(const char *text, size_t piece) {
         struct buf left = { 0 };
-        struct prose prose = { 0 };
-        auto_free char *window = xmalloc(PROSE_WINDOW);
+        struct strip strip = { 0 };
+        auto_free char *window = xmalloc(STRIP_WINDOW);
         size_t size = strlen(text), done = 0, kept = 0;
         for (bool more = true; more;) {
                 size_t next = size - done < piece ? size - done : piece;
-                next = next < PROSE_WINDOW - kept ? next : PROSE_WINDOW - kept;
+                next = next < STRIP_WINDOW - kept ? next : STRIP_WINDOW - kept;
                 memcpy(window + kept, text + done, next);
                 done += next;
                 more = next > 0;
                 size_t used = 0;
-                size_t count = prose_remove(&prose, window, kept + next, more, &used);
+                size_t count = primary_strip(&strip, window, kept + next, more, &used);
                 buf_append(&left, window, count);
                 kept = kept + next - used;
                 memmove(window, window + used, kept);
@@ -29,14 +29,14 @@ static char *feed(const char *text, size_t piece) {
 }
 
 static void expect(const char *text, const char *wanted) {
-        static const size_t pieces[] = { 1, 2, 3, 7, 16, 17, 18, 19, 64, PROSE_WINDOW };
+        static const size_t pieces[] = { 1, 2, 3, 7, 16, 17, 18, 19, 64, STRIP_WINDOW };
         for (size_t i = 0; i < lengthof(pieces); i++) {
                 auto_free char *left = feed(text, pieces[i]);
                 EXPECT_TEXT(left ? left : "", wanted);
         }
 }
 
-static void drops_prose_and_indentation(void) {
+static void drops_descriptions_and_indentation(void) {
         expect("<?xml version=\"1.0\"?>\n<metadata>\n <package>\n  <name>a</name>\n  <summary>A &lt;b&gt;</summary>\n"
                "  <time file=\"1\" build=\"2\"/>\n  <description>long\n\n text > here</description>\n  <url/>\n  "
                "<rpm:license>MIT</rpm:license>\n"
@@ -71,21 +71,21 @@ static void everything_passes_after_other_markup(void) {
         expect("<a/>\n <?x <summary>y</summary> ?>", "<a/>\n <?x <summary>y</summary> ?>");
 }
 
-static void prose_without_end_passes(void) {
-        size_t size = 2 * (size_t)PROSE_WINDOW;
+static void text_without_end_passes(void) {
+        size_t size = 2 * (size_t)STRIP_WINDOW;
         auto_free char *text = xmalloc(size + 1);
         memset(text, 'x', size);
         memcpy(text, "<summary>", 9);
         memcpy(text + size - 10, "</summary>", 10);
         text[size] = '\0';
-        auto_free char *left = feed(text, PROSE_WINDOW);
+        auto_free char *left = feed(text, STRIP_WINDOW);
         EXPECT_TEXT(left, text);
 }
 
 int main(void) {
-        RUN(drops_prose_and_indentation);
+        RUN(drops_descriptions_and_indentation);
         RUN(keeps_what_only_looks_like_it);
         RUN(everything_passes_after_other_markup);
-        RUN(prose_without_end_passes);
+        RUN(text_without_end_passes);
         return test_done();
 }

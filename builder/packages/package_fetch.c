@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+// packages_fetch(): every package of a set becomes a verified file in the cache. What the cache has is checked, what a
+// repository of this machine has is copied, the rest is downloaded.
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -16,6 +19,7 @@
 #include "packages/fetch/url.h"
 #include "packages/metadata/source.h"
 #include "packages/packages.h"
+#include "packages/solve/package_describe.h"
 #include "packages/solve/pool.h"
 #include "packages/trust/keyring.h"
 #include "packages/trust/package_verify.h"
@@ -25,21 +29,23 @@
 enum { THREADS = 4 };
 
 // One package on its way to a verified file.
-struct item {
-        struct package *package;
+struct fetch_item {
+        const struct package *package;
         struct source *source;
         const struct keyring *keyring; // NULL: its digest is enough
         const char *path;              // its place in the cache
         const char *local;             // in a repository of this machine; NULL: in none
-        char policy[DIGEST_HEX_SIZE];
-        struct strings urls;
-        bool lies_there, digest_known, checked;
-        bool verified; // by an earlier kiln, which noted it
+        char policy[DIGEST_HEX_SIZE];  // of verified.h
+        struct strings urls;           // in the network
+        bool cached;                   // there is a file at `path`
+        bool digest_known;             // and its digest was seen to be right
+        bool checked;                  // and it passed package_verify()
+        bool verified_before;          // by an earlier kiln, which noted it
 };
 
 struct fetch {
         struct packages *packages;
-        struct item *items;
+        struct fetch_item *items;
         size_t count;
         struct verified *verified;
 };
@@ -51,22 +57,25 @@ static struct source *source_of(struct packages *packages, const struct reposito
         return NULL;
 }
 
-static void make_policy(struct item *item) {
+// What a file must pass: other keys, another check.
+static void make_policy(struct fetch_item *item) {
         const struct package *package = item->package;
         struct digest *digest = digest_new("sha256");
         digest_update(digest, package->checksum, strlen(package->checksum) + 1);
         digest_update(digest, package->nevra, strlen(package->nevra) + 1);
-        const char *keys = item->keyring ? keyring_identity(item->keyring) : "digest";
+        const char *keys = "digest";
+        if (item->keyring)
+                keys = keyring_identity(item->keyring);
         digest_update(digest, keys, strlen(keys) + 1);
         digest_final(digest, item->policy);
 }
 
-static void find_place(struct packages *packages, struct item *item) {
+static void find_package_file(struct packages *packages, struct fetch_item *item) {
         struct arena *arena = &packages->arena;
         auto_free char *name = xasprintf("%s.rpm", item->package->checksum);
         auto_free char *path = cache_entry(packages->options.cache, CACHE_PACKAGES, name);
         item->path = arena_strdup(arena, path);
-        item->lies_there = fs_exists(AT_FDCWD, item->path);
+        item->cached = fs_exists(AT_FDCWD, item->path);
         for (size_t i = 0; i < item->source->urls.count; i++) {
                 const char *base = item->source->urls.items[i];
                 auto_free char *local = url_local_file(base, item->package->location);
@@ -78,7 +87,7 @@ static void find_place(struct packages *packages, struct item *item) {
         }
 }
 
-static bool prepare_item(struct fetch *fetch, struct package *package, struct item *item, struct err *err) {
+static bool prepare_item(struct fetch *fetch, const struct package *package, struct fetch_item *item, struct err *err) {
         item->package = package;
         item->source = source_of(fetch->packages, package->repository);
         if (!item->source)
@@ -86,11 +95,11 @@ static bool prepare_item(struct fetch *fetch, struct package *package, struct it
         if (package->repository->trust == TRUST_SIGNATURE && !source_keys(item->source, &item->keyring, err))
                 return false;
         make_policy(item);
-        find_place(fetch->packages, item);
+        find_package_file(fetch->packages, item);
         return true;
 }
 
-static bool cannot_fetch(const struct fetch *fetch, const struct item *item, struct err *err) {
+static bool fail_without_download(const struct fetch *fetch, const struct fetch_item *item, struct err *err) {
         const char *repository = item->package->repository->name;
         if (item->urls.count == 0) {
                 auto_free char *url = url_join(item->source->urls.items[0], item->package->location);
@@ -104,26 +113,28 @@ static bool cannot_fetch(const struct fetch *fetch, const struct item *item, str
         return hint(err, "use a complete copy with --repo %s=URL", repository);
 }
 
-static bool repair_hint(const struct item *item, struct err *err) {
-        if ((err->kind == ERR_CHECKSUM || err->kind == ERR_CORRUPT) && !err->hint)
+static void add_repair_hint(const struct fetch_item *item, struct err *err) {
+        bool is_damage = err->kind == ERR_CHECKSUM || err->kind == ERR_CORRUPT;
+        if (is_damage && !err->hint)
                 (void)hint(err, "repair repository %s there, or name a whole copy with --repo %s=URL",
                            item->package->repository->name, item->package->repository->name);
-        return false;
 }
 
-static bool check_file(struct item *item, struct err *err) {
+static bool verify_file(struct fetch_item *item, struct err *err) {
         item->checked = package_verify(item->package, item->path, item->keyring, item->digest_known, err);
-        return item->checked || repair_hint(item, err);
+        if (!item->checked)
+                add_repair_hint(item, err);
+        return item->checked;
 }
 
 // On a thread of the transfers, while others go on. The digest was computed as the bytes came in.
 static bool check_arrived(void *context, struct err *err) {
-        struct item *item = context;
+        struct fetch_item *item = context;
         item->digest_known = true;
-        return check_file(item, err);
+        return verify_file(item, err);
 }
 
-static struct transfer item_transfer(struct item *item) {
+static struct transfer item_transfer(struct fetch_item *item) {
         return (struct transfer){
                 .name = item->package->nevra,
                 .urls = item->urls.items,
@@ -137,9 +148,11 @@ static struct transfer item_transfer(struct item *item) {
         };
 }
 
-static int largest_first(const void *left, const void *right) {
+static int compare_largest_first(const void *left, const void *right) {
         const struct transfer *a = left, *b = right;
-        return a->size_bytes == b->size_bytes ? strcmp(a->name, b->name) : a->size_bytes < b->size_bytes ? 1 : -1;
+        if (a->size_bytes == b->size_bytes)
+                return strcmp(a->name, b->name);
+        return (a->size_bytes < b->size_bytes) - (a->size_bytes > b->size_bytes);
 }
 
 static bool run_transfers(struct transfer *transfers, size_t count, struct err *err) {
@@ -147,33 +160,35 @@ static bool run_transfers(struct transfer *transfers, size_t count, struct err *
         uint64_t bytes = 0;
         for (size_t i = 0; i < count; i++)
                 bytes += transfers[i].size_bytes;
-        qsort(transfers, count, sizeof *transfers, largest_first); // no long one is left alone at the end
+        qsort(transfers, count, sizeof *transfers, compare_largest_first); // no long one is left alone at the end
         progress_begin(&progress, "download", "bytes", bytes);
         bool ok = transfers_run(transfers, count, &progress, err);
         progress_end(&progress);
-        return ok ||
-               (err->kind == ERR_NETWORK && hint(err, "run it again to go on; --repo NAME=URL names another mirror"));
+        if (!ok && err->kind == ERR_NETWORK)
+                hint(err, "run it again to go on; --repo NAME=URL names another mirror");
+        return ok;
 }
 
-static bool download(struct fetch *fetch, struct err *err) {
+static bool download_missing(struct fetch *fetch, struct err *err) {
         auto_free struct transfer *transfers = xcalloc(fetch->count + 1, sizeof *transfers);
         size_t count = 0;
         for (size_t i = 0; i < fetch->count; i++) {
-                struct item *item = &fetch->items[i];
-                if (item->lies_there || item->local)
+                struct fetch_item *item = &fetch->items[i];
+                if (item->cached || item->local)
                         continue;
                 if (item->urls.count == 0 || fetch->packages->options.offline)
-                        return cannot_fetch(fetch, item, err);
+                        return fail_without_download(fetch, item, err);
                 transfers[count++] = item_transfer(item);
         }
         return count == 0 || run_transfers(transfers, count, err);
 }
 
-// To the end, or as far as a file that grows meanwhile may be of interest.
-static bool read_into(struct partial *partial, int from, uint64_t most, struct err *err) {
+// Reads to the end of the file, or one block more than `max_bytes`: a file that is too long, or grows while it is
+// copied, is refused for its size, so the rest need not be read.
+static bool copy_bytes(struct partial *partial, int from, uint64_t max_bytes, struct err *err) {
         enum { BLOCK = 256 << 10 };
         auto_free char *block = xmalloc(BLOCK);
-        while (partial->size <= most) {
+        while (partial->size <= max_bytes) {
                 ssize_t got = read(from, block, BLOCK);
                 if (got < 0 && errno == EINTR)
                         continue;
@@ -187,11 +202,13 @@ static bool read_into(struct partial *partial, int from, uint64_t most, struct e
         return true;
 }
 
-static bool copy_into(struct partial *partial, const struct item *item, int from, struct err *err) {
+static bool copy_into(struct partial *partial, const struct fetch_item *item, int from, struct err *err) {
         const struct package *package = item->package;
-        uint64_t most = package->size_bytes ? package->size_bytes : UINT64_MAX - 1;
+        uint64_t max_bytes = UINT64_MAX - 1;
         char hex[DIGEST_HEX_SIZE];
-        if (!partial_restart(partial, err) || !read_into(partial, from, most, err) ||
+        if (package->size_bytes)
+                max_bytes = package->size_bytes;
+        if (!partial_restart(partial, err) || !copy_bytes(partial, from, max_bytes, err) ||
             !partial_digest(partial, hex, err))
                 return wrap(err, "%s (%s to %s)", package->nevra, item->local, item->path);
         return package_check_size(package, partial->size, item->local, err) &&
@@ -200,7 +217,7 @@ static bool copy_into(struct partial *partial, const struct item *item, int from
 
 // A package of a repository on this machine is copied and the copy checked: somebody may write to the repository, but
 // what was verified is what is installed.
-static bool copy_local(struct item *item, struct err *err) {
+static bool copy_local(struct fetch_item *item, struct err *err) {
         struct transfer transfer = item_transfer(item);
         struct partial partial;
         auto_close int from = -1;
@@ -210,67 +227,82 @@ static bool copy_local(struct item *item, struct err *err) {
         if (!ok)
                 partial_forget(&partial);
         partial_close(&partial);
-        item->lies_there = item->digest_known = ok;
+        item->cached = ok;
+        item->digest_known = ok;
         return ok;
 }
 
 static bool verify_item(size_t index, void *context, struct err *err) {
         struct fetch *fetch = context;
-        struct item *item = &fetch->items[index];
+        struct fetch_item *item = &fetch->items[index];
         if (item->checked)
                 return true;
-        if (!item->lies_there && !copy_local(item, err))
-                return repair_hint(item, err);
-        item->verified = !item->digest_known && verified_has(fetch->verified, item->policy, item->path);
-        return interrupt_check(err) && (item->verified || check_file(item, err));
+        if (!item->cached && !copy_local(item, err)) {
+                add_repair_hint(item, err);
+                return false;
+        }
+        item->verified_before = !item->digest_known && verified_has(fetch->verified, item->policy, item->path);
+        return interrupt_check(err) && (item->verified_before || verify_file(item, err));
+}
+
+static bool cached_digest_is_right(const struct fetch_item *item) {
+        char hex[DIGEST_HEX_SIZE];
+        auto_err unreadable = { 0 };
+        if (!digest_file(item->package->checksum_type, AT_FDCWD, item->path, hex, &unreadable))
+                return false;
+        return strcmp(hex, item->package->checksum) == 0;
 }
 
 // Cache entries that do not match any more (a disk's fault, or a crash before the data reached it) are removed here,
-// once.
-static void drop_damaged(struct fetch *fetch) {
+// once, if there is another place to have them from.
+static void remove_damaged(struct fetch *fetch) {
         for (size_t i = 0; i < fetch->count; i++) {
-                struct item *item = &fetch->items[i];
-                bool elsewhere = item->local || (item->urls.count > 0 && !fetch->packages->options.offline);
-                if (!item->lies_there || !elsewhere || verified_has(fetch->verified, item->policy, item->path))
+                struct fetch_item *item = &fetch->items[i];
+                bool can_download = item->urls.count > 0 && !fetch->packages->options.offline;
+                bool replaceable = item->cached && (item->local || can_download);
+                if (!replaceable || verified_has(fetch->verified, item->policy, item->path))
                         continue;
-                char hex[DIGEST_HEX_SIZE];
-                auto_err ignored = { 0 };
-                if (digest_file(item->package->checksum_type, AT_FDCWD, item->path, hex, &ignored) &&
-                    strcmp(hex, item->package->checksum) == 0) {
-                        item->digest_known = true;
+                item->digest_known = cached_digest_is_right(item);
+                if (item->digest_known)
                         continue;
-                }
                 warning("%s in the cache is damaged and fetched again", item->package->nevra);
                 unlink(item->path);
-                item->lies_there = false;
+                item->cached = false;
         }
 }
 
-static bool fetch_all(struct fetch *fetch, struct package_set *set, struct err *err) {
+// Every set that has the package knows its path from now on.
+static void publish_path(const struct fetch *fetch, const struct fetch_item *item) {
+        struct package *package = package_described(fetch->packages, item->package->solvable);
+        assert(package == item->package);
+        package->path = item->path;
+}
+
+static bool fetch_all(struct fetch *fetch, const struct package_set *set, struct err *err) {
         for (size_t i = 0; i < set->count; i++) {
                 fetch->count++;
-                if (!prepare_item(fetch, &set->items[i], &fetch->items[i], err))
+                if (!prepare_item(fetch, set->items[i], &fetch->items[i], err))
                         return false;
         }
-        drop_damaged(fetch);
-        if (!download(fetch, err) || !parallel_for(fetch->count, THREADS, verify_item, fetch, err))
+        remove_damaged(fetch);
+        if (!download_missing(fetch, err) || !parallel_for(fetch->count, THREADS, verify_item, fetch, err))
                 return false;
         for (size_t i = 0; i < fetch->count; i++) {
-                struct item *item = &fetch->items[i];
-                item->package->path = item->path;
-                if (!item->verified)
+                struct fetch_item *item = &fetch->items[i];
+                publish_path(fetch, item);
+                if (!item->verified_before)
                         verified_add(fetch->verified, item->policy, item->path);
         }
         return true;
 }
 
-static void sweep(const struct packages *packages) {
+static void remove_stale_parts(const struct packages *packages) {
         auto_free char *path = cache_kind_path(packages->options.cache, CACHE_PACKAGES);
         partial_sweep(path);
 }
 
-bool packages_fetch(struct packages *packages, struct package_set *set, struct err *err) {
-        struct fetch fetch = { .packages = packages, .items = xcalloc(set->count + 1, sizeof(struct item)) };
+bool packages_fetch(struct packages *packages, const struct package_set *set, struct err *err) {
+        struct fetch fetch = { .packages = packages, .items = xcalloc(set->count + 1, sizeof(struct fetch_item)) };
         fetch.verified = verified_load(packages->options.cache);
         bool ok = fetch_all(&fetch, set, err);
         for (size_t i = 0; i < fetch.count; i++)
@@ -278,6 +310,6 @@ bool packages_fetch(struct packages *packages, struct package_set *set, struct e
         free(fetch.items);
         verified_save_and_free(fetch.verified);
         if (ok)
-                sweep(packages);
+                remove_stale_parts(packages);
         return ok;
 }
