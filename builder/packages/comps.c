@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "packages/comps.h"
 
+#include <assert.h>
 #include <solv/repo.h>
 #include <string.h>
 
@@ -110,7 +111,7 @@ static void put_lists(struct buf *xml, const struct groups *groups, Id name) {
         queue_free(&members);
 }
 
-static bool is_of_kind(const Solvable *group, size_t kind) {
+static bool is_of_comps_kind(const Solvable *group, size_t kind) {
         const char *prefix = kinds[kind].prefix;
         if (!group->repo)
                 return false;
@@ -152,12 +153,13 @@ static void put_group(struct buf *xml, const struct groups *groups, Solvable *gr
 }
 
 bool comps_format(const struct groups *groups, struct buf *ret) {
+        assert(ret->max > 0); // what repositories describe has no other bound
         bool any = false;
         buf_append_text(ret, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<comps>\n");
         for (size_t kind = 0; kind < lengthof(kinds); kind++)
                 for (Id id = 2; id < groups->pool->nsolvables; id++) {
                         Solvable *group = pool_id2solvable(groups->pool, id);
-                        if (!is_of_kind(group, kind) || !is_first_description(groups, id))
+                        if (!is_of_comps_kind(group, kind) || !is_first_description(groups, id))
                                 continue;
                         put_group(ret, groups, group, kind);
                         any = true;

@@ -5,6 +5,7 @@
 //     Packages/REPOSITORY/*.rpm     as their repositories published them
 //     repodata/                     by createrepo_c, with the groups of all repositories
 //     RPM-GPG-KEY-...               the keys that the release names
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -42,6 +43,7 @@ struct export {
 };
 
 static bool export_package(struct export *export, const struct package *package, struct err *err) {
+        assert(package->path); // packages_fetch() comes first
         auto_free char *path = xasprintf("%s/Packages/%s/%s-%s-%s.%s.rpm", export->dir, package->repository->name,
                                          package->name, package->version, package->release, package->arch);
         const struct timespec times[2] = { { .tv_sec = export->published }, { .tv_sec = export->published } };
@@ -135,7 +137,8 @@ static bool export_all(struct export *export, const struct package_set *set, str
         return ok && export_comps(export, err) && make_export_metadata(export, err);
 }
 
-// An empty directory or an earlier export may be replaced; anything else is somebody's.
+// An empty directory or an earlier export may be replaced; anything else belongs to
+// somebody.
 static bool check_export_dir(const char *dir, struct err *err) {
         auto_free char *mark = xasprintf("%s/" MARK, dir);
         if (!fs_exists(AT_FDCWD, dir) || fs_exists(AT_FDCWD, mark) || rmdir(dir) == 0)

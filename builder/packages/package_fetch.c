@@ -57,7 +57,7 @@ static struct source *source_of(struct packages *packages, const struct reposito
         return NULL;
 }
 
-// What a file must pass: other keys, another check.
+// A hash of all that the file is checked against: with other keys it must be checked again.
 static void make_policy(struct fetch_item *item) {
         const struct package *package = item->package;
         struct digest *digest = digest_new("sha256");
@@ -160,7 +160,7 @@ static bool run_transfers(struct transfer *transfers, size_t count, struct err *
         uint64_t bytes = 0;
         for (size_t i = 0; i < count; i++)
                 bytes += transfers[i].size_bytes;
-        qsort(transfers, count, sizeof *transfers, compare_largest_first); // no long one is left alone at the end
+        qsort(transfers, count, sizeof *transfers, compare_largest_first); // so that no long one runs alone at the end
         progress_begin(&progress, "download", "bytes", bytes);
         bool ok = transfers_run(transfers, count, &progress, err);
         progress_end(&progress);
@@ -302,6 +302,7 @@ static void remove_stale_parts(const struct packages *packages) {
 }
 
 bool packages_fetch(struct packages *packages, const struct package_set *set, struct err *err) {
+        assert(packages->options.cache);
         struct fetch fetch = { .packages = packages, .items = xcalloc(set->count + 1, sizeof(struct fetch_item)) };
         fetch.verified = verified_load(packages->options.cache);
         bool ok = fetch_all(&fetch, set, err);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "selection/lock_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -45,6 +46,7 @@ void lock_file_free(struct lock_file *lock) {
 bool lock_file_has_role(const struct lock_file *lock, const char *role) { return strings_have(&lock->roles, role); }
 
 bool lock_file_takes(const struct lock_file *lock, size_t package, const char *user) {
+        assert(package < lock->count);
         const struct strings *users = &lock->users[package];
         if (strings_have(users, user))
                 return true;

@@ -25,7 +25,7 @@ struct lock_parser {
         struct err *err;
 };
 
-// What the byte where reading stopped tells of what happened to the file.
+// What probably happened to the file, by the byte where reading stopped.
 static const char *advice_for(char byte) {
         if (byte != '\0' && strchr("<>=|", byte))
                 return "are these marks of a merge? Take one side's file whole (`git checkout --ours` or `--theirs`), "
@@ -271,7 +271,7 @@ static int compare_locked_packages(const struct locked_package *a, const struct 
         return order;
 }
 
-// "NEVRA REPOSITORY SIZE DIGEST "
+// NEVRA, repository, size and digest, each with the space after it.
 static bool read_lock_identity(struct lock_parser *parser, struct locked_package *package) {
         if (!read_lock_nevra(parser, package) || !expect_space(parser))
                 return false;

@@ -69,7 +69,8 @@ char *selection_place_of(const void *context, const char *request) {
 
 // ---- solving ----
 
-// A request that nothing answers has its place already; what cannot be installed together needs to say where.
+// Messages about a request name its place already. That packages cannot be installed together is about all of them: the
+// message says for what they were solved.
 static bool wrap_solve(struct err *err, const char *what, const char *name) {
         if (err->kind == ERR_SOLVE)
                 (void)wrap(err, "%s%s", what, name);
@@ -130,7 +131,7 @@ bool selection_solve(struct packages *packages, const struct cluster *cluster, c
 
 // ---- fetching ----
 
-static int compare_identity(const void *left, const void *right) {
+static int compare_package_identity(const void *left, const void *right) {
         const struct package *a = *(const struct package *const *)left, *b = *(const struct package *const *)right;
         int order = strcmp(a->nevra, b->nevra);
         if (order != 0)
@@ -146,7 +147,7 @@ static void append_set(struct package_set *to, const struct package_set *from) {
 static void drop_repeated(struct package_set *set) {
         size_t count = 0;
         for (size_t i = 0; i < set->count; i++)
-                if (count == 0 || compare_identity(&set->items[count - 1], &set->items[i]) != 0)
+                if (count == 0 || compare_package_identity(&set->items[count - 1], &set->items[i]) != 0)
                         set->items[count++] = set->items[i];
         set->count = count;
 }
@@ -158,7 +159,7 @@ void selection_all(const struct selection *selection, struct package_set *ret_se
         for (size_t i = 0; i < selection->role_count; i++)
                 append_set(&all, &selection->roles[i]);
         if (all.count > 0)
-                qsort(all.items, all.count, sizeof *all.items, compare_identity);
+                qsort(all.items, all.count, sizeof *all.items, compare_package_identity);
         drop_repeated(&all);
         *ret_set = all;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Selections and lock files: obeying a lock, updating it, and writing a selection down as one.
+#include <assert.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,7 @@ static bool find_all_locked(struct packages *packages, const struct lock_file *l
 
 bool selection_obey(struct packages *packages, const struct cluster *cluster, const struct role *const *roles,
                     size_t role_count, const struct lock_file *lock, struct selection *ret, struct err *err) {
+        assert(lock->path);
         if (!is_lock_of(cluster, lock, err))
                 return false;
         auto_free const struct package **found = xcalloc(lock->count + 1, sizeof *found);
@@ -197,7 +199,8 @@ static bool hold_targets(struct packages *packages, const struct cluster *cluste
         return true;
 }
 
-// Again, until no name had to be released: earlier answers must not be out of step with later ones.
+// Again, until no name had to be released: sets that were solved before a release may hold packages that later sets
+// do not.
 static bool solve_held(struct packages *packages, const struct cluster *cluster, const struct role *const *roles,
                        size_t role_count, struct selection *ret, struct err *err) {
         for (;;) {
@@ -259,7 +262,7 @@ static int compare_locked(const struct package *a, const struct package *b) {
         return order;
 }
 
-static int compare_entries(const void *left, const void *right) {
+static int compare_lock_entries(const void *left, const void *right) {
         const struct lock_entry *a = left, *b = right;
         int order = compare_locked(a->package, b->package);
         if (order == 0)
@@ -284,7 +287,7 @@ static void add_entries(struct lock_entries *entries, const struct package_set *
         }
 }
 
-static void add_user(struct lock_entry *entry, const char *user) {
+static void add_entry_user(struct lock_entry *entry, const char *user) {
         const struct strings *users = &entry->users;
         if (strcmp(users->items[users->count - 1], user) != 0) // they come sorted
                 *array_append(&entry->users.items, &entry->users.count) = user;
@@ -294,11 +297,11 @@ static void add_user(struct lock_entry *entry, const char *user) {
 static void join_entries(struct lock_entries *entries) {
         size_t joined = 0;
         if (entries->count > 0)
-                qsort(entries->items, entries->count, sizeof *entries->items, compare_entries);
+                qsort(entries->items, entries->count, sizeof *entries->items, compare_lock_entries);
         for (size_t i = 0; i < entries->count; i++) {
                 struct lock_entry *entry = &entries->items[i];
                 if (joined > 0 && compare_locked(entries->items[joined - 1].package, entry->package) == 0) {
-                        add_user(&entries->items[joined - 1], entry->users.items[0]);
+                        add_entry_user(&entries->items[joined - 1], entry->users.items[0]);
                         free(entry->users.items);
                 } else {
                         entries->items[joined++] = *entry;
@@ -307,17 +310,17 @@ static void join_entries(struct lock_entries *entries) {
         entries->count = joined;
 }
 
-static bool is_role(const char *user) { return user[0] != '@'; }
+static bool is_role_user(const char *user) { return user[0] != '@'; }
 
 // "@all" instead of the names of all roles.
 static void shorten_users(struct strings *users, size_t role_count) {
         size_t roles = 0, kept = 0;
         for (size_t i = 0; i < users->count; i++)
-                if (is_role(users->items[i]))
+                if (is_role_user(users->items[i]))
                         roles++;
         if (roles == role_count) {
                 for (size_t i = 0; i < users->count; i++)
-                        if (!is_role(users->items[i]))
+                        if (!is_role_user(users->items[i]))
                                 users->items[kept++] = users->items[i];
                 users->items[kept++] = LOCK_ALL;
                 users->count = kept;

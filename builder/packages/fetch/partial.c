@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "packages/fetch/partial.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -47,13 +48,15 @@ static bool adopt_part(struct partial *partial, struct err *err) {
                 return false;
         if (lseek(partial->fd, (off_t)partial->size, SEEK_SET) < 0)
                 return fail(err, ERR_SYSTEM, errno, "seek in %s", partial->path);
-        // Room in one piece is written to in half the time; a full disk is told when bytes do not fit.
+        // Space that is allocated in one piece is written to in half the time. It is no error if there is none: the
+        // write that does not fit says that the disk is full.
         if (wanted > partial->size)
                 (void)!fallocate(partial->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)wanted);
         return true;
 }
 
 bool partial_open(struct partial *partial, const struct transfer *transfer, struct err *err) {
+        assert(transfer->path);
         bool locked = false;
         *partial = (struct partial){ .transfer = transfer, .fd = -1, .path = xasprintf("%s.part", transfer->path) };
         if (!fs_mkdirs_for(AT_FDCWD, partial->path, 0755, err) || !open_locked(partial, &locked, err))
@@ -78,7 +81,7 @@ bool partial_restart(struct partial *partial, struct err *err) {
         return true;
 }
 
-// Brings the digest up to what the file holds: all of it that was there before.
+// Hashes what the file holds and the digest does not yet cover: what an earlier kiln left.
 static bool catch_up(struct partial *partial, struct err *err) {
         enum { BLOCK = 256 << 10 };
         if (!partial->digest)
@@ -103,6 +106,7 @@ static bool catch_up(struct partial *partial, struct err *err) {
 }
 
 bool partial_append(struct partial *partial, const char *data, size_t size, struct err *err) {
+        assert(partial->fd >= 0 && !partial->published);
         if (partial->transfer->checksum) {
                 if (!catch_up(partial, err))
                         return false;
@@ -138,6 +142,7 @@ bool partial_check(struct partial *partial, struct err *err) {
 }
 
 bool partial_publish(struct partial *partial, struct err *err) {
+        assert(!partial->published);
         struct stat stat;
         uint64_t expected = partial->transfer->size_bytes;
         if (fstat(partial->fd, &stat) < 0)

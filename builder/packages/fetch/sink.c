@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "packages/fetch/sink.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -24,7 +25,7 @@ struct sink {
         struct partial *partial;
         void *owner;
         struct block *filling;       // the receiver's
-        struct block *first, **last; // full ones; this and what follows: under the mutex
+        struct block *first, **last; // full ones, in order. The mutex guards this and what follows
         sink_settle *settle;         // to be called when no block is left
         bool busy, ending;           // queued, or in the hands of a thread; sink_end() was called
         struct sink *next;           // in the queue, or among the settled
@@ -61,7 +62,7 @@ static void run_one_step(struct sinks *sinks, struct sink *sink) {
                 pthread_mutex_unlock(&sinks->mutex);
                 write_sink_block(sink, block);
                 pthread_mutex_lock(&sinks->mutex);
-                block->next = sinks->spare; // the last used is the one that the CPU's cache still has
+                block->next = sinks->spare; // used again first, while the CPU still caches it
                 sinks->spare = block;
                 pthread_cond_signal(&sinks->room);
                 return;
@@ -154,6 +155,7 @@ void sinks_free(struct sinks *sinks) {
 }
 
 struct sink *sink_new(struct sinks *sinks, struct partial *partial, void *owner) {
+        assert(partial && owner); // sinks_settled() tells the owner
         struct sink *sink = xcalloc(1, sizeof *sink);
         *sink = (struct sink){ .sinks = sinks, .partial = partial, .owner = owner };
         sink->last = &sink->first;
@@ -234,6 +236,7 @@ bool sink_append(struct sink *sink, const char *data, size_t size) {
 }
 
 void sink_end(struct sink *sink, sink_settle *settle) {
+        assert(!sink->ending);
         sink->settle = settle;
         hand_over(sink, true);
 }

@@ -27,10 +27,10 @@ enum {
 
 enum stage { WAITING, RUNNING, SETTLING, FINISHED };
 
-// One transfer under way. Its attempts follow each other; `sink` has let go of the file when the next one begins.
+// One transfer under way. Its attempts follow each other; when the next one begins, `sink` writes no more to the file.
 struct download {
         struct transfer *transfer;
-        struct progress *progress; // NULL: nobody looks
+        struct progress *progress; // may be NULL
         enum stage stage;
         CURL *easy;
         struct partial partial;
@@ -57,7 +57,7 @@ struct batch {
         size_t count, running, finished;
 };
 
-// Only while `sink` has nothing to do.
+// To be called only while `sink` writes nothing.
 static bool restart_file(struct download *download, struct err *err) {
         download->have = 0;
         return partial_restart(&download->partial, err);
@@ -95,7 +95,7 @@ static size_t receive_bytes(char *data, size_t unit, size_t units, void *context
                 return CURL_WRITEFUNC_ERROR;
         }
         if (!sink_append(download->sink, data, size))
-                return CURL_WRITEFUNC_ERROR; // it keeps the reason
+                return CURL_WRITEFUNC_ERROR; // finish_attempt() gets the reason from it
         download->have += size;
         if (download->progress)
                 progress_add(download->progress, size);
@@ -124,7 +124,7 @@ static void set_curl_options(struct download *download) {
         curl_easy_setopt(easy, CURLOPT_PRIVATE, download);
 }
 
-// Runs on a thread of the sinks. The transfer may be looked at by nobody else meanwhile.
+// Runs on a thread of the sinks, while the receiver leaves this download alone.
 static bool settle_download(void *owner, struct err *err) {
         struct download *download = owner;
         const struct transfer *transfer = download->transfer;
@@ -215,7 +215,7 @@ static bool give_up_download(struct batch *batch, struct download *download, boo
         return false;
 }
 
-// Decides what becomes of a failed attempt: the same URL later, the next one, or the end.
+// After a failed attempt: the same URL later, the next one, or no more.
 static bool plan_retry(struct batch *batch, struct download *download, struct err *err) {
         long status = download->status;
         bool missing = status == 404 || status == 410;
@@ -229,7 +229,8 @@ static bool plan_retry(struct batch *batch, struct download *download, struct er
         if (urls_left(download) == 0)
                 return give_up_download(batch, download, missing, err);
         bool useful = download->have >= download->start + PROGRESS_BYTES && download->transfer->size_bytes;
-        bool blame_the_start = download->found_wrong && !fresh_and_wrong; // what lay there was no part of it
+        bool blame_the_start =
+            download->found_wrong && !fresh_and_wrong; // what an earlier attempt left was no part of the file
         if ((!useful && !blame_the_start) || download->refused[download->url])
                 next_url(download);
         if (download->round >= ROUNDS)
@@ -238,7 +239,7 @@ static bool plan_retry(struct batch *batch, struct download *download, struct er
         return true;
 }
 
-// What the server had to say is over; the last bytes may still be on their way to the file.
+// The answer is complete, or broken off; the sink may still have bytes to write.
 static bool end_request(struct batch *batch, struct download *download, CURLcode code, struct err *err) {
         curl_off_t promised = -1;
         curl_easy_getinfo(download->easy, CURLINFO_RESPONSE_CODE, &download->status);
@@ -256,9 +257,9 @@ static bool end_request(struct batch *batch, struct download *download, CURLcode
 static bool is_local_failure(const struct err *err) { return err->kind == ERR_DISK_FULL || err->kind == ERR_SYSTEM; }
 
 // The reason of a failed attempt: what the sink met, or what the receiver noted already, or else curl's.
-static void note_failure(struct download *download, struct err sink_error) {
+static void note_attempt_failure(struct download *download, struct err sink_error) {
         if (sink_error.kind) {
-                // Too little, and the server meant it: a page that asks to log in, say.
+                // The server sent all that it announced, and it is too short: a page that asks to log in, say.
                 bool wrong_page = sink_error.kind == ERR_CORRUPT && download->measured;
                 download->found_wrong = sink_error.kind == ERR_CHECKSUM || wrong_page;
                 err_release(&download->error);
@@ -281,7 +282,7 @@ static bool finish_attempt(struct batch *batch, struct download *download, struc
                 batch->finished++;
                 return true;
         }
-        note_failure(download, sink_error);
+        note_attempt_failure(download, sink_error);
         if (download->rejected) {
                 *err = take_err(&download->error);
                 return false;
@@ -303,7 +304,7 @@ static bool start_due(struct batch *batch, struct err *err) {
         return true;
 }
 
-// What curl has to say.
+// The requests that curl has finished.
 static bool read_messages(struct batch *batch, struct err *err) {
         int left = 0;
         CURLMsg *message;

@@ -11,7 +11,7 @@
 
 static bool is_file_url(const char *url) { return strncmp(url, "file://", 7) == 0; }
 
-// "%41"
+// Whether a text begins with an escape, as "%41".
 static bool is_escape(const char *text) {
         return text[0] == '%' && isxdigit((unsigned char)text[1]) && isxdigit((unsigned char)text[2]);
 }
@@ -69,7 +69,7 @@ char *url_shown(const char *url) {
         return xasprintf("%.*s%.*s%s", scheme_length, url, (int)(end - host), host, query);
 }
 
-static int hex_value(char digit) {
+static int hex_digit_value(char digit) {
         if (isdigit((unsigned char)digit))
                 return digit - '0';
         return tolower((unsigned char)digit) - 'a' + 10;
@@ -79,7 +79,7 @@ static void decode_escapes(char *text) {
         char *to = text;
         while (*text) {
                 if (is_escape(text)) {
-                        *to++ = (char)(hex_value(text[1]) << 4 | hex_value(text[2]));
+                        *to++ = (char)(hex_digit_value(text[1]) << 4 | hex_digit_value(text[2]));
                         text += 3;
                 } else {
                         *to++ = *text++;
@@ -116,7 +116,8 @@ char *url_local_file(const char *base, const char *location) {
 char *url_from_user(const char *text) {
         if (has_scheme(text))
                 return xstrdup(text);
-        // By its name, not by where links lead: the cache knows a repository by its URL, also when it is gone.
+        // Links in the path are not resolved: the cache knows a repository by its URL, which must stay the same also
+        // when the links are gone.
         if (*text == '/')
                 return fs_file_url(text);
         auto_free char *here = getcwd(NULL, 0);

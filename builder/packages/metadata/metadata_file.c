@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "packages/metadata/metadata_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -99,7 +100,7 @@ static bool fetch_metadata_file(struct source *source, const char *what, const s
         return ok;
 }
 
-// Where a metadata file lies in the cache, or would.
+// The path that a metadata file has in the cache, whether or not it is there.
 static char *cached_metadata_path(const struct source *source, const struct metadata_file *file) {
         const char *name = file->location;
         const char *slash = strrchr(file->location, '/');
@@ -123,6 +124,7 @@ static bool fail_for_absent_file(const struct source *source, const struct metad
 
 bool metadata_file_open(struct source *source, const char *what, const struct metadata_file *file, int *ret_fd,
                         struct err *err) {
+        assert(file->location);
         bool any_local = false;
         auto_free char *local = source_find_local(source, file->location, &any_local);
         if (local)
@@ -141,6 +143,7 @@ bool metadata_file_open(struct source *source, const char *what, const struct me
 
 // A file that is in the cache already stays as it is.
 bool metadata_file_keep(struct source *source, const char *what, const struct metadata_file *file, struct err *err) {
+        assert(file->location);
         auto_free char *cached = cached_metadata_path(source, file);
         auto_close int fd = -1;
         auto_err damaged = { 0 };

@@ -25,7 +25,7 @@ static const struct element texts[] = {
 };
 static const struct element empties[] = { ELEMENT("time"), ELEMENT("rpm:header-range") };
 
-// The length of the name if the start tag at `tag` has one of these and `after` follows; else 0.
+// The length of the name if the tag at `tag` has one of these names, followed by `after`; else 0.
 static size_t find_name(const struct element *elements, size_t count, const char *tag, size_t size, char after) {
         for (size_t i = 0; i < count; i++) {
                 size_t length = elements[i].size;
@@ -36,7 +36,7 @@ static size_t find_name(const struct element *elements, size_t count, const char
         return 0;
 }
 
-// What the sizes below are when the bytes at hand do not tell: -1 (more of them would) or, at the end of the text, 0.
+// The result of the functions below when the bytes at hand do not tell: -1, or 0 where no more will come.
 static ssize_t if_more(bool more) {
         if (more)
                 return -1;
@@ -75,7 +75,7 @@ static ssize_t text_size(const char *tag, size_t size, size_t length, bool more)
         return end + need - tag;
 }
 
-// The size of a whole element at `tag` that is to be left out; 0: it is none; -1: more bytes would tell.
+// The size of the element at `tag` if it is to be left out; 0: it is not; -1: more bytes are needed to tell.
 static ssize_t dropped_size(const char *tag, size_t size, bool more) {
         if (more && size < LONGEST_NAME + 2)
                 return -1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "packages/metadata/repomd.h"
 
+#include <assert.h>
 #include <solv/pool.h>
 #include <solv/repo.h>
 #include <string.h>
@@ -57,7 +58,7 @@ static bool find_repomd_entry(struct source *source, Repo *repo, const char *typ
         return ok;
 }
 
-// zchunk and sqlite variants carry the same facts again and are left alone.
+// zchunk and sqlite variants have the same contents and are not used.
 static bool find_repomd_entries(struct source *source, Repo *repo, struct err *err) {
         const struct {
                 const char *type;
@@ -111,6 +112,7 @@ static bool parse_repomd(Repo *repo, const char *bytes, size_t size, struct err 
 }
 
 bool repomd_parse(struct source *source, const char *bytes, size_t size, struct err *err) {
+        assert(bytes);
         source->primary = source->filelists = source->group = (struct metadata_file){ 0 };
         source->published = 0;
         Pool *pool = pool_create();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "packages/metadata/repomd_fetch.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -207,8 +208,11 @@ static bool remove_cached(const struct source *source, const char *file, struct 
 // A repomd.xml without a signature leaves none of an earlier one behind.
 static bool update_cache(const struct repomd_attempt *attempt, struct err *err) {
         const struct source *source = attempt->source;
-        bool ok = attempt->has_signature ? replace_cached(source, "repomd.xml.asc", err)
-                                         : remove_cached(source, "repomd.xml.asc", err);
+        bool ok;
+        if (attempt->has_signature)
+                ok = replace_cached(source, "repomd.xml.asc", err);
+        else
+                ok = remove_cached(source, "repomd.xml.asc", err);
         return ok && replace_cached(source, "repomd.xml", err);
 }
 
@@ -258,6 +262,7 @@ static bool source_lock(const struct source *source, int *ret_fd, struct err *er
 }
 
 bool repomd_fetch(struct source *source, struct err *err) {
+        assert(source->dir && source->urls.count > 0);
         auto_close int lock = -1;
         if (!source_lock(source, &lock, err))
                 return false;

@@ -21,7 +21,7 @@
 
 enum { HEX_BYTES = 64, SOLV_MAX = 1 << 30 };
 
-// Hash over the contents and what they were made from.
+// Over the contents, what they were made from, and the version of libsolv that wrote them.
 static void solv_digest(const char *data, size_t size, const char *cookie, char ret_hex[static DIGEST_HEX_SIZE]) {
         struct digest *digest = digest_new("sha256");
         digest_update(digest, cookie, strlen(cookie) + 1);
@@ -45,7 +45,7 @@ bool solv_cache_read(Repo *repo, const char *path, const char *cookie, int flags
 }
 
 // Texts for people are half of a repository, and no solver reads them.
-static int keep_dependencies(Repo *repo, Repokey *key, void *context) {
+static int drop_descriptions(Repo *repo, Repokey *key, void *context) {
         static const Id descriptions[] = { SOLVABLE_SUMMARY,   SOLVABLE_DESCRIPTION, SOLVABLE_URL,
                                            SOLVABLE_LICENSE,   SOLVABLE_GROUP,       SOLVABLE_PACKAGER,
                                            SOLVABLE_BUILDHOST, SOLVABLE_HEADEREND,   SOLVABLE_CHANGELOG };
@@ -57,7 +57,7 @@ static int keep_dependencies(Repo *repo, Repokey *key, void *context) {
 
 static void write_repo(Repo *repo, int first_area, FILE *stream) {
         Repowriter *writer = repowriter_create(repo);
-        repowriter_set_keyfilter(writer, keep_dependencies, NULL);
+        repowriter_set_keyfilter(writer, drop_descriptions, NULL);
         if (first_area > 0) {
                 repowriter_set_repodatarange(writer, first_area, repo->nrepodata);
                 repowriter_set_flags(writer, REPOWRITER_NO_STORAGE_SOLVABLE);

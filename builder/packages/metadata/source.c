@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "packages/metadata/source.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -163,6 +164,7 @@ struct strings source_remote_urls(const struct source *source, const char *locat
 
 bool source_open(struct source *source, const struct repository *repository, const struct release *release,
                  const struct packages_options *options, struct arena *arena, struct err *err) {
+        assert(options->cache);
         *source = (struct source){ .repository = repository, .release = release, .options = options, .arena = arena };
         return choose_urls(source, err) && fs_mkdirs(AT_FDCWD, source->dir, 0755, err);
 }

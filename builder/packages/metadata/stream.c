@@ -36,22 +36,23 @@ static void *decompress(void *context) {
         struct stream *stream = context;
         auto_free char *window = xmalloc(STRIP_WINDOW);
         struct strip strip = { .given_up = !stream->strip_primary };
-        size_t kept = 0; // bytes that could not be judged yet
+        size_t unread = 0; // bytes of the window that the next ones must complete
         for (bool more = true; more;) {
-                size_t got = fread(window + kept, 1, STRIP_WINDOW - kept, stream->compressed);
+                size_t got = fread(window + unread, 1, STRIP_WINDOW - unread, stream->compressed);
                 size_t used = 0;
                 more = got > 0;
-                size_t left = primary_strip(&strip, window, kept + got, more, &used);
+                size_t left = primary_strip(&strip, window, unread + got, more, &used);
                 if (!write_to_pipe(stream->pipe, window, left))
                         break; // the parser has seen enough
-                kept = kept + got - used;
-                memmove(window, window + used, kept);
+                unread = unread + got - used;
+                memmove(window, window + used, unread);
         }
         close(stream->pipe);
         return NULL;
 }
 
-// The thread is the only one that writes to the pipe, and a parser that gives up early must not kill the program.
+// All signals are blocked in the thread, SIGPIPE among them: a parser that gives up early closes the pipe, which must
+// not kill the program.
 static bool start_thread(struct stream *stream) {
         sigset_t all;
         sigset_t before;
@@ -62,7 +63,7 @@ static bool start_thread(struct stream *stream) {
         return errno == 0;
 }
 
-// libsolv tells no reason; without one of the system's, it does not know the compression.
+// solv_xfopen_fd() sets errno only where the system refused something; otherwise it does not know the compression.
 static bool open_compressed(int fd, const char *name, FILE **ret, struct err *err) {
         auto_close int own = dup(fd);
         if (own < 0 || lseek(own, 0, SEEK_SET) < 0)

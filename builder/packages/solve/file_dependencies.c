@@ -70,19 +70,19 @@ static void collect_paths(struct packages *packages, struct file_paths *paths) {
         }
 }
 
+// The pseudo package "requires" every path by both of its names.
 static void ask_for_paths(struct packages *packages, const struct file_paths *paths) {
         Pool *pool = packages->pool;
-        Repo *repo = pool_id2solvable(pool, packages->paths)->repo;
-        Id requires = 0;
+        Solvable *solvable = pool_id2solvable(pool, packages->paths);
+        Id wanted = 0;
         for (int i = 0; i < paths->queue.count; i++) {
-                Id path = paths->queue.elements[i];
-                auto_free char *other = path_across_usrmove(pool_id2str(pool, path));
+                auto_free char *other = path_across_usrmove(pool_id2str(pool, paths->queue.elements[i]));
                 if (other)
-                requires = repo_addid_dep(repo, requires, pool_str2id(pool, other, 1), 0);
+                        wanted = repo_addid_dep(solvable->repo, wanted, pool_str2id(pool, other, 1), 0);
         }
         for (int i = 0; i < packages->wanted_paths.count; i++)
-        requires = repo_addid_dep(repo, requires, packages->wanted_paths.elements[i], 0);
-        pool_id2solvable(pool, packages->paths)->requires = requires;
+                wanted = repo_addid_dep(solvable->repo, wanted, packages->wanted_paths.elements[i], 0);
+        solvable->requires = wanted;
 }
 
 static bool has_providers(Pool *pool, Id id) { return pool->whatprovidesdata[pool_whatprovides(pool, id)] != 0; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // packages_find_locked(): the packages that a lock names, found again in metadata or, where their repository does not
 // list them any more, in the cache.
+#include <assert.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -47,7 +48,7 @@ static int compare_nevra_to_wanted(const void *key, const void *element) {
         return strcmp(key, wanted->locked->nevra);
 }
 
-// The very file: its size goes with its checksum.
+// Checksum and size say whether it is the file that was locked.
 static bool is_same_file(Solvable *solvable, const struct locked_package *locked) {
         Id type = 0;
         const char *checksum = solvable_lookup_checksum(solvable, SOLVABLE_CHECKSUM, &type);
@@ -272,6 +273,7 @@ static bool find_all(struct locked_search *search, bool strict, const struct pac
 
 bool packages_find_locked(struct packages *packages, const struct locked_package *locked, size_t count, bool strict,
                           const struct package **ret, struct err *err) {
+        assert(count == 0 || locked);
         struct locked_search search = { .packages = packages, .count = count };
         search.wanted = xcalloc(count + 1, sizeof *search.wanted);
         packages_limit(packages, LIMIT_NONE, NULL, 0);

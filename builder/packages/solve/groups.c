@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "packages/solve/groups.h"
 
+#include <assert.h>
 #include <solv/repo.h>
 #include <string.h>
 #include <strings.h>
@@ -108,9 +109,9 @@ struct nested {
         void *context;
 };
 
-static void add_nested(void *context, const char *name, const char *requires) {
+static void add_nested(void *context, const char *name, const char *condition) {
         const struct nested *nested = context;
-        (void) requires;
+        (void)condition;
         if (strncmp(name, "group:", 6) == 0)
                 add_group(nested->groups, name + 6, nested->add, nested->context);
 }
@@ -146,6 +147,7 @@ static bool fail_for_group(const struct groups *groups, const char *name, struct
 }
 
 bool groups_members(const struct groups *groups, const char *name, comps_member *add, void *context, struct err *err) {
+        assert(groups);
         bool environment_only = *name == '^';
         name += environment_only;
         if (!environment_only && add_group(groups, name, add, context))

@@ -17,9 +17,10 @@ struct groups {
 // Loads packages->groups, once. Errors as metadata_file_open(), and CORRUPT.
 must_check bool groups_load(struct packages *packages, struct err *err);
 void groups_free(struct groups *groups);
-// Calls `add` for each mandatory, default and conditional ("requires" not NULL) package of a group or environment,
+// Calls `add` for each mandatory, default and conditional (`condition` not NULL: the package that
+// must be chosen, too) package of a group or environment,
 // named by id or name. False with ERR_PACKAGE if there is none.
-typedef void comps_member(void *context, const char *package, const char *requires);
+typedef void comps_member(void *context, const char *package, const char *condition);
 must_check bool groups_members(const struct groups *groups, const char *name, comps_member *add, void *context,
                                struct err *err);
 

@@ -19,12 +19,12 @@ static void clear_limit(struct packages *packages) {
         packages->released = 0;
 }
 
-// Takes from `limited` what is not `kept`: all of it (LIMIT_SET), or as far as its name is held (LIMIT_NAMES).
-static void apply_limit(struct packages *packages, const Map *kept) {
+// Takes from `limited` what is not `allowed`: all of it (LIMIT_SET), or as far as its name is held (LIMIT_NAMES).
+static void apply_limit(struct packages *packages, const Map *allowed) {
         Pool *pool = packages->pool;
         for (Id id = 2; id < pool->nsolvables; id++) {
                 const Solvable *solvable = pool_id2solvable(pool, id);
-                if (!pool_source(solvable) || MAPTST(kept, id))
+                if (!pool_source(solvable) || MAPTST(allowed, id))
                         continue;
                 if (packages->limit == LIMIT_SET || MAPTST(&packages->held, solvable->name))
                         MAPCLR(&packages->limited, id);
@@ -33,24 +33,24 @@ static void apply_limit(struct packages *packages, const Map *kept) {
 
 void packages_limit(struct packages *packages, enum limit limit, const struct package *const *items, size_t count) {
         Pool *pool = packages->pool;
-        Map kept;
+        Map allowed;
         clear_limit(packages);
         if (limit == LIMIT_NONE)
                 return;
         packages->limit = limit;
-        map_init(&kept, pool->nsolvables);
+        map_init(&allowed, pool->nsolvables);
         map_init(&packages->held, pool->ss.nstrings);
         map_init_clone(&packages->limited, &packages->considered);
         for (size_t i = 0; i < count; i++) {
                 if (!items[i])
                         continue;
                 assert(items[i]->solvable > 0 && items[i]->solvable < pool->nsolvables);
-                MAPSET(&kept, items[i]->solvable);
+                MAPSET(&allowed, items[i]->solvable);
                 MAPSET(&packages->held, pool_id2solvable(pool, items[i]->solvable)->name);
         }
-        apply_limit(packages, &kept);
+        apply_limit(packages, &allowed);
         pool->considered = &packages->limited;
-        map_free(&kept);
+        map_free(&allowed);
 }
 
 size_t packages_released(const struct packages *packages) { return packages->released; }

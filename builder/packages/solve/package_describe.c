@@ -101,6 +101,7 @@ void package_describe_as(struct packages *packages, Id id, struct package *packa
 }
 
 bool package_describe(struct packages *packages, Id id, struct package **ret, struct err *err) {
+        assert(id > 0 && id < packages->pool->nsolvables);
         struct package *package = package_described(packages, id);
         if (!package) {
                 package = arena_alloc(&packages->arena, sizeof *package);

@@ -94,7 +94,7 @@ static void mark_named(struct packages *packages, const struct strings *patterns
 }
 
 // A repository with `includes` offers nothing else.
-static void keep_included(struct packages *packages, const Repo *repo, const struct repository *repository) {
+static void leave_only_included(struct packages *packages, const Repo *repo, const struct repository *repository) {
         Map included;
         Id id;
         const Solvable *solvable;
@@ -121,7 +121,7 @@ static void apply_excludes(struct packages *packages) {
                         continue;
                 mark_named(packages, &source->repository->excludes, source->repository, false, &packages->considered);
                 if (source->repository->includes.count > 0)
-                        keep_included(packages, repo, source->repository);
+                        leave_only_included(packages, repo, source->repository);
         }
         pool->considered = &packages->considered;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "packages/solve/problem.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -28,10 +29,10 @@ struct explanation {
         Solver *solver;
         struct buf text;
         int count;
-        bool missing, clash; // what there is to do about it
+        bool missing, clash; // which hint fits
 };
 
-// ---- what there is instead of what is missing ----
+// ---- alternatives to what is missing ----
 
 static bool provides_name(Pool *pool, Solvable *solvable, Id name) {
         Queue provides;
@@ -128,7 +129,7 @@ static const struct {
         { SOLVER_RULE_PKG_NOT_INSTALLABLE, explain_not_installable },
 };
 
-// What kiln has no words for is said in libsolv's.
+// A rule of another type is told in libsolv's words.
 static void explain_rule(struct explanation *explanation, const struct rule *rule) {
         auto_buf sentence = { 0 };
         for (size_t i = 0; i < lengthof(sentences); i++)
@@ -177,6 +178,7 @@ static void explain_problem(struct explanation *explanation, Id problem) {
 }
 
 bool problem_explain(struct packages *packages, Solver *solver, struct err *err) {
+        assert(solver_problem_count(solver) > 0);
         struct explanation explanation = { .packages = packages, .solver = solver };
         int problems = (int)solver_problem_count(solver);
         for (Id problem = 1; problem <= problems; problem++)

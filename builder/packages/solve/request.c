@@ -27,7 +27,7 @@ struct requests {
         struct buf hints;    // one line each
 };
 
-// SETARCH: an architecture that is asked for is no inferior one.
+// SETARCH: a package of another architecture than the preferred one may be asked for by name.
 static void push_one_of(struct requests *requests, const Queue *candidates) {
         enum { INSTALL = SOLVER_INSTALL | SOLVER_SETARCH | SOLVER_SETEVR };
         Pool *pool = requests->packages->pool;
@@ -78,7 +78,7 @@ static void find_named(struct requests *requests, Id name, Queue *candidates) {
                 add_obsoleters(requests, candidates);
 }
 
-static void add_group_member(void *context, const char *package, const char *requires) {
+static void add_group_member(void *context, const char *package, const char *condition) {
         struct requests *requests = context;
         Pool *pool = requests->packages->pool;
         Id name = pool_str2id(pool, package, 0);
@@ -88,9 +88,9 @@ static void add_group_member(void *context, const char *package, const char *req
                 find_named(requests, name, &candidates);
         if (candidates.count == 0)
                 notice("group member `%s` is in no repository and left out", package);
-        else if (requires)
+        else if (condition)
                 queue_push2(requests->jobs, SOLVER_INSTALL | SOLVER_SOLVABLE_PROVIDES,
-                            pool_rel2id(pool, name, pool_str2id(pool, requires, 1), REL_COND, 1));
+                            pool_rel2id(pool, name, pool_str2id(pool, condition, 1), REL_COND, 1));
         else
                 push_one_of(requests, &candidates);
         queue_free(&candidates);
@@ -222,7 +222,7 @@ struct job_split {
         bool by_name, by_arch;
 };
 
-// Equal: both are candidates of one job.
+// 0: both are candidates of the same job.
 static int compare_jobs(const struct job_split *split, Id left, Id right) {
         const Solvable *a = pool_id2solvable(split->pool, left), *b = pool_id2solvable(split->pool, right);
         int order = 0;
@@ -271,7 +271,7 @@ static void add_selected(struct requests *requests, const char *request) {
         queue_free(&named);
 }
 
-// `name` with its "@".
+// `name` begins with "@".
 static bool add_group_request(struct requests *requests, const char *name, struct err *err) {
         if (!groups_load(requests->packages, err))
                 return false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // packages_solve(): requests become jobs, libsolv solves them, its answer becomes a set.
+#include <assert.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -58,7 +59,7 @@ static bool depends_on(Pool *pool, Id dependency, const Queue *paths) {
         return false;
 }
 
-// Whether the chosen packages require a file that primary.xml is silent about.
+// Whether the chosen packages require a file that primary.xml cannot have.
 static bool needs_filelists(struct packages *packages, const Queue *ids) {
         Pool *pool = packages->pool;
         for (int i = 0; i < ids->count; i++) {
@@ -105,9 +106,9 @@ static bool solve_until_none_is_released(struct packages *packages, const char *
         return outcome == SOLVED;
 }
 
-// File lists are ten times the size of primary.xml. The first attempt takes every file that only they could confirm for
-// granted; if its answer rests on one, or there is none, they are loaded and the question is asked again. A repository
-// without them is solved from primary.xml alone, strictly.
+// File lists are ten times the size of primary.xml. At first every file that only they could have is taken as
+// provided. If the answer needs such a file, or there is no answer, they are loaded and the requests are solved again.
+// Where a repository has none, files are looked for in primary.xml alone, and none is taken as provided.
 static bool get_filelists(struct packages *packages, struct err *err) {
         auto_err missing = { 0 };
         if (pool_load_filelists(packages, &missing))
@@ -184,6 +185,7 @@ static bool describe_all(struct packages *packages, const Queue *ids, struct pac
 
 bool packages_solve(struct packages *packages, const char *const *requests, size_t request_count,
                     struct package_set *ret, struct err *err) {
+        assert(packages->pool);
         Queue ids;
         queue_init(&ids);
         bool ok = solve_ids(packages, requests, request_count, &ids, err) && describe_all(packages, &ids, ret, err);

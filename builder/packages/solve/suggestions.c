@@ -61,7 +61,7 @@ void suggestions_consider(struct suggestions *suggestions, const char *candidate
         free(name);
 }
 
-// "a, b or c", from the end.
+// "a, b or c", built from its end.
 static char *prepend_name(const char *name, const char *text) {
         if (!text)
                 return xstrdup(name);

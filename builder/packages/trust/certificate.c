@@ -31,7 +31,7 @@ struct packet {
         size_t size;
 };
 
-static uint32_t big_endian(const unsigned char *bytes, size_t count) {
+static uint32_t packet_number(const unsigned char *bytes, size_t count) {
         uint32_t value = 0;
         for (size_t i = 0; i < count; i++)
                 value = value << 8 | bytes[i];
@@ -49,7 +49,7 @@ static size_t packet_length(const unsigned char *bytes, size_t size, size_t *ret
                 return 2;
         }
         if (size >= 5 && bytes[0] == 255) {
-                *ret_length = big_endian(bytes + 1, 4);
+                *ret_length = packet_number(bytes + 1, 4);
                 return 5;
         }
         return 0;
@@ -68,7 +68,7 @@ static size_t packet_read(const unsigned char *bytes, size_t size, struct packet
                 ret->tag = bytes[0] >> 2 & 0x0f;
                 header = (size_t)1 << (bytes[0] & 3);
                 if (header < size)
-                        length = big_endian(bytes + 1, header);
+                        length = packet_number(bytes + 1, header);
         }
         if (header == 0 || header + 1 > size || length > size - header - 1)
                 return 0;
@@ -97,7 +97,7 @@ static unsigned key_bits(const struct packet *packet) {
         int algorithm = packet->body[ALGORITHM];
         if (algorithm != RSA && algorithm != RSA_SIGN && algorithm != DSA)
                 return 0;
-        return big_endian(packet->body + NUMBER, 2);
+        return packet_number(packet->body + NUMBER, 2);
 }
 
 struct key_signature {
@@ -111,13 +111,13 @@ static void read_issuer(const unsigned char *id, char ret[static 17]) {
                 snprintf(ret + 2 * i, 3, "%02x", id[i]);
 }
 
-// One subpacket: its type, and what the type is about.
+// A subpacket is its type, and data of that type.
 static void subpacket_read(const unsigned char *subpacket, size_t length, bool hashed, struct key_signature *ret) {
         int type = subpacket[0] & 0x7f;
         if (hashed && type == SUBPACKET_CREATED && length == 5)
-                ret->created = big_endian(subpacket + 1, 4);
+                ret->created = packet_number(subpacket + 1, 4);
         if (hashed && type == SUBPACKET_KEY_EXPIRES && length == 5)
-                ret->key_lifetime = big_endian(subpacket + 1, 4);
+                ret->key_lifetime = packet_number(subpacket + 1, 4);
         if (type == SUBPACKET_ISSUER && length == 9)
                 read_issuer(subpacket + 1, ret->issuer);
         if (type == SUBPACKET_ISSUER_FINGERPRINT && length == 22 && subpacket[1] == 4)
@@ -137,20 +137,21 @@ static bool subpackets_read(const unsigned char *next, size_t left, bool hashed,
         return true;
 }
 
-// What is hashed decides; who made the signature is often said only beside that.
+// What a signature says is taken from its hashed subpackets alone, but for the issuer, which many have only among the
+// others.
 static bool key_signature_read(const struct packet *packet, struct key_signature *ret) {
         enum { HEAD = 6, COUNT = 2 };
         if (packet->size < HEAD || packet->body[0] != 4) // version
                 return false;
         *ret = (struct key_signature){ .type = packet->body[1] };
-        size_t hashed = big_endian(packet->body + 4, COUNT);
+        size_t hashed = packet_number(packet->body + 4, COUNT);
         if (hashed > packet->size - HEAD || !subpackets_read(packet->body + HEAD, hashed, true, ret))
                 return false;
         const unsigned char *rest = packet->body + HEAD + hashed;
         size_t left = packet->size - HEAD - hashed;
         size_t unhashed = 0;
         if (left >= COUNT)
-                unhashed = big_endian(rest, COUNT);
+                unhashed = packet_number(rest, COUNT);
         if (unhashed > 0 && unhashed <= left - COUNT)
                 (void)subpackets_read(rest + COUNT, unhashed, false, ret);
         return true;
@@ -187,7 +188,7 @@ static void apply_key_signature(struct key_facts *key, const struct key_signatur
                 key->expires = key->created + signature->key_lifetime;
 }
 
-// A subkey is worth no more than the key that it belongs to.
+// A subkey ends with its primary key.
 static void limit_subkeys(struct key_facts *keys, size_t count) {
         const struct key_facts *primary = &keys[0];
         for (size_t i = 1; i < count; i++) {
@@ -213,8 +214,8 @@ size_t certificate_read(const unsigned char *packets, size_t size, struct key_fa
                         if (count == max)
                                 break;
                         struct key_facts *key = &ret[count++];
-                        *key =
-                            (struct key_facts){ .created = big_endian(packet.body + 1, 4), .bits = key_bits(&packet) };
+                        *key = (struct key_facts){ .created = packet_number(packet.body + 1, 4),
+                                                   .bits = key_bits(&packet) };
                         key_id(&packet, key->id);
                         latest = 0;
                 } else if (packet.tag == TAG_SIGNATURE && count > 0 && key_signature_read(&packet, &signature)) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "packages/trust/keyring.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +48,7 @@ void keyring_free(struct keyring *keyring) {
 
 const char *keyring_identity(const struct keyring *keyring) { return keyring->identity; }
 
-// Pins are compared without the spaces and case that people write fingerprints with.
+// People write fingerprints with spaces, colons and in either case.
 static bool fingerprint_equals(const char *written, const char *fingerprint) {
         for (; *written; written++) {
                 if (isspace((unsigned char)*written) || *written == ':')
@@ -307,7 +308,7 @@ static char *key_in_export(const struct repository *repository, const struct pac
         return url_join(base, name);
 }
 
-// The last resort for a pinned key that cannot be fetched.
+// A pinned key that cannot be fetched may come from an export of the repository: its fingerprint is checked.
 static bool add_exported(struct keyring *keyring, const char *key, const struct packages_options *options,
                          struct err *err) {
         auto_free char *url = key_in_export(keyring->repository, options, key);
@@ -320,7 +321,7 @@ static bool add_exported(struct keyring *keyring, const char *key, const struct 
         return true;
 }
 
-// librpm remarks on standard error what kiln says itself, with place and reason.
+// librpm would print on standard error what kiln reports as an error, with place and reason.
 static int discard_message(rpmlogRec record, rpmlogCallbackData data) {
         (void)record;
         (void)data;
@@ -350,6 +351,7 @@ static bool add_all_keys(struct keyring *keyring, const struct release *release,
 
 bool keyring_load(const struct repository *repository, const struct release *release,
                   const struct packages_options *options, struct keyring **ret, struct err *err) {
+        assert(options->cache);
         rpmInitCrypto();
         rpmlogSetCallback(discard_message, NULL);
         struct keyring *keyring = xcalloc(1, sizeof *keyring);

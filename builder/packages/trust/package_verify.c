@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "packages/trust/package_verify.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -98,7 +99,7 @@ static bool check_length(const struct package *package, const struct rpm_file *f
         return fail(err, ERR_CHECKSUM, 0, text, package->nevra, "altered", actual, expected);
 }
 
-// The payload's digest as the header has it; heap; NULL: it has none of sha256.
+// The payload's digest as the header has it; heap; NULL: it has none, or none by sha256.
 static char *header_payload_digest(Header header) {
         char *text = NULL;
         struct rpmtd_s data;
@@ -113,7 +114,7 @@ static char *header_payload_digest(Header header) {
         return text;
 }
 
-// `ret_covered`: the header vouches for the payload.
+// `ret_covered`: the header has a digest of the payload, so that a signature of the header covers both.
 static bool check_payload_digest(const struct package *package, const struct rpm_file *file, bool *ret_covered,
                                  struct err *err) {
         auto_free char *expected = header_payload_digest(file->header);
@@ -177,7 +178,7 @@ static bool check_signatures(const struct package *package, const struct rpm_fil
         for (size_t i = 0; i < lengthof(signature_tags); i++) {
                 bool present = false;
                 if (payload_covered && any)
-                        break; // the signed header vouches for the payload: no need to hash it again
+                        break; // the signed header has the payload's digest: no need to hash it again
                 if (!check_one_signature(package, file, keyring, i, &present, err))
                         return false;
                 any |= present;
@@ -191,6 +192,7 @@ static bool check_signatures(const struct package *package, const struct rpm_fil
 
 bool package_verify(const struct package *package, const char *path, const struct keyring *keyring, bool digest_known,
                     struct err *err) {
+        assert(package->checksum && package->checksum_type);
         auto_close int fd = -1;
         struct rpm_file file;
         if (!fs_open(AT_FDCWD, path, O_RDONLY, 0, &fd, err) || !check_file_size(package, fd, path, err))

@@ -39,7 +39,7 @@ static bool read_exactly(int fd, void *memory, size_t size, uint64_t offset, str
         return true;
 }
 
-static bool read_header(int fd, uint64_t offset, size_t max, Header *ret, uint64_t *ret_end, struct err *err) {
+static bool read_rpm_header(int fd, uint64_t offset, size_t max, Header *ret, uint64_t *ret_end, struct err *err) {
         unsigned char intro[INTRO_BYTES];
         if (!read_exactly(fd, intro, sizeof intro, offset, err))
                 return false;
@@ -73,10 +73,10 @@ bool rpm_file_open(const char *path, struct rpm_file *ret, struct err *err) {
                 return fail(err, ERR_SYSTEM, errno, "stat");
         if (memcmp(lead, lead_magic, sizeof lead_magic) != 0)
                 return fail(err, ERR_CORRUPT, 0, "not an RPM package");
-        if (!read_header(fd, LEAD_BYTES, SIGNATURE_MAX_BYTES, &file.signature, &end, err))
+        if (!read_rpm_header(fd, LEAD_BYTES, SIGNATURE_MAX_BYTES, &file.signature, &end, err))
                 return false;
         file.header_offset = (end + 7) & ~UINT64_C(7);
-        if (!read_header(fd, file.header_offset, HEADER_MAX_BYTES, &file.header, &file.payload_offset, err)) {
+        if (!read_rpm_header(fd, file.header_offset, HEADER_MAX_BYTES, &file.header, &file.payload_offset, err)) {
                 headerFree(file.signature);
                 return false;
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "packages/trust/verified.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -55,6 +56,7 @@ static char *make_line(const char *policy, const char *path) {
 }
 
 bool verified_has(const struct verified *verified, const char *policy, const char *path) {
+        assert(policy[0]);
         auto_free char *line = make_line(policy, path);
         if (!line || verified->sorted == 0)
                 return false;
