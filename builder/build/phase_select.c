@@ -19,7 +19,7 @@ bool phase_select(struct build *build, struct err *err) {
                 .place_of = selection_place_of,
                 .place_context = build->cluster,
                 .allow_downgrade = wanted->allow_downgrade,
-                .pinned = wanted->lock != NULL,
+                .locked = wanted->lock != NULL,
         };
         if (!packages_open(&build->cluster->release, &options, &build->packages, err) ||
             !select_by_lock_or_solver(build, err))
