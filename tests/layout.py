@@ -255,6 +255,8 @@ def check_licence(paths):
     """The licence is named within the first lines of all code."""
     problems = []
     for path in paths:
+        if path.startswith("overlays/"):
+            continue  # their bytes are the image's
         with open(path, "rb") as stream:
             head = stream.read(400)
         code = path.endswith((".c", ".h", ".py")) or head.startswith((b"#!/bin/sh", b"#!/bin/bash", b"#!/usr/bin/env python3"))
