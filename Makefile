@@ -126,7 +126,7 @@ endif
 test: $(TEST_TARGETS) ## run every test, or TEST=NAME
 	tests/run $(TEST)
 
-lint: ## format, size and layering checks, clang-tidy, cppcheck, shellcheck
+lint: all ## format, size and layering checks, clang-tidy, cppcheck, shellcheck
 	tests/lint
 
 bench: all lab ## ratios beside dnf --installroot, mksquashfs and xorriso

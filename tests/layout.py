@@ -12,14 +12,18 @@ import subprocess
 FUNCTION_LINES_MAX, FUNCTION_LINES_MEDIAN, FILE_LINES_MAX = 100, 20, 600
 TERNARIES_PER_1000_LINES, CHAIN_MAX = 6, 5
 
-# From the ground up: a folder includes what stands above it here, and nothing below. `builder` is main.c.
-ORDER = ["builder/base", "builder/shared", "builder/signing", "builder/cache", "builder/profile", "builder/packages",
-         "builder/selection", "builder/sandbox", "builder/rootfs", "builder/configure", "builder/artefact", "builder/build", "builder/verify",
-         "builder/boot", "builder/verbs", "builder",
+# From the ground up: a folder includes what stands above it here, and nothing below. A folder inside of another that
+# stands here, too, is that one's own. `builder` is main.c.
+ORDER = ["builder/base", "builder/shared", "builder/signing", "builder/cache",
+         "builder/profile/reader", "builder/profile",
+         "builder/packages", "builder/selection", "builder/sandbox", "builder/rootfs", "builder/configure",
+         "builder/artefact/image", "builder/artefact/initrd", "builder/artefact/iso", "builder/artefact",
+         "builder/build", "builder/verify/compare", "builder/verify", "builder/boot", "builder/verbs", "builder",
          "firmware/node/root", "firmware/node/devices", "firmware/node/facts", "firmware/node/inventory",
-         "firmware/node/cmdline", "firmware/node/config_drive", "firmware/node/dhcp", "firmware/node/http",
-         "firmware/node/identity", "firmware/node/plan", "firmware/node/network", "firmware/node/state", "firmware/node/machine",
-         "firmware/node/initrd", "firmware/node"]
+         "firmware/node/trust", "firmware/node/cmdline", "firmware/node/config_drive", "firmware/node/dhcp",
+         "firmware/node/http", "firmware/node/identity", "firmware/node/plan", "firmware/node/network",
+         "firmware/node/state", "firmware/node/machine", "firmware/node/initrd", "firmware/node"]
+HOUSES = [folder for folder in ORDER if folder not in ("builder", "firmware/node")]
 # kiln-node takes these of the builder.
 NODE_BORROWS = {"builder/base", "builder/shared"}
 # What a folder shows to the others; a folder that is not here shows every header but internal.h.
@@ -72,6 +76,8 @@ def include_problem(path, target):
         return "is internal to its folder" if private else None
     if own.startswith("firmware") and other.startswith("builder") and other not in NODE_BORROWS:
         return "is the builder's alone"
+    if any(other.startswith(house + "/") and not own.startswith(house) for house in HOUSES):
+        return f"is internal to {os.path.dirname(other)}/"
     if ORDER.index(own) < ORDER.index(other) or (own.startswith("builder") and other.startswith("firmware")):
         return f"stands above {own}/"
     shown = PUBLIC.get(other)
