@@ -269,3 +269,18 @@ def check_licence(paths):
         if code and b"SPDX-License-Identifier: MIT" not in head:
             problems.append(f"{path}: no SPDX-License-Identifier")
     return problems
+
+
+def check_page(page, paths):
+    """A page about the code names files and functions that are there."""
+    problems, text = [], read(page)
+    names = {os.path.basename(path) for path in paths}
+    code = "".join(read(path) for path in paths if path.endswith(".c"))
+    for quoted in re.findall(r"`([^`\n]+)`", text):
+        for word in quoted.split():
+            gone = re.fullmatch(r"(builder|firmware|tests)/[\w./-]+", word) and "NAME" not in word and not os.path.exists(word)
+            if gone or (re.fullmatch(r"\w+\.[ch]", word) and "NAME" not in word and word not in names):
+                problems.append(f"{page}: there is no {word}")
+            if (function := re.fullmatch(r"(\w+)\(\)", word)) and not re.search(rf"\b{function.group(1)}\(", code):
+                problems.append(f"{page}: there is no {word}")
+    return problems
