@@ -3,10 +3,12 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
 #include "firmware/node/facts/text_json.h"
+#include "firmware/node/root/beneath.h"
 #include "firmware/node/root/root.h"
 
 enum { FORMAT = 1, FILE_MAX = 64 << 10 };
@@ -114,19 +116,60 @@ static bool read_record(int root, struct arena *arena, struct state_record *ret,
         return true;
 }
 
-static bool read_disk(int root, const struct state_settings *settings, struct arena *arena, struct state_facts *facts,
-                      struct err *err) {
-        facts->id_texts = arena_alloc(arena, settings->path_count * sizeof *facts->id_texts);
-        if (facts->record.status != STATE_MOUNTED)
-                return true;
-        if (!read_state_text(root, STATE_MOUNT "/kiln/identity.json", arena, &facts->identity, err))
+// The same for a file on the disk, of which no link is followed.
+static bool read_disk_text(int dir, const char *path, struct arena *arena, const char **ret, struct err *err) {
+        auto_buf text = { .max = FILE_MAX };
+        bool found;
+        if (!beneath_read(dir, path, &text, &found, err))
+                return false;
+        *ret = NULL;
+        if (found && text.size > 0)
+                *ret = arena_strdup(arena, buf_text(&text));
+        return true;
+}
+
+// The state path is the image's, and may have links; what is below it is the disk's.
+static bool read_id_file(int root, const struct state_path *path, struct arena *arena, const char **ret,
+                         struct err *err) {
+        auto_free char *inside = xasprintf("%s/.id", path->path), *name = NULL;
+        auto_close int dir = -1;
+        if (root_open_parent(root, inside, false, &dir, &name, err))
+                return read_disk_text(dir, path->id_file, arena, ret, err) || wrap(err, "%s", path->path);
+        if (err->number != ENOENT)
+                return false;
+        err_release(err);
+        return true;
+}
+
+static bool read_disk_files(int root, const struct state_settings *settings, struct arena *arena,
+                            struct state_facts *facts, struct err *err) {
+        auto_close int disk = -1;
+        if (!beneath_open_directory(root, STATE_MOUNT, false, &disk, err) ||
+            !read_disk_text(disk, "kiln/identity.json", arena, &facts->identity, err))
                 return false;
         for (size_t i = 0; i < settings->path_count; i++) {
                 const struct state_path *path = &settings->paths[i];
-                const char *file = arena_printf(arena, "%s/%s", path->path, path->id_file);
-                if (*path->id_file && !read_state_text(root, file, arena, &facts->id_texts[i], err))
+                if (*path->id_file && !read_id_file(root, path, arena, &facts->id_texts[i], err))
                         return false;
         }
+        return true;
+}
+
+// A disk that cannot be trusted to say whose it is refuses the machine, with the reason: no run of `apply` fails of it.
+static bool read_disk(int root, const struct state_settings *settings, struct arena *arena, struct state_facts *facts,
+                      struct err *err) {
+        auto_err problem = { 0 };
+        facts->id_texts = arena_alloc(arena, settings->path_count * sizeof *facts->id_texts);
+        if (facts->record.status != STATE_MOUNTED || read_disk_files(root, settings, arena, facts, &problem))
+                return true;
+        if (problem.kind != ERR_CORRUPT)
+                return fail(err, problem.kind, problem.number, "%s", problem.text);
+        const char *advice = "";
+        if (problem.hint)
+                advice = problem.hint;
+        facts->record.status = STATE_REFUSED;
+        facts->record.reason = arena_printf(arena, "the state disk %s does not say whose it is: %s; %s",
+                                            facts->record.device, problem.text, advice);
         return true;
 }
 

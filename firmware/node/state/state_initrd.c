@@ -203,8 +203,13 @@ static bool enter_new_root(const char *root, const char *filesystem, struct err 
 }
 
 static void refuse_disk(struct session *session, const struct err *problem) {
-        record_refusal(&session->record, arena_printf(&session->arena, "the state disk %s cannot be used: %s",
-                                                      session->record.device, problem->text));
+        const char *separator = "", *advice = "";
+        if (problem->hint) {
+                separator = "; ";
+                advice = problem->hint;
+        }
+        record_refusal(&session->record, arena_printf(&session->arena, "the state disk %s cannot be used: %s%s%s",
+                                                      session->record.device, problem->text, separator, advice));
 }
 
 static bool make_usable(struct session *session, struct buf *note, struct err *err) {

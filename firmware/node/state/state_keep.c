@@ -6,14 +6,15 @@
 #include <fcntl.h>
 #include <nettle/sha2.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "firmware/node/root/beneath.h"
 #include "firmware/node/root/root.h"
 #include "firmware/node/state/state.h"
+#include "firmware/node/state/state_mount.h"
 
 #define KEEP STATE_MOUNT "/kiln/keep"
 #define SSH "/etc/ssh"
@@ -73,95 +74,132 @@ bool machine_id_make(int root, char ret_text[static MACHINE_ID_SIZE], struct err
         return true;
 }
 
-static bool restore_machine_id(int root, struct err *err) {
+static bool restore_machine_id(int root, int keep, struct err *err) {
         auto_buf kept = { .max = KEY_MAX };
         char text[MACHINE_ID_SIZE];
         bool found;
-        if (!root_read(root, KEEP "/machine-id", &kept, &found, err))
-                return false;
+        if (!beneath_read(keep, "machine-id", &kept, &found, err))
+                return wrap(err, KEEP);
         if (found && machine_id_is_valid(buf_text(&kept)))
                 snprintf(text, sizeof text, "%.*s\n", ID_DIGITS, buf_text(&kept));
         else if (!machine_id_make(root, text, err))
                 return false;
-        return write_root_file(root, KEEP "/machine-id", text, strlen(text), 0444, err) &&
+        return write_root_file(keep, "machine-id", text, strlen(text), 0444, err) &&
                write_root_file(root, "/etc/machine-id", text, strlen(text), 0444, err);
 }
 
 // ---- the random seed ----
 
-static bool make_seed(int root, struct err *err) {
-        uint8_t random[SEED_BYTES];
-        return read_random(random, sizeof random, err) &&
-               write_root_file(root, KEEP "/random-seed", random, sizeof random, 0600, err);
+// One of more bytes, or with another name on the disk, is not what systemd wrote.
+static bool open_seed(int keep, int *ret, struct err *err) {
+        struct stat stat;
+        if (!beneath_open_own_file(keep, "random-seed", ret, err))
+                return wrap(err, KEEP);
+        if (*ret < 0 || fstat(*ret, &stat) < 0 || stat.st_size == 0 || stat.st_size > KEY_MAX) {
+                if (*ret >= 0)
+                        close(*ret);
+                *ret = -1;
+        }
+        return true;
 }
 
-static bool restore_seed(int root, struct err *err) {
-        struct stat stat;
-        bool was_kept = lstat(KEEP "/random-seed", &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_size > 0;
-        if (!was_kept && !make_seed(root, err))
+static bool make_seed(int keep, int *ret, struct err *err) {
+        uint8_t random[SEED_BYTES];
+        if (!read_random(random, sizeof random, err) ||
+            !write_root_file(keep, "random-seed", random, sizeof random, 0600, err) || !open_seed(keep, ret, err))
+                return false;
+        return *ret >= 0 || fail(err, ERR_SYSTEM, 0, KEEP "/random-seed is not what was written");
+}
+
+static bool restore_seed(int root, int keep, struct err *err) {
+        auto_close int seed = -1;
+        if (!open_seed(keep, &seed, err) || (seed < 0 && !make_seed(keep, &seed, err)))
                 return false;
         // The file must be there to be mounted over; systemd-random-seed then writes through the mount.
-        if (!write_root_file(root, SEED, "", 0, 0600, err))
-                return false;
-        return mount(KEEP "/random-seed", SEED, NULL, MS_BIND, NULL) == 0 ||
-               fail(err, ERR_SYSTEM, errno, "mount the random seed");
+        return write_root_file(root, SEED, "", 0, 0600, err) && state_bind_file(seed, SEED, err);
 }
 
 // ---- SSH host keys ----
 
 // An empty key is left out: it was being written when the power went. A private key is root's alone, also on EL7, whose
 // group ssh_keys may read it: the number of that group differs from build to build.
-static bool copy_key(int root, const char *from, const char *to, const char *name, struct err *err) {
-        auto_free char *source = xasprintf("%s/%s", from, name), *target = xasprintf("%s/%s", to, name);
+static bool copy_key(int from, int to, const char *name, struct err *err) {
         auto_buf key = { .max = KEY_MAX };
         bool found;
         size_t size = strlen(name);
         bool is_public = size > 4 && strcmp(name + size - 4, ".pub") == 0;
-        if (!root_read(root, source, &key, &found, err))
+        if (!beneath_read(from, name, &key, &found, err))
                 return false;
         if (!found || key.size == 0)
                 return true;
         unsigned mode = 0600;
         if (is_public)
                 mode = 0644;
-        return write_root_file(root, target, buf_text(&key), key.size, mode, err);
+        return write_root_file(to, name, buf_text(&key), key.size, mode, err);
 }
 
-static bool copy_keys(int root, const char *from, const char *to, struct err *err) {
-        auto_close int dir = openat(root, from + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (dir < 0)
-                return errno == ENOENT || fail(err, ERR_SYSTEM, errno, "open %s", from);
-        auto_closedir DIR *entries = fdopendir(take_fd(dir));
+static bool copy_keys(int from, int to, struct err *err) {
+        int listed = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (listed < 0)
+                return fail(err, ERR_SYSTEM, errno, "list a directory of keys");
+        auto_closedir DIR *entries = fdopendir(listed);
         if (!entries)
-                return fail(err, ERR_SYSTEM, errno, "list %s", from);
+                return fail(err, ERR_SYSTEM, errno, "list a directory of keys");
         for (struct dirent *entry; (entry = readdir(entries));)
                 if (strncmp(entry->d_name, KEY_PREFIX, sizeof KEY_PREFIX - 1) == 0 &&
-                    !copy_key(root, from, to, entry->d_name, err))
+                    !copy_key(from, to, entry->d_name, err))
                         return false;
         return true;
 }
 
-static bool make_keep(struct err *err) {
-        const char *const paths[] = { STATE_MOUNT "/kiln", KEEP };
-        for (size_t i = 0; i < lengthof(paths); i++)
-                if (mkdir(paths[i], 0700) < 0 && errno != EEXIST)
-                        return fail(err, ERR_SYSTEM, errno, "make directory %s", paths[i]);
+// The image's /etc/ssh, where its own links are followed. `*ret` -1: it has none.
+static bool open_ssh(int root, int *ret, struct err *err) {
+        auto_free char *name = NULL;
+        *ret = -1;
+        if (root_open_parent(root, SSH "/" KEY_PREFIX, false, ret, &name, err))
+                return true;
+        if (err->number != ENOENT)
+                return false;
+        err_release(err);
         return true;
 }
 
+static bool restore_keys(int root, int keep, struct err *err) {
+        auto_close int ssh = -1;
+        if (!open_ssh(root, &ssh, err))
+                return false;
+        return ssh < 0 || copy_keys(keep, ssh, err) || wrap(err, KEEP);
+}
+
+// Each by itself: what is wrong with one does not take the others away. The first reason counts.
 bool keep_restore(int root, struct err *err) {
         assert(root >= 0);
-        return make_keep(err) && restore_machine_id(root, err) && copy_keys(root, KEEP, SSH, err) &&
-               restore_seed(root, err);
+        static bool (*const restore[])(int, int, struct err *) = { restore_machine_id, restore_keys, restore_seed };
+        auto_close int keep = -1;
+        bool ok = true;
+        if (!beneath_open_directory(root, KEEP, true, &keep, err))
+                return false;
+        if (fchmod(keep, 0700) < 0)
+                return fail(err, ERR_SYSTEM, errno, "change the mode of " KEEP);
+        for (size_t i = 0; i < lengthof(restore); i++) {
+                auto_err problem = { 0 };
+                if (restore[i](root, keep, &problem))
+                        continue;
+                if (ok)
+                        (void)fail(err, problem.kind, 0, "%s", problem.text);
+                ok = false;
+        }
+        return ok;
 }
 
 bool keep_save(int root, struct err *err) {
         assert(root >= 0);
         struct stat stat;
-        if (fstatat(root, &KEEP[1], &stat, 0) < 0 || fstatat(root, "run/kiln/refused", &stat, 0) == 0)
+        auto_close int keep = -1, ssh = -1;
+        if (fstatat(root, &KEEP[1], &stat, AT_SYMLINK_NOFOLLOW) < 0 || fstatat(root, "run/kiln/refused", &stat, 0) == 0)
                 return true;
-        if (!copy_keys(root, SSH, KEEP, err))
+        if (!beneath_open_directory(root, KEEP, false, &keep, err) || !open_ssh(root, &ssh, err) ||
+            (ssh >= 0 && !copy_keys(ssh, keep, err)))
                 return wrap(err, "keeping the SSH host keys on the state disk");
-        auto_close int fd = openat(root, &KEEP[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return (fd >= 0 && syncfs(fd) == 0) || fail(err, ERR_SYSTEM, errno, "write out %s", KEEP);
+        return syncfs(keep) == 0 || fail(err, ERR_SYSTEM, errno, "write out %s", KEEP);
 }

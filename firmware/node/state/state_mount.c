@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 
 #include "base/run.h"
+#include "firmware/node/root/beneath.h"
 #include "firmware/node/state/state.h"
 
 enum {
@@ -137,6 +138,40 @@ static bool make_parent_directories(const char *path, struct err *err) {
         return true;
 }
 
+static bool open_disk(int *ret, struct err *err) {
+        *ret = open(STATE_MOUNT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return *ret >= 0 || fail(err, ERR_SYSTEM, errno, "open " STATE_MOUNT);
+}
+
+// What only root changes from now on, so that nothing of it becomes a link later. No directory: true.
+static bool own_directory(int disk, const char *path, struct err *err) {
+        auto_close int fd = -1;
+        struct stat stat;
+        if (!beneath_open_directory(disk, path, false, &fd, err)) {
+                if (err->number != ENOENT)
+                        return false;
+                err_release(err);
+                return true;
+        }
+        if (fstat(fd, &stat) < 0)
+                return fail(err, ERR_SYSTEM, errno, STATE_MOUNT "/%s", path);
+        bool is_roots = stat.st_uid == 0 && (stat.st_mode & 0022) == 0;
+        if (is_roots || (fchown(fd, 0, 0) == 0 && fchmod(fd, stat.st_mode & 07755) == 0))
+                return true;
+        return fail(err, ERR_SYSTEM, errno, "make " STATE_MOUNT "/%s root's own", path);
+}
+
+bool state_check_layout(struct err *err) {
+        static const char *const directories[] = { "", "kiln", "kiln/keep", "paths" };
+        auto_close int disk = -1;
+        if (!open_disk(&disk, err))
+                return false;
+        for (size_t i = 0; i < lengthof(directories); i++)
+                if (!own_directory(disk, directories[i], err))
+                        return false;
+        return true;
+}
+
 bool state_mount(const char *device, const char *type, struct err *err) {
         const struct filesystem *filesystem = filesystem_of_type(type);
         if (!filesystem)
@@ -152,7 +187,10 @@ bool state_mount(const char *device, const char *type, struct err *err) {
         struct statvfs space;
         if (statvfs(STATE_MOUNT, &space) < 0 || (space.f_flag & ST_RDONLY))
                 return fail(err, ERR_CORRUPT, 0, "%s (%s) can only be read", device, type);
-        return true;
+        if (state_check_layout(err))
+                return true;
+        umount2(STATE_MOUNT, MNT_DETACH); // services of the booted system would go through it
+        return false;
 }
 
 // ---- state paths ----
@@ -169,43 +207,58 @@ static bool make_in_image(const struct state_path *path, struct err *err) {
         return true;
 }
 
-static bool sync_disk(struct err *err) {
-        auto_close int fd = open(STATE_MOUNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return (fd >= 0 && syncfs(fd) == 0) || fail(err, ERR_SYSTEM, errno, "write out " STATE_MOUNT);
-}
-
 // Copies the image's directory beside its place on the disk, and renames it. A machine that loses its power half-way
 // finds no directory in the place, and starts again.
-static bool make_on_disk(const char *from, const char *store, struct err *err) {
+static bool make_on_disk(int disk, const char *from, const char *store, struct err *err) {
         static const char fresh[] = STATE_MOUNT "/paths.new";
+        auto_close int parent = -1;
+        const char *name;
         if (!run_command(err, "rm", "-rf", "--one-file-system", fresh, NULL) ||
             !run_command(err, "cp", "-a", "-T", from, fresh, NULL))
                 return false;
-        if (!make_parent_directories(store, err) || !sync_disk(err))
+        if (!beneath_open_parent(disk, store, true, &parent, &name, err))
                 return false;
-        if (rename(fresh, store) < 0)
+        if (syncfs(disk) < 0)
+                return fail(err, ERR_SYSTEM, errno, "write out " STATE_MOUNT);
+        if (renameat(disk, "paths.new", parent, name) < 0)
                 return fail(err, ERR_SYSTEM, errno, "rename %s to %s", fresh, store);
         return true;
+}
+
+// The disk's directory for a state path, which is made at its first use.
+static bool open_store(int disk, const char *from, const char *store, int *ret, struct err *err) {
+        if (beneath_open_directory(disk, store, false, ret, err))
+                return true;
+        if (err->number != ENOENT)
+                return false;
+        err_release(err);
+        return make_on_disk(disk, from, store, err) && beneath_open_directory(disk, store, false, ret, err);
+}
+
+// Mounts what the descriptor is, whatever its name may lead to.
+static bool mount_descriptor(int fd, const char *over, struct err *err) {
+        char source[64];
+        snprintf(source, sizeof source, "/proc/self/fd/%d", fd);
+        return mount(source, over, NULL, MS_BIND, NULL) == 0 || fail(err, ERR_SYSTEM, errno, "mount over %s", over);
 }
 
 bool state_bind(const struct state_path *path, struct err *err) {
         assert(path->path[0] == '/');
         char real[PATH_MAX];
-        struct stat stat;
-        auto_free char *store = xasprintf(STATE_MOUNT "/paths%s", path->path);
-        if (!make_in_image(path, err))
+        auto_free char *store = xasprintf("paths%s", path->path);
+        auto_close int disk = -1, fd = -1;
+        if (!make_in_image(path, err) || !open_disk(&disk, err))
                 return false;
         if (!realpath(path->path, real))
                 return fail(err, ERR_SYSTEM, errno, "%s", path->path);
-        bool there = lstat(store, &stat) == 0;
-        if (!there && errno != ENOENT)
-                return fail(err, ERR_SYSTEM, errno, "%s", store);
-        if (there && !S_ISDIR(stat.st_mode))
-                return fail(err, ERR_CORRUPT, 0, "%s is no directory", store);
-        if (!there && !make_on_disk(real, store, err))
-                return wrap(err, "first use of %s on the state disk", path->path);
-        return mount(store, real, NULL, MS_BIND, NULL) == 0 ||
-               fail(err, ERR_SYSTEM, errno, "mount %s over %s", store, real);
+        if (!open_store(disk, real, store, &fd, err))
+                return wrap(err, "%s on the state disk", path->path);
+        return mount_descriptor(fd, real, err);
+}
+
+bool state_bind_file(int fd, const char *path, struct err *err) {
+        assert(fd >= 0 && path[0] == '/');
+        return mount_descriptor(fd, path, err);
 }
 
 void state_describe_space(const char *device, struct buf *ret_note) {

@@ -16,12 +16,19 @@ must_check bool state_format(const char *device, const char *type, const char *l
 // Runs fsck, which repairs what needs no decision. What it did goes to `ret_note`. ERR_CORRUPT if more is damaged.
 must_check bool state_check(const char *device, const char *type, struct buf *ret_note, struct err *err);
 
-// At STATE_MOUNT, nosuid and nodev.
+// At STATE_MOUNT, nosuid and nodev. ERR_CORRUPT, and nothing stays mounted, if state_check_layout() says so.
 must_check bool state_mount(const char *device, const char *type, struct err *err);
 
+// Whether what kiln has at the top of the mounted disk is directories, if it is there: nobody but root may change them
+// from then on. ERR_CORRUPT with a hint for a link, a FIFO or the like.
+must_check bool state_check_layout(struct err *err);
+
 // Mounts the directory that a state path has on the disk over that path. At its first use the directory is made from
-// what the image has there, whole or not at all.
+// what the image has there, whole or not at all. No link of the disk is followed: ERR_CORRUPT.
 must_check bool state_bind(const struct state_path *path, struct err *err);
+
+// Mounts the opened file (O_PATH will do) over the one at `path`.
+must_check bool state_bind_file(int fd, const char *path, struct err *err);
 
 // A note if the disk is (nearly) full.
 void state_describe_space(const char *device, struct buf *ret_note);

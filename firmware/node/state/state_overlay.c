@@ -25,7 +25,17 @@ static bool add_to_old(struct err *err) {
         return fail(err, ERR_SYSTEM, 0, STATE_OVERLAY_OLD " holds %d layers: remove it", OLD_MAX);
 }
 
+// A link, a FIFO or a file in the place of a layer is nobody's work: it goes. The directory kiln is none of these,
+// see state_check_layout().
+static bool remove_other_kind(const char *path, struct err *err) {
+        struct stat stat;
+        bool is_other = lstat(path, &stat) == 0 && !S_ISDIR(stat.st_mode);
+        return !is_other || unlink(path) == 0 || fail(err, ERR_SYSTEM, errno, "remove %s", path);
+}
+
 bool state_overlay_discard(struct err *err) {
+        if (!remove_other_kind(STATE_OVERLAY, err) || !remove_other_kind(STATE_OVERLAY_OLD, err))
+                return false;
         if (rename(STATE_OVERLAY, STATE_OVERLAY_OLD) == 0 || errno == ENOENT)
                 return true;
         if (is_occupied(errno))
