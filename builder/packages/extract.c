@@ -3,17 +3,23 @@
 // every path is resolved with the directory as its root, so neither "..", nor absolute names, nor links lead out of it.
 #include <archive.h>
 #include <archive_entry.h>
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "packages/packages.h"
+#include "packages/trust/package_verify.h"
+#include "packages/trust/rpm_file.h"
+
+enum { UNPACKED_MAX = 1 << 30 };
 
 // "./usr/x", "/usr/x" and "usr/x" are the same file; the package's own root has no name.
 static const char *archive_path(const char *path) {
@@ -44,6 +50,13 @@ static bool open_or_make_parent(int dir, const char *path, int *ret_fd, const ch
         return fs_open_in_root(dir, parent, O_RDONLY | O_DIRECTORY, 0, ret_fd, err);
 }
 
+static bool fail_for_archive(struct archive *archive, struct err *err) {
+        const char *text = archive_error_string(archive);
+        if (!text)
+                text = "damaged";
+        return fail(err, ERR_CORRUPT, 0, "%s", text);
+}
+
 static bool extract_data(struct archive *archive, int parent, const char *name, mode_t mode, struct err *err) {
         auto_close int fd = -1;
         if (!fs_open(parent, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, &fd, err))
@@ -56,7 +69,7 @@ static bool extract_data(struct archive *archive, int parent, const char *name, 
                 if (!interrupt_check(err) || !fs_write_all(fd, block, size, err))
                         return false;
         if (result != ARCHIVE_EOF)
-                return fail(err, ERR_CORRUPT, 0, "%s", archive_error_string(archive));
+                return fail_for_archive(archive, err);
         // Never set-id, never to be written to by others: these are the host's files, in a directory all may enter.
         if (fchmod(fd, mode & 0755) < 0)
                 return fail(err, ERR_SYSTEM, errno, "chmod");
@@ -132,27 +145,64 @@ static bool extract_entry(struct archive *archive, struct archive_entry *entry, 
         return extract_one(archive, entry, dir, parent, name, err) || wrap(err, "%s", path);
 }
 
-static bool extract_all(struct archive *archive, const char *path, int dir, struct err *err) {
+// The compressions that rpm knows, and no more: of others libarchive runs a program of that name from PATH, as which
+// any payload with the right first bytes would do.
+static void support_payloads(struct archive *archive) {
+        archive_read_support_filter_gzip(archive);
+        archive_read_support_filter_bzip2(archive);
+        archive_read_support_filter_lzma(archive);
+        archive_read_support_filter_xz(archive);
+        archive_read_support_filter_zstd(archive);
+        archive_read_support_format_cpio(archive);
+}
+
+static bool extract_all(struct archive *archive, int payload, int dir, struct err *err) {
         enum { BLOCK = 128 << 10 };
-        if (archive_read_open_filename(archive, path, BLOCK) != ARCHIVE_OK)
-                return fail(err, ERR_CORRUPT, 0, "%s", archive_error_string(archive));
+        if (archive_read_open_fd(archive, payload, BLOCK) != ARCHIVE_OK)
+                return fail_for_archive(archive, err);
         struct archive_entry *entry;
+        int64_t left = UNPACKED_MAX;
         int result;
-        while ((result = archive_read_next_header(archive, &entry)) == ARCHIVE_OK)
+        while ((result = archive_read_next_header(archive, &entry)) == ARCHIVE_OK) {
+                left -= archive_entry_size(entry);
+                if (left < 0)
+                        return fail(err, ERR_CORRUPT, 0, "its files have more than the %d bytes that a boot loader may",
+                                    UNPACKED_MAX);
                 if (!interrupt_check(err) || !extract_entry(archive, entry, dir, err))
                         return false;
-        if (result != ARCHIVE_EOF)
-                return fail(err, ERR_CORRUPT, 0, "%s", archive_error_string(archive));
+        }
+        return result == ARCHIVE_EOF || fail_for_archive(archive, err);
+}
+
+// The bytes are compared once more with what was verified, in the file that is unpacked: a cache may rot.
+static bool open_payload(const struct package *package, int *ret_fd, struct err *err) {
+        auto_close int fd = -1;
+        char hex[DIGEST_HEX_SIZE];
+        struct rpm_file file;
+        if (!fs_open(AT_FDCWD, package->path, O_RDONLY, 0, &fd, err) ||
+            !digest_fd(package->checksum_type, fd, hex, err) ||
+            !package_check_digest(package, hex, package->path, err) || !rpm_file_read(fd, &file, err))
+                return false;
+        off_t offset = (off_t)file.payload_offset;
+        rpm_file_close(&file);
+        if (lseek(fd, offset, SEEK_SET) < 0)
+                return fail(err, ERR_SYSTEM, errno, "seek in %s", package->path);
+        *ret_fd = take_fd(fd);
         return true;
 }
 
 bool package_extract(const struct package *package, int dir, struct err *err) {
+        assert(package->checksum && package->checksum_type);
         if (!package->path)
                 return fail(err, ERR_INTERNAL, 0, "%s was not fetched", package->nevra);
+        auto_close int payload = -1;
+        if (!open_payload(package, &payload, err))
+                return wrap(err, "unpacking %s", package->nevra);
         struct archive *archive = archive_read_new();
-        archive_read_support_filter_all(archive);
-        archive_read_support_format_cpio(archive);
-        bool ok = extract_all(archive, package->path, dir, err);
+        if (!archive)
+                abort(); // out of memory
+        support_payloads(archive);
+        bool ok = extract_all(archive, payload, dir, err);
         archive_read_free(archive);
         return ok || wrap(err, "unpacking %s", package->nevra);
 }

@@ -247,7 +247,9 @@ static void altered_header_is_noticed(void) {
         struct repository repository = repository_with("good");
         struct err error = { 0 };
         struct rpm_file file;
-        EXPECT_OK(rpm_file_open(in_top("good.rpm"), &file, err));
+        auto_close int fd = -1;
+        EXPECT_OK(fs_open(AT_FDCWD, in_top("good.rpm"), O_RDONLY, 0, &fd, err));
+        EXPECT_OK(rpm_file_read(fd, &file, err));
         off_t inside = (off_t)file.payload_offset - 40;
         rpm_file_close(&file);
         flip("good.rpm", "flipped.rpm", inside);
@@ -262,7 +264,9 @@ static void damage_anywhere_is_survived(void) {
         struct packages_options options = { .cache = open_cache(in_top("cache")) };
         struct keyring *keyring = NULL;
         struct rpm_file file;
-        EXPECT_OK(rpm_file_open(in_top("good.rpm"), &file, err));
+        auto_close int fd = -1;
+        EXPECT_OK(fs_open(AT_FDCWD, in_top("good.rpm"), O_RDONLY, 0, &fd, err));
+        EXPECT_OK(rpm_file_read(fd, &file, err));
         off_t begin = (off_t)file.header_offset;
         off_t end = (off_t)file.payload_offset;
         rpm_file_close(&file);
@@ -328,8 +332,16 @@ static void expect_mode(int dir, const char *path, mode_t mode) {
         EXPECT(fstatat(dir, path, &stat_, AT_SYMLINK_NOFOLLOW) == 0 && stat_.st_mode == mode);
 }
 
+// A fetched package, as its metadata would have it.
+static struct package fetched(const char *file) {
+        static const struct repository repository = { .name = "test", .trust = TRUST_DIGEST };
+        struct package package = describe(&repository, in_top(file));
+        package.path = in_top(file);
+        return package;
+}
+
 static void extracts_below_its_directory(void) {
-        struct package package = { .nevra = "hello", .path = in_top("good.rpm") };
+        struct package package = fetched("good.rpm");
         auto_close int dir = -1;
         struct stat one;
         struct stat two;
@@ -342,6 +354,20 @@ static void extracts_below_its_directory(void) {
         expect_mode(dir, "usr/share/hello/link", S_IFLNK | 0777);
         EXPECT(fstatat(dir, "usr/share/hello/numbers", &one, 0) == 0 && one.st_size == 108894);
         EXPECT(fstatat(dir, "usr/share/hello/same", &two, 0) == 0 && two.st_ino == one.st_ino);
+}
+
+// The headers of a good package before another payload.
+static void replace_payload(const char *to, const struct buf *payload) {
+        auto_buf bytes = { 0 };
+        auto_close int fd = -1;
+        struct rpm_file file;
+        EXPECT_OK(fs_open(AT_FDCWD, in_top("good.rpm"), O_RDONLY, 0, &fd, err));
+        EXPECT_OK(rpm_file_read(fd, &file, err));
+        EXPECT_OK(fs_read(AT_FDCWD, in_top("good.rpm"), &bytes, err));
+        bytes.size = (size_t)file.payload_offset;
+        rpm_file_close(&file);
+        buf_append(&bytes, payload->data, payload->size);
+        EXPECT_OK(fs_write_atomic(AT_FDCWD, in_top(to), bytes.data, bytes.size, 0644, err));
 }
 
 // A hostile archive: a link out of the directory, then a file through it.
@@ -362,15 +388,52 @@ static void extraction_cannot_escape(void) {
         auto_close int dir = -1;
         const char *argv[] = { "python3", "-c", script, in_top("outside"), NULL };
         EXPECT_OK(run(&(struct run){ .argv = argv, .output = &archive }, err));
-        EXPECT_OK(fs_write_atomic(AT_FDCWD, in_top("hostile.rpm"), archive.data, archive.size, 0644, err));
+        replace_payload("hostile.rpm", &archive);
         EXPECT_OK(fs_mkdirs(AT_FDCWD, in_top("outside"), 0755, err));
         EXPECT_OK(fs_mkdirs(AT_FDCWD, in_top("jail"), 0755, err));
         EXPECT_OK(fs_open_dir(AT_FDCWD, in_top("jail"), &dir, err));
-        struct package package = { .nevra = "hostile", .path = in_top("hostile.rpm") };
+        struct package package = fetched("hostile.rpm");
         auto_err error = { 0 };
         (void)!package_extract(&package, dir, &error);
         EXPECT(fs_exists(dir, "out"));
         EXPECT(!fs_exists(AT_FDCWD, in_top("outside/planted")));
+}
+
+// A payload that begins as what lrzip writes: libarchive would run lrzip, from wherever PATH has it.
+static void no_program_unpacks(void) {
+        static const char script[] = "#!/bin/sh\n: > \"$RAN\"\n";
+        auto_buf payload = { 0 };
+        auto_close int dir = -1;
+        buf_append(&payload, "LRZI\0\6", 6);
+        buf_append_zeros(&payload, 4096);
+        replace_payload("lrzip.rpm", &payload);
+        auto_free char *path = xstrdup(getenv("PATH"));
+        EXPECT_OK(fs_mkdirs(AT_FDCWD, in_top("bin"), 0755, err));
+        EXPECT_OK(fs_write_atomic(AT_FDCWD, in_top("bin/lrzip"), script, strlen(script), 0755, err));
+        EXPECT_OK(fs_mkdirs(AT_FDCWD, in_top("lrzip"), 0755, err));
+        EXPECT_OK(fs_open_dir(AT_FDCWD, in_top("lrzip"), &dir, err));
+        setenv("PATH", arena_printf(&arena, "%s:%s", in_top("bin"), path), 1);
+        setenv("RAN", in_top("ran"), 1);
+        struct package package = fetched("lrzip.rpm");
+        struct err error = { 0 };
+        EXPECT(!package_extract(&package, dir, &error));
+        expect(&error, "CORRUPT", "unpacking");
+        EXPECT(!fs_exists(AT_FDCWD, in_top("ran")));
+        setenv("PATH", path, 1);
+}
+
+// Between verification and unpacking a disk may fail.
+static void what_is_unpacked_is_what_was_verified(void) {
+        struct package package = fetched("good.rpm");
+        auto_close int dir = -1;
+        struct err error = { 0 };
+        flip("good.rpm", "flipped.rpm", -100);
+        package.path = in_top("flipped.rpm");
+        EXPECT_OK(fs_mkdirs(AT_FDCWD, in_top("rotten"), 0755, err));
+        EXPECT_OK(fs_open_dir(AT_FDCWD, in_top("rotten"), &dir, err));
+        EXPECT(!package_extract(&package, dir, &error));
+        expect(&error, "CHECKSUM", "the metadata of test says");
+        EXPECT(!fs_exists(dir, "usr"));
 }
 
 // The key is published below a server that is gone; its repository was replaced by a local copy that has it too.
@@ -465,6 +528,8 @@ int main(void) {
         RUN(junk_is_no_package);
         RUN(extracts_below_its_directory);
         RUN(extraction_cannot_escape);
+        RUN(no_program_unpacks);
+        RUN(what_is_unpacked_is_what_was_verified);
         RUN(keys_follow_a_replaced_repository);
         RUN(keys_of_keyservers_are_found_in_exports);
         RUN(revocation_changes_the_identity);

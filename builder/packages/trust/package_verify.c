@@ -36,14 +36,14 @@ bool package_check_digest(const struct package *package, const char *hex, const 
                     package->nevra, package->checksum_type, path, hex, package->repository->name, package->checksum);
 }
 
-static bool check_file_size(const struct package *package, int fd, const char *path, struct err *err) {
+static bool check_whole_size(const struct package *package, int fd, const char *path, struct err *err) {
         struct stat stat;
         if (fstat(fd, &stat) < 0)
                 return fail(err, ERR_SYSTEM, errno, "stat %s", path);
         return package_check_size(package, (uint64_t)stat.st_size, path, err);
 }
 
-static bool check_file_digest(const struct package *package, int fd, const char *path, struct err *err) {
+static bool check_whole_file(const struct package *package, int fd, const char *path, struct err *err) {
         char hex[DIGEST_HEX_SIZE];
         if (!digest_fd(package->checksum_type, fd, hex, err))
                 return wrap(err, "%s", path);
@@ -166,28 +166,45 @@ static bool check_one_signature(const struct package *package, const struct rpm_
         return ok;
 }
 
-// Every signature that is there must be good; one must be there. A header-only signature whose header names no payload
-// digest (rpm before 4.14 without the second signature) is enough only because librpm checks each file's digest as it
-// unpacks.
+static bool fail_for_unsigned_package(const struct package *package, bool header_is_signed, struct err *err) {
+        const char *repository = package->repository->name;
+        if (!header_is_signed) {
+                fail(err, ERR_SIGNATURE, 0, "%s is not signed, and repository %s demands signed packages",
+                     package->nevra, repository);
+                return hint(err, "`trust: digest` accepts unsigned packages of a repository by the checksums of its "
+                                 "metadata");
+        }
+        fail(err, ERR_SIGNATURE, 0,
+             "%s: only its header is signed, and that has no sha256 of the payload: nothing vouches for its files",
+             package->nevra);
+        return hint(err,
+                    "rpm signs header and payload, too, or notes the payload's sha256: the package was altered "
+                    "after it was signed; take it from another mirror with --repo %s=URL",
+                    repository);
+}
+
+// Every signature that is there must be good, and one must cover the payload: itself, or by the payload's digest in the
+// header. Nothing signs the signature header: whoever replaces a payload can take the signature over it away, and leave
+// that over the header. librpm would find wrong files only as it unpacks, after scriptlets ran.
 static bool check_signatures(const struct package *package, const struct rpm_file *file, const struct keyring *keyring,
                              struct err *err) {
-        bool any = false;
-        bool payload_covered = false;
-        if (!check_payload_digest(package, file, &payload_covered, err))
+        bool header_is_signed = false;
+        bool header_has_digest = false;
+        bool payload_is_signed = false;
+        if (!check_payload_digest(package, file, &header_has_digest, err))
                 return false;
         for (size_t i = 0; i < lengthof(signature_tags); i++) {
                 bool present = false;
-                if (payload_covered && any)
+                if (header_has_digest && header_is_signed)
                         break; // the signed header has the payload's digest: no need to hash it again
                 if (!check_one_signature(package, file, keyring, i, &present, err))
                         return false;
-                any |= present;
+                header_is_signed |= present;
+                payload_is_signed |= present && signature_tags[i].covers_payload;
         }
-        if (any)
+        if (payload_is_signed || (header_is_signed && header_has_digest))
                 return true;
-        fail(err, ERR_SIGNATURE, 0, "%s is not signed, and repository %s demands signed packages", package->nevra,
-             package->repository->name);
-        return hint(err, "`trust: digest` accepts unsigned packages of a repository by the checksums of its metadata");
+        return fail_for_unsigned_package(package, header_is_signed, err);
 }
 
 bool package_verify(const struct package *package, const char *path, const struct keyring *keyring, bool digest_known,
@@ -195,11 +212,11 @@ bool package_verify(const struct package *package, const char *path, const struc
         assert(package->checksum && package->checksum_type);
         auto_close int fd = -1;
         struct rpm_file file;
-        if (!fs_open(AT_FDCWD, path, O_RDONLY, 0, &fd, err) || !check_file_size(package, fd, path, err))
+        if (!fs_open(AT_FDCWD, path, O_RDONLY, 0, &fd, err) || !check_whole_size(package, fd, path, err))
                 return false;
-        if (!digest_known && !check_file_digest(package, fd, path, err))
+        if (!digest_known && !check_whole_file(package, fd, path, err))
                 return false;
-        if (!rpm_file_open(path, &file, err))
+        if (!rpm_file_read(fd, &file, err))
                 return wrap(err, "%s (%s)", package->nevra, path);
         bool ok = check_nevra(package, file.header, err) && check_length(package, &file, err) &&
                   (!keyring || check_signatures(package, &file, keyring, err));

@@ -2,6 +2,7 @@
 // The chain of trust. Metadata says the sha256 of the file (and repomd.xml the sha256 of the metadata). For
 // TRUST_SIGNATURE the package's own OpenPGP signature is demanded besides, by a key of its repository, and it must
 // cover the payload: directly (header and payload, as EL7 signs) or through the payload's digest in the signed header.
+// So whoever unpacks it, with librpm or without, unpacks what was signed.
 #ifndef KILN_PACKAGES_TRUST_PACKAGE_VERIFY_H
 #define KILN_PACKAGES_TRUST_PACKAGE_VERIFY_H
 

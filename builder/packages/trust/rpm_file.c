@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "packages/trust/rpm_file.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/fs.h"
 #include "base/mem.h"
 
 enum {
@@ -61,13 +60,13 @@ static bool read_rpm_header(int fd, uint64_t offset, size_t max, Header *ret, ui
         return true;
 }
 
-bool rpm_file_open(const char *path, struct rpm_file *ret, struct err *err) {
-        auto_close int fd = -1;
+bool rpm_file_read(int fd, struct rpm_file *ret, struct err *err) {
+        assert(fd >= 0);
         struct stat stat;
         unsigned char lead[LEAD_BYTES];
-        struct rpm_file file = { 0 };
+        struct rpm_file file = { .fd = fd };
         uint64_t end = 0;
-        if (!fs_open(AT_FDCWD, path, O_RDONLY, 0, &fd, err) || !read_exactly(fd, lead, sizeof lead, 0, err))
+        if (!read_exactly(fd, lead, sizeof lead, 0, err))
                 return false;
         if (fstat(fd, &stat) < 0)
                 return fail(err, ERR_SYSTEM, errno, "stat");
@@ -81,7 +80,6 @@ bool rpm_file_open(const char *path, struct rpm_file *ret, struct err *err) {
                 return false;
         }
         file.size_bytes = (uint64_t)stat.st_size;
-        file.fd = take_fd(fd);
         *ret = file;
         return true;
 }
@@ -89,5 +87,4 @@ bool rpm_file_open(const char *path, struct rpm_file *ret, struct err *err) {
 void rpm_file_close(struct rpm_file *file) {
         headerFree(file->signature);
         headerFree(file->header);
-        close(file->fd);
 }

@@ -12,12 +12,13 @@
 #include "base/err.h"
 
 struct rpm_file {
-        int fd;
+        int fd; // the caller's
         Header signature, header;
         uint64_t header_offset, payload_offset, size_bytes;
 };
-// CORRUPT: it is no RPM package, or its headers are malformed or cut short. Nothing is verified.
-must_check bool rpm_file_open(const char *path, struct rpm_file *ret, struct err *err);
+// CORRUPT: it is no RPM package, or its headers are malformed or cut short. Nothing is verified. The descriptor must
+// stay open as long as the result is in use.
+must_check bool rpm_file_read(int fd, struct rpm_file *ret, struct err *err);
 void rpm_file_close(struct rpm_file *file);
 
 #endif
