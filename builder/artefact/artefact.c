@@ -14,19 +14,20 @@
 #include "base/progress.h"
 
 // The order matters: config names the root's digest, iso and pxe take up what came before them, and manifest and sums
-// list all that is published by then.
+// list all that is published by then. Signatures come last.
 const struct artefact_kind *const artefact_kinds[] = {
-        &kernel_kind,    // ROLE/vmlinuz
-        &squashfs_kind,  // ROLE/rootfs.squashfs, with rootfs.head and rootfs.tail
-        &initrd_kind,    // ROLE/initrd.img
-        &config_kind,    // ROLE/config.cpio
-        &iso_kind,       // ROLE/CLUSTER-ROLE.iso
-        &pxe_kind,       // pxe/
-        &kickstart_kind, // kickstart/
-        &lock_kind,      // packages.lock
-        &manifest_kind,  // manifest.json
-        &sbom_kind,      // sbom.spdx.json
-        &sums_kind,      // SHA256SUMS
+        &kernel_kind,     // ROLE/vmlinuz
+        &squashfs_kind,   // ROLE/rootfs.squashfs, with rootfs.head and rootfs.tail
+        &initrd_kind,     // ROLE/initrd.img
+        &config_kind,     // ROLE/config.cpio, ROLE/boot.sums
+        &iso_kind,        // ROLE/CLUSTER-ROLE.iso
+        &pxe_kind,        // pxe/
+        &kickstart_kind,  // kickstart/
+        &lock_kind,       // packages.lock
+        &manifest_kind,   // manifest.json
+        &sbom_kind,       // sbom.spdx.json
+        &sums_kind,       // SHA256SUMS
+        &signatures_kind, // *.sig
 };
 const size_t artefact_kind_count = lengthof(artefact_kinds);
 

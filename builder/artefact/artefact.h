@@ -42,8 +42,23 @@
 #include "cache/cache.h"
 #include "packages/packages.h"
 #include "profile/profile.h"
+#include "signing/signing.h"
 
 enum { ARTEFACT_SHA256_SIZE = 65 }; // in hex, with its NUL
+
+// Beside a file: its signature.
+#define SIGNATURE_SUFFIX ".sig"
+// Of each role, as sha256sum writes it: digests of config.cpio and rootfs.squashfs.
+#define BOOT_SUMS_NAME "boot.sums"
+
+// What another build of the same inputs was signed with, for one that is compared with it. The texts are the caller's.
+struct kept_signatures {
+        const char *signed_by; // the key's fingerprint, or NULL: it was not signed
+        struct kept_signature {
+                const char *role, *armored; // over the list of the role's configuration layer
+        } * items;
+        size_t count;
+};
 
 // One role, ready to be packed. Descriptors are the caller's.
 struct artefact_role {
@@ -83,6 +98,11 @@ struct artefact_build {
         // URL that serves <build>/'s parent, or NULL: iPXE's files are then relative to where boot.ipxe came from, and
         // kickstart files name the installer's own medium.
         const char *http_base;
+
+        // Signatures, on which the build's id does not depend.
+        const struct signer *signer;        // NULL: nothing is signed
+        const struct kept_signatures *kept; // without a signer: taken as they are; or NULL
+        uint64_t serial;                    // rises with each release; 0: none was given
 
         // For those who make the build again.
         const struct strings *only; // the kinds asked for

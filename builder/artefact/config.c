@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// config.cpio: the configuration layer as one more initrd (shared/node_config.h).
+// config.cpio: the configuration layer as one more initrd (shared/node_config.h), with the list of what it holds as
+// /kiln/layer (shared/signed_layer.h) and, of a build that is signed, that list's signature as /kiln/layer.sig.
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -9,6 +10,8 @@
 #include "artefact/initrd/cpio.h"
 #include "artefact/initrd/initrd_part.h"
 #include "artefact/internal.h"
+#include "artefact/layer_list.h"
+#include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/stand_in.h"
@@ -29,7 +32,13 @@ struct config_archive {
         struct cpio *cpio;
         struct linked *linked;
         size_t linked_count;
+        struct layer_list list; // all that the archive holds but the list itself
 };
+
+static bool config_add_listed(struct config_archive *config, const struct cpio_entry *entry, struct err *err) {
+        layer_list_add(&config->list, entry);
+        return cpio_add(config->cpio, entry, err);
+}
 
 static struct linked *find_linked(struct config_archive *config, const struct stat *stat) {
         for (size_t i = 0; i < config->linked_count; i++)
@@ -131,12 +140,12 @@ static bool add_layer_entry(const struct fs_entry *entry, void *context, struct 
                 .uid = entry->stat->st_uid,
                 .gid = entry->stat->st_gid,
         };
-        return fill_entry(entry, config, &to, &data, err) && cpio_add(config->cpio, &to, err);
+        return fill_entry(entry, config, &to, &data, err) && config_add_listed(config, &to, err);
 }
 
 // KEY=VALUE lines that bind this layer to the one root that it belongs to.
-static bool add_root_conf(const struct artefact_build *build, const struct artefact_role *role, struct cpio *cpio,
-                          struct err *err) {
+static bool add_root_conf(const struct artefact_build *build, const struct artefact_role *role,
+                          struct config_archive *config, struct err *err) {
         auto_buf text = { 0 };
         if (!role->root_sha256[0])
                 return fail(err, ERR_INTERNAL, 0, "the root of role %s is not packed yet", role->role->name);
@@ -150,7 +159,7 @@ static bool add_root_conf(const struct artefact_build *build, const struct artef
         struct cpio_entry entry = {
                 .path = "kiln/root.conf", .mode = S_IFREG | 0644, .data = text.data, .size = text.size
         };
-        return cpio_add(cpio, &entry, err);
+        return config_add_listed(config, &entry, err);
 }
 
 static bool add_layer(const struct artefact_role *role, struct config_archive *config, struct err *err) {
@@ -158,23 +167,67 @@ static bool add_layer(const struct artefact_role *role, struct config_archive *c
         if (fstat(role->config, &stat) < 0)
                 return fail(err, ERR_SYSTEM, errno, "stat the configuration layer");
         struct cpio_entry top = { .path = CONFIG_PREFIX, .mode = stat.st_mode, .uid = stat.st_uid, .gid = stat.st_gid };
-        return cpio_add(config->cpio, &top, err) && fs_walk(role->config, count_names, config, err) &&
+        return config_add_listed(config, &top, err) && fs_walk(role->config, count_names, config, err) &&
                fs_walk(role->config, add_layer_entry, config, err);
+}
+
+// Nothing is appended for a build that is not signed.
+static bool sign_list(const struct artefact_build *build, const struct artefact_role *role, const struct buf *list,
+                      struct buf *ret_armored, struct err *err) {
+        const struct kept_signatures *kept = build->kept;
+        if (build->signer)
+                return signer_sign(build->signer, SSHSIG_LAYER, buf_text(list), list->size, ret_armored, err);
+        for (size_t i = 0; kept && i < kept->count; i++)
+                if (strcmp(kept->items[i].role, role->role->name) == 0)
+                        buf_append_text(ret_armored, kept->items[i].armored);
+        return true;
+}
+
+static bool add_plain_file(struct cpio *cpio, const char *path, const struct buf *content, struct err *err) {
+        struct cpio_entry entry = {
+                .path = path, .mode = S_IFREG | 0644, .data = buf_text(content), .size = content->size
+        };
+        return cpio_add(cpio, &entry, err);
+}
+
+static bool add_list(const struct artefact_build *build, const struct artefact_role *role,
+                     struct config_archive *config, struct err *err) {
+        auto_buf list = { 0 };
+        auto_buf armored = { 0 };
+        layer_list_format(&config->list, build, role, &list);
+        if (list.size > SIGNED_LAYER_MAX_BYTES)
+                return fail(err, ERR_REFERENCE, 0, "the configuration layer of role %s holds too many files",
+                            role->role->name);
+        if (!sign_list(build, role, &list, &armored, err) ||
+            !add_plain_file(config->cpio, "kiln/" SIGNED_LAYER_NAME, &list, err))
+                return false;
+        return armored.size == 0 || add_plain_file(config->cpio, "kiln/" SIGNED_LAYER_SIGNATURE, &armored, err);
+}
+
+// For a boot loader that fetches both: `sha256sum -c boot.sums`.
+static bool write_boot_sums(const struct artefact_role *role, struct err *err) {
+        char sha256[DIGEST_HEX_SIZE];
+        if (!digest_file("sha256", role->out, "config.cpio", sha256, err))
+                return false;
+        auto_free char *text = xasprintf("%s  config.cpio\n%s  rootfs.squashfs\n", sha256, role->root_sha256);
+        return fs_write(role->out, BOOT_SUMS_NAME, text, strlen(text), 0644, err);
 }
 
 static bool fill_config_archive(const struct artefact_build *build, const struct artefact_role *role,
                                 struct config_archive *config, struct err *err) {
         struct cpio_entry kiln = { .path = "kiln", .mode = S_IFDIR | 0755 };
-        return cpio_add(config->cpio, &kiln, err) && add_root_conf(build, role, config->cpio, err) &&
-               add_layer(role, config, err) && cpio_finish(config->cpio, err);
+        return cpio_add(config->cpio, &kiln, err) && add_root_conf(build, role, config, err) &&
+               add_layer(role, config, err) && add_list(build, role, config, err) && cpio_finish(config->cpio, err);
 }
 
 static bool config_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
         auto_buf archive = { 0 };
         struct config_archive config = { .cpio = cpio_new(build->source_date_epoch, &archive) };
         bool ok = fill_config_archive(build, role, &config, err) &&
-                  initrd_part_write(INITRD_PART_FAST, &archive, CONFIG_ALIGN_BYTES, role->out, "config.cpio", err);
+                  initrd_part_write(INITRD_PART_FAST, &archive, CONFIG_ALIGN_BYTES, role->out, "config.cpio", err) &&
+                  write_boot_sums(role, err);
         free(config.linked);
+        layer_list_release(&config.list);
         cpio_free(config.cpio);
         return ok;
 }

@@ -37,7 +37,21 @@ struct initrd_making {
         const struct artefact_build *build;
         const struct artefact_role *role;
         struct buf archive; // empty: not put together yet
+        struct buf trust;   // TRUST_PATH's text; empty: the initrd asks for no signature
 };
+
+// firmware/node/trust/trust.h has the format.
+static void format_trust(const struct cluster *cluster, struct buf *ret) {
+        if (cluster->trusted_key_count == 0)
+                return;
+        buf_printf(ret, "cluster %s\nminimum_serial %llu\n", cluster->name,
+                   (unsigned long long)cluster->minimum_serial);
+        for (size_t i = 0; i < cluster->trusted_key_count; i++) {
+                buf_append_text(ret, "key ");
+                ssh_key_format(&cluster->trusted_keys[i], ret);
+                buf_append_char(ret, '\n');
+        }
+}
 
 static bool make_initrd_archive(struct initrd_making *making, struct err *err) {
         if (making->archive.size)
@@ -51,6 +65,7 @@ static bool make_initrd_archive(struct initrd_making *making, struct err *err) {
                 .kernel_version = making->role->kernel_version,
                 .modules = &build->cluster->release.initrd_modules,
                 .mtime = build->source_date_epoch,
+                .trust = &making->trust,
         };
         return initrd_list_read(&sources, &making->archive, err);
 }
@@ -91,6 +106,7 @@ static bool digest_inputs(const struct initrd_making *making, char ret_hex[stati
         if (!fs_open_dir(AT_FDCWD, build->initramfs_dir, &sources, err) ||
             !fs_walk(sources, add_source_digest, &text, err))
                 return false;
+        buf_append(&text, buf_text(&making->trust), making->trust.size);
         digest_bytes("sha256", text.data, text.size, ret_hex);
         return true;
 }
@@ -147,7 +163,9 @@ static bool find_or_make_initrd(struct initrd_making *making, struct artefact_ro
 
 static bool initrd_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
         struct initrd_making making = { .build = build, .role = role };
+        format_trust(build->cluster, &making.trust);
         bool ok = find_or_make_initrd(&making, role, err);
+        buf_release(&making.trust);
         buf_release(&making.archive);
         return ok;
 }

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 
 extern const struct artefact_kind kernel_kind, squashfs_kind, initrd_kind, config_kind, iso_kind, pxe_kind,
-    kickstart_kind, lock_kind, manifest_kind, sbom_kind, sums_kind;
+    kickstart_kind, lock_kind, manifest_kind, sbom_kind, sums_kind, signatures_kind;
 
 // Whether the cache has an image of the role's root, so that it need not be packed.
 bool squashfs_is_cached(const struct artefact_build *build, const struct artefact_role *role);

@@ -4,10 +4,10 @@
 //
 //     { "artefacts": [{path, sha256, size}], "build", "cluster", "format": 1,
 //       "inputs": {"version", "code", "files": {NAME: sha256}},
-//       "options": {"http_base", "only", "set"}, "release",
+//       "options": {"http_base", "only", "serial", "set"}, "release",
 //       "roles": { NAME: { "configuration": [file], "files": [file], "kernel": {image, version},
 //                          "packages": [{nevra, repository, sha256, ...}], "root": {sha256, size} } },
-//       "source_date_epoch": 1450051200 }
+//       "signed_by": the key's fingerprint or null, "source_date_epoch": 1450051200 }
 #include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
@@ -110,8 +110,19 @@ static void append_origin(const struct artefact_build *build, struct buf *to) {
         buf_append_text(to, ",\n\"format\":1,\n\"inputs\":");
         append_json(to, json_deep_copy(build->inputs));
         buf_append_text(to, ",\n\"options\":");
-        append_json(to, json_pack("{ss? so so}", "http_base", build->http_base, "only", json_list(build->only), "set",
-                                  json_list(&build->cluster->set)));
+        append_json(to, json_pack("{ss? so sI so}", "http_base", build->http_base, "only", json_list(build->only),
+                                  "serial", (json_int_t)build->serial, "set", json_list(&build->cluster->set)));
+}
+
+static json_t *signing_key_name(const struct artefact_build *build) {
+        auto_buf fingerprint = { 0 };
+        if (build->signer)
+                ssh_key_fingerprint(signer_key(build->signer), &fingerprint);
+        else if (build->kept && build->kept->signed_by)
+                buf_append_text(&fingerprint, build->kept->signed_by);
+        if (fingerprint.size == 0)
+                return json_null();
+        return json_string(buf_text(&fingerprint));
 }
 
 static int compare_role_names(const void *left, const void *right) {
@@ -148,7 +159,9 @@ static bool manifest_write(struct artefact_build *build, struct artefact_role *n
         buf_append_text(&text, ",\n\"roles\":{");
         if (!append_role_objects(build, &text, err))
                 return false;
-        buf_printf(&text, "},\n\"source_date_epoch\":%lld}\n", (long long)build->source_date_epoch);
+        buf_append_text(&text, "},\n\"signed_by\":");
+        append_json(&text, signing_key_name(build));
+        buf_printf(&text, ",\n\"source_date_epoch\":%lld}\n", (long long)build->source_date_epoch);
         if (text.overflow)
                 return fail(err, ERR_INTERNAL, 0, "the manifest is too large");
         return fs_write(build->out, MANIFEST_NAME, text.data, text.size, 0644, err);

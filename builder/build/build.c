@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/progress.h"
+#include "build/build_sign.h"
 #include "build/phases.h"
 #include "cache/maker.h"
 #include "sandbox/sandbox.h"
@@ -59,6 +60,7 @@ static bool identify_build(struct build *build, struct err *err) {
                 .only = build->options->only,
                 .http_base = build->options->http_base,
                 .source_date_epoch = build->rootfs.source_date_epoch,
+                .serial = build->options->serial,
         };
         build_id_make(&facts, build->id);
         return true;
@@ -139,8 +141,12 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 .source_date_epoch = build->rootfs.source_date_epoch,
                 .out = -1,
                 .jobs = build->options->jobs,
+                .signer = build->options->signer,
+                .kept = build->options->kept,
+                .serial = build->options->serial,
         };
-        if (!artefacts_check(&artefacts, build->options->only, err) || !sandbox_enter(err))
+        if (!build_check_signer(build->cluster, build->options, err) ||
+            !artefacts_check(&artefacts, build->options->only, err) || !sandbox_enter(err))
                 return false;
         if (!cache_open(build->options->cache, &build->cache, err))
                 return false;
@@ -149,7 +155,8 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
         if (!publication_open(build->options->out, build->cluster->name, &build->publication, err) ||
             !phase_select(build, err) || !identify_build(build, err))
                 return false;
-        *ret_new = !publication_has(&build->publication, build->id);
+        *ret_new = !publication_has(&build->publication, build->id) ||
+                   !build_is_signed(&build->publication, build->id, build->options->signer);
         if (!*ret_new)
                 return publication_set_current(&build->publication, build->id, err) && record_build(build, false, err);
         return make_and_publish(build, &artefacts, err) && record_build(build, true, err);

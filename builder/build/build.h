@@ -3,24 +3,30 @@
 #ifndef KILN_BUILD_BUILD_H
 #define KILN_BUILD_BUILD_H
 
+#include "artefact/artefact.h"
 #include "base/err.h"
 #include "profile/profile.h"
 #include "selection/lock_file.h"
 
 struct build_options {
-        const char *out, *cache;         // directories; made if absent
-        const char *http_base;           // or NULL
-        const char *source_date_epoch;   // as in the environment; NULL or empty: a fixed date
-        const char *const *repositories; // NULL-terminated NAME=URL
-        const struct strings *only;      // kinds of artefacts; empty: all
-        const struct lock_file *lock;    // the packages to take; NULL: what the solver chooses
-        const char *origin;              // kept beside the build (publication_note_origin()); NULL: nothing is
+        const char *out, *cache;            // directories; made if absent
+        const char *http_base;              // or NULL
+        const char *source_date_epoch;      // as in the environment; NULL or empty: a fixed date
+        const char *const *repositories;    // NULL-terminated NAME=URL
+        const struct strings *only;         // kinds of artefacts; empty: all
+        const struct lock_file *lock;       // the packages to take; NULL: what the solver chooses
+        const struct signer *signer;        // NULL: nothing is signed
+        const struct kept_signatures *kept; // without a signer: what the build to compare with has; or NULL
+        uint64_t serial;                    // up to SERIAL_MAX (shared/signed_layer.h); 0: none
+        const char *origin;                 // kept beside the build (publication_note_origin()); NULL: nothing is
         bool offline, allow_downgrade;
         unsigned jobs;
 };
 
-// Publishes <out>/<cluster>/<build id>/ by one rename and points `current` there. If that build exists already, nothing
-// is done and `*ret_new` is false. Nothing half done stays behind. `ret_path` is heap.
+// Publishes <out>/<cluster>/<build id>/ by one rename and points `current` there. If that build exists already, and the
+// signer has signed it or there is none, nothing is done and `*ret_new` is false; one that the signer has not signed is
+// made again and replaced. SIGNATURE: a signer that the cluster does not trust; CLUSTER: a serial below its minimum.
+// Nothing half done stays behind. `ret_path` is heap.
 must_check bool build_cluster(struct cluster *cluster, const struct build_options *options, char **ret_path,
                               bool *ret_new, struct err *err);
 

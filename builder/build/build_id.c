@@ -168,6 +168,7 @@ void build_id_make(const struct build_facts *facts, char ret_id[static BUILD_ID_
         add_input_digests(digest, facts->inputs);
         add_field(digest, &facts->source_date_epoch, sizeof facts->source_date_epoch);
         add_text_field(digest, facts->http_base);
+        add_field(digest, &facts->serial, sizeof facts->serial);
         add_role_fields(digest, facts);
         for (size_t i = 0; i < facts->cluster->set.count; i++)
                 add_text_field(digest, facts->cluster->set.items[i]);

@@ -24,6 +24,7 @@ struct build_facts {
         const struct strings *only;
         const char *http_base; // or NULL
         int64_t source_date_epoch;
+        uint64_t serial;
 };
 
 // What decides a build beside its options and packages, none of it a path of this machine:

@@ -64,7 +64,10 @@ static bool write_roles(struct build *build, struct artefact_build *artefacts, s
         for (size_t i = 0; i < build->role_count; i++)
                 if (!prepare_role(build, artefacts, i, err))
                         return false;
-        return artefacts_write(artefacts, build->options->only, err);
+        struct strings wanted = *build->options->only;
+        if (build->options->signer && wanted.count > 0) // no wish for a kind is none for an unsigned one
+                strings_add_once(&build->arena, &wanted, "signatures");
+        return artefacts_write(artefacts, &wanted, err);
 }
 
 bool phase_write(struct build *build, struct artefact_build *artefacts, struct err *err) {

@@ -73,9 +73,14 @@ bool publication_finish(struct publication *publication, const char *build_id, s
         // The rename must not overtake the data on its way to the disk.
         if (syncfs(publication->staging) < 0)
                 return fail(err, ERR_SYSTEM, errno, "sync the build");
-        if (renameat(publication->dir, publication->staging_name, publication->dir, build_id) < 0)
+        bool replaces = publication_has(publication, build_id);
+        unsigned flags = 0;
+        if (replaces)
+                flags = RENAME_EXCHANGE;
+        if (renameat2(publication->dir, publication->staging_name, publication->dir, build_id, flags) < 0)
                 return fail(err, ERR_SYSTEM, errno, "publish build %s", build_id);
-        free(take_ptr(publication->staging_name));
+        if (!replaces)
+                free(take_ptr(publication->staging_name));
         return publication_set_current(publication, build_id, err);
 }
 

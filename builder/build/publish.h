@@ -19,7 +19,8 @@ struct publication {
 must_check bool publication_open(const char *out, const char *cluster, struct publication *ret, struct err *err);
 bool publication_has(const struct publication *publication, const char *build_id);
 must_check bool publication_stage(struct publication *publication, const char *build_id, struct err *err);
-// Moves the staged build to its place and points `current` at it.
+// Moves the staged build to its place and points `current` at it. One that is there already is exchanged for it, and
+// removed by publication_close().
 must_check bool publication_finish(struct publication *publication, const char *build_id, struct err *err);
 must_check bool publication_set_current(struct publication *publication, const char *build_id, struct err *err);
 // Keeps what is known of a build, beside it and not in it: <out>/<cluster>/.origin-<build id>, mode 0600.

@@ -145,12 +145,24 @@ static void join_nodes_to_roles(struct loader *loader, const struct cluster_file
         }
 }
 
+static void join_trusted_keys(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
+        const struct strings *lines = &file->trusted_keys;
+        cluster->trusted_keys = arena_alloc(loader->arena, (lines->count + 1) * sizeof *cluster->trusted_keys);
+        for (size_t i = 0; i < lines->count; i++) {
+                auto_err reported = { 0 }; // by check_trust()
+                if (ssh_key_parse(lines->items[i], &cluster->trusted_keys[cluster->trusted_key_count], &reported))
+                        cluster->trusted_key_count++;
+        }
+        cluster->minimum_serial = (uint64_t)file->minimum_serial;
+}
+
 static void join_cluster(struct loader *loader, const struct cluster_file *file, const struct profile_options *options,
                          struct cluster *cluster) {
         cluster->place = file->place;
         cluster->name = file->name;
         cluster->report_url = file->report_url;
         cluster->dhcp = file->dhcp;
+        join_trusted_keys(loader, file, cluster);
         cluster->variables = file->variables;
         if (!cluster->variables)
                 cluster->variables = value_map(loader->arena);
@@ -206,6 +218,7 @@ static void read_cluster(struct loader *loader, const struct profile_options *op
         check_networks(loader, &file);
         check_links(loader, &file);
         check_hardware(loader, &file);
+        check_trust(loader, &file);
         struct value *empty = value_map(loader->arena);
         cluster->release.package_names = empty;
         cluster->release.service_names = empty;

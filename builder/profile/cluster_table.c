@@ -3,6 +3,7 @@
 #include "profile/internal.h"
 #include "profile/tables.h"
 #include "shared/bond.h"
+#include "shared/signed_layer.h"
 
 #define OCTET "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 #define ADDRESS_PATTERN "^(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])([.](25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}$"
@@ -154,6 +155,11 @@ static const struct schema_field cluster_rows[] = {
           .pattern_means = "http://HOST[:PORT][/PATH] with a name or IPv4 address: nodes have no TLS for it" },
         { "state_disk", "the disk on which the roles' state outlives reboots", &type_table,
           MEMBER(cluster_file, state_disk), .table = &state_disk_table },
+        { "trusted_keys",
+          "public keys, ssh-ed25519 ..., one of which must have signed what a node boots; none: nothing is asked for",
+          &type_texts, MEMBER(cluster_file, trusted_keys), .or_one = true },
+        { "minimum_serial", "nodes refuse a build whose --serial is lower; needs trusted_keys", &type_id,
+          MEMBER(cluster_file, minimum_serial), .fallback = "0", .min = 0, .max = SERIAL_MAX },
 };
 const struct schema cluster_schema =
     SCHEMA(cluster_file, cluster_rows, "a cluster file", "A cluster file: the inventory and what is built from it.");

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/strings.h"
+#include "shared/sshsig.h"
 #include "shared/value.h"
 
 // ---- release: where packages come from, what the distribution is like ----
@@ -237,10 +238,13 @@ struct cluster {
         size_t role_count;
         const struct value *variables;
         struct dhcp_profile dhcp;
-        const char *report_url; // where kiln-node sends its report; ""
-        struct strings inputs;  // every file that was read or will be rendered (profiles, overlay and kickstart files),
-                                // sorted, once each: their bytes decide the build id
-        struct strings set;     // the --set overrides that were applied
+        const char *report_url;       // where kiln-node sends its report; ""
+        struct ssh_key *trusted_keys; // nodes boot what one of them signed; none: they ask for no signature
+        size_t trusted_key_count;
+        uint64_t minimum_serial;
+        struct strings inputs; // every file that was read or will be rendered (profiles, overlay and kickstart files),
+                               // sorted, once each: their bytes decide the build id
+        struct strings set;    // the --set overrides that were applied
         const char *firmware_dir; // set by build.c: initramfs/, bootloader/, kiln-node
 };
 

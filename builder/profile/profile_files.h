@@ -29,6 +29,8 @@ struct cluster_file {
         const struct value *variables;
         struct dhcp_profile dhcp;
         struct state_disk state_disk;
+        struct strings trusted_keys; // as written
+        int64_t minimum_serial;
         const struct value *tree; // for the places of single values
 };
 

@@ -15,9 +15,9 @@
 //     c MODE UID GID MAJOR:MINOR PATH      a character device, 0:0 for a whiteout; b: a block device
 //     p MODE UID GID PATH                  a named pipe
 //
-// Paths are relative to /kiln ("config/etc/hostname", "root.conf"), sorted by their bytes as written here, none twice.
-// MODE is the twelve permission bits in octal. In names, paths and targets, bytes up to 0x20, from 0x7f on and "%" are
-// %XX (upper case).
+// Paths are relative to /kiln ("config/etc/hostname", "root.conf"), sorted by their bytes (those of the names, not
+// of their escaped form), none twice. MODE is the twelve permission bits in octal. In names, paths and targets, bytes
+// up to 0x20, from 0x7f on and "%" are %XX (upper case).
 #ifndef KILN_SHARED_SIGNED_LAYER_H
 #define KILN_SHARED_SIGNED_LAYER_H
 
@@ -32,7 +32,14 @@
 #define SIGNED_LAYER_NAME "layer"
 #define SIGNED_LAYER_SIGNATURE "layer.sig"
 
+// Where the initrd has the keys that it trusts (firmware/node/trust/trust.h has the format), and how many at most.
+#define TRUST_PATH "/etc/kiln/trust"
+enum { TRUST_KEYS_MAX = 16 };
+
 enum { LAYER_SHA256_SIZE = 65, SIGNED_LAYER_MAX_BYTES = 32 << 20 };
+
+// JSON's numbers are exact up to here, and the manifest has the serial.
+#define SERIAL_MAX 9007199254740991L
 
 struct layer_entry {
         char type;               // one of d f l c b p

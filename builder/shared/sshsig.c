@@ -165,6 +165,11 @@ bool sshsig_parse(const char *text, size_t size, struct sshsig *ret, struct err 
         const char *end = find_text(body, size - begin, ARMOR_END);
         if (!end)
                 return fail(err, ERR_SIGNATURE, 0, "the SSH signature is cut short");
+        const char *rest = end + strlen(ARMOR_END);
+        size_t rest_bytes = size - (size_t)(rest - text);
+        bool ends_there = rest_bytes == 0 || (rest_bytes == 1 && *rest == '\n');
+        if (!ends_there)
+                return fail(err, ERR_SIGNATURE, 0, "something follows the SSH signature");
         if (!base64_decode(body, (size_t)(end - body), &blob))
                 return fail(err, ERR_SIGNATURE, 0, "the SSH signature is damaged");
         if (!read_sshsig((struct ssh_reader){ (const uint8_t *)buf_text(&blob), blob.size }, ret))

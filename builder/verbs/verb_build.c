@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // kiln build.
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include "base/progress.h"
 #include "build/build.h"
 #include "cache/cache_trim.h"
+#include "shared/signed_layer.h"
+#include "signing/signing.h"
 #include "verbs/verb.h"
 #include "verbs/verb_common.h"
 #include "verify/verify.h"
@@ -58,7 +61,24 @@ static void trim_cache(const struct options *options, const char *cache) {
                 warning("trimming the cache %s: %s", cache, err.text);
 }
 
-static bool build_loaded(const struct options *options, struct cluster *cluster, struct arena *arena, struct err *err) {
+static bool read_build_serial(const char *text, uint64_t *ret, struct err *err) {
+        char *end = NULL;
+        if (!text)
+                return true;
+        errno = 0;
+        unsigned long long serial = strtoull(text, &end, 10);
+        bool is_number = *text >= '0' && *text <= '9' && *end == '\0' && errno == 0;
+        if (!is_number || serial > SERIAL_MAX)
+                return fail(err, ERR_USAGE, 0, "--serial %s: a number up to %ld is needed", text, SERIAL_MAX);
+        *ret = serial;
+        return true;
+}
+
+static bool build_with_signer(const struct options *options, struct cluster *cluster, struct signer *signer,
+                              struct arena *arena, struct err *err) {
+        uint64_t serial = 0;
+        if (!read_build_serial(options->build_serial, &serial, err))
+                return false;
         struct lock_file *lock = NULL;
         if (!options_read_lock(options, cluster, &lock, err))
                 return false;
@@ -72,6 +92,8 @@ static bool build_loaded(const struct options *options, struct cluster *cluster,
                 .only = &options->only,
                 .lock = lock,
                 .origin = origin,
+                .signer = signer,
+                .serial = serial,
                 .offline = options->offline,
                 .allow_downgrade = options->allow_downgrade,
                 .jobs = processor_count(),
@@ -89,6 +111,15 @@ static bool build_loaded(const struct options *options, struct cluster *cluster,
         puts(path);
         trim_cache(options, build.cache);
         return true;
+}
+
+static bool build_loaded(const struct options *options, struct cluster *cluster, struct arena *arena, struct err *err) {
+        struct signer *signer = NULL;
+        if (options->sign && !signer_open(options->sign, &signer, err))
+                return wrap(err, "--sign");
+        bool ok = build_with_signer(options, cluster, signer, arena, err);
+        signer_free(signer);
+        return ok;
 }
 
 bool verb_build(const struct options *options, struct err *err) {

@@ -16,6 +16,7 @@ bool verb_verify(const struct options *options, struct err *err) {
                 .default_cache = locations_default_cache(&arena),
                 .rebuild = !options->no_rebuild,
                 .offline = options->offline,
+                .key_file = options->key,
                 .jobs = processor_count(),
         };
         // What is not given stays NULL, for what was noted beside the build to take its place.

@@ -22,6 +22,7 @@ must_check bool build_origin_read(const char *build, struct arena *arena, struct
 struct verify_options {
         const char *build;          // a published build, a link to one, or a directory with such a link `current`
         struct build_origin origin; // what is not NULL goes before what was noted beside the build
+        const char *key_file; // public keys, one of which must have signed the build; NULL: the cluster's trusted_keys
         const char *default_cache;
         bool rebuild; // make it again from its profiles and packages, and compare
         bool offline;
@@ -30,7 +31,8 @@ struct verify_options {
 
 // Compares the published files with SHA256SUMS; the files with what manifest, configuration layers and ISOs say of each
 // other; and, if asked, each with what a build from the same lock, options and profiles gives, which is made below the
-// cache, with nothing from it but packages, metadata and keys. Errors: DIFFERENT names every file that differs and
+// cache, with nothing from it but packages, metadata and keys. Errors: SIGNATURE, before all else, for a build that
+// none of the trusted keys signed; DIFFERENT names every file that differs and
 // where it begins to; INPUTS names the profiles that are not those of the build; and those of build_cluster().
 // `ret_summary` is heap.
 must_check bool verify_build(const struct verify_options *options, char **ret_summary, struct err *err);

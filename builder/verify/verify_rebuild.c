@@ -21,6 +21,7 @@
 #include "sandbox/sandbox.h"
 #include "selection/lock_file.h"
 #include "verify/compare_published.h"
+#include "verify/verify_signatures.h"
 
 enum { NAMED_INPUTS = 20 };
 
@@ -32,6 +33,7 @@ struct rebuild {
         struct strings set, only, roles; // as the manifest has them
         struct cluster *cluster;
         struct lock_file *lock;
+        struct kept_signatures kept;
         struct cache *cache;
         struct scratch scratch; // where it is built
         char *rebuilt;          // its published build
@@ -160,6 +162,7 @@ static bool build_into_scratch(struct rebuild *rebuild, struct err *err) {
             !scratch_make(rebuild->cache, &rebuild->scratch, err))
                 return false;
         const json_t *manifest = rebuild->build->manifest, *options = json_object_get(manifest, "options");
+        json_int_t serial = json_integer_value(json_object_get(options, "serial"));
         json_int_t epoch = json_integer_value(json_object_get(manifest, "source_date_epoch"));
         auto_free char *date = xasprintf("%lld", (long long)epoch);
         auto_free char *out = xasprintf("%s/out", rebuild->scratch.path);
@@ -171,6 +174,8 @@ static bool build_into_scratch(struct rebuild *rebuild, struct err *err) {
                 .repositories = rebuild->origin.repositories,
                 .only = &rebuild->only,
                 .lock = rebuild->lock,
+                .kept = &rebuild->kept,
+                .serial = (uint64_t)serial,
                 .offline = rebuild->options->offline,
                 .jobs = rebuild->options->jobs,
         };
@@ -195,7 +200,8 @@ bool verify_rebuild(struct published_build *build, const struct verify_options *
         assert(options->default_cache);
         struct rebuild rebuild = { .build = build, .options = options, .scratch = { .lock = -1 } };
         bool is_known = take_options(&rebuild, err) && find_origin(&rebuild, err) && load_same_cluster(&rebuild, err) &&
-                        check_same_inputs(&rebuild, err) && read_published_lock(&rebuild, err);
+                        check_same_inputs(&rebuild, err) && read_published_lock(&rebuild, err) &&
+                        published_signatures(build, &rebuild.arena, &rebuild.kept, err);
         bool ok = is_known && build_into_scratch(&rebuild, err) &&
                   compare_published(build, rebuild.rebuilt, options->jobs, err);
         rebuild_release(&rebuild);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "artefact/artefact.h"
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
@@ -64,6 +65,15 @@ static struct published_file *find_listed(struct walk *walk, const char *path) {
         return published_find(&listed, path);
 }
 
+// Signatures are beside what they sign, and none of what is listed.
+static bool is_signature(const char *path) {
+        static const char role_signature[] = "/" BOOT_SUMS_NAME SIGNATURE_SUFFIX;
+        const char *slash = strchr(path, '/');
+        if (slash)
+                return strcmp(slash, role_signature) == 0;
+        return strcmp(path, SUMS_NAME SIGNATURE_SUFFIX) == 0 || strcmp(path, MANIFEST_NAME SIGNATURE_SUFFIX) == 0;
+}
+
 static bool visit_published(const struct fs_entry *entry, void *context, struct err *err) {
         struct walk *walk = context;
         if (!interrupt_check(err))
@@ -79,7 +89,7 @@ static bool visit_published(const struct fs_entry *entry, void *context, struct 
                 published_note(walk->build, "%s: %s, where a build has files only", entry->path, what);
                 return true;
         }
-        if (strcmp(entry->path, SUMS_NAME) == 0)
+        if (strcmp(entry->path, SUMS_NAME) == 0 || is_signature(entry->path))
                 return true;
         struct published_file *file = find_listed(walk, entry->path);
         if (!file) {

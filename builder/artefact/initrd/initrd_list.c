@@ -12,6 +12,7 @@
 #include "artefact/initrd/static_program.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "shared/signed_layer.h"
 
 enum { WORDS_MAX = 256 };
 
@@ -148,7 +149,14 @@ static bool read_parts_list(struct reading *reading, struct err *err) {
                 if (!read_list_line(reading, line, err))
                         return wrap(err, "%s:%d", path, number);
         }
-        return initrd_archive_finish(&reading->archive, err);
+        return true;
+}
+
+static bool add_trust(struct reading *reading, struct err *err) {
+        const struct buf *trust = reading->sources->trust;
+        if (!trust || trust->size == 0)
+                return true;
+        return initrd_archive_add_bytes(&reading->archive, TRUST_PATH, 0644, trust, err);
 }
 
 bool initrd_list_read(const struct initrd_sources *sources, struct buf *ret_archive, struct err *err) {
@@ -156,7 +164,8 @@ bool initrd_list_read(const struct initrd_sources *sources, struct buf *ret_arch
         assert(sources->kernel_version && ret_archive->size == 0);
         struct reading reading = { .sources = sources };
         initrd_archive_begin(&reading.archive, sources->mtime, ret_archive);
-        bool ok = read_parts_list(&reading, err);
+        bool ok =
+            read_parts_list(&reading, err) && add_trust(&reading, err) && initrd_archive_finish(&reading.archive, err);
         initrd_archive_release(&reading.archive);
         free(reading.busybox);
         return ok;

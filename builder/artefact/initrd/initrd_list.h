@@ -19,6 +19,7 @@ struct initrd_sources {
         const char *kernel_version;    // of the modules: a directory of lib/modules
         const struct strings *modules; // names of those that are wanted
         int64_t mtime;                 // of every entry
+        const struct buf *trust;       // what TRUST_PATH holds, after the list's entries; empty or NULL: there is none
 };
 
 // Puts the archive together, uncompressed, in the order of the list. A line that is wrong is an ERR_SYNTAX with file

@@ -30,6 +30,8 @@ void check_networks(struct loader *loader, const struct cluster_file *file);
 void check_links(struct loader *loader, const struct cluster_file *file);
 // What tells machines apart by SMBIOS.
 void check_hardware(struct loader *loader, const struct cluster_file *file);
+// Keys that are no keys, and a lowest serial that nothing would check.
+void check_trust(struct loader *loader, const struct cluster_file *file);
 
 // Needs the joined cluster: ensembles, ids, users, VIPs' roles.
 void check_cluster(struct loader *loader, const struct cluster_file *file, const struct cluster *cluster);

@@ -18,9 +18,7 @@
 #include "shared/signed_layer.h"
 #include "shared/sshsig.h"
 
-#define TRUST_PATH "/etc/kiln/trust"
-
-enum { TRUST_KEYS_MAX = 16, TRUST_NAME_SIZE = 256 };
+enum { TRUST_NAME_SIZE = 256 };
 
 struct trust {
         char cluster[TRUST_NAME_SIZE];

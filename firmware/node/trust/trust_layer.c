@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "firmware/node/trust/trust.h"
+#include "shared/node_config.h"
 
 enum { HASH_BLOCK_BYTES = 64 << 10, DEPTH_MAX = 64 };
 
@@ -163,7 +164,7 @@ static bool check_tree(const struct signed_layer *layer, int dir, struct err *er
 
 static bool read_brought(int dir, const char *name, size_t max, struct buf *ret, struct err *err) {
         auto_close int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        ret->max = max;
+        ret->max = max + NODE_READ_ROOM_BYTES;
         if (fd < 0 && errno == ENOENT)
                 return fail(err, ERR_SIGNATURE, 0,
                             "the configuration layer is not signed (it has no /kiln/%s), and this machine boots signed "
@@ -190,7 +191,7 @@ bool trust_check_layer(const struct trust *trust, int dir, struct arena *arena, 
         auto_buf list = { 0 };
         auto_buf signature = { 0 };
         if (!read_brought(dir, SIGNED_LAYER_NAME, SIGNED_LAYER_MAX_BYTES, &list, err) ||
-            !read_brought(dir, SIGNED_LAYER_SIGNATURE, SSHSIG_TEXT_MAX + 1, &signature, err))
+            !read_brought(dir, SIGNED_LAYER_SIGNATURE, SSHSIG_TEXT_MAX, &signature, err))
                 return false;
         if (!trust_check(trust, SSHSIG_LAYER, list.data, list.size, &signature, NULL, err))
                 return wrap(err, "/kiln/" SIGNED_LAYER_NAME);
