@@ -55,6 +55,16 @@ bool publication_stage(struct publication *publication, const char *build_id, st
                fs_open_dir(publication->dir, publication->staging_name, &publication->staging, err);
 }
 
+// Moves what was prepared under a staging name to its own. False, with errno, leaves neither half.
+static bool take_place(const struct publication *publication, const char *staging, const char *name) {
+        if (renameat(publication->dir, staging, publication->dir, name) == 0)
+                return true;
+        int number = errno;
+        unlinkat(publication->dir, staging, 0);
+        errno = number;
+        return false;
+}
+
 bool publication_set_current(struct publication *publication, const char *build_id, struct err *err) {
         static const char name[] = STAGING_PREFIX "current";
         char now[NAME_MAX + 1];
@@ -62,10 +72,9 @@ bool publication_set_current(struct publication *publication, const char *build_
         if (length >= 0 && (size_t)length == strlen(build_id) && memcmp(now, build_id, (size_t)length) == 0)
                 return true;
         unlinkat(publication->dir, name, 0);
-        if (symlinkat(build_id, publication->dir, name) < 0 ||
-            renameat(publication->dir, name, publication->dir, "current") < 0)
-                return fail(err, ERR_SYSTEM, errno, "point `current` at build %s", build_id);
-        return true;
+        if (symlinkat(build_id, publication->dir, name) == 0 && take_place(publication, name, "current"))
+                return true;
+        return fail(err, ERR_SYSTEM, errno, "point `current` at build %s", build_id);
 }
 
 bool publication_finish(struct publication *publication, const char *build_id, struct err *err) {
@@ -93,8 +102,7 @@ bool publication_note_origin(struct publication *publication, const char *build_
                 return true; // nothing has changed, and nothing is written
         if (!fs_write_atomic(publication->dir, staging, text, strlen(text), 0600, err))
                 return false;
-        return renameat(publication->dir, staging, publication->dir, name) == 0 ||
-               fail(err, ERR_SYSTEM, errno, "rename %s", name);
+        return take_place(publication, staging, name) || fail(err, ERR_SYSTEM, errno, "rename %s", name);
 }
 
 void publication_close(struct publication *publication) {

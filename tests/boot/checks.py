@@ -9,7 +9,7 @@ import urllib.request
 from environment import wait_until
 from tap import Tap
 
-PATIENCE_S = 120  # for what starts late: units restart every 20 s, and two cores emulate several machines
+PATIENCE_S = 360  # for what starts late: units restart every 20 s, and two cores emulate several machines
 
 
 class BootTap(Tap):

@@ -162,7 +162,7 @@ class Machine:
             fields = file.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def expect(self, pattern, seconds=120):
+    def expect(self, pattern, seconds=400):
         """The match on the serial console, or None when the time is over or the machine has gone."""
         end = time.monotonic() + seconds
         while True:
@@ -176,7 +176,7 @@ class Machine:
     def send(self, text):
         self.serial.sendall(text.encode())
 
-    def ends(self, seconds=120):
+    def ends(self, seconds=400):
         """Whether the machine powers off or reboots (-no-reboot) in that time."""
         try:
             self.process.wait(seconds)

@@ -17,7 +17,7 @@ WORK = os.path.join(TOP, "build/test/state")
 KILN = os.environ.get("KILN", os.path.join(TOP, "build/kiln"))
 KILN_NODE = os.environ.get("KILN_NODE", os.path.join(TOP, "build/kiln-node"))
 TOOLS = ("mkfs.ext4", "e2fsck", "mkfs.xfs", "cp", "rm")
-BOOT_SECONDS = 240
+BOOT_SECONDS = 600
 PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
 
 NODES = {"master101": ("52:54:00:a8:02:47", "192.168.2.71", 1), "master102": ("52:54:00:a8:02:48", "192.168.2.72", 2)}
