@@ -14,6 +14,7 @@
 #include "firmware/node/devices/module_load.h"
 #include "firmware/node/facts/clock.h"
 #include "firmware/node/facts/hardware.h"
+#include "firmware/node/facts/text_shown.h"
 #include "firmware/node/http/fetch.h"
 #include "firmware/node/initrd/initrd.h"
 #include "firmware/node/machine/facts_json.h"
@@ -61,7 +62,9 @@ static bool run_apply(const struct arguments *arguments, struct err *err) {
         if (err->kind != ERR_IDENTITY) {
                 report_write_failure(&machine, err->text);
                 auto_buf text = { 0 };
-                buf_printf(&text, "kiln-node: FAILED: %s\n", err->text);
+                buf_append_text(&text, "kiln-node: FAILED: ");
+                facts_append_shown(&text, err->text);
+                buf_append_char(&text, '\n');
                 if (is_live_root(arguments->root))
                         console_show_on_others(buf_text(&text));
         }
@@ -96,7 +99,7 @@ static bool run_plan(const struct arguments *arguments, struct err *err) {
                 return false;
         if (arguments->json) {
                 json_t *json = plan_json(&decision.plan, true);
-                json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+                json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
                 putchar('\n');
                 json_decref(json);
         } else {
@@ -282,13 +285,19 @@ static bool run_node_verb(char **argv, struct err *err) {
         return fail(err, ERR_USAGE, 0, "unknown verb %s", argv[0]);
 }
 
+static void print_shown(const char *text) {
+        auto_buf shown = { 0 };
+        facts_append_shown(&shown, text);
+        fprintf(stderr, "kiln-node: %s\n", buf_text(&shown));
+}
+
 // Prints the error, and returns its exit code, which is not 0 for one that says nothing either.
 static int print_failure(const char *verb, struct err *err) {
         (void)err_need_reason(err, verb);
         if (err->kind != ERR_IDENTITY) // a refusal was shown already, with its remedy
-                fprintf(stderr, "kiln-node: %s\n", err->text);
+                print_shown(err->text);
         if (err->hint)
-                fprintf(stderr, "kiln-node: %s\n", err->hint);
+                print_shown(err->hint);
         return err_exit_code(err->kind);
 }
 

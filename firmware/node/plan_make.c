@@ -72,13 +72,15 @@ static void add_resolver(struct plan *plan, const struct identity *identity, con
 
 #define ISSUE_MARK "kiln: "
 
-// agetty(8) expands what follows a backslash.
+// agetty(8) expands what follows a backslash. Every line has the mark, by which add_issue() knows it again.
 static void issue_line(struct buf *text, const char *line) {
         buf_append_text(text, ISSUE_MARK);
         for (; *line; line++) {
                 if (*line == '\\')
                         buf_append_char(text, '\\');
                 buf_append_char(text, *line);
+                if (*line == '\n')
+                        buf_append_text(text, ISSUE_MARK);
         }
         buf_append_char(text, '\n');
 }
@@ -175,10 +177,10 @@ static void fill_refused_plan(struct plan *plan, const struct facts *facts, cons
         auto_buf text = { 0 }, found = { 0 }, issue = { 0 }, hosts = { 0 };
         // A template or the state disk may have failed when much of the plan was there.
         plan->file_count = plan->value_count = plan->remove_count = plan->rename_count = 0;
-        plan->refusal = arena_strdup(&plan->arena, err->text);
+        plan->refusal = plan_shown_text(plan, err->text);
         err_release(err);
         identity_describe(facts, &found);
-        plan->found = arena_strdup(&plan->arena, buf_text(&found));
+        plan->found = plan_shown_text(plan, buf_text(&found));
         buf_printf(&text, "%s\n%s\n", plan->refusal, plan->found);
         plan_add_file(plan, "/run/kiln/refused", 0644, &text);
         issue_line(&issue, "REFUSED, the cluster's services stay down:");

@@ -34,7 +34,7 @@ static json_t *boot_json(int root) {
                 if (is_number)
                         json_object_set_new(boot, line, json_integer(atoll(value)));
                 else
-                        json_object_set_new(boot, line, json_string(value));
+                        json_object_set_new(boot, line, facts_text_json(value));
         }
         return boot;
 }
@@ -65,10 +65,10 @@ static json_t *head_json(const struct machine *machine) {
         return head;
 }
 
-// Releases `report`.
+// Releases `report`. ASCII alone, with the rest as \uXXXX: people read reports on terminals.
 static bool write_json(int root, json_t *report, struct err *err) {
         static const char *const paths[] = { "/run/kiln/report.json", "/var/lib/kiln/report.json" };
-        auto_free char *text = json_dumps(report, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        auto_free char *text = json_dumps(report, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
         json_decref(report);
         if (!text)
                 return fail(err, ERR_INTERNAL, 0, "the report is not UTF-8");

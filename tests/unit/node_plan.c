@@ -3,6 +3,7 @@
 #include "tests/unit/test.h"
 
 #include "firmware/node/machine/facts_json.h"
+#include "firmware/node/report.h"
 #include "tests/unit/node.h"
 
 #define MASTER NODE_JSON("master", "true", "false", "systemd-networkd")
@@ -226,10 +227,49 @@ static void facts_come_from_json(void) {
         json_decref(json);
 }
 
+static bool is_harmless(const char *text) {
+        for (const unsigned char *at = (const unsigned char *)text; at && *at; at++)
+                if ((*at < ' ' && *at != '\n') || *at == 0x7f || *at >= 0x80)
+                        return false;
+        return text != NULL;
+}
+
+// Every line of /etc/issue is kiln's, and none begins as one that kiln writes of another machine does.
+static bool issue_is_honest(const char *issue) {
+        for (const char *line = issue; line && *line; line = strchr(line, '\n') + 1)
+                if (strncmp(line, "kiln: ", 6) != 0 || strncmp(line, "kiln: master101", 15) == 0)
+                        return false;
+        return is_harmless(issue);
+}
+
+#define EVIL "\033[2J\033]0;x\007\r\b\302\233\377\300\257\177"
+
+static void what_others_say_plays_with_no_terminal(void) {
+        auto_buf report = { 0 };
+        start(MASTER, "kiln.node=" EVIL, MAC_MASTER101);
+        trial_lease(&trial, "52:54:00:a8:02:47", "192.168.2.71", EVIL);
+        snprintf(trial.facts.serial, sizeof trial.facts.serial, "%s", EVIL);
+        EXPECT(trial_plan(&trial) && trial.plan.refusal);
+        EXPECT(is_harmless(trial.plan.refusal) && is_harmless(trial.plan.found));
+        EXPECT(issue_is_honest(trial_file(&trial, "/etc/issue")) &&
+               is_harmless(trial_file(&trial, "/run/kiln/refused")));
+        trial.facts.command_line = "";
+        snprintf(trial.facts.conflict, sizeof trial.facts.conflict, "no\nmaster101, role master\n    ^\n%s", EVIL);
+        EXPECT(trial_plan(&trial) && trial.plan.refusal);
+        EXPECT(strncmp(trial.plan.refusal, "no\n    master101, role master\n    ^\n    ?[2J", 42) == 0);
+        const char *issue = trial_file(&trial, "/etc/issue");
+        EXPECT(issue_is_honest(issue) && strstr(issue, "\nkiln:     master101, role master\nkiln:     ^\n"));
+        plan_add_note(&trial.plan, "a\nkiln-node: master101" EVIL);
+        const struct decision decision = { .dhcp_ms = -1, .plan = trial.plan };
+        report_text(&decision, &(struct applied){ 0 }, &report);
+        EXPECT(is_harmless(buf_text(&report)) && strstr(buf_text(&report), "note: a\n    kiln-node: master101?[2J"));
+}
+
 int main(void) {
         RUN(the_mac_table_decides);
         RUN(ifcfg_for_el7);
         RUN(the_console_says_who_it_is);
+        RUN(what_others_say_plays_with_no_terminal);
         RUN(another_role_is_refused_by_name);
         RUN(contradictions_are_refused);
         RUN(the_command_line_names_a_node);

@@ -98,12 +98,32 @@ static void tells_of_a_failure_of_its_own(void) {
         report_write_failure(&(struct machine){ .root = -1 }, "nothing was opened");
 }
 
+// The bytes of the kernel command line and of a volume's label, say. U+009B begins an escape sequence.
+static void plays_with_no_terminal(void) {
+        struct decision decision = decided();
+        write_file("/run/kiln/boot", "root=http://\302\233\377/\nkernel_ms=1\n");
+        plan_add_value(&decision.plan, "hostname", "m\033[2J\302\233", "dhcp\377");
+        EXPECT_OK(report_write(&machine, &decision, &(struct applied){ 0 }, err));
+        auto_buf text = { .max = 1 << 20 };
+        bool found;
+        EXPECT_OK(root_read(machine.root, "/run/kiln/report.json", &text, &found, err));
+        for (size_t i = 0; i < text.size; i++)
+                EXPECT((text.data[i] >= ' ' && text.data[i] < 0x7f) || text.data[i] == '\n');
+        EXPECT(strstr(buf_text(&text), "\"http://?\?\?/\"") && strstr(buf_text(&text), "\"m?[2J??\""));
+        report_write_failure(&machine, "a\377b\302\233");
+        json_t *report = read_report("/run/kiln/report.json");
+        EXPECT_TEXT(text_of(report, "failure"), "a?b??");
+        json_decref(report);
+        plan_release(&decision.plan);
+}
+
 int main(void) {
         become_root();
         open_root();
         RUN(has_values_times_and_versions);
         RUN(is_written_without_an_initrd_and_beside_nonsense);
         RUN(tells_of_a_failure_of_its_own);
+        RUN(plays_with_no_terminal);
         EXPECT_OK(run_command(err, "rm", "-r", work, NULL));
         return test_done();
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "firmware/node/facts/text_json.h"
+#include "firmware/node/facts/text_shown.h"
 
 void plan_add_file(struct plan *plan, const char *path, unsigned mode, const struct buf *content) {
         assert(path[0] == '/');
@@ -14,16 +15,22 @@ void plan_add_file(struct plan *plan, const char *path, unsigned mode, const str
         *file = (struct plan_file){ arena_strdup(&plan->arena, path), copy, content->size, mode, 0, 0 };
 }
 
+const char *plan_shown_text(struct plan *plan, const char *text) {
+        auto_buf shown = { 0 };
+        facts_append_shown(&shown, text);
+        return arena_strdup(&plan->arena, buf_text(&shown));
+}
+
 void plan_add_value(struct plan *plan, const char *name, const char *value, const char *source) {
         assert(name && value && source);
         struct plan_value *item = array_append(&plan->values, &plan->value_count);
-        *item = (struct plan_value){ name, arena_strdup(&plan->arena, value), arena_strdup(&plan->arena, source) };
+        *item = (struct plan_value){ name, plan_shown_text(plan, value), plan_shown_text(plan, source) };
 }
 
 void plan_add_note(struct plan *plan, const char *note) {
         assert(note);
         const char **slot = array_append(&plan->notes, &plan->note_count);
-        *slot = arena_strdup(&plan->arena, note);
+        *slot = plan_shown_text(plan, note);
 }
 
 void plan_add_remove(struct plan *plan, const char *path) {

@@ -59,6 +59,9 @@ void plan_release(struct plan *plan);
 void plan_add_file(struct plan *plan, const char *path, unsigned mode, const struct buf *content);
 void plan_add_value(struct plan *plan, const char *name, const char *value, const char *source);
 void plan_add_note(struct plan *plan, const char *note);
+
+// A copy in the plan's arena that people may be shown (facts_append_shown()). Values and notes are added as such.
+const char *plan_shown_text(struct plan *plan, const char *text);
 void plan_add_remove(struct plan *plan, const char *path);
 void plan_add_rename(struct plan *plan, int index, const char *from, const char *to);
 

@@ -29,7 +29,7 @@ void state_record_json(const struct state_record *record, struct buf *ret_text) 
                       "device", record->device, "filesystem", record->filesystem, "claimed", record->claimed, "reason",
                       facts_text_json(record->reason), "notes", notes, "elapsed_ms", (json_int_t)record->elapsed_ms,
                       "overlay", record->overlay);
-        auto_free char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        auto_free char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
         json_decref(root);
         if (text)
                 buf_append_text(ret_text, text);

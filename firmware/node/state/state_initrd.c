@@ -11,6 +11,7 @@
 #include "firmware/node/devices/console.h"
 #include "firmware/node/devices/module_load.h"
 #include "firmware/node/facts/clock.h"
+#include "firmware/node/facts/text_shown.h"
 #include "firmware/node/inventory/inventory.h"
 #include "firmware/node/root/root.h"
 #include "firmware/node/state/state_keep.h"
@@ -267,6 +268,12 @@ static bool write_record(struct session *session, struct err *err) {
                           &changed, err);
 }
 
+static void tell_line(struct buf *text, const char *start, const char *line) {
+        buf_append_text(text, start);
+        facts_append_shown(text, line);
+        buf_append_char(text, '\n');
+}
+
 static void tell_of_record(const struct state_record *record) {
         auto_buf text = { 0 };
         switch (record->status) {
@@ -279,14 +286,14 @@ static void tell_of_record(const struct state_record *record) {
                 buf_printf(&text, ", %lld ms\n", (long long)record->elapsed_ms);
                 break;
         case STATE_REFUSED:
-                buf_printf(&text, "kiln: STATE DISK REFUSED: %s\n", record->reason);
+                tell_line(&text, "kiln: STATE DISK REFUSED: ", record->reason);
                 break;
         case STATE_ABSENT:
-                buf_printf(&text, "kiln: no state disk: %s\n", record->reason);
+                tell_line(&text, "kiln: no state disk: ", record->reason);
                 break;
         }
         for (size_t i = 0; i < record->note_count; i++)
-                buf_printf(&text, "kiln: note: %s\n", record->notes[i]);
+                tell_line(&text, "kiln: note: ", record->notes[i]);
         fputs(buf_text(&text), stdout);
         console_show_on_others(buf_text(&text));
 }
