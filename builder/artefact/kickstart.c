@@ -85,7 +85,7 @@ static bool write_kickstarts(const struct artefact_build *build, const struct ar
         auto_buf text = { 0 };
         auto_template *template = NULL;
         const struct role *of = role->role;
-        if (!fs_read(AT_FDCWD, of->kickstart, &text, err) ||
+        if (!fs_read_resolved(of->kickstart, &text, err) ||
             !template_open(of->kickstart, buf_text(&text), text.size, &template, err))
                 return false;
         struct value *scope = role_scope(build, role, arena);

@@ -92,7 +92,7 @@ bool digest_fd(const char *algorithm, int fd, char ret_hex[static DIGEST_HEX_SIZ
 bool digest_file(const char *algorithm, int dir, const char *path, char ret_hex[static DIGEST_HEX_SIZE],
                  struct err *err) {
         auto_close int fd = -1;
-        if (!fs_open(dir, path, O_RDONLY, 0, &fd, err))
+        if (!fs_open_regular(dir, path, &fd, err))
                 return false;
         return digest_fd(algorithm, fd, ret_hex, err) || wrap(err, "%s", path);
 }

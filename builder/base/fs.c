@@ -30,6 +30,77 @@ bool fs_open_dir(int dir, const char *path, int *ret_fd, struct err *err) {
         return fs_open(dir, path, O_RDONLY | O_DIRECTORY, 0, ret_fd, err);
 }
 
+// What is no regular file, in words; NULL: it is one.
+static const char *fs_type_problem(mode_t mode) {
+        switch (mode & S_IFMT) {
+        case S_IFREG:
+                return NULL;
+        case S_IFDIR:
+                return "a directory";
+        case S_IFIFO:
+                return "a named pipe";
+        case S_IFSOCK:
+                return "a socket";
+        default:
+                return "a device";
+        }
+}
+
+static bool check_regular(const char *path, const struct stat *stat, struct err *err) {
+        const char *problem = fs_type_problem(stat->st_mode);
+        if (!problem)
+                return true;
+        if (S_ISDIR(stat->st_mode))
+                return fail(err, ERR_SYSTEM, EISDIR, "open %s", path);
+        return fail(err, ERR_SYSTEM, 0, "open %s: it is %s, not a regular file", path, problem);
+}
+
+static bool check_opened(int fd, const char *path, struct err *err) {
+        struct stat stat;
+        if (fstat(fd, &stat) < 0)
+                return fail(err, ERR_SYSTEM, errno, "stat %s", path);
+        return check_regular(path, &stat, err);
+}
+
+// Looked at before it is opened, since opening a device may already do something; and after, since it may have changed.
+bool fs_open_regular(int dir, const char *path, int *ret_fd, struct err *err) {
+        auto_close int fd = -1;
+        struct stat stat;
+        if (fstatat(dir, path, &stat, 0) < 0)
+                return fail(err, ERR_SYSTEM, errno, "open %s", path);
+        if (!check_regular(path, &stat, err) || !fs_open(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, err) ||
+            !check_opened(fd, path, err))
+                return false;
+        *ret_fd = take_fd(fd);
+        return true;
+}
+
+bool fs_open_resolved(const char *path, int *ret_fd, struct err *err) {
+        assert(path[0] == '/');
+        auto_close int fd = -1;
+        struct stat stat;
+        struct open_how how = {
+                .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+        };
+        if (lstat(path, &stat) < 0)
+                return fail(err, ERR_SYSTEM, errno, "open %s", path);
+        if (S_ISLNK(stat.st_mode))
+                return fail(err, ERR_SYSTEM, ELOOP, "open %s", path);
+        if (!check_regular(path, &stat, err))
+                return false;
+        fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+        if (fd < 0) {
+                int number = errno;
+                fail(err, ERR_SYSTEM, number, "open %s", path);
+                return number == ENOSYS && hint(err, "kiln needs Linux 5.6 or newer");
+        }
+        if (!check_opened(fd, path, err))
+                return false;
+        *ret_fd = take_fd(fd);
+        return true;
+}
+
 bool fs_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err) {
         struct open_how how = {
                 .flags = (uint64_t)flags | O_CLOEXEC,
@@ -91,11 +162,27 @@ bool fs_mkdirs_for(int dir, const char *path, mode_t mode, struct err *err) {
         return fs_mkdirs(dir, parent, mode, err);
 }
 
+// A sparse file of terabytes takes no room on the disk, and would take all memory.
+static bool read_regular(int fd, const char *path, struct buf *buf, struct err *err) {
+        struct stat stat;
+        if (fstat(fd, &stat) < 0)
+                return fail(err, ERR_SYSTEM, errno, "stat %s", path);
+        size_t most = buf->max;
+        if (most == 0)
+                most = BUF_MAX_DEFAULT;
+        if (stat.st_size > 0 && (uint64_t)stat.st_size > most - buf->size)
+                return fail(err, ERR_SYSTEM, EFBIG, "read %s, which is larger than %zu bytes", path, most);
+        return buf_read_fd(buf, fd, err) || wrap(err, "%s", path);
+}
+
 bool fs_read(int dir, const char *path, struct buf *buf, struct err *err) {
         auto_close int fd = -1;
-        if (!fs_open(dir, path, O_RDONLY, 0, &fd, err))
-                return false;
-        return buf_read_fd(buf, fd, err) || wrap(err, "%s", path);
+        return fs_open_regular(dir, path, &fd, err) && read_regular(fd, path, buf, err);
+}
+
+bool fs_read_resolved(const char *path, struct buf *buf, struct err *err) {
+        auto_close int fd = -1;
+        return fs_open_resolved(path, &fd, err) && read_regular(fd, path, buf, err);
 }
 
 bool fs_write_all(int fd, const void *data, size_t size, struct err *err) {

@@ -21,6 +21,16 @@ must_check bool fs_open(int dir, const char *path, int flags, mode_t mode, int *
 // (openat2(2) RESOLVE_IN_ROOT), so nothing outside can be reached.
 must_check bool fs_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err);
 
+// Opens a regular file to read. A directory, named pipe, socket or device is refused at once, neither opened nor waited
+// for: the error's number is EISDIR or 0. Links are followed.
+must_check bool fs_open_regular(int dir, const char *path, int *ret_fd, struct err *err);
+
+// The same for a path that realpath(3) gave: no part of it may have become a link since (openat2(2)
+// RESOLVE_NO_SYMLINKS, RESOLVE_NO_MAGICLINKS; Linux 5.6). So a file that was found to lie in a directory is the one
+// that is read.
+must_check bool fs_open_resolved(const char *path, int *ret_fd, struct err *err);
+must_check bool fs_read_resolved(const char *path, struct buf *buf, struct err *err);
+
 // Whether a path exists below `dir` (the last link is not followed). An error other than ENOENT and ENOTDIR counts as
 // absent.
 bool fs_exists(int dir, const char *path);
@@ -30,7 +40,7 @@ must_check bool fs_mkdirs(int dir, const char *path, mode_t mode, struct err *er
 // The same for the parents of a file.
 must_check bool fs_mkdirs_for(int dir, const char *path, mode_t mode, struct err *err);
 
-// Reads a whole file of at most buf->max bytes.
+// Reads a whole regular file of at most buf->max bytes; a larger one is refused before anything of it is read.
 must_check bool fs_read(int dir, const char *path, struct buf *buf, struct err *err);
 
 // Writes a whole file into a directory that becomes visible as a whole, by one rename after syncfs(2): a thousand

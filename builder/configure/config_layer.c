@@ -40,7 +40,7 @@ static bool read_source(const struct file *file, struct buf *ret_text, unsigned 
                 buf_append_text(ret_text, text_or(file->content, ""));
                 return true;
         }
-        if (!fs_open(AT_FDCWD, file->source, O_RDONLY, 0, &fd, err))
+        if (!fs_open_resolved(file->source, &fd, err))
                 return false;
         if (fstat(fd, &stat) < 0)
                 return fail(err, ERR_SYSTEM, errno, "stat %s", file->source);

@@ -225,7 +225,7 @@ static bool copy_local(struct fetch_item *item, struct err *err) {
         struct transfer transfer = item_transfer(item);
         struct partial partial;
         auto_close int from = -1;
-        if (!fs_open(AT_FDCWD, item->local, O_RDONLY, 0, &from, err))
+        if (!fs_open_regular(AT_FDCWD, item->local, &from, err))
                 return wrap(err, "%s", item->package->nevra);
         bool ok = partial_open(&partial, &transfer, err) && copy_into(&partial, item, from, err);
         if (!ok)

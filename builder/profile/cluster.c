@@ -37,9 +37,13 @@ static bool read_release(struct loader *loader, const struct cluster_file *file,
         const struct place *from = &option;
         if (!override)
                 from = schema_place(file->tree, "release");
-        if (path_is_file(path))
+        const char *real = NULL;
+        enum found found = loader_find_file(loader, path, from, &real);
+        if (found == FOUND)
                 return release_read(loader, path, from, &cluster->release);
-        struct strings known = path_names(loader->arena, file->paths.releases, ".yaml");
+        if (found == FOUND_REFUSED)
+                return false;
+        struct strings known = loader_names(loader, file->paths.releases, ".yaml");
         report(loader->diagnostics, ERR_REFERENCE, from, "unknown release `%s`: there is no %s", name, path);
         report_known(loader->diagnostics, name, &known);
         return false;
@@ -181,6 +185,28 @@ static void join_cluster(struct loader *loader, const struct cluster_file *file,
         join_nodes_to_roles(loader, file, cluster);
 }
 
+// False after a report: one that leads elsewhere is told of once, and not again for each file in it.
+static bool read_folders(struct loader *loader, const char *path, struct cluster_file *file) {
+        const struct {
+                const char *key, **folder;
+        } folders[] = { { "roles", &file->paths.roles },
+                        { "releases", &file->paths.releases },
+                        { "overlays", &file->paths.overlays },
+                        { "kickstart", &file->paths.kickstart } };
+        const struct value *paths = value_get(file->tree, "paths");
+        bool ok = true;
+        for (size_t i = 0; i < lengthof(folders); i++) {
+                const char *real = NULL;
+                const struct place *from = &file->place;
+                if (paths && value_get(paths, folders[i].key))
+                        from = schema_place(paths, folders[i].key);
+                *folders[i].folder = path_beside(loader->arena, path, text_or(*folders[i].folder, ""));
+                if (loader_find_folder(loader, *folders[i].folder, from, &real) == FOUND_REFUSED)
+                        ok = false;
+        }
+        return ok;
+}
+
 static bool read_cluster_file(struct loader *loader, const char *path, const struct profile_options *options,
                               struct cluster_file *file) {
         struct value *tree = loader_read(loader, path, NULL);
@@ -194,11 +220,7 @@ static bool read_cluster_file(struct loader *loader, const char *path, const str
         schema_read(&loader->reader, &cluster_schema, tree, file);
         if (tree->type != VALUE_MAP)
                 return false;
-        const char **const folders[] = { &file->paths.roles, &file->paths.releases, &file->paths.overlays,
-                                         &file->paths.kickstart };
-        for (size_t i = 0; i < lengthof(folders); i++)
-                *folders[i] = path_beside(loader->arena, path, text_or(*folders[i], ""));
-        return true;
+        return read_folders(loader, path, file);
 }
 
 static void keep_inputs(struct loader *loader, struct cluster *cluster) {
@@ -237,9 +259,16 @@ bool cluster_load(const char *path, const struct profile_options *options, struc
         static const struct profile_options none;
         struct cluster *cluster = xcalloc(1, sizeof *cluster);
         auto_diagnostics diagnostics = { .arena = &cluster->arena };
-        struct loader loader = { &cluster->arena, &diagnostics, { &cluster->arena, &diagnostics }, { 0 } };
+        struct profile_tree tree;
+        struct loader loader = { &cluster->arena, &diagnostics, { &cluster->arena, &diagnostics }, &tree, { 0 } };
         if (!options)
                 options = &none;
+        if (!profile_tree_open(loader.arena, path, &options->allow_outside, &tree, err)) {
+                cluster_free(cluster);
+                return false;
+        }
+        if (options->release && is_file_name(options->release))
+                profile_tree_allow_file(&tree, loader.arena, options->release);
         cluster->path = arena_strdup(loader.arena, path);
         read_cluster(&loader, options, cluster);
         keep_inputs(&loader, cluster);

@@ -30,8 +30,10 @@ void state_disk_join(const struct value *tree, const struct state_disk *written,
 
 // Appends to an arena array, or replaces the file of the same path.
 void file_put(struct arena *arena, struct file **files, size_t *count, const struct file *file);
-// The overlay folder NAME appended to `files`, files of the same path replaced. False if there is no such folder.
-bool overlay_add(struct loader *loader, const char *overlays, const char *name, struct file **files, size_t *count);
+// The overlay folder NAME appended to `files`, files of the same path replaced. False if there is no such folder. One
+// that is not to be read is reported at `from`.
+bool overlay_add(struct loader *loader, const char *overlays, const char *name, const struct place *from,
+                 struct file **files, size_t *count);
 
 // ---- the release, --set ----
 

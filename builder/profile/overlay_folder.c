@@ -23,8 +23,8 @@ void file_put(struct arena *arena, struct file **files, size_t *count, const str
 
 struct visit {
         struct loader *loader;
-        const char *folder; // as seen from the working directory
-        struct file *files; // of this folder
+        const char *folder, *real; // as seen from the working directory; its real path
+        struct file *files;        // of this folder
         size_t count;
 };
 
@@ -53,9 +53,11 @@ static bool visit_entry(const struct fs_entry *entry, void *context, struct err 
         if (type == S_IFLNK) {
                 file.link = link_target(arena, entry);
         } else if (type == S_IFREG) {
-                file.source = path_absolute_here(arena, source);
+                if (!loader_check_size(visit->loader, entry->stat, source, &file.place))
+                        return true;
+                file.source = arena_printf(arena, "%s/%s", visit->real, entry->path);
                 file.is_template = is_template_name(entry->name);
-                loader_add_input(visit->loader, source);
+                loader_add_input(visit->loader, file.source);
         }
         if (!file.link && !file.source) {
                 report(visit->loader->diagnostics, ERR_SCHEMA, &file.place,
@@ -74,13 +76,15 @@ static bool visit_entry(const struct fs_entry *entry, void *context, struct err 
         return true;
 }
 
-bool overlay_add(struct loader *loader, const char *overlays, const char *name, struct file **files, size_t *count) {
-        struct visit visit = { loader, arena_printf(loader->arena, "%s/%s", overlays, name), NULL, 0 };
-        if (!path_is_directory(visit.folder))
-                return false;
+bool overlay_add(struct loader *loader, const char *overlays, const char *name, const struct place *from,
+                 struct file **files, size_t *count) {
+        struct visit visit = { loader, arena_printf(loader->arena, "%s/%s", overlays, name), NULL, NULL, 0 };
+        enum found found = loader_find_folder(loader, visit.folder, from, &visit.real);
+        if (found != FOUND)
+                return found == FOUND_REFUSED;
         auto_close int dir = -1;
         auto_err err = { 0 };
-        if (!fs_open_dir(AT_FDCWD, visit.folder, &dir, &err) || !fs_walk(dir, visit_entry, &visit, &err))
+        if (!fs_open_dir(AT_FDCWD, visit.real, &dir, &err) || !fs_walk(dir, visit_entry, &visit, &err))
                 report(loader->diagnostics, ERR_SYSTEM, &(struct place){ visit.folder, 0, 0 }, "%s", err.text);
         for (size_t i = 0; i < visit.count; i++)
                 file_put(loader->arena, files, count, &visit.files[i]);

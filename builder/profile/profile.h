@@ -249,8 +249,9 @@ struct cluster {
 };
 
 struct profile_options {
-        const char *release;  // overrides the file's: a name or a path; or NULL
-        struct strings set;   // "variables.x=y": overrides in the cluster file's tree before checking
+        const char *release;          // overrides the file's: a name or a path; or NULL
+        struct strings set;           // "variables.x=y": overrides in the cluster file's tree before checking
+        struct strings allow_outside; // directories that profiles may name files of, beside their own tree
         struct strings roles; // only these are `selected`; empty: all. Every role is read and checked all the same,
                               // because the templates of one speak of the nodes of another
 };

@@ -165,7 +165,7 @@ bool release_read(struct loader *loader, const char *path, const struct place *f
 
 bool release_load(const char *path, struct arena *arena, struct release *ret, struct err *err) {
         auto_diagnostics diagnostics = { .arena = arena };
-        struct loader loader = { arena, &diagnostics, { arena, &diagnostics }, { 0 } };
+        struct loader loader = { arena, &diagnostics, { arena, &diagnostics }, NULL, { 0 } };
         struct release release = { 0 };
         release_read(&loader, path, NULL, &release);
         free(loader.inputs.items);

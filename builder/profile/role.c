@@ -12,7 +12,7 @@
 
 static void report_no_role(struct loader *loader, const struct role_library *library, const char *name,
                            const char *path, const struct place *from) {
-        struct strings known = path_names(loader->arena, library->paths->roles, ".yaml");
+        struct strings known = loader_names(loader, library->paths->roles, ".yaml");
         report(loader->diagnostics, ERR_REFERENCE, from, "unknown role `%s`: there is no %s", name, path);
         report_known(loader->diagnostics, name, &known);
 }
@@ -25,13 +25,16 @@ static void resolve_sources(struct loader *loader, struct role_file *role) {
                 if (!file->source)
                         continue;
                 const char *shown = path_beside(loader->arena, role->path, file->source);
-                if (path_is_file(shown)) {
-                        file->source = path_absolute(loader->arena, role->path, file->source);
-                        loader_add_input(loader, shown);
-                        continue;
+                const char *real = NULL;
+                enum found found = loader_find_file(loader, shown, schema_place(rows->items[i], "source"), &real);
+                if (found == FOUND) {
+                        file->source = real;
+                        loader_add_input(loader, real);
                 }
+                if (found != FOUND_NOTHING)
+                        continue;
                 const char *folder = path_beside(loader->arena, shown, ".");
-                struct strings known = path_names(loader->arena, folder, "");
+                struct strings known = loader_names(loader, folder, "");
                 const char *slash = strrchr(file->source, '/');
                 report(loader->diagnostics, ERR_REFERENCE, schema_place(rows->items[i], "source"), "no such file: %s",
                        shown);
@@ -73,10 +76,12 @@ struct role_file *role_file_get(struct loader *loader, struct role_library *libr
         struct role_file *role = find_role_file(library, name);
         if (!role) {
                 const char *path = arena_printf(loader->arena, "%s/%s.yaml", library->paths->roles, name);
-                if (!path_is_file(path)) {
+                const char *real = NULL;
+                enum found found = loader_find_file(loader, path, from, &real);
+                if (found == FOUND_NOTHING)
                         report_no_role(loader, library, name, path, from);
+                if (found != FOUND)
                         return NULL;
-                }
                 role = read_role(loader, name, path, from);
                 *array_append(&library->files, &library->count) = role;
         }
@@ -226,9 +231,12 @@ static void join_services(struct join *join, const struct role_file *file) {
 
 static void join_overlay(struct join *join, const struct role_file *file, const char *name, const struct place *place) {
         struct role *role = join->role;
-        if (overlay_add(join->loader, join->paths->overlays, name, &role->files, &role->file_count) || !place)
+        const struct place *from = place;
+        if (!from)
+                from = &file->place;
+        if (overlay_add(join->loader, join->paths->overlays, name, from, &role->files, &role->file_count) || !place)
                 return;
-        struct strings known = path_names(join->loader->arena, join->paths->overlays, "");
+        struct strings known = loader_names(join->loader, join->paths->overlays, "");
         report(join->loader->diagnostics, ERR_REFERENCE, place, "role `%s`: no overlay folder %s/%s", file->name,
                join->paths->overlays, name);
         report_known(join->loader->diagnostics, name, &known);
@@ -372,13 +380,18 @@ static const char *find_kickstart(struct join *join, const struct lineage *linea
                 if (!name)
                         name = arena_printf(join->loader->arena, "%s.ks.tmpl", file->name);
                 const char *path = arena_printf(join->loader->arena, "%s/%s", join->paths->kickstart, name);
-                if (path_is_file(path)) {
-                        loader_add_input(join->loader, path);
-                        return path_absolute_here(join->loader->arena, path);
-                }
+                const char *real = NULL;
+                const struct place *from = &file->place;
+                if (file->kickstart)
+                        from = schema_place(file->tree, "kickstart");
+                enum found found = loader_find_file(join->loader, path, from, &real);
+                if (found == FOUND)
+                        loader_add_input(join->loader, real);
+                if (found != FOUND_NOTHING)
+                        return real;
                 if (!file->kickstart || !name[0])
                         continue;
-                struct strings known = path_names(join->loader->arena, join->paths->kickstart, "");
+                struct strings known = loader_names(join->loader, join->paths->kickstart, "");
                 report(join->loader->diagnostics, ERR_REFERENCE, schema_place(file->tree, "kickstart"),
                        "no such file: %s", path);
                 report_known(join->loader->diagnostics, name, &known);

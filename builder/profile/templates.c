@@ -66,7 +66,7 @@ static bool try_template(struct check *check, const struct file *file, struct er
                 name = file->place.file;
         if (!name)
                 name = arena_printf(arena, "%s (%s)", file->path, place_text(arena, &file->place));
-        if (file->source && !fs_read(AT_FDCWD, file->source, &text, err))
+        if (file->source && !fs_read_resolved(file->source, &text, err))
                 return false;
         if (!file->source)
                 buf_append_text(&text, file->content);

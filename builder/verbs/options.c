@@ -26,6 +26,8 @@ static const struct option {
         O("release", "blfvcro", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
         O("set", "blfco", "KEY=VALUE", LIST, set,
           "override a value of the cluster file, as in variables.registry=host:5000"),
+        O("allow-outside", "blfvco", "DIR", LIST, allow_outside,
+          "let profiles name files of this directory too, beside their own tree; may be repeated"),
         O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
         O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
         O("out", "bo", "DIR", TEXT, out, "where builds are published (default: out)"),
@@ -186,8 +188,8 @@ bool options_parse(const struct verb *verb, char **argv, struct options *ret, st
 }
 
 void options_release(struct options *options) {
-        struct strings *lists[] = { &options->set, &options->roles, &options->only, &options->repositories,
-                                    &options->forwards };
+        struct strings *lists[] = { &options->set,          &options->roles,         &options->only,
+                                    &options->repositories, &options->allow_outside, &options->forwards };
         for (size_t i = 0; i < lengthof(lists); i++) {
                 for (size_t j = 0; j < lists[i]->count; j++)
                         free((char *)lists[i]->items[j]);

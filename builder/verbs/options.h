@@ -24,7 +24,7 @@ struct options {
         const char **arguments; // what is left beside the options
         size_t argument_count;
         const char *release, *out, *cache, *http_base, *sign, *build_serial, *key;
-        struct strings set, roles, only, repositories;
+        struct strings set, roles, only, repositories, allow_outside;
         bool offline, json, verbose, quiet, text, help;
         const char *lock, *export;
         bool update, allow_downgrade, prune, no_rebuild;

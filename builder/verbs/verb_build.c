@@ -47,6 +47,7 @@ static char *origin_text(struct arena *arena, const struct options *options) {
                 .cache = options_cache_dir(arena, options),
                 .release = origin_release(arena, options->release),
                 .repositories = repositories,
+                .allow_outside = options_outside(arena, options),
         };
         return build_origin_format(&origin);
 }

@@ -9,7 +9,10 @@
 #include "base/progress.h"
 
 bool options_load_cluster(const struct options *options, struct cluster **ret, struct err *err) {
-        struct profile_options profile = { .release = options->release, .set = options->set, .roles = options->roles };
+        struct profile_options profile = { .release = options->release,
+                                           .set = options->set,
+                                           .allow_outside = options->allow_outside,
+                                           .roles = options->roles };
         return cluster_load(options->arguments[0], &profile, ret, err);
 }
 
@@ -17,6 +20,13 @@ const char *const *options_repositories(struct arena *arena, const struct option
         const char **list = arena_alloc(arena, (options->repositories.count + 1) * sizeof *list);
         for (size_t i = 0; i < options->repositories.count; i++)
                 list[i] = options->repositories.items[i];
+        return list;
+}
+
+const char *const *options_outside(struct arena *arena, const struct options *options) {
+        const char **list = arena_alloc(arena, (options->allow_outside.count + 1) * sizeof *list);
+        for (size_t i = 0; i < options->allow_outside.count; i++)
+                list[i] = locations_absolute(arena, options->allow_outside.items[i]);
         return list;
 }
 

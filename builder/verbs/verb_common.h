@@ -12,6 +12,8 @@
 // The cluster of the first argument, checked, with --release, --set and --role applied.
 must_check bool options_load_cluster(const struct options *options, struct cluster **ret, struct err *err);
 // --repo values as the NULL-terminated list that packages_open() takes.
+// --allow-outside as absolute paths, NULL-terminated.
+const char *const *options_outside(struct arena *arena, const struct options *options);
 const char *const *options_repositories(struct arena *arena, const struct options *options);
 const char *options_cache_dir(struct arena *arena, const struct options *options); // absolute
 const char *options_out_dir(const struct options *options);                        // as written

@@ -26,6 +26,8 @@ bool verb_verify(const struct options *options, struct err *err) {
                 verify.origin.cache = options_cache_dir(&arena, options);
         if (options->repositories.count > 0)
                 verify.origin.repositories = options_repositories(&arena, options);
+        if (options->allow_outside.count > 0)
+                verify.origin.allow_outside = options_outside(&arena, options);
         auto_free char *summary = NULL;
         bool ok = verify_build(&verify, &summary, err);
         if (ok)

@@ -11,12 +11,17 @@
 
 enum { ORIGIN_MAX_BYTES = 1 << 20 };
 
+static json_t *origin_array(const char *const *texts) {
+        json_t *list = json_array();
+        for (const char *const *next = texts; next && *next; next++)
+                json_array_append_new(list, json_string(*next));
+        return list;
+}
+
 char *build_origin_format(const struct build_origin *origin) {
-        json_t *repositories = json_array();
-        for (const char *const *next = origin->repositories; next && *next; next++)
-                json_array_append_new(repositories, json_string(*next));
-        json_t *object = json_pack("{ss? ss? ss? so}", "cache", origin->cache, "cluster", origin->cluster, "release",
-                                   origin->release, "repositories", repositories);
+        json_t *repositories = origin_array(origin->repositories), *outside = origin_array(origin->allow_outside);
+        json_t *object = json_pack("{so ss? ss? ss? so}", "allow_outside", outside, "cache", origin->cache, "cluster",
+                                   origin->cluster, "release", origin->release, "repositories", repositories);
         auto_free char *text = json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS);
         json_decref(object);
         if (!text) // a path that is not UTF-8 is not kept
@@ -66,6 +71,7 @@ bool build_origin_read(const char *build, struct arena *arena, struct build_orig
                 .cache = origin_member(arena, object, "cache"),
                 .release = origin_member(arena, object, "release"),
                 .repositories = origin_list(arena, json_object_get(object, "repositories")),
+                .allow_outside = origin_list(arena, json_object_get(object, "allow_outside")),
         };
         json_decref(object);
         return true;

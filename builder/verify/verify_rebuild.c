@@ -77,6 +77,8 @@ static bool find_origin(struct rebuild *rebuild, struct err *err) {
                 origin->release = given->release;
         if (given->repositories)
                 origin->repositories = given->repositories;
+        if (given->allow_outside)
+                origin->allow_outside = given->allow_outside;
         if (given->cache)
                 origin->cache = given->cache;
         if (!origin->cache)
@@ -90,6 +92,8 @@ static bool find_origin(struct rebuild *rebuild, struct err *err) {
 
 static bool load_with_release(struct rebuild *rebuild, const char *release, struct err *err) {
         struct profile_options options = { .release = release, .set = rebuild->set, .roles = rebuild->roles };
+        for (const char *const *next = rebuild->origin.allow_outside; next && *next; next++)
+                strings_add_once(&rebuild->arena, &options.allow_outside, *next);
         cluster_free(take_ptr(rebuild->cluster));
         return cluster_load(rebuild->origin.cluster, &options, &rebuild->cluster, err);
 }

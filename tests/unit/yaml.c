@@ -140,8 +140,8 @@ static void bounds_hostile_input(void) {
 static void reads_files(void) {
         auto_diagnostics diagnostics = { .arena = &arena };
         struct place place = { "asker.yaml", 0, 0 };
-        EXPECT(yaml_load("/nonexistent/x.yaml", &place, &arena, &diagnostics) == NULL);
-        EXPECT(yaml_load("/", NULL, &arena, &diagnostics) == NULL);
+        EXPECT(yaml_load("/nonexistent/x.yaml", "/nonexistent/x.yaml", &place, &arena, &diagnostics) == NULL);
+        EXPECT(yaml_load("/", "/", NULL, &arena, &diagnostics) == NULL);
         auto_err err = { 0 };
         EXPECT(!diagnostics_finish(&diagnostics, &err) && err.kind == ERR_REFERENCE);
         EXPECT(strstr(err.text, "asker.yaml: cannot read `/nonexistent/x.yaml`: No such file") != NULL);

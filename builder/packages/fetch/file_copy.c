@@ -28,5 +28,5 @@ bool file_write_whole(int from, const char *to, struct err *err) {
 
 bool file_copy(const char *from, const char *to, struct err *err) {
         auto_close int in = -1;
-        return fs_open(AT_FDCWD, from, O_RDONLY, 0, &in, err) && file_write_whole(in, to, err);
+        return fs_open_regular(AT_FDCWD, from, &in, err) && file_write_whole(in, to, err);
 }

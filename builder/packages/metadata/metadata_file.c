@@ -36,7 +36,7 @@ static bool copy_and_hash(const char *path, int to, struct digest *digest, struc
         enum { BLOCK = 256 << 10 };
         auto_free char *block = xmalloc(BLOCK);
         auto_close int from = -1;
-        if (!fs_open(AT_FDCWD, path, O_RDONLY, 0, &from, err))
+        if (!fs_open_regular(AT_FDCWD, path, &from, err))
                 return false;
         for (uint64_t total = 0;;) {
                 ssize_t got = read(from, block, BLOCK);

@@ -212,7 +212,7 @@ bool package_verify(const struct package *package, const char *path, const struc
         assert(package->checksum && package->checksum_type);
         auto_close int fd = -1;
         struct rpm_file file;
-        if (!fs_open(AT_FDCWD, path, O_RDONLY, 0, &fd, err) || !check_whole_size(package, fd, path, err))
+        if (!fs_open_regular(AT_FDCWD, path, &fd, err) || !check_whole_size(package, fd, path, err))
                 return false;
         if (!digest_known && !check_whole_file(package, fd, path, err))
                 return false;

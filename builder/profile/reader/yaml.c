@@ -378,11 +378,17 @@ struct value *yaml_parse(const char *name, const char *text, size_t size, struct
         return root.value;
 }
 
-struct value *yaml_load(const char *path, const struct place *from, struct arena *arena,
+static bool read_yaml(const char *real, struct buf *text, struct err *err) {
+        if (real[0] == '/')
+                return fs_read_resolved(real, text, err);
+        return fs_read(AT_FDCWD, real, text, err); // what could not be resolved is absent
+}
+
+struct value *yaml_load(const char *path, const char *real, const struct place *from, struct arena *arena,
                         struct diagnostics *diagnostics) {
         auto_buf text = { .max = SIZE_MAX_BYTES + (64 << 10) };
         auto_err err = { 0 };
-        if (!fs_read(AT_FDCWD, path, &text, &err)) {
+        if (!read_yaml(real, &text, &err)) {
                 report(diagnostics, err.number == ENOENT ? ERR_REFERENCE : ERR_SYSTEM, from, "cannot read `%s`: %s",
                        path, strerror(err.number));
                 return NULL;

@@ -13,8 +13,9 @@
 struct value *yaml_parse(const char *name, const char *text, size_t size, struct arena *arena,
                          struct diagnostics *diagnostics);
 
-// Reads a file into the arena and parses it. A file that cannot be read is reported at `from` (may be NULL).
-struct value *yaml_load(const char *path, const struct place *from, struct arena *arena,
+// Reads a regular file into the arena and parses it. `real` is its real path (realpath(3)), `path` what messages call
+// it. A file that cannot be read is reported at `from` (may be NULL).
+struct value *yaml_load(const char *path, const char *real, const struct place *from, struct arena *arena,
                         struct diagnostics *diagnostics);
 
 #endif
