@@ -74,7 +74,7 @@ static bool start_process(const struct process *process, pid_t *ret_pid, int *re
         return false;
 }
 
-static bool drain_output(int *fd, struct buf *into) {
+static bool drain_process(int *fd, struct buf *into) {
         char block[16384];
         ssize_t size = read(*fd, block, sizeof(block));
         if (size > 0 && into->size < OUTPUT_MAX)
@@ -88,10 +88,10 @@ static void watch_process(const struct process *process, pid_t pid, int handle, 
         for (;;) {
                 struct pollfd polls[] = { { handle, POLLIN, 0 }, { output, POLLIN, 0 } };
                 poll(polls, lengthof(polls), POLL_MS);
-                if (polls[1].revents && !drain_output(&output, process->output))
+                if (polls[1].revents && !drain_process(&output, process->output))
                         output = -1;
                 if (polls[0].revents) {
-                        while (output >= 0 && drain_output(&output, process->output))
+                        while (output >= 0 && drain_process(&output, process->output))
                                 continue;
                         return;
                 }

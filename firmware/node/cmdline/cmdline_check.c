@@ -105,7 +105,7 @@ static const struct cmdline_bond *bond_of(const struct cmdline *cmdline, const c
 }
 
 // A card in a bond has no address and no other bond.
-static bool check_bond_members(const struct cmdline *cmdline, struct err *err) {
+static bool check_bonded_cards(const struct cmdline *cmdline, struct err *err) {
         for (size_t i = 0; i < cmdline->bond_count; i++)
                 for (size_t j = 0; j < cmdline->bonds[i].member_count; j++) {
                         const struct cmdline_bond *bond = bond_of(cmdline, cmdline->bonds[i].members[j]);
@@ -172,5 +172,5 @@ static bool check_stack(const struct cmdline *cmdline, struct err *err) {
 
 bool cmdline_check(const struct cmdline *cmdline, struct err *err) {
         return check_address_parameters(cmdline, err) && check_unmade(cmdline, err) &&
-               check_bond_members(cmdline, err) && check_makers(cmdline, err) && check_stack(cmdline, err);
+               check_bonded_cards(cmdline, err) && check_makers(cmdline, err) && check_stack(cmdline, err);
 }

@@ -40,7 +40,9 @@ static void probe_volume(const char *path, struct volume *volume) {
         static char types[][8] = { "vfat", "iso9660", "ext2", "ext3", "ext4" };
         char *filter[] = { types[0], types[1], types[2], types[3], types[4], NULL };
         auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-        blkid_probe blkid = fd < 0 ? NULL : blkid_new_probe();
+        if (fd < 0)
+                return;
+        blkid_probe blkid = blkid_new_probe();
         if (blkid && blkid_probe_set_device(blkid, fd, 0, 0) == 0) {
                 blkid_probe_enable_superblocks(blkid, 1);
                 blkid_probe_set_superblocks_flags(blkid, BLKID_SUBLKS_LABEL | BLKID_SUBLKS_TYPE);
@@ -56,8 +58,9 @@ static void probe_volume(const char *path, struct volume *volume) {
 
 // FAT keeps labels in capitals.
 static bool volume_has_label(const struct volume *volume, const char *label) {
-        return strcmp(volume->type, "vfat") == 0 ? strcasecmp(volume->label, label) == 0
-                                                 : *volume->type && strcmp(volume->label, label) == 0;
+        if (strcmp(volume->type, "vfat") == 0)
+                return strcasecmp(volume->label, label) == 0;
+        return *volume->type && strcmp(volume->label, label) == 0;
 }
 
 static void look_at(const struct disk_host *host, const char *sys_name, const char *label, struct volumes *ret) {
@@ -86,7 +89,7 @@ static void find_volumes(const struct disk_host *host, const char *label, struct
 // ---- reading ----
 
 static bool check_drive_text(const struct buf *text, const char *device, struct err *err) {
-        const char *bytes = text->size ? text->data : "";
+        const char *bytes = buf_text(text);
         for (size_t i = 0, line = 1; i < text->size; i++) {
                 line += bytes[i] == '\n';
                 bool control = (unsigned char)bytes[i] < ' ' && !strchr("\t\r\n", bytes[i]);
@@ -130,8 +133,12 @@ static bool read_volumes(const struct config_drive_host *host, const struct volu
 
 static bool find_drive(const struct config_drive_host *host, const char *asked, struct facts *facts,
                        struct arena *arena, struct err *err) {
-        const char *label = asked ? asked : USUAL_LABEL;
-        int64_t deadline = clock_now_ms() + (asked ? host->wait_ms : 0);
+        const char *label = USUAL_LABEL;
+        int64_t deadline = clock_now_ms();
+        if (asked) {
+                label = asked;
+                deadline += host->wait_ms;
+        }
         for (;;) {
                 struct volumes volumes;
                 find_volumes(&host->disks, label, &volumes);
@@ -139,10 +146,11 @@ static bool find_drive(const struct config_drive_host *host, const char *asked, 
                         return false;
                 if (facts->config_drive || !asked)
                         return true;
+                const char *missing = "no FAT, ISO 9660 or ext file system has that label";
+                if (volumes.count > 0)
+                        missing = "the volume with that label has no kiln.conf";
                 if (clock_now_ms() >= deadline)
-                        return fail(err, ERR_IDENTITY, 0, "kiln.config=%s: %s", label,
-                                    volumes.count ? "the volume with that label has no kiln.conf"
-                                                  : "no FAT, ISO 9660 or ext file system has that label");
+                        return fail(err, ERR_IDENTITY, 0, "kiln.config=%s: %s", label, missing);
                 usleep(POLL_MS * 1000);
         }
 }
@@ -154,11 +162,14 @@ const struct config_drive_host config_drive_machine = { .disks = { "/sys/class/b
 void config_drive_find(const struct config_drive_host *host, struct facts *facts, struct arena *arena) {
         char label[HOSTNAME_SIZE];
         bool asked = cmdline_value(facts->command_line, "kiln.config", label, sizeof label) && *label;
+        const char *wanted = NULL;
         auto_err err = { 0 };
         facts->config_drive = facts->config_device = facts->config_problem = NULL;
         if (asked && strcmp(label, "none") == 0)
                 return;
-        if (!find_drive(host, asked ? label : NULL, facts, arena, &err)) {
+        if (asked)
+                wanted = label;
+        if (!find_drive(host, wanted, facts, arena, &err)) {
                 facts->config_drive = facts->config_device = NULL;
                 facts->config_problem = arena_strdup(arena, err.text);
         }

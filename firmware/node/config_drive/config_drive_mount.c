@@ -39,7 +39,9 @@ static const struct filesystem *find_filesystem(const char *type) {
 }
 
 static bool try_mount(const struct volume *volume, const struct filesystem *filesystem) {
-        const char *type = filesystem->data ? "ext4" : filesystem->type; // which serves the older ones too
+        const char *type = filesystem->type;
+        if (filesystem->data)
+                type = "ext4"; // which serves the older ones too
         return mount(volume->device, MOUNT_POINT, type, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
                      filesystem->data) == 0;
 }
@@ -106,13 +108,21 @@ static bool write_all(int fd, const char *bytes, size_t size) {
         return true;
 }
 
+static char answer_mark(bool ok, bool found, enum err_kind kind) {
+        if (!ok && kind == ERR_IDENTITY)
+                return SAYS_REFUSAL;
+        if (!ok)
+                return SAYS_ERROR;
+        if (found)
+                return SAYS_TEXT;
+        return SAYS_NOTHING;
+}
+
 static int child(const struct volume *volume, int fd) {
         auto_buf text = { .max = CONFIG_DRIVE_MAX + 1 }, answer = { 0 };
         auto_err err = { 0 };
         bool found = false, ok = mount_volume(volume, &err) && read_file(&text, &found, &err);
-        buf_append_char(&answer, !ok     ? err.kind == ERR_IDENTITY ? SAYS_REFUSAL : SAYS_ERROR
-                                 : found ? SAYS_TEXT
-                                         : SAYS_NOTHING);
+        buf_append_char(&answer, answer_mark(ok, found, err.kind));
         if (!ok)
                 buf_printf(&answer, "%.*s", MESSAGE_MAX, err.text);
         else if (found)
@@ -129,8 +139,9 @@ static bool understand(const struct buf *answer, struct buf *ret, bool *ret_foun
                 buf_append(ret, text + 1, answer->size - 1);
                 return true;
         case SAYS_ERROR:
+                return fail(err, ERR_SYSTEM, 0, "%s", text + 1);
         case SAYS_REFUSAL:
-                return fail(err, *text == SAYS_REFUSAL ? ERR_IDENTITY : ERR_SYSTEM, 0, "%s", text + 1);
+                return fail(err, ERR_IDENTITY, 0, "%s", text + 1);
         default:
                 return fail(err, ERR_SYSTEM, 0, "the process that reads it ended early");
         }

@@ -100,8 +100,9 @@ static bool read_module_tables(struct modules *modules, struct err *err) {
 
 // "kernel/drivers/cdrom/sr-mod.ko" is "sr_mod".
 static bool path_has_name(const char *path, const char *name) {
-        const char *slash = strrchr(path, '/');
-        const char *at = slash ? slash + 1 : path;
+        const char *slash = strrchr(path, '/'), *at = path;
+        if (slash)
+                at = slash + 1;
         for (; *name && *at; name++, at++)
                 if (*name != *at && !((*name == '_' || *name == '-') && (*at == '_' || *at == '-')))
                         return false;
@@ -129,8 +130,11 @@ static void add_parameters(const struct modules *modules, const char *path, stru
                 if (!dot || (equals && equals < dot))
                         continue;
                 *dot = '\0';
-                if (path_has_name(path, word))
-                        buf_printf(ret, "%s%s", ret->size ? " " : "", dot + 1);
+                if (!path_has_name(path, word))
+                        continue;
+                if (ret->size > 0)
+                        buf_append_char(ret, ' ');
+                buf_append_text(ret, dot + 1);
         }
 }
 
@@ -142,9 +146,11 @@ static bool insert_asynchronously(int fd, const char *parameters) {
 
 static void insert(const struct modules *modules, const char *path) {
         char whole[PATH_MAX];
-        bool absolute = *path == '/';
+        const char *directory = modules->directory, *separator = "/";
         auto_buf parameters = { .max = COMMAND_LINE_MAX };
-        snprintf(whole, sizeof whole, "%s%s%s", absolute ? "" : modules->directory, absolute ? "" : "/", path);
+        if (*path == '/')
+                directory = separator = "";
+        snprintf(whole, sizeof whole, "%s%s%s", directory, separator, path);
         auto_close int fd = open(whole, O_RDONLY | O_CLOEXEC);
         add_parameters(modules, path, &parameters);
         if (fd < 0)
@@ -190,7 +196,8 @@ static bool is_of_kind(const struct module *module, enum module_kind kind) {
         } apart[] = { { MODULES_STORAGE, "/drivers/net/" },   { MODULES_NETWORK, "/drivers/scsi/" },
                       { MODULES_NETWORK, "/drivers/ata/" },   { MODULES_NETWORK, "/drivers/nvme/" },
                       { MODULES_NETWORK, "/drivers/block/" }, { MODULES_NETWORK, "/usb/storage/" } };
-        kind = kind == MODULES_MEDIUM ? MODULES_STORAGE : kind;
+        if (kind == MODULES_MEDIUM)
+                kind = MODULES_STORAGE;
         for (size_t i = 0; i < lengthof(apart); i++)
                 if (apart[i].not_for == kind && strstr(module->path, apart[i].part))
                         return false;
@@ -219,7 +226,9 @@ static void load_for_device(struct modules *modules, int devices, const char *na
         char path[NAME_MAX + 16], alias[512];
         snprintf(path, sizeof path, "%s/modalias", name);
         auto_close int fd = openat(devices, path, O_RDONLY | O_CLOEXEC);
-        ssize_t size = fd < 0 ? -1 : read(fd, alias, sizeof alias - 1);
+        if (fd < 0)
+                return;
+        ssize_t size = read(fd, alias, sizeof alias - 1);
         if (size <= 0)
                 return;
         alias[size] = '\0';

@@ -25,11 +25,12 @@ static const char *parse_decimal(const char *text, unsigned max, unsigned *ret) 
 }
 
 bool address_parse(const char *text, uint32_t *ret) {
+        static const char after[] = { '.', '.', '.', '\0' };
         uint32_t address = 0;
-        for (int i = 0; i < 4; i++) {
+        for (size_t i = 0; i < sizeof after; i++) {
                 unsigned part;
                 text = parse_decimal(text, 255, &part);
-                if (!text || *text != (i < 3 ? '.' : '\0'))
+                if (!text || *text != after[i])
                         return false;
                 address = address << 8 | part;
                 text++;
@@ -62,7 +63,11 @@ bool prefix_parse(const char *text, int *ret) {
         return true;
 }
 
-uint32_t mask_of_prefix(int prefix) { return prefix <= 0 ? 0 : UINT32_MAX << (32 - prefix); }
+uint32_t mask_of_prefix(int prefix) {
+        if (prefix <= 0)
+                return 0;
+        return UINT32_MAX << (32 - prefix);
+}
 
 bool address_in_subnet(uint32_t address, uint32_t subnet, int prefix) {
         return ((address ^ subnet) & mask_of_prefix(prefix)) == 0;
@@ -96,8 +101,10 @@ bool address_parse_any(const char *text, struct address *ret) {
 
 void address_format_any(const struct address *address, char ret_text[static ADDRESS_ANY_TEXT_SIZE]) {
         ret_text[0] = '\0';
-        if (address->family)
-                inet_ntop(address->family == 4 ? AF_INET : AF_INET6, address->bytes, ret_text, ADDRESS_ANY_TEXT_SIZE);
+        if (address->family == 4)
+                inet_ntop(AF_INET, address->bytes, ret_text, ADDRESS_ANY_TEXT_SIZE);
+        else if (address->family)
+                inet_ntop(AF_INET6, address->bytes, ret_text, ADDRESS_ANY_TEXT_SIZE);
 }
 
 struct address address_of_ipv4(uint32_t address) {
@@ -107,7 +114,10 @@ struct address address_of_ipv4(uint32_t address) {
 }
 
 bool address_equal(const struct address *a, const struct address *b) {
-        return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : sizeof a->bytes) == 0;
+        size_t size = sizeof a->bytes;
+        if (a->family == 4)
+                size = 4;
+        return a->family == b->family && memcmp(a->bytes, b->bytes, size) == 0;
 }
 
 bool prefix6_parse(const char *text, int *ret) {
@@ -121,16 +131,27 @@ bool prefix6_parse(const char *text, int *ret) {
 
 static int hex_digit(char digit) {
         static const char digits[] = "0123456789abcdef";
-        const char *at = digit ? strchr(digits, tolower((unsigned char)digit)) : NULL;
-        return at ? (int)(at - digits) : -1;
+        const char *at = memchr(digits, tolower((unsigned char)digit), sizeof digits - 1);
+        if (!at)
+                return -1;
+        return (int)(at - digits);
+}
+
+static bool ends_mac_byte(char after, bool is_last) {
+        if (is_last)
+                return after == '\0';
+        return after == ':' || after == '-';
 }
 
 bool mac_parse(const char *text, struct mac *ret) {
         struct mac mac;
         unsigned any = 0;
         for (int i = 0; i < 6; i++, text += 3) {
-                int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
-                if (low < 0 || (i < 5 ? text[2] != ':' && text[2] != '-' : text[2] != '\0'))
+                int high = hex_digit(text[0]);
+                if (high < 0)
+                        return false;
+                int low = hex_digit(text[1]);
+                if (low < 0 || !ends_mac_byte(text[2], i == 5))
                         return false;
                 mac.bytes[i] = (uint8_t)(high << 4 | low);
                 any |= mac.bytes[i];

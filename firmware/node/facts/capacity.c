@@ -17,11 +17,15 @@ void capacity_read(struct facts *facts) {
                 if (sscanf(line, "MemTotal: %llu kB", &kilobytes) == 1)
                         facts->memory_kb = kilobytes;
         long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-        facts->cpus = cpus > 0 ? (unsigned)cpus : 0;
+        facts->cpus = 0;
+        if (cpus > 0)
+                facts->cpus = (unsigned)cpus;
 }
 
 static unsigned less(unsigned all, unsigned reserve, unsigned at_least) {
-        return all > reserve && all - reserve > at_least ? all - reserve : at_least;
+        if (all > reserve && all - reserve > at_least)
+                return all - reserve;
+        return at_least;
 }
 
 struct capacity capacity_of(const struct facts *facts, unsigned reserve_memory_mb, unsigned reserve_cpus) {

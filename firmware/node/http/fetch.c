@@ -131,7 +131,7 @@ static bool take_body(struct download *download, struct http *http, uint64_t kno
                     download->done, download->fetch->size_bytes);
 }
 
-static bool check_file_digest(struct download *download, struct err *err) {
+static bool check_fetched_digest(struct download *download, struct err *err) {
         uint8_t digest[SHA256_DIGEST_SIZE];
         char found[2 * SHA256_DIGEST_SIZE + 1];
         sha256_digest(&download->digest, sizeof digest, digest);
@@ -151,7 +151,7 @@ static bool fetch_once(struct download *download, struct err *err) {
         uint64_t known = 0;
         download->mixed = download->done > 0;
         bool ok = open_following(download, &http, err) && check_response(download, &http.response, &known, err) &&
-                  take_body(download, &http, known, err) && check_file_digest(download, err);
+                  take_body(download, &http, known, err) && check_fetched_digest(download, err);
         // What was fetched is no part of the file that is there now.
         auto_err ignored = { 0 };
         if (!ok && http.response.status == 416)

@@ -42,14 +42,14 @@ static bool slice_is(struct slice slice, const char *text) {
         return slice.size == strlen(text) && strncasecmp(slice.text, text, slice.size) == 0;
 }
 
-static bool is_blank_or_tab(char byte) { return byte == ' ' || byte == '\t'; }
+static bool is_http_blank(char byte) { return byte == ' ' || byte == '\t'; }
 
 static struct slice trimmed(struct slice slice) {
-        while (slice.size > 0 && is_blank_or_tab(*slice.text)) {
+        while (slice.size > 0 && is_http_blank(*slice.text)) {
                 slice.text++;
                 slice.size--;
         }
-        while (slice.size > 0 && is_blank_or_tab(slice.text[slice.size - 1]))
+        while (slice.size > 0 && is_http_blank(slice.text[slice.size - 1]))
                 slice.size--;
         return slice;
 }

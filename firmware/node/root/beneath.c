@@ -23,7 +23,7 @@ static const char *kind_of(mode_t mode) {
         return "of an unknown kind";
 }
 
-static bool refuse_kind(const char *path, mode_t mode, const char *wanted, struct err *err) {
+static bool refuse_other_kind(const char *path, mode_t mode, const char *wanted, struct err *err) {
         (void)fail(err, ERR_CORRUPT, 0, "%s is %s, not %s", path, kind_of(mode), wanted);
         return hint(err, "no link is followed on a disk: remove it (its directory and its content are the disk's), or "
                          "put in another disk");
@@ -60,7 +60,7 @@ static bool enter(int dir, const char *name, bool create, const char *path, int 
         int number = errno;
         bool is_other_kind = number == ENOTDIR || number == ELOOP;
         if (is_other_kind && fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) == 0)
-                return refuse_kind(path, stat.st_mode, "a directory", err);
+                return refuse_other_kind(path, stat.st_mode, "a directory", err);
         return fail(err, ERR_SYSTEM, number, "open %s", path);
 }
 
@@ -111,12 +111,12 @@ static bool open_regular(int top, const char *path, int flags, int *ret_fd, stru
         if (fstatat(dir, name, ret_stat, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT || fail(err, ERR_SYSTEM, errno, "%s", path);
         if (!S_ISREG(ret_stat->st_mode))
-                return refuse_kind(path, ret_stat->st_mode, "a regular file", err);
+                return refuse_other_kind(path, ret_stat->st_mode, "a regular file", err);
         auto_close int fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (fd < 0 || fstat(fd, ret_stat) < 0)
                 return fail(err, ERR_SYSTEM, errno, "open %s", path);
         if (!S_ISREG(ret_stat->st_mode))
-                return refuse_kind(path, ret_stat->st_mode, "a regular file", err);
+                return refuse_other_kind(path, ret_stat->st_mode, "a regular file", err);
         *ret_fd = take_fd(fd);
         return true;
 }
