@@ -81,9 +81,10 @@ $(B)/kiln: $(B)/builder/main.o $(KILN_LIBRARY)
 $(NODE_SHARED_LIBRARY): $(NODE_SHARED:%.c=$(B)/static/%.o)
 	rm -f $@ && $(AR) rcs $@ $^
 
+# The sanitizers' run-time libraries need a dynamic program, and their messages the symbols. No image takes that one.
 $(B)/kiln-node: $(NODE_OBJECTS) $(NODE_SHARED_LIBRARY)
-	$(CC) $(CFLAGS) $(LDFLAGS) -static -Wl,--gc-sections -o $@ $(NODE_OBJECTS) $(NODE_LIBS)
-	strip $@
+	$(CC) $(CFLAGS) $(LDFLAGS) $(if $(SANITIZE),,-static) -Wl,--gc-sections -o $@ $(NODE_OBJECTS) $(NODE_LIBS)
+	$(if $(SANITIZE),,strip $@)
 
 $(B)/static/%.o: %.c
 	@mkdir -p $(@D)
