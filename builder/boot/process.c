@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // QEMU as a child that never outlives kiln.
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -76,6 +77,7 @@ static bool start_process(const struct process *process, pid_t *ret_pid, int *re
 
 static bool drain_process(int *fd, struct buf *into) {
         char block[16384];
+        assert(into); // there is a pipe only where the output is wanted
         ssize_t size = read(*fd, block, sizeof(block));
         if (size > 0 && into->size < OUTPUT_MAX)
                 buf_append(into, block, (size_t)size);

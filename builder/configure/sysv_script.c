@@ -82,8 +82,8 @@ static bool remove_starters(int root, const char *dir, const char *name, struct 
 bool sysv_disable(int root, const char *path, struct err *err) {
         static const char *const tops[] = { "/etc/rc.d", "/etc" };
         for (size_t i = 0; i < lengthof(tops); i++)
-                for (char level = '0'; level <= '6'; level++) {
-                        auto_free char *dir = xasprintf("%s/rc%c.d", tops[i], level);
+                for (int level = 0; level <= 6; level++) {
+                        auto_free char *dir = xasprintf("%s/rc%d.d", tops[i], level);
                         if (!remove_starters(root, dir, unit_base_name(path), err))
                                 return false;
                 }

@@ -74,7 +74,7 @@ static bool export_key(const char *from, const char *to, struct err *err) {
                 return false;
         if (fs_exists(AT_FDCWD, to) && !fs_read(AT_FDCWD, to, &all, err))
                 return false;
-        bool has_key = all.size >= key.size && memmem(all.data, all.size, key.data, key.size);
+        bool has_key = key.size > 0 && all.size >= key.size && memmem(all.data, all.size, key.data, key.size);
         if (key.size == 0 || has_key)
                 return true;
         bool is_text = all.size > 0 && !(all.data[0] & 0x80);

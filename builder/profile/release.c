@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Reading release files.
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -88,6 +89,7 @@ static void check_repositories(struct loader *loader, const struct value *tree, 
                 for (size_t j = 0; j < i; j++) {
                         if (!name[0] || strcmp(release->repositories[j].name, name) != 0)
                                 continue;
+                        assert(rows); // the repositories were read from it
                         report(loader->diagnostics, ERR_DUPLICATE, schema_place(rows->items[i], "name"),
                                "two repositories are called `%s`", name);
                         report_hint(loader->diagnostics, "the other one is at %s",

@@ -141,7 +141,7 @@ bool signer_sign(const struct signer *signer, const char *namespace, const void 
         struct sshsig sshsig = { .key = signer->key, .hash = "sha512" };
         auto_buf covered = { 0 };
         assert(strlen(namespace) < sizeof sshsig.namespace);
-        strcpy(sshsig.namespace, namespace);
+        memcpy(sshsig.namespace, namespace, strlen(namespace) + 1);
         if (!cover(&sshsig, data, size, &covered, err))
                 return false;
         bool (*sign)(const struct signer *, const struct buf *, uint8_t *, struct err *) = sign_by_seed;

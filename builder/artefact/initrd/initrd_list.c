@@ -131,6 +131,7 @@ static bool read_list_line(struct reading *reading, char *text, struct err *err)
         const struct line_kind *kind = kind_of_line(&line);
         if (!kind)
                 return refuse_line(&line, err);
+        assert(line.words[1]); // every kind has a second word
         bool is_absolute = line.words[1][0] == '/' && fs_path_is_safe(line.words[1]);
         if (!is_absolute)
                 return refuse_line(&line, err);

@@ -72,7 +72,8 @@ static bool lies_within(const struct buf *module, uint64_t offset, uint64_t size
                 for (size_t i = 0; i < header.e_shnum; i++) {                                                          \
                         memcpy(&section, table + i * sizeof section, sizeof section);                                  \
                         if (section.sh_name > names.sh_size || names.sh_size - section.sh_name < sizeof ".modinfo" ||  \
-                            memcmp(module->data + names.sh_offset + section.sh_name, ".modinfo", sizeof ".modinfo") || \
+                            memcmp(module->data + names.sh_offset + section.sh_name, ".modinfo", sizeof ".modinfo") != \
+                                0 ||                                                                                   \
                             !lies_within(module, section.sh_offset, section.sh_size))                                  \
                                 continue;                                                                              \
                         *ret = (struct section){ module->data + section.sh_offset, (size_t)section.sh_size };          \

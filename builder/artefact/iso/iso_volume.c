@@ -21,7 +21,7 @@ static const char *const by_isolinux[] = {
         "-boot-load-size",
         "4",
         "-boot-info-table",
-        "isolinux=" ISO_STAGE "/isolinux",
+        ("isolinux=" ISO_STAGE "/isolinux"),
         NULL,
 };
 

@@ -64,10 +64,8 @@ static ssize_t empty_size(const char *tag, size_t size, bool more) {
 static ssize_t text_size(const char *tag, size_t size, size_t length, bool more) {
         const char *end = memchr(tag + 1, '<', size - 1);
         size_t need = length + 3; // </NAME>
-        size_t left = 0;
-        if (end)
-                left = size - (size_t)(end - tag);
-        if (left < need)
+        bool whole = end && size - (size_t)(end - tag) >= need;
+        if (!whole)
                 return if_more(more);
         bool closed = end[1] == '/' && end[need - 1] == '>' && memcmp(end + 2, tag + 1, length) == 0;
         if (!closed)

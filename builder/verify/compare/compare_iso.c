@@ -5,6 +5,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <assert.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -195,6 +196,7 @@ static bool note_iso_area(const struct compared *files, struct buf *to, struct e
 
 static bool compare_iso_entries(const struct compared *files, const struct iso_entry *expected,
                                 const struct iso_entry *found, struct buf *to, struct err *err) {
+        assert(expected && found);
         auto_free char *path = xasprintf("/%s", expected->path);
         difference_of_attributes(path, &expected->attributes, &found->attributes, to);
         if (to->size > 0 || strcmp(expected->sha256, found->sha256) == 0)
@@ -205,6 +207,7 @@ static bool compare_iso_entries(const struct compared *files, const struct iso_e
 static const char *path_at(const struct volume *volume, size_t index) {
         if (index == volume->count)
                 return NULL;
+        assert(index < volume->count && volume->entries);
         return volume->entries[index].path;
 }
 

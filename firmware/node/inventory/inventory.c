@@ -77,7 +77,7 @@ static bool read_network(const json_t *json, struct arena *arena, void *element,
                          struct err *err) {
         (void)inventory;
         struct inventory_network *network = element;
-        const char *subnet;
+        const char *subnet = "";
         const json_t *dns;
         if (!need_string(json, "name", arena, &network->name, err) ||
             !need_string(json, "subnet", arena, &subnet, err) ||

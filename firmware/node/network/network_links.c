@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which links there are: cards, what they are called, bonds and VLANs; from the command line and from the inventory.
+#include <assert.h>
 #include <stdio.h>
 
 #include "firmware/node/network/network_internal.h"
@@ -203,6 +204,7 @@ static bool add_bond(struct composer *composer, const struct bond_wish *wish, st
         if (!bond)
                 return false;
         bond->mtu = wish->mtu;
+        assert(wish->member_count > 0 && wish->members[0]); // who wished it found them
         bond->mac = wish->members[0]->mac;
         bond->member_count = wish->member_count;
         for (size_t i = 0; i < wish->member_count; i++) {

@@ -40,7 +40,7 @@ static bool read_trust_line(const char *line, struct trust *ret, struct err *err
         if ((value = value_of(line, "minimum_serial")) && read_serial(value, &ret->minimum_serial))
                 return true;
         if ((value = value_of(line, "cluster")) && *value && strlen(value) < sizeof ret->cluster) {
-                strcpy(ret->cluster, value);
+                memcpy(ret->cluster, value, strlen(value) + 1);
                 return true;
         }
         return fail(err, ERR_SYNTAX, 0, "a line that is not understood");
