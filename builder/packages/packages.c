@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "packages/fetch/transfer.h"
+#include "packages/metadata/authentic.h"
 #include "packages/metadata/repomd_fetch.h"
 #include "packages/metadata/source.h"
 #include "packages/solve/groups.h"
@@ -58,6 +59,7 @@ static bool open_sources(struct packages *packages, struct err *err) {
                         return false;
                 if (!repomd_fetch(source, err))
                         return false;
+                authentic_warn(source);
         }
         return true;
 }

@@ -109,6 +109,11 @@ class Site:
         return {line.split()[0]: line.split()[4] for line in lines}
 
 
+def without_http_warning(output):
+    """These repositories are served by HTTP on the loopback, unsigned, which kiln warns of."""
+    return "".join(line for line in output.splitlines(True) if "nothing authenticates its metadata" not in line)
+
+
 def expect(actual, wanted):
     if actual != wanted:
         raise AssertionError(f"got {actual!r}, want {wanted!r}")

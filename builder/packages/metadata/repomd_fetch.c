@@ -158,22 +158,40 @@ static bool check_repomd_signature(struct repomd_attempt *attempt, struct err *e
                keyring_verify_detached(keyring, subject, &source->signature, fd, err);
 }
 
+enum { DATE_SIZE = 32, DAY = 24 * 60 * 60 };
+
+static void format_date(int64_t seconds, char ret[static DATE_SIZE]) {
+        const time_t time = (time_t)seconds;
+        struct tm parts;
+        strftime(ret, DATE_SIZE, "%F %T", gmtime_r(&time, &parts));
+}
+
 static bool fail_for_old_repomd(const struct source *source, int64_t newest, struct err *err) {
-        const time_t times[] = { (time_t)source->published, (time_t)newest };
-        char dates[lengthof(times)][32];
-        for (size_t i = 0; i < lengthof(times); i++) {
-                struct tm parts;
-                strftime(dates[i], sizeof dates[i], "%F %T", gmtime_r(&times[i], &parts));
-        }
+        char published[DATE_SIZE];
+        char before[DATE_SIZE];
+        format_date(source->published, published);
+        format_date(newest, before);
         fail(err, ERR_DOWNGRADE, 0,
              "repository %s: its metadata is of %s UTC, older than that of %s UTC which it had before: a stale "
              "mirror, or somebody who holds back updates",
-             source->repository->name, dates[0], dates[1]);
+             source->repository->name, published, before);
         return hint(err, "--allow-downgrade accepts it; --repo %s=URL takes another mirror", source->repository->name);
 }
 
+// A clock may be somewhat wrong, here or there; nothing is published much later than now.
+static bool is_to_come(int64_t seconds) { return seconds > (int64_t)time(NULL) + DAY; }
+
+static void warn_of_future_repomd(const struct source *source) {
+        char published[DATE_SIZE];
+        format_date(source->published, published);
+        warning("repository %s: its metadata says that it is of %s UTC, which is to come: that is not taken for the "
+                "newest seen (or the clock of this machine is wrong)",
+                source->repository->name, published);
+}
+
 // The newest metadata ever taken from here, as seconds since 1970. Whoever can alter what a server answers could
-// otherwise hold back updates by serving metadata of last year, signed as it is.
+// otherwise hold back updates by serving metadata of last year, signed as it is. A time that is to come counts for
+// nothing, neither now nor if an earlier kiln noted it: it would have every honest mirror refused.
 static bool check_repomd_age(struct source *source, struct err *err) {
         auto_free char *path = xasprintf("%s/newest", source->dir);
         auto_buf text = { .max = 64 << 10 };
@@ -181,7 +199,11 @@ static bool check_repomd_age(struct source *source, struct err *err) {
                 return false;
         int64_t newest = strtoll(buf_text(&text), NULL, 10);
         int64_t now = source->published;
-        if (now == newest || now == 0)
+        if (is_to_come(newest))
+                newest = 0;
+        if (is_to_come(now))
+                warn_of_future_repomd(source);
+        if (now == newest || now == 0 || is_to_come(now))
                 return true;
         if (now < newest && !source->options->allow_downgrade)
                 return fail_for_old_repomd(source, newest, err);

@@ -32,7 +32,8 @@ struct source {
         struct buf repomd, signature; // as they were verified; the latter empty unless it was demanded
         int64_t published;            // when the metadata was made, as repomd.xml says; 0: it does not
         struct keyring *keyring;
-        int writer; // process that writes a .solv file, or 0
+        bool replaced_told; // replaced_warn() said what there is to say of it
+        int writer;         // process that writes a .solv file, or 0
 };
 
 // Learns the URLs of a repository, from its mirror list where it has one, and makes its directory in the cache. What

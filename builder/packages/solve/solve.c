@@ -12,6 +12,7 @@
 #include "packages/solve/package_describe.h"
 #include "packages/solve/pool.h"
 #include "packages/solve/problem.h"
+#include "packages/solve/replaced.h"
 #include "packages/solve/request.h"
 
 // libsolv's headers need pool.h first
@@ -189,6 +190,8 @@ bool packages_solve(struct packages *packages, const char *const *requests, size
         Queue ids;
         queue_init(&ids);
         bool ok = solve_ids(packages, requests, request_count, &ids, err) && describe_all(packages, &ids, ret, err);
+        if (ok)
+                replaced_warn(packages, &ids);
         queue_free(&ids);
         return ok;
 }
