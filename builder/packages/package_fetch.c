@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,6 +28,8 @@
 #include "profile/profile.h"
 
 enum { THREADS = 4 };
+// Metadata may say that a package has no size, or any.
+static const uint64_t package_max_bytes = UINT64_C(4) << 30;
 
 // One package on its way to a verified file.
 struct fetch_item {
@@ -147,6 +150,7 @@ static struct transfer item_transfer(struct fetch_item *item) {
                 .checksum_type = item->package->checksum_type,
                 .checksum = item->package->checksum,
                 .size_bytes = item->package->size_bytes,
+                .max_bytes = package_max_bytes,
                 .arrived = check_arrived,
                 .context = item,
         };
@@ -208,13 +212,17 @@ static bool copy_bytes(struct partial *partial, int from, uint64_t max_bytes, st
 
 static bool copy_into(struct partial *partial, const struct fetch_item *item, int from, struct err *err) {
         const struct package *package = item->package;
-        uint64_t max_bytes = UINT64_MAX - 1;
+        uint64_t max_bytes = package_max_bytes;
         char hex[DIGEST_HEX_SIZE];
-        if (package->size_bytes)
+        if (package->size_bytes && package->size_bytes < max_bytes)
                 max_bytes = package->size_bytes;
         if (!partial_restart(partial, err) || !copy_bytes(partial, from, max_bytes, err) ||
             !partial_digest(partial, hex, err))
                 return wrap(err, "%s (%s to %s)", package->nevra, item->local, item->path);
+        if (partial->size > package_max_bytes)
+                return fail(err, ERR_CORRUPT, 0,
+                            "%s of repository %s is larger than the %" PRIu64 " bytes that a package may have (%s)",
+                            package->nevra, package->repository->name, package_max_bytes, item->local);
         return package_check_size(package, partial->size, item->local, err) &&
                package_check_digest(package, hex, item->local, err) && partial_publish(partial, err);
 }

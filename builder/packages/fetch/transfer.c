@@ -87,7 +87,7 @@ static size_t receive_bytes(char *data, size_t unit, size_t units, void *context
         if (!download->answered && !check_range(download, &download->error))
                 return CURL_WRITEFUNC_ERROR;
         uint64_t most = transfer->size_bytes;
-        if (!most)
+        if (!most || (transfer->max_bytes && most > transfer->max_bytes))
                 most = transfer->max_bytes;
         if (most && download->have + size > most) {
                 download->found_wrong = true;

@@ -17,7 +17,7 @@ struct transfer {
         size_t url_count;
         const char *path;                     // where the complete and verified file goes, by rename
         const char *checksum_type, *checksum; // NULL: not known
-        uint64_t size_bytes, max_bytes;       // 0: not known; no limit
+        uint64_t size_bytes, max_bytes;       // 0: not known; no limit. The smaller of the two counts
         bool missing_ok, missing;             // 404 everywhere is no error, but sets `missing`
         size_t used;                          // set: index of the URL that it came from
         // Called on another thread when `path` is there, while other transfers go on. Its error ends them all. NULL:

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "packages/metadata/primary_strip.h"
+#include "packages/metadata/xml_guard.h"
 
 // libsolv's headers need pool.h first
 #include <solv/solv_xfopen.h>
@@ -24,6 +25,8 @@ struct stream {
         FILE *plain; // what the parser reads
         int pipe;
         bool strip_primary;
+        struct xml_guard guard;
+        const char *wrong; // what the guard found, or NULL; the thread's until it was joined
 };
 
 static bool write_to_pipe(int pipe, const char *data, size_t size) {
@@ -41,6 +44,9 @@ static void *decompress(void *context) {
                 size_t got = fread(window + unread, 1, STRIP_WINDOW - unread, stream->compressed);
                 size_t used = 0;
                 more = got > 0;
+                stream->wrong = xml_guard_check(&stream->guard, window + unread, got);
+                if (stream->wrong)
+                        break; // the parser sees the end of the text
                 size_t left = primary_strip(&strip, window, unread + got, more, &used);
                 if (!write_to_pipe(stream->pipe, window, left))
                         break; // the parser has seen enough
@@ -78,7 +84,8 @@ static bool open_compressed(int fd, const char *name, FILE **ret, struct err *er
         return true;
 }
 
-bool stream_open(int fd, const char *name, bool strip_primary, struct stream **ret, struct err *err) {
+bool stream_open(int fd, const char *name, bool strip_primary, uint64_t max_bytes, struct stream **ret,
+                 struct err *err) {
         int ends[2];
         FILE *compressed = NULL;
         if (!open_compressed(fd, name, &compressed, err))
@@ -91,6 +98,7 @@ bool stream_open(int fd, const char *name, bool strip_primary, struct stream **r
         struct stream *stream = xcalloc(1, sizeof *stream);
         *stream = (struct stream){ .compressed = compressed, .plain = fdopen(ends[0], "r"), .pipe = ends[1] };
         stream->strip_primary = strip_primary;
+        stream->guard.max_bytes = max_bytes;
         fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES);
         if (stream->plain && start_thread(stream)) {
                 *ret = stream;
@@ -109,9 +117,10 @@ bool stream_open(int fd, const char *name, bool strip_primary, struct stream **r
 
 FILE *stream_file(const struct stream *stream) { return stream->plain; }
 
-bool stream_close(struct stream *stream) {
+bool stream_close(struct stream *stream, const char **ret_wrong) {
         fclose(stream->plain);
         pthread_join(stream->thread, NULL);
+        *ret_wrong = stream->wrong;
         bool ok = !ferror(stream->compressed);
         ok &= fclose(stream->compressed) == 0;
         free(stream);

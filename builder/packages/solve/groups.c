@@ -17,6 +17,8 @@
 // libsolv's headers need pool.h first
 #include <solv/repo_comps.h>
 
+enum { GROUPS_MAX_BYTES = 64 << 20 };
+
 static bool load_comps(struct groups *groups, struct source *source, struct err *err) {
         auto_close int fd = -1;
         const char *name = source->repository->name;
@@ -25,11 +27,16 @@ static bool load_comps(struct groups *groups, struct source *source, struct err 
         if (!metadata_file_open(source, "groups", &source->group, &fd, err))
                 return false;
         struct stream *stream;
-        if (!stream_open(fd, source->group.location, false, &stream, err))
+        if (!stream_open(fd, source->group.location, false, GROUPS_MAX_BYTES, &stream, err))
                 return wrap(err, "repository %s: groups", name);
         Repo *repo = repo_create(groups->pool, name);
         bool parsed = repo_add_comps(repo, stream_file(stream), 0) == 0;
-        bool whole = stream_close(stream);
+        const char *wrong = NULL;
+        bool whole = stream_close(stream, &wrong);
+        if (wrong)
+                return fail(err, ERR_CORRUPT, 0,
+                            "repository %s: groups (%s) are refused: %s (at most %d bytes of text are read)", name,
+                            source->group.location, wrong, GROUPS_MAX_BYTES);
         if (!parsed || !whole)
                 return fail(err, ERR_CORRUPT, 0, "repository %s: groups (%s) do not parse: %s", name,
                             source->group.location, pool_errstr(groups->pool));

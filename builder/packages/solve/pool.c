@@ -2,6 +2,7 @@
 #include "packages/solve/pool.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -19,6 +20,9 @@
 #include <solv/poolarch.h>
 #include <solv/repo_rpmmd.h>
 
+// Of text. The largest that are published have a third of it.
+enum { PRIMARY_MAX_BYTES = 512 << 20, FILELISTS_MAX_BYTES = 1 << 30 };
+
 static char *solv_path(const struct source *source, const struct metadata_file *file, const char *suffix) {
         return xasprintf("%s/%.32s%s", source->dir, file->checksum, suffix);
 }
@@ -29,12 +33,20 @@ static bool parse_metadata(Repo *repo, const struct source *source, const char *
         const char *name = source->repository->name;
         struct stream *stream;
         bool is_primary = language == NULL;
-        bool opened = stream_open(fd, file->location, is_primary, &stream, err);
+        const char *wrong = NULL;
+        uint64_t max_bytes = FILELISTS_MAX_BYTES;
+        if (is_primary)
+                max_bytes = PRIMARY_MAX_BYTES;
+        bool opened = stream_open(fd, file->location, is_primary, max_bytes, &stream, err);
         close(fd);
         if (!opened)
                 return wrap(err, "repository %s", name);
         bool parsed = repo_add_rpmmd(repo, stream_file(stream), language, flags) == 0;
-        bool whole = stream_close(stream);
+        bool whole = stream_close(stream, &wrong);
+        if (wrong)
+                return fail(err, ERR_CORRUPT, 0,
+                            "repository %s: %s (%s) is refused: %s (at most %" PRIu64 " bytes of text are read)", name,
+                            what, file->location, wrong, max_bytes);
         if (!parsed)
                 return fail(err, ERR_CORRUPT, 0, "repository %s: %s (%s) does not parse: %s", name, what,
                             file->location, pool_errstr(repo->pool));
