@@ -23,11 +23,12 @@
 #include "firmware/node/report.h"
 #include "firmware/node/state/state_initrd.h"
 #include "firmware/node/state/state_keep.h"
+#include "firmware/node/trust/trust.h"
 
 static int64_t started_ms;
 
 struct arguments {
-        const char *root, *command_line, *facts, *seconds; // --root, --cmdline, --facts, --for
+        const char *root, *command_line, *facts, *seconds, *trust; // --root, --cmdline, --facts, --for, --trust
         bool json;
         char **words; // what is no option
         int word_count;
@@ -112,6 +113,34 @@ static bool run_plan(const struct arguments *arguments, struct err *err) {
 
 static bool run_check_root(const struct arguments *arguments, struct err *err) {
         return initrd_check_root(arguments->words[0], arguments->words[1], arguments->words[2], err);
+}
+
+// For init, which keeps it for the report: KEY=VALUE lines.
+static bool run_check_layer(const struct arguments *arguments, struct err *err) {
+        struct trust trust;
+        struct signed_layer layer;
+        struct arena arena = { 0 };
+        auto_buf fingerprint = { 0 };
+        size_t key = 0;
+        const char *path = "/kiln";
+        if (arguments->word_count > 0)
+                path = arguments->words[0];
+        if (!trust_read(arguments->trust, &trust, err))
+                return false;
+        if (trust.key_count == 0) {
+                puts("signed=unsigned");
+                return true;
+        }
+        auto_close int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (dir < 0)
+                return fail(err, ERR_SYSTEM, errno, "open %s", path);
+        bool ok = trust_check_layer(&trust, dir, &arena, &layer, &key, err);
+        if (ok) {
+                trust_key_fingerprint(&trust.keys[key], &fingerprint);
+                printf("signed=%s\nsigned_serial=%llu\n", buf_text(&fingerprint), (unsigned long long)layer.serial);
+        }
+        arena_release(&arena);
+        return ok;
 }
 
 static bool run_find_label(const struct arguments *arguments, struct err *err) {
@@ -231,6 +260,8 @@ static const struct verb {
           run_overlay },
         { "check-root", "FILE SHA256 SIZE", "initrd: is this the root that the configuration belongs to", 3,
           run_check_root },
+        { "check-layer", "[--trust FILE] [DIR]", "initrd: is what the boot loader brought signed by a trusted key", -1,
+          run_check_layer },
         { "fetch", "URL FILE SHA256 SIZE SECONDS", "initrd: fetch the root over HTTP, checking it as it comes", 5,
           run_fetch },
         { "find-label", "LABEL TIMEOUT_MS", "initrd: wait for a medium and print its device and type", 2,
@@ -253,7 +284,8 @@ static bool parse_arguments(char **argv, struct arguments *arguments, struct err
         } options[] = { { "--root", &arguments->root },
                         { "--cmdline", &arguments->command_line },
                         { "--facts", &arguments->facts },
-                        { "--for", &arguments->seconds } };
+                        { "--for", &arguments->seconds },
+                        { "--trust", &arguments->trust } };
         arguments->words = argv;
         for (char **at = argv; *at; at++) {
                 size_t i = 0;
@@ -275,7 +307,7 @@ static bool run_node_verb(char **argv, struct err *err) {
         for (size_t i = 0; i < lengthof(verbs); i++) {
                 if (strcmp(argv[0], verbs[i].name) != 0)
                         continue;
-                struct arguments arguments = { .root = "/", .seconds = "600" };
+                struct arguments arguments = { .root = "/", .seconds = "600", .trust = TRUST_PATH };
                 if (!parse_arguments(argv + 1, &arguments, err))
                         return false;
                 if (verbs[i].words >= 0 && arguments.word_count != verbs[i].words)

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shared/base64.h"
+
 enum { TRUST_FILE_MAX = 64 << 10 };
 
 // ---- the file ----
@@ -118,4 +120,21 @@ bool trust_check(const struct trust *trust, const char *namespace, const void *d
         if (ret_key)
                 *ret_key = index;
         return true;
+}
+
+// ---- names of keys ----
+
+void trust_key_fingerprint(const struct ssh_key *key, struct buf *ret) {
+        uint8_t digest[SHA256_DIGEST_SIZE];
+        struct sha256_ctx context;
+        auto_buf blob = { 0 };
+        auto_buf text = { 0 };
+        ssh_key_blob(key, &blob);
+        sha256_init(&context);
+        sha256_update(&context, blob.size, (const uint8_t *)blob.data);
+        sha256_digest(&context, sizeof digest, digest);
+        base64_encode(digest, sizeof digest, 0, &text);
+        size_t length = strcspn(buf_text(&text), "=\n");
+        buf_append_text(ret, "SHA256:");
+        buf_append(ret, buf_text(&text), length);
 }

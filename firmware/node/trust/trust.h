@@ -38,8 +38,14 @@ must_check bool trust_check(const struct trust *trust, const char *namespace, co
 // Checks all that the boot loader brought below the directory `dir` ("/kiln"): its list is signed by a trusted key, is
 // of this cluster and not older than the minimum, and there is nothing that it does not name, and nothing that is not
 // as it says. rootfs.squashfs is left to its digest, which is the list's. The parsed list's memory is the arena's.
-// Errors: SIGNATURE, with the path and what differs.
+// `*ret_key` is the index of the key that signed it. Errors: SIGNATURE, with the path and what differs.
+//
+// What is checked is what the kernel has unpacked: whoever can have another cpio unpacked behind the initrd can replace
+// this program, too. Only a signed loader, a signed kernel image or a medium in hand keeps the initrd itself whole.
 must_check bool trust_check_layer(const struct trust *trust, int dir, struct arena *arena, struct signed_layer *ret,
-                                  struct err *err);
+                                  size_t *ret_key, struct err *err);
+
+// "SHA256:BASE64", as ssh-keygen -l shows a key.
+void trust_key_fingerprint(const struct ssh_key *key, struct buf *ret);
 
 #endif

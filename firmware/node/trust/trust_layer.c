@@ -187,13 +187,13 @@ static bool check_binding(const struct trust *trust, const struct signed_layer *
 }
 
 bool trust_check_layer(const struct trust *trust, int dir, struct arena *arena, struct signed_layer *ret,
-                       struct err *err) {
+                       size_t *ret_key, struct err *err) {
         auto_buf list = { 0 };
         auto_buf signature = { 0 };
         if (!read_brought(dir, SIGNED_LAYER_NAME, SIGNED_LAYER_MAX_BYTES, &list, err) ||
             !read_brought(dir, SIGNED_LAYER_SIGNATURE, SSHSIG_TEXT_MAX, &signature, err))
                 return false;
-        if (!trust_check(trust, SSHSIG_LAYER, list.data, list.size, &signature, NULL, err))
+        if (!trust_check(trust, SSHSIG_LAYER, list.data, list.size, &signature, ret_key, err))
                 return wrap(err, "/kiln/" SIGNED_LAYER_NAME);
         if (!signed_layer_parse(list.data, list.size, arena, ret, err))
                 return false;
