@@ -75,6 +75,7 @@ struct artefact_role {
         // Results of kinds, for those that need them; empty until then.
         char root_sha256[ARTEFACT_SHA256_SIZE];   // squashfs
         uint64_t root_size_bytes;                 // squashfs
+        char config_sha256[ARTEFACT_SHA256_SIZE]; // config
         char initrd_sha256[ARTEFACT_SHA256_SIZE]; // initrd
 };
 

@@ -205,10 +205,11 @@ static bool add_list(const struct artefact_build *build, const struct artefact_r
 }
 
 // For a boot loader that fetches both: `sha256sum -c boot.sums`.
-static bool write_boot_sums(const struct artefact_role *role, struct err *err) {
+static bool write_boot_sums(struct artefact_role *role, struct err *err) {
         char sha256[DIGEST_HEX_SIZE];
         if (!digest_file("sha256", role->out, "config.cpio", sha256, err))
                 return false;
+        memcpy(role->config_sha256, sha256, sizeof role->config_sha256);
         auto_free char *text = xasprintf("%s  config.cpio\n%s  rootfs.squashfs\n", sha256, role->root_sha256);
         return fs_write(role->out, BOOT_SUMS_NAME, text, strlen(text), 0644, err);
 }

@@ -40,8 +40,7 @@ struct initrd_making {
         struct buf trust;   // TRUST_PATH's text; empty: the initrd asks for no signature
 };
 
-// firmware/node/trust/trust.h has the format.
-static void format_trust(const struct cluster *cluster, struct buf *ret) {
+void trust_format(const struct cluster *cluster, struct buf *ret) {
         if (cluster->trusted_key_count == 0)
                 return;
         buf_printf(ret, "cluster %s\nminimum_serial %llu\n", cluster->name,
@@ -163,7 +162,7 @@ static bool find_or_make_initrd(struct initrd_making *making, struct artefact_ro
 
 static bool initrd_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
         struct initrd_making making = { .build = build, .role = role };
-        format_trust(build->cluster, &making.trust);
+        trust_format(build->cluster, &making.trust);
         bool ok = find_or_make_initrd(&making, role, err);
         buf_release(&making.trust);
         buf_release(&making.archive);

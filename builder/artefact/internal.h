@@ -9,6 +9,10 @@
 extern const struct artefact_kind kernel_kind, squashfs_kind, initrd_kind, config_kind, iso_kind, pxe_kind,
     kickstart_kind, lock_kind, manifest_kind, sbom_kind, sums_kind, signatures_kind;
 
+// What the initrd and kickstart files say of whom to trust (firmware/node/trust/trust.h has the format). Nothing
+// without trusted keys.
+void trust_format(const struct cluster *cluster, struct buf *ret);
+
 // Whether the cache has an image of the role's root, so that it need not be packed.
 bool squashfs_is_cached(const struct artefact_build *build, const struct artefact_role *role);
 // The packed root's file list (file_list.h), as it lies in the cache.

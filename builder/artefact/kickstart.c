@@ -40,6 +40,14 @@ static struct value *kernel_arguments(const struct artefact_build *build, const 
         return value_scalar(arena, arena_strdup(arena, buf_text(&text)));
 }
 
+static struct value *trust_value(const struct cluster *cluster, struct arena *arena) {
+        auto_buf text = { 0 };
+        trust_format(cluster, &text);
+        if (text.size == 0)
+                return value_bool(arena, false);
+        return value_scalar(arena, arena_strdup(arena, buf_text(&text)));
+}
+
 // Without a URL the installer finds the files where it mounts its own medium: the role's ISO, written to a stick.
 static struct value *artefact_scope(const struct artefact_build *build, const struct artefact_role *role,
                                     struct arena *arena) {
@@ -61,6 +69,8 @@ static struct value *artefact_scope(const struct artefact_build *build, const st
         }
         value_set(arena, map, "kernel_arguments", kernel_arguments(build, role->role, arena));
         value_set(arena, map, "rootfs_sha256", value_scalar(arena, arena_strdup(arena, role->root_sha256)));
+        value_set(arena, map, "config_sha256", value_scalar(arena, arena_strdup(arena, role->config_sha256)));
+        value_set(arena, map, "trust", trust_value(build->cluster, arena));
         return map;
 }
 
@@ -119,7 +129,7 @@ static bool kickstart_write(struct artefact_build *build, struct artefact_role *
         return true;
 }
 
-static const char *const needs[] = { "squashfs", NULL };
+static const char *const needs[] = { "squashfs", "config", NULL };
 
 const struct artefact_kind kickstart_kind = {
         .name = "kickstart",

@@ -76,6 +76,48 @@ def configuration(root, changes=(), files=()):
     return newc([directory("kiln"), regular("kiln/root.conf", text), directory("kiln/config")] + layer)
 
 
+def signed(work, key, config, serial=1):
+    """The archive of configuration() with the list of what it holds, signed by the private key `key`; and the initrd's
+    file of trusted keys, as an archive of its own."""
+    entries, lines, root = [], [], {}
+    at = 0
+    while config[at:at + 6] == b"070701":
+        mode, size, length = (int(config[at + k:at + k + 8], 16) for k in (14, 54, 94))
+        name = config[at + 110:at + 109 + length].decode()
+        body = (at + 110 + length + 3) // 4 * 4
+        at = (body + size + 3) // 4 * 4
+        if name == "TRAILER!!!":
+            break
+        data = config[body:body + size]
+        entries.append((name, mode, data))
+        if name == "kiln/root.conf":
+            root = dict(line.split("=", 1) for line in data.decode().splitlines())
+        if name != "kiln":
+            lines.append((name[5:], mode, data))
+    text = "kiln-layer 1\n" + "".join(f"{key.lower()} {root[name]}\n" for key, name in (
+        ("cluster", "CLUSTER"), ("role", "ROLE"), ("build", "BUILD_ID")))
+    text += f"serial {serial}\nroot {root['ROOT_SHA256']} {root['ROOT_SIZE']}\n"
+    for name, mode, data in sorted(lines):
+        between = {stat.S_IFREG: f"{len(data)} {hashlib.sha256(data).hexdigest()} ", stat.S_IFCHR: "0:0 ",
+                   stat.S_IFLNK: data.decode(errors="replace") + " "}.get(stat.S_IFMT(mode), "")
+        kind = {stat.S_IFREG: "f", stat.S_IFCHR: "c", stat.S_IFLNK: "l", stat.S_IFDIR: "d"}[stat.S_IFMT(mode)]
+        text += f"{kind} {stat.S_IMODE(mode):04o} 0 0 {between}{name}\n"
+    path = os.path.join(work, "layer")
+    with open(path, "w") as file:
+        file.write(text)
+    if os.path.exists(path + ".sig"):
+        os.unlink(path + ".sig")
+    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-f", key, "-n", "kiln-layer", path], check=True)
+    with open(path + ".sig") as file:
+        return newc(entries + [regular("kiln/layer", text), regular("kiln/layer.sig", file.read())])
+
+
+def trust(key, cluster="test", minimum_serial=1):
+    with open(key + ".pub") as file:
+        text = f"cluster {cluster}\nminimum_serial {minimum_serial}\nkey {file.read()}"
+    return newc([directory("etc/kiln"), regular("etc/kiln/trust", text)])
+
+
 def carried(root):
     return newc([regular("kiln/rootfs.squashfs", root)])
 

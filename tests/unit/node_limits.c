@@ -20,8 +20,8 @@
 #include "shared/node_config.h"
 #include "tests/unit/node.h"
 
-// Checking signatures costs 160 KB: ed25519 of nettle's hogweed, and GMP below it. There is no smaller one in Debian that
-// others maintain, and one of our own would be what everything else hangs on.
+// Checking signatures costs 160 KB: ed25519 of nettle's hogweed, and GMP below it. There is no smaller one in Debian
+// that others maintain, and one of our own would be what everything else hangs on.
 enum { SIZE_MAX_BYTES = 1650000, MEMORY_MAX_KB = 4096 };
 
 static char program[4096], root[] = "/tmp/kiln-limits.XXXXXX";
