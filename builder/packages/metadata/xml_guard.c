@@ -87,7 +87,7 @@ static const char *look_into_declaration(struct xml_guard *guard, char byte) {
         return NULL;
 }
 
-static const char *look_at(struct xml_guard *guard, char byte) {
+static const char *xml_guard_look(struct xml_guard *guard, char byte) {
         switch (guard->part) {
         case XML_TEXT:
                 break;
@@ -146,7 +146,7 @@ const char *xml_guard_check(struct xml_guard *guard, const char *bytes, size_t s
                                 guard->part = XML_OPEN;
                         }
                 } else {
-                        wrong = look_at(guard, *next++);
+                        wrong = xml_guard_look(guard, *next++);
                 }
                 guard->element_bytes += (uint64_t)(next - before);
                 if (!wrong)
