@@ -11,6 +11,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/own_dir.h"
 #include "base/progress.h"
 
 static bool remove_leftovers(int dir, struct err *err) {
@@ -29,8 +30,9 @@ static bool remove_leftovers(int dir, struct err *err) {
 
 bool publication_open(const char *out, const char *cluster, struct publication *ret, struct err *err) {
         auto_free char *path = xasprintf("%s/%s", out, cluster);
-        auto_close int dir = -1;
-        if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !fs_open_dir(AT_FDCWD, path, &dir, err))
+        auto_close int dir = -1, parent = -1;
+        if (!fs_mkdirs(AT_FDCWD, out, 0755, err) || !own_dir_open(AT_FDCWD, out, OWN_DIR_SHARED, out, &parent, err) ||
+            !fs_mkdirs(parent, cluster, 0755, err) || !own_dir_open(parent, cluster, OWN_DIR, path, &dir, err))
                 return wrap(err, "preparing the output directory");
         if (flock(dir, LOCK_EX | LOCK_NB) < 0) {
                 if (errno != EWOULDBLOCK)

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/own_dir.h"
 #include "cache/lock.h"
 #include "cache/record.h"
 
@@ -23,8 +25,40 @@ struct cache {
         struct buf needed;     // lines of a record, with doubles
 };
 
+// A cache within a cache (scratch.c) shares downloads with the one around it by such a link.
+static bool is_shared_kind(int dir, enum cache_kind kind) {
+        char target[NAME_MAX];
+        ssize_t length = readlinkat(dir, cache_kinds[kind].name, target, sizeof target - 1);
+        if (length < 0 || !cache_kinds[kind].downloaded)
+                return false;
+        target[length] = '\0';
+        return strncmp(target, "../", 3) == 0 && strcmp(target + 3, cache_kinds[kind].name) == 0;
+}
+
+static bool check_kind(int dir, const char *path, enum cache_kind kind, struct err *err) {
+        const char *name = cache_kinds[kind].name;
+        auto_free char *shown = layout_kind(path, kind);
+        auto_close int opened = -1;
+        if (!fs_exists(dir, name) || is_shared_kind(dir, kind))
+                return true;
+        return own_dir_open(dir, name, OWN_DIR, shown, &opened, err);
+}
+
+// Whoever else may write there would decide what is built.
+static bool check_owners(const char *path, struct err *err) {
+        auto_close int dir = -1;
+        if (!own_dir_open(AT_FDCWD, path, OWN_DIR_LINK, path, &dir, err))
+                return false;
+        for (int kind = 0; kind < CACHE_KIND_COUNT; kind++)
+                if (!check_kind(dir, path, kind, err))
+                        return false;
+        return true;
+}
+
 bool cache_open(const char *path, struct cache **ret, struct err *err) {
         auto_close int lock = -1;
+        if (fs_exists(AT_FDCWD, path) && !check_owners(path, err))
+                return wrap(err, "preparing the cache");
         if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !lock_cache(path, LOCK_SH, &lock, err)) {
                 if (err->kind != ERR_INTERRUPTED)
                         (void)hint(err, "each user needs a cache of their own, on a disk that may be written to: name "

@@ -15,7 +15,8 @@
 
 struct cache;
 
-// Makes the cache if there is none; waits for a prune that is under way, until Ctrl-C.
+// Makes the cache if there is none; waits for a prune that is under way, until Ctrl-C. A cache, or a kind in it, that
+// another user owns or may write to is SYSTEM (base/own_dir.h), as is a kind that is a link.
 must_check bool cache_open(const char *path, struct cache **ret, struct err *err);
 void cache_close(struct cache *cache); // NULL: nothing is done
 
