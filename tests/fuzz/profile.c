@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
         struct arena arena = { 0 };
         struct diagnostics diagnostics = { .arena = &arena };
-        struct loader loader = { &arena, &diagnostics, { &arena, &diagnostics }, { 0 } };
+        struct loader loader = { &arena, &diagnostics, { &arena, &diagnostics }, NULL, { 0 } };
         struct value *tree = yaml_parse("f", (const char *)data + 1, size - 1, &arena, &diagnostics);
         if (tree)
                 read_kind(&loader, (char)data[0], tree);
