@@ -23,8 +23,9 @@ def is_refused(result, *words):
 
 
 def said(result, *words):
-    """A note of the record that holds all the words, which is on the console too."""
-    return any(all(word in note for word in words) and note in result["console"] for note in result["record"]["notes"])
+    """A note of the record that holds all the words, which is on the console too: there its lines are one, or indented."""
+    return any(all(word in note for word in words) and all(line in result["console"] for line in note.splitlines())
+               for note in result["record"]["notes"])
 
 
 FIRST = """
