@@ -3,12 +3,13 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FIRST_LINE "kiln-layer 1"
 
-enum { MODE_MAX = 07777, ENTRY_FIELDS_MAX = 7 };
+enum { MODE_MAX = 07777, MODE_DIGITS = 4, ENTRY_FIELDS_MAX = 7 };
 
 // ---- names ----
 
@@ -94,14 +95,16 @@ void signed_layer_format(struct signed_layer *layer, struct buf *ret) {
 
 // ---- reading ----
 
-// Decimal or octal, nothing before or after it, not above `max`.
+// Decimal without leading zeros, or octal; nothing before or after it, not above `max`.
 static bool read_digits(const char *text, int base, uint64_t max, uint64_t *ret) {
         char *end;
-        if (!isdigit((unsigned char)*text) || strlen(text) > 20)
+        bool has_leading_zero = base == 10 && text[0] == '0' && text[1] != '\0';
+        if (!isdigit((unsigned char)*text) || has_leading_zero || strlen(text) > 20)
                 return false;
+        errno = 0;
         unsigned long long value = strtoull(text, &end, base);
         *ret = value;
-        return *end == '\0' && value <= max && (value != 0 || strspn(text, "0") == strlen(text));
+        return *end == '\0' && errno == 0 && value <= max;
 }
 
 static bool read_unsigned(const char *text, unsigned *ret) {
@@ -180,7 +183,9 @@ static bool read_layer_entry(char *line, struct layer_entry *entry) {
         char *fields[ENTRY_FIELDS_MAX];
         uint64_t mode;
         size_t count = split_fields(line, fields);
-        if (count < 5 || strlen(fields[0]) != 1 || !read_digits(fields[1], 8, MODE_MAX, &mode))
+        if (count < 5 || strlen(fields[0]) != 1 || strlen(fields[1]) != MODE_DIGITS)
+                return false;
+        if (!read_digits(fields[1], 8, MODE_MAX, &mode))
                 return false;
         if (!read_unsigned(fields[2], &entry->uid) || !read_unsigned(fields[3], &entry->gid))
                 return false;

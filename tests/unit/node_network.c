@@ -328,6 +328,9 @@ static void contradictions_name_both_sides(void) {
         identity.gateway = 0;
         EXPECT(refused("gateway 172.17.0.1", "eth1"));
         EXPECT(refused("is on that link", "rd.route=172.17.0.1/32::eth1"));
+        cmdline.ips[0].gateway = ip4("172.16.2.1"); // in one bit of the third byte
+        EXPECT(refused("gateway 172.16.2.1", "eth1"));
+        cmdline.ips[0].gateway = ip4("172.17.0.1");
         add_route("172.17.0.1", 32, "", "eth1"); // on the link, as some hosters have it
         EXPECT(compose());
         cmdline.route_count = 0;

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "shared/base64.h"
 #include "shared/sshsig.h"
 #include "tests/unit/test.h"
 
@@ -38,9 +39,27 @@ static void what_is_no_ed25519_key_is_refused(void) {
         }
 }
 
+// A signature is of one form, so that nobody hides anything in one, or makes another of the same text.
+static void what_follows_a_signatures_parts_is_refused(void) {
+        static const char begin[] = "-----BEGIN SSH SIGNATURE-----\n", end[] = "-----END SSH SIGNATURE-----\n";
+        const struct sshsig sshsig = { .namespace = "n", .hash = "sha512" };
+        struct sshsig read;
+        auto_buf text = { 0 }, blob = { 0 }, longer = { 0 };
+        sshsig_format(&sshsig, &text);
+        EXPECT_OK(sshsig_parse(buf_text(&text), text.size, &read, err));
+        EXPECT(base64_decode(buf_text(&text) + strlen(begin), text.size - strlen(begin) - strlen(end), &blob));
+        buf_append_char(&blob, 'x');
+        buf_append_text(&longer, begin);
+        base64_encode(blob.data, blob.size, 70, &longer);
+        buf_append_text(&longer, end);
+        auto_err error = { 0 };
+        EXPECT(!sshsig_parse(buf_text(&longer), longer.size, &read, &error) && error.kind == ERR_SIGNATURE);
+}
+
 int main(void) {
         RUN(keys_that_differ_in_one_byte_are_two);
         RUN(a_key_is_read_as_it_was_written);
         RUN(what_is_no_ed25519_key_is_refused);
+        RUN(what_follows_a_signatures_parts_is_refused);
         return test_done();
 }
