@@ -27,33 +27,6 @@ void boot_mac(const struct node *node, char separator, char ret_text[static MAC_
                          separator, mac[2], separator, mac[3], separator, mac[4], separator, mac[5]);
 }
 
-static bool fits_every_loader(const char *argument) {
-        for (const char *next = argument; *next; next++)
-                if (iscntrl((unsigned char)*next) || strchr("'\"\\$`{}", *next))
-                        return false;
-        return true;
-}
-
-static bool check_arguments(const struct strings *arguments, const struct place *place, struct err *err) {
-        for (size_t i = 0; i < arguments->count; i++)
-                if (!fits_every_loader(arguments->items[i]))
-                        return fail(err, ERR_SCHEMA, 0,
-                                    "%s:%d:%d: kernel argument `%s`: control characters, quotes, `$`, `\\` and braces "
-                                    "cannot be passed through every boot loader",
-                                    text_or(place->file, ""), place->line, place->column, arguments->items[i]);
-        return true;
-}
-
-bool boot_check_arguments(const struct artefact_build *build, struct err *err) {
-        const struct cluster *cluster = build->cluster;
-        if (!check_arguments(&cluster->release.kernel_arguments, &cluster->release.place, err))
-                return false;
-        for (size_t i = 0; i < cluster->role_count; i++)
-                if (!check_arguments(&cluster->roles[i].kernel_arguments, &cluster->roles[i].place, err))
-                        return false;
-        return true;
-}
-
 static void set_scalar(struct arena *arena, struct value *map, const char *key, const char *text) {
         value_set(arena, map, key, value_scalar(arena, arena_strdup(arena, text)));
 }

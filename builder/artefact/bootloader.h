@@ -21,9 +21,6 @@ void boot_label(const struct role *role, char ret_label[static LABEL_SIZE]);
 // "52:54:00:a8:02:47", or with another separator; "" for a node without one.
 void boot_mac(const struct node *node, char separator, char ret_text[static MAC_TEXT_SIZE]);
 
-// Kernel arguments end up in five configuration languages: control characters and quotes are refused (SCHEMA).
-must_check bool boot_check_arguments(const struct artefact_build *build, struct err *err);
-
 // A scope without entries. All memory is the arena's.
 struct value *boot_scope(const struct artefact_build *build, struct arena *arena);
 

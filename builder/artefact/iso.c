@@ -34,7 +34,7 @@ static bool iso_check(const struct artefact_build *build, struct err *err) {
         for (size_t i = 0; i < lengthof(programs); i++)
                 if (!program_check(programs[i].program, programs[i].package, err))
                         return false;
-        return boot_check_arguments(build, err);
+        return true;
 }
 
 static struct value *iso_scope(const struct artefact_build *build, const struct artefact_role *role,

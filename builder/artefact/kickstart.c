@@ -19,7 +19,7 @@ static bool kickstart_check(const struct artefact_build *build, struct err *err)
                         return fail(err, ERR_REFERENCE, 0, "role %s: the kickstart template %s cannot be read",
                                     cluster->roles[i].name, path);
         }
-        return boot_check_arguments(build, err);
+        return true;
 }
 
 static void set_url(struct arena *arena, struct value *map, const char *key, const char *base, const char *role,

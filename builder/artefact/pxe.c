@@ -24,8 +24,6 @@
 #define ROOT_BY_LOADER "carried" // kiln.root= of a root that came as further initrds
 #define NO_ENTRY "exit"
 
-static bool pxe_check(const struct artefact_build *build, struct err *err) { return boot_check_arguments(build, err); }
-
 static bool link_images(const struct artefact_role *role, int pxe, struct err *err) {
         static const char *const names[] = { "vmlinuz",     "initrd.img",      "config.cpio",
                                              "rootfs.head", "rootfs.squashfs", "rootfs.tail" };
@@ -209,6 +207,5 @@ const struct artefact_kind pxe_kind = {
         .name = "pxe",
         .description = "a tree for TFTP and HTTP servers: iPXE, pxelinux, GRUB",
         .needs = needs,
-        .check = pxe_check,
         .write = pxe_write,
 };

@@ -151,6 +151,7 @@ struct role {
         struct reserve reserve;
         struct strings remove; // absolute paths that the image must not have
         struct strings kernel_arguments;
+        struct place arguments_place; // of the last of them; no file: none is the role's own
         struct health_check *health;
         size_t health_count;
         const char *kickstart;  // template file on the build host, or NULL

@@ -6,6 +6,7 @@
 
 #include "base/fs.h"
 #include "base/mistake.h"
+#include "profile/checks/checks.h"
 #include "profile/internal.h"
 #include "profile/reader/paths.h"
 
@@ -162,6 +163,7 @@ bool release_read(struct loader *loader, const char *path, const struct place *f
         check_repositories(loader, tree, ret);
         check_squashfs(loader, tree, ret);
         check_kernel(loader, tree, ret);
+        check_arguments(loader, value_get(tree, "kernel_arguments"));
         return true;
 }
 

@@ -307,6 +307,17 @@ static void join_flag(bool *into, int given) {
                 *into = given;
 }
 
+static void join_arguments(struct join *join, const struct role_file *file) {
+        const struct value *list = value_get(file->tree, "kernel_arguments");
+        for (size_t i = 0; i < file->kernel_arguments.count; i++)
+                strings_add_once(join->loader->arena, &join->role->kernel_arguments, file->kernel_arguments.items[i]);
+        if (file->kernel_arguments.count == 0)
+                return;
+        join->role->arguments_place = list->place;
+        if (list->type == VALUE_LIST && list->count > 0)
+                join->role->arguments_place = list->items[list->count - 1]->place;
+}
+
 static void join_scalars(struct join *join, const struct role_file *file) {
         struct role *role = join->role;
         join_flag(&role->ensemble, file->ensemble);
@@ -321,8 +332,7 @@ static void join_scalars(struct join *join, const struct role_file *file) {
         join_number(&role->reserve.memory_mb, file->reserve_memory_mb);
         join_number(&role->reserve.cpus, file->reserve_cpus);
         state_disk_join(file->tree, &file->state_disk, &role->state_disk);
-        for (size_t i = 0; i < file->kernel_arguments.count; i++)
-                strings_add_once(join->loader->arena, &role->kernel_arguments, file->kernel_arguments.items[i]);
+        join_arguments(join, file);
         for (size_t i = 0; file->sysctl && i < file->sysctl->count; i++)
                 value_set(join->loader->arena, join->sysctl, file->sysctl->keys[i], file->sysctl->items[i]);
 }

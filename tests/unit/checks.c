@@ -309,6 +309,49 @@ static void references(void) {
         check_samples(samples, lengthof(samples));
 }
 
+static void arguments_that_do_not_reach_the_kernel(void) {
+        static const char *const bad[] = { "'&&'",      "'||'",    "';'", "'#a=b'", "a=$x",
+                                           "'a={{x}}'", "'a=\"x'", "a`x", "a\\x",   "\"a='x\"" };
+        static const char *const good_arguments[] = { "a=b&&c", "a;b", "a#b", "a||b", "a=b,c:d@e!" };
+        for (size_t i = 0; i < lengthof(bad); i++) {
+                auto_free char *list = xasprintf("[quiet, %s]", bad[i]);
+                auto_free char *role = changed("roles/master.yaml", "[quiet]", list);
+                auto_err err = { 0 };
+                write_good();
+                write_file("roles/master.yaml", role);
+                EXPECT(!load(&err) && err.kind == ERR_SCHEMA);
+                EXPECT(err.text && strncmp(err.text, "roles/master.yaml:17:27: kernel argument `", 42) == 0);
+        }
+        for (size_t i = 0; i < lengthof(good_arguments); i++) {
+                auto_free char *list = xasprintf("['%s']", good_arguments[i]);
+                auto_free char *role = changed("roles/master.yaml", "[quiet]", list);
+                write_good();
+                write_file("roles/master.yaml", role);
+                EXPECT_OK(load(err));
+        }
+        write_good();
+}
+
+// What kiln and the boot loaders add counts: 2,047 bytes in all reach the kernel.
+static void command_lines_have_an_end(void) {
+        static const struct {
+                int bytes;
+                bool fits;
+        } lengths[] = { { 1000, true }, { 2000, false }, { 2048, false }, { 5000, false } };
+        for (size_t i = 0; i < lengthof(lengths); i++) {
+                auto_free char *list = xasprintf("[a=%0*d]", lengths[i].bytes - 2, 0);
+                auto_free char *role = changed("roles/master.yaml", "[quiet]", list);
+                auto_err err = { 0 };
+                write_good();
+                write_file("roles/master.yaml", role);
+                EXPECT(load(&err) == lengths[i].fits);
+                if (!lengths[i].fits)
+                        EXPECT(
+                            strstr(text_or(err.text, ""), "yaml:17:20: the kernel arguments of role `master` take "));
+        }
+        write_good();
+}
+
 static void role_errors(void) {
         static const struct sample samples[] = {
                 { "roles/master.yaml", "ensemble: true", "ensemble: 'true'", ERR_SCHEMA,
@@ -477,6 +520,8 @@ int main(void) {
         RUN(duplicates);
         RUN(cluster_checks);
         RUN(references);
+        RUN(arguments_that_do_not_reach_the_kernel);
+        RUN(command_lines_have_an_end);
         RUN(role_errors);
         RUN(release_errors);
         RUN(template_errors);

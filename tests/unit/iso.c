@@ -137,20 +137,6 @@ static void without_a_loader_there_is_no_iso(void) {
         err_release(&error);
 }
 
-static void arguments_that_would_break_a_menu_are_refused(void) {
-        static const char *const bad[] = { "a\nkernel evil", "a='x", "a=$x", "a={{x}}", "a`x" };
-        for (size_t i = 0; i < lengthof(bad); i++) {
-                struct err error = { 0 };
-                const char *items[] = { bad[i] };
-                struct role role = { .name = "x", .kernel_arguments = { items, 1 } };
-                struct cluster cluster = { .roles = &role, .role_count = 1 };
-                struct artefact_build build = { .cluster = &cluster };
-                EXPECT(!boot_check_arguments(&build, &error));
-                EXPECT(error.kind == ERR_SCHEMA);
-                err_release(&error);
-        }
-}
-
 static void labels_fit_the_volume(void) {
         char label[LABEL_SIZE];
         boot_label(&(struct role){ .name = "a-very-long-role-name-that-goes-on-and-on" }, label);
@@ -168,7 +154,6 @@ int main(void) {
         RUN(a_template_gives_what_a_new_volume_gives);
         RUN(a_damaged_template_is_made_again);
         RUN(without_a_loader_there_is_no_iso);
-        RUN(arguments_that_would_break_a_menu_are_refused);
         RUN(labels_fit_the_volume);
         sample_close(&sample);
         return sample_end();

@@ -22,6 +22,11 @@ void check_role_file(struct loader *loader, const struct role_file *file);
 void check_state_disk(struct loader *loader, const struct value *tree, const struct state_disk *disk);
 void check_state_paths(struct loader *loader, const struct role *role);
 
+// A list of kernel arguments as it is written, or NULL: each reaches the kernel through every boot loader.
+void check_arguments(struct loader *loader, const struct value *list);
+// All arguments of a joined role together, for each of its nodes.
+void check_command_line(struct loader *loader, const struct cluster *cluster, const struct role *role);
+
 // Of a cluster file: names, MACs, addresses and VRRP ids are unique, and host names are host names.
 void check_inventory_names(struct loader *loader, const struct cluster_file *file);
 // Subnets, DHCP pools, and what lies in them.
