@@ -58,6 +58,11 @@ static bool read_cluster_keys(const struct published_build *build, const struct 
         if (!build_origin_read(build->path, arena, &origin, err))
                 return false;
         struct profile_options profile = { .release = text_or(options->origin.release, origin.release) };
+        const char *const *outside = options->origin.allow_outside;
+        if (!outside)
+                outside = origin.allow_outside;
+        for (; outside && *outside; outside++)
+                strings_add_once(arena, &profile.allow_outside, *outside);
         const char *path = text_or(options->origin.cluster, origin.cluster);
         if (!path)
                 return true;
