@@ -12,6 +12,7 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/mistake.h"
+#include "base/process_limits.h"
 #include "base/progress.h"
 #include "base/version.h"
 #include "rootfs/rootfs.h"
@@ -90,6 +91,8 @@ static bool run_options(const struct verb *verb, const struct options *options, 
                 return flush_output(err);
         }
         progress_setup(choose_mode(options));
+        if (!process_limits_prepare(err))
+                return false;
         if (verb->run(options, err))
                 return flush_output(err);
         // Whatever a failing call made of it, work that stopped after Ctrl-C was stopped by it.

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/mem.h"
 
@@ -27,6 +28,18 @@ static void replace_text(char **slot, char *text) {
         *slot = text;
 }
 
+// Heap; NULL: the number tells of no limit of the process, or there is none.
+static char *hint_of_limit(int number) {
+        struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+        if (number == EMFILE && getrlimit(RLIMIT_NOFILE, &limit) == 0)
+                return xasprintf("this process may have %llu files open: raise the limit with ulimit -n",
+                                 (unsigned long long)limit.rlim_cur);
+        if (number == EFBIG && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+                return xasprintf("no file of this process may grow beyond %llu bytes: raise the limit with ulimit -f",
+                                 (unsigned long long)limit.rlim_cur);
+        return NULL;
+}
+
 bool(fail)(struct err *err, enum err_kind kind, int number, const char *format, ...) {
         assert(err && kind != ERR_NONE);
         va_list arguments;
@@ -46,6 +59,8 @@ bool(fail)(struct err *err, enum err_kind kind, int number, const char *format, 
                 err->kind = ERR_DISK_FULL;
                 err->hint = xstrdup("make room on that disk, and run it again");
         }
+        if (!err->hint)
+                err->hint = hint_of_limit(number);
         return false;
 }
 

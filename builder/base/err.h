@@ -57,7 +57,8 @@ struct err {
 };
 
 // Sets the error and returns false. If `number` is not 0, ": " and its text are appended, and ENOSPC or
-// EDQUOT turn the kind into ERR_DISK_FULL, whatever was passed. An error already held is replaced.
+// EDQUOT turn the kind into ERR_DISK_FULL, whatever was passed; EMFILE, and EFBIG under a limit of files' sizes, give a
+// hint about the limit. An error already held is replaced.
 bool fail(struct err *err, enum err_kind kind, int number, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

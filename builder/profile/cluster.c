@@ -93,6 +93,7 @@ static void read_roles_of_cluster(struct loader *loader, const struct cluster_fi
         for (size_t i = 0; i < count; i++) {
                 if (!wanted[i].name || !wanted[i].name[0] || cluster_find_role(cluster, wanted[i].name))
                         continue;
+                check_role_name(loader, wanted[i].name, wanted[i].place);
                 struct role_file *role = role_file_get(loader, &library, wanted[i].name, wanted[i].place);
                 if (role)
                         role_join(loader, &library, &cluster->release, role, &cluster->roles[cluster->role_count++]);

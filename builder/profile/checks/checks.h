@@ -27,6 +27,9 @@ void check_arguments(struct loader *loader, const struct value *list);
 // All arguments of a joined role together, for each of its nodes.
 void check_command_line(struct loader *loader, const struct cluster *cluster, const struct role *role);
 
+// A role of the cluster: its folder is one of the published tree. Reported at `from`.
+void check_role_name(struct loader *loader, const char *name, const struct place *from);
+
 // Of a cluster file: names, MACs, addresses and VRRP ids are unique, and host names are host names.
 void check_inventory_names(struct loader *loader, const struct cluster_file *file);
 // Subnets, DHCP pools, and what lies in them.

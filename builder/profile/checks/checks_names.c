@@ -35,6 +35,22 @@ static const char *hostname_problem(const char *name) {
         }
 }
 
+// What a build has at its top beside a folder for each role.
+static const char *const published_names[] = { "kickstart", "manifest.json",  "manifest.json.sig", "packages.lock",
+                                               "pxe",       "sbom.spdx.json", "SHA256SUMS",        "SHA256SUMS.sig" };
+
+// Sticks and some servers' disks take `sha256sums` and `SHA256SUMS` for one name.
+void check_role_name(struct loader *loader, const char *name, const struct place *from) {
+        for (size_t i = 0; i < lengthof(published_names); i++) {
+                if (strcasecmp(name, published_names[i]) != 0)
+                        continue;
+                report(loader->diagnostics, ERR_SCHEMA, from,
+                       "a role cannot be called `%s`: a build has `%s` beside the folders of its roles", name,
+                       published_names[i]);
+                report_hint(loader->diagnostics, "give the role, and its file, another name");
+        }
+}
+
 static const char *node_mac_key(struct arena *arena, const struct node *node) {
         if (!node->has_mac)
                 return "";
