@@ -57,7 +57,8 @@ bool publication_stage(struct publication *publication, const char *build_id, st
                fs_open_dir(publication->dir, publication->staging_name, &publication->staging, err);
 }
 
-// Moves what was prepared under a staging name to its own. False, with errno, leaves neither half.
+// Moves what was prepared under a staging name to its own. If it cannot, the
+// staged file is removed, and errno says why.
 static bool take_place(const struct publication *publication, const char *staging, const char *name) {
         if (renameat(publication->dir, staging, publication->dir, name) == 0)
                 return true;
@@ -90,6 +91,7 @@ bool publication_finish(struct publication *publication, const char *build_id, s
                 flags = RENAME_EXCHANGE;
         if (renameat2(publication->dir, publication->staging_name, publication->dir, build_id, flags) < 0)
                 return fail(err, ERR_SYSTEM, errno, "publish build %s", build_id);
+        // After an exchange the staging name is the replaced build's, which publication_close() removes.
         if (!replaces)
                 free(take_ptr(publication->staging_name));
         return publication_set_current(publication, build_id, err);

@@ -12,8 +12,6 @@
 #include "cache/lock.h"
 #include "cache/record.h"
 
-enum { PART_START = 16 }; // how much of a file's name a record gives
-
 struct prune {
         const char *cache;
         enum cache_kind kind;
@@ -45,7 +43,8 @@ static bool prune_part(int dir, const char *name, void *context, struct err *err
         for (size_t i = 0; i < lengthof(always); i++)
                 if (strcmp(name, always[i]) == 0)
                         return true;
-        auto_free char *line = xasprintf("%s/%s/%.*s", cache_kinds[prune->kind].name, prune->entry, PART_START, name);
+        auto_free char *line =
+            xasprintf("%s/%s/%.*s", cache_kinds[prune->kind].name, prune->entry, CACHE_PART_START, name);
         return record_lines_have(&prune->needed, line) || fs_remove_tree(dir, name, err);
 }
 

@@ -30,6 +30,9 @@ struct cache_kind_facts {
 
 extern const struct cache_kind_facts cache_kinds[CACHE_KIND_COUNT];
 
+// Of an entry in parts, a record names the files whose names begin with this many characters of a checksum.
+enum { CACHE_PART_START = 16 };
+
 // What is no entry.
 enum cache_place {
         CACHE_LOCK,      // shared by every kiln at work (flock), taken alone by --prune

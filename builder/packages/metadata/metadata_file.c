@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "packages/metadata/metadata_file.h"
+#include "cache/layout.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -106,7 +107,7 @@ static char *cached_metadata_path(const struct source *source, const struct meta
         const char *slash = strrchr(file->location, '/');
         if (slash)
                 name = slash + 1;
-        return xasprintf("%s/%.16s-%s", source->dir, file->checksum, name);
+        return xasprintf("%s/%.*s-%s", source->dir, CACHE_PART_START, file->checksum, name);
 }
 
 static bool fail_for_absent_file(const struct source *source, const struct metadata_file *file, bool any_local,

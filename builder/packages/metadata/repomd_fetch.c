@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "cache/layout.h"
 #include "cache/lock.h"
 #include "packages/fetch/transfer.h"
 #include "packages/fetch/url.h"
@@ -267,12 +268,11 @@ static size_t mirrors_left(const struct repomd_attempt *attempt) {
 
 // What repomd.xml lists is needed, also where this run does not open it: a build without a network may have to.
 static void note_metadata_files(const struct source *source) {
-        enum { START_LENGTH = 16 }; // of a file's name in the cache
         const struct metadata_file *files[] = { &source->primary, &source->filelists, &source->group };
         for (size_t i = 0; i < lengthof(files); i++) {
                 if (!files[i]->location)
                         continue;
-                auto_free char *start = xstrndup(files[i]->checksum, START_LENGTH);
+                auto_free char *start = xstrndup(files[i]->checksum, CACHE_PART_START);
                 cache_note_part(source->options->cache, CACHE_REPOS, source->name, start);
         }
 }

@@ -126,9 +126,18 @@ static bool check_payload_digest(const struct package *package, const struct rpm
         struct digest *digest = digest_new("sha256");
         char hex[DIGEST_HEX_SIZE];
         uint64_t offset = file->payload_offset;
-        for (ssize_t got; (got = pread(file->fd, block, BLOCK, (off_t)offset)) > 0; offset += (uint64_t)got)
-                digest_update(digest, block, (size_t)got);
+        ssize_t got;
+        do {
+                got = pread(file->fd, block, BLOCK, (off_t)offset);
+                if (got > 0) {
+                        digest_update(digest, block, (size_t)got);
+                        offset += (uint64_t)got;
+                }
+        } while (got > 0 || (got < 0 && errno == EINTR));
+        int number = errno;
         digest_final(digest, hex);
+        if (got < 0) // half a payload has a digest, too: it says nothing about the package
+                return fail(err, ERR_SYSTEM, number, "read the payload of %s", package->nevra);
         if (strcmp(hex, expected) != 0)
                 return fail(err, ERR_CHECKSUM, 0, "%s: its payload's sha256 is %s, its header says %s", package->nevra,
                             hex, expected);
@@ -183,9 +192,10 @@ static bool fail_for_unsigned_package(const struct package *package, bool header
                     repository);
 }
 
-// Every signature that is there must be good, and one must cover the payload: itself, or by the payload's digest in the
-// header. Nothing signs the signature header: whoever replaces a payload can take the signature over it away, and leave
-// that over the header. librpm would find wrong files only as it unpacks, after scriptlets ran.
+// Signatures are checked until header and payload are covered; each that is looked at must be good. One must cover the
+// payload: itself, or by the payload's digest in the header. Nothing signs the signature header: whoever replaces a
+// payload can take the signature over it away, and leave that over the header. librpm would find wrong files only as it
+// unpacks, after scriptlets ran.
 static bool check_signatures(const struct package *package, const struct rpm_file *file, const struct keyring *keyring,
                              struct err *err) {
         bool header_is_signed = false;
