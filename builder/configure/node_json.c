@@ -247,6 +247,7 @@ static void add_cluster(const struct cluster *cluster, const struct role *role, 
 static void add_dhcp(const struct dhcp_profile *dhcp, json_t *json) {
         json_object_set_new(json, "dhcp_timeout_ms", json_integer(dhcp->timeout_ms));
         json_object_set_new(json, "carrier_timeout_ms", json_integer(dhcp->carrier_timeout_ms));
+        json_object_set_new(json, "device_timeout_ms", json_integer(dhcp->device_timeout_ms));
         json_object_set_new(json, "arp_check", json_boolean(dhcp->arp_check));
         json_object_set_new(json, "dhcp_client_id", json_string(dhcp_client_ids[dhcp->client_id]));
         json_object_set_new(json, "dhcp_options",

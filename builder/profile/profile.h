@@ -216,7 +216,7 @@ struct dhcp_option_names {
 
 // How kiln-node asks for an address; node_config.h has the meaning of each.
 struct dhcp_profile {
-        int timeout_ms, carrier_timeout_ms;
+        int timeout_ms, carrier_timeout_ms, device_timeout_ms;
         bool arp_check;
         int client_id; // index into dhcp_client_ids
         struct dhcp_option_names options;

@@ -35,7 +35,8 @@
 //   "state_disk": {"label","required":false,"overlay":false,"timeout_ms":10000,"filesystem":"ext4"|"xfs",
 //                  "claim":{"min_bytes","max_bytes" (0: any),"model","path"} (absent: never format)},   absent: none
 //   "reserve": {"memory_mb":1024,"cpus":0},
-//   "dhcp_timeout_ms": 75000, "carrier_timeout_ms": 60000, "arp_check": true, "dhcp_client_id": "mac" | "duid",
+//   "dhcp_timeout_ms": 75000, "carrier_timeout_ms": 60000, "device_timeout_ms": 300000,
+//   "arp_check": true, "dhcp_client_id": "mac" | "duid",
 //   "dhcp_options": {"node":"224","role":"225","id":"43.1"},      "" and absent: servers say nothing of the kind
 //   "report_url": ""
 // }

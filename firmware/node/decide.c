@@ -10,6 +10,7 @@
 #include "firmware/node/dhcp/dhcp_client.h"
 #include "firmware/node/facts/clock.h"
 #include "firmware/node/facts/hardware.h"
+#include "firmware/node/facts/udev.h"
 #include "firmware/node/plan_make.h"
 
 enum { POLL_MS = 20, POLL_MAX_MS = 250, NOTES_MAX = 65536 };
@@ -18,13 +19,13 @@ enum { POLL_MS = 20, POLL_MAX_MS = 250, NOTES_MAX = 65536 };
 static bool plan_is_final(const struct plan *plan) {
         if (plan->need != NEED_NOTHING || plan->refusal || plan->names_other_cards)
                 return false;
-        return hardware_interface_is_final(plan->identity->interface->index);
+        return hardware_card_is_final(plan->identity->interface);
 }
 
-static bool waited_enough(int64_t waited_ms) {
-        if (hardware_udev_is_busy())
-                return waited_ms >= UDEV_WAIT_MS;
-        return waited_ms >= INTERFACE_WAIT_MS;
+static bool waited_enough(const struct facts *facts, int64_t waited_ms) {
+        if (facts->interface_count == 0 || udev_is_busy(UDEV_RUN))
+                return waited_ms >= facts->inventory->dhcp.device_timeout_ms;
+        return waited_ms >= IDLE_UDEV_WAIT_MS;
 }
 
 static int next_poll_ms(int poll_ms) {
@@ -44,7 +45,7 @@ static bool settle_hardware(struct machine *machine, struct decision *decision, 
                 decision->interfaces_ms = clock_now_ms() - start;
                 if (plan_is_final(&decision->plan) || !hardware_is_settling(&machine->facts))
                         return true;
-                if (waited_enough(decision->interfaces_ms))
+                if (waited_enough(&machine->facts, decision->interfaces_ms))
                         return true;
                 usleep((useconds_t)poll_ms * 1000);
         }

@@ -6,8 +6,9 @@
 #include "firmware/node/machine/machine.h"
 #include "firmware/node/plan/plan.h"
 
-// How long cards may take to appear: without one, and while udev is still at work (a slow machine with many disks).
-enum { INTERFACE_WAIT_MS = 10000, UDEV_WAIT_MS = 90000 };
+// How long it waits for udev to be done with a card while udev has nothing to do: an event may be on its way, or udev
+// has failed. For a first card, and while udev is at work, it waits up to the profile's device_timeout_ms.
+enum { IDLE_UDEV_WAIT_MS = 10000 };
 
 struct decision {
         struct plan plan;

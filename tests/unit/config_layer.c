@@ -175,6 +175,7 @@ static void tells_the_node(void) {
         EXPECT_TEXT(json_string_value(json_object_get(json_object_get(json, "dhcp_options"), "node")), "");
         EXPECT(json_is_true(json_object_get(json, "arp_check")));
         EXPECT(json_integer_value(json_object_get(json, "carrier_timeout_ms")) == 60000);
+        EXPECT(json_integer_value(json_object_get(json, "device_timeout_ms")) == 300000);
         EXPECT_TEXT(text_at(json, "networks", 0, "subnet"), "10.0.0.0/24");
         EXPECT_TEXT(text_at(json, "networks", 0, "netmask"), "255.255.255.0");
         EXPECT_TEXT(text_at(json, "vips", 0, "ip"), "10.0.0.90");

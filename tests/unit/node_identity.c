@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "firmware/node/facts/hardware.h"
+#include "firmware/node/facts/udev.h"
 #include "firmware/node/machine/facts_json.h"
 #include "shared/smbios.h"
 #include "tests/unit/node.h"
@@ -256,6 +257,39 @@ static void expect_mac(const char *directory, const char *want) {
         EXPECT_TEXT(text, want);
 }
 
+// udev's files as 252 (Debian 12) and 219 (EL7) write them. One that udev has begun to rename is not done with, though
+// it has its entry: who sets the card up then keeps udev from naming it, and networkd waits for ever.
+static void a_card_that_udev_renames_is_not_final(void) {
+        static const struct {
+                const char *entry;
+                bool is_done;
+        } cases[] = {
+                { "E:ID_BUS=pci\nE:ID_RENAMING=1\nG:systemd\nQ:systemd\nV:1\n", false },
+                { "I:23542167\nE:ID_BUS=pci\nE:ID_RENAMING=1\nE:ID_NET_NAME_PATH=enp0s3\n", false },
+                { "I:23542167\nE:ID_BUS=pci\nE:ID_NET_NAME_PATH=enp0s3\nG:systemd\nQ:systemd\nV:1\n", true },
+                { "E:ID_BUS=pci\nE:ID_NET_NAME_PATH=enp0s3\n", false },
+                { "I:1\nE:ID_RENAMING=10\n", true },
+                { "", false },
+        };
+        char run[] = "/tmp/kiln-udev.XXXXXX";
+        EXPECT(mkdtemp(run));
+        auto_free char *data = xasprintf("%s/data", run);
+        EXPECT(mkdir(data, 0755) == 0);
+        EXPECT(udev_is_done_with_card(run, 2)); // nobody else is there to name it
+        EXPECT(!udev_is_busy(run));
+        write_below(run, "control", "");
+        EXPECT(!udev_is_done_with_card(run, 2));
+        for (size_t i = 0; i < lengthof(cases); i++) {
+                write_below(run, "data/n2", cases[i].entry);
+                EXPECT(udev_is_done_with_card(run, 2) == cases[i].is_done);
+        }
+        EXPECT(!udev_is_done_with_card(run, 3));
+        EXPECT(!udev_is_busy(run));
+        write_below(run, "queue", "");
+        EXPECT(udev_is_busy(run));
+        EXPECT_OK(run_command(err, "rm", "-r", run, NULL));
+}
+
 // All members of a bond show one MAC: who would find the cards again goes by their own.
 static void a_member_of_a_bond_has_its_own_mac(void) {
         char top[] = "/tmp/kiln-card.XXXXXX";
@@ -464,6 +498,7 @@ int main(void) {
         RUN(the_config_drive_comes_after_the_line);
         RUN(a_stranger_takes_its_values_from_the_drive);
         RUN(addresses_that_could_be_the_nodes_have_to_be);
+        RUN(a_card_that_udev_renames_is_not_final);
         RUN(a_member_of_a_bond_has_its_own_mac);
         RUN(the_line_names_a_card_that_is_there);
         RUN(an_mtu_is_of_the_link_with_the_address);

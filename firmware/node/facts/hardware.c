@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/facts/hardware.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,6 +18,7 @@
 #include "base/mem.h"
 #include "firmware/node/devices/sysfs.h"
 #include "firmware/node/facts/capacity.h"
+#include "firmware/node/facts/udev.h"
 
 enum { ARPHRD_ETHER_TYPE = 1 };
 
@@ -115,21 +117,19 @@ void hardware_read(struct facts *facts) {
         sysfs_read_line("/sys/class/dmi/id", "chassis_asset_tag", facts->asset_tag, sizeof facts->asset_tag);
 }
 
-static bool udev_is_running(void) { return access("/run/udev/control", F_OK) == 0; }
-
-bool hardware_interface_is_final(int index) {
-        char path[64];
-        snprintf(path, sizeof path, "/run/udev/data/n%d", index);
-        return !udev_is_running() || access(path, F_OK) == 0;
+bool hardware_card_is_final(const struct interface *card) {
+        assert(card);
+        char name[IF_NAMESIZE];
+        // In this order: a card may get its name after `card` was read, and before udev was looked at.
+        return udev_is_done_with_card(UDEV_RUN, card->index) && if_indextoname((unsigned)card->index, name) &&
+               strcmp(name, card->name) == 0;
 }
 
-bool hardware_udev_is_busy(void) { return udev_is_running() && access("/run/udev/queue", F_OK) == 0; }
-
 bool hardware_is_settling(const struct facts *facts) {
-        if (facts->interface_count == 0 || hardware_udev_is_busy())
+        if (facts->interface_count == 0 || udev_is_busy(UDEV_RUN))
                 return true;
         for (size_t i = 0; i < facts->interface_count; i++)
-                if (!hardware_interface_is_final(facts->interfaces[i].index))
+                if (!hardware_card_is_final(&facts->interfaces[i]))
                         return true;
         return false;
 }

@@ -15,9 +15,7 @@ bool hardware_card_mac(const char *directory, const char *name, hardware_ask_mac
 
 // Whether more cards may appear or change their names: udev is at work, or there is no card yet.
 bool hardware_is_settling(const struct facts *facts);
-// Whether udev has events in its queue.
-bool hardware_udev_is_busy(void);
-// Whether udev is done with this card, so that it keeps its name.
-bool hardware_interface_is_final(int index);
+// Whether udev is done with this card, and the card still has the name that it had when it was read.
+bool hardware_card_is_final(const struct interface *card);
 
 #endif

@@ -6,7 +6,12 @@
 
 #include "firmware/node/facts/json_field.h"
 
-enum { DHCP_TIMEOUT_DEFAULT_MS = 75000, CARRIER_TIMEOUT_DEFAULT_MS = 60000, TIMEOUT_MAX_MS = 3600000 };
+enum {
+        DHCP_TIMEOUT_DEFAULT_MS = 75000,
+        CARRIER_TIMEOUT_DEFAULT_MS = 60000,
+        DEVICE_TIMEOUT_DEFAULT_MS = 300000, // udev gives up an event after 180 s
+        TIMEOUT_MAX_MS = 3600000
+};
 
 // "224" or "43.1", and nothing after it.
 static bool parse_site_option(const char *text, struct dhcp_site_option *ret) {
@@ -52,13 +57,16 @@ static bool read_id_kind(const json_t *root, enum dhcp_id_kind *ret, struct err 
 }
 
 bool dhcp_settings_read(const json_t *root, struct dhcp_settings *ret, struct err *err) {
-        json_int_t timeout_ms = DHCP_TIMEOUT_DEFAULT_MS, carrier_timeout_ms = CARRIER_TIMEOUT_DEFAULT_MS;
+        json_int_t timeout_ms = DHCP_TIMEOUT_DEFAULT_MS, carrier_timeout_ms = CARRIER_TIMEOUT_DEFAULT_MS,
+                   device_timeout_ms = DEVICE_TIMEOUT_DEFAULT_MS;
         *ret = (struct dhcp_settings){ .arp_check = true, .id_kind = DHCP_ID_MAC };
         if (!json_field_number(root, "dhcp_timeout_ms", 1, TIMEOUT_MAX_MS, &timeout_ms, err) ||
             !json_field_number(root, "carrier_timeout_ms", 0, TIMEOUT_MAX_MS, &carrier_timeout_ms, err) ||
+            !json_field_number(root, "device_timeout_ms", 0, TIMEOUT_MAX_MS, &device_timeout_ms, err) ||
             !json_field_bool(root, "arp_check", &ret->arp_check, err))
                 return false;
         ret->timeout_ms = (int)timeout_ms;
         ret->carrier_timeout_ms = (int)carrier_timeout_ms;
+        ret->device_timeout_ms = (int)device_timeout_ms;
         return read_id_kind(root, &ret->id_kind, err) && read_site_options(root, ret, err);
 }

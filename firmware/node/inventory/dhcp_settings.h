@@ -22,6 +22,7 @@ struct dhcp_site_option {
 struct dhcp_settings {
         int timeout_ms;         // for an answer, counted from the link
         int carrier_timeout_ms; // for the link
+        int device_timeout_ms;  // for a card, and for the name that udev gives it
         bool arp_check;         // RFC 5227: is the address in use?
         enum dhcp_id_kind id_kind;
         struct dhcp_site_option node, role, id;
