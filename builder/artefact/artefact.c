@@ -198,6 +198,8 @@ bool artefacts_write(struct artefact_build *build, const struct strings *wanted,
         if (packs_several(build))
                 build->blocks = block_cache_new(cache_path(build->cache));
         bool ok = write_wanted(build, wanted, err);
+        if (ok)
+                file_sums_settle(build->sums, build->cache);
         block_cache_free(take_ptr(build->blocks));
         file_sums_free(take_ptr(build->sums));
         return ok;

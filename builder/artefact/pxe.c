@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "artefact/bootloader.h"
+#include "artefact/file_sums.h"
 #include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -24,12 +25,14 @@
 #define ROOT_BY_LOADER "carried" // kiln.root= of a root that came as further initrds
 #define NO_ENTRY "exit"
 
-static bool link_images(const struct artefact_role *role, int pxe, struct err *err) {
+static bool link_images(const struct artefact_build *build, const struct artefact_role *role, int pxe,
+                        struct err *err) {
         static const char *const names[] = { "vmlinuz",     "initrd.img",      "config.cpio",
                                              "rootfs.head", "rootfs.squashfs", "rootfs.tail" };
         for (size_t i = 0; i < lengthof(names); i++) {
                 auto_free char *to = xasprintf("images/%s/%s", role->role->name, names[i]);
-                if (!fs_mkdirs_for(pxe, to, 0755, err) || !fs_link_or_copy(role->out, names[i], pxe, to, err))
+                if (!fs_mkdirs_for(pxe, to, 0755, err) ||
+                    !file_sums_link(build->sums, role->out, names[i], pxe, to, err))
                         return wrap(err, "pxe");
         }
         return true;
@@ -166,7 +169,7 @@ static bool write_role_menu(const struct artefact_build *build, const struct art
         auto_free char *path = xasprintf("role/%s.ipxe", role->role->name);
         struct value *scope = boot_scope(build, &arena);
         choose_entry(&arena, build, &(struct boot_entry){ role->role, NULL, ROOT_BY_LOADER, false, false }, scope);
-        bool ok = link_images(role, pxe, err) && boot_render(build, "entry.ipxe.tmpl", scope, pxe, path, err);
+        bool ok = link_images(build, role, pxe, err) && boot_render(build, "entry.ipxe.tmpl", scope, pxe, path, err);
         arena_release(&arena);
         return ok;
 }

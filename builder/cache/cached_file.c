@@ -14,152 +14,232 @@
 #include "cache/entry.h"
 
 #define INFO_NAME "info.json"
+#define PLACE_NAME "place.json"
 
-static int64_t mtime_ns(const struct stat *stat) {
-        return (int64_t)stat->st_mtim.tv_sec * 1000000000 + stat->st_mtim.tv_nsec;
+// What is known of an entry: two JSON objects with a member for each file.
+struct described {
+        json_t *info, *places;
+};
+
+static void described_release(struct described *described) {
+        json_decref(described->info);
+        json_decref(described->places);
 }
 
-// Digests a file and writes down what it is.
-static bool add_file_info(const struct fs_entry *entry, void *context, struct err *err) {
+static json_t *read_object(int dir, const char *name) {
+        auto_buf text = { 0 };
+        auto_err absent = { 0 };
+        json_error_t error;
+        if (!fs_read(dir, name, &text, &absent))
+                return NULL;
+        return json_loadb(buf_text(&text), text.size, 0, &error);
+}
+
+static struct described read_description(int dir) {
+        struct described described = { read_object(dir, INFO_NAME), read_object(dir, PLACE_NAME) };
+        if (json_is_object(described.places))
+                return described;
+        json_decref(described.places);
+        described.places = json_object();
+        return described;
+}
+
+static void put_place(json_t *places, const char *name, const struct file_place *place) {
+        json_t *described =
+            json_pack("{sI sI sI sI}", "inode", (json_int_t)place->inode, "size", (json_int_t)place->size_bytes,
+                      "mtime_ns", (json_int_t)place->modified_ns, "ctime_ns", (json_int_t)place->changed_ns);
+        (void)!json_object_set_new(places, name, described); // what cannot be named is read again
+}
+
+// What is not there is 0, which no file has.
+static struct file_place noted_place(const json_t *places, const char *name) {
+        const json_t *place = json_object_get(places, name);
+        return (struct file_place){
+                .inode = (uint64_t)json_integer_value(json_object_get(place, "inode")),
+                .size_bytes = (uint64_t)json_integer_value(json_object_get(place, "size")),
+                .modified_ns = json_integer_value(json_object_get(place, "mtime_ns")),
+                .changed_ns = json_integer_value(json_object_get(place, "ctime_ns")),
+        };
+}
+
+static bool write_places(int dir, const json_t *places, struct err *err) {
+        static const char staging[] = PLACE_NAME ".new"; // whoever writes here holds the entry's lock
+        auto_free char *text = json_dumps(places, JSON_COMPACT | JSON_SORT_KEYS);
+        if (!fs_remove_tree(dir, staging, err) || !fs_write(dir, staging, text, strlen(text), 0644, err))
+                return false;
+        return renameat(dir, staging, dir, PLACE_NAME) == 0 || fail(err, ERR_SYSTEM, errno, "rename %s", staging);
+}
+
+// ---- of a new entry ----
+
+// Digests a file and writes down what it is, and where it lies.
+static bool describe_file(const struct fs_entry *entry, void *context, struct err *err) {
+        const struct described *described = context;
+        const struct file_place place = file_place_of(entry->stat);
         char sha256[DIGEST_HEX_SIZE];
         auto_close int fd = -1;
-        if (strncmp(entry->path, INFO_NAME, strlen(INFO_NAME)) == 0)
-                return true;
         if (!fs_open(entry->parent, entry->name, O_RDONLY | O_NOFOLLOW, 0, &fd, err) ||
             !digest_fd("sha256", fd, sha256, err))
                 return false;
         if (fsync(fd) < 0)
                 return fail(err, ERR_SYSTEM, errno, "write %s", entry->name);
-        json_t *info = json_pack("{ss sI sI}", "sha256", sha256, "size", (json_int_t)entry->stat->st_size, "mtime_ns",
-                                 (json_int_t)mtime_ns(entry->stat));
-        if (json_object_set_new(context, entry->name, info) < 0)
+        json_t *info = json_pack("{ss sI}", "sha256", sha256, "size", (json_int_t)place.size_bytes);
+        if (json_object_set_new(described->info, entry->name, info) < 0)
                 return fail(err, ERR_INTERNAL, 0, "%s cannot be described", entry->name);
+        put_place(described->places, entry->name, &place);
         return true;
 }
 
-static bool write_info(int dir, struct err *err) {
-        json_t *files = json_object();
-        bool ok = fs_walk(dir, add_file_info, files, err);
-        auto_free char *text = json_dumps(files, JSON_COMPACT | JSON_SORT_KEYS);
-        json_decref(files);
+static bool write_description(int dir, struct err *err) {
+        struct described described = { json_object(), json_object() };
+        bool ok = fs_walk(dir, describe_file, &described, err) && write_places(dir, described.places, err);
+        auto_free char *text = json_dumps(described.info, JSON_COMPACT | JSON_SORT_KEYS);
+        described_release(&described);
         return ok && fs_write_atomic(dir, INFO_NAME, text, strlen(text), 0644, err);
 }
 
-static json_t *read_info(int dir) {
-        auto_buf text = { 0 };
-        auto_err absent = { 0 };
-        json_error_t error;
-        if (!fs_read(dir, INFO_NAME, &text, &absent))
-                return NULL;
-        return json_loadb(buf_text(&text), text.size, 0, &error);
-}
+// ---- whether a file is what was put there ----
 
-// As far as size and type tell. `*ret_moved`: its time is another, so that only the digest can tell.
-static bool looks_whole(int dir, const char *name, const json_t *info, bool *ret_moved) {
-        const char *sealed = json_string_value(json_object_get(info, "sha256"));
-        struct stat stat;
-        if (!sealed || strlen(sealed) != CACHED_FILE_SHA256_SIZE - 1)
-                return false;
-        if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(stat.st_mode))
-                return false;
-        *ret_moved = mtime_ns(&stat) != json_integer_value(json_object_get(info, "mtime_ns"));
-        return stat.st_size == json_integer_value(json_object_get(info, "size"));
-}
-
-static bool has_digest(int dir, const char *name, const json_t *info) {
-        const char *sealed = json_string_value(json_object_get(info, "sha256"));
+static bool has_digest(int dir, const char *name, const char *expected) {
         char sha256[DIGEST_HEX_SIZE];
         auto_err ignored = { 0 };
-        return digest_file("sha256", dir, name, sha256, &ignored) && strcmp(sha256, sealed) == 0;
+        return digest_file("sha256", dir, name, sha256, &ignored) && strcmp(sha256, expected) == 0;
 }
 
-// The name of the first file that is not what was put there, or NULL. The cache may have been copied; then the digests
-// decide, and `*ret_moved` is set.
-static const char *find_changed(int dir, json_t *info, bool *ret_moved) {
+// A file that moved and is the same gets its new place, and `*ret_moved` is set.
+static bool file_is_same(int dir, const char *name, const struct described *described, bool *ret_moved) {
+        const json_t *info = json_object_get(described->info, name);
+        const char *sealed = json_string_value(json_object_get(info, "sha256"));
+        const json_int_t size = json_integer_value(json_object_get(info, "size"));
+        const struct file_place noted = noted_place(described->places, name);
+        struct file_place place;
+        if (!sealed || strlen(sealed) != CACHED_FILE_SHA256_SIZE - 1 || !file_place_find(dir, name, &place) ||
+            place.size_bytes != (uint64_t)size)
+                return false;
+        if (file_place_equal(&place, &noted))
+                return true;
+        *ret_moved = true;
+        put_place(described->places, name, &place);
+        return has_digest(dir, name, sealed);
+}
+
+// The name of the first file that is not what was put there, or NULL.
+static const char *find_changed(int dir, const struct described *described, bool *ret_moved) {
         const char *name;
         json_t *file;
-        json_object_foreach(info, name, file) {
-                bool moved = false;
-                if (!looks_whole(dir, name, file, &moved))
+        json_object_foreach(described->info, name, file) {
+                if (!file_is_same(dir, name, described, ret_moved))
                         return name;
-                if (moved && !has_digest(dir, name, file))
-                        return name;
-                *ret_moved = *ret_moved || moved;
         }
         return NULL;
-}
-
-bool cached_file_is_whole(struct cache *cache, enum cache_kind kind, const char *key) {
-        auto_free char *path = cache_entry(cache, kind, key);
-        const char *name;
-        json_t *file;
-        auto_err ignored = { 0 };
-        auto_close int dir = -1;
-        if (!fs_open_dir(AT_FDCWD, path, &dir, &ignored))
-                return false;
-        json_t *info = read_info(dir);
-        bool is_whole = json_object_size(info) > 0;
-        json_object_foreach(info, name, file) {
-                bool moved = false;
-                if (!looks_whole(dir, name, file, &moved) || moved)
-                        is_whole = false;
-        }
-        json_decref(info);
-        return is_whole;
 }
 
 // ---- obtaining one ----
 
 struct obtaining {
-        const char *name;
+        const char *name; // NULL: any
         cached_file_make *make;
         void *context;
         struct cached_file *ret;
 };
 
-static void take_cached_facts(const json_t *file, struct cached_file *ret) {
-        memcpy(ret->sha256, json_string_value(json_object_get(file, "sha256")), sizeof ret->sha256);
-        ret->size_bytes = (uint64_t)json_integer_value(json_object_get(file, "size"));
+static void take_cached_facts(const struct described *described, const char *name, struct cached_file *ret) {
+        const json_t *info = json_object_get(described->info, name);
+        memcpy(ret->sha256, json_string_value(json_object_get(info, "sha256")), sizeof ret->sha256);
+        ret->size_bytes = (uint64_t)json_integer_value(json_object_get(info, "size"));
+        ret->place = noted_place(described->places, name);
+}
+
+static bool knows_wanted(const struct described *described, const char *name) {
+        if (!name)
+                return json_object_size(described->info) > 0;
+        return json_object_get(described->info, name) != NULL;
+}
+
+static void note_moved(int dir, const char *path, const struct described *described) {
+        auto_err unwritten = { 0 };
+        if (!write_places(dir, described->places, &unwritten))
+                notice("%s will be read again, since where it lies cannot be noted: %s", path, unwritten.text);
 }
 
 // An entry that cannot be read is like one that is damaged: it is made again.
 static bool check_cached_file(int dir, const char *path, void *context, bool *ret_whole, struct err *err) {
         const struct obtaining *obtaining = context;
         bool moved = false;
-        auto_err ignored = { 0 };
-        json_t *info = read_info(dir);
-        const json_t *file = json_object_get(info, obtaining->name);
+        struct described described = read_description(dir);
         const char *changed = NULL;
         (void)err;
-        if (file)
-                changed = find_changed(dir, info, &moved);
-        *ret_whole = file && !changed;
-        if (changed)
-                notice("%s/%s is not what was put there; it is made again", path, changed);
+        *ret_whole = knows_wanted(&described, obtaining->name);
         if (*ret_whole)
-                take_cached_facts(file, obtaining->ret);
+                changed = find_changed(dir, &described, &moved);
+        if (changed && obtaining->make)
+                warning("%s/%s is not what was put there; it is made again", path, changed);
+        if (changed)
+                *ret_whole = false;
+        if (*ret_whole && obtaining->ret)
+                take_cached_facts(&described, obtaining->name, obtaining->ret);
         if (*ret_whole && moved)
-                *ret_whole = write_info(dir, &ignored); // the new times
-        json_decref(info);
+                note_moved(dir, path, &described);
+        described_release(&described);
         return true;
 }
 
 static bool make_cached_file(int dir, void *context, struct err *err) {
         const struct obtaining *obtaining = context;
-        if (!obtaining->make(dir, obtaining->context, err) || !write_info(dir, err))
+        if (!obtaining->make(dir, obtaining->context, err) || !write_description(dir, err))
                 return false;
-        json_t *info = read_info(dir);
-        const json_t *file = json_object_get(info, obtaining->name);
-        if (file)
-                take_cached_facts(file, obtaining->ret);
-        json_decref(info);
-        return file || fail(err, ERR_INTERNAL, 0, "%s was not made", obtaining->name);
+        struct described described = read_description(dir);
+        bool was_made = knows_wanted(&described, obtaining->name);
+        if (was_made)
+                take_cached_facts(&described, obtaining->name, obtaining->ret);
+        described_release(&described);
+        return was_made || fail(err, ERR_INTERNAL, 0, "%s was not made", obtaining->name);
 }
 
 bool cached_file_obtain(struct cache *cache, enum cache_kind kind, const char *key, const char *name,
                         cached_file_make *make, void *context, struct cached_file *ret, struct err *err) {
-        assert(!strchr(name, '/'));
+        assert(!strchr(name, '/') && make && ret);
         static const struct entry_maker maker = { check_cached_file, make_cached_file };
         struct obtaining obtaining = { name, make, context, ret };
         return entry_obtain(cache, kind, key, &maker, &obtaining, err);
+}
+
+bool cached_file_is_whole(struct cache *cache, enum cache_kind kind, const char *key) {
+        struct obtaining looking = { 0 };
+        bool is_whole = false;
+        auto_err ignored = { 0 };
+        return entry_look(cache, kind, key, check_cached_file, &looking, &is_whole, &ignored) && is_whole;
+}
+
+// ---- where it lies ----
+
+struct placing {
+        const char *name;
+        const struct file_place *place;
+};
+
+static bool note_in_places(int dir, json_t *places, const struct placing *placing, struct err *err) {
+        const struct file_place noted = noted_place(places, placing->name);
+        struct file_place found;
+        bool is_there = file_place_find(dir, placing->name, &found) && file_place_equal(&found, placing->place);
+        if (!is_there || file_place_equal(&found, &noted))
+                return true;
+        put_place(places, placing->name, &found);
+        return write_places(dir, places, err);
+}
+
+static bool note_place_of_held(int dir, const char *path, void *context, bool *ret_whole, struct err *err) {
+        struct described described = read_description(dir);
+        bool ok = note_in_places(dir, described.places, context, err);
+        (void)path;
+        (void)ret_whole;
+        described_release(&described);
+        return ok;
+}
+
+bool cached_file_note_place(struct cache *cache, enum cache_kind kind, const char *key, const char *name,
+                            const struct file_place *place, struct err *err) {
+        struct placing placing = { name, place };
+        bool ignored;
+        return entry_look(cache, kind, key, note_place_of_held, &placing, &ignored, err);
 }

@@ -66,8 +66,7 @@ static bool remove_abandoned(const struct held *held, struct err *err) {
 
 // ---- entries ----
 
-static bool check_held(const struct held *held, const struct entry_maker *maker, void *context, bool *ret_whole,
-                       struct err *err) {
+static bool check_held(const struct held *held, entry_check *check, void *context, bool *ret_whole, struct err *err) {
         struct stat stat;
         auto_close int dir = -1;
         *ret_whole = false;
@@ -78,7 +77,7 @@ static bool check_held(const struct held *held, const struct entry_maker *maker,
         }
         if (!S_ISDIR(stat.st_mode)) // something else lies there
                 return true;
-        return fs_open_dir(held->kind, held->name, &dir, err) && maker->check(dir, held->path, context, ret_whole, err);
+        return fs_open_dir(held->kind, held->name, &dir, err) && check(dir, held->path, context, ret_whole, err);
 }
 
 static bool fill_temporary(const struct held *held, const char *temporary, const struct entry_maker *maker,
@@ -104,7 +103,7 @@ static bool make_held(const struct held *held, const struct entry_maker *maker, 
 
 static bool obtain_held(const struct held *held, const struct entry_maker *maker, void *context, struct err *err) {
         bool is_whole = false;
-        if (!remove_abandoned(held, err) || !check_held(held, maker, context, &is_whole, err))
+        if (!remove_abandoned(held, err) || !check_held(held, maker->check, context, &is_whole, err))
                 return false;
         if (is_whole)
                 return true;
@@ -116,6 +115,14 @@ bool entry_obtain(struct cache *cache, enum cache_kind kind, const char *name, c
         assert(!cache_kinds[kind].in_parts);
         struct held held;
         bool ok = hold_entry(cache, kind, name, &held, err) && obtain_held(&held, maker, context, err);
+        held_release(&held);
+        return ok;
+}
+
+bool entry_look(struct cache *cache, enum cache_kind kind, const char *name, entry_check *check, void *context,
+                bool *ret_whole, struct err *err) {
+        struct held held;
+        bool ok = hold_entry(cache, kind, name, &held, err) && check_held(&held, check, context, ret_whole, err);
         held_release(&held);
         return ok;
 }

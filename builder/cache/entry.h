@@ -10,10 +10,12 @@
 #include "base/err.h"
 #include "cache/cache.h"
 
+// Looks at the entry in directory `dir`: whether it is as it was made. An error ends all.
+typedef bool entry_check(int dir, const char *path, void *context, bool *ret_whole, struct err *err);
+
 struct entry_maker {
-        // Whether the entry in directory `dir` is as it was made. If not, the function has said so to the user, and the
-        // entry is removed and made again. An error ends all.
-        bool (*check)(int dir, const char *path, void *context, bool *ret_whole, struct err *err);
+        // If the entry is not whole, the function has said so to the user, and the entry is removed and made again.
+        entry_check *check;
         // Fills the empty directory `dir`.
         bool (*make)(int dir, void *context, struct err *err);
 };
@@ -22,6 +24,10 @@ struct entry_maker {
 // the same entry is waiting.
 must_check bool entry_obtain(struct cache *cache, enum cache_kind kind, const char *name,
                              const struct entry_maker *maker, void *context, struct err *err);
+
+// Whether an entry is there and whole, as `check` says. Waits as entry_obtain() does; makes and removes nothing.
+must_check bool entry_look(struct cache *cache, enum cache_kind kind, const char *name, entry_check *check,
+                           void *context, bool *ret_whole, struct err *err);
 
 // Writes an entry that is one small file.
 must_check bool entry_write_file(struct cache *cache, enum cache_kind kind, const char *name, const void *data,

@@ -16,13 +16,19 @@
 #include "base/progress.h"
 #include "cache/layout.h"
 
-enum { POLL_MS = 200, SUFFIX_BYTES = 8 };
+enum { POLL_FIRST_MS = 1, POLL_MS = 200, SUFFIX_BYTES = 8 };
 
 #define REMOVED_SUFFIX ".tmp.removed"
 
-// Polling, because a signal may interrupt another thread than the one that waits. `waiting_for` is told once, if given.
+static void pause_ms(long ms) {
+        const struct timespec pause = { .tv_nsec = ms * 1000000L };
+        nanosleep(&pause, NULL);
+}
+
+// Polling, because a signal may interrupt another thread than the one that waits: soon at first, since roles that share
+// an entry hold its lock for a millisecond only. `waiting_for` is told once, if given.
 static bool wait_for_lock(int fd, int how, const char *path, const char *waiting_for, struct err *err) {
-        const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
+        long wait_ms = POLL_FIRST_MS;
         while (flock(fd, how | LOCK_NB) < 0) {
                 if (errno != EWOULDBLOCK && errno != EINTR)
                         return fail(err, ERR_SYSTEM, errno, "lock %s", path);
@@ -31,7 +37,10 @@ static bool wait_for_lock(int fd, int how, const char *path, const char *waiting
                 waiting_for = NULL;
                 if (!interrupt_check(err))
                         return false;
-                nanosleep(&pause, NULL);
+                pause_ms(wait_ms);
+                wait_ms *= 2;
+                if (wait_ms > POLL_MS)
+                        wait_ms = POLL_MS;
         }
         return true;
 }
