@@ -79,7 +79,16 @@ static bool make_and_publish(struct build *build, struct artefact_build *artefac
                 return false;
         if (!phase_install(build, err) || !phase_configure(build, err) || !phase_write(build, artefacts, err))
                 return false;
-        return interrupt_check(err) && publication_finish(&build->publication, build->id, err);
+        return interrupt_check(err) && publication_seal(&build->publication, build->id, err) &&
+               publication_finish(&build->publication, build->id, err);
+}
+
+// There, signed as it is wanted, and whole: a build that rotted is made again.
+static bool is_published(struct build *build, bool *ret, struct err *err) {
+        const struct build_options *options = build->options;
+        *ret = publication_has(&build->publication, build->id) &&
+               build_is_signed(&build->publication, build->id, options->signer);
+        return !*ret || publication_is_whole(&build->publication, build->id, options->jobs, ret, err);
 }
 
 static bool record_build(struct build *build, bool is_new, struct err *err) {
@@ -155,9 +164,11 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
         if (!publication_open(build->options->out, build->cluster->name, &build->publication, err) ||
             !phase_select(build, err) || !identify_build(build, err))
                 return false;
-        *ret_new = !publication_has(&build->publication, build->id) ||
-                   !build_is_signed(&build->publication, build->id, build->options->signer);
-        if (!*ret_new)
+        bool is_there = false;
+        if (!is_published(build, &is_there, err))
+                return false;
+        *ret_new = !is_there;
+        if (is_there)
                 return publication_set_current(&build->publication, build->id, err) && record_build(build, false, err);
         return make_and_publish(build, &artefacts, err) && record_build(build, true, err);
 }

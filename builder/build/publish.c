@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/own_dir.h"
 #include "base/progress.h"
+#include "build/published_seal.h"
 
 static bool remove_leftovers(int dir, struct err *err) {
         int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -95,6 +96,58 @@ bool publication_finish(struct publication *publication, const char *build_id, s
         if (!replaces)
                 free(take_ptr(publication->staging_name));
         return publication_set_current(publication, build_id, err);
+}
+
+// ---- beside the build ----
+
+static char *seal_name(const char *build_id) { return xasprintf(".seal-%s", build_id); }
+
+// Without a sync of its own: if it is lost, the build is read once.
+static bool write_seal(const struct publication *publication, const char *build_id, const struct buf *seal,
+                       struct err *err) {
+        static const char staging[] = STAGING_PREFIX "seal"; // so that a killed build's goes, too
+        auto_free char *name = seal_name(build_id);
+        if (seal->overflow)
+                return fail(err, ERR_SYSTEM, 0, "%s would be too large", name);
+        if (!fs_remove_tree(publication->dir, staging, err) ||
+            !fs_write(publication->dir, staging, buf_text(seal), seal->size, 0600, err))
+                return false;
+        return take_place(publication, staging, name) || fail(err, ERR_SYSTEM, errno, "rename %s", name);
+}
+
+bool publication_seal(struct publication *publication, const char *build_id, struct err *err) {
+        assert(publication->staging_name);
+        auto_buf seal = { 0 };
+        return published_seal_make(publication->staging, &seal, err) && write_seal(publication, build_id, &seal, err);
+}
+
+static bool check_whole(const struct publication *publication, const char *build_id, unsigned jobs,
+                        struct seal_verdict *ret, struct err *err) {
+        auto_free char *name = seal_name(build_id);
+        auto_buf seal = { .max = PUBLISHED_SEAL_MAX_BYTES };
+        auto_err absent = { 0 };
+        auto_close int dir = -1;
+        if (!fs_read(publication->dir, name, &seal, &absent))
+                buf_clear(&seal);
+        dir = openat(publication->dir, build_id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (dir >= 0)
+                return published_seal_check(dir, &seal, jobs, ret, err);
+        ret->difference = xasprintf("it cannot be opened: %s", strerror(errno));
+        return true;
+}
+
+bool publication_is_whole(struct publication *publication, const char *build_id, unsigned jobs, bool *ret,
+                          struct err *err) {
+        struct seal_verdict verdict = { 0 };
+        auto_err unwritten = { 0 };
+        bool ok = check_whole(publication, build_id, jobs, &verdict, err);
+        *ret = ok && !verdict.difference;
+        if (verdict.difference)
+                warning("build %s is not as it was published: %s; it is made again", build_id, verdict.difference);
+        if (*ret && verdict.renewed.size > 0 && !write_seal(publication, build_id, &verdict.renewed, &unwritten))
+                notice("build %s will be read again: %s", build_id, unwritten.text);
+        seal_verdict_release(&verdict);
+        return ok;
 }
 
 bool publication_note_origin(struct publication *publication, const char *build_id, const char *text, struct err *err) {

@@ -23,6 +23,13 @@ must_check bool publication_stage(struct publication *publication, const char *b
 // removed by publication_close().
 must_check bool publication_finish(struct publication *publication, const char *build_id, struct err *err);
 must_check bool publication_set_current(struct publication *publication, const char *build_id, struct err *err);
+// Notes what the staged build is, beside its place: <out>/<cluster>/.seal-<build id> (published_seal.h). Before
+// publication_finish(), which writes both to the disk.
+must_check bool publication_seal(struct publication *publication, const char *build_id, struct err *err);
+// Whether a build that is there is as it was published. If not, a warning says what is not. At most `jobs` threads
+// read.
+must_check bool publication_is_whole(struct publication *publication, const char *build_id, unsigned jobs, bool *ret,
+                                     struct err *err);
 // Keeps what is known of a build, beside it and not in it: <out>/<cluster>/.origin-<build id>, mode 0600.
 must_check bool publication_note_origin(struct publication *publication, const char *build_id, const char *text,
                                         struct err *err);

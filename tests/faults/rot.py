@@ -38,6 +38,13 @@ def flip(path):
     write_back(path, data)
 
 
+def flip_and_keep_time(path):
+    """As a bad disk does, or somebody who sets the time back."""
+    status = os.stat(path)
+    flip(path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 def cut(path):
     with open(path, "rb") as file:
         data = file.read()
@@ -71,7 +78,7 @@ def close(path):
     os.chmod(path, 0)
 
 
-WAYS = {"flipped": flip, "cut short": cut, "emptied": empty, "lost": lose, "a directory": become_directory,
+WAYS = {"flipped": flip, "flipped with their time kept": flip_and_keep_time, "cut short": cut, "emptied": empty, "lost": lose, "a directory": become_directory,
         "a link to elsewhere": become_link, "unreadable": close}
 
 
