@@ -77,7 +77,7 @@ static bool parse_seal(const char *text, struct sealed_files *ret) {
         return true;
 }
 
-static bool read_sums(int dir, struct sealed_files *ret) {
+static bool read_sums_as_seal(int dir, struct sealed_files *ret) {
         auto_buf text = { .max = PUBLISHED_SEAL_MAX_BYTES };
         auto_err absent = { 0 };
         return fs_read(dir, SUMS_NAME, &text, &absent) && parse_seal(buf_text(&text), ret);
@@ -125,7 +125,7 @@ static bool seal_file(const struct fs_entry *entry, void *context, struct err *e
 bool published_seal_make(int dir, struct buf *ret_seal, struct err *err) {
         struct sealing sealing = { .seal = ret_seal };
         ret_seal->max = PUBLISHED_SEAL_MAX_BYTES;
-        (void)!read_sums(dir, &sealing.sums); // without, all are digested
+        (void)!read_sums_as_seal(dir, &sealing.sums); // without, all are digested
         if (sealing.sums.count > 0)
                 qsort(sealing.sums.items, sealing.sums.count, sizeof *sealing.sums.items, order_of_paths);
         bool ok = fs_walk(dir, seal_file, &sealing, err) || wrap(err, "sealing the build");
@@ -144,7 +144,7 @@ struct checking {
 
 static bool is_moved(const struct sealed_file *file) { return !file_place_equal(&file->noted, &file->found); }
 
-static void find_file(struct checking *checking, size_t index) {
+static void find_sealed_file(struct checking *checking, size_t index) {
         struct sealed_file *file = &checking->files.items[index];
         file->first = index;
         file->is_there = file_place_find(checking->dir, file->path, &file->found);
@@ -179,7 +179,7 @@ static bool is_same(const struct checking *checking, const struct sealed_file *f
         return !is_moved(file) || strcmp(checking->files.items[file->first].read, file->sha256) == 0;
 }
 
-static char *describe_difference(const struct checking *checking) {
+static char *describe_rot(const struct checking *checking) {
         const struct sealed_file *first = NULL;
         size_t different = 0;
         for (size_t i = 0; i < checking->files.count; i++) {
@@ -199,7 +199,7 @@ static char *describe_difference(const struct checking *checking) {
         return xasprintf("%s %s, one of %zu files that are gone or have changed", first->path, how, different);
 }
 
-static void renew(const struct checking *checking, struct buf *ret) {
+static void renew_seal(const struct checking *checking, struct buf *ret) {
         ret->max = PUBLISHED_SEAL_MAX_BYTES;
         for (size_t i = 0; i < checking->files.count; i++) {
                 const struct sealed_file *file = &checking->files.items[i];
@@ -209,12 +209,12 @@ static void renew(const struct checking *checking, struct buf *ret) {
 
 static bool compare_files(struct checking *checking, unsigned jobs, struct seal_verdict *ret, struct err *err) {
         for (size_t i = 0; i < checking->files.count; i++)
-                find_file(checking, i);
+                find_sealed_file(checking, i);
         if (!parallel_for(checking->moved_count, jobs, read_moved, checking, err))
                 return false;
-        ret->difference = describe_difference(checking);
+        ret->difference = describe_rot(checking);
         if (!ret->difference && checking->moved_count > 0)
-                renew(checking, &ret->renewed);
+                renew_seal(checking, &ret->renewed);
         return true;
 }
 
@@ -225,7 +225,7 @@ bool published_seal_check(int dir, const struct buf *seal, unsigned jobs, struct
         bool is_sealed = parse_seal(buf_text(seal), &checking.files);
         if (!is_sealed)
                 sealed_files_release(&checking.files);
-        if (is_sealed || read_sums(dir, &checking.files))
+        if (is_sealed || read_sums_as_seal(dir, &checking.files))
                 ok = compare_files(&checking, jobs, ret, err);
         else
                 ret->difference = xstrdup("it has no whole " SUMS_NAME " that would tell what it was");

@@ -11,13 +11,14 @@
 #include <sys/xattr.h>
 
 #include "base/buf.h"
+#include "base/digest.h"
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
 
 enum { SEAL_BYTES_MAX = 512 << 20, PLACE_BYTES_MAX = 65536, XATTR_BYTES = 65536, BUCKETS = 1 << 10 };
 
-static const char seal_name[] = "seal", place_name[] = "place";
+static const char seal_name[] = "seal", digests_name[] = "digests", place_name[] = "place";
 
 // A file with several names is told by the first of them.
 struct linked {
@@ -29,6 +30,9 @@ struct linked {
 
 struct sealing {
         struct buf text;
+        struct buf digests;
+        bool reads;     // the digests are wanted
+        bool must_read; // else what cannot be read is described as such, and differs from every seal
         size_t lines;
         struct arena arena;
         struct linked *buckets[BUCKETS];
@@ -104,9 +108,26 @@ static bool add_target(struct sealing *sealing, const struct fs_entry *entry, st
         return true;
 }
 
+// A further name of a file has no digest of its own.
+static bool add_digest(struct sealing *sealing, const struct fs_entry *entry, size_t first, struct err *err) {
+        char sha256[DIGEST_HEX_SIZE] = "unreadable";
+        auto_err unreadable = { 0 };
+        bool has_content = S_ISREG(entry->stat->st_mode) && first == 0;
+        if (!sealing->reads || !has_content)
+                return true;
+        bool is_read = digest_file("sha256", entry->parent, entry->name, sha256, &unreadable);
+        if (!is_read && sealing->must_read)
+                return fail(err, unreadable.kind, 0, "%s", unreadable.text);
+        buf_printf(&sealing->digests, "%s\t%s\n", sha256, entry->path);
+        return true;
+}
+
 static bool is_seal_file(const struct fs_entry *entry) {
-        return strncmp(entry->path, seal_name, strlen(seal_name)) == 0 ||
-               strncmp(entry->path, place_name, strlen(place_name)) == 0;
+        const char *const names[] = { seal_name, digests_name, place_name };
+        for (size_t i = 0; i < lengthof(names); i++)
+                if (strncmp(entry->path, names[i], strlen(names[i])) == 0)
+                        return true;
+        return false;
 }
 
 static bool add_seal_line(const struct fs_entry *entry, void *context, struct err *err) {
@@ -118,10 +139,11 @@ static bool add_seal_line(const struct fs_entry *entry, void *context, struct er
         if (S_ISREG(stat->st_mode))
                 size = stat->st_size;
         sealing->lines++;
+        size_t first = first_line(sealing, stat);
         buf_printf(&sealing->text, "%o %u:%u %" PRId64 " %" PRId64 ".%09ld %u:%u %zu", (unsigned)stat->st_mode,
                    (unsigned)stat->st_uid, (unsigned)stat->st_gid, size, (int64_t)stat->st_mtim.tv_sec,
-                   stat->st_mtim.tv_nsec, major(stat->st_rdev), minor(stat->st_rdev), first_line(sealing, stat));
-        if (!add_xattrs(sealing, entry, err))
+                   stat->st_mtim.tv_nsec, major(stat->st_rdev), minor(stat->st_rdev), first);
+        if (!add_digest(sealing, entry, first, err) || !add_xattrs(sealing, entry, err))
                 return wrap(err, "%s", entry->path);
         buf_append_char(&sealing->text, '\t');
         if (S_ISLNK(stat->st_mode) && !add_target(sealing, entry, err))
@@ -130,11 +152,23 @@ static bool add_seal_line(const struct fs_entry *entry, void *context, struct er
         return interrupt_check(err);
 }
 
-static bool describe_tree(int dir, struct buf *ret, struct err *err) {
+// What a seal says of a tree.
+struct description {
+        struct buf text, digests;
+};
+
+static void description_release(struct description *description) {
+        buf_release(&description->text);
+        buf_release(&description->digests);
+}
+
+static bool describe_tree(int dir, bool reads, bool must_read, struct description *ret, struct err *err) {
         struct sealing *sealing = xcalloc(1, sizeof *sealing);
-        sealing->text.max = SEAL_BYTES_MAX;
+        sealing->reads = reads;
+        sealing->must_read = must_read;
+        sealing->text.max = sealing->digests.max = SEAL_BYTES_MAX;
         bool ok = fs_walk(dir, add_seal_line, sealing, err);
-        *ret = sealing->text;
+        *ret = (struct description){ sealing->text, sealing->digests };
         arena_release(&sealing->arena);
         free(sealing);
         return ok;
@@ -169,11 +203,17 @@ static bool lies_there(int dir, bool *ret, struct err *err) {
 
 // ---- the seal ----
 
+static bool write_seal_text(int dir, const char *name, const struct buf *text, struct err *err) {
+        return fs_write_atomic(dir, name, buf_text(text), text->size, 0644, err);
+}
+
 bool seal_make(int dir, struct err *err) {
-        auto_buf text = { 0 };
-        return (describe_tree(dir, &text, err) &&
-                fs_write_atomic(dir, seal_name, buf_text(&text), text.size, 0644, err) && write_place(dir, err)) ||
-               wrap(err, "sealing an entry of the cache");
+        struct description description = { 0 };
+        bool ok = describe_tree(dir, true, true, &description, err) &&
+                  write_seal_text(dir, digests_name, &description.digests, err) &&
+                  write_seal_text(dir, seal_name, &description.text, err) && write_place(dir, err);
+        description_release(&description);
+        return ok || wrap(err, "sealing an entry of the cache");
 }
 
 // The path at the end of the first line that differs.
@@ -191,19 +231,33 @@ static char *first_difference(const char *sealed, const char *found) {
         return xstrndup(path + 1, length - (size_t)(path + 1 - line));
 }
 
-bool seal_check(int dir, bool thorough, char **ret_difference, struct err *err) {
-        auto_buf sealed = { .max = SEAL_BYTES_MAX };
-        auto_buf found = { 0 };
+// NULL: none. `name` is of the file in which the text was kept.
+static char *compare_with_kept(int dir, const char *name, const struct buf *found) {
+        auto_buf kept = { .max = SEAL_BYTES_MAX };
         auto_err absent = { 0 };
+        if (fs_read(dir, name, &kept, &absent) && strcmp(buf_text(&kept), buf_text(found)) == 0)
+                return NULL;
+        return first_difference(buf_text(&kept), buf_text(found));
+}
+
+static bool look_through_tree(int dir, bool thorough, char **ret_difference, struct err *err) {
+        struct description found = { 0 };
+        bool ok = describe_tree(dir, thorough, false, &found, err);
+        if (ok)
+                *ret_difference = compare_with_kept(dir, seal_name, &found.text);
+        if (ok && !*ret_difference && thorough)
+                *ret_difference = compare_with_kept(dir, digests_name, &found.digests);
+        description_release(&found);
+        return ok;
+}
+
+bool seal_check(int dir, bool thorough, char **ret_difference, struct err *err) {
         bool there = false;
         *ret_difference = NULL;
         if (!lies_there(dir, &there, err))
                 return false;
         if (there && !thorough)
                 return true;
-        if (!describe_tree(dir, &found, err))
-                return false;
-        if (!fs_read(dir, seal_name, &sealed, &absent) || strcmp(buf_text(&sealed), buf_text(&found)) != 0)
-                *ret_difference = first_difference(buf_text(&sealed), buf_text(&found));
-        return *ret_difference || there || write_place(dir, err);
+        return look_through_tree(dir, thorough, ret_difference, err) &&
+               (*ret_difference || there || write_place(dir, err));
 }

@@ -13,7 +13,10 @@ KINDS = ("packages", "layers", "squashfs", "kernel", "initrd", "iso", "bootloade
 
 
 def paths_of(cache, kind):
-    """The files of a kind of entry, whatever owner they have."""
+    """The files of a kind of entry, whatever owner they have. Of "KIND alone", not what describes them."""
+    if kind.endswith(" alone"):
+        return [path for path in paths_of(cache, kind.removesuffix(" alone"))
+                if os.path.basename(path) not in ("seal", "digests", "place", "info.json", "place.json")]
     if kind == "locks":
         return sorted(glob.glob(f"{cache}/lock") + glob.glob(f"{cache}/*.lock") + glob.glob(f"{cache}/*/*.lock") + glob.glob(f"{cache}/*/*/lock"))
     if kind == "top":

@@ -86,6 +86,7 @@ static bool add_file(void) { return mknod("root/zzz", S_IFIFO | 0600, 0) == 0; }
 static bool empty_seal(void) { return truncate("seal", 0) == 0; }
 static bool cut_seal(void) { return truncate("seal", 100) == 0; }
 static bool remove_seal(void) { return unlink("seal") == 0; }
+static bool remove_digests(void) { return unlink("digests") == 0; }
 
 static void settle_all(int dir) { EXPECT_OK(tree_settle(dir, 1447000000, err)); }
 
@@ -109,6 +110,7 @@ static void every_damage_is_named(void) {
                 { "empty seal", empty_seal, "root" },
                 { "cut seal", cut_seal, "seal" },
                 { "no seal", remove_seal, "root" },
+                { "no digests", remove_digests, "root/usr/bin/ping" },
         };
         for (size_t i = 0; i < lengthof(cases); i++) {
                 auto_close int dir = make_entry();
@@ -119,6 +121,20 @@ static void every_damage_is_named(void) {
         }
         auto_close int dir = make_entry();
         EXPECT(write_to());
+        expect_difference(dir, true, "root/usr/bin/ping");
+}
+
+// As a bad disk does it: neither size nor time tells.
+static void a_flipped_byte_is_named(void) {
+        auto_close int dir = make_entry();
+        struct stat before, after;
+        auto_close int file = open("root/usr/bin/ping", O_WRONLY | O_CLOEXEC);
+        EXPECT(file >= 0 && fstat(file, &before) == 0 && pwrite(file, "P", 1, 0) == 1);
+        EXPECT(set_capability("root/usr/bin/ping")); // a write takes it away
+        const struct timespec times[2] = { before.st_atim, before.st_mtim };
+        EXPECT(futimens(file, times) == 0 && fstat(file, &after) == 0 && after.st_size == before.st_size &&
+               after.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
+        expect_difference(dir, false, "none");
         expect_difference(dir, true, "root/usr/bin/ping");
 }
 
@@ -186,6 +202,7 @@ int main(void) {
         }
         RUN(what_is_whole_passes);
         RUN(every_damage_is_named);
+        RUN(a_flipped_byte_is_named);
         RUN(what_was_not_moved_is_not_looked_through);
         RUN(a_copy_is_looked_through_once);
         RUN(what_the_host_adds_does_not_count);
