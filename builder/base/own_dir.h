@@ -2,8 +2,13 @@
 // Directories whose content kiln believes or publishes: the cache and the output. Whoever may write there decides what
 // machines boot, so they must be this user's alone.
 //
-// The directories above are not looked at: whoever may rename them has the profiles beside them, too, as in a checkout
-// of another user that a CI builds as root.
+// The directories above are not looked at, as sshd's StrictModes does it. Whoever may rename them decides as well, but
+// refusing them would refuse what is usual: a checkout of another user that CI builds as root, one that a group shares,
+// and GitLab's /builds, which everybody may write to inside of its container. Who shares a machine with users that he
+// does not trust keeps cache and output below a directory of his own.
+//
+// In a user namespace every id that is not mapped looks the same, and the user's primary group, shared or not, looks
+// like his own: what exists is looked at before one is entered.
 #ifndef KILN_BASE_OWN_DIR_H
 #define KILN_BASE_OWN_DIR_H
 

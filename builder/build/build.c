@@ -155,7 +155,9 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 .serial = build->options->serial,
         };
         if (!build_check_signer(build->cluster, build->options, err) ||
-            !artefacts_check(&artefacts, build->options->only, err) || !sandbox_enter(err))
+            !artefacts_check(&artefacts, build->options->only, err) ||
+            !cache_check_owners(build->options->cache, err) ||
+            !publication_check_owners(build->options->out, build->cluster->name, err) || !sandbox_enter(err))
                 return false;
         if (!cache_open(build->options->cache, &build->cache, err))
                 return false;

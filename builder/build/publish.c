@@ -29,10 +29,21 @@ static bool remove_leftovers(int dir, struct err *err) {
         return ok;
 }
 
+bool publication_check_owners(const char *out, const char *cluster, struct err *err) {
+        auto_free char *path = xasprintf("%s/%s", out, cluster);
+        auto_close int dir = -1, parent = -1;
+        if (!fs_exists(AT_FDCWD, out))
+                return true;
+        if (!own_dir_open(AT_FDCWD, out, OWN_DIR_SHARED, out, &parent, err))
+                return wrap(err, "preparing the output directory");
+        return !fs_exists(parent, cluster) || own_dir_open(parent, cluster, OWN_DIR, path, &dir, err) ||
+               wrap(err, "preparing the output directory");
+}
+
 bool publication_open(const char *out, const char *cluster, struct publication *ret, struct err *err) {
         auto_free char *path = xasprintf("%s/%s", out, cluster);
         auto_close int dir = -1, parent = -1;
-        if (!fs_mkdirs(AT_FDCWD, out, 0755, err) || !own_dir_open(AT_FDCWD, out, OWN_DIR_SHARED, out, &parent, err) ||
+        if (!fs_mkdirs(AT_FDCWD, out, 0755, err) || !fs_open_dir(AT_FDCWD, out, &parent, err) ||
             !fs_mkdirs(parent, cluster, 0755, err) || !own_dir_open(parent, cluster, OWN_DIR, path, &dir, err))
                 return wrap(err, "preparing the output directory");
         if (flock(dir, LOCK_EX | LOCK_NB) < 0) {

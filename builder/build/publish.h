@@ -15,6 +15,11 @@ struct publication {
         char *staging_name;
 };
 
+// Refuses an output directory that another user owns, and an <out> or <out>/<cluster> that others may write to
+// (base/own_dir.h). What is absent is fine. Before the build enters its user namespace, where owners and groups cannot
+// be told apart any more.
+must_check bool publication_check_owners(const char *out, const char *cluster, struct err *err);
+
 // Creates and locks <out>/<cluster>, and removes what killed builds left there. ERR_LOCKED if another kiln holds it.
 must_check bool publication_open(const char *out, const char *cluster, struct publication *ret, struct err *err);
 bool publication_has(const struct publication *publication, const char *build_id);

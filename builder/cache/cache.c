@@ -35,30 +35,39 @@ static bool is_shared_kind(int dir, enum cache_kind kind) {
         return strncmp(target, "../", 3) == 0 && strcmp(target + 3, cache_kinds[kind].name) == 0;
 }
 
-static bool check_kind(int dir, const char *path, enum cache_kind kind, struct err *err) {
-        const char *name = cache_kinds[kind].name;
-        auto_free char *shown = layout_kind(path, kind);
+static bool check_own(int dir, const char *name, const char *shown, struct err *err) {
         auto_close int opened = -1;
-        if (!fs_exists(dir, name) || is_shared_kind(dir, kind))
-                return true;
-        return own_dir_open(dir, name, OWN_DIR, shown, &opened, err);
+        return !fs_exists(dir, name) || own_dir_open(dir, name, OWN_DIR, shown, &opened, err);
 }
 
-// Whoever else may write there would decide what is built.
-static bool check_owners(const char *path, struct err *err) {
+static bool check_kind(int dir, const char *path, enum cache_kind kind, struct err *err) {
+        auto_free char *shown = layout_kind(path, kind);
+        return is_shared_kind(dir, kind) || check_own(dir, cache_kinds[kind].name, shown, err);
+}
+
+static bool check_place(int dir, const char *path, enum cache_place place, struct err *err) {
+        auto_free char *shown = layout_place(path, place);
+        return check_own(dir, strrchr(shown, '/') + 1, shown, err);
+}
+
+static bool check_directories(const char *path, struct err *err) {
         auto_close int dir = -1;
         if (!own_dir_open(AT_FDCWD, path, OWN_DIR_LINK, path, &dir, err))
                 return false;
         for (int kind = 0; kind < CACHE_KIND_COUNT; kind++)
                 if (!check_kind(dir, path, kind, err))
                         return false;
-        return true;
+        return check_place(dir, path, CACHE_USED, err) && check_place(dir, path, CACHE_MOUNTS, err);
+}
+
+bool cache_check_owners(const char *path, struct err *err) {
+        return !fs_exists(AT_FDCWD, path) || check_directories(path, err) || wrap(err, "preparing the cache");
 }
 
 bool cache_open(const char *path, struct cache **ret, struct err *err) {
         auto_close int lock = -1;
-        if (fs_exists(AT_FDCWD, path) && !check_owners(path, err))
-                return wrap(err, "preparing the cache");
+        if (!cache_check_owners(path, err))
+                return false;
         if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !lock_cache(path, LOCK_SH, &lock, err)) {
                 if (err->kind != ERR_INTERRUPTED)
                         (void)hint(err, "each user needs a cache of their own, on a disk that may be written to: name "

@@ -15,8 +15,13 @@
 
 struct cache;
 
-// Makes the cache if there is none; waits for a prune that is under way, until Ctrl-C. A cache, or a kind in it, that
-// another user owns or may write to is SYSTEM (base/own_dir.h), as is a kind that is a link.
+// A cache, or a directory of kiln's own in it, that another user owns or may write to is SYSTEM (base/own_dir.h), as is
+// such a directory that is a link. An absent cache is fine. Whoever opens or prunes a cache asks this; a build asks
+// before it enters its user namespace as well, where owners and groups cannot be told apart any more.
+must_check bool cache_check_owners(const char *path, struct err *err);
+
+// Makes the cache if there is none; waits for a prune that is under way, until Ctrl-C. Errors: also those of
+// cache_check_owners().
 must_check bool cache_open(const char *path, struct cache **ret, struct err *err);
 void cache_close(struct cache *cache); // NULL: nothing is done
 

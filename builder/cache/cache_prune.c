@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
+#include "cache/cache.h"
 #include "cache/lock.h"
 #include "cache/record.h"
 
@@ -92,7 +93,8 @@ bool cache_prune(const char *cache, unsigned record_count, struct err *err) {
         auto_close int lock = -1;
         if (!fs_exists(AT_FDCWD, cache))
                 return true;
-        if (!lock_cache(cache, LOCK_EX, &lock, err) || !cache_prune_locked(cache, record_count, &removed, err))
+        if (!cache_check_owners(cache, err) || !lock_cache(cache, LOCK_EX, &lock, err) ||
+            !cache_prune_locked(cache, record_count, &removed, err))
                 return false;
         cache_print_total("removed", &removed, "");
         return true;

@@ -137,6 +137,50 @@ static void the_newest_is_not_the_clocks(void) {
         EXPECT(there("layers/late") && !there("layers/new"));
 }
 
+// ---- whose it is ----
+
+static void expect_refused(const char *cache, const char *name) {
+        auto_err error = { 0 }, pruned = { 0 };
+        struct cache *opened = NULL;
+        EXPECT(!cache_open(cache, &opened, &error) && !cache_prune(cache, 1, &pruned));
+        EXPECT(error.kind == ERR_SYSTEM && error.text && strstr(error.text, name) && error.hint);
+        EXPECT(pruned.kind == ERR_SYSTEM && pruned.text && strstr(pruned.text, name) && pruned.hint);
+}
+
+static void make_shared(const char *cache, const char *name) {
+        auto_free char *path = xasprintf("%s/%s", cache, name);
+        EXPECT_OK(fs_mkdirs(AT_FDCWD, path, 0777, err));
+        expect_refused(cache, path);
+        EXPECT(rmdir(path) == 0);
+}
+
+// A prune would have removed what lies there.
+static void make_link(const char *cache, const char *name) {
+        auto_free char *path = xasprintf("%s/%s", cache, name);
+        EXPECT(symlink("../victim", path) == 0);
+        expect_refused(cache, path);
+        EXPECT(there("victim/build-x") && unlink(path) == 0);
+}
+
+static void what_others_may_write_is_no_cache(void) {
+        auto_free char *cache = xasprintf("%s/shared", top);
+        struct cache *opened = NULL;
+        put("victim/build-x");
+        put("shared/file");
+        for (int kind = 0; kind < CACHE_KIND_COUNT; kind++) {
+                make_shared(cache, cache_kinds[kind].name);
+                make_link(cache, cache_kinds[kind].name);
+        }
+        make_shared(cache, "used");
+        make_link(cache, "used");
+        make_shared(cache, "mounts");
+        EXPECT_OK(cache_open(cache, &opened, err));
+        cache_close(opened);
+        EXPECT(chmod(cache, 0777) == 0);
+        expect_refused(cache, cache);
+        EXPECT_OK(fs_remove_tree(AT_FDCWD, cache, err));
+}
+
 // ---- what is noted ----
 
 // Of every kind, so that none can be forgotten: an entry that a build opened, and one that it did not.
@@ -211,6 +255,7 @@ int main(void) {
         RUN(the_newest_build_stays_whatever_its_size);
         RUN(the_newest_is_not_the_clocks);
         EXPECT_OK(fs_remove_tree(AT_FDCWD, top, err));
+        RUN(what_others_may_write_is_no_cache);
         RUN(what_was_opened_is_not_pruned);
         RUN(a_renewed_record_names_todays_parts);
         RUN(without_a_record_nothing_is_renewed);
