@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/interrupt.h"
 #include "base/parallel.h"
 
 // Everything that decides the bits of the packed root.
@@ -26,8 +27,10 @@ static void plan_base(struct build *build) {
                 layer_find(&build->rootfs, &build->selection.base, NULL, &build->arena, &build->base);
 }
 
-// The layers below a role are read to make its own, and to pack its root.
-static void plan_role(struct build *build, size_t index) {
+// The layers below a role are read to make its own, and to pack its root. Whether that is packed may take reading it:
+// its place on the disk is another after a copy of the cache, and after a build that shared it was removed.
+static bool plan_role(size_t index, void *context, struct err *err) {
+        struct build *build = context;
         struct role_build *role = &build->roles[index];
         const struct layer *parent = NULL;
         if (role->over_base)
@@ -36,6 +39,7 @@ static void plan_role(struct build *build, size_t index) {
         role->root_key = root_key_of(build, role);
         bool is_packed = artefacts_have_root(build->cache, role->root_key);
         role->reads_layer = !is_packed || !fs_exists(AT_FDCWD, role->layer->path);
+        return interrupt_check(err);
 }
 
 static bool install_base(struct build *build, struct err *err) {
@@ -61,8 +65,7 @@ static bool install_role(size_t index, void *context, struct err *err) {
 
 bool phase_install(struct build *build, struct err *err) {
         plan_base(build);
-        for (size_t i = 0; i < build->role_count; i++)
-                plan_role(build, i);
-        return install_base(build, err) &&
+        return parallel_for(build->role_count, build->options->jobs, plan_role, build, err) &&
+               install_base(build, err) &&
                parallel_for(build->role_count, build->options->jobs, install_role, build, err);
 }
