@@ -50,10 +50,7 @@ struct rendering {
 
 // ---- messages ----
 
-static bool refuse_template(const struct template *template, size_t offset, struct err *err, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-
-static bool refuse_template(const struct template *template, size_t offset, struct err *err, const char *format, ...) {
+bool template_refuse(const struct template *template, size_t offset, struct err *err, const char *format, ...) {
         int line, column;
         mistake_locate(template->text, template->size, offset, &line, &column);
         auto_buf text = { 0 };
@@ -119,13 +116,13 @@ static enum tag_kind tag_kind_of(char sigil) {
 
 static bool check_tag_name(const struct template *template, const struct tag *tag, struct err *err) {
         if (tag->name_size == 0)
-                return refuse_template(template, tag->offset, err, "a tag without a name");
+                return template_refuse(template, tag->offset, err, "a tag without a name");
         if (tag->name_size == 1 && tag->name[0] == '.')
                 return true;
         for (size_t i = 0; i < tag->name_size; i++) {
                 bool dot = tag->name[i] == '.', edge = i == 0 || i + 1 == tag->name_size || tag->name[i - 1] == '.';
                 if (is_space(tag->name[i]) || strchr("{}#^/!&>=", tag->name[i]) || (dot && edge))
-                        return refuse_template(template, tag->offset, err, "`%.*s` is not a name", (int)tag->name_size,
+                        return template_refuse(template, tag->offset, err, "`%.*s` is not a name", (int)tag->name_size,
                                                tag->name);
         }
         return true;
@@ -141,7 +138,7 @@ static bool read_tag(struct template *template, size_t text_start, size_t start,
         size_t inner = start + strlen(close);
         const char *found = memmem(text + inner, template->size - inner, close, strlen(close));
         if (!found)
-                return refuse_template(template, start, err, "this tag is not closed by `%s`", close);
+                return template_refuse(template, start, err, "this tag is not closed by `%s`", close);
         size_t inner_end = (size_t)(found - text), end = inner_end + strlen(close), line_start = start;
         while (inner < inner_end && is_space(text[inner]))
                 inner++;
@@ -149,9 +146,9 @@ static bool read_tag(struct template *template, size_t text_start, size_t start,
         if (inner < inner_end && !triple)
                 sigil = text[inner];
         if (sigil == '>')
-                return refuse_template(template, start, err, "partials are not supported");
+                return template_refuse(template, start, err, "partials are not supported");
         if (sigil == '=')
-                return refuse_template(template, start, err, "delimiter changes are not supported");
+                return template_refuse(template, start, err, "delimiter changes are not supported");
         enum tag_kind kind = tag_kind_of(sigil);
         bool has_sigil = kind != TAG_VARIABLE || sigil == '&';
         if (has_sigil)
@@ -183,7 +180,7 @@ static bool pair_sections(struct template *template, struct err *err) {
                 struct tag *tag = &template->tags[i];
                 if (tag->kind == TAG_SECTION || tag->kind == TAG_INVERTED) {
                         if (depth == NESTING_MAX)
-                                return refuse_template(template, tag->offset, err, "sections nested more than %d deep",
+                                return template_refuse(template, tag->offset, err, "sections nested more than %d deep",
                                                        NESTING_MAX);
                         open[depth++] = i;
                         continue;
@@ -191,11 +188,11 @@ static bool pair_sections(struct template *template, struct err *err) {
                 if (tag->kind != TAG_END)
                         continue;
                 if (depth == 0)
-                        return refuse_template(template, tag->offset, err, "`%.*s` ends here and was not begun",
+                        return template_refuse(template, tag->offset, err, "`%.*s` ends here and was not begun",
                                                (int)tag->name_size, tag->name);
                 struct tag *start = &template->tags[open[depth - 1]];
                 if (!same_name(start, tag)) {
-                        refuse_template(template, tag->offset, err, "`%.*s` ends here inside the section `%.*s`",
+                        template_refuse(template, tag->offset, err, "`%.*s` ends here inside the section `%.*s`",
                                         (int)tag->name_size, tag->name, (int)start->name_size, start->name);
                         return hint(err, "end `%.*s` first", (int)start->name_size, start->name);
                 }
@@ -205,7 +202,7 @@ static bool pair_sections(struct template *template, struct err *err) {
         if (depth == 0)
                 return true;
         const struct tag *start = &template->tags[open[depth - 1]];
-        return refuse_template(template, start->offset, err, "the section `%.*s` is not ended", (int)start->name_size,
+        return template_refuse(template, start->offset, err, "the section `%.*s` is not ended", (int)start->name_size,
                                start->name);
 }
 
@@ -217,7 +214,7 @@ static bool template_parse(struct template *template, struct err *err) {
                         break;
                 size_t start = (size_t)(found - template->text);
                 if (template->count > TAGS_MAX)
-                        return refuse_template(template, start, err, "more than %d tags", TAGS_MAX);
+                        return template_refuse(template, start, err, "more than %d tags", TAGS_MAX);
                 if (!read_tag(template, text_start, start, &at, err))
                         return false;
                 text_start = at;
@@ -285,20 +282,31 @@ static bool refuse_unknown_variable(struct rendering *rendering, const struct ta
                 for (size_t i = 0; frame->value && frame->value->type == VALUE_MAP && i < frame->value->count; i++)
                         nearest_offer(&nearest, frame->value->keys[i]);
         if (parent)
-                refuse_template(rendering->template, tag->offset, rendering->err,
+                template_refuse(rendering->template, tag->offset, rendering->err,
                                 "unknown variable `%.*s`: `%.*s` has no `%s`", (int)tag->name_size, tag->name,
                                 (int)(known - 1), tag->name, wanted);
         else
-                refuse_template(rendering->template, tag->offset, rendering->err, "unknown variable `%.*s`",
+                template_refuse(rendering->template, tag->offset, rendering->err, "unknown variable `%.*s`",
                                 (int)tag->name_size, tag->name);
+        if (!parent && strcmp(wanted, TEMPLATE_SECRETS) == 0)
+                return hint(rendering->err, "secrets are known on the node alone: only files of a role may have them");
         if (nearest.best)
                 hint(rendering->err, "did you mean `%.*s%s`?", (int)known, tag->name, nearest.best);
         return false;
 }
 
+static bool has_word(const char *words, const char *name, size_t size) {
+        for (size_t length; *words; words += length + strspn(words + length, " ")) {
+                length = strcspn(words, " ");
+                if (length == size && memcmp(words, name, size) == 0)
+                        return true;
+        }
+        return false;
+}
+
 // Names below `node` are the node's, unless an item of a section around the tag has such a key of its own.
 static bool is_left(const struct rendering *rendering, const char *name, size_t size, const struct frame *frame) {
-        if (!rendering->keep || !part_is(name, size, rendering->keep))
+        if (!rendering->keep || !has_word(rendering->keep, name, size))
                 return false;
         for (; frame->outer && frame->value; frame = frame->outer)
                 if (get_part(frame->value, name, size))
@@ -430,7 +438,7 @@ static bool render_variable(struct rendering *rendering, const struct tag *tag, 
                 const char *what = "list";
                 if (value->type == VALUE_MAP)
                         what = "map";
-                refuse_template(rendering->template, tag->offset, rendering->err, "`%.*s` is a %s, not a text",
+                template_refuse(rendering->template, tag->offset, rendering->err, "`%.*s` is a %s, not a text",
                                 (int)tag->name_size, tag->name, what);
                 return hint(rendering->err, "use a section: {{#%.*s}}...{{/%.*s}}", (int)tag->name_size, tag->name,
                             (int)tag->name_size, tag->name);
@@ -487,7 +495,7 @@ static bool render_range(struct rendering *rendering, size_t begin, size_t end, 
                 bool ok = true;
                 rendering->steps++;
                 if (rendering->steps > STEPS_MAX || rendering->output->overflow)
-                        return refuse_template(rendering->template, tag->offset, rendering->err,
+                        return template_refuse(rendering->template, tag->offset, rendering->err,
                                                "renders to too much text");
                 if (tag->kind == TAG_TEXT)
                         append_rendered(rendering, tag, tag->raw, tag->raw_size);
@@ -510,12 +518,12 @@ static bool render_all(struct rendering *rendering, const struct value *scope) {
                 return false;
         settle_lone(rendering, true);
         if (rendering->output->overflow)
-                return refuse_template(template, 0, rendering->err, "renders to too much text");
+                return template_refuse(template, 0, rendering->err, "renders to too much text");
         if (!rendering->kept || !rendering->braces)
                 return true;
-        refuse_template(template, rendering->braces->offset, rendering->err,
+        template_refuse(template, rendering->braces->offset, rendering->err,
                         "a value brings `{` or `{{` into a template that the node renders again");
-        return hint(rendering->err, "give `{{` and %s.* files of their own", rendering->keep);
+        return hint(rendering->err, "give `{{`, and what only the node knows, files of their own");
 }
 
 bool template_open(const char *name, const char *text, size_t size, struct template **ret, struct err *err) {
@@ -532,6 +540,40 @@ void template_close(struct template *template) {
         if (template)
                 free(template->tags);
         free(template);
+}
+
+// ---- secrets ----
+
+// What follows the first part of a tag's name, if that is "secrets".
+static bool secret_of_tag(const struct tag *tag, const char **ret, size_t *ret_size) {
+        bool is_written = tag->kind != TAG_TEXT && tag->kind != TAG_COMMENT;
+        if (!is_written || !part_is(tag->name, first_size(tag), TEMPLATE_SECRETS))
+                return false;
+        size_t skipped = size_min(strlen(TEMPLATE_SECRETS) + 1, tag->name_size);
+        *ret = tag->name + skipped;
+        *ret_size = tag->name_size - skipped;
+        return true;
+}
+
+static bool is_guarded(const struct template *template, size_t index) {
+        const struct tag *tags = template->tags;
+        for (size_t i = 0; i < index; i++)
+                if (tags[i].kind == TAG_SECTION && tags[i].end > index && same_name(&tags[i], &tags[index]))
+                        return true;
+        return false;
+}
+
+bool template_next_secret(const struct template *template, size_t *at, struct template_secret *ret) {
+        for (size_t i = *at; i < template->count; i++) {
+                const struct tag *tag = &template->tags[i];
+                if (!secret_of_tag(tag, &ret->name, &ret->name_size))
+                        continue;
+                ret->offset = tag->offset;
+                ret->is_needed = tag->kind == TAG_VARIABLE && !is_guarded(template, i);
+                *at = i + 1;
+                return true;
+        }
+        return false;
 }
 
 bool template_apply(const struct template *template, const struct value *scope, const char *keep,

@@ -2,8 +2,8 @@
 // Mustache (the specification's interpolation, sections, inverted sections, comments and standalone lines; no lambdas,
 // partials or delimiter changes), escaping off, dotted names. An unknown variable is an error with file:line:column.
 //
-// Two phases: at build time every name but those below `node` is filled in; a template that mentions
-// node.* keeps those tags as they are, and kiln-node renders the rest. Shared with kiln-node.
+// Two phases: at build time every name but those below `node` and `secrets` is filled in; a template that mentions
+// node.* or secrets.* keeps those tags as they are, and kiln-node renders the rest. Shared with kiln-node.
 #ifndef KILN_SHARED_TEMPLATE_H
 #define KILN_SHARED_TEMPLATE_H
 
@@ -17,7 +17,11 @@ struct template;
 must_check bool template_open(const char *name, const char *text, size_t size, struct template **ret, struct err *err);
 void template_close(struct template *template);
 
-// Appends to `ret_output`. `keep`: leave tags whose first name is this ("node") as they are; NULL on the node.
+// What only the node knows.
+#define TEMPLATE_NODE_NAMES "node secrets"
+#define TEMPLATE_SECRETS "secrets"
+
+// Appends to `ret_output`. `keep`: leave tags whose first name is one of these words as they are; NULL on the node.
 // `ret_kept` (may be NULL) says whether any tag was left. Lists: inside a section over a list, an item's keys
 // come first, then the outer scopes; every item also has `first` and `last` (booleans), and a scalar item is `.`.
 must_check bool template_apply(const struct template *template, const struct value *scope, const char *keep,
@@ -26,6 +30,21 @@ must_check bool template_apply(const struct template *template, const struct val
 // The three in one, for a text that is rendered once.
 must_check bool template_render(const char *name, const char *text, size_t size, const struct value *scope,
                                 const char *keep, struct buf *ret_output, bool *ret_kept, struct err *err);
+
+// A tag that speaks of a secret: `name` is what follows "secrets.", empty for a tag that is `secrets` alone.
+// `is_needed`: its value is printed, and not inside of a section that asks first whether there is one
+// ({{#secrets.NAME}}).
+struct template_secret {
+        const char *name;
+        size_t name_size, offset; // of "{{", for template_refuse()
+        bool is_needed;
+};
+// The next one behind `*at`, which counts tags and begins with 0. False: there is no other.
+bool template_next_secret(const struct template *template, size_t *at, struct template_secret *ret);
+
+// Fails as ERR_TEMPLATE, with the place of `offset`, and the line there.
+bool template_refuse(const struct template *template, size_t offset, struct err *err, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 static inline void template_cleanup(struct template **template) { template_close(*template); }
 #define auto_template __attribute__((cleanup(template_cleanup))) struct template
