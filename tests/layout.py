@@ -22,7 +22,8 @@ ORDER = ["builder/base", "builder/shared", "builder/signing", "builder/uki", "bu
          "firmware/node/root", "firmware/node/devices", "firmware/node/facts", "firmware/node/inventory",
          "firmware/node/trust", "firmware/node/cmdline", "firmware/node/config_drive", "firmware/node/dhcp",
          "firmware/node/http", "firmware/node/identity", "firmware/node/plan", "firmware/node/network",
-         "firmware/node/state", "firmware/node/machine", "firmware/node/initrd", "firmware/node"]
+         "firmware/node/state", "firmware/node/machine", "firmware/node/watch",
+         "firmware/node/initrd", "firmware/node"]
 HOUSES = [folder for folder in ORDER if folder not in ("builder", "firmware/node")]
 # kiln-node takes these of the builder.
 NODE_BORROWS = {"builder/base", "builder/shared"}

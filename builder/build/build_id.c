@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/version.h"
+#include "configure/configure.h"
 
 #ifndef KILN_CODE_DIGEST // the Makefile gives it: other code makes other images
 #define KILN_CODE_DIGEST ""
@@ -103,11 +104,10 @@ static bool put_inputs(json_t *files, const struct cluster *cluster, struct err 
 }
 
 static bool put_units(json_t *files, const struct locations *locations, struct err *err) {
-        static const char *const units[] = { "kiln-node.service", "kiln-keep.service", "kiln-discard.service",
-                                             "kiln-report.service" };
-        for (size_t i = 0; i < lengthof(units); i++) {
-                auto_free char *path = xasprintf("%s/node/%s", locations->firmware, units[i]);
-                auto_free char *name = xasprintf("kiln/node/%s", units[i]);
+        const char *unit;
+        for (size_t i = 0; (unit = configure_own_unit(i)); i++) {
+                auto_free char *path = xasprintf("%s/node/%s", locations->firmware, unit);
+                auto_free char *name = xasprintf("kiln/node/%s", unit);
                 if (!put_file(files, name, AT_FDCWD, path, err))
                         return false;
         }

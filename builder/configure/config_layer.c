@@ -23,8 +23,6 @@
 enum { SOURCE_BYTES_MAX = 256 << 20 };
 
 static const char kiln_node_place[] = "/usr/libexec/kiln/kiln-node";
-static const char *const kiln_node_units[] = { "kiln-node.service", "kiln-keep.service", "kiln-discard.service",
-                                               "kiln-report.service" };
 
 // ---- files of the role ----
 
@@ -194,9 +192,10 @@ static bool copy_into_image(struct config *config, const char *source, const cha
 }
 
 static bool write_kiln_node(struct config *config, const char *kiln_node_path, struct err *err) {
-        for (size_t i = 0; i < lengthof(kiln_node_units); i++) {
-                auto_free char *unit = xasprintf("%s/node/%s", config->cluster->firmware_dir, kiln_node_units[i]);
-                auto_free char *path = xasprintf("/etc/systemd/system/%s", kiln_node_units[i]);
+        const char *name;
+        for (size_t i = 0; (name = configure_own_unit(i)); i++) {
+                auto_free char *unit = xasprintf("%s/node/%s", config->cluster->firmware_dir, name);
+                auto_free char *path = xasprintf("/etc/systemd/system/%s", name);
                 if (!copy_into_image(config, unit, path, 0644, err))
                         return false;
         }

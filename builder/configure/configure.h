@@ -18,4 +18,7 @@ must_check bool config_layer_write(const struct cluster *cluster, const struct r
                                    const char *build_id, const char *kiln_node_path, int64_t source_date_epoch,
                                    int work, struct err *err);
 
+// kiln's own units that an image may have, files of firmware/node: the name of number `index`; NULL after the last.
+const char *configure_own_unit(size_t index);
+
 #endif

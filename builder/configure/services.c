@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/mistake.h"
 #include "base/progress.h"
+#include "configure/configure.h"
 #include "configure/internal.h"
 #include "configure/unit.h"
 #include "profile/profile.h"
@@ -82,10 +83,15 @@ static bool wants_reports(const struct config *config) {
 static const struct {
         const char *name;
         bool (*wanted)(const struct config *config);
-} own_units[] = { { "kiln-node.service", wants_always },
-                  { "kiln-keep.service", wants_state_disk },
-                  { "kiln-discard.service", wants_state_disk },
-                  { "kiln-report.service", wants_reports } };
+} own_units[] = { { "kiln-node.service", wants_always },        { "kiln-network.service", wants_always },
+                  { "kiln-reconsider.service", wants_always },  { "kiln-keep.service", wants_state_disk },
+                  { "kiln-discard.service", wants_state_disk }, { "kiln-report.service", wants_reports } };
+
+const char *configure_own_unit(size_t index) {
+        if (index >= lengthof(own_units))
+                return NULL;
+        return own_units[index].name;
+}
 
 static void append_presets(struct buf *text, const char *verb, const struct strings *names) {
         for (size_t i = 0; i < names->count; i++)

@@ -49,7 +49,8 @@
 // cluster services carry a drop-in /etc/systemd/system/UNIT.d/10-kiln.conf with
 //     [Unit] Requires=kiln-node.service After=kiln-node.service
 // and kiln-node.service itself (from firmware/node/kiln-node.service, installed as
-// /etc/systemd/system/kiln-node.service, with /usr/libexec/kiln/kiln-node) is enabled in every image;
+// /etc/systemd/system/kiln-node.service, with /usr/libexec/kiln/kiln-node) is enabled in every image, and
+// kiln-network.service and kiln-reconsider.service beside it;
 // kiln-keep.service and kiln-discard.service beside it in those with a state_disk.
 #ifndef KILN_SHARED_NODE_CONFIG_H
 #define KILN_SHARED_NODE_CONFIG_H

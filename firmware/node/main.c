@@ -20,10 +20,12 @@
 #include "firmware/node/machine/facts_json.h"
 #include "firmware/node/machine/machine.h"
 #include "firmware/node/plan_make.h"
+#include "firmware/node/reconsider.h"
 #include "firmware/node/report.h"
 #include "firmware/node/state/state_initrd.h"
 #include "firmware/node/state/state_keep.h"
 #include "firmware/node/trust/trust.h"
+#include "firmware/node/watch/network_watch.h"
 
 static int64_t started_ms;
 
@@ -216,6 +218,38 @@ static void tell_everywhere(const char *text) {
         console_show_on_others(text);
 }
 
+static bool check_network_here(struct machine *machine, struct err *err) {
+        int repairs = 0;
+        bool ok = network_watch(machine->root, &machine->facts, tell_everywhere, &repairs, err);
+        const char *problem = NULL;
+        if (!ok)
+                problem = err->text;
+        auto_err report_err = { 0 };
+        if (!report_add_network(machine->root, problem, repairs, &report_err))
+                fprintf(stderr, "kiln-node: report: %s\n", report_err.text);
+        auto_buf text = { 0 };
+        if (!ok)
+                buf_printf(&text, "kiln-node: %s\n", err->text);
+        else if (repairs)
+                buf_append_text(&text, "kiln-node: the network is what was decided now\n");
+        if (text.size)
+                console_show_on_others(buf_text(&text));
+        return ok;
+}
+
+static bool run_check_network(const struct arguments *arguments, struct err *err) {
+        struct machine machine __attribute__((cleanup(machine_close))) = { .root = -1 };
+        if (!machine_open(arguments->root, arguments->command_line, &machine, err))
+                return false;
+        hardware_read(&machine.facts);
+        return check_network_here(&machine, err);
+}
+
+static bool run_reconsider(const struct arguments *arguments, struct err *err) {
+        bool accepted;
+        return reconsider(arguments->root, arguments->command_line, tell_everywhere, &accepted, err);
+}
+
 static bool run_fetch(const struct arguments *arguments, struct err *err) {
         char **words = arguments->words;
         uint64_t seconds;
@@ -252,6 +286,9 @@ static const struct verb {
         { "apply", "[--root DIR] [--cmdline FILE]", "decide who this machine is and write its files", 0, run_apply },
         { "plan", "[--root DIR] [--cmdline FILE] [--facts FILE] [--json]", "print what apply would do; touch nothing",
           0, run_plan },
+        { "check-network", "[--root DIR]", "wait until the network is what apply decided; repair it", 0,
+          run_check_network },
+        { "reconsider", "[--root DIR]", "refused: look again until this machine is somebody", 0, run_reconsider },
         { "report", "[--root DIR] [--for SECONDS]", "send the report of this boot to the profile's report_url", 0,
           run_report },
         { "keep", "[--root DIR]", "keep the SSH host keys on the state disk", 0, run_keep },
@@ -275,7 +312,7 @@ static const struct verb {
 static void print_help(FILE *stream) {
         fputs("Usage: kiln-node VERB ...\n", stream);
         for (size_t i = 0; i < lengthof(verbs); i++)
-                fprintf(stream, "  %-12s %-52s %s\n", verbs[i].name, verbs[i].usage, verbs[i].help);
+                fprintf(stream, "  %-13s %-52s %s\n", verbs[i].name, verbs[i].usage, verbs[i].help);
 }
 
 static bool parse_arguments(char **argv, struct arguments *arguments, struct err *err) {

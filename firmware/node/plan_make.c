@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "firmware/node/network/network_compose.h"
+#include "firmware/node/network/network_record.h"
 #include "firmware/node/network/network_writer.h"
 #include "firmware/node/plan_templates.h"
 #include "firmware/node/state/state_plan.h"
@@ -153,6 +154,7 @@ static const struct net_link *plan_network(struct plan *plan, const struct facts
                 cards += network->links[i].kind == NET_CARD;
         plan->names_other_cards = cards > 1 || plan->rename_count > 0 || network->note_count > 0;
         writer->node(network, plan);
+        network_record_add(plan, network, plan->identity, writer->name);
         return &network->links[network->primary];
 }
 
@@ -169,7 +171,21 @@ static bool fill_plan(struct plan *plan, const struct facts *facts, const struct
         if (*identity->note)
                 plan_add_note(plan, identity->note);
         plan_add_remove(plan, "/run/kiln/refused");
+        plan_add_remove(plan, RECONSIDER_PATH);
         return state_plan(facts, identity, plan, err) && plan_add_templates(plan, facts, identity, link->name, err);
+}
+
+// A refused machine looks again when something changes; but not one whose address another machine has: when that one is
+// switched off for an hour, its twin must not become it.
+static void add_reconsidering(struct plan *plan, const struct facts *facts) {
+        auto_buf text = { 0 };
+        plan_add_remove(plan, NETWORK_RECORD_PATH);
+        if (*facts->conflict) {
+                plan_add_remove(plan, RECONSIDER_PATH);
+                return;
+        }
+        buf_printf(&text, "%s\n", plan->refusal);
+        plan_add_file(plan, RECONSIDER_PATH, 0644, &text);
 }
 
 static void fill_refused_plan(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
@@ -181,6 +197,7 @@ static void fill_refused_plan(struct plan *plan, const struct facts *facts, cons
         err_release(err);
         identity_describe(facts, &found);
         plan->found = plan_shown_text(plan, buf_text(&found));
+        plan->lacks_card = facts->interface_count == 0;
         buf_printf(&text, "%s\n%s\n", plan->refusal, plan->found);
         plan_add_file(plan, "/run/kiln/refused", 0644, &text);
         issue_line(&issue, "REFUSED, the cluster's services stay down:");
@@ -190,6 +207,7 @@ static void fill_refused_plan(struct plan *plan, const struct facts *facts, cons
         buf_append_text(&hosts, LOCAL_HOSTS);
         plan_add_file(plan, "/etc/hosts", 0644, &hosts);
         writer->refused(facts, plan);
+        add_reconsidering(plan, facts);
         plan->hostname = "localhost";
         plan->identity = NULL;
         plan_add_value(plan, "role", facts->inventory->role, "image");

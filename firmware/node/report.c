@@ -105,6 +105,24 @@ void report_write_failure(const struct machine *machine, const char *failure) {
         (void)!write_json(machine->root, report, &ignored);
 }
 
+bool report_add_network(int root, const char *problem, int repairs, struct err *err) {
+        assert(root >= 0);
+        auto_buf text = { .max = STATE_MAX };
+        bool found;
+        if (!root_read(root, "/run/kiln/report.json", &text, &found, err))
+                return false;
+        json_t *report = json_loadb(buf_text(&text), text.size, 0, NULL);
+        if (!json_is_object(report)) {
+                json_decref(report);
+                return fail(err, ERR_REFERENCE, 0, "there is no /run/kiln/report.json: did kiln-node apply run?");
+        }
+        json_t *why = json_null();
+        if (problem)
+                why = facts_text_json(problem);
+        json_object_set_new(report, "network", json_pack("{so si}", "problem", why, "repairs", repairs));
+        return write_json(root, report, err);
+}
+
 // ---- the short form ----
 
 static const struct plan_value *find_value(const struct plan *plan, const char *name) {
@@ -115,14 +133,20 @@ static const struct plan_value *find_value(const struct plan *plan, const char *
         return &none;
 }
 
+static const char *remedy_of(const struct plan *plan) {
+        if (plan->lacks_card)
+                return "Look whether the card is seen by the firmware, and whether the\n"
+                       "kiln-node: image has its driver. The machine looks again when a card appears.";
+        return "Enter the machine in the inventory, boot its own role's image,\n"
+               "kiln-node: or give kiln.node=NAME on the kernel command line; then reboot.";
+}
+
 static void refusal_text(const struct plan *plan, struct buf *text) {
         buf_printf(text,
                    "kiln-node: REFUSED: %s\n"
                    "kiln-node: this machine has: %s\n"
-                   "kiln-node: the cluster's services stay down. Enter the machine in the inventory, boot its own "
-                   "role's image,\n"
-                   "kiln-node: or give kiln.node=NAME on the kernel command line; then reboot.\n",
-                   plan->refusal, plan->found);
+                   "kiln-node: the cluster's services stay down. %s\n",
+                   plan->refusal, plan->found, remedy_of(plan));
 }
 
 void report_text(const struct decision *decision, const struct applied *applied, struct buf *ret_text) {

@@ -11,6 +11,7 @@
 //   "refused": null | "why", "hostname", "values": [ { "name", "value", "source" } ], "files": [...], "removes": [...],
 //   "notes": [...], "found",               as `kiln-node plan --json` prints them
 //   "state": {...} | null,                 what became of the state disk (state.h)
+//   "network": { "problem", "repairs" },   whether the network became what was decided; once that was looked at
 //   "failure": "why" }                     only if kiln-node itself failed; what comes of a plan is absent then
 #ifndef KILN_NODE_REPORT_H
 #define KILN_NODE_REPORT_H
@@ -26,6 +27,9 @@ void report_write_failure(const struct machine *machine, const char *failure);
 // For the console: "master101 role=master ip=192.168.2.71/24 (mac table) id=1 ... 35 ms", or why the machine is refused
 // and what to do. Lines end with a newline and begin with "kiln-node: ".
 void report_text(const struct decision *decision, const struct applied *applied, struct buf *ret_text);
+
+// Adds "network" to the reports that are there: { "problem": null | "why it is not what was decided", "repairs" }.
+must_check bool report_add_network(int root, const char *problem, int repairs, struct err *err);
 
 // Sends /run/kiln/report.json below `root` to the URL by HTTP POST (application/json): any 2xx answer will do. Tries
 // again with growing pauses, for so long. ERR_NETWORK with the last reason.

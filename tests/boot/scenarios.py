@@ -8,7 +8,7 @@ import re
 import tarfile
 import threading
 
-from checks import four_letters, http as get, http_json
+from checks import PATIENCE_S, four_letters, http as get, http_json
 from environment import HOST, NODES, Unusable, can_connect, wait_until
 from tap import note
 
@@ -77,10 +77,10 @@ def check_packages(tap, lan, node, role):
 
 
 def check_report(tap, lan, node, ip, judge, name):
-    """What the node sent to report_url, at the second time."""
+    """What the node sent to report_url last, at the second time: a machine that was refused reports again when it is not."""
     tap.holds(lambda: [report for client, report in lan.reports if client == ip],
-              lambda reports: len(reports) == 1 and reports[0]["format"] == 1 and reports[0]["boot"]["initrd_ms"] > 0 and
-              reports[0]["versions"]["kernel"] and judge(reports[0]), name)
+              lambda reports: reports[-1]["format"] == 1 and reports[-1]["boot"]["initrd_ms"] > 0 and
+              reports[-1]["versions"]["kernel"] and judge(reports[-1]), name)
 
 
 # ---- masters ----
@@ -280,9 +280,25 @@ def unknown(lan, tap):
     return node.stop()
 
 
+def check_network_repair(tap, node):
+    """A card that udev never finished, and that has no address: the machine repairs it by itself."""
+    status, text = node.ssh("index=$(cat /sys/class/net/e*/ifindex) && name=$(cd /sys/class/net && echo e*) && "
+                            "systemd-run --no-block sh -c \"sleep 2; ip address flush dev $name; "
+                            "sed -i '/^I:/d; $ a E:ID_RENAMING=1' /run/udev/data/n$index; systemctl restart kiln-network\"")
+    if tap.ok(status == 0, f"{node.name}: its network is broken on purpose", text):
+        tap.command(node, "cat /run/kiln/report.json",
+                    lambda text: json.loads(text)["network"] == {"problem": None, "repairs": 1},
+                    f"{node.name}: the network is repaired, and the report says so")
+
+
 def usb(lan, tap):
-    """registry101 from its ISO as a USB stick."""
-    node = lan.boot("registry101", medium="usb", memory=1536)
+    """registry101 from its ISO as a USB stick, with a card that nobody knows yet."""
+    mac = "52:54:00:99:00:03"
+    node = lan.boot("registry101", medium="usb", mac=mac, memory=1536)
+    tap.ok(node.expect(r"REFUSED: [^\r\n]*", BOOT_S), "a machine that nobody knows is refused", node.tail())
+    lan.answer_as("registry101", mac)  # what its operator does then
+    tap.ok(node.expect(r"kiln-node: this machine is registry101 now", PATIENCE_S),
+           "once DHCP knows it, it looks again and starts its services", node.tail())
     node.wait_for_ssh(BOOT_S)
     tell_times(tap, node)
     check_identity(tap, node)
@@ -293,6 +309,7 @@ def usb(lan, tap):
                  report["boot"]["root"].startswith("medium:"), "registry101: its report arrives")
     check_no_failures(tap, node)
     check_packages(tap, lan, node, "registry")
+    check_network_repair(tap, node)
     node.stop()
 
 

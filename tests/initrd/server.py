@@ -17,7 +17,8 @@ def node_json(timeout_ms=20000):
             "networks": [{"name": "lan", "subnet": "10.0.2.0/24", "prefix": 24, "netmask": "255.255.255.0",
                           "gateway": "10.0.2.2", "dns": []}],
             "vips": [], "nodes": [], "hosts": "", "templates": [], "cluster_services": [], "state": [],
-            "dhcp_timeout_ms": timeout_ms, "carrier_timeout_ms": timeout_ms, "arp_check": False,
+            "dhcp_timeout_ms": timeout_ms, "carrier_timeout_ms": timeout_ms,
+            "device_timeout_ms": timeout_ms, "arp_check": False,
             "dhcp_client_id": "mac", "dhcp_options": {}, "reserve": {"memory_mb": 0, "cpus": 0}, "report_url": ""}
     return [directory("etc/kiln"), regular("etc/kiln/node.json", json.dumps(node), 0o600)]
 

@@ -61,20 +61,23 @@ static bool put(const char *path, const char *text, struct err *err) {
         return tree_write(root, path, text, strlen(text), 0644, 0, 0, err);
 }
 
+static bool put_own_units(struct err *err) {
+        static const char text[] = "[Install]\nWantedBy=multi-user.target\n";
+        bool ok = true;
+        for (size_t unit = 0; ok && configure_own_unit(unit); unit++) {
+                auto_free char *path = xasprintf("node/%s", configure_own_unit(unit));
+                ok = fs_write_atomic(work, path, text, sizeof text - 1, 0644, err);
+        }
+        return ok;
+}
+
 static bool make_profile(struct err *err) {
         return fs_write_atomic(work, "cluster.yaml", cluster_text, sizeof cluster_text - 1, 0644, err) &&
                fs_write_atomic(work, "r.yaml", release_text, sizeof release_text - 1, 0644, err) &&
                fs_write_atomic(work, "one.yaml", role_text, sizeof role_text - 1, 0644, err) &&
                fs_write_atomic(work, "two.yaml", "packages: [bash]\n", 17, 0644, err) &&
                fs_mkdirs(work, "node", 0755, err) && fs_write_atomic(work, "kiln-node", "binary", 6, 0755, err) &&
-               fs_write_atomic(work, "node/kiln-report.service", "[Install]\nWantedBy=multi-user.target\n", 37, 0644,
-                               err) &&
-               fs_write_atomic(work, "node/kiln-keep.service", "[Install]\nWantedBy=multi-user.target\n", 37, 0644,
-                               err) &&
-               fs_write_atomic(work, "node/kiln-discard.service", "[Install]\nWantedBy=multi-user.target\n", 37, 0644,
-                               err) &&
-               fs_write_atomic(work, "node/kiln-node.service", "[Install]\nWantedBy=multi-user.target\n", 37, 0644,
-                               err);
+               put_own_units(err);
 }
 
 static bool make_root(struct err *err) {

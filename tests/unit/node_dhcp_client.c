@@ -113,7 +113,7 @@ static void a_lease_is_probed_and_announced(void) {
         world.on_send = answer_all;
         EXPECT(ask(1) == 1 && world_facts.leases[0].address == 0xc0a80247);
         EXPECT_TEXT(world_facts.leases[0].interface, "eth0");
-        EXPECT(world.now_ms == START_MS + 300 && world.sent_count == 6);
+        EXPECT(world.now_ms == START_MS + DHCP_RIVAL_WINDOW_MS && world.sent_count == 6);
         for (size_t i = 0; i < 3; i++) {
                 const struct sent *probe = &world.sent[2 + i];
                 EXPECT(probe->arp && probe->sender == 0 && probe->target == 0xc0a80247);
@@ -123,7 +123,7 @@ static void a_lease_is_probed_and_announced(void) {
         begin_trial(false);
         world.carrier[FIRST] = true;
         world.on_send = answer_all;
-        EXPECT(ask(1) == 1 && world.now_ms == START_MS && world.sent_count == 2);
+        EXPECT(ask(1) == 1 && world.now_ms == START_MS + DHCP_RIVAL_WINDOW_MS && world.sent_count == 2);
 }
 
 static void own_arp(uint32_t sender, uint8_t mac) {
@@ -250,10 +250,35 @@ static void offers_are_chosen_by_rule(void) {
         EXPECT(choose(strangers, 3) == 1 && world_facts.leases[0].address == 0xc0a80297);
         EXPECT(world.now_ms == START_MS + DHCP_OFFER_WINDOW_MS + 300);
         EXPECT(choose(node_last, 2) == 1 && world_facts.leases[0].address == 0xc0a80247);
-        EXPECT(world.now_ms == START_MS + 300); // at once
+        EXPECT(nth_sent(DHCP_REQUEST, 0)->at_ms == START_MS); // at once
         EXPECT(choose(node_first, 2) == 1 && world_facts.leases[0].address == 0xc0a80247);
         EXPECT(choose(two_nodes, 2) == 2);
         EXPECT(world_facts.leases[0].address == 0xc0a80247 && world_facts.leases[1].address == 0xc0a80248);
+}
+
+static int64_t rival_ms; // when it answers; 0: it did
+
+static int answer_late(int timeout_ms) {
+        if (!rival_ms || world.now_ms + timeout_ms < rival_ms)
+                return timeout_ms;
+        timeout_ms = (int)(rival_ms - world.now_ms);
+        rival_ms = 0;
+        reply_to(nth_sent(DHCP_DISCOVER, 0), DHCP_OFFER, HOST_OTHER_NODE, 9);
+        return timeout_ms;
+}
+
+// Behind a relay, say: the lease of the first is bound for long.
+static void a_rival_is_heard_for_a_second(void) {
+        for (int after_ms = 100; after_ms <= 1100; after_ms += 200) {
+                bool is_heard = after_ms < DHCP_RIVAL_WINDOW_MS;
+                begin_trial(true);
+                world.carrier[FIRST] = true;
+                world.on_send = answer_all;
+                world.on_wait = answer_late;
+                rival_ms = START_MS + after_ms;
+                EXPECT(ask(1) == (is_heard ? 2 : 1));
+                EXPECT(world_facts.leases[0].address == 0xc0a80247);
+        }
 }
 
 static void refuse_requests(const struct sent *sent) {
@@ -373,6 +398,7 @@ int main(void) {
         RUN(a_nak_begins_again_after_a_while);
         RUN(three_requests_are_enough);
         RUN(offers_are_chosen_by_rule);
+        RUN(a_rival_is_heard_for_a_second);
         RUN(a_server_that_refused_comes_last);
         RUN(a_bound_card_leaves_the_others_little_time);
         RUN(a_broken_card_does_not_stop_the_others);

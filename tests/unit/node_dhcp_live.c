@@ -3,64 +3,19 @@
 // unplugged.
 #include "tests/unit/test.h"
 
-#include <fcntl.h>
 #include <net/if.h>
-#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
 #include "firmware/node/dhcp/dhcp_client.h"
 #include "firmware/node/facts/clock.h"
+#include "firmware/node/initrd/initrd.h"
 #include "firmware/node/inventory/inventory.h"
+#include "tests/unit/network_namespace.h"
 
 #define KNOWN_MAC "52:54:00:a8:02:47"
 #define OTHER_MAC "52:54:00:a8:02:99"
-
-extern char **environ;
-
-static pid_t start_program(char *const argv[]) {
-        posix_spawn_file_actions_t actions;
-        posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-        pid_t pid = -1;
-        if (posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ) != 0)
-                pid = -1;
-        posix_spawn_file_actions_destroy(&actions);
-        return pid;
-}
-
-static bool run_program(char *const argv[]) {
-        int status;
-        pid_t pid = start_program(argv);
-        return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-#define RUN_PROGRAM(...) run_program((char *[]){ __VA_ARGS__, NULL })
-
-static void write_text(const char *path, const char *text) {
-        auto_close int fd = open(path, O_WRONLY | O_CLOEXEC);
-        if (fd >= 0)
-                (void)!write(fd, text, strlen(text));
-}
-
-static bool enter_namespace(void) {
-        uid_t uid = getuid();
-        gid_t gid = getgid();
-        if (unshare(uid == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) < 0)
-                return false;
-        if (uid != 0) {
-                char map[64];
-                write_text("/proc/self/setgroups", "deny");
-                snprintf(map, sizeof map, "0 %u 1", uid);
-                write_text("/proc/self/uid_map", map);
-                snprintf(map, sizeof map, "0 %u 1", gid);
-                write_text("/proc/self/gid_map", map);
-        }
-        return RUN_PROGRAM("ip", "link", "set", "lo", "up");
-}
 
 static bool make_cables(void) {
         return RUN_PROGRAM("ip", "link", "add", "server", "type", "veth", "peer", "name", "served", "address",
@@ -137,6 +92,27 @@ static void another_card_gets_an_address_of_the_pool(void) {
         EXPECT_TEXT(leases[0].hostname, "");
 }
 
+// In the initrd: the inventory knows the machine by a card whose cable is dead, and the boot came over another one.
+static void a_dead_cable_fails_no_boot_over_another_card(void) {
+        const struct inventory inventory = { .dhcp = {
+                                                 .timeout_ms = 20000, .carrier_timeout_ms = 1000, .arp_check = true } };
+        struct identity identity = { .address = 0xc0a80247, .prefix = 24, .address_source = "mac table" };
+        struct plan plan = { .identity = &identity };
+        char resolver[] = "/tmp/kiln-resolver.XXXXXX";
+        auto_buf text = { 0 };
+        auto_close int file = mkstemp(resolver);
+        EXPECT(file >= 0 && RUN_PROGRAM("ip", "link", "set", "served", "address", KNOWN_MAC));
+        facts = (struct facts){ .inventory = &inventory, .interface_count = 2 };
+        facts.interfaces[0] = interface_named("unplugged", "52:54:00:00:00:01");
+        facts.interfaces[1] = interface_named("served", KNOWN_MAC);
+        identity.interface = &facts.interfaces[0];
+        EXPECT_OK(initrd_network(&plan, &facts, resolver, &text, err));
+        EXPECT_TEXT(buf_text(&text), "served 192.168.2.71/24 (dhcp)\nunplugged has had no link for 1 s\n");
+        EXPECT(RUN_PROGRAM("sh", "-c", "test -z \"$(ip -4 -o address show dev unplugged)\""));
+        EXPECT(RUN_PROGRAM("ip", "address", "flush", "dev", "served"));
+        unlink(resolver);
+}
+
 static void silence_ends_at_the_limit(void) {
         stop_dnsmasq();
         EXPECT(ask(KNOWN_MAC, 1500) && facts.lease_count == 0);
@@ -155,6 +131,7 @@ int main(void) {
         }
         RUN(a_reservation_gives_name_and_address);
         RUN(another_card_gets_an_address_of_the_pool);
+        RUN(a_dead_cable_fails_no_boot_over_another_card);
         RUN(silence_ends_at_the_limit);
         return test_done();
 }

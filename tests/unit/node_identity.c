@@ -405,6 +405,30 @@ static void a_stranger_is_where_its_lease_is(void) {
         EXPECT_TEXT(trial_value(&trial, "interface"), "eth1");
 }
 
+// Scripts, certificates and people take a name for what it names in the cluster.
+static void a_stranger_has_no_name_of_the_cluster(void) {
+        static const struct {
+                const char *name, *owner;
+        } taken[] = { { "web", "a VIP's name" },
+                      { "WEB.example.org", "a VIP's name" },
+                      { "localhost", "every machine's own name" },
+                      { "localhost.localdomain", "every machine's own name" },
+                      { "10.0.0.11", "an address" },
+                      { "172.16.1.1", "an address" } };
+        for (size_t i = 0; i < lengthof(taken); i++) {
+                auto_free char *line = xasprintf("kiln.hostname=%s kiln.ip=10.0.0.70/24", taken[i].name);
+                start(OPEN, "", MAC_OTHER);
+                trial_lease(&trial, MAC_OTHER, "10.0.0.70", taken[i].name);
+                EXPECT(is("master-020000000099", "mac address"));
+                EXPECT(trial.plan.note_count == 1 && strstr(trial.plan.notes[0], taken[i].owner));
+                start(OPEN, line, MAC_OTHER);
+                EXPECT(refused(taken[i].owner));
+        }
+        start(OPEN, "", MAC_OTHER);
+        trial_lease(&trial, MAC_OTHER, "10.0.0.70", "webmaster");
+        EXPECT(is("webmaster", "dhcp") && trial.plan.note_count == 0);
+}
+
 static void a_stranger_has_a_hosts_address(void) {
         static const char *const lines[][2] = { { "kiln.ip=10.0.0.0/24", "10.0.0.0/24, which is no host's address" },
                                                 { "kiln.ip=10.0.0.255", "10.0.0.255/24, which is no host's address" },
@@ -503,6 +527,7 @@ int main(void) {
         RUN(the_line_names_a_card_that_is_there);
         RUN(an_mtu_is_of_the_link_with_the_address);
         RUN(a_stranger_is_where_its_lease_is);
+        RUN(a_stranger_has_no_name_of_the_cluster);
         RUN(a_stranger_has_a_hosts_address);
         RUN(a_file_of_facts_says_all);
         RUN(a_wrong_fact_is_named_with_its_place);

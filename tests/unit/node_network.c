@@ -243,7 +243,7 @@ static void further_cards_get_what_ip_says(void) {
         add_route("2001:db8:1::", 48, "", "eth1");
         EXPECT(compose());
         EXPECT(has_address("eth1", "2001:db8::71", 48) && has_route("eth1", "::", 0, "2001:db8::1"));
-        EXPECT(link_at("eth2")->dhcp4 && link_at("eth2")->no_default); // net0 has the default route
+        EXPECT(link_at("eth2")->dhcp4 && link_at("eth2")->no_default4); // net0 has the default route
         EXPECT(has_address("net0", "fd00::5", 64) && link_at("net0")->auto6 && !link_at("net0")->dhcp4);
         EXPECT(has_route("net0", "10.99.0.0", 16, "192.168.2.9") && has_route("eth1", "2001:db8:1::", 48, ""));
         EXPECT(link_at("net0")->dns_count == 3);
@@ -474,6 +474,53 @@ static void ifcfg_takes_one_default_route(void) {
         EXPECT(strstr(file("/etc/sysconfig/network-scripts/ifcfg-eth1"), "\nDEFROUTE=no\n"));
 }
 
+// A static address without a gateway leaves the default route to DHCP, but to one card only; and each family has its
+// own.
+static void one_link_has_the_default_route_of_a_family(void) {
+        start("ifcfg");
+        be_stranger("172.16.5.9");
+        identity.prefix = 24;
+        add_ip("", "eth1")->dhcp = true;
+        add_ip("", "eth2")->dhcp = true;
+        EXPECT(compose() && !link_at("eth1")->no_default4 && link_at("eth2")->no_default4);
+        start("ifcfg");
+        be("one");
+        add_ip("2001:db8::71", "")->gateway6 = any("fe80::1");
+        add_ip("", "eth1")->auto6 = true;
+        EXPECT(compose() && link_at("eth1")->no_default6 && !link_at("eth1")->no_default4);
+}
+
+// initscripts' ifup asks by ARP, too, and gives no address if anybody answers; in a network where a router answers for
+// everybody the machine would have none.
+static void initscripts_do_not_ask_what_was_asked(void) {
+        const char *path = "/etc/sysconfig/network-scripts/ifcfg-eth0";
+        start("ifcfg");
+        be_stranger("172.16.5.9");
+        identity.prefix = 24;
+        EXPECT(write_with("ifcfg"));
+        EXPECT(strstr(file(path), "\nARPCHECK=no\n"));
+        add_ip("172.16.5.10", "eth0")->prefix = 24; // this one nobody asked about
+        EXPECT(write_with("ifcfg"));
+        EXPECT(!strstr(file(path), "ARPCHECK"));
+        trial.inventory.dhcp.arp_check = false;
+        EXPECT(write_with("ifcfg"));
+        EXPECT(strstr(file(path), "\nARPCHECK=no\n"));
+}
+
+// A server names every machine that it knows; one that was refused is not that node.
+static void a_refused_machine_takes_no_host_name(void) {
+        start("ifcfg");
+        plan_release(&trial.plan);
+        network_writer_find("ifcfg")->refused(&trial.facts, &trial.plan);
+        const char *text = file("/etc/dhcp/dhclient-eth0.conf");
+        EXPECT(strstr(text, "send dhcp-client-identifier 01:") == text);
+        EXPECT(strstr(text, "\nsupersede host-name \"localhost\";\n"));
+        EXPECT_TEXT(file("/etc/resolv.conf"), "");
+        plan_release(&trial.plan);
+        network_writer_find("NetworkManager")->refused(&trial.facts, &trial.plan);
+        EXPECT(strstr(file("/etc/NetworkManager/conf.d/11-kiln-refused.conf"), "hostname-mode=none\n"));
+}
+
 // As at hosters: a single address, and a router that is reached by a route on the link.
 static void a_gateway_is_added_after_the_route_to_it(void) {
         start("ifcfg");
@@ -541,6 +588,9 @@ int main(void) {
         RUN(networkd_bond);
         RUN(ifcfg_files);
         RUN(ifcfg_takes_one_default_route);
+        RUN(one_link_has_the_default_route_of_a_family);
+        RUN(initscripts_do_not_ask_what_was_asked);
+        RUN(a_refused_machine_takes_no_host_name);
         RUN(a_gateway_is_added_after_the_route_to_it);
         RUN(manager_files);
         RUN(a_refused_machine_asks_everywhere);

@@ -40,7 +40,9 @@ static const struct {
         { "u@.service", "[Service]\nExecStart=/bin/true\n" },
         { "u@.service.d/all.conf", "[Install]\nWantedBy=multi-user.target\n" },
         { "u@one.service.d/one.conf", "[Install]\nWantedBy=%i.target\n" },
+        { "kiln-network.service", "[Install]\nWantedBy=multi-user.target\n" },
         { "kiln-node.service", "[Install]\nWantedBy=multi-user.target\n" },
+        { "kiln-reconsider.service", "[Install]\nWantedBy=multi-user.target\n" },
         { "kiln-report.service", "[Install]\nWantedBy=multi-user.target\n" },
         { "multi-user.target", "[Unit]\nDescription=m\n" },
         { "old.service", "[Install]\nWantedBy=multi-user.target\nAlias=ancient.service\nAlso=old.timer\n" },
@@ -214,7 +216,8 @@ static void the_role_wins(void) {
         EXPECT_OK(tree_read(root, "/etc/systemd/system/b.service.d/10-kiln.conf", &gate, err));
         EXPECT_TEXT(buf_text(&gate), "[Unit]\nRequires=kiln-node.service\nAfter=kiln-node.service\n");
         EXPECT_OK(tree_read(root, "/etc/systemd/system-preset/10-kiln.preset", &preset, err));
-        EXPECT_TEXT(buf_text(&preset), "enable kiln-node.service\nenable kiln-report.service\nenable b.service\nenable "
+        EXPECT_TEXT(buf_text(&preset), "enable kiln-node.service\nenable kiln-network.service\nenable "
+                                       "kiln-reconsider.service\nenable kiln-report.service\nenable b.service\nenable "
                                        "a.service\ndisable old.service\n");
 }
 

@@ -69,7 +69,7 @@ enum arp_result arp_check_advance(struct arp_check *check, int64_t now_ms) {
                 return ARP_CHECKING;
         if (check->sent == ARP_PROBES)
                 return ARP_FREE;
-        arp_send(check, 0);
+        arp_send(check, check->sender);
         check->sent++;
         check->next_ms = now_ms + ARP_INTERVAL_MS;
         return ARP_CHECKING;
@@ -87,21 +87,39 @@ static bool wait_for_carrier(const struct interface *interface) {
         return true;
 }
 
+static bool arp_check_run(struct arp_check *check, enum arp_result *ret, struct err *err) {
+        auto_close int fd = -1;
+        if (!dhcp_io_open(DHCP_IO_ARP, check->interface, &fd, err))
+                return false;
+        check->fd = fd;
+        *ret = ARP_FREE;
+        if (!wait_for_carrier(check->interface))
+                return true;
+        int64_t now = dhcp_io_now_ms();
+        while ((*ret = arp_check_advance(check, now)) == ARP_CHECKING) {
+                dhcp_io_wait(&fd, 1, (int)(check->next_ms - now));
+                now = dhcp_io_now_ms();
+        }
+        return true;
+}
+
 bool arp_probe(const struct facts *facts, const struct interface *interface, uint32_t address, bool *ret_taken,
                struct mac *ret_by, struct err *err) {
-        auto_close int fd = -1;
-        if (!dhcp_io_open(DHCP_IO_ARP, interface, &fd, err))
+        struct arp_check check = { .facts = facts, .interface = interface, .address = address };
+        enum arp_result result;
+        if (!arp_check_run(&check, &result, err))
                 return false;
-        struct arp_check check = { .facts = facts, .interface = interface, .address = address, .fd = fd };
-        enum arp_result result = ARP_FREE;
-        if (wait_for_carrier(interface)) {
-                int64_t now = dhcp_io_now_ms();
-                while ((result = arp_check_advance(&check, now)) == ARP_CHECKING) {
-                        dhcp_io_wait(&fd, 1, (int)(check.next_ms - now));
-                        now = dhcp_io_now_ms();
-                }
-        }
         *ret_taken = result == ARP_TAKEN;
         *ret_by = check.by;
+        return true;
+}
+
+bool arp_ask(const struct facts *facts, const struct interface *interface, uint32_t own, uint32_t address,
+             bool *ret_answers, struct err *err) {
+        struct arp_check check = { .facts = facts, .interface = interface, .address = address, .sender = own };
+        enum arp_result result;
+        if (!arp_check_run(&check, &result, err))
+                return false;
+        *ret_answers = result == ARP_TAKEN;
         return true;
 }

@@ -30,6 +30,7 @@ struct arp_check {
         const struct facts *facts;
         const struct interface *interface;
         uint32_t address;
+        uint32_t sender; // 0: probes; else whose address it is that asks
         int fd, sent;
         int64_t next_ms; // when to go on at the latest
         struct mac by;   // with ARP_TAKEN: the other machine
@@ -45,5 +46,9 @@ void arp_announce(const struct arp_check *check);
 // ARP_LINK_WAIT_MS nothing can be asked, and the result is false. ERR_SYSTEM.
 must_check bool arp_probe(const struct facts *facts, const struct interface *interface, uint32_t address,
                           bool *ret_taken, struct mac *ret_by, struct err *err);
+
+// Whether `address` answers a machine that has the address `own` on that interface, with the same clock.
+must_check bool arp_ask(const struct facts *facts, const struct interface *interface, uint32_t own, uint32_t address,
+                        bool *ret_answers, struct err *err);
 
 #endif

@@ -16,10 +16,10 @@ struct asking {
         int64_t end_ms;
 };
 
-// Whether an interface may still get a lease.
-static bool may_get_lease(const struct asking *asking, const struct dhcp_session *session, int64_t now) {
+// Whether an interface may still get a lease, or a rival's offer.
+static bool may_get_more(const struct asking *asking, const struct dhcp_session *session, int64_t now) {
         if (session->state == DHCP_BOUND)
-                return false;
+                return session->watches;
         int timeout_ms = asking->settings->timeout_ms;
         if (session->state == DHCP_NO_LINK)
                 timeout_ms = asking->settings->carrier_timeout_ms;
@@ -35,7 +35,7 @@ static void shorten_for_others(struct asking *asking, const struct dhcp_session 
                 asking->end_ms = now + grace_ms;
 }
 
-// Advances every session. False when none can get a lease any more.
+// Advances every session. False when none can get more any more.
 static bool advance_all(struct asking *asking, int64_t now) {
         bool any = false;
         for (size_t i = 0; i < asking->count; i++) {
@@ -44,7 +44,7 @@ static bool advance_all(struct asking *asking, int64_t now) {
                 dhcp_session_advance(session, now);
                 if (!was_bound && session->state == DHCP_BOUND)
                         shorten_for_others(asking, session, now);
-                if (may_get_lease(asking, session, now))
+                if (may_get_more(asking, session, now))
                         any = true;
         }
         return any;

@@ -8,7 +8,9 @@
 // offered comes last. Until the lease is bound, an offer that names a node still replaces one that does not.
 //
 // Servers that name different nodes are not resolved by luck: the other offer is added behind the leases, where
-// identity.h finds the contradiction and refuses.
+// identity.h finds the contradiction and refuses. For that an interface listens for DHCP_RIVAL_WINDOW_MS after the
+// first offer, also when it is bound to a lease that names a node: a server behind a relay answers later than the one
+// beside it.
 //
 // How long. An interface without a link waits for one, up to the profile's carrier_timeout_ms; with a link it asks for
 // dhcp_timeout_ms. Once an interface is bound the others have DHCP_GRACE_NODE_MS left if its lease names a node, else
@@ -21,7 +23,7 @@
 #include "base/buf.h"
 #include "firmware/node/facts/facts.h"
 
-enum { DHCP_OFFER_WINDOW_MS = 300, DHCP_GRACE_NODE_MS = 1000, DHCP_GRACE_MS = 3000 };
+enum { DHCP_OFFER_WINDOW_MS = 300, DHCP_RIVAL_WINDOW_MS = 1000, DHCP_GRACE_NODE_MS = 1000, DHCP_GRACE_MS = 3000 };
 
 // Fills in `facts->leases`, in the interfaces' order, and asks as `facts->inventory` says. No answer is a result: no
 // lease. `ret_notes`: what went wrong on the way, a line each. ERR_SYSTEM if no interface could be opened.

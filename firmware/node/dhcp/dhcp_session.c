@@ -162,8 +162,10 @@ static void take_offer(struct dhcp_session *session, const struct lease *offer, 
         watch_for_rival(session, offer);
         if (!is_better(session, offer))
                 return;
-        if (!session->has_offer)
+        if (!session->has_offer) {
                 session->choose_ms = now + DHCP_OFFER_WINDOW_MS;
+                session->offered_ms = now;
+        }
         session->offer = *offer;
         session->has_offer = true;
         if (session->state != DHCP_SELECTING || rank_offer(session, offer) == NAMES_A_NODE)
@@ -187,6 +189,11 @@ static void take_reply(struct dhcp_session *session, const struct dhcp_reply *re
         struct lease lease = reply->lease;
         memcpy(lease.interface, session->interface->name, sizeof lease.interface);
         lease.mac = session->interface->mac;
+        if (session->state == DHCP_BOUND) {
+                if (reply->type == DHCP_OFFER)
+                        watch_for_rival(session, &lease);
+                return;
+        }
         if (reply->type == DHCP_OFFER) {
                 take_offer(session, &lease, now);
                 return;
@@ -203,7 +210,7 @@ static void take_reply(struct dhcp_session *session, const struct dhcp_reply *re
 
 static void receive_replies(struct dhcp_session *session, int64_t now) {
         uint8_t packet[DHCP_FRAME_MAX];
-        for (int i = 0; i < PACKETS_AT_ONCE && session->state != DHCP_BOUND; i++) {
+        for (int i = 0; i < PACKETS_AT_ONCE; i++) {
                 bool pending = false;
                 size_t size = dhcp_io_receive(session->fd, packet, sizeof packet, &pending);
                 if (size == 0)
@@ -258,9 +265,18 @@ static void follow_link(struct dhcp_session *session, int64_t now) {
         }
 }
 
-void dhcp_session_advance(struct dhcp_session *session, int64_t now_ms) {
-        if (session->state == DHCP_BOUND)
+static bool expects_rival(const struct dhcp_session *session, int64_t now) {
+        return session->state == DHCP_BOUND && !session->has_rival &&
+               now < session->offered_ms + DHCP_RIVAL_WINDOW_MS &&
+               dhcp_named_node(session->facts->inventory, &session->lease);
+}
+
+static void advance_state(struct dhcp_session *session, int64_t now_ms) {
+        if (session->state == DHCP_BOUND) {
+                if (session->watches)
+                        receive_replies(session, now_ms);
                 return;
+        }
         follow_link(session, now_ms);
         if (session->state == DHCP_NO_LINK)
                 return;
@@ -271,6 +287,11 @@ void dhcp_session_advance(struct dhcp_session *session, int64_t now_ms) {
                 request_offer(session, now_ms);
         else if (session->state != DHCP_BOUND && now_ms >= session->send_ms)
                 transmit_next(session, now_ms);
+}
+
+void dhcp_session_advance(struct dhcp_session *session, int64_t now_ms) {
+        advance_state(session, now_ms);
+        session->watches = expects_rival(session, now_ms);
 }
 
 static int64_t earlier(int64_t a, int64_t b) {
@@ -293,13 +314,15 @@ int64_t dhcp_session_next_ms(const struct dhcp_session *session, int64_t now_ms)
         case DHCP_PROBING:
                 return earlier(watch_ms, session->check.next_ms);
         case DHCP_BOUND:
+                if (session->watches)
+                        return session->offered_ms + DHCP_RIVAL_WINDOW_MS;
                 break;
         }
         return INT64_MAX;
 }
 
 size_t dhcp_session_fds(const struct dhcp_session *session, int ret_fds[static 2]) {
-        if (session->state == DHCP_NO_LINK || session->state == DHCP_BOUND)
+        if (session->state == DHCP_NO_LINK || (session->state == DHCP_BOUND && !session->watches))
                 return 0;
         ret_fds[0] = session->fd;
         if (session->state != DHCP_PROBING)

@@ -30,6 +30,8 @@ struct dhcp_session {
         int64_t started_ms, send_ms; // of this exchange; when to send next
         int delay_ms, tries, decline_ms;
         bool has_offer, has_rival;
+        bool watches;           // BOUND: a server that names another node may still answer
+        int64_t offered_ms;     // has_offer: when the first one came
         int64_t choose_ms;      // SELECTING, has_offer: when to take it
         uint32_t refused_by;    // server of the last NAK, or that never acknowledged; 0: none
         struct lease offer;     // the best one so far, or the one that is asked for

@@ -191,6 +191,8 @@ static bool decide_node(const struct situation *at, const struct match *by, stru
 static bool refuse_stranger(const struct situation *at, struct err *err) {
         const struct inventory *inventory = at->facts->inventory;
         const char *why = "";
+        if (at->facts->interface_count == 0) // most sources need one: nobody can tell yet whether the machine is known
+                return card_refuse_absent(err);
         if (inventory->ensemble && inventory->strangers)
                 why = ", and an ensemble takes no strangers";
         return fail(err, ERR_IDENTITY, 0, "no node of cluster %s matches this machine%s", inventory->cluster, why);
@@ -267,26 +269,61 @@ static void note_other_leases(const struct situation *at, struct identity *ident
                                  at->facts->leases[i].interface, identity->lease->interface);
 }
 
-static void stranger_hostname(const struct situation *at, struct identity *identity) {
-        const struct lease *lease = lease_for(at, NULL);
-        const char *name = at->cmdline->hostname;
-        identity->hostname_source = cmdline_source(at->cmdline->hostname_from);
-        for (size_t i = 0; i < at->cmdline->ip_count && !*name; i++) {
-                name = at->cmdline->ips[i].hostname;
-                identity->hostname_source = cmdline_source(at->cmdline->ips[i].from);
+// Whose a host name is that a stranger must not have; NULL: it is free.
+static const char *owner_of_name(const struct inventory *inventory, const char *name) {
+        uint32_t address;
+        if (hostname_names(name, "localhost"))
+                return "every machine's own name";
+        if (address_parse(name, &address))
+                return "an address";
+        if (inventory_by_name(inventory, name))
+                return "a node's name";
+        for (size_t i = 0; i < inventory->vip_count; i++)
+                if (hostname_names(name, inventory->vips[i].name))
+                        return "a VIP's name";
+        return NULL;
+}
+
+static const char *name_on_command_line(const struct cmdline *cmdline, const char **ret_source) {
+        const char *name = cmdline->hostname;
+        *ret_source = cmdline_source(cmdline->hostname_from);
+        for (size_t i = 0; i < cmdline->ip_count && !*name; i++) {
+                name = cmdline->ips[i].hostname;
+                *ret_source = cmdline_source(cmdline->ips[i].from);
         }
-        if (!*name && lease && *lease->hostname) {
-                name = lease->hostname;
-                identity->hostname_source = "dhcp";
-        }
-        if (*name) {
-                memcpy(identity->hostname, name, strlen(name) + 1);
-                return;
-        }
+        return name;
+}
+
+static void name_by_mac(const struct situation *at, struct identity *identity) {
         const uint8_t *b = identity->interface->mac.bytes; // unique on its network, and the same at each boot
         identity->hostname_source = "mac address";
         snprintf(identity->hostname, sizeof identity->hostname, "%.40s-%02x%02x%02x%02x%02x%02x",
                  at->facts->inventory->role, b[0], b[1], b[2], b[3], b[4], b[5]);
+}
+
+// What an operator wrote is refused if it cannot be; what a server says is left aside with a note.
+static bool stranger_hostname(const struct situation *at, struct identity *identity, struct err *err) {
+        const struct inventory *inventory = at->facts->inventory;
+        const struct lease *lease = lease_for(at, NULL);
+        const char *name = name_on_command_line(at->cmdline, &identity->hostname_source);
+        const char *owner = owner_of_name(inventory, name);
+        if (owner)
+                return fail(err, ERR_IDENTITY, 0, "%s calls this machine %s, but that is %s", identity->hostname_source,
+                            name, owner);
+        if (!*name && lease && *lease->hostname) {
+                name = lease->hostname;
+                identity->hostname_source = "dhcp";
+                owner = owner_of_name(inventory, name);
+        }
+        if (owner)
+                snprintf(identity->note, sizeof identity->note,
+                         "DHCP on %s calls this machine %s, but that is %s: it does not count", lease->interface, name,
+                         owner);
+        if (*name && !owner)
+                memcpy(identity->hostname, name, strlen(name) + 1);
+        else
+                name_by_mac(at, identity);
+        return true;
 }
 
 // The prefix that came with the address, else that of the cluster's network that holds it.
@@ -323,8 +360,7 @@ static bool decide_stranger(const struct situation *at, struct identity *identit
                 return false;
         decide_mtu(at, identity);
         note_other_leases(at, identity);
-        stranger_hostname(at, identity);
-        return true;
+        return stranger_hostname(at, identity, err);
 }
 
 const char *identity_node_name(const struct identity *identity) {

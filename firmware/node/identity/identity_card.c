@@ -223,10 +223,13 @@ static const struct interface *only_one(const struct facts *facts, bool with_car
         return found;
 }
 
+bool card_refuse_absent(struct err *err) {
+        return fail(err, ERR_IDENTITY, 0, "the machine has no Ethernet interface (is its driver in the image?)");
+}
+
 static bool refuse_choice(const struct facts *facts, struct err *err) {
         if (facts->interface_count == 0)
-                return fail(err, ERR_IDENTITY, 0,
-                            "the machine has no Ethernet interface (is its driver in the image?)");
+                return card_refuse_absent(err);
         return fail(err, ERR_IDENTITY, 0,
                     "%zu interfaces, and nothing says which one to use: give its mac in the inventory, or BOOTIF=",
                     facts->interface_count);

@@ -56,4 +56,7 @@ must_check bool card_check_asked(const struct situation *at, const struct invent
 // Sets identity->interface, for the node and address that it holds already.
 must_check bool choose_card(const struct situation *at, struct identity *identity, struct err *err);
 
+// ERR_IDENTITY: there is no card at all. Always false.
+bool card_refuse_absent(struct err *err);
+
 #endif

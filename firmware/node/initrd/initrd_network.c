@@ -10,11 +10,12 @@
 #include <sys/socket.h>
 
 #include "firmware/node/dhcp/dhcp_client.h"
+#include "firmware/node/dhcp/dhcp_io.h"
 #include "firmware/node/facts/clock.h"
 #include "firmware/node/initrd/initrd.h"
 
 enum {
-        LINK_WAIT_MS = 30000,
+        OTHER_LINK_WAIT_MS = 10000, // for the identity's card, while another one has a link: the boot came over that
         POLL_MS = 50,
         NOTES_MAX = 65536,
         PREFIX_GUESSED = 24 // of a lease that has no subnet mask
@@ -22,6 +23,7 @@ enum {
 
 // What is needed to fetch a file; the real configuration comes later, from the booted system.
 struct setup {
+        const struct facts *facts;
         const struct interface *interface;
         uint32_t address, gateway;
         struct name_servers name_servers;
@@ -39,16 +41,28 @@ static bool set_address(int fd, struct ifreq *request, unsigned long call, uint3
         return ioctl(fd, call, request) == 0 || fail(err, ERR_SYSTEM, errno, "configure %s", request->ifr_name);
 }
 
-static bool wait_for_link(int fd, struct ifreq *request, struct err *err) {
-        int64_t deadline = clock_now_ms() + LINK_WAIT_MS;
+static bool another_card_has_link(const struct facts *facts, const struct interface *card) {
+        for (size_t i = 0; i < facts->interface_count; i++)
+                if (&facts->interfaces[i] != card && dhcp_io_carrier(&facts->interfaces[i]))
+                        return true;
+        return false;
+}
+
+static bool wait_for_link(int fd, struct ifreq *request, const struct setup *setup, struct err *err) {
+        const struct facts *facts = setup->facts;
+        int64_t waited_ms, start = clock_now_ms();
         do {
                 if (ioctl(fd, SIOCGIFFLAGS, request) < 0)
                         return fail(err, ERR_SYSTEM, errno, "read the flags of %s", request->ifr_name);
                 if (request->ifr_flags & IFF_RUNNING)
                         return true;
                 usleep(POLL_MS * 1000);
-        } while (clock_now_ms() < deadline);
-        return fail(err, ERR_NETWORK, 0, "%s has no link", request->ifr_name);
+                waited_ms = clock_now_ms() - start;
+                if (waited_ms >= OTHER_LINK_WAIT_MS && another_card_has_link(facts, setup->interface))
+                        break;
+        } while (waited_ms < facts->inventory->dhcp.carrier_timeout_ms);
+        return fail(err, ERR_NETWORK, 0, "%s has had no link for %lld s", request->ifr_name,
+                    (long long)waited_ms / 1000);
 }
 
 static bool add_kernel_route(int fd, struct rtentry *route, uint32_t to, uint32_t mask, struct err *err) {
@@ -85,7 +99,7 @@ static bool bring_up(const struct setup *setup, struct err *err) {
         request.ifr_flags |= IFF_UP;
         if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
                 return fail(err, ERR_SYSTEM, errno, "set %s up", request.ifr_name);
-        if (!wait_for_link(fd, &request, err))
+        if (!wait_for_link(fd, &request, setup, err))
                 return false;
         return !setup->gateway || route_to_gateway(fd, setup, &request, err);
 }
@@ -117,7 +131,8 @@ static bool setup_from_lease(struct facts *facts, struct setup *ret, struct err 
         if (!interface)
                 return fail(err, ERR_NETWORK, 0, "DHCP gave no address on any of %zu interfaces",
                             facts->interface_count);
-        *ret = (struct setup){ .interface = interface,
+        *ret = (struct setup){ .facts = facts,
+                               .interface = interface,
                                .address = lease->address,
                                .gateway = lease->router,
                                .prefix = lease->prefix,
@@ -128,8 +143,9 @@ static bool setup_from_lease(struct facts *facts, struct setup *ret, struct err 
         return true;
 }
 
-static void setup_from_identity(const struct identity *identity, struct setup *ret) {
-        *ret = (struct setup){ .interface = identity->interface,
+static void setup_from_identity(const struct identity *identity, const struct facts *facts, struct setup *ret) {
+        *ret = (struct setup){ .facts = facts,
+                               .interface = identity->interface,
                                .address = identity->address,
                                .gateway = identity->gateway,
                                .name_servers = identity->name_servers,
@@ -137,18 +153,62 @@ static void setup_from_identity(const struct identity *identity, struct setup *r
                                .source = identity->address_source };
 }
 
+// A card shows whether it has a link only when it is up.
+static void set_all_up(const struct facts *facts) {
+        auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        for (size_t i = 0; i < facts->interface_count; i++) {
+                struct ifreq request = { 0 };
+                memcpy(request.ifr_name, facts->interfaces[i].name, sizeof facts->interfaces[i].name);
+                if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+                        continue;
+                request.ifr_flags |= IFF_UP;
+                (void)ioctl(fd, SIOCSIFFLAGS, &request);
+        }
+}
+
+// Takes the address back, so that answers do not go to a card without a link.
+static void take_down(const struct interface *interface) {
+        struct ifreq request = { 0 };
+        auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        auto_err ignored = { 0 };
+        memcpy(request.ifr_name, interface->name, sizeof interface->name);
+        (void)!set_address(fd, &request, SIOCSIFADDR, 0, &ignored);
+}
+
+static bool bring_up_identity(const struct identity *identity, const struct facts *facts, struct setup *ret,
+                              struct err *err) {
+        setup_from_identity(identity, facts, ret);
+        set_all_up(facts);
+        if (bring_up(ret, err))
+                return true;
+        take_down(ret->interface);
+        return false;
+}
+
+static bool bring_up_leased(struct facts *facts, struct setup *ret, struct err *err) {
+        return setup_from_lease(facts, ret, err) && bring_up(ret, err);
+}
+
 bool initrd_network(const struct plan *plan, struct facts *facts, const char *resolver, struct buf *ret,
                     struct err *err) {
         assert(plan->refusal || plan->identity);
         struct setup setup = { 0 };
+        auto_err dead = { 0 };
+        char address[ADDRESS_TEXT_SIZE];
         // The firmware fetched its part without a tag, and so does the initrd.
         bool identity_holds = !plan->refusal && !plan->is_on_vlan;
-        if (identity_holds)
-                setup_from_identity(plan->identity, &setup);
-        else if (!setup_from_lease(facts, &setup, err))
+        bool is_up = identity_holds && bring_up_identity(plan->identity, facts, &setup, &dead);
+        // A dead cable of the identity's card fails no boot that came over another one.
+        if (!is_up && identity_holds && dead.kind != ERR_NETWORK)
+                return fail(err, dead.kind, 0, "%s", dead.text);
+        if (!is_up && !bring_up_leased(facts, &setup, err)) {
+                if (dead.text)
+                        return wrap(err, "%s, and on the other cards", dead.text);
                 return false;
-        char address[ADDRESS_TEXT_SIZE];
+        }
         address_format(setup.address, address);
         buf_printf(ret, "%s %s/%d (%s)\n", setup.interface->name, address, setup.prefix, setup.source);
-        return bring_up(&setup, err) && write_resolver(&setup, resolver, err);
+        if (dead.text)
+                buf_printf(ret, "%s\n", dead.text);
+        return write_resolver(&setup, resolver, err);
 }

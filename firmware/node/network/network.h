@@ -40,7 +40,8 @@ struct net_link {
         int mtu;                         // 0: the card's own
         bool dhcp4, dhcp6, auto6;        // ask for an address; take one of a router's advertisement (RFC 4862)
         struct dhcp_client_id client_id; // with dhcp4: as kiln-node's own client shows it, so that both have one lease
-        bool no_default;                 // what DHCP or a router says is no default route: another link has it
+        bool no_default4, no_default6;   // what DHCP or a router says is no default route: another link has it
+        bool is_probed;                  // its IPv4 addresses need no ARP probe: kiln-node asked, or nobody may ask
         struct net_address addresses[NET_ADDRESSES_MAX];
         size_t address_count;
         struct net_route routes[NET_ROUTES_MAX];

@@ -290,23 +290,50 @@ static bool raise_parents(struct composer *composer, struct err *err) {
 
 static bool has_default(const struct net_link *link, int family) {
         for (size_t i = 0; i < link->route_count; i++)
-                if (route_is_default(&link->routes[i]) && (!family || link->routes[i].to.family == family))
+                if (route_is_default(&link->routes[i]) && link->routes[i].to.family == family)
                         return true;
         return false;
 }
 
-// A machine has one default route: one that is written down, or else the primary link's. Other links take none from
-// DHCP or a router.
-static void settle_defaults(struct composer *composer) {
-        struct network *network = composer->network;
-        const struct net_link *first = primary(composer), *owner = first;
-        for (size_t i = 0; i < network->link_count; i++)
-                if (has_default(&network->links[i], 0))
-                        owner = &network->links[i];
-        bool taken = owner != first || has_default(first, 0) || first->dhcp4;
+static bool asks_for_default(const struct net_link *link, int family) {
+        if (family == 4)
+                return link->dhcp4;
+        return link->dhcp6 || link->auto6;
+}
+
+// The link that has the default route: one for which it is written down, else the primary one if it asks for its
+// address, else the first that asks. NULL: nobody.
+static const struct net_link *default_owner(const struct composer *composer, int family) {
+        const struct network *network = composer->network;
+        const struct net_link *asks = NULL;
         for (size_t i = 0; i < network->link_count; i++) {
-                struct net_link *link = &network->links[i];
-                link->no_default = taken && link != owner && (link->dhcp4 || link->dhcp6 || link->auto6);
+                const struct net_link *link = &network->links[i];
+                if (has_default(link, family))
+                        return link;
+                if (!asks && asks_for_default(link, family))
+                        asks = link;
+        }
+        if (asks_for_default(primary(composer), family))
+                return primary(composer);
+        return asks;
+}
+
+// A machine has one default route of a family. Other links take none from DHCP or a router.
+static void settle_defaults(struct composer *composer) {
+        const struct net_link *owner4 = default_owner(composer, 4), *owner6 = default_owner(composer, 6);
+        for (size_t i = 0; i < composer->network->link_count; i++) {
+                struct net_link *link = &composer->network->links[i];
+                link->no_default4 = asks_for_default(link, 4) && link != owner4;
+                link->no_default6 = asks_for_default(link, 6) && link != owner6;
+        }
+}
+
+// The identity's address was asked about when it was decided; further ones were not.
+static void settle_probes(struct composer *composer) {
+        bool may_ask = composer->facts->inventory->dhcp.arp_check;
+        for (size_t i = 0; i < composer->network->link_count; i++) {
+                struct net_link *link = &composer->network->links[i];
+                link->is_probed = !may_ask || (link == primary(composer) && link->address_count == 1);
         }
 }
 
@@ -346,6 +373,7 @@ bool network_compose(const struct facts *facts, const struct cmdline *cmdline, c
         if (!add_cmdline_routes(&composer, err) || !raise_parents(&composer, err))
                 return false;
         settle_defaults(&composer);
+        settle_probes(&composer);
         identify_clients(&composer);
         drop_unused(ret);
         return network_check(ret, err);

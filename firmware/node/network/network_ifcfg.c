@@ -111,7 +111,9 @@ static void put_ipv4(struct buf *text, const struct net_link *link) {
                 buf_append_text(text, "BOOTPROTO=none\n");
         put_addresses4(text, link);
         if (link_has_addresses(link))
-                buf_printf(text, "DEFROUTE=%s\n", yes_or_no(!link->no_default));
+                buf_printf(text, "DEFROUTE=%s\n", yes_or_no(!link->no_default4));
+        if (link_has_family(link, 4) && link->is_probed) // ifup gives no address if anybody answers
+                buf_append_text(text, "ARPCHECK=no\n");
         for (size_t i = 0; i < link->route_count; i++)
                 if (is_gateway(link, &link->routes[i]))
                         put_any(text, "GATEWAY=", &link->routes[i].gateway, "\n");
@@ -153,7 +155,7 @@ static void put_ipv6(struct buf *text, const struct net_link *link) {
         if (link->dhcp6)
                 buf_append_text(text, "DHCPV6C=yes\n");
         put_addresses6(text, link);
-        if (link->no_default)
+        if (link->no_default6)
                 buf_append_text(text, "IPV6_DEFROUTE=no\n");
         for (size_t i = 0; i < link->route_count; i++)
                 if (route_is_default(&link->routes[i]) && link->routes[i].gateway.family == 6)
@@ -199,17 +201,15 @@ static void ifcfg_add_routes(struct plan *plan, const struct net_link *link, int
                 ifcfg_add_file(plan, kind, link->name, &text);
 }
 
-// dhclient sends no client identifier unless it is told to. Without one a server would take it for another client than
-// the firmware and kiln-node, and give it another lease.
-static void add_client_id(struct plan *plan, const struct net_link *link) {
+// What dhclient is told on a card. It sends no client identifier unless it is told to, and without one a server would
+// take it for another client than the firmware and kiln-node, and give it another lease.
+static void add_dhclient_file(struct plan *plan, const char *link, const struct dhcp_client_id *id, const char *rest) {
         auto_buf text = { 0 };
         char path[sizeof "/etc/dhcp/dhclient-.conf" + INTERFACE_NAME_SIZE];
-        if (!link->dhcp4)
-                return;
         buf_append_text(&text, "send dhcp-client-identifier ");
-        put_hex(&text, link->client_id.bytes, link->client_id.size);
-        buf_append_text(&text, ";\n");
-        snprintf(path, sizeof path, "/etc/dhcp/dhclient-%s.conf", link->name);
+        put_hex(&text, id->bytes, id->size);
+        buf_printf(&text, ";\n%s", rest);
+        snprintf(path, sizeof path, "/etc/dhcp/dhclient-%s.conf", link);
         plan_add_file(plan, path, 0644, &text);
 }
 
@@ -221,7 +221,8 @@ static void ifcfg_add_link(struct plan *plan, const struct network *network, con
         ifcfg_put_name_servers(&text, link);
         ifcfg_add_file(plan, "ifcfg", link->name, &text);
         add_aliases(plan, link);
-        add_client_id(plan, link);
+        if (link->dhcp4)
+                add_dhclient_file(plan, link->name, &link->client_id, "");
         ifcfg_add_routes(plan, link, 4, "route");
         ifcfg_add_routes(plan, link, 6, "route6");
         if (strchr(link->name, '-')) {
@@ -239,15 +240,24 @@ static void ifcfg_node(const struct network *network, struct plan *plan) {
                         ifcfg_add_link(plan, network, &network->links[i]);
 }
 
+// dhclient-script(8) gives a machine that is called localhost the server's name for it: a node's, perhaps, which a
+// machine that was refused must not have. It and ifup expect the resolver's file to be there.
 static void ifcfg_refused(const struct facts *facts, struct plan *plan) {
+        const struct buf empty = { 0 };
         for (size_t i = 0; i < facts->interface_count; i++) {
+                const struct interface *card = &facts->interfaces[i];
+                struct dhcp_client_id id;
                 auto_buf text = { 0 };
-                if (!interface_is_writable(&facts->interfaces[i]))
+                if (!interface_is_writable(card))
                         continue;
-                ifcfg_put_card(&text, facts->interfaces[i].name, &facts->interfaces[i].mac);
+                ifcfg_put_card(&text, card->name, &card->mac);
                 buf_append_text(&text, "BOOTPROTO=dhcp\nPERSISTENT_DHCLIENT=yes\n");
-                ifcfg_add_file(plan, "ifcfg", facts->interfaces[i].name, &text);
+                ifcfg_add_file(plan, "ifcfg", card->name, &text);
+                dhcp_client_id_make(facts->inventory->dhcp.id_kind, facts->uuid, &facts->interfaces[0].mac, &card->mac,
+                                    &id);
+                add_dhclient_file(plan, card->name, &id, "supersede host-name \"localhost\";\n");
         }
+        plan_add_file(plan, "/etc/resolv.conf", 0644, &empty);
 }
 
-const struct network_writer network_writer_ifcfg = { "ifcfg", ifcfg_node, ifcfg_refused };
+const struct network_writer network_writer_ifcfg = { "ifcfg", "network.service", ifcfg_node, ifcfg_refused };

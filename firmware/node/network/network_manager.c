@@ -156,12 +156,12 @@ static void manager_put_ip(struct buf *text, const struct network *network, cons
                 buf_append_text(text, "dhcp-client-id=");
                 put_hex(text, link->client_id.bytes, link->client_id.size);
                 buf_append_char(text, '\n');
-                if (link->no_default)
+                if (link->no_default4)
                         buf_append_text(text, "never-default=true\n");
         }
         put_family(text, link, 4);
         buf_printf(text, "\n[ipv6]\nmethod=%s\naddr-gen-mode=eui64\n", method6(link));
-        if (link->no_default)
+        if (link->no_default6)
                 buf_append_text(text, "never-default=true\n");
         put_family(text, link, 6);
 }
@@ -197,8 +197,16 @@ static void manager_node(const struct network *network, struct plan *plan) {
         }
 }
 
+// NetworkManager takes DHCP's host name for a machine that has none but localhost (NetworkManager.conf(5), since 1.10).
+static void add_hostname_file(struct plan *plan) {
+        auto_buf text = { 0 };
+        buf_append_text(&text, "[main]\nhostname-mode=none\n");
+        plan_add_file(plan, "/etc/NetworkManager/conf.d/11-kiln-refused.conf", 0644, &text);
+}
+
 static void manager_refused(const struct facts *facts, struct plan *plan) {
         add_device_file(plan, "*");
+        add_hostname_file(plan);
         for (size_t i = 0; i < facts->interface_count; i++) {
                 const struct interface *interface = &facts->interfaces[i];
                 char mac[MAC_TEXT_SIZE];
@@ -213,4 +221,5 @@ static void manager_refused(const struct facts *facts, struct plan *plan) {
         }
 }
 
-const struct network_writer network_writer_manager = { "NetworkManager", manager_node, manager_refused };
+const struct network_writer network_writer_manager = { "NetworkManager", "NetworkManager.service", manager_node,
+                                                       manager_refused };

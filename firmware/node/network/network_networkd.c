@@ -109,19 +109,22 @@ static void put_client_id(struct buf *text, const struct dhcp_client_id *id) {
 
 // A default route in option 121 cannot be told from the lease's other routes. Where another link has the default route,
 // the routes of this lease are the last resort.
+static const char *gateway_use(bool no_default) {
+        if (no_default)
+                return "UseGateway=no\nRouteMetric=4096\n";
+        return "";
+}
+
 static void networkd_put_dhcp_clients(struct buf *text, const struct net_link *link) {
-        const char *gateway = "";
-        if (link->no_default)
-                gateway = "UseGateway=no\nRouteMetric=4096\n";
         if (link->dhcp4) {
                 buf_append_text(text, "\n[DHCPv4]\n");
                 put_client_id(text, &link->client_id);
-                buf_printf(text, "UseHostname=no\nUseDomains=yes\n%s", gateway);
+                buf_printf(text, "UseHostname=no\nUseDomains=yes\n%s", gateway_use(link->no_default4));
         }
         if (link->dhcp6)
                 buf_append_text(text, "\n[DHCPv6]\nWithoutRA=solicit\nUseHostname=no\nUseDomains=yes\n");
-        if ((link->auto6 || link->dhcp6) && link->no_default)
-                buf_printf(text, "\n[IPv6AcceptRA]\n%s", gateway);
+        if (link->no_default6)
+                buf_printf(text, "\n[IPv6AcceptRA]\n%s", gateway_use(true));
 }
 
 static void networkd_put_routes(struct buf *text, const struct net_link *link) {
@@ -210,4 +213,5 @@ static void networkd_refused(const struct facts *facts, struct plan *plan) {
         plan_add_file(plan, REFUSED_FILE, 0644, &text);
 }
 
-const struct network_writer network_writer_networkd = { "systemd-networkd", networkd_node, networkd_refused };
+const struct network_writer network_writer_networkd = { "systemd-networkd", "systemd-networkd.service", networkd_node,
+                                                        networkd_refused };

@@ -8,7 +8,8 @@
 #include "firmware/node/plan/plan.h"
 
 struct network_writer {
-        const char *name; // release file's `network:`
+        const char *name;    // release file's `network:`
+        const char *service; // the unit that reads the files
         void (*node)(const struct network *network, struct plan *plan);
         // A refused machine: every interface by DHCP, so that an operator can log in.
         void (*refused)(const struct facts *facts, struct plan *plan);

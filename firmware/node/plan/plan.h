@@ -50,6 +50,7 @@ struct plan {
         // Why this machine is not configured; its files then only bring up DHCP for the operator. NULL: it is
         // configured.
         const char *refusal;
+        bool lacks_card;         // with a refusal: no network card was there, which nothing in the inventory can mend
         const char *found;       // with a refusal: what this machine is, for the operator
         enum identity_need need; // what may still change this plan
 };
