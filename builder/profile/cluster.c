@@ -88,7 +88,9 @@ static size_t role_index(const struct cluster *cluster, const char *name) {
 static void read_roles_of_cluster(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
         size_t count;
         auto_free struct wanted_role *wanted = list_roles(file, &count);
-        struct role_library library = { .paths = &file->paths };
+        struct role_library library = { .paths = &file->paths,
+                                        .fragments = &file->inherits,
+                                        .fragment_list = value_get(file->tree, "inherits") };
         cluster->roles = arena_alloc(loader->arena, (count + 1) * sizeof *cluster->roles);
         for (size_t i = 0; i < count; i++) {
                 if (!wanted[i].name || !wanted[i].name[0] || cluster_find_role(cluster, wanted[i].name))

@@ -16,6 +16,9 @@ struct role_library {
         struct role_file **files; // heap array
         size_t count;
         const struct cluster_paths *paths;
+        const struct strings *fragments;   // what each role of the cluster inherits beside its own parents; or NULL
+        const struct value *fragment_list; // as written
+        const struct role_file *youngest;  // whose lineage is collected
 };
 
 // NULL after a report (at `from`, what asked for it).
@@ -24,6 +27,10 @@ struct role_file *role_file_get(struct loader *loader, struct role_library *libr
 // The role with everything that it inherits, in the release's names.
 void role_join(struct loader *loader, struct role_library *library, const struct release *release,
                struct role_file *file, struct role *ret);
+// Reports what roles of a lineage (ancestors first, the role itself last) say differently of one thing without one of
+// them being the other's ancestor.
+void check_parents(struct loader *loader, const struct role_library *library, struct role_file *const *files,
+                   size_t count);
 
 // If the file with this tree has a `state_disk`, it is what holds, whole.
 void state_disk_join(const struct value *tree, const struct state_disk *written, struct state_disk *into);

@@ -19,7 +19,7 @@ struct cluster_file {
         struct place place;
         const char *name, *release, *report_url;
         struct cluster_paths paths;
-        struct strings roles;
+        struct strings roles, inherits;
         struct network *networks;
         size_t network_count;
         struct vip *vips;

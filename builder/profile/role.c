@@ -97,11 +97,27 @@ struct lineage {
         size_t count;
 };
 
-static const struct place *inherits_place(const struct role_file *role, size_t index) {
-        const struct value *value = value_get(role->tree, "inherits");
+// `value` is a list of names or one name.
+static const struct place *parent_place(const struct value *value, size_t index) {
         if (value->type != VALUE_LIST || index >= value->count)
                 return &value->place;
         return &value->items[index]->place;
+}
+
+static void collect_lineage(struct loader *loader, struct role_library *library, struct role_file *role,
+                            struct lineage *lineage);
+
+static void collect_parents(struct loader *loader, struct role_library *library, const struct role_file *role,
+                            const struct strings *names, const struct value *list, struct lineage *lineage) {
+        for (size_t i = 0; i < names->count; i++) {
+                const struct place *place = parent_place(list, i);
+                struct role_file *parent = role_file_get(loader, library, names->items[i], place);
+                if (parent && parent->visiting)
+                        report(loader->diagnostics, ERR_REFERENCE, place, "role `%s` inherits itself through `%s`",
+                               parent->name, role->name);
+                else if (parent)
+                        collect_lineage(loader, library, parent, lineage);
+        }
 }
 
 static void collect_lineage(struct loader *loader, struct role_library *library, struct role_file *role,
@@ -110,15 +126,9 @@ static void collect_lineage(struct loader *loader, struct role_library *library,
                 if (lineage->files[i] == role)
                         return;
         role->visiting = true;
-        for (size_t i = 0; i < role->inherits.count; i++) {
-                const struct place *place = inherits_place(role, i);
-                struct role_file *parent = role_file_get(loader, library, role->inherits.items[i], place);
-                if (parent && parent->visiting)
-                        report(loader->diagnostics, ERR_REFERENCE, place, "role `%s` inherits itself through `%s`",
-                               parent->name, role->name);
-                else if (parent)
-                        collect_lineage(loader, library, parent, lineage);
-        }
+        collect_parents(loader, library, role, &role->inherits, value_get(role->tree, "inherits"), lineage);
+        if (role == library->youngest && library->fragments)
+                collect_parents(loader, library, role, library->fragments, library->fragment_list, lineage);
         role->visiting = false;
         *array_append(&lineage->files, &lineage->count) = role;
 }
@@ -423,6 +433,7 @@ static void fill_user(struct arena *arena, struct user *user) {
 void role_join(struct loader *loader, struct role_library *library, const struct release *release,
                struct role_file *file, struct role *ret) {
         struct lineage lineage = { 0 };
+        library->youngest = file;
         collect_lineage(loader, library, file, &lineage);
         struct role role = { .place = file->place,
                              .name = file->name,
@@ -441,6 +452,7 @@ void role_join(struct loader *loader, struct role_library *library, const struct
         for (size_t i = 0; i < role.user_count; i++)
                 fill_user(loader->arena, &role.users[i]);
         check_state_paths(loader, &role);
+        check_parents(loader, library, lineage.files, lineage.count);
         free(lineage.files);
         *ret = role;
 }

@@ -102,8 +102,12 @@ static const struct schema health_table =
 
 static const struct schema_field role_rows[] = {
         { "description", "one line for lists", &type_text, MEMBER(role_file, description), .fallback = "" },
-        { "inherits", "roles that this one builds on: their lists come first, later scalars win", &type_texts,
-          MEMBER(role_file, inherits), .or_one = true, .pattern = NAME_PATTERN, .pattern_means = NAME_MEANS },
+        { "inherits",
+          "roles that this one builds on: their lists come first; what it says itself wins, and parents that "
+          "contradict "
+          "each other are refused",
+          &type_texts, MEMBER(role_file, inherits), .or_one = true, .pattern = NAME_PATTERN,
+          .pattern_means = NAME_MEANS },
         { "ensemble", "nodes vote: an odd number of them, each with an id", &type_optional_bool,
           MEMBER(role_file, ensemble) },
         { "strangers", "machines that the inventory does not know may come up", &type_optional_bool,
