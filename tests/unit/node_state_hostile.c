@@ -226,6 +226,42 @@ static void read_hostile_ids(void) {
         arena_release(&arena);
 }
 
+// What a node's template becomes lies below a state path, whose directories are a service's.
+static bool writing_is_refused(const char *path) {
+        auto_err err = { 0 };
+        bool changed;
+        const struct root_file file = { path, "content\n", 8, 0644, 0, 0 };
+        bool refused = !root_write(world_root, &file, &changed, &err) && err.kind == ERR_CORRUPT && err.hint &&
+                       strstr(err.text, "is a link on the state disk");
+        if (!refused)
+                printf("# %s: %s\n", path, err.text ? err.text : "written");
+        return refused;
+}
+
+static void write_below_hostile_path(void) {
+        auto_err read = { 0 }, removal = { 0 };
+        auto_buf text = { .max = 1 << 16 };
+        bool found, changed;
+        EXPECT(mount("tmpfs", "/run/kiln/state", "tmpfs", MS_NOSUID, NULL) == 0);
+        on_disk("mkdir /run/image/linked; ln -s linked /run/image/of-the-image");
+        EXPECT_OK(state_bind(&data_path, err));
+        on_disk("cd /run/image/var/data; ln -s ../../../elsewhere conf; mkdir deep; ln -s /run/elsewhere deep/er;"
+                "ln -s /run/elsewhere/file id");
+        EXPECT(writing_is_refused("/run/image/var/data/conf/file"));
+        EXPECT(writing_is_refused("/run/image/var/data/deep/er/new"));
+        EXPECT(writing_is_refused("/run/image/var/data/conf/made/file"));
+        EXPECT(!root_remove(world_root, "/run/image/var/data/conf/file", &changed, &removal) &&
+               removal.kind == ERR_CORRUPT);
+        EXPECT(!root_read(world_root, "/run/image/var/data/id", &text, &found, &read) && read.kind == ERR_CORRUPT);
+        EXPECT(holds("/run/elsewhere/file", "secret\n") && !is_there("/run/elsewhere/new") &&
+               !is_there("/run/elsewhere/made"));
+        const struct root_file good = { "/run/image/var/data/deep/new/file", "content\n", 8, 0644, 0, 0 },
+                               linked = { "/run/image/of-the-image/file", "content\n", 8, 0644, 0, 0 };
+        EXPECT_OK(root_write(world_root, &good, &changed, err));
+        EXPECT_OK(root_write(world_root, &linked, &changed, err)); // the image's own links are its own business
+        EXPECT(holds("/run/image/linked/file", "content\n"));
+}
+
 static void binds_what_a_state_path_has_on_the_disk(void) { in_a_world(bind_good_disk); }
 static void binds_no_links_target(void) { in_a_world(bind_linked_disk); }
 static void takes_no_disk_whose_top_leads_elsewhere(void) { in_a_world(check_layouts); }
@@ -233,6 +269,7 @@ static void restores_no_links_target(void) { in_a_world(restore_hostile_keep); }
 static void saves_through_no_link(void) { in_a_world(save_to_hostile_keep); }
 static void sets_aside_no_links_target(void) { in_a_world(discard_hostile_layers); }
 static void reads_whose_disk_it_is_from_the_disk_alone(void) { in_a_world(read_hostile_ids); }
+static void writes_through_no_link_of_the_disk(void) { in_a_world(write_below_hostile_path); }
 
 int main(void) {
         become_root();
@@ -243,5 +280,6 @@ int main(void) {
         RUN(saves_through_no_link);
         RUN(sets_aside_no_links_target);
         RUN(reads_whose_disk_it_is_from_the_disk_alone);
+        RUN(writes_through_no_link_of_the_disk);
         return test_done();
 }

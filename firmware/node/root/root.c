@@ -17,6 +17,8 @@ struct walk {
         int fds[DEPTH_MAX];
         size_t depth;
         int links;
+        bool has_state_disk;
+        dev_t state_disk;
 };
 
 static void walk_release(struct walk *walk) {
@@ -41,6 +43,21 @@ static bool read_link_here(const struct walk *walk, const char *name, char ret_t
                 return false;
         ret_target[size] = '\0';
         return true;
+}
+
+// Whether the links where we are lie on the state disk. The root's writable layer, though it may lie there as well, is
+// a file system of its own, and new at each boot.
+static bool is_on_state_disk(const struct walk *walk) {
+        struct stat stat;
+        return walk->has_state_disk && (fstat(walk_here(walk), &stat) < 0 || stat.st_dev == walk->state_disk);
+}
+
+static bool check_link(struct walk *walk, const char *name, struct err *err) {
+        if (is_on_state_disk(walk)) {
+                (void)fail(err, ERR_CORRUPT, 0, "%s is a link on the state disk, where none is followed", name);
+                return hint(err, "remove it there; what the profile writes below a state path needs directories");
+        }
+        return ++walk->links <= LINKS_MAX || fail(err, ERR_SYSTEM, ELOOP, "open %s", name);
 }
 
 static bool walk_into(struct walk *walk, const char *name, bool create, struct err *err) {
@@ -68,9 +85,7 @@ static bool walk_into(struct walk *walk, const char *name, bool create, struct e
         char target[PATH_MAX];
         if ((number != ELOOP && number != ENOTDIR) || !read_link_here(walk, name, target))
                 return fail(err, ERR_SYSTEM, number, "open %s", name);
-        if (++walk->links > LINKS_MAX)
-                return fail(err, ERR_SYSTEM, ELOOP, "open %s", name);
-        return walk_path(walk, target, create, err);
+        return check_link(walk, name, err) && walk_path(walk, target, create, err);
 }
 
 static bool walk_path(struct walk *walk, const char *path, bool create, struct err *err) {
@@ -92,11 +107,21 @@ static bool walk_path(struct walk *walk, const char *path, bool create, struct e
         return true;
 }
 
+// A directory that is no mount point is no disk.
+static void find_state_disk(struct walk *walk, int root) {
+        struct stat disk = { 0 }, above;
+        walk->has_state_disk = fstatat(root, &ROOT_STATE_DISK[1], &disk, AT_SYMLINK_NOFOLLOW) == 0 &&
+                               fstatat(root, "run/kiln", &above, AT_SYMLINK_NOFOLLOW) == 0 &&
+                               disk.st_dev != above.st_dev;
+        walk->state_disk = disk.st_dev;
+}
+
 static bool walk_start(struct walk *walk, int root, struct err *err) {
         int fd = fcntl(root, F_DUPFD_CLOEXEC, 0);
         if (fd < 0)
                 return fail(err, ERR_SYSTEM, errno, "open the root");
         walk->fds[walk->depth++] = fd;
+        find_state_disk(walk, root);
         return true;
 }
 
@@ -138,8 +163,10 @@ static bool open_for_reading(struct walk *walk, const char *path, int *ret_fd, s
                 }
                 int number = errno;
                 char target[PATH_MAX];
-                if (number != ELOOP || ++walk->links > LINKS_MAX || !read_link_here(walk, name, target))
+                if (number != ELOOP || !read_link_here(walk, name, target))
                         return fail(err, ERR_SYSTEM, number, "open %s", path);
+                if (!check_link(walk, name, err))
+                        return wrap(err, "%s", path);
                 free(at);
                 at = xstrdup(target);
         }

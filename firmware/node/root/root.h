@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Files inside a root directory that is opened once. Every path is resolved as if that directory were "/": links,
 // absolute ones too, and ".." cannot leave it. Done by hand, one component at a time: EL7's kernel has no openat2(2).
+// No link that lies on the state disk is followed, which outlives the image and belongs to services in part:
+// ERR_CORRUPT with a hint. That disk is what is mounted at ROOT_STATE_DISK; its directories are mounted elsewhere in
+// the root, too.
 #ifndef KILN_NODE_ROOT_ROOT_H
 #define KILN_NODE_ROOT_ROOT_H
 
@@ -8,6 +11,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+
+#define ROOT_STATE_DISK "/run/kiln/state"
 
 // Opens the directory that holds `path`'s last part, whose name goes to `ret_name` (heap). `create`: missing
 // directories are made with mode 0755. The last part itself is not followed.

@@ -23,8 +23,9 @@
 #include "base/buf.h"
 #include "firmware/node/facts/facts.h"
 #include "firmware/node/inventory/inventory.h"
+#include "firmware/node/root/root.h"
 
-#define STATE_MOUNT "/run/kiln/state"
+#define STATE_MOUNT ROOT_STATE_DISK
 #define STATE_RECORD "/run/kiln/state.json"
 
 enum state_status { STATE_MOUNTED, STATE_ABSENT, STATE_REFUSED };
