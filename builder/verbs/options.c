@@ -49,7 +49,9 @@ static const struct option {
         O("sign", "b", "KEY", TEXT, sign,
           "sign the build: an ed25519 SSH key, private, or public with ssh-agent holding the other half"),
         O("serial", "b", "N", TEXT, build_serial,
-          "number of the release, rising, kept in the signed list: nodes refuse what is below minimum_serial"),
+          "number of the release, rising, kept in the signed list: nodes refuse what is below minimum_serial, and "
+          "below "
+          "the highest that their state disk has seen"),
         O("key", "v", "FILE", TEXT, key,
           "public keys, one of which must have signed the build (default: trusted_keys of the cluster file)"),
         O("artefacts", "o", "DIR", TEXT, artefacts, "a published build (default: OUT/CLUSTER/current)"),

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "firmware/node/apply.h"
+#include "firmware/node/cmdline/cmdline.h"
 #include "firmware/node/decide.h"
 #include "firmware/node/devices/console.h"
 #include "firmware/node/devices/module_load.h"
@@ -24,14 +25,17 @@
 #include "firmware/node/report.h"
 #include "firmware/node/state/state_initrd.h"
 #include "firmware/node/state/state_keep.h"
+#include "firmware/node/state/state_serial.h"
 #include "firmware/node/trust/trust.h"
 #include "firmware/node/watch/network_watch.h"
+
+enum { LINE_MAX_BYTES = 2 * CMDLINE_MAX + 65536 };
 
 static int64_t started_ms;
 
 struct arguments {
         const char *root, *command_line, *facts, *seconds, *trust; // --root, --cmdline, --facts, --for, --trust
-        bool json;
+        bool json, allow_older;
         char **words; // what is no option
         int word_count;
 };
@@ -183,12 +187,12 @@ static bool run_state(const struct arguments *arguments, struct err *err) {
         const char *in_memory = NULL;
         if (arguments->word_count > 0)
                 in_memory = arguments->words[0];
-        return state_run(arguments->root, in_memory, err);
+        return state_run(arguments->root, in_memory, arguments->allow_older, err);
 }
 
 static bool run_overlay(const struct arguments *arguments, struct err *err) {
         auto_buf path = { 0 };
-        if (!state_prepare(arguments->root, arguments->words[0], &path, err))
+        if (!state_prepare(arguments->root, arguments->words[0], arguments->allow_older, &path, err))
                 return false;
         puts(buf_text(&path));
         return true;
@@ -198,7 +202,31 @@ static bool run_keep(const struct arguments *arguments, struct err *err) {
         auto_close int root = open(arguments->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (root < 0)
                 return fail(err, ERR_SYSTEM, errno, "open %s", arguments->root);
-        return keep_save(root, err);
+        // Keys that cannot be kept do not keep the serial from it.
+        auto_err unkept = { 0 };
+        bool kept = keep_save(root, &unkept);
+        if (!serial_save(root, err))
+                return false;
+        return kept || fail(err, unkept.kind, 0, "%s", unkept.text);
+}
+
+static bool read_line(const struct arguments *arguments, struct buf *ret, struct err *err) {
+        const char *path = "/proc/cmdline";
+        if (arguments->command_line)
+                path = arguments->command_line;
+        auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return fail(err, ERR_SYSTEM, errno, "open %s", path);
+        ret->max = LINE_MAX_BYTES;
+        return buf_read_fd(ret, fd, err) || wrap(err, "%s", path);
+}
+
+static bool run_older_allowed(const struct arguments *arguments, struct err *err) {
+        auto_buf line = { 0 }, device = { 0 };
+        if (!read_line(arguments, &line, err) || !initrd_older_allowed(buf_text(&line), &device, err))
+                return false;
+        puts(buf_text(&device));
+        return true;
 }
 
 static bool parse_count(const char *text, uint64_t most, const char *what, uint64_t *ret, struct err *err) {
@@ -291,10 +319,13 @@ static const struct verb {
         { "reconsider", "[--root DIR]", "refused: look again until this machine is somebody", 0, run_reconsider },
         { "report", "[--root DIR] [--for SECONDS]", "send the report of this boot to the profile's report_url", 0,
           run_report },
-        { "keep", "[--root DIR]", "keep the SSH host keys on the state disk", 0, run_keep },
-        { "state", "--root DIR [IN_MEMORY]", "initrd: find, check and mount the state disk below DIR", -1, run_state },
-        { "overlay", "--root DIR CONFIG", "initrd: find the place of the root's writable layer on the state disk", 1,
-          run_overlay },
+        { "keep", "[--root DIR]", "keep SSH host keys and this build's serial on the state disk", 0, run_keep },
+        { "state", "[--allow-older] --root DIR [IN_MEMORY]", "initrd: find, check and mount the state disk below DIR",
+          -1, run_state },
+        { "overlay", "[--allow-older] --root DIR CONFIG",
+          "initrd: find the place of the root's writable layer on the state disk", 1, run_overlay },
+        { "older-allowed", "[--cmdline FILE]", "initrd: does the config drive allow a build older than the newest seen",
+          0, run_older_allowed },
         { "check-root", "FILE SHA256 SIZE", "initrd: is this the root that the configuration belongs to", 3,
           run_check_root },
         { "check-layer", "[--trust FILE] [DIR]", "initrd: is what the boot loader brought signed by a trusted key", -1,
@@ -332,6 +363,8 @@ static bool parse_arguments(char **argv, struct arguments *arguments, struct err
                         *options[i].value = *++at;
                 else if (strcmp(*at, "--json") == 0)
                         arguments->json = true;
+                else if (strcmp(*at, "--allow-older") == 0)
+                        arguments->allow_older = true;
                 else if (**at == '-')
                         return fail(err, ERR_USAGE, 0, "%s: unknown option, or its value is missing", *at);
                 else

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -38,9 +39,22 @@ def link(path, target):
     return path, stat.S_IFLNK | 0o777, target.encode()
 
 
-def squashfs(work, init, padding=0):
-    """The bytes of a root that holds busybox and this /sbin/init (None: none), and so many incompressible bytes."""
+def copy_program(top, program, place):
+    """A program of this machine, with the libraries that it needs, at that place below `top`."""
+    names = [program]
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+    names += [word for line in listed.splitlines() for word in line.split() if word.startswith("/")]
+    for name in names:
+        target = top + (place if name == program else name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copy(os.path.realpath(name), target)
+
+
+def squashfs(work, init, padding=0, programs=()):
+    """The bytes of a root that holds busybox and this /sbin/init (None: none), so many incompressible bytes, and
+    programs as (here, there)."""
     top = os.path.join(work, "root")
+    shutil.rmtree(top, ignore_errors=True)
     for name in ("bin", "sbin", "etc", "proc", "sys", "dev", "run", "tmp"):
         os.makedirs(os.path.join(top, name), exist_ok=True)
     subprocess.run(["cp", "/bin/busybox", os.path.join(top, "bin/busybox")], check=True)
@@ -58,11 +72,32 @@ def squashfs(work, init, padding=0):
         file.write("of the root\n")
     with open(os.path.join(top, "padding"), "wb") as file:
         file.write(os.urandom(padding))
+    for program, place in programs:
+        copy_program(top, program, place)
     image = os.path.join(work, "rootfs.squashfs")
     subprocess.run(["mksquashfs", top, image, "-noappend", "-quiet", "-no-progress", "-all-root", "-comp", "gzip"],
                    check=True, stdout=subprocess.DEVNULL)
     with open(image, "rb") as file:
         return file.read()
+
+
+def folder(work, files):
+    """A directory that holds these texts by name."""
+    top = os.path.join(work, "folder")
+    shutil.rmtree(top, ignore_errors=True)
+    os.makedirs(top)
+    for name, text in files.items():
+        with open(os.path.join(top, name), "w") as file:
+            file.write(text)
+    return top
+
+
+def filesystem(path, megabytes, label, content):
+    """An image of an ext4 file system with the directory's content."""
+    with open(path, "wb") as file:
+        file.truncate(megabytes << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-L", label, "-d", content, path], check=True,
+                   env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
 
 
 def configuration(root, changes=(), files=()):

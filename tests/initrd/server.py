@@ -10,7 +10,7 @@ import time
 from machine import directory, regular
 
 
-def node_json(timeout_ms=20000):
+def node_json(timeout_ms=20000, **more):
     """The files of a configuration layer with which `kiln-node network` asks DHCP and takes what it gets."""
     node = {"format": 1, "cluster": "test", "role": "tiny", "build": "b", "release": "lab",
             "network_writer": "systemd-networkd", "ensemble": False, "strangers": True,
@@ -19,7 +19,7 @@ def node_json(timeout_ms=20000):
             "vips": [], "nodes": [], "hosts": "", "templates": [], "cluster_services": [], "state": [],
             "dhcp_timeout_ms": timeout_ms, "carrier_timeout_ms": timeout_ms,
             "device_timeout_ms": timeout_ms, "arp_check": False,
-            "dhcp_client_id": "mac", "dhcp_options": {}, "reserve": {"memory_mb": 0, "cpus": 0}, "report_url": ""}
+            "dhcp_client_id": "mac", "dhcp_options": {}, "reserve": {"memory_mb": 0, "cpus": 0}, "report_url": "", **more}
     return [directory("etc/kiln"), regular("etc/kiln/node.json", json.dumps(node), 0o600)]
 
 

@@ -526,6 +526,30 @@ static void values_are_found_by_name(void) {
         EXPECT_TEXT(value, "y");
 }
 
+// An older build is the config drive's to allow, not the network's.
+static void only_a_drive_allows_older_builds(void) {
+        auto_err refusal = { 0 };
+        struct facts facts = { .command_line = "kiln.allow_older kiln.node=a kiln.node=b" };
+        EXPECT(parses("kiln.allow_older") && !line.allow_older && line.note_count == 1);
+        EXPECT(parses("kiln.allow_older=1") && !line.allow_older);
+        EXPECT_OK(cmdline_read_drive(&facts, &line, err));
+        EXPECT(!line.allow_older);
+        facts.config_drive = "# back for a day\nkiln.allow_older # please\n"; // whatever the command line is worth
+        EXPECT_OK(cmdline_read_drive(&facts, &line, err));
+        EXPECT(line.allow_older);
+        facts.config_drive = "kiln.allow_older=1\n";
+        EXPECT_OK(cmdline_read_drive(&facts, &line, err));
+        EXPECT(line.allow_older);
+        facts.config_drive = "#kiln.allow_older\nkiln.id=1\n";
+        EXPECT_OK(cmdline_read_drive(&facts, &line, err));
+        EXPECT(!line.allow_older);
+        facts.config_drive = "kiln.allow_older=0\n";
+        EXPECT(!cmdline_read_drive(&facts, &line, &refusal) && refusal.kind == ERR_IDENTITY &&
+               strstr(refusal.text, "line 1"));
+        facts.config_problem = "two drives differ";
+        EXPECT(!cmdline_read_drive(&facts, &line, &refusal) && strcmp(refusal.text, "two drives differ") == 0);
+}
+
 static void no_config_drive_where_none_is_wanted(void) {
         auto_err err = { 0 };
         struct facts facts = { .command_line = "kiln.node=a", .config_drive = "kiln.id=7\n" };
@@ -549,6 +573,7 @@ int main(void) {
         RUN(what_is_wrong_is_refused_and_named);
         RUN(the_drive_speaks_like_the_line);
         RUN(values_are_found_by_name);
+        RUN(only_a_drive_allows_older_builds);
         RUN(no_config_drive_where_none_is_wanted);
         return test_done();
 }

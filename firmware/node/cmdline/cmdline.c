@@ -19,6 +19,7 @@ static const struct parameter {
         { "kiln.id", cmdline_take_id, true },
         { "kiln.ip", cmdline_take_kiln_ip, true },
         { "kiln.config", cmdline_take_config, false },
+        { "kiln.allow_older", cmdline_take_allow_older, true },
         { "BOOTIF", cmdline_take_bootif, false },
         { "bootdev", cmdline_take_bootdev, true },
         { "ip", cmdline_take_ip, true },
@@ -119,11 +120,25 @@ bool cmdline_parse_drive(const char *text, const char *device, struct cmdline *c
         return cmdline_check(cmdline, err);
 }
 
+static const char *drive_name(const struct facts *facts) {
+        if (facts->config_device)
+                return facts->config_device;
+        return "the config drive";
+}
+
+bool cmdline_read_drive(const struct facts *facts, struct cmdline *ret, struct err *err) {
+        auto_free struct cmdline *cmdline = xcalloc(1, sizeof *cmdline);
+        cmdline->prefix = -1;
+        if (facts->config_problem)
+                return fail(err, ERR_IDENTITY, 0, "%s", facts->config_problem);
+        if (facts->config_drive && !cmdline_parse_drive(facts->config_drive, drive_name(facts), cmdline, err))
+                return false;
+        *ret = *cmdline;
+        return true;
+}
+
 bool cmdline_read(const struct facts *facts, struct cmdline *ret, struct err *err) {
         assert(facts->command_line);
-        const char *device = "the config drive";
-        if (facts->config_device)
-                device = facts->config_device;
         if (!parse_command_line(facts->command_line, ret, err))
                 return false;
         if (strcmp(ret->config, "none") == 0)
@@ -131,6 +146,6 @@ bool cmdline_read(const struct facts *facts, struct cmdline *ret, struct err *er
         if (facts->config_problem)
                 return fail(err, ERR_IDENTITY, 0, "%s", facts->config_problem);
         if (facts->config_drive)
-                return cmdline_parse_drive(facts->config_drive, device, ret, err);
+                return cmdline_parse_drive(facts->config_drive, drive_name(facts), ret, err);
         return cmdline_check(ret, err);
 }

@@ -79,6 +79,8 @@ struct cmdline {
         enum cmdline_from node_from, role_from, hostname_from, id_from, address_from;
         struct mac bootif;
         bool has_bootif;
+        bool allow_older; // kiln.allow_older: a build older than the newest that the state disk has seen; a drive's
+                          // alone
         struct cmdline_ip ips[CMDLINE_IP_MAX];
         size_t ip_count;
         uint32_t dns[DNS_MAX]; // nameserver=
@@ -107,6 +109,10 @@ must_check bool cmdline_parse(const char *text, struct cmdline *ret, struct err 
 // Adds what kiln.conf of a config drive says, several lines with '#' comments, to what the command line said. A word
 // that means nothing there is an error: the file is ours alone. `device` is for messages, which name it and the line.
 must_check bool cmdline_parse_drive(const char *text, const char *device, struct cmdline *cmdline, struct err *err);
+
+// What the config drive alone says, where the network's word does not count. As cmdline_read() for what is wrong with
+// it; nothing is said where there is none.
+must_check bool cmdline_read_drive(const struct facts *facts, struct cmdline *ret, struct err *err);
 
 // Both, as the facts have them.
 must_check bool cmdline_read(const struct facts *facts, struct cmdline *ret, struct err *err);

@@ -19,7 +19,7 @@ typedef bool cmdline_take(struct cmdline_reader *reader, const char *name, char 
 // ---- cmdline_own.c ----
 
 cmdline_take cmdline_take_node, cmdline_take_role, cmdline_take_hostname, cmdline_take_id, cmdline_take_kiln_ip,
-    cmdline_take_config, cmdline_take_bootif, cmdline_take_bootdev;
+    cmdline_take_config, cmdline_take_allow_older, cmdline_take_bootif, cmdline_take_bootdev;
 cmdline_take cmdline_take_nothing; // the initrd's own
 cmdline_take cmdline_take_unread;  // a note that says so
 

@@ -91,6 +91,18 @@ bool cmdline_take_config(struct cmdline_reader *reader, const char *name, char *
         return true;
 }
 
+// The command line is the network's, which an older build may serve as well as a newer one.
+bool cmdline_take_allow_older(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
+        if (reader->from == FROM_COMMAND_LINE) {
+                cmdline_note(reader, name, value, "has an effect on a config drive only");
+                return true;
+        }
+        if (*value && strcmp(value, "1") != 0)
+                return cmdline_refuse(reader, err, name, value, "1, or without a value");
+        reader->out->allow_older = true;
+        return true;
+}
+
 // ---- the boot loader's and dracut's that are no more than a word ----
 
 bool cmdline_take_bootif(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {

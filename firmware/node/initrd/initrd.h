@@ -22,4 +22,9 @@ must_check bool initrd_find_label(const char *label, int timeout_ms, struct buf 
 must_check bool initrd_network(const struct plan *plan, struct facts *facts, const char *resolver, struct buf *ret,
                                struct err *err);
 
+// Whether kiln.conf of the config drive allows a build that is older than the newest which the state disk has seen; its
+// device goes to `ret_device`. The kernel command line says which drive, and nothing else. ERR_REFERENCE if it does not
+// say so, ERR_IDENTITY if it is not understood.
+must_check bool initrd_older_allowed(const char *command_line, struct buf *ret_device, struct err *err);
+
 #endif

@@ -12,6 +12,7 @@
 //
 // On the disk:
 //     kiln/identity.json   { "format": 1, "cluster", "node", "id" (0: none) }, written by the first `apply` that knows
+//     kiln/serial          the highest serial of a signed build that came up here (state_serial.h)
 //     kiln/keep/           machine-id, random-seed, ssh_host_* (state_keep.h)
 //     kiln/overlay/        the root's writable layer, if the profile wants it here: scratch (state_overlay.h)
 //     paths/PATH           one directory for each state path

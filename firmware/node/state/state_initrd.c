@@ -17,6 +17,7 @@
 #include "firmware/node/state/state_keep.h"
 #include "firmware/node/state/state_mount.h"
 #include "firmware/node/state/state_overlay.h"
+#include "firmware/node/state/state_serial.h"
 #include "shared/node_config.h"
 
 enum { POLL_MS = 200, RECORD_MAX = 64 << 10, NOTES_MAX = 64 };
@@ -154,6 +155,7 @@ struct session {
         struct arena arena;
         struct inventory inventory;
         int root;
+        bool allow_older; // the operator has said so
         struct state_record record;
 };
 
@@ -223,18 +225,40 @@ static bool make_usable(struct session *session, struct buf *note, struct err *e
         return state_mount(record->device, record->filesystem, err);
 }
 
-static void mount_disk(struct session *session) {
+// The disk that refuses a build is unmounted, for a second try with the operator's leave.
+static bool check_serial(struct session *session, struct err *err) {
+        auto_err refusal = { 0 };
+        auto_buf note = { 0 };
+        if (serial_check(session->root, &note, &refusal)) {
+                add_note(&session->arena, &session->record, buf_text(&note));
+                return true;
+        }
+        if (session->allow_older) {
+                add_note(&session->arena, &session->record,
+                         arena_printf(&session->arena, "%s; the operator has allowed it", refusal.text));
+                return true;
+        }
+        umount2(STATE_MOUNT, MNT_DETACH);
+        (void)fail(err, refusal.kind, 0, "%s: %s", session->record.device, refusal.text);
+        return hint(err, "%s", refusal.hint);
+}
+
+// False only for a build that the disk refuses: what is wrong with the disk is in the record.
+static bool mount_disk(struct session *session, struct err *err) {
         auto_err problem = { 0 }, undiscarded = { 0 };
         auto_buf note = { 0 };
         struct state_record *record = &session->record;
         if (!make_usable(session, &note, &problem)) {
                 refuse_disk(session, &problem);
-                return;
+                return true;
         }
         record->status = STATE_MOUNTED;
         add_note(&session->arena, record, buf_text(&note));
+        if (!check_serial(session, err))
+                return false;
         if (!state_overlay_discard(&undiscarded))
                 add_note(&session->arena, record, undiscarded.text);
+        return true;
 }
 
 static bool bind_paths(const struct state_settings *settings, struct err *err) {
@@ -330,9 +354,7 @@ static bool find_and_mount(struct session *session, const char *root, struct err
         if (!find_disk(session, root, &choice, err) || !enter_new_root(root, session->record.filesystem, err))
                 return false;
         session->record.claimed = choice == CHOICE_BLANK;
-        if (choice != CHOICE_NONE)
-                mount_disk(session);
-        return true;
+        return choice == CHOICE_NONE || mount_disk(session, err);
 }
 
 // The record that state_prepare() wrote. Its notes are copied, because an arena's array has no room for further ones.
@@ -384,9 +406,9 @@ static void session_release(struct session *session) {
 }
 #define auto_session __attribute__((cleanup(session_release))) struct session
 
-bool state_run(const char *root, const char *in_memory, struct err *err) {
+bool state_run(const char *root, const char *in_memory, bool allow_older, struct err *err) {
         assert(root);
-        auto_session session = { .root = -1 };
+        auto_session session = { .root = -1, .allow_older = allow_older };
         if (!read_node_json(&session, root, err))
                 return wrap(err, "the state disk");
         if (!session.inventory.state.wanted)
@@ -426,9 +448,9 @@ static bool prepare_session(struct session *session, const char *root, struct bu
         return write_record(session, err);
 }
 
-bool state_prepare(const char *root, const char *config, struct buf *ret_path, struct err *err) {
+bool state_prepare(const char *root, const char *config, bool allow_older, struct buf *ret_path, struct err *err) {
         assert(root && config);
-        auto_session session = { .root = -1 };
+        auto_session session = { .root = -1, .allow_older = allow_older };
         if (!read_node_json(&session, config, err))
                 return wrap(err, "the state disk");
         if (!session.inventory.state.overlay)

@@ -11,13 +11,15 @@
 // Does nothing if that wants none. Needs /dev, /proc, /sys and /run below ROOT, and the initrd's modules; this process
 // has ROOT as its root afterwards. What is wrong with a disk is in the record and on the consoles, not an error.
 // If state_prepare() left its record there, it goes on from that. `in_memory`: why the root's writable layer is not on
-// the disk after all, for the record; NULL: nothing to say.
-must_check bool state_run(const char *root, const char *in_memory, struct err *err);
+// the disk after all, for the record; NULL: nothing to say. ERR_SIGNATURE with a hint: the disk has seen a newer build
+// (state_serial.h), is unmounted again, and nothing of it was used; `allow_older`: the operator wants this one.
+must_check bool state_run(const char *root, const char *in_memory, bool allow_older, struct err *err);
 
 // If CONFIG/etc/kiln/node.json wants the root's writable layer on the state disk: finds, claims, checks and mounts the
 // disk as state_run() does, at STATE_MOUNT below `root`, the mounted squashfs with /dev, /proc, /sys and a writable
 // /run, and makes the layer's directory. `ret_path`: that directory below `root`, or left as it is if memory must do.
-must_check bool state_prepare(const char *root, const char *config, struct buf *ret_path, struct err *err);
+must_check bool state_prepare(const char *root, const char *config, bool allow_older, struct buf *ret_path,
+                              struct err *err);
 
 enum state_choice { CHOICE_NONE, CHOICE_WAIT, CHOICE_LABELLED, CHOICE_BLANK };
 
