@@ -46,6 +46,11 @@ static void choose_roles(struct build *build) {
         }
 }
 
+// Machines of a role that is left out, or whose boot loader is, would not boot from it.
+static bool is_partial(const struct build *build) {
+        return build->options->only->count > 0 || build->role_count < build->cluster->role_count;
+}
+
 static bool identify_build(struct build *build, struct err *err) {
         if (!build_inputs(build->cluster, &build->locations, &build->inputs, err))
                 return false;
@@ -163,7 +168,7 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 return false;
         build->rootfs.cache = build->cache;
         artefacts.cache = build->cache;
-        if (!publication_open(build->options->out, build->cluster->name, &build->publication, err) ||
+        if (!publication_open(build->options->out, build->cluster->name, is_partial(build), &build->publication, err) ||
             !phase_select(build, err) || !identify_build(build, err))
                 return false;
         bool is_there = false;
@@ -171,23 +176,33 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 return false;
         *ret_new = !is_there;
         if (is_there)
-                return publication_set_current(&build->publication, build->id, err) && record_build(build, false, err);
+                return (build->publication.is_partial ||
+                        publication_set_current(&build->publication, build->id, err)) &&
+                       record_build(build, false, err);
         return make_and_publish(build, &artefacts, err) && record_build(build, true, err);
 }
 
-bool build_cluster(struct cluster *cluster, const struct build_options *options, char **ret_path, bool *ret_new,
+static char *published_path(const struct build *build) {
+        const char *part = "";
+        if (build->publication.is_partial)
+                part = PARTIAL_DIR "/";
+        return xasprintf("%s/%s/%s%s", build->options->out, build->cluster->name, part, build->id);
+}
+
+bool build_cluster(struct cluster *cluster, const struct build_options *options, struct build_result *ret,
                    struct err *err) {
         assert(options->out && options->cache);
         struct build build = {
                 .cluster = cluster,
                 .options = options,
                 .bootloader = -1,
-                .publication = { -1, -1, NULL },
+                .publication = { .dir = -1, .staging = -1 },
                 .rootfs = { .release = &cluster->release },
         };
-        bool ok = run_phases(&build, ret_new, err);
+        bool is_new = false;
+        bool ok = run_phases(&build, &is_new, err);
         if (ok)
-                *ret_path = xasprintf("%s/%s/%s", options->out, cluster->name, build.id);
+                *ret = (struct build_result){ published_path(&build), is_new, build.publication.is_partial };
         build_release(&build);
         return ok;
 }

@@ -23,11 +23,18 @@ struct build_options {
         unsigned jobs;
 };
 
-// Publishes <out>/<cluster>/<build id>/ by one rename and points `current` there. If that build exists already, and the
-// signer has signed it or there is none, nothing is done and `*ret_new` is false; one that the signer has not signed is
-// made again and replaced. SIGNATURE: a signer that the cluster does not trust; CLUSTER: a serial below its minimum.
-// Nothing half done stays behind. `ret_path` is heap.
-must_check bool build_cluster(struct cluster *cluster, const struct build_options *options, char **ret_path,
-                              bool *ret_new, struct err *err);
+struct build_result {
+        char *path;      // heap
+        bool is_new;     // it was not there, whole and signed, already
+        bool is_partial; // it lacks roles or kinds of artefacts, so that `current` does not name it
+};
+
+// Publishes <out>/<cluster>/<build id>/ by one rename and points `current` there. A partial build, one with `only` or
+// of a cluster whose roles are not all selected, gets to <out>/<cluster>/partial/<build id>/, and `current` stays as it
+// is. If that build exists already, and the signer has signed it or there is none, nothing is written; one that the
+// signer has not signed is made again and replaced. SIGNATURE: a signer that the cluster does not trust; CLUSTER: a
+// serial below its minimum. Nothing half done stays behind.
+must_check bool build_cluster(struct cluster *cluster, const struct build_options *options, struct build_result *ret,
+                              struct err *err);
 
 #endif

@@ -29,22 +29,47 @@ static bool remove_leftovers(int dir, struct err *err) {
         return ok;
 }
 
-bool publication_check_owners(const char *out, const char *cluster, struct err *err) {
-        auto_free char *path = xasprintf("%s/%s", out, cluster);
-        auto_close int dir = -1, parent = -1;
-        if (!fs_exists(AT_FDCWD, out))
-                return true;
-        if (!own_dir_open(AT_FDCWD, out, OWN_DIR_SHARED, out, &parent, err))
-                return wrap(err, "preparing the output directory");
-        return !fs_exists(parent, cluster) || own_dir_open(parent, cluster, OWN_DIR, path, &dir, err) ||
-               wrap(err, "preparing the output directory");
+static bool check_owner_below(int out, const char *path, const char *shown, struct err *err) {
+        auto_close int dir = -1;
+        return !fs_exists(out, path) || own_dir_open(out, path, OWN_DIR, shown, &dir, err);
 }
 
-bool publication_open(const char *out, const char *cluster, struct publication *ret, struct err *err) {
+bool publication_check_owners(const char *out, const char *cluster, struct err *err) {
+        auto_free char *partial = xasprintf("%s/" PARTIAL_DIR, cluster);
+        auto_free char *shown = xasprintf("%s/%s", out, cluster);
+        auto_free char *shown_partial = xasprintf("%s/" PARTIAL_DIR, shown);
+        auto_close int parent = -1;
+        if (!fs_exists(AT_FDCWD, out))
+                return true;
+        bool ok = own_dir_open(AT_FDCWD, out, OWN_DIR_SHARED, out, &parent, err) &&
+                  check_owner_below(parent, cluster, shown, err) &&
+                  check_owner_below(parent, partial, shown_partial, err);
+        return ok || wrap(err, "preparing the output directory");
+}
+
+// Opens a directory of kiln's own, which is made if it is absent.
+static bool open_own(int parent, const char *name, const char *shown, int *ret_fd, struct err *err) {
+        return fs_mkdirs(parent, name, 0755, err) && own_dir_open(parent, name, OWN_DIR, shown, ret_fd, err);
+}
+
+static bool open_publication_place(const char *out, const char *cluster, bool is_partial, int *ret_fd,
+                                   struct err *err) {
         auto_free char *path = xasprintf("%s/%s", out, cluster);
-        auto_close int dir = -1, parent = -1;
+        auto_free char *partial = xasprintf("%s/" PARTIAL_DIR, path);
+        auto_close int parent = -1, dir = -1;
         if (!fs_mkdirs(AT_FDCWD, out, 0755, err) || !fs_open_dir(AT_FDCWD, out, &parent, err) ||
-            !fs_mkdirs(parent, cluster, 0755, err) || !own_dir_open(parent, cluster, OWN_DIR, path, &dir, err))
+            !open_own(parent, cluster, path, &dir, err))
+                return false;
+        if (is_partial)
+                return open_own(dir, PARTIAL_DIR, partial, ret_fd, err);
+        *ret_fd = take_fd(dir);
+        return true;
+}
+
+bool publication_open(const char *out, const char *cluster, bool is_partial, struct publication *ret, struct err *err) {
+        auto_free char *path = xasprintf("%s/%s", out, cluster);
+        auto_close int dir = -1;
+        if (!open_publication_place(out, cluster, is_partial, &dir, err))
                 return wrap(err, "preparing the output directory");
         if (flock(dir, LOCK_EX | LOCK_NB) < 0) {
                 if (errno != EWOULDBLOCK)
@@ -54,7 +79,7 @@ bool publication_open(const char *out, const char *cluster, struct publication *
         }
         if (!remove_leftovers(dir, err))
                 return false;
-        *ret = (struct publication){ .dir = take_fd(dir), .staging = -1 };
+        *ret = (struct publication){ .dir = take_fd(dir), .staging = -1, .is_partial = is_partial };
         return true;
 }
 
@@ -83,6 +108,7 @@ static bool take_place(const struct publication *publication, const char *stagin
 bool publication_set_current(struct publication *publication, const char *build_id, struct err *err) {
         static const char name[] = STAGING_PREFIX "current";
         char now[NAME_MAX + 1];
+        assert(!publication->is_partial);
         ssize_t length = readlinkat(publication->dir, "current", now, sizeof now);
         if (length >= 0 && (size_t)length == strlen(build_id) && memcmp(now, build_id, (size_t)length) == 0)
                 return true;
@@ -106,7 +132,7 @@ bool publication_finish(struct publication *publication, const char *build_id, s
         // After an exchange the staging name is the replaced build's, which publication_close() removes.
         if (!replaces)
                 free(take_ptr(publication->staging_name));
-        return publication_set_current(publication, build_id, err);
+        return publication->is_partial || publication_set_current(publication, build_id, err);
 }
 
 // ---- beside the build ----

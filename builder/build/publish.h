@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Publishing: a build grows in a hidden directory beside its place and gets there by one rename.
+//
+//     <out>/<cluster>/<build id>/            whole builds
+//     <out>/<cluster>/current                a link to one of them: what machines boot
+//     <out>/<cluster>/partial/<build id>/    builds without some roles or kinds of artefacts, which `current` never
+//     names:
+//                                            machines of the other roles, or without their boot loader, would not boot
 #ifndef KILN_BUILD_PUBLISH_H
 #define KILN_BUILD_PUBLISH_H
 
@@ -8,25 +14,31 @@
 // Names below <out>/<cluster>/ that are nobody's once the lock is free: the next kiln removes them.
 #define STAGING_PREFIX ".staging-"
 
-// <out>/<cluster>/ while one kiln works on it.
+#define PARTIAL_DIR "partial"
+
+// <out>/<cluster>/ or <out>/<cluster>/partial/ while one kiln works on it.
 struct publication {
-        int dir;     // <out>/<cluster>
+        int dir;     // that directory
         int staging; // the hidden directory
         char *staging_name;
+        bool is_partial;
 };
 
-// Refuses an output directory that another user owns, and an <out> or <out>/<cluster> that others may write to
-// (base/own_dir.h). What is absent is fine. Before the build enters its user namespace, where owners and groups cannot
-// be told apart any more.
+// Refuses an output directory that another user owns, and an <out>, <out>/<cluster> or its PARTIAL_DIR that others may
+// write to (base/own_dir.h). What is absent is fine. Before the build enters its user namespace, where owners and
+// groups cannot be told apart any more.
 must_check bool publication_check_owners(const char *out, const char *cluster, struct err *err);
 
-// Creates and locks <out>/<cluster>, and removes what killed builds left there. ERR_LOCKED if another kiln holds it.
-must_check bool publication_open(const char *out, const char *cluster, struct publication *ret, struct err *err);
+// Creates and locks <out>/<cluster>, or with `is_partial` its PARTIAL_DIR, and removes what killed builds left there.
+// ERR_LOCKED if another kiln holds it.
+must_check bool publication_open(const char *out, const char *cluster, bool is_partial, struct publication *ret,
+                                 struct err *err);
 bool publication_has(const struct publication *publication, const char *build_id);
 must_check bool publication_stage(struct publication *publication, const char *build_id, struct err *err);
-// Moves the staged build to its place and points `current` at it. One that is there already is exchanged for it, and
-// removed by publication_close().
+// Moves the staged build to its place and, if it is no partial one, points `current` at it. One that is there already
+// is exchanged for it, and removed by publication_close().
 must_check bool publication_finish(struct publication *publication, const char *build_id, struct err *err);
+// For whole builds only.
 must_check bool publication_set_current(struct publication *publication, const char *build_id, struct err *err);
 // Notes what the staged build is, beside its place: <out>/<cluster>/.seal-<build id> (published_seal.h). Before
 // publication_finish(), which writes both to the disk.

@@ -75,6 +75,15 @@ static bool read_build_serial(const char *text, uint64_t *ret, struct err *err) 
         return true;
 }
 
+static void tell_result(const struct build_result *result) {
+        if (result->is_partial)
+                notice("a part of the roles or artefacts, which `current` never names:");
+        if (result->is_new)
+                notice("published:");
+        else
+                notice("nothing has changed; the build is already there:");
+}
+
 static bool build_with_signer(const struct options *options, struct cluster *cluster, struct signer *signer,
                               struct arena *arena, struct err *err) {
         uint64_t serial = 0;
@@ -99,17 +108,14 @@ static bool build_with_signer(const struct options *options, struct cluster *clu
                 .allow_downgrade = options->allow_downgrade,
                 .jobs = processor_count(),
         };
-        auto_free char *path = NULL;
-        bool is_new = false;
-        bool ok = build_cluster(cluster, &build, &path, &is_new, err);
+        struct build_result result = { 0 };
+        bool ok = build_cluster(cluster, &build, &result, err);
         lock_file_free(lock);
         if (!ok)
                 return false;
-        if (is_new)
-                notice("published:");
-        else
-                notice("nothing has changed; the build is already there:");
-        puts(path);
+        tell_result(&result);
+        puts(result.path);
+        free(result.path);
         trim_cache(options, build.cache);
         return true;
 }

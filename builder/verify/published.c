@@ -31,9 +31,10 @@ bool published_open(const char *path, struct published_build *ret, struct err *e
         if (holds_sums(current))
                 return open_resolved(current, ret, err);
         fail(err, ERR_REFERENCE, 0, "%s is no published build: there is no %s in it", path, SUMS_NAME);
-        return hint(err,
-                    "name out/CLUSTER/current or out/CLUSTER/BUILD; a build with --only has the file if it is also "
-                    "given --only manifest --only sums");
+        return hint(
+            err,
+            "name out/CLUSTER/current or out/CLUSTER/BUILD; a partial build, with --only, has the file if it is also "
+            "given --only manifest --only sums");
 }
 
 void published_close(struct published_build *build) {

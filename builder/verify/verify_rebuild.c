@@ -183,9 +183,11 @@ static bool build_into_scratch(struct rebuild *rebuild, struct err *err) {
                 .offline = rebuild->options->offline,
                 .jobs = rebuild->options->jobs,
         };
-        bool is_new = false;
-        return build_cluster(rebuild->cluster, &build, &rebuild->rebuilt, &is_new, err) ||
-               wrap(err, "building it again");
+        struct build_result result = { 0 };
+        if (!build_cluster(rebuild->cluster, &build, &result, err))
+                return wrap(err, "building it again");
+        rebuild->rebuilt = result.path;
+        return true;
 }
 
 static void rebuild_release(struct rebuild *rebuild) {

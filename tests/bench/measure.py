@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the benchmarks share: running a command and what it cost, kiln's and the peer's pipelines, the table, the plot."""
+import glob
 import json
 import os
 import shutil
@@ -41,9 +42,14 @@ def kiln(cluster, *arguments):
     return run([f"{TOP}/build/kiln", "build", cluster, "--quiet", "--out", f"{WORK}/out", "--cache", f"{WORK}/cache", *arguments])
 
 
+def newest_build(cluster):
+    """Some roles only, or some kinds: a partial build."""
+    return max(glob.glob(f"{WORK}/out/{cluster}/partial/*"), key=os.path.getmtime)
+
+
 def packages_of(cluster, role):
     """The NEVRAs that kiln put into the role, from its manifest, so that both install the same."""
-    with open(f"{WORK}/out/{cluster}/current/manifest.json", encoding="utf-8") as stream:
+    with open(f"{newest_build(cluster)}/manifest.json", encoding="utf-8") as stream:
         return [package["nevra"] for package in json.load(stream)["roles"][role]["packages"]]
 
 

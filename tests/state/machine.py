@@ -66,7 +66,7 @@ def build():
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if result.returncode != 0:
         raise Unusable("the lab's registry cannot be built:\n" + result.stdout[-2000:])
-    return os.path.join(out, "article/current/registry")
+    return os.path.join(result.stdout.splitlines()[-1], "registry")
 
 
 # ---- the root ----

@@ -144,7 +144,7 @@ static bool is_whole(struct publication *publication) {
 static void a_publication_knows_its_builds(void) {
         struct publication publication;
         auto_free char *out = xasprintf("%s/out", top);
-        EXPECT_OK(publication_open(out, "demo", &publication, err));
+        EXPECT_OK(publication_open(out, "demo", false, &publication, err));
         publish(&publication);
         EXPECT(is_whole(&publication));
         shell("test $(stat -c %a out/demo/.seal-0123) = 600 && ! grep -q SHA256SUMS out/demo/.seal-0123");
@@ -157,11 +157,32 @@ static void a_publication_knows_its_builds(void) {
         shell("rm out/demo/0123 && ln -s . out/demo/0123");
         EXPECT(!is_whole(&publication));
         publication_close(&publication);
-        EXPECT_OK(publication_open(out, "demo", &publication, err));
+        EXPECT_OK(publication_open(out, "demo", false, &publication, err));
         publish(&publication); // it takes the link's place
         EXPECT(is_whole(&publication));
         publication_close(&publication);
         shell("test \"$(ls -A out/demo | tr '\\n' ' ')\" = '.seal-0123 0123 current ' && test ! -L out/demo/0123");
+}
+
+static void a_part_is_published_apart_from_the_whole(void) {
+        struct publication publication;
+        auto_free char *out = xasprintf("%s/parts", top);
+        EXPECT_OK(publication_open(out, "demo", true, &publication, err));
+        publish(&publication);
+        EXPECT(is_whole(&publication));
+        publication_close(&publication);
+        shell("test \"$(ls -A parts/demo)\" = partial");
+        shell("test \"$(ls -A parts/demo/partial | tr '\\n' ' ')\" = '.seal-0123 0123 '");
+}
+
+static void a_place_of_parts_that_others_may_write_to_is_refused(void) {
+        struct publication publication;
+        auto_err refused = { 0 }, opened = { 0 };
+        auto_free char *out = xasprintf("%s/shared", top);
+        shell("mkdir -p shared/demo/partial && chmod 777 shared/demo/partial");
+        EXPECT(!publication_check_owners(out, "demo", &refused) &&
+               strstr(refused.text, "shared/demo/partial may be written"));
+        EXPECT(!publication_open(out, "demo", true, &publication, &opened) && strstr(opened.text, "may be written"));
 }
 
 int main(void) {
@@ -174,6 +195,8 @@ int main(void) {
         RUN(without_a_seal_the_sums_decide);
         RUN(what_no_sums_name_is_sealed_too);
         RUN(a_publication_knows_its_builds);
+        RUN(a_part_is_published_apart_from_the_whole);
+        RUN(a_place_of_parts_that_others_may_write_to_is_refused);
         int failed = test_done();
         (void)!fs_remove_tree(AT_FDCWD, top, &err);
         return failed;
