@@ -302,8 +302,7 @@ bool fs_next_entry(DIR *stream, struct dirent **ret, struct err *err) {
         return *ret || errno == 0 || fail(err, ERR_SYSTEM, errno, "list directory");
 }
 
-// Of a copy of the descriptor, because closedir(3) closes what it was given.
-static bool open_stream(int dir, DIR **ret, struct err *err) {
+bool fs_open_listing(int dir, DIR **ret, struct err *err) {
         int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (copy < 0)
                 return fail(err, ERR_SYSTEM, errno, "list directory");
@@ -384,7 +383,7 @@ static bool remove_any(int dir, const char *name, struct removal *removal, struc
 
 static bool remove_children(int dir, struct removal *removal, struct err *err) {
         auto_closedir DIR *stream = NULL;
-        if (!open_stream(dir, &stream, err))
+        if (!fs_open_listing(dir, &stream, err))
                 return false;
         for (;;) {
                 struct dirent *entry;
@@ -413,7 +412,7 @@ static int compare_entry_names(const void *left, const void *right) {
 // What was found before an error is in the list, too.
 static bool list_names(int dir, char ***ret_names, size_t *ret_count, struct err *err) {
         auto_closedir DIR *stream = NULL;
-        if (!open_stream(dir, &stream, err))
+        if (!fs_open_listing(dir, &stream, err))
                 return false;
         struct dirent *entry = NULL;
         do {

@@ -59,6 +59,9 @@ must_check bool fs_copy_bytes(int from, int to, uint64_t size_bytes, struct err 
 // Hard-links a file to another place, or copies it where links are not possible (other device, limit).
 must_check bool fs_link_or_copy(int from_dir, const char *from, int to_dir, const char *to, struct err *err);
 
+// Lists an opened directory, from its beginning; closedir(3) leaves `dir` open. ERR_SYSTEM.
+must_check bool fs_open_listing(int dir, DIR **ret, struct err *err);
+
 // The next entry of a directory, "." and ".." left out; NULL at its end. A disk that fails in the middle is no end.
 must_check bool fs_next_entry(DIR *stream, struct dirent **ret, struct err *err);
 

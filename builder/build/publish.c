@@ -16,10 +16,9 @@
 #include "build/published_seal.h"
 
 static bool remove_leftovers(int dir, struct err *err) {
-        int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
-        if (!stream)
-                return fail(err, ERR_SYSTEM, errno, "list the output directory");
+        auto_closedir DIR *stream = NULL;
+        if (!fs_open_listing(dir, &stream, err))
+                return wrap(err, "the output directory");
         struct dirent *entry;
         bool ok;
         while ((ok = fs_next_entry(stream, &entry, err)) && entry)

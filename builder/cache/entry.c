@@ -52,10 +52,9 @@ static bool is_abandoned(const struct held *held, const char *found) {
 
 // Other builds make and rename entries meanwhile, so what is gone is no error.
 static bool remove_abandoned(const struct held *held, struct err *err) {
-        int copy = openat(held->kind, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
-        if (!stream)
-                return fail(err, ERR_SYSTEM, errno, "list the directory of %s", held->path);
+        auto_closedir DIR *stream = NULL;
+        if (!fs_open_listing(held->kind, &stream, err))
+                return wrap(err, "the directory of %s", held->path);
         struct dirent *found;
         bool ok;
         while ((ok = fs_next_entry(stream, &found, err)) && found)

@@ -83,10 +83,9 @@ bool lock_remove_leftovers(int dir, const char *path, struct err *err) {
         auto_close int opened = -1;
         if (!fs_open_dir(dir, parent_or_here(parent), &opened, err))
                 return false;
-        int copy = openat(opened, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
-        if (!stream)
-                return fail(err, ERR_SYSTEM, errno, "list %s", parent);
+        auto_closedir DIR *stream = NULL;
+        if (!fs_open_listing(opened, &stream, err))
+                return wrap(err, "%s", parent);
         struct dirent *entry;
         bool ok;
         while ((ok = fs_next_entry(stream, &entry, err)) && entry)

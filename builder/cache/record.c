@@ -79,12 +79,6 @@ static bool is_later(struct timespec left, struct timespec right) {
         return left.tv_nsec > right.tv_nsec;
 }
 
-static bool open_listing(int dir, DIR **ret, struct err *err) {
-        int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        *ret = copy < 0 ? NULL : fdopendir(copy);
-        return *ret || fail(err, ERR_SYSTEM, errno, "list the records of the cache");
-}
-
 // Other kilns may write theirs meanwhile: what is gone is no error.
 static bool find_newest(int dir, const char *but, struct timespec *ret, struct err *err) {
         auto_closedir DIR *stream = NULL;
@@ -92,7 +86,7 @@ static bool find_newest(int dir, const char *but, struct timespec *ret, struct e
         struct stat stat;
         bool ok;
         *ret = (struct timespec){ 0 };
-        if (!open_listing(dir, &stream, err))
+        if (!fs_open_listing(dir, &stream, err))
                 return false;
         while ((ok = fs_next_entry(stream, &entry, err)) && entry) {
                 bool is_other = strcmp(entry->d_name, but) != 0;

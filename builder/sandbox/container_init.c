@@ -281,12 +281,11 @@ static unsigned count_threads(int proc, const char *process) {
 static unsigned count_tasks(int proc) {
         unsigned count = 0;
         auto_err ignored = { 0 };
-        int copy = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (copy < 0)
-                return 0;
-        auto_closedir DIR *stream = fdopendir(copy);
+        auto_closedir DIR *stream = NULL;
         struct dirent *entry = NULL;
-        while (stream && fs_next_entry(stream, &entry, &ignored) && entry)
+        if (!fs_open_listing(proc, &stream, &ignored))
+                return 0;
+        while (fs_next_entry(stream, &entry, &ignored) && entry)
                 count += count_threads(proc, entry->d_name);
         return count;
 }

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { BOND_OPTIONS_SIZE = 256 };
+enum { BOND_OPTIONS_SIZE = 256, BOND_MEMBERS_MAX = 8 };
 
 struct bond_option {
         char name[32], value[128]; // several targets are separated by ';'

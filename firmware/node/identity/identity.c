@@ -408,7 +408,7 @@ static bool is_open_to_dhcp(const struct situation *at, const struct identity *i
 static enum identity_need needs_of(const struct situation *at, const struct identity *identity, bool is_known,
                                    bool ok) {
         const struct facts *facts = at->facts;
-        bool guessed_card = ok && strncmp(identity->interface_source, ONLY_ONE, strlen(ONLY_ONE)) == 0;
+        bool guessed_card = ok && identity->interface_is_guess;
         if (!facts->dhcp_asked && facts->interface_count > 0 && is_open_to_dhcp(at, identity, is_known, ok))
                 return NEED_DHCP;
         if (guessed_card || facts->interface_count == 0)

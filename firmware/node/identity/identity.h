@@ -27,8 +27,9 @@ struct identity {
         int mtu;                           // 0: the card's
         const struct interface *interface; // never NULL
         const char *interface_source;
-        bool dhcp;      // keep asking for the address (a stranger), instead of writing it down
-        char note[256]; // "" or something the operator should know
+        bool interface_is_guess; // it was chosen for being the only one: another that appears changes that
+        bool dhcp;               // keep asking for the address (a stranger), instead of writing it down
+        char note[256];          // "" or something the operator should know
 };
 
 // What may still change the decision: cards that have not appeared yet, or an answer to DHCP.

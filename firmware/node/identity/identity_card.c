@@ -251,20 +251,22 @@ bool choose_card(const struct situation *at, struct identity *identity, struct e
         const struct {
                 const struct interface *interface;
                 const char *source;
+                bool is_guess;
         } candidates[] = {
-                { holds_address, "dhcp" },
-                { known, "mac table" },
-                { asked, asked_source },
-                { leased, "dhcp" },
-                { card_of_only_bond(at, node), "command line" },
-                { only_one(facts, false), ONLY_ONE },
-                { only_one(facts, true), ONLY_ONE " with a link" },
+                { holds_address, "dhcp", false },
+                { known, "mac table", false },
+                { asked, asked_source, false },
+                { leased, "dhcp", false },
+                { card_of_only_bond(at, node), "command line", false },
+                { only_one(facts, false), "the only one", true },
+                { only_one(facts, true), "the only one with a link", true },
         };
         for (size_t i = 0; i < lengthof(candidates); i++) {
                 if (!candidates[i].interface)
                         continue;
                 identity->interface = candidates[i].interface;
                 identity->interface_source = candidates[i].source;
+                identity->interface_is_guess = candidates[i].is_guess;
                 return true;
         }
         return refuse_choice(facts, err);

@@ -5,8 +5,6 @@
 
 #include "firmware/node/identity/identity.h"
 
-#define ONLY_ONE "the only one"
-
 // A source says that this machine is a node of the inventory, and by what.
 struct match {
         const struct inventory_node *node;

@@ -13,7 +13,7 @@ enum {
         NET_ROUTES_MAX = 32,
         NET_DNS_MAX = 8,
         NET_SEARCH_MAX = 8,
-        NET_MEMBERS_MAX = 8,
+        NET_MEMBERS_MAX = BOND_MEMBERS_MAX,
         NET_NOTES_MAX = 8
 };
 

@@ -241,7 +241,10 @@ static bool add_inventory_bond(struct composer *composer, struct err *err) {
         if (!node || node->bond_member_count == 0)
                 return true;
         struct bond_wish wish = { .name = node->bond, .options = node->bond_options, .source = "inventory" };
-        for (size_t i = 0; i < node->bond_member_count && i < NET_MEMBERS_MAX; i++) {
+        if (node->bond_member_count > NET_MEMBERS_MAX)
+                return fail(err, ERR_IDENTITY, 0, "bond %s has %zu members, but there may be %d", node->bond,
+                            node->bond_member_count, NET_MEMBERS_MAX);
+        for (size_t i = 0; i < node->bond_member_count; i++) {
                 char text[MAC_TEXT_SIZE];
                 mac_format(&node->bond_members[i], text);
                 const struct net_link *member = composer_find_mac(composer, &node->bond_members[i]);
