@@ -12,6 +12,7 @@
 //     arch ARCH                    of the release; x86_64
 //     request TEXT                 one or more
 //     expect NEVRA                 every package of the answer
+//     warning TEXT                 part of what is warned of, once; "warnings none": nothing is
 //     error KIND, message TEXT, hint TEXT     instead: the error and parts of its texts
 #include "tests/unit/test.h"
 
@@ -19,6 +20,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/digest.h"
@@ -46,7 +48,7 @@ struct test_case {
         struct test_repo repos[4];
         size_t repo_count;
         struct release release;
-        struct strings requests, expected, messages, hints;
+        struct strings requests, expected, messages, hints, warnings, no_warnings;
         const char *error;
 };
 
@@ -223,8 +225,10 @@ static bool read_line(struct test_case *test, const char *word, char *rest) {
                 const char *word;
                 struct strings *list;
         } lists[] = {
-                { "request", &test->requests }, { "expect", &test->expected },           { "message", &test->messages },
-                { "hint", &test->hints },       { "excludes", &test->release.excludes },
+                { "request", &test->requests },          { "expect", &test->expected },
+                { "message", &test->messages },          { "hint", &test->hints },
+                { "excludes", &test->release.excludes }, { "warning", &test->warnings },
+                { "warnings", &test->no_warnings },
         };
         for (size_t i = 0; i < lengthof(lists); i++)
                 if (strcmp(word, lists[i].word) == 0)
@@ -328,11 +332,51 @@ static void check_error(const struct test_case *test, const struct err *err) {
                         EXPECT_TEXT(err->hint, test->hints.items[i]);
 }
 
-static bool solve(struct test_case *test, struct packages **ret, struct package_set *set, struct err *err) {
+static bool open_case(struct test_case *test, struct packages **ret, struct err *err) {
         auto_free char *cache = xasprintf("%s/cache", test->dir);
         struct packages_options options = { .cache = open_cache(cache) };
-        return packages_open(&test->release, &options, ret, err) &&
-               packages_solve(*ret, test->requests.items, test->requests.count, set, err);
+        return packages_open(&test->release, &options, ret, err);
+}
+
+static size_t count_of(const char *text, const char *part) {
+        size_t count = 0;
+        while ((text = strstr(text, part)) != NULL) {
+                count++;
+                text += strlen(part);
+        }
+        return count;
+}
+
+static void check_warnings(const struct test_case *test, const char *warnings) {
+        if (test->no_warnings.count > 0)
+                EXPECT_TEXT(warnings, "");
+        for (size_t i = 0; i < test->warnings.count; i++)
+                if (count_of(warnings, test->warnings.items[i]) != 1)
+                        EXPECT_TEXT(warnings, test->warnings.items[i]);
+}
+
+// A lock that holds the answer gives the same answer.
+static void solve_limited(struct test_case *test, struct packages *packages, const struct package_set *set) {
+        struct package_set again = { 0 };
+        packages_limit(packages, LIMIT_SET, set->items, set->count);
+        EXPECT_OK(packages_solve(packages, test->requests.items, test->requests.count, &again, err));
+        check_set(test, &again);
+        package_set_release(&again);
+}
+
+static bool solve(struct test_case *test, struct packages *packages, struct package_set *set, struct err *ret_err) {
+        auto_free char *path = xasprintf("%s/stderr", test->dir);
+        auto_buf text = { 0 };
+        auto_close int kept = dup(STDERR_FILENO);
+        auto_close int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        dup2(file, STDERR_FILENO);
+        bool ok = packages_solve(packages, test->requests.items, test->requests.count, set, ret_err);
+        if (ok)
+                solve_limited(test, packages, set);
+        dup2(kept, STDERR_FILENO);
+        EXPECT_OK(fs_read(AT_FDCWD, path, &text, err));
+        check_warnings(test, buf_text(&text));
+        return ok;
 }
 
 // Twice: the second run reads the .solv files that the first one wrote.
@@ -341,7 +385,7 @@ static void solve_twice(struct test_case *test) {
                 struct packages *packages = NULL;
                 struct package_set set = { 0 };
                 auto_err error = { 0 };
-                bool ok = solve(test, &packages, &set, &error);
+                bool ok = open_case(test, &packages, &error) && solve(test, packages, &set, &error);
                 check_error(test, &error);
                 if (ok)
                         check_set(test, &set);
@@ -369,6 +413,8 @@ static void free_case(struct test_case *test) {
         free(test->expected.items);
         free(test->messages.items);
         free(test->hints.items);
+        free(test->warnings.items);
+        free(test->no_warnings.items);
         arena_release(&test->arena);
 }
 

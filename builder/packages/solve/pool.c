@@ -157,6 +157,7 @@ bool pool_open(struct packages *packages, struct err *err) {
         pool_set_flag(packages->pool, POOL_FLAG_IMPLICITOBSOLETEUSESCOLORS, 1); // 32 and 64 bits beside each other
         queue_init(&packages->wanted_paths);
         queue_init(&packages->unresolved);
+        queue_init(&packages->obsoleted_told);
         for (size_t i = 0; i < packages->source_count; i++) {
                 struct source *source = &packages->sources[i];
                 Repo *repo = repo_create(packages->pool, source->repository->name);
@@ -189,6 +190,7 @@ void pool_close(struct packages *packages) {
                 return;
         queue_free(&packages->wanted_paths);
         queue_free(&packages->unresolved);
+        queue_free(&packages->obsoleted_told);
         packages->pool->considered = NULL;
         map_free(&packages->considered);
         map_free(&packages->limited);

@@ -34,6 +34,7 @@ struct packages {
         Map limited;           // what packages_limit() leaves of that
         Map held;              // LIMIT_NAMES: names (Ids) that are held to certain packages
         size_t released;       // names that were held and are not any more
+        Queue obsoleted_told;  // names (Ids) that obsoleted_warn() has warned of
         struct groups *groups; // loaded by the first "@..." request
         // File dependencies (file_dependencies.h).
         bool filelists_loaded, filelists_refused;

@@ -12,6 +12,7 @@
 #include "packages/solve/exclude_reason.h"
 #include "packages/solve/file_dependencies.h"
 #include "packages/solve/groups.h"
+#include "packages/solve/obsoleted.h"
 #include "packages/solve/package_spec.h"
 #include "packages/solve/suggestions.h"
 
@@ -38,22 +39,21 @@ static void push_one_of(struct requests *requests, const Queue *candidates) {
                             pool_queuetowhatprovides(pool, (Queue *)candidates));
 }
 
-static bool obsoletes_one(Pool *pool, const Solvable *solvable, const Queue *candidates, int count) {
-        for (const Id *next = solvable->repo->idarraydata + solvable->obsoletes; *next; next++)
-                for (int i = 0; i < count; i++)
-                        if (pool_match_nevr(pool, pool_id2solvable(pool, candidates->elements[i]), *next))
-                                return true;
-        return false;
-}
-
+// A package that obsoletes what would be installed answers for it. One that obsoletes older versions only does not: it
+// may be a part that was taken out of the package, and stand beside it.
 static void add_obsoleters(struct requests *requests, Queue *candidates) {
         Pool *pool = requests->packages->pool;
-        int count = candidates->count;
+        Queue newest;
+        if (candidates->count == 0)
+                return;
+        queue_init_clone(&newest, candidates);
+        obsoleted_keep_newest(pool, &newest);
         for (int i = 0; i < requests->obsoleting.count; i++) {
                 Id id = requests->obsoleting.elements[i];
-                if (obsoletes_one(pool, pool_id2solvable(pool, id), candidates, count))
+                if (obsoleted_all_by(pool, pool_id2solvable(pool, id), &newest))
                         queue_pushunique(candidates, id);
         }
+        queue_free(&newest);
 }
 
 static void find_obsoleting(struct requests *requests) {
@@ -74,8 +74,7 @@ static void find_named(struct requests *requests, Id name, Queue *candidates) {
         if (pool_id2solvable(pool, provider)->name == name)
                 queue_push(candidates, provider);
         package_spec_keep_installable(pool, candidates);
-        if (candidates->count > 0)
-                add_obsoleters(requests, candidates);
+        add_obsoleters(requests, candidates);
 }
 
 static void add_group_member(void *context, const char *package, const char *condition) {
@@ -257,10 +256,30 @@ static void push_each(struct requests *requests, Queue *named, struct job_split 
         queue_free(&part);
 }
 
+// A lock that was made when another package obsoleted what is asked for holds that one alone.
+static void find_locked_obsoleters(struct requests *requests, const char *request, Queue *ret) {
+        struct packages *packages = requests->packages;
+        Queue named;
+        if (packages->limit != LIMIT_SET)
+                return;
+        queue_init(&named);
+        packages->pool->considered = &packages->considered;
+        enum spec_kind kind = package_spec_find(packages, request, true, &named);
+        packages->pool->considered = &packages->limited;
+        if (kind == SPEC_NAME || kind == SPEC_NAME_ARCH)
+                add_obsoleters(requests, &named);
+        for (int i = 0; i < named.count; i++)
+                queue_push(ret, named.elements[i]);
+        package_spec_keep_installable(packages->pool, ret);
+        queue_free(&named);
+}
+
 static void add_selected(struct requests *requests, const char *request) {
         Queue named;
         queue_init(&named);
         enum spec_kind kind = package_spec_match(requests->packages, request, true, &named);
+        if (kind == SPEC_NONE && named.count == 0)
+                find_locked_obsoleters(requests, request, &named);
         const char *dot = strrchr(request, '.');
         bool has_arch = kind == SPEC_NEVRA || kind == SPEC_NAME_ARCH;
         struct job_split split = { requests->packages->pool, package_spec_is_glob(request),

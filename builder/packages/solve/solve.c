@@ -9,6 +9,7 @@
 #include "packages/packages.h"
 #include "packages/solve/file_dependencies.h"
 #include "packages/solve/limit.h"
+#include "packages/solve/obsoleted.h"
 #include "packages/solve/package_describe.h"
 #include "packages/solve/pool.h"
 #include "packages/solve/problem.h"
@@ -190,8 +191,10 @@ bool packages_solve(struct packages *packages, const char *const *requests, size
         Queue ids;
         queue_init(&ids);
         bool ok = solve_ids(packages, requests, request_count, &ids, err) && describe_all(packages, &ids, ret, err);
-        if (ok)
+        if (ok) {
                 replaced_warn(packages, &ids);
+                obsoleted_warn(packages, requests, request_count, &ids);
+        }
         queue_free(&ids);
         return ok;
 }
