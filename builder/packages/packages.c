@@ -49,6 +49,28 @@ static bool check_replacements(const struct release *release, const struct packa
         return true;
 }
 
+// The same with the release's variables filled in.
+static bool expand_replacements(struct packages *packages, struct err *err) {
+        struct strings expanded = { 0 };
+        for (const char *const *item = packages->options.replace; item && *item; item++) {
+                auto_free char *unknown = NULL;
+                auto_free char *text = release_expand(packages->release, *item, &unknown);
+                *array_append(&expanded.items, &expanded.count) = arena_strdup(&packages->arena, text);
+                if (unknown) {
+                        free(expanded.items);
+                        return fail(err, ERR_USAGE, 0, "--repo %s: `$%s` has no value", *item, unknown);
+                }
+        }
+        size_t size = (expanded.count + 1) * sizeof *expanded.items;
+        const char **list = arena_alloc(&packages->arena, size);
+        for (size_t i = 0; i < expanded.count; i++)
+                list[i] = expanded.items[i];
+        list[expanded.count] = NULL;
+        free(expanded.items);
+        packages->options.replace = list;
+        return true;
+}
+
 static bool open_sources(struct packages *packages, struct err *err) {
         const struct release *release = packages->release;
         packages->sources = xcalloc(release->repository_count + 1, sizeof *packages->sources);
@@ -72,7 +94,7 @@ bool packages_open(const struct release *release, const struct packages_options 
         struct packages *packages = xcalloc(1, sizeof *packages);
         packages->release = release;
         packages->options = *options;
-        if (!open_sources(packages, err) || !pool_open(packages, err)) {
+        if (!expand_replacements(packages, err) || !open_sources(packages, err) || !pool_open(packages, err)) {
                 packages_close(packages);
                 return false;
         }

@@ -36,6 +36,7 @@ struct release {
         struct place place;
         const char *name, *path; // path of the file it was read from
         const char *description, *arch;
+        const char *releasever; // $releasever in URLs; NULL: the release has none
         struct repository *repositories;
         size_t repository_count;
         struct strings excludes; // for every repository
@@ -265,6 +266,10 @@ void cluster_free(struct cluster *cluster);
 
 // A release file alone, for `kiln resolve --release`.
 must_check bool release_load(const char *path, struct arena *arena, struct release *ret, struct err *err);
+
+// A URL with $arch, $basearch and $releasever (${...}, too) of the release filled in; heap. `ret_unknown`: the first
+// variable that has no value, heap; NULL: all have.
+char *release_expand(const struct release *release, const char *text, char **ret_unknown);
 
 // The scope that a role's templates see at build time (profiles.5 documents it):
 //   cluster.name, release.name, release.network, release.variables.*, role.name, variables.*,

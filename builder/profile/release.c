@@ -31,6 +31,22 @@ static const char *read_location(struct loader *loader, const char *file, const 
         return arena_strdup(loader->arena, url);
 }
 
+// `location` with the variables of the release; as it is after a report.
+static const char *expand_location(struct loader *loader, const struct release *release, const char *location,
+                                   const struct place *place) {
+        auto_free char *unknown = NULL;
+        auto_free char *expanded = release_expand(release, location, &unknown);
+        if (!unknown)
+                return arena_strdup(loader->arena, expanded);
+        report(loader->diagnostics, ERR_SCHEMA, place, "`$%s` has no value: %s", unknown, location);
+        if (strcmp(unknown, "releasever") == 0)
+                report_hint(loader->diagnostics, "add `releasever` to the release file, as `releasever: \"9\"`");
+        else
+                report_hint(loader->diagnostics,
+                            "$arch, $basearch and $releasever are known; write the value of any other (%%24 is a `$`)");
+        return location;
+}
+
 static const char *normal_fingerprint(struct arena *arena, const char *text) {
         char *normal = arena_strdup(arena, text), *to = normal;
         for (const char *from = text; *from; from++)
@@ -51,6 +67,19 @@ static void check_key_urls(struct loader *loader, const struct value *row, const
                             "give the fingerprint that its owner publishes, or a file with the key");
                 return;
         }
+}
+
+static void expand_locations(struct loader *loader, const struct release *release, const struct value *row,
+                             struct repository *repository) {
+        for (size_t i = 0; i < repository->base_urls.count; i++)
+                repository->base_urls.items[i] =
+                    expand_location(loader, release, repository->base_urls.items[i], schema_place(row, "baseurl"));
+        for (size_t i = 0; i < repository->keys.count; i++)
+                repository->keys.items[i] =
+                    expand_location(loader, release, repository->keys.items[i], schema_place(row, "gpgkeys"));
+        if (repository->mirrorlist)
+                repository->mirrorlist =
+                    expand_location(loader, release, repository->mirrorlist, schema_place(row, "mirrorlist"));
 }
 
 static void finish_repository(struct loader *loader, const char *path, const struct value *row,
@@ -158,8 +187,10 @@ bool release_read(struct loader *loader, const char *path, const struct place *f
         drop_kernel(ret);
         const struct value *rows = value_get(tree, "repositories");
         for (size_t i = 0; i < ret->repository_count; i++)
-                if (rows->items[i]->type == VALUE_MAP)
+                if (rows->items[i]->type == VALUE_MAP) {
+                        expand_locations(loader, ret, rows->items[i], &ret->repositories[i]);
                         finish_repository(loader, path, rows->items[i], &ret->repositories[i]);
+                }
         check_repositories(loader, tree, ret);
         check_squashfs(loader, tree, ret);
         check_kernel(loader, tree, ret);

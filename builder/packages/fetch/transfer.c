@@ -106,7 +106,8 @@ static const char *current_url(const struct download *download) { return downloa
 
 static void set_curl_options(struct download *download) {
         CURL *easy = download->easy;
-        curl_easy_setopt(easy, CURLOPT_URL, current_url(download));
+        auto_free char *url = url_for_request(current_url(download));
+        curl_easy_setopt(easy, CURLOPT_URL, url); // curl keeps a copy
         curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
         curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
         curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);

@@ -53,6 +53,23 @@ char *url_join(const char *base, const char *location) {
         return xasprintf("%.*s/%s%s", length, base, quoted, query);
 }
 
+char *url_for_request(const char *url) {
+        struct buf quoted = { 0 };
+        const char *host = strstr(url, "://");
+        const char *path = url;
+        if (host)
+                path = host + 3 + strcspn(host + 3, "/?#");
+        const char *end = path + strcspn(path, "?#");
+        for (const char *at = url; *at; at++) {
+                bool is_in_path = at >= path && at < end;
+                if (*at == '+' && is_in_path)
+                        buf_append_text(&quoted, "%2B");
+                else
+                        buf_append_char(&quoted, *at);
+        }
+        return buf_take(&quoted);
+}
+
 char *url_shown(const char *url) {
         const char *scheme = strstr(url, "://");
         if (!scheme || is_file_url(url))

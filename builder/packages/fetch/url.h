@@ -7,6 +7,8 @@
 
 // BASE/LOCATION, or LOCATION itself if it is a URL. What no URL may hold is quoted, but for file://.
 char *url_join(const char *base, const char *location);
+// A URL as a request for it has it: `+` in its path is escaped, which servers that follow S3 take for a space. Heap.
+char *url_for_request(const char *url);
 // A URL as messages may show it: without user, password and query.
 char *url_shown(const char *url);
 // The file of a location below a file:// base URL; NULL: it is not on this machine.

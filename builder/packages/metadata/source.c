@@ -68,30 +68,29 @@ static bool is_http_url(const char *text) {
         return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
 }
 
-// `line` with the release's architecture in place of "$basearch".
-static void add_mirror(struct source *source, const char *line) {
-        const char *variable = strstr(line, "$basearch");
-        if (!variable) {
-                add_base_url(source, line);
-                return;
-        }
-        auto_free char *url =
-            xasprintf("%.*s%s%s", (int)(variable - line), line, source->release->arch, variable + strlen("$basearch"));
-        add_base_url(source, url);
+// `ret_unknown`: the first variable of a URL that has no value, heap; such a URL is passed over.
+static void add_mirror(struct source *source, const char *line, char **ret_unknown) {
+        auto_free char *unknown = NULL;
+        auto_free char *url = release_expand(source->release, line, &unknown);
+        if (!unknown)
+                add_base_url(source, url);
+        else if (!*ret_unknown)
+                *ret_unknown = take_ptr(unknown);
 }
 
 // A mirror list is one URL a line; comments and XML (metalink) are not URLs.
-static void add_mirrors(struct source *source, char *text) {
+static void add_mirrors(struct source *source, char *text, char **ret_unknown) {
         char *line;
         while ((line = strsep(&text, "\n")) != NULL) {
                 line[strcspn(line, " \t\r")] = '\0';
                 if (is_http_url(line))
-                        add_mirror(source, line);
+                        add_mirror(source, line, ret_unknown);
         }
 }
 
 static bool read_mirrorlist(struct source *source, const char *url, struct err *err) {
         auto_free char *path = url_local_path(url);
+        auto_free char *unknown = NULL;
         auto_buf text = { .max = LIST_MAX };
         if (!path) {
                 path = xasprintf("%s/mirrorlist", source->dir);
@@ -102,10 +101,13 @@ static bool read_mirrorlist(struct source *source, const char *url, struct err *
                 return wrap(err, "mirror list of %s", source->repository->name);
         size_t before = source->urls.count;
         if (text.size > 0)
-                add_mirrors(source, text.data);
+                add_mirrors(source, text.data, &unknown);
         if (source->urls.count > before)
                 return true;
         auto_free char *shown = url_shown(url);
+        if (unknown)
+                return fail(err, ERR_NETWORK, 0, "mirror list %s of %s holds no URL but with `$%s`, which has no value",
+                            shown, source->repository->name, unknown);
         return fail(err, ERR_NETWORK, 0, "mirror list %s of %s holds no URL", shown, source->repository->name);
 }
 
