@@ -30,11 +30,13 @@
 #include "firmware/node/watch/network_watch.h"
 
 enum { LINE_MAX_BYTES = 2 * CMDLINE_MAX + 65536 };
+enum { SILENCE_MS = 20000 }; // of a server, before the connection is given up
 
 static int64_t started_ms;
 
 struct arguments {
-        const char *root, *command_line, *facts, *seconds, *trust; // --root, --cmdline, --facts, --for, --trust
+        const char *root, *command_line, *facts, *seconds; // --root, --cmdline, --facts, --for
+        const char *trust, *role;                          // --trust, --role
         bool json, allow_older;
         char **words; // what is no option
         int word_count;
@@ -141,6 +143,9 @@ static bool run_check_layer(const struct arguments *arguments, struct err *err) 
         if (dir < 0)
                 return fail(err, ERR_SYSTEM, errno, "open %s", path);
         bool ok = trust_check_layer(&trust, dir, &arena, &layer, &key, err);
+        if (ok && arguments->role && strcmp(arguments->role, layer.role) != 0)
+                ok = fail(err, ERR_SIGNATURE, 0, "the configuration layer is role %s's, this kernel image is role %s's",
+                          layer.role, arguments->role);
         if (ok) {
                 trust_key_fingerprint(&trust.keys[key], &fingerprint);
                 printf("signed=%s\nsigned_serial=%llu\n", buf_text(&fingerprint), (unsigned long long)layer.serial);
@@ -164,6 +169,14 @@ static bool run_network(const struct arguments *arguments, struct err *err) {
         if (!machine_open(arguments->root, arguments->command_line, &machine, err) || !decide(&machine, &decision, err))
                 return false;
         if (!initrd_network(&decision.plan, &machine.facts, arguments->words[0], &text, err))
+                return false;
+        fputs(buf_text(&text), stdout);
+        return true;
+}
+
+static bool run_network_lease(const struct arguments *arguments, struct err *err) {
+        auto_buf text = { 0 };
+        if (!initrd_network_lease(arguments->words[0], &text, err))
                 return false;
         fputs(buf_text(&text), stdout);
         return true;
@@ -282,13 +295,30 @@ static bool run_fetch(const struct arguments *arguments, struct err *err) {
         char **words = arguments->words;
         uint64_t seconds;
         struct fetch fetch = {
-                .url = words[0], .path = words[1], .sha256 = words[2], .silence_ms = 20000, .tell = tell_everywhere
+                .url = words[0], .path = words[1], .sha256 = words[2], .silence_ms = SILENCE_MS, .tell = tell_everywhere
         };
         if (!parse_count(words[3], INT64_MAX, "SIZE", &fetch.size_bytes, err) ||
             !parse_count(words[4], 86400, "SECONDS", &seconds, err))
                 return false;
+        if (fetch.size_bytes == 0)
+                return fail(err, ERR_USAGE, 0, "SIZE: a root is not empty");
         fetch.give_up_ms = (int)seconds * 1000;
+        fetch.named_by = "the configuration layer belongs to";
         return fetch_file(&fetch, err);
+}
+
+static bool run_take_layer(const struct arguments *arguments, struct err *err) {
+        uint64_t seconds;
+        struct trust trust;
+        struct layer_source source = { .from = arguments->words[0],
+                                       .to = arguments->words[1],
+                                       .silence_ms = SILENCE_MS,
+                                       .tell = tell_everywhere };
+        if (!parse_count(arguments->words[2], 86400, "SECONDS", &seconds, err) ||
+            !trust_read(arguments->trust, &trust, err))
+                return false;
+        source.give_up_ms = (int)seconds * 1000;
+        return initrd_take_layer(&trust, &source, err);
 }
 
 static bool run_report(const struct arguments *arguments, struct err *err) {
@@ -328,16 +358,20 @@ static const struct verb {
           0, run_older_allowed },
         { "check-root", "FILE SHA256 SIZE", "initrd: is this the root that the configuration belongs to", 3,
           run_check_root },
-        { "check-layer", "[--trust FILE] [DIR]", "initrd: is what the boot loader brought signed by a trusted key", -1,
-          run_check_layer },
+        { "check-layer", "[--trust FILE] [--role ROLE] [DIR]",
+          "initrd: is what the boot loader brought signed by a trusted key", -1, run_check_layer },
         { "fetch", "URL FILE SHA256 SIZE SECONDS", "initrd: fetch the root over HTTP, checking it as it comes", 5,
           run_fetch },
+        { "take-layer", "[--trust FILE] FROM DIR SECONDS",
+          "initrd: take the configuration layer from a medium or by HTTP, if it is signed", 3, run_take_layer },
         { "find-label", "LABEL TIMEOUT_MS", "initrd: wait for a medium and print its device and type", 2,
           run_find_label },
         { "load-modules", "NAME...", "initrd: load modules and what they depend on", -1, run_load_modules },
         { "load-drivers", "all|storage|network", "initrd: load the modules of the devices that are there", 1,
           run_load_drivers },
         { "network", "[--root DIR] RESOLV_CONF", "initrd: bring the network up to fetch the root", 1, run_network },
+        { "network-lease", "RESOLV_CONF", "initrd: bring the network up by DHCP alone, before there is a configuration",
+          1, run_network_lease },
 };
 
 static void print_help(FILE *stream) {
@@ -349,11 +383,9 @@ static void print_help(FILE *stream) {
 static bool parse_arguments(char **argv, struct arguments *arguments, struct err *err) {
         const struct {
                 const char *name, **value;
-        } options[] = { { "--root", &arguments->root },
-                        { "--cmdline", &arguments->command_line },
-                        { "--facts", &arguments->facts },
-                        { "--for", &arguments->seconds },
-                        { "--trust", &arguments->trust } };
+        } options[] = { { "--root", &arguments->root },   { "--cmdline", &arguments->command_line },
+                        { "--facts", &arguments->facts }, { "--for", &arguments->seconds },
+                        { "--trust", &arguments->trust }, { "--role", &arguments->role } };
         arguments->words = argv;
         for (char **at = argv; *at; at++) {
                 size_t i = 0;

@@ -28,6 +28,14 @@ struct download {
         int wrong_files; // complete ones of one connection with another digest
 };
 
+static bool is_size_known(const struct download *download) { return download->fetch->size_bytes > 0; }
+
+static uint64_t largest_size(const struct download *download) {
+        if (is_size_known(download))
+                return download->fetch->size_bytes;
+        return download->fetch->max_bytes;
+}
+
 static bool start_over(struct download *download, struct err *err) {
         download->done = 0;
         download->mixed = false;
@@ -77,16 +85,19 @@ static bool check_response(const struct download *download, const struct http_re
                 *ret_known = download->done;
         if (is_whole_file && response->has_length)
                 total = response->length;
+        if (!is_size_known(download))
+                return total <= largest_size(download) ||
+                       fail(err, ERR_NETWORK, 0, "the server's file has %" PRIu64 " bytes, more than %" PRIu64, total,
+                            largest_size(download));
         return !total || total == wanted ||
-               fail(err, ERR_NETWORK, 0,
-                    "the server's file has %" PRIu64 " bytes, the configuration layer belongs to a root of %" PRIu64,
-                    total, wanted);
+               fail(err, ERR_NETWORK, 0, "the server's file has %" PRIu64 " bytes, %s a root of %" PRIu64, total,
+                    download->fetch->named_by, wanted);
 }
 
 static bool append_bytes(struct download *download, const char *data, size_t size, struct err *err) {
-        if (size > download->fetch->size_bytes - download->done)
-                return fail(err, ERR_NETWORK, 0, "the server sends more than the %" PRIu64 " bytes of the root",
-                            download->fetch->size_bytes);
+        if (size > largest_size(download) - download->done)
+                return fail(err, ERR_NETWORK, 0, "the server sends more than the %" PRIu64 " bytes of the file",
+                            largest_size(download));
         for (size_t written = 0; written < size;) {
                 ssize_t count = write(download->fd, data + written, size - written);
                 if (count < 0 && errno == EINTR)
@@ -102,7 +113,7 @@ static bool append_bytes(struct download *download, const char *data, size_t siz
 
 static void tell_progress(struct download *download) {
         int64_t now = clock_now_ms();
-        if (now - download->told_ms < PROGRESS_MS)
+        if (now - download->told_ms < PROGRESS_MS || !is_size_known(download))
                 return;
         char text[96];
         snprintf(text, sizeof text, "kiln: %" PRIu64 " of %" PRIu64 " MB fetched\n", download->done / 1000000,
@@ -126,7 +137,7 @@ static bool take_body(struct download *download, struct http *http, uint64_t kno
                         return false;
                 tell_progress(download);
         }
-        return download->done == download->fetch->size_bytes ||
+        return !is_size_known(download) || download->done == download->fetch->size_bytes ||
                fail(err, ERR_NETWORK, 0, "the server's file ends after %" PRIu64 " of %" PRIu64 " bytes",
                     download->done, download->fetch->size_bytes);
 }
@@ -137,18 +148,19 @@ static bool check_fetched_digest(struct download *download, struct err *err) {
         sha256_digest(&download->digest, sizeof digest, digest);
         for (size_t i = 0; i < sizeof digest; i++)
                 snprintf(found + 2 * i, 3, "%02x", digest[i]);
-        if (strcasecmp(found, download->fetch->sha256) == 0)
+        if (!download->fetch->sha256 || strcasecmp(found, download->fetch->sha256) == 0)
                 return true;
         if (!download->mixed) // else the server may have changed it meanwhile
                 download->wrong_files++;
-        return start_over(download, err) &&
-               fail(err, ERR_CHECKSUM, 0, "it has SHA-256 %s, the configuration layer belongs to %s", found,
-                    download->fetch->sha256);
+        return start_over(download, err) && fail(err, ERR_CHECKSUM, 0, "it has SHA-256 %s, %s %s", found,
+                                                 download->fetch->named_by, download->fetch->sha256);
 }
 
 static bool fetch_once(struct download *download, struct err *err) {
         struct http http __attribute__((cleanup(http_close))) = { .fd = -1 };
         uint64_t known = 0;
+        if (!is_size_known(download) && !start_over(download, err))
+                return false;
         download->mixed = download->done > 0;
         bool ok = open_following(download, &http, err) && check_response(download, &http.response, &known, err) &&
                   take_body(download, &http, known, err) && check_fetched_digest(download, err);
@@ -167,8 +179,11 @@ static bool is_beyond_repair(const struct download *download, const struct err *
 
 static void tell_failure(const struct download *download, const struct err *err, int delay_ms) {
         auto_buf text = { 0 };
-        buf_printf(&text, "kiln: %s (%" PRIu64 " of %" PRIu64 " bytes so far); trying again in %d s\n", err->text,
-                   download->done, download->fetch->size_bytes, delay_ms / 1000);
+        buf_printf(&text, "kiln: %s", err->text);
+        if (is_size_known(download))
+                buf_printf(&text, " (%" PRIu64 " of %" PRIu64 " bytes so far)", download->done,
+                           download->fetch->size_bytes);
+        buf_printf(&text, "; trying again in %d s\n", delay_ms / 1000);
         download->fetch->tell(buf_text(&text));
 }
 
@@ -183,7 +198,7 @@ static bool keep_trying(struct download *download, struct err *err) {
                 if (is_beyond_repair(download, err))
                         return false;
                 int64_t now = clock_now_ms();
-                if (download->done > before) { // the time limit is for standing still
+                if (is_size_known(download) && download->done > before) { // the time limit is for standing still
                         moved_ms = now;
                         delay_ms = DELAY_MS;
                 }
@@ -208,7 +223,9 @@ static bool check_room(const struct download *download, struct err *err) {
 }
 
 bool fetch_file(const struct fetch *fetch, struct err *err) {
-        assert(fetch->url && fetch->path && fetch->sha256 && fetch->tell);
+        assert(fetch->url && fetch->path && fetch->tell);
+        assert(fetch->size_bytes > 0 || fetch->max_bytes > 0);
+        assert(!fetch->sha256 || fetch->named_by);
         struct download download = { .fetch = fetch, .told_ms = clock_now_ms() };
         if (!url_parse(fetch->url, &download.url, err))
                 return false;

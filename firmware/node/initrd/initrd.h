@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "firmware/node/plan/plan.h"
+#include "firmware/node/trust/trust.h"
 
 // ERR_CHECKSUM unless the file has exactly this size and SHA-256 (hex).
 must_check bool initrd_check_root(const char *path, const char *sha256, const char *size, struct err *err);
@@ -26,5 +27,21 @@ must_check bool initrd_network(const struct plan *plan, struct facts *facts, con
 // device goes to `ret_device`. The kernel command line says which drive, and nothing else. ERR_REFERENCE if it does not
 // say so, ERR_IDENTITY if it is not understood.
 must_check bool initrd_older_allowed(const char *command_line, struct buf *ret_device, struct err *err);
+
+// The same before there is a configuration layer, whose inventory could say more: by DHCP, with its default settings.
+must_check bool initrd_network_lease(const char *resolver, struct buf *ret, struct err *err);
+
+// Where a unified kernel image's configuration layer is: boot.sums, boot.sums.sig and config.cpio.
+struct layer_source {
+        const char *from;               // "http://HOST/ROLE", or a directory: that of a medium
+        const char *to;                 // directory that takes config.cpio
+        int give_up_ms, silence_ms;     // of a server, as in http/fetch.h
+        void (*tell)(const char *text); // a line for the consoles
+};
+
+// Obtains config.cpio, and leaves it in `source->to` only if boot.sums has its digest and a trusted key has signed
+// boot.sums. Whoever unpacks it unpacks what was signed; who it is for is trust_check_layer()'s to say, afterwards.
+// ERR_SIGNATURE, ERR_CHECKSUM, ERR_NETWORK; ERR_REFERENCE where a medium has none, or nothing is trusted.
+must_check bool initrd_take_layer(const struct trust *trust, const struct layer_source *source, struct err *err);
 
 #endif

@@ -12,11 +12,13 @@
 #include "firmware/node/dhcp/dhcp_client.h"
 #include "firmware/node/dhcp/dhcp_io.h"
 #include "firmware/node/facts/clock.h"
+#include "firmware/node/facts/hardware.h"
 #include "firmware/node/initrd/initrd.h"
 
 enum {
         OTHER_LINK_WAIT_MS = 10000, // for the identity's card, while another one has a link: the boot came over that
         POLL_MS = 50,
+        CARDS_SETTLE_MS = 500,
         NOTES_MAX = 65536,
         PREFIX_GUESSED = 24 // of a lease that has no subnet mask
 };
@@ -211,4 +213,41 @@ bool initrd_network(const struct plan *plan, struct facts *facts, const char *re
         if (dead.text)
                 buf_printf(ret, "%s\n", dead.text);
         return write_resolver(&setup, resolver, err);
+}
+
+// Cards appear while their drivers load: it waits for a first one, and until no more has come for a moment.
+static void wait_for_cards(struct facts *facts) {
+        int64_t start = clock_now_ms(), changed = start;
+        size_t count = 0;
+        for (;;) {
+                hardware_read(facts);
+                int64_t now = clock_now_ms();
+                if (facts->interface_count != count)
+                        changed = now;
+                count = facts->interface_count;
+                bool is_settled = count > 0 && now - changed >= CARDS_SETTLE_MS;
+                if (is_settled || now - start >= facts->inventory->dhcp.device_timeout_ms)
+                        return;
+                usleep(POLL_MS * 1000);
+        }
+}
+
+bool initrd_network_lease(const char *resolver, struct buf *ret, struct err *err) {
+        struct inventory inventory = { .cluster = "", .role = "" };
+        json_t *nothing_said = json_object();
+        bool ok = dhcp_settings_read(nothing_said, &inventory.dhcp, err);
+        json_decref(nothing_said);
+        if (!ok)
+                return false;
+        auto_free struct facts *facts = xcalloc(1, sizeof *facts);
+        struct setup setup = { 0 };
+        char address[ADDRESS_TEXT_SIZE];
+        facts->inventory = &inventory;
+        facts->command_line = "";
+        wait_for_cards(facts);
+        if (!setup_from_lease(facts, &setup, err))
+                return false;
+        address_format(setup.address, address);
+        buf_printf(ret, "%s %s/%d (%s)\n", setup.interface->name, address, setup.prefix, setup.source);
+        return bring_up(&setup, err) && write_resolver(&setup, resolver, err);
 }
