@@ -20,6 +20,7 @@ const struct artefact_kind *const artefact_kinds[] = {
         &squashfs_kind,   // ROLE/rootfs.squashfs, with rootfs.head and rootfs.tail
         &initrd_kind,     // ROLE/initrd.img
         &config_kind,     // ROLE/config.cpio, ROLE/boot.sums
+        &uki_kind,        // ROLE/kiln.efi
         &iso_kind,        // ROLE/CLUSTER-ROLE.iso
         &pxe_kind,        // pxe/
         &kickstart_kind,  // kickstart/
@@ -31,36 +32,41 @@ const struct artefact_kind *const artefact_kinds[] = {
 };
 const size_t artefact_kind_count = lengthof(artefact_kinds);
 
-static bool is_asked_for(const char *name, const struct strings *wanted) {
+static bool is_asked_for(const struct cluster *cluster, const struct artefact_kind *kind,
+                         const struct strings *wanted) {
         if (!wanted || wanted->count == 0)
-                return true;
+                return !kind->by_name || !kind->by_name(cluster);
         for (size_t i = 0; i < wanted->count; i++)
-                if (strcmp(wanted->items[i], name) == 0)
+                if (strcmp(wanted->items[i], kind->name) == 0)
                         return true;
         return false;
 }
 
-static bool kind_needs(const struct artefact_kind *kind, const char *name) {
-        if (!kind->needs)
-                return false;
-        for (const char *const *next = kind->needs; *next; next++)
-                if (strcmp(*next, name) == 0)
+static bool names_kind(const char *const *names, const char *name) {
+        for (; names && *names; names++)
+                if (strcmp(*names, name) == 0)
                         return true;
         return false;
 }
 
 // A kind is written if it is named, or if a later kind that is written needs it.
-static bool is_wanted(const struct artefact_kind *kind, const struct strings *wanted) {
-        if (is_asked_for(kind->name, wanted))
+static bool is_wanted(const struct cluster *cluster, const struct artefact_kind *kind, const struct strings *wanted) {
+        if (is_asked_for(cluster, kind, wanted))
                 return true;
         for (size_t i = 0; i < artefact_kind_count; i++)
-                if (kind_needs(artefact_kinds[i], kind->name) && is_wanted(artefact_kinds[i], wanted))
+                if (names_kind(artefact_kinds[i]->needs, kind->name) && is_wanted(cluster, artefact_kinds[i], wanted))
                         return true;
         return false;
 }
 
-bool artefacts_boot(const struct strings *wanted) {
-        return is_wanted(&kernel_kind, wanted) || is_wanted(&initrd_kind, wanted);
+bool artefacts_boot(const struct cluster *cluster, const struct strings *wanted) {
+        return is_wanted(cluster, &kernel_kind, wanted) || is_wanted(cluster, &initrd_kind, wanted);
+}
+
+const char *artefacts_uki_stub(const struct cluster *cluster, const struct strings *wanted, const char *stub) {
+        if (!is_wanted(cluster, &uki_kind, wanted))
+                return NULL;
+        return text_or(stub, UKI_STUB);
 }
 
 static bool is_kind(const char *name) {
@@ -95,7 +101,7 @@ bool artefacts_check(const struct artefact_build *build, const struct strings *w
                 return false;
         for (size_t i = 0; i < artefact_kind_count; i++) {
                 const struct artefact_kind *kind = artefact_kinds[i];
-                if (is_wanted(kind, wanted) && kind->check && !kind->check(build, err))
+                if (is_wanted(build->cluster, kind, wanted) && kind->check && !kind->check(build, err))
                         return wrap(err, "artefact %s", kind->name);
         }
         return true;
@@ -129,7 +135,8 @@ struct stage {
 
 static bool builds_on_one_of(const struct artefact_kind *kind, size_t first, size_t end) {
         for (size_t i = first; i < end; i++)
-                if (kind_needs(kind, artefact_kinds[i]->name))
+                if (names_kind(kind->needs, artefact_kinds[i]->name) ||
+                    names_kind(kind->after, artefact_kinds[i]->name))
                         return true;
         return false;
 }
@@ -147,7 +154,7 @@ static bool write_stage_item(size_t index, void *context, struct err *err) {
         const struct stage *stage = context;
         size_t kinds = stage->end - stage->first;
         const struct artefact_kind *kind = artefact_kinds[stage->first + index % kinds];
-        if (!is_wanted(kind, stage->wanted))
+        if (!is_wanted(stage->build->cluster, kind, stage->wanted))
                 return true;
         return write_kind(stage->build, kind, &stage->build->roles[index / kinds], err);
 }
@@ -172,7 +179,7 @@ static bool write_wanted(struct artefact_build *build, const struct strings *wan
                                 return false;
                         next = stage.end;
                 } else {
-                        if (is_wanted(kind, wanted) && !write_kind(build, kind, NULL, err))
+                        if (is_wanted(build->cluster, kind, wanted) && !write_kind(build, kind, NULL, err))
                                 return false;
                         next++;
                 }

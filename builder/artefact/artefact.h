@@ -17,6 +17,8 @@
 //             its own. What it writes depends on nothing but its inputs: no clock but source_date_epoch, no
 //             order but a sorted one, no name of this machine.
 //   needs     names the kinds whose files or fields it reads. They are written with it when --only asks for it alone.
+//   after     names the kinds whose files it takes up where they are written, and does without otherwise.
+//   by_name   is for a kind that not everybody wants: whether this cluster gets it only if --only asks.
 //   Results   that a later kind reads, such as a digest, are fields of struct artefact_role below.
 //   Cache     A large file that depends on little is kept there: cached_artefact.h, and a line in cache/layout.c if
 //   none
@@ -43,6 +45,7 @@
 #include "packages/packages.h"
 #include "profile/profile.h"
 #include "signing/signing.h"
+#include "uki/secure_boot.h"
 
 enum { ARTEFACT_SHA256_SIZE = 65 }; // in hex, with its NUL
 
@@ -50,12 +53,19 @@ enum { ARTEFACT_SHA256_SIZE = 65 }; // in hex, with its NUL
 #define SIGNATURE_SUFFIX ".sig"
 // Of each role, as sha256sum writes it: digests of config.cpio and rootfs.squashfs.
 #define BOOT_SUMS_NAME "boot.sums"
+// Of each role, where the cluster or --only asks for it: the unified kernel image; and where Debian has its stub.
+#define UKI_NAME "kiln.efi"
+#define UKI_STUB "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 
 // What another build of the same inputs was signed with, for one that is compared with it. The texts are the caller's.
 struct kept_signatures {
         const char *signed_by; // the key's fingerprint, or NULL: it was not signed
         struct kept_signature {
-                const char *role, *armored; // over the list of the role's configuration layer
+                const char *role;
+                const char *layer,
+                    *boot_sums;           // armored: over the list of the configuration layer, over boot.sums; or NULL
+                const void *certificates; // of kiln.efi, as pe_image.h has them
+                size_t certificates_bytes;
         } * items;
         size_t count;
 };
@@ -95,15 +105,17 @@ struct artefact_build {
         const char *busybox;        // linked statically; NULL: /bin/busybox
         const char *initramfs_dir;  // firmware/initramfs: the list of what an initrd holds, and its init
         const char *bootloader_dir; // firmware/bootloader: templates of menus
+        const char *uki_stub;       // NULL: UKI_STUB
 
         // URL that serves <build>/'s parent, or NULL: iPXE's files are then relative to where boot.ipxe came from, and
         // kickstart files name the installer's own medium.
         const char *http_base;
 
         // Signatures, on which the build's id does not depend.
-        const struct signer *signer;        // NULL: nothing is signed
-        const struct kept_signatures *kept; // without a signer: taken as they are; or NULL
-        uint64_t serial;                    // rises with each release; 0: none was given
+        const struct signer *signer;               // NULL: nothing is signed
+        const struct kept_signatures *kept;        // without a signer: taken as they are; or NULL
+        uint64_t serial;                           // rises with each release; 0: none was given
+        const struct secure_boot_key *secure_boot; // NULL: kiln.efi is not signed, unless `kept` says how
 
         // For those who make the build again.
         const struct strings *only; // the kinds asked for
@@ -116,9 +128,11 @@ struct artefact_build {
 };
 
 struct artefact_kind {
-        const char *name;         // as --only takes it
-        const char *description;  // half a sentence
-        const char *const *needs; // names of kinds, NULL-terminated; NULL: none
+        const char *name;                               // as --only takes it
+        const char *description;                        // half a sentence
+        const char *const *needs;                       // names of kinds, NULL-terminated; NULL: none
+        const char *const *after;                       // the same
+        bool (*by_name)(const struct cluster *cluster); // whether it is made only if --only asks; NULL: no
         bool per_role;
         bool (*check)(const struct artefact_build *build, struct err *err); // NULL: nothing to check
         bool (*write)(struct artefact_build *build, struct artefact_role *role, struct err *err);
@@ -135,7 +149,10 @@ must_check bool artefacts_check(const struct artefact_build *build, const struct
 must_check bool artefacts_write(struct artefact_build *build, const struct strings *wanted, struct err *err);
 
 // Whether a kind that boots is among them: a role then needs a kernel.
-bool artefacts_boot(const struct strings *wanted);
+bool artefacts_boot(const struct cluster *cluster, const struct strings *wanted);
+
+// The stub that decides kiln.efi, if that is among what is made; otherwise NULL.
+const char *artefacts_uki_stub(const struct cluster *cluster, const struct strings *wanted, const char *stub);
 
 // Whether the cache has the packed root whole, so that nothing needs to be read to have it.
 bool artefacts_have_root(struct cache *cache, const char *root_key);

@@ -179,7 +179,7 @@ static bool sign_list(const struct artefact_build *build, const struct artefact_
                 return signer_sign(build->signer, SSHSIG_LAYER, buf_text(list), list->size, ret_armored, err);
         for (size_t i = 0; kept && i < kept->count; i++)
                 if (strcmp(kept->items[i].role, role->role->name) == 0)
-                        buf_append_text(ret_armored, kept->items[i].armored);
+                        buf_append_text(ret_armored, text_or(kept->items[i].layer, ""));
         return true;
 }
 

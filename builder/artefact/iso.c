@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A hybrid ISO: BIOS (isolinux by El Torito), UEFI (GRUB in a FAT image by El Torito), and both from a USB stick
 // (hybrid MBR, GPT). It holds the role's kernel, initrd and configuration layer, and the root, which the initrd finds
-// by the volume's label.
+// by the volume's label. Where a unified kernel image is made, UEFI starts that and no GRUB: with keys of one's own in
+// the firmware nothing else is started. It has no menu.
 #include <fcntl.h>
 #include <string.h>
 
@@ -79,6 +80,8 @@ static bool stage_isolinux(const struct artefact_build *build, const struct arte
                render_menu(build, "isolinux.cfg.tmpl", scope, stage, "isolinux/isolinux.cfg", err);
 }
 
+static bool has_uki(const struct artefact_role *role) { return fs_exists(role->out, UKI_NAME); }
+
 // Firmware starts BOOTX64.EFI. That is GRUB, or the shim, which then starts grubx64.efi.
 static bool copy_efi_loaders(const struct artefact_build *build, const struct artefact_role *role, int stage,
                              struct err *err) {
@@ -90,6 +93,22 @@ static bool copy_efi_loaders(const struct artefact_build *build, const struct ar
                boot_copy(role, grub, stage, "EFI/BOOT/grubx64.efi", err);
 }
 
+// The image brings no configuration layer, and finds it here with what says that it is signed.
+static bool stage_uki(const struct artefact_build *build, const struct artefact_role *role, int stage,
+                      struct err *err) {
+        const struct efi_image image = { .build_id = build->build_id,
+                                         .source_date_epoch = build->source_date_epoch,
+                                         .has_no_menu = true };
+        auto_buf armored = { 0 };
+        if (!boot_sums_sign(build, role, &armored, err) ||
+            !fs_link_or_copy(role->out, BOOT_SUMS_NAME, stage, BOOT_SUMS_NAME, err) ||
+            !fs_write(stage, BOOT_SUMS_NAME SIGNATURE_SUFFIX, buf_text(&armored), armored.size, 0644, err))
+                return false;
+        return fs_mkdirs(stage, "EFI/BOOT", 0755, err) &&
+               fs_link_or_copy(role->out, UKI_NAME, stage, "EFI/BOOT/BOOTX64.EFI", err) &&
+               efi_image_make(&image, stage, err);
+}
+
 static bool stage_efi(const struct artefact_build *build, const struct artefact_role *role, struct value *scope,
                       struct arena *arena, int stage, struct err *err) {
         const struct release *release = &build->cluster->release;
@@ -98,6 +117,8 @@ static bool stage_efi(const struct artefact_build *build, const struct artefact_
                 .source_date_epoch = build->source_date_epoch,
                 .has_shim = release->bootloader.shim != NULL,
         };
+        if (has_uki(role))
+                return stage_uki(build, role, stage, err);
         if (!release->bootloader.grub_efi_iso)
                 return true;
         return boot_choose_grub_commands(role, release->bootloader.grub_efi_iso, arena, scope, err) &&
@@ -120,6 +141,8 @@ static const struct {
         { "/boot/efiboot.img", ISO_STAGE "/efiboot.img" },
         { "/EFI/BOOT/grub.cfg", ISO_STAGE "/EFI/BOOT/grub.cfg" },
         { "/isolinux/isolinux.cfg", ISO_STAGE "/isolinux/isolinux.cfg" },
+        { "/boot/boot.sums", ISO_STAGE "/boot.sums" },
+        { "/boot/boot.sums.sig", ISO_STAGE "/boot.sums.sig" },
 };
 
 static void list_files(const struct artefact_role *role, struct iso_template *template) {
@@ -203,7 +226,8 @@ static bool write_from_template(const struct artefact_build *build, const struct
                 .label = label,
                 .source_date_epoch = build->source_date_epoch,
                 .has_bios = release->bootloader.isolinux != NULL,
-                .has_uefi = release->bootloader.grub_efi_iso != NULL,
+                .has_uefi = release->bootloader.grub_efi_iso != NULL || has_uki(role),
+                .has_uki = has_uki(role),
                 .has_mbr = release->bootloader.isolinux != NULL && release->bootloader.isohybrid_mbr != NULL,
                 .directory = role->out,
         };
@@ -238,10 +262,13 @@ static bool iso_write(struct artefact_build *build, struct artefact_role *role, 
 
 static const char *const needs[] = { "kernel", "squashfs", "initrd", "config", NULL };
 
+static const char *const after[] = { "uki", NULL };
+
 const struct artefact_kind iso_kind = {
         .name = "iso",
         .description = "a hybrid ISO: BIOS, UEFI, USB stick",
         .needs = needs,
+        .after = after,
         .per_role = true,
         .check = iso_check,
         .write = iso_write,

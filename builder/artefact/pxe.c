@@ -7,7 +7,7 @@
 //     pxe/pxelinux.0  pxe/pxelinux.cfg/{01-<mac>,default}
 //     pxe/grubx64.efi  pxe/grub.cfg  pxe/grub/grub.cfg (the same)  pxe/grub/here.cfg
 //     pxe/undionly.kpxe  pxe/ipxe.efi  pxe/shimx64.efi
-//     pxe/images/<role>/             hard links to ../<role>/
+//     pxe/images/<role>/             hard links to ../<role>/, with kiln.efi for firmware where it is made
 //
 // The boot loader hands the root over as further initrds (rootfs.head, rootfs.squashfs, rootfs.tail): it needs no
 // network driver, address or server once the loader is done.
@@ -35,7 +35,10 @@ static bool link_images(const struct artefact_build *build, const struct artefac
                     !file_sums_link(build->sums, role->out, names[i], pxe, to, err))
                         return wrap(err, "pxe");
         }
-        return true;
+        auto_free char *uki = xasprintf("images/%s/" UKI_NAME, role->role->name);
+        if (!fs_exists(role->out, UKI_NAME))
+                return true;
+        return fs_link_or_copy(role->out, UKI_NAME, pxe, uki, err) || wrap(err, "pxe");
 }
 
 static bool copy_loaders(const struct artefact_build *build, int pxe, struct err *err) {
@@ -206,9 +209,12 @@ static bool pxe_write(struct artefact_build *build, struct artefact_role *none, 
 
 static const char *const needs[] = { "kernel", "squashfs", "initrd", "config", NULL };
 
+static const char *const after[] = { "uki", NULL };
+
 const struct artefact_kind pxe_kind = {
         .name = "pxe",
         .description = "a tree for TFTP and HTTP servers: iPXE, pxelinux, GRUB",
         .needs = needs,
+        .after = after,
         .write = pxe_write,
 };

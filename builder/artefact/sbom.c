@@ -105,7 +105,23 @@ static void add_image(struct document *document, const struct artefact_build *bu
         }
 }
 
-static json_t *make_document(const struct artefact_build *build) {
+// The one part of a build that comes from no package: the EFI stub of the build host.
+static bool add_stub(struct document *document, const struct artefact_build *build, struct err *err) {
+        bool used = false;
+        char version[64] = "", sha256[DIGEST_HEX_SIZE];
+        for (size_t i = 0; i < build->role_count && !used; i++)
+                used = fs_exists(build->roles[i].out, UKI_NAME);
+        if (!used)
+                return true;
+        if (!uki_stub_describe(build, version, sizeof version, sha256, err))
+                return false;
+        json_array_append_new(document->packages,
+                              spdx_package("SPDXRef-Stub", "systemd-stub", version, checksums("sha256", sha256)));
+        add_relationship(document->relationships, "SPDXRef-DOCUMENT", "DESCRIBES", "SPDXRef-Stub");
+        return true;
+}
+
+static json_t *make_document(const struct artefact_build *build, struct err *err) {
         struct document document = { .packages = json_array(), .relationships = json_array() };
         char created[32];
         time_t epoch = build->source_date_epoch;
@@ -115,6 +131,11 @@ static json_t *make_document(const struct artefact_build *build) {
         for (size_t i = 0; i < build->role_count; i++)
                 add_image(&document, build, i);
         free(document.known);
+        if (!add_stub(&document, build, err)) {
+                json_decref(document.packages);
+                json_decref(document.relationships);
+                return NULL;
+        }
         auto_free char *name = xasprintf("%s-%s", build->cluster->name, build->build_id);
         auto_free char *space = xasprintf("https://spdx.org/spdxdocs/kiln-%s", name);
         return json_pack("{ss ss ss ss ss s{ss s[s]} so so}", "spdxVersion", "SPDX-2.3", "dataLicense", "CC0-1.0",
@@ -125,7 +146,9 @@ static json_t *make_document(const struct artefact_build *build) {
 
 static bool sbom_write(struct artefact_build *build, struct artefact_role *none, struct err *err) {
         (void)none;
-        json_t *document = make_document(build);
+        json_t *document = make_document(build, err);
+        if (!document)
+                return false;
         auto_free char *text = json_dumps(document, JSON_INDENT(1) | JSON_SORT_KEYS);
         json_decref(document);
         if (!text)

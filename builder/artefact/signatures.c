@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Signatures beside what they sign, in OpenSSH's format: of SHA256SUMS and manifest.json, and of each role's boot.sums,
 // for loaders that fetch by HTTP. Nothing that is signed names them, and they are written last.
+#include <string.h>
+
 #include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -16,6 +18,20 @@ static bool sign_file(const struct artefact_build *build, int dir, const char *n
             !signer_sign(build->signer, namespace, buf_text(&text), text.size, &armored, err))
                 return wrap(err, "signing %s", name);
         return fs_write(dir, path, buf_text(&armored), armored.size, 0644, err);
+}
+
+bool boot_sums_sign(const struct artefact_build *build, const struct artefact_role *role, struct buf *ret,
+                    struct err *err) {
+        const struct kept_signatures *kept = build->kept;
+        auto_buf text = { 0 };
+        if (!fs_read(role->out, BOOT_SUMS_NAME, &text, err))
+                return false;
+        if (build->signer)
+                return signer_sign(build->signer, SSHSIG_LAYER, buf_text(&text), text.size, ret, err);
+        for (size_t i = 0; kept && i < kept->count; i++)
+                if (strcmp(kept->items[i].role, role->role->name) == 0)
+                        buf_append_text(ret, text_or(kept->items[i].boot_sums, ""));
+        return true;
 }
 
 static bool signatures_write(struct artefact_build *build, struct artefact_role *none, struct err *err) {

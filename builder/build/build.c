@@ -52,7 +52,8 @@ static bool is_partial(const struct build *build) {
 }
 
 static bool identify_build(struct build *build, struct err *err) {
-        if (!build_inputs(build->cluster, &build->locations, &build->inputs, err))
+        const char *stub = artefacts_uki_stub(build->cluster, build->options->only, build->options->uki_stub);
+        if (!build_inputs(build->cluster, &build->locations, stub, &build->inputs, err))
                 return false;
         struct build_facts facts = {
                 .cluster = build->cluster,
@@ -92,7 +93,7 @@ static bool make_and_publish(struct build *build, struct artefact_build *artefac
 static bool is_published(struct build *build, bool *ret, struct err *err) {
         const struct build_options *options = build->options;
         *ret = publication_has(&build->publication, build->id) &&
-               build_is_signed(&build->publication, build->id, options->signer);
+               build_is_signed(&build->publication, build->id, options->signer) && build_is_certified(build);
         return !*ret || publication_is_whole(&build->publication, build->id, options->jobs, ret, err);
 }
 
@@ -151,6 +152,7 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 .kiln_node = build->locations.kiln_node,
                 .initramfs_dir = build->locations.initramfs,
                 .bootloader_dir = build->locations.bootloader,
+                .uki_stub = build->options->uki_stub,
                 .http_base = build->options->http_base,
                 .source_date_epoch = build->rootfs.source_date_epoch,
                 .out = -1,
@@ -158,6 +160,7 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 .signer = build->options->signer,
                 .kept = build->options->kept,
                 .serial = build->options->serial,
+                .secure_boot = build->options->secure_boot,
         };
         if (!build_check_signer(build->cluster, build->options, err) ||
             !artefacts_check(&artefacts, build->options->only, err) ||

@@ -114,11 +114,17 @@ static bool put_units(json_t *files, const struct locations *locations, struct e
         return true;
 }
 
-bool build_inputs(const struct cluster *cluster, const struct locations *locations, json_t **ret, struct err *err) {
+static bool put_stub(json_t *files, const char *path, struct err *err) {
+        return !path || put_file(files, "systemd/linuxx64.efi.stub", AT_FDCWD, path, err);
+}
+
+bool build_inputs(const struct cluster *cluster, const struct locations *locations, const char *uki_stub, json_t **ret,
+                  struct err *err) {
         json_t *files = json_object();
         if (!put_inputs(files, cluster, err) || !put_tree(files, "kiln/initramfs/", locations->initramfs, err) ||
             !put_tree(files, "kiln/bootloader/", locations->bootloader, err) || !put_units(files, locations, err) ||
-            !put_file(files, "kiln/kiln-node", AT_FDCWD, locations->kiln_node, err)) {
+            !put_file(files, "kiln/kiln-node", AT_FDCWD, locations->kiln_node, err) ||
+            !put_stub(files, uki_stub, err)) {
                 json_decref(files);
                 return wrap(err, "identifying the build");
         }

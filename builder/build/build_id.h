@@ -30,8 +30,9 @@ struct build_facts {
 // What decides a build beside its options and packages, none of it a path of this machine:
 //     { "version", "code": digest of kiln's sources, "files": { "profiles/cluster.yaml": sha256, ... } }
 // Files that kiln brings along are named kiln/...
-must_check bool build_inputs(const struct cluster *cluster, const struct locations *locations, json_t **ret,
-                             struct err *err);
+// `uki_stub`: the EFI stub, or NULL where no unified kernel image is made.
+must_check bool build_inputs(const struct cluster *cluster, const struct locations *locations, const char *uki_stub,
+                             json_t **ret, struct err *err);
 
 void build_id_make(const struct build_facts *facts, char ret_id[static BUILD_ID_SIZE]);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "build/build_sign.h"
 
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -39,6 +41,33 @@ bool build_check_signer(const struct cluster *cluster, const struct build_option
              "the nodes of cluster %s would refuse this build: serial %llu is below minimum_serial %llu", cluster->name,
              (unsigned long long)options->serial, (unsigned long long)cluster->minimum_serial);
         return hint(err, "give it a higher --serial, one that rises with each release");
+}
+
+// The same key gives the same signature.
+static bool is_certified(const struct secure_boot_key *key, const struct buf *published) {
+        struct pe_image image;
+        auto_buf certified = { 0 };
+        auto_err ignored = { 0 };
+        return pe_image_read(published->data, published->size, &image, &ignored) &&
+               secure_boot_sign(key, &image, &certified, &ignored) && certified.size == published->size &&
+               memcmp(certified.data, published->data, published->size) == 0;
+}
+
+bool build_is_certified(const struct build *build) {
+        const struct build_options *options = build->options;
+        if (!options->secure_boot)
+                return true;
+        for (size_t i = 0; i < build->role_count; i++) {
+                auto_free char *path = xasprintf("%s/%s/" UKI_NAME, build->id, build->roles[i].role->name);
+                auto_buf published = { 0 };
+                auto_err ignored = { 0 };
+                if (!fs_exists(build->publication.dir, path))
+                        continue;
+                if (!fs_read(build->publication.dir, path, &published, &ignored) ||
+                    !is_certified(options->secure_boot, &published))
+                        return false;
+        }
+        return true;
 }
 
 bool build_is_signed(const struct publication *publication, const char *build_id, const struct signer *signer) {

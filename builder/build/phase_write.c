@@ -19,12 +19,13 @@ static bool unpack_bootloader(struct build *build, struct err *err) {
 }
 
 // A root that is only unpacked or run in a container has no kernel, and needs none.
-static bool find_kernel(struct role_build *role, const struct release *release, const struct strings *only,
+static bool find_kernel(struct role_build *role, const struct cluster *cluster, const struct strings *only,
                         struct artefact_role *ret, struct err *err) {
+        const struct release *release = &cluster->release;
         if (!kernel_find(role->root.fd, release->kernel_image, &role->arena, &ret->kernel_path, &ret->kernel_version,
                          err))
                 return false;
-        if (ret->kernel_path || !artefacts_boot(only))
+        if (ret->kernel_path || !artefacts_boot(cluster, only))
                 return true;
         fail(err, ERR_REFERENCE, 0, "role %s has no kernel: nothing matches %s", role->role->name,
              release->kernel_image);
@@ -55,7 +56,7 @@ static bool prepare_role(struct build *build, const struct artefact_build *artef
                 .root_key = role->root_key,
                 .out = -1,
         };
-        return find_kernel(role, &build->cluster->release, build->options->only, artefact, err) &&
+        return find_kernel(role, build->cluster, build->options->only, artefact, err) &&
                fs_mkdirs(artefacts->out, role->role->name, 0755, err) &&
                fs_open_dir(artefacts->out, role->role->name, &artefact->out, err);
 }

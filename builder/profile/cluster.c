@@ -161,6 +161,7 @@ static void join_trusted_keys(struct loader *loader, const struct cluster_file *
                         cluster->trusted_key_count++;
         }
         cluster->minimum_serial = (uint64_t)file->minimum_serial;
+        cluster->secure_boot = (enum secure_boot_chain)file->secure_boot;
 }
 
 static void join_cluster(struct loader *loader, const struct cluster_file *file, const struct profile_options *options,

@@ -119,6 +119,8 @@ static const struct schema_field dhcp_option_rows[] = {
 static const struct schema dhcp_option_table =
     SCHEMA_PART(dhcp_option_rows, "`dhcp_options`", "the site's own DHCP options that tell machines who they are");
 
+static const char *const secure_boot_chains[] = { "vendor", "own", NULL }; // enum secure_boot_chain
+
 const char *const dhcp_client_ids[] = { "mac", "duid", NULL };
 
 static const struct schema_field cluster_rows[] = {
@@ -167,6 +169,13 @@ static const struct schema_field cluster_rows[] = {
           &type_texts, MEMBER(cluster_file, trusted_keys), .or_one = true },
         { "minimum_serial", "nodes refuse a build whose --serial is lower; needs trusted_keys", &type_id,
           MEMBER(cluster_file, minimum_serial), .fallback = "0", .min = 0, .max = SERIAL_MAX },
+        { "secure_boot",
+          "what UEFI firmware starts: `vendor`, the release's shim, GRUB and kernel, whose signatures cover neither "
+          "initrd "
+          "nor configuration; `own`, ROLE/kiln.efi, which holds kernel, initrd, command line and keys in one file, "
+          "signed "
+          "with --secure-boot-key, on ISOs too; needs trusted_keys",
+          &type_choice, MEMBER(cluster_file, secure_boot), .fallback = "vendor", .choices = secure_boot_chains },
 };
 const struct schema cluster_schema =
     SCHEMA(cluster_file, cluster_rows, "a cluster file", "A cluster file: the inventory and what is built from it.");

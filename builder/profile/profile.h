@@ -244,6 +244,7 @@ struct cluster {
         struct ssh_key *trusted_keys; // nodes boot what one of them signed; none: they ask for no signature
         size_t trusted_key_count;
         uint64_t minimum_serial;
+        enum secure_boot_chain { SECURE_BOOT_VENDOR, SECURE_BOOT_OWN } secure_boot;
         struct strings inputs; // every file that was read or will be rendered (profiles, overlay and kickstart files),
                                // sorted, once each: their bytes decide the build id
         struct strings set;    // the --set overrides that were applied

@@ -31,6 +31,7 @@ struct cluster_file {
         struct state_disk state_disk;
         struct strings trusted_keys; // as written
         int64_t minimum_serial;
+        int secure_boot;          // enum secure_boot_chain
         const struct value *tree; // for the places of single values
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "artefact/artefact.h"
 #include "base/mem.h"
 #include "base/mistake.h"
 #include "verbs/verb.h"
@@ -52,6 +53,12 @@ static const struct option {
           "number of the release, rising, kept in the signed list: nodes refuse what is below minimum_serial, and "
           "below "
           "the highest that their state disk has seen"),
+        O("secure-boot-key", "b", "FILE", TEXT, secure_boot_key,
+          "sign ROLE/kiln.efi for UEFI's Secure Boot: an RSA private key, PEM; with --secure-boot-cert"),
+        O("secure-boot-cert", "b", "FILE", TEXT, secure_boot_cert,
+          "the certificate of that key, PEM, which the machines' firmware has in its db"),
+        O("uki-stub", "bv", "FILE", TEXT, uki_stub,
+          "the EFI stub of ROLE/kiln.efi (default: " UKI_STUB ", of Debian's systemd-boot-efi)"),
         O("key", "v", "FILE", TEXT, key,
           "public keys, one of which must have signed the build (default: trusted_keys of the cluster file)"),
         O("artefacts", "o", "DIR", TEXT, artefacts, "a published build (default: OUT/CLUSTER/current)"),

@@ -49,6 +49,8 @@ static char *origin_text(struct arena *arena, const struct options *options) {
                 .repositories = repositories,
                 .allow_outside = options_outside(arena, options),
         };
+        if (options->uki_stub)
+                origin.uki_stub = locations_absolute(arena, options->uki_stub);
         return build_origin_format(&origin);
 }
 
@@ -84,8 +86,32 @@ static void tell_result(const struct build_result *result) {
                 notice("nothing has changed; the build is already there:");
 }
 
-static bool build_with_signer(const struct options *options, struct cluster *cluster, struct signer *signer,
-                              struct arena *arena, struct err *err) {
+// NULL where none is given.
+static bool open_secure_boot(const struct options *options, struct cluster *cluster, struct secure_boot_key **ret,
+                             struct err *err) {
+        const char *key = options->secure_boot_key, *certificate = options->secure_boot_cert;
+        const char *stub = artefacts_uki_stub(cluster, &options->only, options->uki_stub);
+        if (!key && !certificate) {
+                if (stub)
+                        notice("%s is not signed for Secure Boot (--secure-boot-key)", UKI_NAME);
+                return true;
+        }
+        if (!key || !certificate)
+                return fail(err, ERR_USAGE, 0, "--secure-boot-key and --secure-boot-cert belong together");
+        if (!stub) {
+                fail(err, ERR_USAGE, 0, "--secure-boot-key: this build makes no %s, which it could sign", UKI_NAME);
+                return hint(err, "say secure_boot: own in %s, or --only uki", cluster->path);
+        }
+        return secure_boot_open(key, certificate, ret, err) || wrap(err, "--secure-boot-key");
+}
+
+struct signers {
+        struct signer *signer;
+        struct secure_boot_key *secure_boot;
+};
+
+static bool build_with_signers(const struct options *options, struct cluster *cluster, const struct signers *signers,
+                               struct arena *arena, struct err *err) {
         uint64_t serial = 0;
         if (!read_build_serial(options->build_serial, &serial, err))
                 return false;
@@ -102,7 +128,9 @@ static bool build_with_signer(const struct options *options, struct cluster *clu
                 .only = &options->only,
                 .lock = lock,
                 .origin = origin,
-                .signer = signer,
+                .signer = signers->signer,
+                .secure_boot = signers->secure_boot,
+                .uki_stub = options->uki_stub,
                 .serial = serial,
                 .offline = options->offline,
                 .allow_downgrade = options->allow_downgrade,
@@ -121,11 +149,13 @@ static bool build_with_signer(const struct options *options, struct cluster *clu
 }
 
 static bool build_loaded(const struct options *options, struct cluster *cluster, struct arena *arena, struct err *err) {
-        struct signer *signer = NULL;
-        if (options->sign && !signer_open(options->sign, &signer, err))
+        struct signers signers = { 0 };
+        if (options->sign && !signer_open(options->sign, &signers.signer, err))
                 return wrap(err, "--sign");
-        bool ok = build_with_signer(options, cluster, signer, arena, err);
-        signer_free(signer);
+        bool ok = open_secure_boot(options, cluster, &signers.secure_boot, err) &&
+                  build_with_signers(options, cluster, &signers, arena, err);
+        secure_boot_free(signers.secure_boot);
+        signer_free(signers.signer);
         return ok;
 }
 

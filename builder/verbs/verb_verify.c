@@ -22,6 +22,8 @@ bool verb_verify(const struct options *options, struct err *err) {
         // What is not given stays NULL, for what was noted beside the build to take its place.
         if (options->argument_count > 1)
                 verify.origin.cluster = options->arguments[1];
+        if (options->uki_stub)
+                verify.origin.uki_stub = locations_absolute(&arena, options->uki_stub);
         if (options->cache)
                 verify.origin.cache = options_cache_dir(&arena, options);
         if (options->repositories.count > 0)

@@ -9,11 +9,12 @@
 // Where a build was made from: paths of this machine, which no published file may name. Kept beside the build as
 // <out>/<cluster>/.origin-<build id>, mode 0600, since URLs of repositories may hold passwords:
 //     {"cache": PATH, "cluster": PATH, "release": NAME or PATH or null, "repositories": ["NAME=URL", ...],
-//      "allow_outside": [PATH, ...]}
+//      "allow_outside": [PATH, ...], "uki_stub": PATH or null}
 struct build_origin {
         const char *cluster, *cache,
             *release;                     // absolute paths; release: a name, a path, or NULL for the cluster file's
         const char *const *repositories;  // NULL-terminated NAME=URL
+        const char *uki_stub;             // NULL: where Debian has it
         const char *const *allow_outside; // NULL-terminated; profile_options has its meaning
 };
 char *build_origin_format(const struct build_origin *origin); // heap

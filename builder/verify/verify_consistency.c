@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "artefact/artefact.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "uki/pe_image.h"
 #include "verify/compare/compare_iso.h"
 #include "verify/compare/compare_newc.h"
 
@@ -98,7 +100,7 @@ struct iso {
 };
 
 static bool check_iso_file(const char *path, const char *sha256, void *context, struct err *err) {
-        static const char *const shared[] = { "boot/config.cpio", "boot/initrd.img", "boot/vmlinuz",
+        static const char *const shared[] = { "boot/config.cpio", "boot/initrd.img", "boot/vmlinuz", "boot/boot.sums",
                                               "kiln/rootfs.squashfs" };
         const struct iso *iso = context;
         (void)err;
@@ -124,6 +126,34 @@ static bool check_iso(struct published_build *build, const char *role, struct er
         return note_damage(build, path, err);
 }
 
+// The unified kernel image holds the kernel and the initrd that lie beside it.
+static bool check_uki(struct published_build *build, const char *role, struct err *err) {
+        static const struct {
+                const char *section, *file;
+        } parts[] = { { ".linux", "vmlinuz" }, { ".initrd", "initrd.img" } };
+        auto_free char *path = xasprintf("%s/" UKI_NAME, role);
+        auto_buf bytes = { .max = INT32_MAX };
+        auto_close int fd = -1;
+        struct pe_image image;
+        if (!published_find_existing(build, path))
+                return true;
+        if (!published_open_file(build, path, &fd, err) || !buf_read_fd(&bytes, fd, err))
+                return wrap(err, "%s", path);
+        if (!pe_image_read(bytes.data, bytes.size, &image, err))
+                return note_damage(build, path, err);
+        for (size_t i = 0; i < lengthof(parts); i++) {
+                char sha256[DIGEST_HEX_SIZE] = "";
+                auto_free char *name = xasprintf("%s/%s", role, parts[i].file);
+                const struct published_file *file = published_find_existing(build, name);
+                const struct pe_section *section = pe_image_find(&image, parts[i].section);
+                if (section)
+                        digest_bytes("sha256", section->data, section->data_bytes, sha256);
+                if (file && strcmp(file->sha256, sha256) != 0)
+                        published_note(build, "%s: %s is not the same as %s", path, parts[i].section, name);
+        }
+        return true;
+}
+
 bool verify_consistency(struct published_build *build, struct err *err) {
         if (!load_manifest(build, err))
                 return wrap(err, "%s", build->path);
@@ -134,7 +164,8 @@ bool verify_consistency(struct published_build *build, struct err *err) {
             check_listed_artefact(build, artefact);
         json_object_foreach(json_object_get(build->manifest, "roles"), role, described) {
                 check_described_root(build, role, described);
-                if (!check_config_layer(build, role, err) || !check_iso(build, role, err))
+                if (!check_config_layer(build, role, err) || !check_iso(build, role, err) ||
+                    !check_uki(build, role, err))
                         return wrap(err, "%s", build->path);
         }
         return true;

@@ -20,8 +20,9 @@ static json_t *origin_array(const char *const *texts) {
 
 char *build_origin_format(const struct build_origin *origin) {
         json_t *repositories = origin_array(origin->repositories), *outside = origin_array(origin->allow_outside);
-        json_t *object = json_pack("{so ss? ss? ss? so}", "allow_outside", outside, "cache", origin->cache, "cluster",
-                                   origin->cluster, "release", origin->release, "repositories", repositories);
+        json_t *object = json_pack("{so ss? ss? ss? so ss?}", "allow_outside", outside, "cache", origin->cache,
+                                   "cluster", origin->cluster, "release", origin->release, "repositories", repositories,
+                                   "uki_stub", origin->uki_stub);
         auto_free char *text = json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS);
         json_decref(object);
         if (!text) // a path that is not UTF-8 is not kept
@@ -72,6 +73,7 @@ bool build_origin_read(const char *build, struct arena *arena, struct build_orig
                 .release = origin_member(arena, object, "release"),
                 .repositories = origin_list(arena, json_object_get(object, "repositories")),
                 .allow_outside = origin_list(arena, json_object_get(object, "allow_outside")),
+                .uki_stub = origin_member(arena, object, "uki_stub"),
         };
         json_decref(object);
         return true;

@@ -81,6 +81,8 @@ static bool find_origin(struct rebuild *rebuild, struct err *err) {
                 origin->allow_outside = given->allow_outside;
         if (given->cache)
                 origin->cache = given->cache;
+        if (given->uki_stub)
+                origin->uki_stub = given->uki_stub;
         if (!origin->cache)
                 origin->cache = rebuild->options->default_cache;
         if (origin->cluster)
@@ -142,7 +144,9 @@ static bool check_same_inputs(struct rebuild *rebuild, struct err *err) {
         struct locations locations;
         json_t *now = NULL;
         auto_buf text = { 0 };
-        if (!locations_find(&rebuild->arena, &locations, err) || !build_inputs(rebuild->cluster, &locations, &now, err))
+        const char *stub = artefacts_uki_stub(rebuild->cluster, &rebuild->only, rebuild->origin.uki_stub);
+        if (!locations_find(&rebuild->arena, &locations, err) ||
+            !build_inputs(rebuild->cluster, &locations, stub, &now, err))
                 return false;
         size_t count = compare_inputs(json_object_get(rebuild->build->manifest, "inputs"), now, &text);
         json_decref(now);
@@ -179,6 +183,7 @@ static bool build_into_scratch(struct rebuild *rebuild, struct err *err) {
                 .only = &rebuild->only,
                 .lock = rebuild->lock,
                 .kept = &rebuild->kept,
+                .uki_stub = rebuild->origin.uki_stub,
                 .serial = (uint64_t)serial,
                 .offline = rebuild->options->offline,
                 .jobs = rebuild->options->jobs,

@@ -10,6 +10,7 @@
 #include "profile/profile.h"
 #include "shared/node_config.h"
 #include "shared/signed_layer.h"
+#include "uki/pe_image.h"
 #include "verify/compare/compare_newc.h"
 
 enum { SIGNED_MAX_BYTES = 1 << 30, KEY_FILE_MAX_BYTES = 64 << 10, KEYS_MAX = 64 };
@@ -185,6 +186,39 @@ bool verify_signatures(const struct published_build *build, const struct verify_
 
 // ---- for a build that is made again ----
 
+static bool keep_boot_sums(const struct published_build *build, const char *role, struct arena *arena,
+                           struct kept_signature *ret, struct err *err) {
+        auto_buf armored = { 0 };
+        auto_free char *path = xasprintf("%s/" BOOT_SUMS_NAME SIGNATURE_SUFFIX, role);
+        if (!fs_exists(build->dir, path))
+                return true;
+        if (!read_published(build, path, SSHSIG_TEXT_MAX, &armored, err))
+                return false;
+        ret->boot_sums = arena_strdup(arena, buf_text(&armored));
+        return true;
+}
+
+// Those of a file that is no image any more show when the two are compared.
+static bool keep_certificates(const struct published_build *build, const char *role, struct arena *arena,
+                              struct kept_signature *ret, struct err *err) {
+        auto_buf bytes = { 0 };
+        auto_err damage = { 0 };
+        struct pe_image image;
+        auto_free char *path = xasprintf("%s/" UKI_NAME, role);
+        if (!fs_exists(build->dir, path))
+                return true;
+        if (!read_published(build, path, SIGNED_MAX_BYTES, &bytes, err))
+                return false;
+        if (!pe_image_read(bytes.data, bytes.size, &image, &damage) || image.certificates_bytes % 8 != 0)
+                return true;
+        char *copy = arena_alloc(arena, image.certificates_bytes + 1);
+        if (image.certificates)
+                memcpy(copy, image.certificates, image.certificates_bytes);
+        ret->certificates = copy;
+        ret->certificates_bytes = image.certificates_bytes;
+        return true;
+}
+
 bool published_signatures(const struct published_build *build, struct arena *arena, struct kept_signatures *ret,
                           struct err *err) {
         const char *signed_by = json_string_value(json_object_get(build->manifest, "signed_by")), *role;
@@ -194,6 +228,7 @@ bool published_signatures(const struct published_build *build, struct arena *are
                 ret->signed_by = arena_strdup(arena, signed_by);
         ret->items = arena_alloc(arena, (json_object_size(roles) + 1) * sizeof *ret->items);
         json_object_foreach(roles, role, described) {
+                struct kept_signature kept = { .role = arena_strdup(arena, role) };
                 auto_buf armored = { 0 };
                 auto_err damage = { 0 };
                 bool found;
@@ -201,8 +236,11 @@ bool published_signatures(const struct published_build *build, struct arena *are
                 if (!readable && damage.kind != ERR_CORRUPT)
                         return fail(err, damage.kind, 0, "%s", damage.text);
                 if (readable && found) // what is damaged shows when the two are compared
-                        ret->items[ret->count++] = (struct kept_signature){ arena_strdup(arena, role),
-                                                                            arena_strdup(arena, buf_text(&armored)) };
+                        kept.layer = arena_strdup(arena, buf_text(&armored));
+                if (!keep_boot_sums(build, role, arena, &kept, err) ||
+                    !keep_certificates(build, role, arena, &kept, err))
+                        return false;
+                ret->items[ret->count++] = kept;
         }
         return true;
 }

@@ -54,6 +54,9 @@ static bool copy_files(const struct efi_image *image, int stage, struct err *err
         const char *copy[] = { "mcopy", "-i", "efiboot.img", LOADER, MENU, "::/EFI/BOOT/", NULL };
         const char *copy_with_shim[] = { "mcopy",          "-i",           "efiboot.img", LOADER, MENU,
                                          GRUB_BEHIND_SHIM, "::/EFI/BOOT/", NULL };
+        const char *copy_alone[] = { "mcopy", "-i", "efiboot.img", LOADER, "::/EFI/BOOT/", NULL };
+        if (image->has_no_menu)
+                return program_run(image->source_date_epoch, stage, copy_alone, err);
         if (image->has_shim)
                 return program_run(image->source_date_epoch, stage, copy_with_shim, err);
         return program_run(image->source_date_epoch, stage, copy, err);

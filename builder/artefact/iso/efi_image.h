@@ -11,7 +11,8 @@
 struct efi_image {
         const char *build_id; // the volume's serial number is made from it
         int64_t source_date_epoch;
-        bool has_shim; // GRUB is then grubx64.efi, and BOOTX64.EFI is the shim
+        bool has_no_menu; // there is BOOTX64.EFI only
+        bool has_shim;    // GRUB is then grubx64.efi, and BOOTX64.EFI is the shim
 };
 
 // Makes efiboot.img in the directory `stage` from EFI/BOOT/{BOOTX64.EFI,grub.cfg,grubx64.efi} there.

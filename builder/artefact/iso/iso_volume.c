@@ -28,28 +28,42 @@ static const char *const by_isolinux[] = {
 static const char *const next_way_to_boot[] = { "-eltorito-alt-boot", NULL };
 
 static const char *const by_efi_image[] = {
-        "-e",
-        "boot/efiboot.img",
-        "-no-emul-boot",
-        "boot/efiboot.img=" ISO_STAGE "/efiboot.img",
-        "EFI=" ISO_STAGE "/EFI",
+        "-e", "boot/efiboot.img", "-no-emul-boot", "boot/efiboot.img=" ISO_STAGE "/efiboot.img", NULL,
+};
+
+// For those who copy the volume's files to a stick. A unified kernel image is not there a second time.
+static const char *const efi_files[] = { "EFI=" ISO_STAGE "/EFI", NULL };
+
+static const char *const uki_files[] = {
+        "boot/boot.sums=" ISO_STAGE "/boot.sums",
+        "boot/boot.sums.sig=" ISO_STAGE "/boot.sums.sig",
         NULL,
 };
 
 static const char *const efi_image_as_partition[] = { "-isohybrid-gpt-basdat", NULL };
 
 // What changes from build to build comes last in the volume, so that the digest of what comes before it can be kept
-// (iso_template.h).
-static const struct {
-        const char *weight, *path;
-} order_of_data[] = {
-        { "4", "/kiln" },
-        { "3", "/boot/initrd.img" },
-        { "3", "/boot/vmlinuz" },
-        { "-1", "/boot/config.cpio" },
-        { "-1", "/boot/efiboot.img" },
-        { "-1", "/EFI/BOOT/grub.cfg" },
-        { "-1", "/isolinux/isolinux.cfg" },
+// (iso_template.h). xorriso refuses to sort a file that is not there.
+static const char *const order_of_data[] = {
+        "--sort-weight",
+        "4",
+        "/kiln",
+        "--sort-weight",
+        "3",
+        "/boot/initrd.img",
+        "--sort-weight",
+        "3",
+        "/boot/vmlinuz",
+        "--sort-weight",
+        "-1",
+        "/boot/config.cpio",
+        NULL,
+};
+static const char *const order_of_isolinux_files[] = { "--sort-weight", "-1", "/isolinux/isolinux.cfg", NULL };
+static const char *const order_of_efi_image[] = { "--sort-weight", "-1", "/boot/efiboot.img", NULL };
+static const char *const order_of_efi_files[] = { "--sort-weight", "-1", "/EFI/BOOT/grub.cfg", NULL };
+static const char *const order_of_uki_files[] = {
+        "--sort-weight", "-1", "/boot/boot.sums", "--sort-weight", "-1", "/boot/boot.sums.sig", NULL,
 };
 
 static const char *const role_files[] = {
@@ -70,11 +84,16 @@ static void append_options(struct arguments *arguments, const char *const *optio
                 *array_append(&arguments->items, &arguments->count) = *options;
 }
 
-static void append_order_of_data(struct arguments *arguments) {
-        for (size_t i = 0; i < lengthof(order_of_data); i++) {
-                const char *const option[] = { "--sort-weight", order_of_data[i].weight, order_of_data[i].path, NULL };
-                append_options(arguments, option);
-        }
+static void append_order_of_data(struct arguments *arguments, const struct iso_volume *volume) {
+        append_options(arguments, order_of_data);
+        if (volume->has_bios)
+                append_options(arguments, order_of_isolinux_files);
+        if (volume->has_uefi)
+                append_options(arguments, order_of_efi_image);
+        if (volume->has_uefi && !volume->has_uki)
+                append_options(arguments, order_of_efi_files);
+        if (volume->has_uki)
+                append_options(arguments, order_of_uki_files);
 }
 
 static void append_boot_options(struct arguments *arguments, const struct iso_volume *volume) {
@@ -86,6 +105,8 @@ static void append_boot_options(struct arguments *arguments, const struct iso_vo
                 append_options(arguments, next_way_to_boot);
         if (volume->has_uefi)
                 append_options(arguments, by_efi_image);
+        if (volume->has_uefi && !volume->has_uki)
+                append_options(arguments, efi_files);
         if (volume->has_mbr && volume->has_uefi)
                 append_options(arguments, efi_image_as_partition);
 }
@@ -96,6 +117,7 @@ bool iso_volume_write(const struct iso_volume *volume, const char *path, struct 
         struct tm utc;
         assert(volume->has_bios || volume->has_uefi);
         assert(volume->has_bios || !volume->has_mbr);
+        assert(volume->has_uefi || !volume->has_uki);
         gmtime_r(&epoch, &utc);
         strftime(date, sizeof date, "%Y%m%d%H%M%S00", &utc);
         auto_free char *modification = xasprintf("--modification-date=%s", date);
@@ -109,8 +131,10 @@ bool iso_volume_write(const struct iso_volume *volume, const char *path, struct 
         struct arguments arguments = { 0 };
         append_options(&arguments, start);
         append_boot_options(&arguments, volume);
-        append_order_of_data(&arguments);
+        append_order_of_data(&arguments, volume);
         append_options(&arguments, role_files);
+        if (volume->has_uki)
+                append_options(&arguments, uki_files);
         *array_append(&arguments.items, &arguments.count) = NULL;
         bool ok = program_run(volume->source_date_epoch, volume->directory, arguments.items, err);
         free(arguments.items);

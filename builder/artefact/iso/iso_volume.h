@@ -16,6 +16,7 @@ struct iso_volume {
         int64_t source_date_epoch;
         bool has_bios; // isolinux, by El Torito
         bool has_uefi; // efiboot.img, by El Torito
+        bool has_uki;  // what efiboot.img holds is a unified kernel image; only with `has_uefi`
         bool has_mbr;  // isolinux from a stick, by a hybrid MBR; only with `has_bios`
         int directory; // vmlinuz, initrd.img, config.cpio, rootfs.squashfs and ISO_STAGE
 };

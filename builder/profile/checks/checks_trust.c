@@ -44,6 +44,13 @@ static void check_trusted_keys(struct loader *loader, const struct cluster_file 
 
 void check_trust(struct loader *loader, const struct cluster_file *file) {
         check_trusted_keys(loader, file);
+        if (file->secure_boot == SECURE_BOOT_OWN && file->trusted_keys.count == 0) {
+                report(
+                    loader->diagnostics, ERR_SCHEMA, schema_place(file->tree, "secure_boot"),
+                    "secure_boot: own needs trusted_keys: a kernel image that takes anybody's configuration and root "
+                    "protects nothing");
+                report_hint(loader->diagnostics, "add the public key that --sign will use");
+        }
         if (file->minimum_serial <= 0 || file->trusted_keys.count > 0)
                 return;
         report(loader->diagnostics, ERR_SCHEMA, schema_place(file->tree, "minimum_serial"),
