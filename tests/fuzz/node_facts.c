@@ -6,41 +6,13 @@
 // main.c, builder/base/{err,mem,buf,mistake,run,interrupt}.c, builder/shared/*.c, -ljansson
 // -lblkid -lnettle -lresolv; run with tests/fuzz/node_facts.corpus as argument. tests/unit/node_fuzz_facts.c replays
 // the corpus on every run.
-#include <stdlib.h>
 #include <string.h>
 
-#include "firmware/node/cmdline/cmdline.h"
 #include "firmware/node/machine/facts_json.h"
+#include "tests/fuzz/cmdline_checks.h"
 #include "tests/unit/node.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool condition) {
-        if (!condition)
-                abort();
-}
-
-static bool is_link(const char *name) { return !*name || interface_name_is_valid(name); }
-
-static void check_cmdline(const struct cmdline *cmdline) {
-        must(cmdline->ip_count <= CMDLINE_IP_MAX && cmdline->note_count <= CMDLINE_NOTES_MAX &&
-             cmdline->dns_count <= DNS_MAX && cmdline->dns6_count <= DNS_MAX &&
-             cmdline->vlan_count <= CMDLINE_LINKS_MAX && cmdline->bond_count <= CMDLINE_LINKS_MAX);
-        must(cmdline->id >= 0 && cmdline->id <= 255 && cmdline->prefix >= -1 && cmdline->prefix <= 32);
-        for (size_t i = 0; i < cmdline->ip_count; i++) {
-                const struct cmdline_ip *ip = &cmdline->ips[i];
-                must(is_link(ip->interface) && (!*ip->hostname || hostname_is_valid(ip->hostname)));
-                must(ip->prefix >= -1 && ip->prefix <= 32 && ip->prefix6 >= -1 && ip->prefix6 <= 128 &&
-                     (ip->mtu == 0 || (ip->mtu >= 68 && ip->mtu <= 65535)) && ip->dns_count <= 2);
-                must(!ip->address || address_is_host(ip->address));
-        }
-        for (size_t i = 0; i < cmdline->vlan_count; i++)
-                must(is_link(cmdline->vlans[i].name) && is_link(cmdline->vlans[i].parent) &&
-                     cmdline->vlans[i].id >= 1 && cmdline->vlans[i].id <= 4094);
-        for (size_t i = 0; i < cmdline->bond_count; i++)
-                for (size_t j = 0; j < cmdline->bonds[i].member_count; j++)
-                        must(j < CMDLINE_MEMBERS_MAX && is_link(cmdline->bonds[i].members[j]));
-}
 
 static void check_plan(const struct plan *plan) {
         for (size_t i = 0; i < plan->file_count; i++) {

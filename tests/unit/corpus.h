@@ -29,4 +29,18 @@ static void corpus_replay(const char *pattern, size_t least, corpus_input *input
         globfree(&found);
 }
 
+// Calls back with the input cut at up to `most` places, and with a bit of as many of its bytes changed.
+static inline void corpus_mutate(const uint8_t *data, size_t size, size_t most, int input(const uint8_t *, size_t)) {
+        size_t step = size / most + 1;
+        for (size_t i = 0; i < size; i += step) {
+                auto_free uint8_t *copy = xmalloc(size);
+                memcpy(copy, data, size);
+                copy[i] ^= (uint8_t)(1u << i % 8);
+                input(copy, size);
+                auto_free uint8_t *cut = xmalloc(i);
+                memcpy(cut, data, i);
+                input(cut, i);
+        }
+}
+
 #endif

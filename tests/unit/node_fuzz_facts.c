@@ -11,23 +11,10 @@
 // Few, since each makes three plans.
 enum { CHANGES_MAX = 60, DIGEST_SIZE = 40 };
 
-static void mutate(const uint8_t *data, size_t size) {
-        size_t step = size / CHANGES_MAX + 1;
-        for (size_t i = 0; i < size; i += step) {
-                auto_free uint8_t *copy = xmalloc(size);
-                memcpy(copy, data, size);
-                copy[i] ^= (uint8_t)(1u << i % 8);
-                LLVMFuzzerTestOneInput(copy, size);
-                auto_free uint8_t *cut = xmalloc(i);
-                memcpy(cut, data, i);
-                LLVMFuzzerTestOneInput(cut, i);
-        }
-}
-
 static void replay(const char *path, uint8_t *data, size_t size) {
         LLVMFuzzerTestOneInput(data, size);
         if (strlen(strrchr(path, '/') + 1) < DIGEST_SIZE) // libFuzzer names its own by SHA-1
-                mutate(data, size);
+                corpus_mutate(data, size, CHANGES_MAX, LLVMFuzzerTestOneInput);
 }
 
 static void the_corpus_does_no_harm(void) { corpus_replay("tests/fuzz/node_facts.corpus/*", 13, replay); }
