@@ -171,6 +171,7 @@ static void join_cluster(struct loader *loader, const struct cluster_file *file,
         cluster->report_url = file->report_url;
         cluster->dhcp = file->dhcp;
         join_trusted_keys(loader, file, cluster);
+        cluster->admin_networks = file->admin_networks;
         cluster->variables = file->variables;
         if (!cluster->variables)
                 cluster->variables = value_map(loader->arena);

@@ -5,7 +5,6 @@
 #include "shared/bond.h"
 #include "shared/signed_layer.h"
 
-#define OCTET "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 #define ADDRESS_PATTERN "^(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])([.](25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}$"
 
 static const struct schema_field path_rows[] = {
@@ -164,6 +163,12 @@ static const struct schema_field cluster_rows[] = {
           .pattern_means = "http://HOST[:PORT][/PATH] with a name or IPv4 address: nodes have no TLS for it" },
         { "state_disk", "the disk on which the roles' state outlives reboots", &type_table,
           MEMBER(cluster_file, state_disk), .table = &state_disk_table },
+        { "admin_networks",
+          "subnets that operators come from: `from: admin` of the roles' firewalls; none: SSH is open to all, and "
+          "nothing "
+          "else that is theirs to anybody",
+          &type_texts, MEMBER(cluster_file, admin_networks), .or_one = true, .pattern = "^" SUBNET_PATTERN "$",
+          .pattern_means = "a subnet such as 192.168.2.0/24" },
         { "trusted_keys",
           "public keys, ssh-ed25519 ..., one of which must have signed what a node boots; none: nothing is asked for",
           &type_texts, MEMBER(cluster_file, trusted_keys), .or_one = true },

@@ -42,6 +42,9 @@ void file_put(struct arena *arena, struct file **files, size_t *count, const str
 bool overlay_add(struct loader *loader, const char *overlays, const char *name, const struct place *from,
                  struct file **files, size_t *count);
 
+// Whom the rules of a role name, as templates see it. Needs the joined cluster.
+struct value *firewall_value(struct arena *arena, const struct cluster *cluster, const struct role *role);
+
 // ---- the release, --set ----
 
 // A release file into `ret`; false after a report that leaves nothing to go on with.

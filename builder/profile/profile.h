@@ -123,6 +123,19 @@ struct health_check {
         int port;
 };
 
+// What a role's machines take from whom. kiln checks it and derives the addresses; a template makes a firewall of it.
+struct firewall_rule {
+        struct place place;
+        const char *name;     // for comments, may be ""
+        const char *protocol; // a name of firewall_protocols
+        struct strings ports; // "2181" or "31000-32000"; none for protocols without ports
+        struct strings from;  // FROM_ANY, FROM_CLUSTER, FROM_ADMIN, names of roles, subnets
+};
+extern const char *const firewall_protocols[]; // NULL-terminated
+#define FROM_ANY "any"
+#define FROM_CLUSTER "cluster" // every node, and machines that a role takes although the inventory does not know them
+#define FROM_ADMIN "admin"     // the cluster file's admin_networks
+
 // Where a name of a role's lists stands in a profile.
 struct origin {
         const char *name;
@@ -155,6 +168,8 @@ struct role {
         struct place arguments_place; // of the last of them; no file: none is the role's own
         struct health_check *health;
         size_t health_count;
+        struct firewall_rule *firewall;
+        size_t firewall_count;
         const char *kickstart;  // template file on the build host, or NULL
         struct origin *origins; // of packages and units, for messages; see role_place()
         size_t origin_count;
@@ -245,6 +260,7 @@ struct cluster {
         size_t trusted_key_count;
         uint64_t minimum_serial;
         enum secure_boot_chain { SECURE_BOOT_VENDOR, SECURE_BOOT_OWN } secure_boot;
+        struct strings admin_networks; // subnets that operators come from
         struct strings inputs; // every file that was read or will be rendered (profiles, overlay and kickstart files),
                                // sorted, once each: their bytes decide the build id
         struct strings set;    // the --set overrides that were applied
@@ -274,6 +290,8 @@ char *release_expand(const struct release *release, const char *text, char **ret
 
 // The scope that a role's templates see at build time (profiles.5 documents it):
 //   cluster.name, release.name, release.network, release.variables.*, role.name, variables.*,
+//   role.firewall[] (and what health asks for, from admin) {name, protocol, number, port, source}: one for each port
+//   (or range, "31000:32000") and source ("192.168.2.71/32"), admin_networks[],
 //   networks.NAME.{subnet,prefix,netmask,gateway,dns[]}, vips.NAME.{ip,vrrp_id,prefix,role}, nodes[] and
 //   roles.NAME.{nodes[], count, quorum}, where a node is {name, role, ip, mac, id, index (from 0), prefix, netmask,
 //   gateway, variables.*}. `nodes` is in the order of cluster.nodes.

@@ -30,6 +30,7 @@ struct cluster_file {
         struct dhcp_profile dhcp;
         struct state_disk state_disk;
         struct strings trusted_keys; // as written
+        struct strings admin_networks;
         int64_t minimum_serial;
         int secure_boot;          // enum secure_boot_chain
         const struct value *tree; // for the places of single values
@@ -64,6 +65,8 @@ struct role_file {
         int reserve_memory_mb, reserve_cpus; // -1: not given
         struct health_check *health;
         size_t health_count;
+        struct firewall_rule *firewall;
+        size_t firewall_count;
         const char *kickstart;
         const struct value *tree;
         bool usable;   // it was read; otherwise that was reported

@@ -45,8 +45,8 @@ static void resolve_sources(struct loader *loader, struct role_file *role) {
         }
 }
 
-static struct role_file *read_role(struct loader *loader, const char *name, const char *path,
-                                   const struct place *from) {
+static struct role_file *read_role(struct loader *loader, const struct role_library *library, const char *name,
+                                   const char *path, const struct place *from) {
         struct role_file *role = arena_alloc(loader->arena, sizeof *role);
         *role = (struct role_file){ .name = arena_strdup(loader->arena, name),
                                     .path = path,
@@ -60,6 +60,7 @@ static struct role_file *read_role(struct loader *loader, const char *name, cons
         if (role->usable) {
                 resolve_sources(loader, role);
                 check_role_file(loader, role);
+                check_firewall(loader, role, library->paths->roles);
         }
         return role;
 }
@@ -82,7 +83,7 @@ struct role_file *role_file_get(struct loader *loader, struct role_library *libr
                         report_no_role(loader, library, name, path, from);
                 if (found != FOUND)
                         return NULL;
-                role = read_role(loader, name, path, from);
+                role = read_role(loader, library, name, path, from);
                 *array_append(&library->files, &library->count) = role;
         }
         if (!role->usable)
@@ -303,6 +304,14 @@ static void *join_rows(struct arena *arena, const void *rows, size_t *count, con
         (role)->rows = join_rows(arena, (role)->rows, &(role)->count, (file)->rows, (file)->count,                     \
                                  sizeof *(role)->rows, offsetof(__typeof__(*(role)->rows), key))
 
+// Rules have no names to be replaced by: all of them hold.
+static void join_firewall(struct arena *arena, struct role *role, const struct role_file *file) {
+        for (size_t i = 0; i < file->firewall_count; i++) {
+                role->firewall = arena_grow(arena, role->firewall, role->firewall_count, sizeof *role->firewall);
+                role->firewall[role->firewall_count++] = file->firewall[i];
+        }
+}
+
 // What a role does not give stays as its parents have it: NULL or -1.
 static void join_text(const char **into, const char *given) {
         if (given)
@@ -358,6 +367,7 @@ static void join_file(struct join *join, const struct role_file *file) {
         JOIN_ROWS(arena, role, file, users, user_count, name);
         JOIN_ROWS(arena, role, file, state, state_count, path);
         JOIN_ROWS(arena, role, file, health, health_count, name);
+        join_firewall(arena, role, file);
 }
 
 static struct file *find_file(const struct role *role, const char *path) {

@@ -100,6 +100,22 @@ static const struct schema_field health_rows[] = {
 static const struct schema health_table =
     SCHEMA(health_check, health_rows, "a health check", "how one sees that a node works");
 
+static const struct schema_field firewall_rows[] = {
+        { "name", "what it is for", &type_text, MEMBER(firewall_rule, name), .fallback = "",
+          .pattern = "^[A-Za-z0-9_ .,+-]*$", .pattern_means = "letters, digits, spaces and `_.,+-`" },
+        { "protocol", "what is taken; tcp, udp and sctp need a port", &type_text, MEMBER(firewall_rule, protocol),
+          .fallback = "tcp", .choices = firewall_protocols },
+        { "port", "ports and ranges of them, such as 31000-32000", &type_number_texts, MEMBER(firewall_rule, ports),
+          .or_one = true, .pattern = "^[0-9]{1,5}(-[0-9]{1,5})?$", .pattern_means = "a port or a range of ports" },
+        { "from",
+          "from whom: any, cluster (every node), admin (the cluster's admin_networks), names of roles, and subnets",
+          &type_texts, MEMBER(firewall_rule, from), .or_one = true, .required = true,
+          .pattern = "^([a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?|" SUBNET_PATTERN ")$",
+          .pattern_means = "any, cluster, admin, a role or a subnet such as 192.168.2.0/24" },
+};
+static const struct schema firewall_table =
+    SCHEMA(firewall_rule, firewall_rows, "a firewall rule", "what its machines take from whom");
+
 static const struct schema_field role_rows[] = {
         { "description", "one line for lists", &type_text, MEMBER(role_file, description), .fallback = "" },
         { "inherits",
@@ -146,6 +162,11 @@ static const struct schema_field role_rows[] = {
         { "reserve", "what the machine keeps for itself", &type_table, .table = &reserve_part },
         { "health", "how one sees that a node works", &type_tables, MEMBERS(role_file, health, health_count),
           .table = &health_table },
+        { "firewall",
+          "what its machines take from whom, beside SSH; what health asks for is for admin_networks anyhow. It is "
+          "role.firewall in templates: the role "
+          "hardened makes iptables' rules of it",
+          &type_tables, MEMBERS(role_file, firewall, firewall_count), .table = &firewall_table },
         { "kickstart", "template in paths.kickstart; absent: ROLE.ks.tmpl, or a parent's", &type_text,
           MEMBER(role_file, kickstart), .pattern = FILE_NAME_PATTERN, .pattern_means = FILE_NAME_MEANS },
 };

@@ -135,6 +135,7 @@ void scope_prepare(struct cluster *cluster) {
         value_set(arena, scope, "networks", networks_value(arena, cluster));
         value_set(arena, scope, "vips", vips_value(arena, cluster));
         value_set(arena, scope, "nodes", nodes);
+        value_set(arena, scope, "admin_networks", texts_value(arena, &cluster->admin_networks));
         value_set(arena, scope, "roles", roles_value(arena, cluster, nodes));
         cluster->scope = scope;
 }
@@ -145,6 +146,7 @@ struct value *cluster_scope(struct arena *arena, const struct cluster *cluster, 
         for (size_t i = 0; i < cluster->scope->count; i++)
                 value_set(arena, scope, cluster->scope->keys[i], cluster->scope->items[i]);
         set_text_of(arena, self, "name", role->name);
+        value_set(arena, self, "firewall", firewall_value(arena, cluster, role));
         value_set(arena, scope, "role", self);
         return scope;
 }

@@ -3,6 +3,8 @@
 #ifndef KILN_PROFILE_TABLES_H
 #define KILN_PROFILE_TABLES_H
 
+#define OCTET "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+#define SUBNET_PATTERN OCTET "([.]" OCTET "){3}/([0-9]|[12][0-9]|3[0-2])"
 #define NAME_PATTERN "^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$"
 #define NAME_MEANS "a name of lower-case letters, digits, `-` and `_`"
 #define IDENTITY_PATTERN "^([a-z_][a-z0-9_.-]{0,30}[$]?|[0-9]{1,9})$"

@@ -19,6 +19,8 @@ void check_once(struct loader *loader, const char *what, struct once *entries, s
 
 // Of a role file, and of a role with what it inherits.
 void check_role_file(struct loader *loader, const struct role_file *file);
+// Ports, and names of roles: those that have a file in the folder `roles`.
+void check_firewall(struct loader *loader, const struct role_file *file, const char *roles);
 void check_state_disk(struct loader *loader, const struct value *tree, const struct state_disk *disk);
 void check_state_paths(struct loader *loader, const struct role *role);
 

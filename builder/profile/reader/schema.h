@@ -66,6 +66,7 @@ extern const struct schema_type type_text, // const char *
     type_mode,                             // int, octal, -1 if absent
     type_choice,                           // int, index into `choices`
     type_texts,                            // struct strings
+    type_number_texts,                     // struct strings, items that look like numbers
     type_tree,                             // const struct value *, a map of anything
     type_scalars,                          // const struct value *, a map of texts and numbers
     type_renames,                          // const struct value *, a map name -> name, list of names, null

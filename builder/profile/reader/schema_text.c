@@ -24,7 +24,12 @@ static json_t *text_node(const struct schema_field *row) {
                         json_array_append_new(choices, json_string(row->choices[i]));
                 json_object_set_new(node, "enum", choices);
         } else if (pattern) {
-                json_object_set_new(node, "type", json_string("string"));
+                json_t *type = json_string("string");
+                if (row->type == &type_number_texts) {
+                        json_decref(type);
+                        type = json_pack("[s, s]", "string", "integer");
+                }
+                json_object_set_new(node, "type", type);
                 json_object_set_new(node, "pattern", json_string(pattern));
         } else {
                 json_object_set_new(node, "type", json_pack("[s, s, s]", "string", "number", "boolean"));

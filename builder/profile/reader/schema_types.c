@@ -195,6 +195,7 @@ static void read_texts(const struct schema_reader *reader, const struct schema_f
         read_list_of(reader, row, value, object, check_text_item);
 }
 const struct schema_type type_texts = { "a list of texts", "array", NULL, read_texts };
+const struct schema_type type_number_texts = { "a list of numbers", "array", NULL, read_texts };
 
 static void read_image_paths(const struct schema_reader *reader, const struct schema_field *row,
                              const struct value *value, void *object) {
