@@ -137,6 +137,7 @@ bool publication_finish(struct publication *publication, const char *build_id, s
 // ---- beside the build ----
 
 static char *seal_name(const char *build_id) { return xasprintf(".seal-%s", build_id); }
+static char *origin_name(const char *build_id) { return xasprintf(".origin-%s", build_id); }
 
 // Without a sync of its own: if it is lost, the build is read once.
 static bool write_seal(const struct publication *publication, const char *build_id, const struct buf *seal,
@@ -157,7 +158,7 @@ bool publication_seal(struct publication *publication, const char *build_id, str
         return published_seal_make(publication->staging, &seal, err) && write_seal(publication, build_id, &seal, err);
 }
 
-static bool check_whole(const struct publication *publication, const char *build_id, unsigned jobs,
+static bool check_whole(const struct publication *publication, const char *build_id, bool reads_all, unsigned jobs,
                         struct seal_verdict *ret, struct err *err) {
         auto_free char *name = seal_name(build_id);
         auto_buf seal = { .max = PUBLISHED_SEAL_MAX_BYTES };
@@ -167,7 +168,7 @@ static bool check_whole(const struct publication *publication, const char *build
                 buf_clear(&seal);
         dir = openat(publication->dir, build_id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (dir >= 0)
-                return published_seal_check(dir, &seal, jobs, ret, err);
+                return published_seal_check(dir, &seal, reads_all, jobs, ret, err);
         ret->difference = xasprintf("it cannot be opened: %s", strerror(errno));
         return true;
 }
@@ -176,7 +177,7 @@ bool publication_is_whole(struct publication *publication, const char *build_id,
                           struct err *err) {
         struct seal_verdict verdict = { 0 };
         auto_err unwritten = { 0 };
-        bool ok = check_whole(publication, build_id, jobs, &verdict, err);
+        bool ok = check_whole(publication, build_id, false, jobs, &verdict, err);
         *ret = ok && !verdict.difference;
         if (verdict.difference)
                 warning("build %s is not as it was published: %s; it is made again", build_id, verdict.difference);
@@ -186,9 +187,30 @@ bool publication_is_whole(struct publication *publication, const char *build_id,
         return ok;
 }
 
+bool publication_examine(const struct publication *publication, const char *build_id, unsigned jobs,
+                         char **ret_difference, struct err *err) {
+        struct seal_verdict verdict = { 0 };
+        bool ok = check_whole(publication, build_id, true, jobs, &verdict, err);
+        if (ok)
+                *ret_difference = take_ptr(verdict.difference);
+        seal_verdict_release(&verdict);
+        return ok;
+}
+
+// Under the name of a leftover: what a kill leaves of it goes with the next kiln.
+bool publication_remove(struct publication *publication, const char *build_id, struct err *err) {
+        auto_free char *seal = seal_name(build_id);
+        auto_free char *origin = origin_name(build_id);
+        auto_free char *going = xasprintf(STAGING_PREFIX "%s.removed", build_id);
+        if (renameat(publication->dir, build_id, publication->dir, going) < 0)
+                return fail(err, ERR_SYSTEM, errno, "remove build %s", build_id);
+        return fs_remove_tree(publication->dir, going, err) && fs_remove_tree(publication->dir, seal, err) &&
+               fs_remove_tree(publication->dir, origin, err);
+}
+
 bool publication_note_origin(struct publication *publication, const char *build_id, const char *text, struct err *err) {
         static const char staging[] = STAGING_PREFIX "origin"; // so that a killed build's goes, too
-        auto_free char *name = xasprintf(".origin-%s", build_id);
+        auto_free char *name = origin_name(build_id);
         auto_buf there = { 0 };
         auto_err absent = { 0 };
         if (fs_read(publication->dir, name, &there, &absent) && strcmp(buf_text(&there), text) == 0)

@@ -47,6 +47,11 @@ must_check bool publication_seal(struct publication *publication, const char *bu
 // read.
 must_check bool publication_is_whole(struct publication *publication, const char *build_id, unsigned jobs, bool *ret,
                                      struct err *err);
+// The same, but every byte is read, and nothing is told: `*ret_difference` is heap, NULL for a build that is whole.
+must_check bool publication_examine(const struct publication *publication, const char *build_id, unsigned jobs,
+                                    char **ret_difference, struct err *err);
+// Takes a build and what lies beside it away. Nobody sees half of it.
+must_check bool publication_remove(struct publication *publication, const char *build_id, struct err *err);
 // Keeps what is known of a build, beside it and not in it: <out>/<cluster>/.origin-<build id>, mode 0600.
 must_check bool publication_note_origin(struct publication *publication, const char *build_id, const char *text,
                                         struct err *err);

@@ -138,17 +138,20 @@ bool published_seal_make(int dir, struct buf *ret_seal, struct err *err) {
 struct checking {
         int dir;
         struct sealed_files files;
+        bool reads_all;
         size_t *moved; // indexes of files to read, each inode once
         size_t moved_count;
 };
 
-static bool is_moved(const struct sealed_file *file) { return !file_place_equal(&file->noted, &file->found); }
+static bool is_to_read(const struct checking *checking, const struct sealed_file *file) {
+        return checking->reads_all || !file_place_equal(&file->noted, &file->found);
+}
 
 static void find_sealed_file(struct checking *checking, size_t index) {
         struct sealed_file *file = &checking->files.items[index];
         file->first = index;
         file->is_there = file_place_find(checking->dir, file->path, &file->found);
-        if (!file->is_there || !is_moved(file))
+        if (!file->is_there || !is_to_read(checking, file))
                 return;
         for (size_t i = 0; i < checking->moved_count; i++) {
                 const struct sealed_file *other = &checking->files.items[checking->moved[i]];
@@ -176,7 +179,7 @@ static bool read_moved(size_t index, void *context, struct err *err) {
 static bool is_same(const struct checking *checking, const struct sealed_file *file) {
         if (!file->is_there)
                 return false;
-        return !is_moved(file) || strcmp(checking->files.items[file->first].read, file->sha256) == 0;
+        return !is_to_read(checking, file) || strcmp(checking->files.items[file->first].read, file->sha256) == 0;
 }
 
 static char *describe_rot(const struct checking *checking) {
@@ -218,8 +221,9 @@ static bool compare_files(struct checking *checking, unsigned jobs, struct seal_
         return true;
 }
 
-bool published_seal_check(int dir, const struct buf *seal, unsigned jobs, struct seal_verdict *ret, struct err *err) {
-        struct checking checking = { .dir = dir };
+bool published_seal_check(int dir, const struct buf *seal, bool reads_all, unsigned jobs, struct seal_verdict *ret,
+                          struct err *err) {
+        struct checking checking = { .dir = dir, .reads_all = reads_all };
         *ret = (struct seal_verdict){ 0 };
         bool ok = true;
         bool is_sealed = parse_seal(buf_text(seal), &checking.files);

@@ -16,7 +16,7 @@
 enum option_kind { FLAG, TEXT, LIST, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
-// b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema
+// b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema, u builds, p publish
 static const struct option {
         const char *name, *verbs, *value, *help;
         enum option_kind kind;
@@ -31,7 +31,7 @@ static const struct option {
           "let profiles name files of this directory too, beside their own tree; may be repeated"),
         O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
         O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
-        O("out", "bo", "DIR", TEXT, out, "where builds are published (default: out)"),
+        O("out", "boup", "DIR", TEXT, out, "where builds are published (default: out)"),
         O("cache", "blfvkcr", "DIR", TEXT, cache, "packages, layers and packed roots (default: $XDG_CACHE_HOME/kiln)"),
         O("cache-limit", "b", "GB", NUMBER, cache_limit,
           "forget what the least recent builds used once the cache is larger; 0: never (default: 30)"),
@@ -44,7 +44,13 @@ static const struct option {
         O("allow-downgrade", "blfr", NULL, FLAG, allow_downgrade,
           "accept a repository that is older than it was when last seen"),
         O("prune", "k", NULL, FLAG, prune, "remove what the newest builds and fetches do not need"),
+        O("prune", "u", NULL, FLAG, prune,
+          "remove all but the newest builds, the one that is current, and the marked ones"),
         O("keep", "k", "N", NUMBER, keep, "how many builds and fetches --prune keeps (default: 3)"),
+        O("keep", "u", "N", NUMBER, keep,
+          "how many whole and how many partial builds of each cluster --prune keeps (default: 3)"),
+        O("mark", "u", "BUILD", TEXT, mark, "never remove this build"),
+        O("unmark", "u", "BUILD", TEXT, unmark, "let this build be removed again"),
         O("no-rebuild", "v", NULL, FLAG, no_rebuild, "only check the files against SHA256SUMS and each other"),
         O("http-base", "b", "URL", TEXT, http_base, "URL that will serve the output directory, for kickstart and iPXE"),
         O("sign", "b", "KEY", TEXT, sign,
@@ -71,11 +77,12 @@ static const struct option {
         O("accel", "o", "KIND", TEXT, accelerator, "auto, tcg or kvm (default: auto)"),
         O("entry", "o", "NAME", TEXT, entry, "boot this PXE entry instead of asking by MAC: node/NAME or role/NAME"),
         O("forward", "o", "PORT:PORT", LIST, forwards, "forward a port of 127.0.0.1 to the machine's (network user)"),
-        O("json", "blfvkcro", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
-        O("verbose", "blfvkcro", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
-        O("quiet", "blfvkcro", NULL, FLAG, quiet, "warnings and errors only"),
+        O("json", "blfvkcrop", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
+        O("json", "u", NULL, FLAG, json, "a JSON object for each build, and errors as JSON lines on standard error"),
+        O("verbose", "blfvkcroup", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
+        O("quiet", "blfvkcroup", NULL, FLAG, quiet, "warnings and errors only"),
         O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
-        O("help", "blfvkcros", NULL, FLAG, help, "this text"),
+        O("help", "blfvkcrosup", NULL, FLAG, help, "this text"),
 #undef O
 };
 

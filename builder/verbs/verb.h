@@ -25,11 +25,13 @@ const struct verb *verb_find(const char *name); // NULL: there is none
 
 // Each a thin reading of its options; the work is done in the directories.
 bool verb_boot(const struct options *options, struct err *err);
+bool verb_builds(const struct options *options, struct err *err);
 bool verb_build(const struct options *options, struct err *err);
 bool verb_cache(const struct options *options, struct err *err);
 bool verb_check(const struct options *options, struct err *err);
 bool verb_fetch(const struct options *options, struct err *err);
 bool verb_lock(const struct options *options, struct err *err);
+bool verb_publish(const struct options *options, struct err *err);
 bool verb_resolve(const struct options *options, struct err *err);
 bool verb_schema(const struct options *options, struct err *err);
 bool verb_verify(const struct options *options, struct err *err);

@@ -38,7 +38,7 @@ static int make_build(void) {
 static const char *verdict_of(int dir, struct buf *seal) {
         static char text[200];
         struct seal_verdict verdict = { 0 };
-        EXPECT_OK(published_seal_check(dir, seal, 2, &verdict, err));
+        EXPECT_OK(published_seal_check(dir, seal, false, 2, &verdict, err));
         const char *how = "whole";
         if (verdict.renewed.size > 0)
                 how = "moved";

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "release/build_prune.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "build/publish.h"
+
+static char *mark_name(const struct listed_build *build) { return xasprintf(MARK_PREFIX "%s", build->id); }
+
+static bool is_current_now(const struct publication *publication, const char *id) {
+        char target[NAME_MAX + 1];
+        ssize_t length = readlinkat(publication->dir, "current", target, sizeof target);
+        return length >= 0 && (size_t)length == strlen(id) && memcmp(target, id, (size_t)length) == 0;
+}
+
+// The list may be older than the lock.
+static bool may_go(const struct publication *publication, const struct listed_build *build) {
+        auto_free char *mark = mark_name(build);
+        return !is_current_now(publication, build->id) && !fs_exists(publication->dir, mark) &&
+               publication_has(publication, build->id);
+}
+
+static bool is_same_place(const struct listed_build *a, const struct listed_build *b) {
+        return a->is_partial == b->is_partial && strcmp(a->cluster, b->cluster) == 0;
+}
+
+static bool prune_locked(struct publication *publication, const struct listed_build *builds, size_t count,
+                         struct build_prune_result *result, struct err *err) {
+        for (size_t i = 0; i < count; i++) {
+                if (!interrupt_check(err))
+                        return false;
+                if (!may_go(publication, &builds[i]))
+                        continue;
+                if (!publication_remove(publication, builds[i].id, err))
+                        return false;
+                result->count++;
+                result->bytes += builds[i].alone_bytes;
+        }
+        return true;
+}
+
+// `builds` are those of one place, the newest first.
+static bool prune_place(const char *out, const struct listed_build *builds, size_t count, unsigned keep,
+                        struct build_prune_result *result, struct err *err) {
+        struct publication publication = { .dir = -1, .staging = -1 };
+        if (count <= keep)
+                return true;
+        if (!publication_check_owners(out, builds->cluster, err) ||
+            !publication_open(out, builds->cluster, builds->is_partial, &publication, err))
+                return false;
+        bool ok = prune_locked(&publication, builds + keep, count - keep, result, err);
+        publication_close(&publication);
+        return ok;
+}
+
+bool builds_prune(const char *out, const struct build_list *list, unsigned keep, struct build_prune_result *ret,
+                  struct err *err) {
+        struct build_prune_result result = { 0 };
+        size_t first = 0;
+        while (first < list->count) {
+                size_t end = first + 1;
+                while (end < list->count && is_same_place(&list->items[first], &list->items[end]))
+                        end++;
+                if (!prune_place(out, &list->items[first], end - first, keep, &result, err))
+                        return wrap(err, "removing old builds of %s", list->items[first].cluster);
+                first = end;
+        }
+        *ret = result;
+        return true;
+}
+
+bool build_mark(const char *out, const struct listed_build *build, bool is_marked, struct err *err) {
+        auto_free char *path = listed_build_path(out, build);
+        auto_free char *directory = xstrndup(path, strlen(path) - strlen(build->id));
+        auto_free char *name = mark_name(build);
+        auto_close int dir = -1;
+        if (!fs_open_dir(AT_FDCWD, directory, &dir, err))
+                return false;
+        if (!is_marked)
+                return fs_remove_tree(dir, name, err);
+        return fs_write_atomic(dir, name, "", 0, 0644, err);
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// Old builds go: how many stay is the user's choice, which of them never go is not.
+#ifndef KILN_RELEASE_BUILD_PRUNE_H
+#define KILN_RELEASE_BUILD_PRUNE_H
+
+#include <stdint.h>
+
+#include "release/build_list.h"
+
+struct build_prune_result {
+        size_t count;
+        uint64_t bytes; // that came free
+};
+
+// Removes the builds of a list but the `keep` newest whole and the `keep` newest partial ones of each cluster, the one
+// that is `current`, and those that are marked. Whoever publishes meanwhile is LOCKED out, and so is this. What
+// `current` names is asked again under the lock.
+must_check bool builds_prune(const char *out, const struct build_list *list, unsigned keep,
+                             struct build_prune_result *ret, struct err *err);
+
+// Marks a build, so that it is kept, or takes the mark away.
+must_check bool build_mark(const char *out, const struct listed_build *build, bool is_marked, struct err *err);
+
+#endif

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+// kiln builds and kiln publish.
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "base/progress.h"
+#include "build/publish.h"
+#include "release/build_list.h"
+#include "release/build_prune.h"
+#include "release/build_publish.h"
+#include "verbs/verb.h"
+#include "verbs/verb_common.h"
+
+enum { KEEP_DEFAULT = 3, MEGABYTE = 1000000 };
+
+// ---- printing ----
+
+static const char *state_of(const struct listed_build *build) {
+        if (build->is_current)
+                return "current";
+        if (build->is_marked)
+                return "marked";
+        if (build->is_partial)
+                return "partial";
+        return "";
+}
+
+static void format_time(int64_t seconds, char *ret, size_t size) {
+        time_t when = seconds;
+        struct tm local;
+        localtime_r(&when, &local);
+        strftime(ret, size, "%Y-%m-%d %H:%M", &local);
+}
+
+static void print_build_line(const struct listed_build *build) {
+        char made[32];
+        format_time(build->made_s, made, sizeof made);
+        printf("%-10s %s  %s  %7.1f %7.1f  %-7s  %-12s %s\n", build->cluster, build->id, made,
+               (double)build->size_bytes / MEGABYTE, (double)build->alone_bytes / MEGABYTE, state_of(build),
+               build->release, buf_text(&build->roles));
+}
+
+static void print_build_json(const char *out, const struct listed_build *build) {
+        auto_free char *path = listed_build_path(out, build);
+        json_t *json = json_pack("{ss ss ss ss ss sI sI sI sI sb sb sb}", "cluster", build->cluster, "id", build->id,
+                                 "path", path, "release", build->release, "roles", buf_text(&build->roles), "made",
+                                 (json_int_t)build->made_s, "serial", (json_int_t)build->serial, "size",
+                                 (json_int_t)build->size_bytes, "alone", (json_int_t)build->alone_bytes, "current",
+                                 build->is_current, "marked", build->is_marked, "partial", build->is_partial);
+        auto_free char *text = json_dumps(json, JSON_COMPACT);
+        json_decref(json);
+        puts(text_or(text, "{}"));
+}
+
+static void print_builds(const char *out, const struct build_list *list, bool as_json) {
+        if (!as_json && list->count > 0)
+                printf("%-10s %-16s  %-16s  %7s %7s  %-7s  %-12s %s\n", "CLUSTER", "BUILD", "MADE", "MB", "ALONE", "",
+                       "RELEASE", "ROLES");
+        for (size_t i = 0; i < list->count; i++)
+                if (as_json)
+                        print_build_json(out, &list->items[i]);
+                else
+                        print_build_line(&list->items[i]);
+}
+
+// ---- kiln builds ----
+
+static bool mark_named_build(const char *out, const struct build_list *list, const char *name, bool is_marked,
+                             struct err *err) {
+        const struct listed_build *build = NULL;
+        if (!name)
+                return true;
+        return build_list_find(list, name, &build, err) && build_mark(out, build, is_marked, err);
+}
+
+static bool prune_builds(const struct options *options, const char *out, const struct build_list *list,
+                         struct err *err) {
+        struct build_prune_result removed = { 0 };
+        if (!options->prune)
+                return true;
+        if (!builds_prune(out, list, number_or(options->keep, KEEP_DEFAULT), &removed, err))
+                return false;
+        notice("%zu builds removed, %.1f MB", removed.count, (double)removed.bytes / MEGABYTE);
+        return true;
+}
+
+static bool change_builds(const struct options *options, const char *out, const char *cluster, struct err *err) {
+        struct build_list list = { 0 };
+        bool ok = build_list_read(out, cluster, &list, err) && mark_named_build(out, &list, options->mark, true, err) &&
+                  mark_named_build(out, &list, options->unmark, false, err) && prune_builds(options, out, &list, err);
+        build_list_release(&list);
+        return ok;
+}
+
+bool verb_builds(const struct options *options, struct err *err) {
+        const char *out = options_out_dir(options), *cluster = NULL;
+        struct build_list list = { 0 };
+        if (options->keep.given && !options->prune)
+                return fail(err, ERR_USAGE, 0, "--keep says how much --prune keeps: --prune is missing");
+        if (options->argument_count > 0)
+                cluster = options->arguments[0];
+        bool changes = options->prune || options->mark || options->unmark;
+        if (changes && !change_builds(options, out, cluster, err))
+                return false;
+        if (!build_list_read(out, cluster, &list, err))
+                return false;
+        print_builds(out, &list, options->json);
+        build_list_release(&list);
+        return true;
+}
+
+// ---- kiln publish ----
+
+static bool go_up(char *path) {
+        char *slash = strrchr(path, '/');
+        if (!slash || slash == path)
+                return false;
+        *slash = '\0';
+        return true;
+}
+
+// Where a path is given, the output directory is above it: OUT/CLUSTER/BUILD, OUT/CLUSTER/partial/BUILD.
+static char *out_of_path(const char *path, const char *otherwise) {
+        auto_free char *above = realpath(path, NULL);
+        if (!strchr(path, '/') || !above || !go_up(above))
+                return xstrdup(otherwise);
+        const char *place = strrchr(above, '/');
+        if (strcmp(place + 1, PARTIAL_DIR) == 0 && !go_up(above))
+                return xstrdup(otherwise);
+        if (!go_up(above))
+                return xstrdup(otherwise);
+        return xstrdup(above);
+}
+
+static const struct listed_build *find_current(const struct build_list *list, const struct listed_build *build) {
+        for (size_t i = 0; i < list->count; i++)
+                if (list->items[i].is_current && strcmp(list->items[i].cluster, build->cluster) == 0)
+                        return &list->items[i];
+        return NULL;
+}
+
+// Nodes with a state disk remember the highest serial that they booted.
+static void warn_of_serial(const struct listed_build *build, const struct listed_build *current) {
+        if (current && build->serial < current->serial)
+                warning("serial %ju is below %ju of %s, which was current: nodes whose state disk has seen it refuse "
+                        "this build, unless kiln.allow_older is on their command line",
+                        (uintmax_t)build->serial, (uintmax_t)current->serial, current->id);
+}
+
+static bool publish_named(const struct options *options, const char *out, const struct build_list *list,
+                          struct err *err) {
+        const struct listed_build *build = NULL;
+        const char *name = options->arguments[0];
+        auto_free char *resolved = realpath(name, NULL);
+        if (resolved && strchr(name, '/'))
+                name = resolved;
+        if (!build_list_find(list, name, &build, err) || !build_publish(out, build, processor_count(), err))
+                return false;
+        const struct listed_build *current = find_current(list, build);
+        warn_of_serial(build, current);
+        if (current == build)
+                notice("it was current already:");
+        else
+                notice("machines that boot from now on get:");
+        auto_free char *path = listed_build_path(out, build);
+        puts(path);
+        return true;
+}
+
+bool verb_publish(const struct options *options, struct err *err) {
+        auto_free char *out = out_of_path(options->arguments[0], options_out_dir(options));
+        struct build_list list = { 0 };
+        if (!build_list_read(out, NULL, &list, err))
+                return false;
+        bool ok = publish_named(options, out, &list, err);
+        build_list_release(&list);
+        return ok;
+}
