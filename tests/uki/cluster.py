@@ -153,7 +153,7 @@ class Site:
     def build(self, *more):
         """(exit status, all that it says) of a build with both signatures."""
         return self.kiln("build", f"{self.base}/profiles/cluster.yaml", "--cache", f"{self.base}/cache", "--out", self.out,
-                         "--serial", "3", "--sign", f"{self.base}/key", "--http-base", self.http_base,
+                         "--verbose", "--serial", "3", "--sign", f"{self.base}/key", "--http-base", self.http_base,
                          "--secure-boot-key", f"{self.base}/secure-boot.key", "--secure-boot-cert", f"{SNAKEOIL}.pem", *more)
 
     @property
