@@ -20,7 +20,7 @@ ORDER = ["builder/base", "builder/shared", "builder/signing", "builder/uki", "bu
          "builder/artefact/image", "builder/artefact/initrd", "builder/artefact/iso", "builder/artefact",
          "builder/build", "builder/verify/compare", "builder/verify", "builder/release", "builder/boot", "builder/verbs", "builder",
          "firmware/node/root", "firmware/node/devices", "firmware/node/facts", "firmware/node/inventory",
-         "firmware/node/trust", "firmware/node/cmdline", "firmware/node/config_drive", "firmware/node/dhcp",
+         "firmware/node/secrets", "firmware/node/trust", "firmware/node/cmdline", "firmware/node/config_drive", "firmware/node/dhcp",
          "firmware/node/http", "firmware/node/identity", "firmware/node/plan", "firmware/node/network",
          "firmware/node/state", "firmware/node/machine", "firmware/node/watch",
          "firmware/node/initrd", "firmware/node"]

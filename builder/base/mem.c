@@ -95,6 +95,12 @@ void *arena_grow(struct arena *arena, const void *array, size_t count, size_t el
         return memcpy(arena_alloc(arena, 2 * count * element_size), array, count * element_size);
 }
 
+void arena_wipe(struct arena *arena) {
+        for (struct arena_block *block = arena->blocks; block; block = block->next)
+                explicit_bzero(block->data, block->used);
+        arena_release(arena);
+}
+
 void arena_release(struct arena *arena) {
         while (arena->blocks) {
                 struct arena_block *next = arena->blocks->next;

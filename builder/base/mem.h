@@ -76,5 +76,6 @@ char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((
 // The array with room for one more element: itself, or a larger copy whenever `count` is a power of two (or 0).
 void *arena_grow(struct arena *arena, const void *array, size_t count, size_t element_size);
 void arena_release(struct arena *arena);
+void arena_wipe(struct arena *arena); // overwrites all of it, and releases it
 
 #endif

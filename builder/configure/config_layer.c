@@ -59,7 +59,8 @@ static bool render_file(struct config *config, const struct file *file, struct b
                         struct err *err) {
         auto_buf output = { .max = SOURCE_BYTES_MAX };
         auto_free char *name = name_of_template(file);
-        if (!template_render(name, buf_text(text), text->size, config->scope, "node", &output, ret_kept, err))
+        if (!template_render(name, buf_text(text), text->size, config->scope, TEMPLATE_NODE_NAMES, &output, ret_kept,
+                             err))
                 return false;
         buf_release(text);
         *text = output;
@@ -70,6 +71,25 @@ static bool render_file(struct config *config, const struct file *file, struct b
 struct ownership {
         unsigned mode, uid, gid;
 };
+
+// Which secrets a text that is left for the node speaks of. `*ret_any`: of one at least.
+static bool list_secrets(struct config *config, const struct buf *text, struct kept_template *kept, bool *ret_any,
+                         struct err *err) {
+        auto_template *template = NULL;
+        struct template_secret secret;
+        size_t at = 0;
+        *ret_any = false;
+        if (!template_open(kept->path, buf_text(text), text->size, &template, err))
+                return false;
+        while (template_next_secret(template, &at, &secret)) {
+                const char *name = arena_strndup(&config->arena, secret.name, secret.name_size);
+                strings_add_once(&config->arena, &config->secrets, name);
+                if (secret.is_needed)
+                        strings_add_once(&config->arena, &kept->secrets, name);
+                *ret_any = true;
+        }
+        return true;
+}
 
 // The template waits in the image for kiln-node. Without it, nodes would read what packages have at its path until it
 // is rendered, so that goes.
@@ -82,7 +102,15 @@ static bool keep_template(struct config *config, const struct file *file, const 
                 .mode = owned->mode,
                 .uid = owned->uid,
                 .gid = owned->gid,
+                .services = &config->role->services_cluster,
         };
+        bool has_secrets = false;
+        if (!list_secrets(config, text, kept, &has_secrets, err))
+                return false;
+        if (has_secrets && file->mode < 0)
+                kept->mode = 0600;
+        if (file->has_services)
+                kept->services = &file->services;
         return tree_write(config->root, kept->source, buf_text(text), text->size, 0600, 0, 0, err) &&
                tree_remove(config->root, file->path, err);
 }
@@ -216,7 +244,8 @@ static bool write_layer(struct config *config, const char *kiln_node_path, struc
                 return false;
         if (!write_sysctl(config, err) || !write_role_files(config, err) || !make_state(config, err))
                 return false;
-        if (!write_kiln_node(config, kiln_node_path, err) || !services_write(config, err))
+        if (!write_kiln_node(config, kiln_node_path, err) || !services_write(config, err) ||
+            !secret_units_write(config, err))
                 return false;
         return remove_paths(config, err) && node_json_write(config, err);
 }

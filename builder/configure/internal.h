@@ -21,8 +21,11 @@ struct config {
         struct kept_template {
                 const char *path, *source;
                 unsigned mode, uid, gid;
+                struct strings secrets;         // without one of these it is not rendered,
+                const struct strings *services; // and these units stay down
         } * kept;
         size_t kept_count;
+        struct strings secrets; // of all of them, also those that they can do without
         struct arena arena;
 };
 
@@ -31,6 +34,14 @@ must_check bool accounts_resolve(int root, const char *owner, const char *group,
                                  unsigned *ret_uid, unsigned *ret_gid, struct err *err);
 // Adds the role's users to the image's passwd(5) and its kin, and makes their homes.
 must_check bool accounts_write(struct config *config, struct err *err);
+
+struct unit;
+// A unit that the role names. False with ERR_REFERENCE and the nearest name, where the role names it, if there is none.
+// To be released in any case.
+must_check bool unit_load_wanted(struct config *config, const char *name, struct unit *ret, struct err *err);
+
+// Makes the units that need a secret wait for it, by kiln's own unit for each secret: after all files.
+must_check bool secret_units_write(struct config *config, struct err *err);
 
 // Enables, disables and presets what the role says, and kiln's own units.
 must_check bool services_write(struct config *config, struct err *err);

@@ -186,6 +186,10 @@ static json_t *templates_json(const struct config *config) {
                 json_object_set_new(json, "mode", json_integer(kept->mode));
                 json_object_set_new(json, "uid", json_integer(kept->uid));
                 json_object_set_new(json, "gid", json_integer(kept->gid));
+                if (kept->secrets.count > 0) {
+                        json_object_set_new(json, "secrets", strings_json(&kept->secrets));
+                        json_object_set_new(json, "services", strings_json(kept->services));
+                }
                 json_array_append_new(list, json);
         }
         return list;
@@ -278,6 +282,8 @@ bool node_json_write(struct config *config, struct err *err) {
         json_object_set_new(json, "strangers", json_boolean(config->role->strangers));
         add_cluster(cluster, config->role, json);
         json_object_set_new(json, "templates", templates_json(config));
+        if (config->secrets.count > 0)
+                json_object_set_new(json, "secrets", strings_json(&config->secrets));
         json_object_set_new(json, "cluster_services", strings_json(&config->role->services_cluster));
         json_object_set_new(json, "state", paths);
         add_state_disk(&config->role->state_disk, json);

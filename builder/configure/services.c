@@ -38,7 +38,7 @@ static bool fail_absent_unit(struct config *config, const struct unit *unit, con
         return hint(err, "add the package that brings it to packages:");
 }
 
-static bool load_wanted_unit(struct config *config, const char *name, struct unit *ret, struct err *err) {
+bool unit_load_wanted(struct config *config, const char *name, struct unit *ret, struct err *err) {
         if (!unit_load(config->root, name, ret, err))
                 return false;
         return ret->file || fail_absent_unit(config, ret, name, err);
@@ -53,7 +53,7 @@ static bool enable_loaded_unit(struct config *config, const struct unit *unit, c
 
 static bool enable_unit(struct config *config, const char *name, struct err *err) {
         struct unit unit;
-        bool ok = load_wanted_unit(config, name, &unit, err) && enable_loaded_unit(config, &unit, name, err);
+        bool ok = unit_load_wanted(config, name, &unit, err) && enable_loaded_unit(config, &unit, name, err);
         unit_release(&unit);
         return ok;
 }
@@ -80,12 +80,16 @@ static bool wants_reports(const struct config *config) {
         return config->cluster && config->cluster->report_url && *config->cluster->report_url;
 }
 
+// It is started by the units that require it (secret_units.c).
+static bool wants_never(const struct config *config) { return config == NULL; }
+
 static const struct {
         const char *name;
         bool (*wanted)(const struct config *config);
 } own_units[] = { { "kiln-node.service", wants_always },        { "kiln-network.service", wants_always },
                   { "kiln-reconsider.service", wants_always },  { "kiln-keep.service", wants_state_disk },
-                  { "kiln-discard.service", wants_state_disk }, { "kiln-report.service", wants_reports } };
+                  { "kiln-discard.service", wants_state_disk }, { "kiln-report.service", wants_reports },
+                  { "kiln-secret@.service", wants_never } };
 
 const char *configure_own_unit(size_t index) {
         if (index >= lengthof(own_units))
@@ -117,7 +121,7 @@ static bool write_default_target(struct config *config, struct err *err) {
         struct unit unit;
         if (!target || !*target)
                 return true;
-        bool ok = load_wanted_unit(config, target, &unit, err) &&
+        bool ok = unit_load_wanted(config, target, &unit, err) &&
                   tree_link(config->root, UNIT_CONFIG_DIR "/default.target", unit.file, err);
         unit_release(&unit);
         return ok;

@@ -172,6 +172,7 @@ static void join_cluster(struct loader *loader, const struct cluster_file *file,
         cluster->dhcp = file->dhcp;
         join_trusted_keys(loader, file, cluster);
         cluster->admin_networks = file->admin_networks;
+        cluster->secrets = file->secrets;
         cluster->variables = file->variables;
         if (!cluster->variables)
                 cluster->variables = value_map(loader->arena);
@@ -246,6 +247,8 @@ static void read_cluster(struct loader *loader, const struct profile_options *op
         check_links(loader, &file);
         check_hardware(loader, &file);
         check_trust(loader, &file);
+        check_secret_names(loader, &file);
+        check_secret_places(loader, file.tree, false);
         struct value *empty = value_map(loader->arena);
         cluster->release.package_names = empty;
         cluster->release.service_names = empty;

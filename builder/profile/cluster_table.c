@@ -169,6 +169,12 @@ static const struct schema_field cluster_rows[] = {
           "else that is theirs to anybody",
           &type_texts, MEMBER(cluster_file, admin_networks), .or_one = true, .pattern = "^" SUBNET_PATTERN "$",
           .pattern_means = "a subnet such as 192.168.2.0/24" },
+        { "secrets",
+          "names of values that no image holds: templates of roles' files have them as {{secrets.NAME}}, and a node "
+          "takes "
+          "the values from kiln.secrets on its config drive or state disk (`kiln secret`)",
+          &type_texts, MEMBER(cluster_file, secrets), .or_one = true, .pattern = SECRET_PATTERN,
+          .pattern_means = SECRET_MEANS },
         { "trusted_keys",
           "public keys, ssh-ed25519 ..., one of which must have signed what a node boots; none: nothing is asked for",
           &type_texts, MEMBER(cluster_file, trusted_keys), .or_one = true },

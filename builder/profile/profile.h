@@ -82,8 +82,11 @@ struct file {
         const char *source;        // absolute path on the build host; or NULL
         const char *link;          // symbolic link target instead of both, already rendered; or NULL
         bool is_template;          // render before writing
-        int mode;                  // -1: 0644, or 0755 if the source is executable
+        int mode;                  // -1: 0644, or 0755 if the source is executable; 0600 if it needs secrets
         const char *owner, *group; // names or numbers in the image; "root" by default
+        // Units that stay down on a node where a secret that it needs has no value; not said: all of services_cluster
+        bool has_services;
+        struct strings services; // units with suffix; release's names already applied
 };
 
 struct state_path {
@@ -260,6 +263,7 @@ struct cluster {
         size_t trusted_key_count;
         uint64_t minimum_serial;
         enum secure_boot_chain { SECURE_BOOT_VENDOR, SECURE_BOOT_OWN } secure_boot;
+        struct strings secrets;        // names of what only nodes know
         struct strings admin_networks; // subnets that operators come from
         struct strings inputs; // every file that was read or will be rendered (profiles, overlay and kickstart files),
                                // sorted, once each: their bytes decide the build id

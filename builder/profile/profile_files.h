@@ -31,6 +31,7 @@ struct cluster_file {
         struct state_disk state_disk;
         struct strings trusted_keys; // as written
         struct strings admin_networks;
+        struct strings secrets;
         int64_t minimum_serial;
         int secure_boot;          // enum secure_boot_chain
         const struct value *tree; // for the places of single values
@@ -40,6 +41,7 @@ struct attributes {
         struct place place;
         const char *path, *owner, *group;
         int mode;
+        struct strings services;
 };
 
 // A role file as written; what a row does not give is NULL, -1 or empty.

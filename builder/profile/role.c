@@ -45,6 +45,13 @@ static void resolve_sources(struct loader *loader, struct role_file *role) {
         }
 }
 
+// A list of no services is not the same as none that is written.
+static void note_services(const struct role_file *role) {
+        const struct value *rows = value_get(role->tree, "files");
+        for (size_t i = 0; i < role->file_count; i++)
+                role->files[i].has_services = value_get(rows->items[i], "services") != NULL;
+}
+
 static struct role_file *read_role(struct loader *loader, const struct role_library *library, const char *name,
                                    const char *path, const struct place *from) {
         struct role_file *role = arena_alloc(loader->arena, sizeof *role);
@@ -59,6 +66,7 @@ static struct role_file *read_role(struct loader *loader, const struct role_libr
                 schema_read(&loader->reader, &role_schema, role->tree, role);
         if (role->usable) {
                 resolve_sources(loader, role);
+                note_services(role);
                 check_role_file(loader, role);
                 check_firewall(loader, role, library->paths->roles);
         }
@@ -200,6 +208,21 @@ const struct place *role_place(const struct role *role, const char *name) {
                 if (strcmp(role->origins[i].name, name) == 0)
                         return &role->origins[i].place;
         return NULL;
+}
+
+// Of the `services` of the files in a list of rows.
+static void add_service_origins(struct join *join, const struct value *rows) {
+        for (size_t i = 0; rows && rows->type == VALUE_LIST && i < rows->count; i++) {
+                const struct value *list = value_get(rows->items[i], "services");
+                for (size_t j = 0; list && list->type == VALUE_LIST && j < list->count; j++) {
+                        if (list->items[j]->type != VALUE_SCALAR)
+                                continue;
+                        struct strings names =
+                            renamed_units(join->loader->arena, join->release->service_names, list->items[j]->text);
+                        for (size_t k = 0; k < names.count; k++)
+                                add_origin(join, list, j, names.items[k]);
+                }
+        }
 }
 
 static void join_packages(struct join *join, const struct role_file *file) {
@@ -363,6 +386,8 @@ static void join_file(struct join *join, const struct role_file *file) {
         join_services(join, file);
         join_removals(join, file);
         join_files(join, file);
+        add_service_origins(join, value_get(file->tree, "files"));
+        add_service_origins(join, value_get(file->tree, "attributes"));
         join_scalars(join, file);
         JOIN_ROWS(arena, role, file, users, user_count, name);
         JOIN_ROWS(arena, role, file, state, state_count, path);
@@ -399,6 +424,25 @@ static void apply_attributes(struct join *join, const struct role_file *file) {
                 join_number(&found->mode, attributes->mode);
                 join_text(&found->owner, attributes->owner);
                 join_text(&found->group, attributes->group);
+                const struct value *row = value_get(file->tree, "attributes")->items[i];
+                if (!value_get(row, "services"))
+                        continue;
+                found->has_services = true;
+                found->services = attributes->services;
+        }
+}
+
+// The units of the files, which are the role's own copies, in the release's names.
+static void rename_services(struct join *join) {
+        struct arena *arena = join->loader->arena;
+        for (size_t i = 0; i < join->role->file_count; i++) {
+                struct strings written = join->role->files[i].services, units = { 0 };
+                for (size_t j = 0; j < written.count; j++) {
+                        struct strings names = renamed_units(arena, join->release->service_names, written.items[j]);
+                        for (size_t k = 0; k < names.count; k++)
+                                strings_add_once(arena, &units, names.items[k]);
+                }
+                join->role->files[i].services = units;
         }
 }
 
@@ -457,6 +501,7 @@ void role_join(struct loader *loader, struct role_library *library, const struct
                 join_file(&join, lineage.files[i]);
         for (size_t i = 0; i < lineage.count; i++)
                 apply_attributes(&join, lineage.files[i]);
+        rename_services(&join);
         role.sysctl = join.sysctl;
         role.kickstart = find_kickstart(&join, &lineage);
         for (size_t i = 0; i < role.user_count; i++)

@@ -33,6 +33,15 @@ static const struct schema_field user_rows[] = {
 };
 static const struct schema user_table = SCHEMA(user, user_rows, "a user", "an account of the image");
 
+#define SERVICES_ROW(STRUCT)                                                                                           \
+        {                                                                                                              \
+                "services",                                                                                            \
+                    "units that stay down on a node where a secret that the file needs has no value; absent: all of "  \
+                    "services.cluster; []: none, the file alone is missing",                                           \
+                    &type_texts, MEMBER(STRUCT, services), .or_one = true, .pattern = UNIT_PATTERN,                    \
+                                                           .pattern_means = UNIT_MEANS                                 \
+        }
+
 #define OWNER_ROWS(STRUCT, OWNER)                                                                                      \
         { "owner",                                                                                                     \
           "user name or number",                                                                                       \
@@ -53,8 +62,10 @@ static const struct schema_field file_rows[] = {
         { "link", "target of a symbolic link", &type_text, MEMBER(file, link) },
         { "template", "render it (of a link: its target, for the build)", &type_bool, MEMBER(file, is_template),
           .fallback = "false" },
-        { "mode", "mode, octal; absent: 0644, or 0755 for an executable source", &type_mode, MEMBER(file, mode) },
+        { "mode", "mode, octal; absent: 0644, 0755 for an executable source, 0600 for a template with secrets",
+          &type_mode, MEMBER(file, mode) },
         OWNER_ROWS(file, "root"),
+        SERVICES_ROW(file),
 };
 static const struct schema file_table =
     SCHEMA(file, file_rows, "a file", "a file of the image with one of content, source and link");
@@ -64,6 +75,7 @@ static const struct schema_field attribute_rows[] = {
           .required = true },
         { "mode", "mode, octal", &type_mode, MEMBER(attributes, mode) },
         OWNER_ROWS(attributes, NULL),
+        SERVICES_ROW(attributes),
 };
 static const struct schema attribute_table =
     SCHEMA(attributes, attribute_rows, "`attributes`", "mode and owner of a file from an overlay");

@@ -63,13 +63,16 @@ static struct value *machine_value(struct arena *arena) {
 
 struct value *node_scope(struct arena *arena, const struct cluster *cluster, const struct node *node) {
         const struct network *network = &cluster->networks[node->network];
-        struct value *map = node_value(arena, cluster, node), *scope = value_map(arena);
+        struct value *map = node_value(arena, cluster, node), *scope = value_map(arena), *secrets = value_map(arena);
         set_text_of(arena, map, "hostname", node->name);
         set_text_of(arena, map, "interface", "eth0");
         set_text_of(arena, map, "network", network->name);
         value_set(arena, map, "dns", texts_value(arena, &network->dns));
         value_set(arena, map, "machine", machine_value(arena));
         value_set(arena, scope, "node", map);
+        for (size_t i = 0; i < cluster->secrets.count; i++)
+                set_text_of(arena, secrets, cluster->secrets.items[i], "secret");
+        value_set(arena, scope, "secrets", secrets);
         return scope;
 }
 

@@ -17,6 +17,8 @@
 #define UNIT_MEANS "a unit name"
 #define ARGUMENT_PATTERN "^[!-~]+$"
 #define ARGUMENT_MEANS "one kernel argument without spaces"
+#define SECRET_PATTERN "^[A-Za-z_][A-Za-z0-9_]{0,63}$"
+#define SECRET_MEANS "a name of letters, digits and `_`, no digit first"
 #define FILE_NAME_PATTERN "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 #define FILE_NAME_MEANS "a file name"
 

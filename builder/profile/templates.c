@@ -5,6 +5,8 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/mistake.h"
+#include "base/progress.h"
 #include "profile/internal.h"
 #include "shared/node_config.h"
 #include "shared/template.h"
@@ -26,6 +28,7 @@ struct check {
         const struct value *scope;
         struct arena arena;
         const struct value **node_scopes;
+        struct strings *warned; // files, so that it is said once and not for each role
 };
 
 static void make_node_scopes(struct check *check) {
@@ -57,6 +60,69 @@ static bool try_left_over(struct check *check, const char *name, const struct bu
         return true;
 }
 
+// ---- secrets ----
+
+static bool refuse_secret(const struct check *check, const struct template *template,
+                          const struct template_secret *secret, struct err *err) {
+        const struct strings *known = &check->cluster->secrets;
+        auto_free char *name = xstrndup(secret->name, secret->name_size);
+        struct nearest nearest = { .wanted = name };
+        if (secret->name_size == 0) {
+                (void)template_refuse(template, secret->offset, err, "`secrets` is no text, and no section");
+                return hint(err, "name one: {{secrets.NAME}}");
+        }
+        for (size_t i = 0; i < known->count; i++)
+                nearest_offer(&nearest, known->items[i]);
+        (void)template_refuse(template, secret->offset, err, "unknown secret `%s`", name);
+        if (nearest.best)
+                return hint(err, "did you mean `secrets.%s`?", nearest.best);
+        return hint(err, "name it in the cluster file: `secrets: [%s]`", name);
+}
+
+// Every secret is the cluster's. `*ret_needs`: the text does not do without one.
+static bool check_secrets(const struct check *check, const char *name, const struct buf *text, bool *ret_needs,
+                          struct err *err) {
+        auto_template *template = NULL;
+        struct template_secret secret;
+        size_t at = 0;
+        *ret_needs = false;
+        if (!template_open(name, buf_text(text), text->size, &template, err))
+                return false;
+        while (template_next_secret(template, &at, &secret)) {
+                auto_free char *known = xstrndup(secret.name, secret.name_size);
+                if (!strings_have(&check->cluster->secrets, known))
+                        return refuse_secret(check, template, &secret, err);
+                *ret_needs = true;
+        }
+        return true;
+}
+
+static void warn_of_mode(struct check *check, const struct file *file, const char *name) {
+        bool is_open = file->mode >= 0 && (file->mode & 07) != 0;
+        if (!is_open || strings_have(check->warned, file->path))
+                return;
+        strings_add_once(check->loader->arena, check->warned, file->path);
+        warning("%s: %s holds a secret, and mode %04o lets everybody on the node read it", name, file->path,
+                (unsigned)file->mode);
+}
+
+// An installer's file is made while the image is.
+static bool check_kickstart(const struct role *role, struct err *err) {
+        auto_template *template = NULL;
+        auto_buf text = { .max = TEMPLATE_MAX_BYTES };
+        struct template_secret secret;
+        size_t at = 0;
+        if (!role->kickstart)
+                return true;
+        if (!fs_read_resolved(role->kickstart, &text, err) ||
+            !template_open(role->kickstart, buf_text(&text), text.size, &template, err))
+                return false;
+        if (!template_next_secret(template, &at, &secret))
+                return true;
+        (void)template_refuse(template, secret.offset, err, "a kickstart file is published and has no secrets");
+        return hint(err, "only files of a role are rendered on the node, where values of secrets are known");
+}
+
 static bool try_template(struct check *check, const struct file *file, struct err *err) {
         struct arena *arena = check->loader->arena;
         auto_buf text = { .max = TEMPLATE_MAX_BYTES }, output = { .max = TEMPLATE_MAX_BYTES };
@@ -70,9 +136,12 @@ static bool try_template(struct check *check, const struct file *file, struct er
                 return false;
         if (!file->source)
                 buf_append_text(&text, file->content);
-        bool kept = false;
-        if (!template_render(name, buf_text(&text), text.size, check->scope, "node", &output, &kept, err))
+        bool kept = false, has_secrets = false;
+        if (!check_secrets(check, name, &text, &has_secrets, err) ||
+            !template_render(name, buf_text(&text), text.size, check->scope, TEMPLATE_NODE_NAMES, &output, &kept, err))
                 return false;
+        if (has_secrets)
+                warn_of_mode(check, file, name);
         return !kept || try_left_over(check, name, &output, err);
 }
 
@@ -82,7 +151,8 @@ static bool render_link(struct check *check, struct file *file, struct err *err)
         auto_buf target = { .max = 4096 };
         bool kept = false;
         const char *name = arena_printf(arena, "%s (%s)", file->path, place_text(arena, &file->place));
-        if (!template_render(name, file->link, strlen(file->link), check->scope, "node", &target, &kept, err))
+        if (!template_render(name, file->link, strlen(file->link), check->scope, TEMPLATE_NODE_NAMES, &target, &kept,
+                             err))
                 return false;
         if (kept)
                 return fail(err, ERR_TEMPLATE, 0, "%s: the target of a link cannot wait for the node", name);
@@ -105,12 +175,17 @@ static void try_role(struct check *check) {
                 if (!ok)
                         report_template(check->loader, &err);
         }
+        auto_err err = { 0 };
+        if (!check_kickstart(check->role, &err))
+                report_template(check->loader, &err);
 }
 
 void templates_try(struct loader *loader, struct cluster *cluster) {
+        struct strings warned = { 0 };
         for (size_t i = 0; i < cluster->role_count; i++) {
                 const struct role *role = &cluster->roles[i];
-                struct check check = { loader, cluster, role, .scope = cluster_scope(&cluster->arena, cluster, role) };
+                struct check check = { loader, cluster, role, .scope = cluster_scope(&cluster->arena, cluster, role),
+                                       .warned = &warned };
                 try_role(&check);
                 arena_release(&check.arena);
         }

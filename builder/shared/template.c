@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mistake.h"
+#include "shared/secrets.h"
 
 enum { NESTING_MAX = 32, STEPS_MAX = 5000000, TAGS_MAX = 100000 };
 
@@ -579,7 +580,7 @@ bool template_next_secret(const struct template *template, size_t *at, struct te
 bool template_apply(const struct template *template, const struct value *scope, const char *keep,
                     struct buf *ret_output, bool *ret_kept, struct err *err) {
         assert(template && scope);
-        auto_buf output = { .max = ret_output->max };
+        auto_wiped output = { .max = ret_output->max }; // which may hold secrets
         struct rendering rendering = { .template = template, .keep = keep, .output = &output, .err = err };
         if (!render_all(&rendering, scope))
                 return false;

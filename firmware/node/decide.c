@@ -113,7 +113,8 @@ static bool settle_with_drive(struct machine *machine, struct decision *decision
         config_drive_find(&config_drive_machine, &machine->facts, &machine->arena);
         if (!settle_hardware(machine, decision, err))
                 return false;
-        if (!decision->plan.refusal || machine->facts.config_drive || machine->facts.config_problem)
+        bool may_need_drive = decision->plan.refusal || decision->plan.lacks_secrets;
+        if (!may_need_drive || machine->facts.config_drive || machine->facts.config_problem)
                 return true;
         config_drive_find(&config_drive_machine, &machine->facts, &machine->arena);
         plan_release(&decision->plan);

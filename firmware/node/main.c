@@ -21,6 +21,7 @@
 #include "firmware/node/machine/facts_json.h"
 #include "firmware/node/machine/machine.h"
 #include "firmware/node/plan_make.h"
+#include "firmware/node/plan_secrets.h"
 #include "firmware/node/reconsider.h"
 #include "firmware/node/report.h"
 #include "firmware/node/state/state_initrd.h"
@@ -160,6 +161,13 @@ static bool run_find_label(const struct arguments *arguments, struct err *err) {
                 return false;
         fputs(buf_text(&text), stdout);
         return true;
+}
+
+static bool run_need_secret(const struct arguments *arguments, struct err *err) {
+        auto_close int root = open(arguments->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (root < 0)
+                return fail(err, ERR_SYSTEM, errno, "open %s", arguments->root);
+        return secret_is_given(root, arguments->words[0], err);
 }
 
 static bool run_network(const struct arguments *arguments, struct err *err) {
@@ -350,6 +358,8 @@ static const struct verb {
         { "report", "[--root DIR] [--for SECONDS]", "send the report of this boot to the profile's report_url", 0,
           run_report },
         { "keep", "[--root DIR]", "keep SSH host keys and this build's serial on the state disk", 0, run_keep },
+        { "need-secret", "[--root DIR] NAME", "kiln-secret@NAME.service: has this machine a value for the secret", 1,
+          run_need_secret },
         { "state", "[--allow-older] --root DIR [IN_MEMORY]", "initrd: find, check and mount the state disk below DIR",
           -1, run_state },
         { "overlay", "[--allow-older] --root DIR CONFIG",

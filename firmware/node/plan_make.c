@@ -8,6 +8,7 @@
 #include "firmware/node/network/network_compose.h"
 #include "firmware/node/network/network_record.h"
 #include "firmware/node/network/network_writer.h"
+#include "firmware/node/plan_secrets.h"
 #include "firmware/node/plan_templates.h"
 #include "firmware/node/state/state_plan.h"
 
@@ -105,12 +106,15 @@ static void add_issue(struct plan *plan, const struct facts *facts, struct buf *
 static void add_identity_issue(struct plan *plan, const struct facts *facts, const struct identity *identity,
                                const struct net_link *link) {
         const struct inventory *inventory = facts->inventory;
-        auto_buf text = { 0 }, line = { 0 };
+        auto_buf text = { 0 }, line = { 0 }, secrets = { 0 };
         char address[ADDRESS_TEXT_SIZE];
         address_format(identity->address, address);
         buf_printf(&line, "%s, role %s of cluster %s, %s on %s, build %s", identity->hostname, inventory->role,
                    inventory->cluster, address, link->name, inventory->build);
         issue_line(&text, buf_text(&line));
+        plan_add_secrets(plan, facts, &secrets);
+        if (secrets.size > 0)
+                issue_line(&text, buf_text(&secrets));
         add_issue(plan, facts, &text);
 }
 

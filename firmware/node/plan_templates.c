@@ -7,6 +7,7 @@
 
 #include "firmware/node/facts/capacity.h"
 #include "firmware/node/inventory/inventory.h"
+#include "firmware/node/secrets/secret_source.h"
 #include "shared/node_config.h"
 #include "shared/template.h"
 
@@ -85,23 +86,86 @@ static struct value *make_scope(struct arena *arena, const struct facts *facts, 
         return scope;
 }
 
+// ---- secrets ----
+
+static struct value *scope_of_secret(struct arena *arena, const struct facts *facts, const char *name, bool shown) {
+        const struct secret_source *source;
+        const char *value = secret_sources_find(facts->secret_sources, facts->secret_source_count, name, &source);
+        if (!value)
+                return arena_alloc(arena, sizeof(struct value)); // null: false as a section
+        if (shown)
+                value = arena_printf(arena, "{{" TEMPLATE_SECRETS ".%s}}", name);
+        return value_scalar(arena, value); // which does not copy it
+}
+
+// `shown`: their names stand for the values.
+static void scope_secrets(struct arena *arena, const struct facts *facts, struct value *scope, bool shown) {
+        const struct strings *names = &facts->inventory->secrets;
+        struct value *secrets = value_map(arena);
+        for (size_t i = 0; i < names->count; i++)
+                value_set(arena, secrets, names->items[i], scope_of_secret(arena, facts, names->items[i], shown));
+        value_set(arena, scope, TEMPLATE_SECRETS, secrets);
+}
+
+static bool lacks_a_secret(const struct facts *facts, const struct inventory_template *template) {
+        const struct secret_source *source;
+        for (size_t i = 0; i < template->secrets.count; i++)
+                if (!secret_sources_find(facts->secret_sources, facts->secret_source_count, template->secrets.items[i],
+                                         &source))
+                        return true;
+        return false;
+}
+
+static bool speaks_of_secrets(const struct template *template) {
+        struct template_secret secret;
+        size_t at = 0;
+        return template_next_secret(template, &at, &secret);
+}
+
+// ---- files ----
+
+static bool render_bounded(const struct inventory_template *file, const struct template *template,
+                           const struct value *scope, struct buf *ret, struct err *err) {
+        if (!template_apply(template, scope, NULL, ret, NULL, err))
+                return false;
+        return !ret->overflow ||
+               fail(err, ERR_TEMPLATE, 0, "%s: longer than %d bytes", file->path, NODE_TEMPLATE_MAX_BYTES);
+}
+
+static bool add_rendered_file(struct plan *plan, const struct inventory_template *file, const char *text,
+                              const struct value *scope, const struct value *shown_scope, struct err *err) {
+        auto_wiped output = { .max = NODE_TEMPLATE_MAX_BYTES };
+        auto_buf shown = { .max = NODE_TEMPLATE_MAX_BYTES };
+        auto_template *template = NULL;
+        if (!template_open(file->path, text, strlen(text), &template, err) ||
+            !render_bounded(file, template, scope, &output, err))
+                return false;
+        plan_add_file(plan, file->path, file->mode, &output);
+        struct plan_file *added = &plan->files[plan->file_count - 1];
+        added->uid = file->uid;
+        added->gid = file->gid;
+        if (!speaks_of_secrets(template))
+                return true;
+        if (!render_bounded(file, template, shown_scope, &shown, err))
+                return false;
+        added->shown = arena_strdup(&plan->arena, buf_text(&shown));
+        return true;
+}
+
 bool plan_add_templates(struct plan *plan, const struct facts *facts, const struct identity *identity,
                         const char *interface, struct err *err) {
         assert(identity->interface && interface);
         const struct inventory *inventory = facts->inventory;
-        const struct value *scope = make_scope(&plan->arena, facts, identity, interface);
+        struct value *scope = make_scope(&plan->arena, facts, identity, interface);
+        struct value *shown_scope = make_scope(&plan->arena, facts, identity, interface);
+        scope_secrets(&plan->arena, facts, scope, false);
+        scope_secrets(&plan->arena, facts, shown_scope, true);
         for (size_t i = 0; i < inventory->template_count; i++) {
-                const struct inventory_template *template = &inventory->templates[i];
-                const char *text = facts->template_texts[i];
-                auto_buf output = { .max = NODE_TEMPLATE_MAX_BYTES };
-                if (!template_render(template->path, text, strlen(text), scope, NULL, &output, NULL, err))
+                const struct inventory_template *file = &inventory->templates[i];
+                if (lacks_a_secret(facts, file))
+                        plan_add_remove(plan, file->path); // of an earlier run
+                else if (!add_rendered_file(plan, file, facts->template_texts[i], scope, shown_scope, err))
                         return false;
-                if (output.overflow)
-                        return fail(err, ERR_TEMPLATE, 0, "%s: longer than %d bytes", template->path,
-                                    NODE_TEMPLATE_MAX_BYTES);
-                plan_add_file(plan, template->path, template->mode, &output);
-                plan->files[plan->file_count - 1].uid = template->uid;
-                plan->files[plan->file_count - 1].gid = template->gid;
         }
         return true;
 }

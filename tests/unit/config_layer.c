@@ -37,8 +37,8 @@ static const char cluster_text[] =
     "vips:\n  - {name: web, ip: 10.0.0.90, role: one, vrrp_id: 7}\n"
     "nodes:\n  - {name: n1, role: one, mac: \"52:54:00:00:00:01\", ip: 10.0.0.11, id: 1, variables: {rack: a}}\n"
     "  - {name: n2, role: one, ip: 10.0.0.12, id: 2}\n"
-    "  - {name: n3, role: two, ip: 10.0.0.13, variables: {password: secret}}\n"
-    "variables: {colour: blue}\n";
+    "  - {name: n3, role: two, ip: 10.0.0.13, variables: {password: hunter2}}\n"
+    "variables: {colour: blue}\nsecrets: [pass, page]\n";
 static const char release_text[] =
     "arch: x86_64\nrepositories:\n  - {name: x, baseurl: none, trust: digest}\n"
     "kernel: {package: kernel, image: \"/boot/vmlinuz-*\"}\n"
@@ -54,6 +54,10 @@ static const char role_text[] =
     "  - {path: /etc/node, content: \"{{variables.colour}} {{node.ip}}\\n\", template: true, mode: 0600}\n"
     "  - {path: /bin/tool, content: \"#!/bin/sh\\n\", mode: 0755}\n"
     "  - {path: /etc/alias, link: plain}\n"
+    "  - {path: /etc/pass, content: \"{{variables.colour}} {{secrets.pass}}\\n\", template: true}\n"
+    "  - {path: /etc/page, content: \"{{#secrets.page}}{{.}}{{/secrets.page}}\\n\", template: true, mode: 0640}\n"
+    "  - {path: /etc/of-a, content: \"{{secrets.pass}}\\n\", template: true, services: [a]}\n"
+    "  - {path: /etc/alone, content: \"{{secrets.page}}\\n\", template: true, services: []}\n"
     "remove: [/etc/unwanted, /usr/share/tree]\n"
     "state:\n  - {path: /var/lib/state, mode: 0700, owner: app, group: app}\n";
 
@@ -191,7 +195,7 @@ static void tells_the_node(void) {
         EXPECT_TEXT(json_string_value(json_object_get(json_object_get(first, "variables"), "rack")), "a");
         EXPECT(json_integer_value(json_object_get(second, "index")) == 1);
         EXPECT_TEXT(text_at(json, "nodes", 2, "role"), "two");
-        EXPECT(!strstr(buf_text(&text), "secret")); // of another role
+        EXPECT(!strstr(buf_text(&text), "hunter2")); // of another role
         struct stat stat;
         EXPECT(fstatat(work, "layer/etc/kiln/node.json", &stat, 0) == 0 && (stat.st_mode & 07777) == 0600);
         const json_t *state = json_array_get(json_object_get(json, "state"), 0);
@@ -199,6 +203,66 @@ static void tells_the_node(void) {
                json_integer_value(json_object_get(state, "mode")) == 0700);
         EXPECT_TEXT(json_string_value(json_array_get(json_object_get(json, "cluster_services"), 0)), "c.service");
         json_decref(json);
+}
+
+static void expect_texts(const json_t *object, const char *key, const char *expected) {
+        auto_buf text = { 0 };
+        const json_t *list = json_object_get(object, key);
+        for (size_t i = 0; i < json_array_size(list); i++)
+                buf_printf(&text, "%s ", json_string_value(json_array_get(list, i)));
+        EXPECT_TEXT(buf_text(&text), expected);
+}
+
+// node.json has their names, and units wait for them.
+static void secrets_are_left_to_the_node(void) {
+        auto_buf text = { 0 };
+        auto_close int layer = -1;
+        EXPECT_OK(fs_open_dir(work, "layer", &layer, err));
+        EXPECT_OK(fs_read(layer, "etc/kiln/node.json", &text, err));
+        json_t *json = json_loads(buf_text(&text), 0, NULL);
+        static const struct {
+                const char *path, *secrets, *services;
+                int mode;
+        } expected[] = {
+                { "/etc/node", "", "", 0600 },       { "/etc/pass", "pass ", "c.service ", 0600 },
+                { "/etc/page", "", "", 0640 },       { "/etc/of-a", "pass ", "a.service ", 0600 },
+                { "/etc/alone", "page ", "", 0600 },
+        };
+        const json_t *templates = json_object_get(json, "templates");
+        EXPECT(json_array_size(templates) == lengthof(expected));
+        for (size_t i = 0; i < lengthof(expected); i++) {
+                const json_t *template = json_array_get(templates, i);
+                EXPECT_TEXT(text_at(json, "templates", i, "path"), expected[i].path);
+                EXPECT(json_integer_value(json_object_get(template, "mode")) == expected[i].mode);
+                expect_texts(template, "secrets", expected[i].secrets);
+                expect_texts(template, "services", expected[i].services);
+        }
+        expect_texts(json, "secrets", "pass page ");
+        json_decref(json);
+        expect_file(layer, "usr/share/kiln/templates/1", "blue {{secrets.pass}}\n", 0600, 0);
+        static const char gate[] = "[Unit]\nRequires=kiln-secret@pass.service\nAfter=kiln-secret@pass.service\n";
+        expect_file(layer, "etc/systemd/system/c.service.d/11-kiln-secrets.conf", gate, 0644, 0);
+        expect_file(layer, "etc/systemd/system/a.service.d/11-kiln-secrets.conf", gate, 0644, 0);
+        EXPECT(fs_exists(layer, "etc/systemd/system/kiln-secret@.service"));
+}
+
+// A unit that is not there would keep nothing down.
+static void units_of_secrets_must_be_there(void) {
+        struct role *role = &cluster->roles[0];
+        auto_close int layer = -1;
+        auto_err failure = { 0 };
+        const char *before = NULL;
+        for (size_t i = 0; i < role->file_count; i++) {
+                struct file *file = &role->files[i];
+                if (strcmp(file->path, "/etc/of-a") != 0)
+                        continue;
+                before = file->services.items[0];
+                file->services.items[0] = "aa.service";
+                EXPECT(!write_layer("no-unit", &layer, &failure));
+                file->services.items[0] = before;
+        }
+        EXPECT(before && failure.kind == ERR_REFERENCE && strstr(failure.text, "has a unit \"aa.service\"") &&
+               failure.hint && strstr(failure.hint, "a.service"));
 }
 
 static bool digest_entry(const struct fs_entry *entry, void *context, struct err *err) {
@@ -302,6 +366,8 @@ int main(void) {
         }
         RUN(writes_the_difference);
         RUN(tells_the_node);
+        RUN(secrets_are_left_to_the_node);
+        RUN(units_of_secrets_must_be_there);
         RUN(gives_the_same_bits);
         RUN(refuses_what_is_wrong);
         RUN(refuses_an_inventory_that_no_node_reads);

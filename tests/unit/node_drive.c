@@ -11,6 +11,8 @@
 
 #include "base/mem.h"
 #include "firmware/node/config_drive/config_drive.h"
+#include "firmware/node/inventory/inventory.h"
+#include "firmware/node/secrets/secret_source.h"
 
 static char host_path[64], sys_path[96], dev_path[96];
 static struct arena arena;
@@ -86,8 +88,26 @@ static void stop(void) {
 static struct content { const char *device, *text, *error; } contents[4];
 static char asked[256]; // the devices that were read
 
-static bool read_content(const struct volume *volume, struct buf *ret, bool *ret_found, struct err *err) {
+static const struct content *secret_contents;
+static size_t secret_content_count;
+
+static bool read_secret_content(const struct volume *volume, struct buf *ret, bool *ret_found, struct err *err) {
+        for (size_t i = 0; i < secret_content_count; i++) {
+                if (strcmp(secret_contents[i].device, volume->device) != 0)
+                        continue;
+                if (secret_contents[i].error)
+                        return fail(err, ERR_IDENTITY, 0, "%s", secret_contents[i].error);
+                *ret_found = true;
+                buf_append_text(ret, secret_contents[i].text);
+        }
+        return true;
+}
+
+static bool read_content(const struct volume *volume, enum drive_file file, struct buf *ret, bool *ret_found,
+                         struct err *err) {
         *ret_found = false;
+        if (file == DRIVE_SECRETS)
+                return read_secret_content(volume, ret, ret_found, err);
         snprintf(asked + strlen(asked), sizeof asked - strlen(asked), "%s %s;", volume->device, volume->type);
         for (size_t i = 0; i < lengthof(contents) && contents[i].device; i++) {
                 if (strcmp(contents[i].device, volume->device) != 0)
@@ -234,12 +254,13 @@ static bool make_volume(const char *type, const char *from, const char *path) {
                (access(file, F_OK) < 0 || run((const char *const[]){ "mcopy", "-i", path, file, "::kiln.conf", NULL }));
 }
 
-static bool read_device(const char *type, const char *path, struct buf *text, bool *ret_found, struct err *err) {
+static bool read_device(const char *type, const char *path, enum drive_file file, struct buf *text, bool *ret_found,
+                        struct err *err) {
         struct volume volume = { .label = "KILN" };
         if (!attach(path, volume.device))
                 return fail(err, ERR_SYSTEM, 0, "losetup %s", path);
         snprintf(volume.type, sizeof volume.type, "%s", type);
-        bool ok = config_drive_machine.read(&volume, text, ret_found, err);
+        bool ok = config_drive_machine.read(&volume, file, text, ret_found, err);
         EXPECT(run((const char *const[]){ "losetup", "--detach", volume.device, NULL }));
         return ok;
 }
@@ -253,11 +274,11 @@ static void check_reading(const char *type) {
         EXPECT(mkdir(from, 0755) == 0 && make_volume(type, from, image));
         auto_buf text = { .max = CONFIG_DRIVE_MAX };
         bool found = true;
-        EXPECT_OK(read_device(type, image, &text, &found, err));
+        EXPECT_OK(read_device(type, image, DRIVE_CONF, &text, &found, err));
         EXPECT(!found && text.size == 0 && unlink(image) == 0);
         write_text(file, "kiln.node=m1\n");
         EXPECT(make_volume(type, from, image));
-        EXPECT_OK(read_device(type, image, &text, &found, err));
+        EXPECT_OK(read_device(type, image, DRIVE_CONF, &text, &found, err));
         EXPECT(found && access("/run/kiln/config-drive", F_OK) < 0 && unlink(image) == 0);
         EXPECT_TEXT(buf_text(&text), "kiln.node=m1\n");
         auto_free char *big = xmalloc(CONFIG_DRIVE_MAX + 2);
@@ -265,7 +286,7 @@ static void check_reading(const char *type) {
         big[CONFIG_DRIVE_MAX + 1] = '\0';
         write_text(file, big);
         auto_err err = { 0 };
-        EXPECT(make_volume(type, from, image) && !read_device(type, image, &text, &found, &err));
+        EXPECT(make_volume(type, from, image) && !read_device(type, image, DRIVE_CONF, &text, &found, &err));
         EXPECT(err.text && strstr(err.text, "kiln.conf has 65537 bytes"));
         stop();
 }
@@ -277,11 +298,72 @@ static void volumes_are_read_and_nothing_stays(void) {
                         check_reading(types[i]);
 }
 
+// ---- secrets ----
+
+static struct inventory with_secrets;
+static struct secret_source sources[SECRET_PLACES];
+
+static void find_secrets(const struct content *wanted, size_t count) {
+        const struct config_drive_host host = { { sys_path, dev_path }, read_content, 150 };
+        memset(contents, 0, sizeof contents);
+        secret_contents = wanted;
+        secret_content_count = count;
+        facts.inventory = &with_secrets;
+        facts.secret_sources = sources;
+        facts.secret_source_count = lengthof(sources);
+        config_drive_find(&host, &facts, &arena);
+        secret_content_count = 0;
+}
+#define FIND_SECRETS(...)                                                                                              \
+        find_secrets((const struct content[]){ __VA_ARGS__ }, lengthof(((const struct content[]){ __VA_ARGS__ })))
+
+static const char *value_of(const char *name) {
+        const struct secret_source *source;
+        return secret_sources_find(sources, lengthof(sources), name, &source);
+}
+
+static void a_drive_may_have_secrets_alone(void) {
+        start("kiln.config=KILN");
+        add_fat("sda1", "KILN");
+        FIND_SECRETS({ "/dev/sda1", "a=1\nb=2\n" });
+        EXPECT(!facts.config_problem && !facts.config_drive);
+        EXPECT_TEXT(value_of("a"), "1");
+        EXPECT_TEXT(sources[SECRETS_OF_DRIVE].place, "the config drive /dev/sda1");
+        FIND_SECRETS({ "/dev/sda1", "b=3\n" }); // a second look forgets what the first one saw
+        EXPECT(!value_of("a"));
+        facts.command_line = "kiln.config=none";
+        FIND_SECRETS({ "/dev/sda1", "b=3\n" });
+        EXPECT(!value_of("b"));
+        stop();
+}
+
+static void secrets_of_a_drive_refuse_no_machine(void) {
+        start("");
+        add_fat("sda1", "KILN");
+        add_fat("sdb1", "KILN");
+        FIND_SECRETS({ "/dev/sda1", "a=1\n" }, { "/dev/sdb1", "a=1\n" });
+        EXPECT_TEXT(value_of("a"), "1");
+        FIND_SECRETS({ "/dev/sda1", "a=1\n" }, { "/dev/sdb1", "a=hunter2\n" });
+        EXPECT(!value_of("a") && strstr(sources[SECRETS_OF_DRIVE].problem, "another drive"));
+        FIND_SECRETS({ "/dev/sda1", "a=1\n" }, { "/dev/sdb1", "hunter2\n" });
+        EXPECT(!value_of("a") && *sources[SECRETS_OF_DRIVE].problem);
+        EXPECT(!strstr(sources[SECRETS_OF_DRIVE].problem, "hunter2"));
+        FIND_SECRETS({ "/dev/sda1", "hunter2\n" });
+        EXPECT_TEXT(sources[SECRETS_OF_DRIVE].problem, "line 1: neither NAME=VALUE nor NAME<<END nor a # comment");
+        FIND_SECRETS({ "/dev/sda1", NULL, "kiln.secrets is no regular file" });
+        EXPECT_TEXT(sources[SECRETS_OF_DRIVE].problem, "kiln.secrets is no regular file");
+        EXPECT(!facts.config_problem);
+        secret_source_release(&sources[SECRETS_OF_DRIVE]);
+        stop();
+}
+
 int main(void) {
         RUN(each_file_system_is_found_by_its_label);
         RUN(no_drive_is_no_problem_and_no_wait);
         RUN(a_label_of_the_command_line_must_come);
         RUN(two_drives_agree_or_are_refused);
+        RUN(a_drive_may_have_secrets_alone);
+        RUN(secrets_of_a_drive_refuse_no_machine);
         if (geteuid() == 0 && access("/dev/loop-control", R_OK | W_OK) == 0)
                 RUN(volumes_are_read_and_nothing_stays);
         else

@@ -43,6 +43,13 @@ void check_hardware(struct loader *loader, const struct cluster_file *file);
 // Keys that are no keys, and a lowest serial that nothing would check.
 void check_trust(struct loader *loader, const struct cluster_file *file);
 
+// Names of secrets are given once.
+void check_secret_names(struct loader *loader, const struct cluster_file *file);
+// Of a cluster file's or a role file's tree: tags of secrets where no node would fill them in.
+void check_secret_places(struct loader *loader, const struct value *tree, bool is_role);
+// A joined role brings no values of secrets into its image.
+void check_secret_files(struct loader *loader, const struct role *role);
+
 // Needs the joined cluster: ensembles, ids, users, VIPs' roles.
 void check_cluster(struct loader *loader, const struct cluster_file *file, const struct cluster *cluster);
 

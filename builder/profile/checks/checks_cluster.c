@@ -120,6 +120,7 @@ void check_cluster(struct loader *loader, const struct cluster_file *file, const
                 check_uids(loader, &cluster->roles[i]);
                 check_nesting(loader, &cluster->roles[i]);
                 check_command_line(loader, cluster, &cluster->roles[i]);
+                check_secret_files(loader, &cluster->roles[i]);
         }
         check_vip_roles(loader, file, cluster);
         check_dhcp_options(loader, file);

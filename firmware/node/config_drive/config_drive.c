@@ -14,6 +14,8 @@
 #include "firmware/node/config_drive/config_drive_mount.h"
 #include "firmware/node/devices/block_devices.h"
 #include "firmware/node/facts/clock.h"
+#include "firmware/node/secrets/secret_source.h"
+#include "shared/node_config.h"
 
 #define USUAL_LABEL "KILN"
 
@@ -120,9 +122,9 @@ static bool take_drive_text(struct facts *facts, const struct volume *volume, st
 static bool read_volumes(const struct config_drive_host *host, const struct volumes *volumes, struct facts *facts,
                          struct arena *arena, struct err *err) {
         for (size_t i = 0; i < volumes->count; i++) {
-                auto_buf text = { .max = CONFIG_DRIVE_MAX + 1 };
+                auto_buf text = { .max = CONFIG_DRIVE_MAX + NODE_READ_ROOM_BYTES };
                 bool found = false;
-                if (!host->read(&volumes->items[i], &text, &found, err))
+                if (!host->read(&volumes->items[i], DRIVE_CONF, &text, &found, err))
                         return wrap(err, "config drive %s (%s, labelled %s)", volumes->items[i].device,
                                     volumes->items[i].type, volumes->items[i].label);
                 if (found && !take_drive_text(facts, &volumes->items[i], &text, arena, err))
@@ -130,6 +132,47 @@ static bool read_volumes(const struct config_drive_host *host, const struct volu
         }
         return true;
 }
+
+// ---- secrets ----
+
+static struct secret_source *source_of_drive(const struct facts *facts) {
+        if (facts->secret_source_count <= SECRETS_OF_DRIVE)
+                return NULL;
+        return &facts->secret_sources[SECRETS_OF_DRIVE];
+}
+
+// The same text twice is one drive that shows twice (take_drive_text()).
+static void take_secrets(struct secret_source *source, const char *place, const struct buf *text, struct buf *first) {
+        bool is_same = first->size == text->size && memcmp(buf_text(first), buf_text(text), text->size) == 0;
+        if (*source->place && !is_same) {
+                secret_source_fail(source, place, "another drive with that label has a different one");
+                return;
+        }
+        secret_source_parse(source, place, buf_text(text), text->size);
+        buf_clear(first);
+        buf_append(first, buf_text(text), text->size);
+}
+
+// What cannot be read refuses no machine: it has no secrets from there, and says why.
+static void read_drive_secrets(const struct config_drive_host *host, const struct volumes *volumes,
+                               struct secret_source *source) {
+        auto_wiped first = { 0 };
+        secret_source_release(source);
+        for (size_t i = 0; i < volumes->count && !*source->problem; i++) {
+                const struct volume *volume = &volumes->items[i];
+                auto_wiped text = { .max = CONFIG_DRIVE_MAX + NODE_READ_ROOM_BYTES };
+                auto_err problem = { 0 };
+                bool found = false;
+                char place[sizeof source->place];
+                snprintf(place, sizeof place, "the config drive %s", volume->device);
+                if (!host->read(volume, DRIVE_SECRETS, &text, &found, &problem))
+                        secret_source_fail(source, place, problem.text);
+                else if (found)
+                        take_secrets(source, place, &text, &first);
+        }
+}
+
+static bool has_secrets(const struct secret_source *source) { return source && *source->place; }
 
 static bool find_drive(const struct config_drive_host *host, const char *asked, struct facts *facts,
                        struct arena *arena, struct err *err) {
@@ -144,7 +187,10 @@ static bool find_drive(const struct config_drive_host *host, const char *asked, 
                 find_volumes(&host->disks, label, &volumes);
                 if (!read_volumes(host, &volumes, facts, arena, err))
                         return false;
-                if (facts->config_drive || !asked)
+                struct secret_source *source = source_of_drive(facts);
+                if (source)
+                        read_drive_secrets(host, &volumes, source);
+                if (facts->config_drive || has_secrets(source) || !asked)
                         return true;
                 const char *missing = "no FAT, ISO 9660 or ext file system has that label";
                 if (volumes.count > 0)
@@ -165,6 +211,8 @@ void config_drive_find(const struct config_drive_host *host, struct facts *facts
         const char *wanted = NULL;
         auto_err err = { 0 };
         facts->config_drive = facts->config_device = facts->config_problem = NULL;
+        if (source_of_drive(facts))
+                secret_source_release(source_of_drive(facts));
         if (asked && strcmp(label, "none") == 0)
                 return;
         if (asked)

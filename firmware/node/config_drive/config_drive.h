@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The config drive: a volume labelled KILN (or as kiln.config= says; kiln.config=none: there is none) that holds
-// kiln.conf, words as on the command line. FAT, ISO 9660 or ext2/3/4. Only read: mounted without write access, devices,
-// programs or set-user-id files, in a mount namespace of its own, so that nothing stays behind, whatever happens.
+// kiln.conf, words as on the command line, and kiln.secrets (shared/secrets.h), or one of them. FAT, ISO 9660 or
+// ext2/3/4. Only read: mounted without write access, devices, programs or set-user-id files, in a mount namespace of
+// its own, so that nothing stays behind, whatever happens.
 #ifndef KILN_NODE_CONFIG_DRIVE_CONFIG_DRIVE_H
 #define KILN_NODE_CONFIG_DRIVE_CONFIG_DRIVE_H
 
@@ -16,8 +17,11 @@ struct volume {
         char label[64], type[16];
 };
 
-// How a volume's kiln.conf is read; tests give another.
-typedef bool volume_read(const struct volume *volume, struct buf *ret, bool *ret_found, struct err *err);
+enum drive_file { DRIVE_CONF, DRIVE_SECRETS }; // kiln.conf, kiln.secrets
+
+// How a file of a volume is read; tests give another.
+typedef bool volume_read(const struct volume *volume, enum drive_file file, struct buf *ret, bool *ret_found,
+                         struct err *err);
 
 struct config_drive_host {
         struct disk_host disks;
@@ -27,7 +31,8 @@ struct config_drive_host {
 
 extern const struct config_drive_host config_drive_machine;
 
-// Sets facts->config_drive and config_device, or config_problem, by facts->command_line. Does not wait, unless
+// Sets facts->config_drive and config_device, or config_problem, by facts->command_line; of facts->secret_sources, if
+// the inventory wants secrets, the drive's. Does not wait, unless
 // kiln.config= names a label. Strings are the arena's.
 void config_drive_find(const struct config_drive_host *host, struct facts *facts, struct arena *arena);
 

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "firmware/node/devices/module_load.h"
+#include "shared/node_config.h"
+#include "shared/secrets.h"
 
 #define MOUNT_POINT "/run/kiln/config-drive"
 
@@ -64,35 +66,40 @@ static bool mount_volume(const struct volume *volume, struct err *err) {
         return try_mount(volume, filesystem) || fail(err, ERR_SYSTEM, number, "mount");
 }
 
-// An ISO without long names calls it KILN.CON.
-static int open_kiln_conf(int directory) {
-        static const char *const names[] = { "kiln.conf", "KILN.CONF", "kiln.con", "KILN.CON" };
+// An ISO without long names calls them KILN.CON and KILN.SEC.
+static const char *const drive_file_names[][4] = {
+        [DRIVE_CONF] = { "kiln.conf", "KILN.CONF", "kiln.con", "KILN.CON" },
+        [DRIVE_SECRETS] = { SECRETS_FILE, "KILN.SECRETS", "kiln.sec", "KILN.SEC" },
+};
+
+static int open_drive_file(int directory, enum drive_file file) {
         int fd = -1;
-        for (size_t i = 0; i < lengthof(names) && fd < 0; i++) {
-                fd = openat(directory, names[i], O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        for (size_t i = 0; i < lengthof(drive_file_names[file]) && fd < 0; i++) {
+                fd = openat(directory, drive_file_names[file][i], O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
                 if (fd < 0 && errno != ENOENT)
                         return -1;
         }
         return fd;
 }
 
-static bool read_file(struct buf *ret, bool *ret_found, struct err *err) {
+static bool read_drive_file(enum drive_file file, struct buf *ret, bool *ret_found, struct err *err) {
+        const char *name = drive_file_names[file][0];
         auto_close int directory = open(MOUNT_POINT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (directory < 0)
                 return fail(err, ERR_SYSTEM, errno, "open its root");
-        auto_close int fd = open_kiln_conf(directory);
+        auto_close int fd = open_drive_file(directory, file);
         struct stat stat;
         *ret_found = fd >= 0;
         if (fd < 0)
-                return errno == ENOENT || fail(err, ERR_SYSTEM, errno, "open kiln.conf");
+                return errno == ENOENT || fail(err, ERR_SYSTEM, errno, "open %s", name);
         if (fstat(fd, &stat) < 0)
-                return fail(err, ERR_SYSTEM, errno, "read kiln.conf");
+                return fail(err, ERR_SYSTEM, errno, "read %s", name);
         if (!S_ISREG(stat.st_mode))
-                return fail(err, ERR_IDENTITY, 0, "kiln.conf is no regular file");
+                return fail(err, ERR_IDENTITY, 0, "%s is no regular file", name);
         if (stat.st_size > CONFIG_DRIVE_MAX)
-                return fail(err, ERR_IDENTITY, 0, "kiln.conf has %lld bytes, and at most %d are read",
+                return fail(err, ERR_IDENTITY, 0, "%s has %lld bytes, and at most %d are read", name,
                             (long long)stat.st_size, CONFIG_DRIVE_MAX);
-        return buf_read_fd(ret, fd, err) || wrap(err, "kiln.conf");
+        return buf_read_fd(ret, fd, err) || wrap(err, "%s", name);
 }
 
 static bool write_all(int fd, const char *bytes, size_t size) {
@@ -118,10 +125,10 @@ static char answer_mark(bool ok, bool found, enum err_kind kind) {
         return SAYS_NOTHING;
 }
 
-static int child(const struct volume *volume, int fd) {
-        auto_buf text = { .max = CONFIG_DRIVE_MAX + 1 }, answer = { 0 };
+static int child(const struct volume *volume, enum drive_file file, int fd) {
+        auto_wiped text = { .max = CONFIG_DRIVE_MAX + NODE_READ_ROOM_BYTES }, answer = { 0 };
         auto_err err = { 0 };
-        bool found = false, ok = mount_volume(volume, &err) && read_file(&text, &found, &err);
+        bool found = false, ok = mount_volume(volume, &err) && read_drive_file(file, &text, &found, &err);
         buf_append_char(&answer, answer_mark(ok, found, err.kind));
         if (!ok)
                 buf_printf(&answer, "%.*s", MESSAGE_MAX, err.text);
@@ -147,27 +154,28 @@ static bool understand(const struct buf *answer, struct buf *ret, bool *ret_foun
         }
 }
 
-static pid_t start_child(const struct volume *volume, const int pipe_fds[2]) {
+static pid_t start_child(const struct volume *volume, enum drive_file file, const int pipe_fds[2]) {
         pid_t pid = fork();
         if (pid == 0) {
                 close(pipe_fds[0]);
-                _exit(child(volume, pipe_fds[1]));
+                _exit(child(volume, file, pipe_fds[1]));
         }
         return pid;
 }
 
-bool config_drive_read_volume(const struct volume *volume, struct buf *ret, bool *ret_found, struct err *err) {
+bool config_drive_read_volume(const struct volume *volume, enum drive_file file, struct buf *ret, bool *ret_found,
+                              struct err *err) {
         int pipe_fds[2];
         if ((mkdir("/run/kiln", 0755) < 0 && errno != EEXIST) || (mkdir(MOUNT_POINT, 0700) < 0 && errno != EEXIST))
                 return fail(err, ERR_SYSTEM, errno, "make directory %s", MOUNT_POINT);
         if (pipe2(pipe_fds, O_CLOEXEC) < 0)
                 return fail(err, ERR_SYSTEM, errno, "make a pipe");
-        pid_t pid = start_child(volume, pipe_fds);
+        pid_t pid = start_child(volume, file, pipe_fds);
         auto_close int out = pipe_fds[0];
         close(pipe_fds[1]);
         if (pid < 0)
                 return fail(err, ERR_SYSTEM, errno, "start a process");
-        auto_buf answer = { .max = CONFIG_DRIVE_MAX + MESSAGE_MAX };
+        auto_wiped answer = { .max = CONFIG_DRIVE_MAX + MESSAGE_MAX + NODE_READ_ROOM_BYTES };
         bool ok = buf_read_fd(&answer, out, err);
         int status;
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

@@ -57,6 +57,7 @@ struct lease {
 };
 
 struct inventory;
+struct secret_source;
 struct state_facts;
 
 struct facts {
@@ -75,6 +76,9 @@ struct facts {
         const char *config_problem; // why there is no telling what the drive says: the machine is refused; NULL: none
         uint64_t memory_kb;         // MemTotal
         unsigned cpus;              // online
+        // Where values of secrets came from, what counts most first (secrets/secret_source.h); the list is the caller's
+        struct secret_source *secret_sources;
+        size_t secret_source_count;
         const struct state_facts *state;            // state.h; NULL: no state disk is wanted
         char serial[128], uuid[64], asset_tag[128]; // SMBIOS, "" if the machine has none
 };

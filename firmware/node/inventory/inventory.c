@@ -6,6 +6,7 @@
 
 #include "firmware/node/facts/json_field.h"
 #include "firmware/node/inventory/inventory_links.h"
+#include "shared/secrets.h"
 #include "shared/smbios.h"
 
 enum { FORMAT = 1, NESTING_MAX = 32 };
@@ -29,6 +30,32 @@ static bool need_string(const json_t *object, const char *key, struct arena *are
         if (!*text)
                 return json_field_wrong(err, key, "given");
         *ret = text;
+        return true;
+}
+
+// A list of texts; none if it is absent.
+static bool get_strings(const json_t *object, const char *key, struct arena *arena, struct strings *ret,
+                        struct err *err) {
+        const json_t *list;
+        if (!json_field_list(object, key, &list, err))
+                return false;
+        ret->items = arena_alloc(arena, json_array_size(list) * sizeof *ret->items);
+        for (size_t i = 0; i < json_array_size(list); i++) {
+                const char *text = json_string_value(json_array_get(list, i));
+                if (!text)
+                        return json_field_wrong(err, key, "a list of strings");
+                ret->items[ret->count++] = arena_strdup(arena, text);
+        }
+        return true;
+}
+
+// Their names become file names.
+static bool get_secrets(const json_t *object, struct arena *arena, struct strings *ret, struct err *err) {
+        if (!get_strings(object, "secrets", arena, ret, err))
+                return false;
+        for (size_t i = 0; i < ret->count; i++)
+                if (!secret_name_is_valid(ret->items[i]))
+                        return json_field_wrong(err, "secrets", "a list of names");
         return true;
 }
 
@@ -180,7 +207,8 @@ static bool read_template(const json_t *json, struct arena *arena, void *element
         template->mode = (unsigned)mode;
         template->uid = (unsigned)uid;
         template->gid = (unsigned)gid;
-        return true;
+        return get_secrets(json, arena, &template->secrets, err) &&
+               get_strings(json, "services", arena, &template->services, err);
 }
 
 typedef bool read_element(const json_t *json, struct arena *arena, void *element, struct inventory *inventory,
@@ -221,7 +249,8 @@ static bool read_image(const json_t *root, struct arena *arena, struct inventory
         for (size_t i = 0; i < lengthof(optional); i++)
                 if (!get_string(root, optional[i].key, arena, optional[i].ret, err))
                         return false;
-        return json_field_bool(root, "ensemble", &inventory->ensemble, err) &&
+        return get_secrets(root, arena, &inventory->secrets, err) &&
+               json_field_bool(root, "ensemble", &inventory->ensemble, err) &&
                json_field_bool(root, "strangers", &inventory->strangers, err);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/strings.h"
 #include "firmware/node/facts/address.h"
 #include "firmware/node/inventory/dhcp_settings.h"
 #include "firmware/node/inventory/state_settings.h"
@@ -65,6 +66,8 @@ struct inventory_vip {
 struct inventory_template {
         const char *path, *source;
         unsigned mode, uid, gid;
+        struct strings secrets;  // without a value for each of these it is not rendered,
+        struct strings services; // and these units stay down
 };
 
 struct inventory {
@@ -78,6 +81,7 @@ struct inventory {
         size_t vip_count;
         struct inventory_template *templates;
         size_t template_count;
+        struct strings secrets; // names of all that the templates speak of
         struct state_settings state;
         struct dhcp_settings dhcp;
 };

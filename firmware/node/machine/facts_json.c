@@ -6,6 +6,7 @@
 
 #include "firmware/node/dhcp/dhcp_options.h"
 #include "firmware/node/facts/json_field.h"
+#include "firmware/node/secrets/secret_source.h"
 #include "firmware/node/state/state.h"
 
 // A key that is not one of `known` (NULL at the end) would be silently without effect.
@@ -246,16 +247,37 @@ static bool read_answer_of_dhcp(const json_t *root, struct facts *facts, struct 
         return true;
 }
 
+// Names alone: no value belongs into a file of facts.
+static bool read_secret_names(const json_t *root, struct arena *arena, struct facts *facts, struct err *err) {
+        const json_t *list = json_object_get(root, "secrets");
+        auto_buf text = { 0 };
+        if (!list)
+                return true;
+        if (!json_is_array(list))
+                return json_field_wrong(err, "secrets", "a list");
+        for (size_t i = 0; i < json_array_size(list); i++) {
+                const char *name = json_string_value(json_array_get(list, i));
+                if (!name || !secret_name_is_valid(name))
+                        return json_field_wrong(err, "secrets", "a list of names");
+                secret_format(name, "given", &text);
+        }
+        facts->secret_sources = arena_alloc(arena, sizeof *facts->secret_sources);
+        facts->secret_source_count = 1;
+        secret_source_parse(facts->secret_sources, "the file of facts", buf_text(&text), text.size);
+        return true;
+}
+
 static bool read_all_facts(const json_t *root, struct arena *arena, struct facts *facts, struct err *err) {
         static const char *const known[] = {
-                "command_line", "config_drive", "config_device", "dhcp_asked", "interfaces", "leases", "serial",
-                "uuid",         "asset_tag",    "memory_kb",     "cpus",       "state",      NULL
+                "command_line", "config_drive", "config_device", "dhcp_asked", "interfaces", "leases",  "serial",
+                "uuid",         "asset_tag",    "memory_kb",     "cpus",       "state",      "secrets", NULL
         };
         if (!check_keys(root, known, err) || !read_words(root, arena, facts, err) ||
             !read_fact_list(root, "interfaces", read_card, &facts->interface_count, facts, err))
                 return false;
         return read_answer_of_dhcp(root, facts, err) && read_capacity(root, facts, err) &&
-               state_facts_read(root, arena, facts, err) && read_smbios_facts(root, facts, err);
+               state_facts_read(root, arena, facts, err) && read_secret_names(root, arena, facts, err) &&
+               read_smbios_facts(root, facts, err);
 }
 
 bool facts_read_json(const char *text, size_t size, struct arena *arena, struct facts *facts, struct err *err) {

@@ -53,6 +53,19 @@ static bool read_issue(struct machine *machine, struct err *err) {
         return true;
 }
 
+// Files on the machine's disks. A config drive is looked for later.
+static void read_secrets(struct machine *machine) {
+        const struct state_facts *state = machine->facts.state;
+        if (machine->inventory.secrets.count == 0)
+                return;
+        machine->facts.secret_sources = machine->secret_sources;
+        machine->facts.secret_source_count = lengthof(machine->secret_sources);
+        if (state && state->record.status == STATE_MOUNTED)
+                secret_source_read(&machine->secret_sources[SECRETS_OF_STATE_DISK], machine->root, STATE_MOUNT "/kiln",
+                                   "the state disk");
+        secret_source_read(&machine->secret_sources[SECRETS_OF_ROOT], machine->root, "/var/lib/kiln", "/var/lib/kiln");
+}
+
 bool machine_open(const char *root, const char *command_line_file, struct machine *ret, struct err *err) {
         *ret = (struct machine){ .root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
         if (ret->root < 0)
@@ -66,14 +79,18 @@ bool machine_open(const char *root, const char *command_line_file, struct machin
         if (!inventory_read(buf_text(&config), config.size, &ret->arena, &ret->inventory, err))
                 return wrap(err, "/etc/kiln/node.json");
         ret->facts.inventory = &ret->inventory;
-        return read_templates(ret, err) && read_issue(ret, err) &&
-               state_read(ret->root, &ret->inventory.state, &ret->arena, &ret->facts.state, err) &&
-               read_command_line(ret, command_line_file, err);
+        if (!read_templates(ret, err) || !read_issue(ret, err) ||
+            !state_read(ret->root, &ret->inventory.state, &ret->arena, &ret->facts.state, err))
+                return false;
+        read_secrets(ret);
+        return read_command_line(ret, command_line_file, err);
 }
 
 void machine_close(struct machine *machine) {
         if (machine->root >= 0)
                 close(machine->root);
+        for (size_t i = 0; i < lengthof(machine->secret_sources); i++)
+                secret_source_release(&machine->secret_sources[i]);
         arena_release(&machine->arena);
         *machine = (struct machine){ .root = -1 };
 }

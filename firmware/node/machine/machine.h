@@ -8,12 +8,14 @@
 #include "base/mem.h"
 #include "firmware/node/facts/facts.h"
 #include "firmware/node/inventory/inventory.h"
+#include "firmware/node/secrets/secret_source.h"
 
 // Owns what `facts` points to.
 struct machine {
         struct arena arena;
         struct inventory inventory;
         struct facts facts;
+        struct secret_source secret_sources[SECRET_PLACES];
         int root; // the opened root directory, -1 before
 };
 

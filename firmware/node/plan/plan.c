@@ -12,7 +12,7 @@ void plan_add_file(struct plan *plan, const char *path, unsigned mode, const str
         struct plan_file *file = array_append(&plan->files, &plan->file_count);
         char *copy = arena_alloc(&plan->arena, content->size + 1);
         memcpy(copy, buf_text(content), content->size);
-        *file = (struct plan_file){ arena_strdup(&plan->arena, path), copy, content->size, mode, 0, 0 };
+        *file = (struct plan_file){ arena_strdup(&plan->arena, path), copy, content->size, mode, 0, 0, NULL };
 }
 
 const char *plan_shown_text(struct plan *plan, const char *text) {
@@ -53,7 +53,7 @@ void plan_release(struct plan *plan) {
         free(plan->values);
         free(plan->renames);
         free(plan->notes);
-        arena_release(&plan->arena);
+        arena_wipe(&plan->arena);
         *plan = (struct plan){ 0 };
 }
 
@@ -67,8 +67,11 @@ static json_t *files_json(const struct plan *plan, bool with_content) {
                 snprintf(mode, sizeof mode, "%04o", file->mode);
                 json_t *item = json_pack("{so ss sI sI}", "path", facts_text_json(file->path), "mode", mode, "uid",
                                          (json_int_t)file->uid, "gid", (json_int_t)file->gid);
+                const char *content = file->content;
+                if (file->shown)
+                        content = file->shown;
                 if (with_content)
-                        json_object_set_new(item, "content", facts_text_json(file->content));
+                        json_object_set_new(item, "content", facts_text_json(content));
                 json_array_append_new(files, item);
         }
         return files;

@@ -15,6 +15,7 @@ struct plan_file {
         const char *content;
         size_t size;
         unsigned mode, uid, gid;
+        const char *shown; // with names of secrets where `content` has values; NULL: `content` has none
 };
 
 // A card, by the kernel's index of it, that gets another name before the network starts.
@@ -28,7 +29,7 @@ struct plan_value {
 };
 
 struct plan {
-        struct arena arena; // owns every string
+        struct arena arena; // owns every string; overwritten at its end, since files may hold secrets
         // Heap arrays. `removes`: files of an earlier run that must not stay.
         struct plan_file *files;
         size_t file_count;
@@ -47,6 +48,7 @@ struct plan {
         bool is_on_vlan;
         // The plan names cards beside the chosen one, or gives names to cards: udev must be done with all of them.
         bool names_other_cards;
+        bool lacks_secrets; // some have no value: a config drive that is found later may have it
         // Why this machine is not configured; its files then only bring up DHCP for the operator. NULL: it is
         // configured.
         const char *refusal;
