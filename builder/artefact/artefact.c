@@ -69,6 +69,10 @@ const char *artefacts_uki_stub(const struct cluster *cluster, const struct strin
         return text_or(stub, UKI_STUB);
 }
 
+bool artefacts_configure(const struct cluster *cluster, const struct strings *wanted) {
+        return is_wanted(cluster, &config_kind, wanted) || is_wanted(cluster, &manifest_kind, wanted);
+}
+
 static bool is_kind(const char *name) {
         for (size_t i = 0; i < artefact_kind_count; i++)
                 if (strcmp(artefact_kinds[i]->name, name) == 0)

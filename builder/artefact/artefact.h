@@ -75,7 +75,7 @@ struct artefact_role {
         const struct role *role;
         const struct package_set *packages;
         int root;                   // the mounted package root, read-only
-        int config;                 // the configuration layer's directory (upper)
+        int config;                 // the configuration layer's directory (upper); empty if no kind asks for it
         int bootloader;             // unpacked boot loader packages of the release
         const char *kernel_version; // "3.10.0-327.el7.x86_64": directory below /lib/modules
         const char *kernel_path;    // in root: "boot/vmlinuz-..."
@@ -153,6 +153,9 @@ bool artefacts_boot(const struct cluster *cluster, const struct strings *wanted)
 
 // The stub that decides kiln.efi, if that is among what is made; otherwise NULL.
 const char *artefacts_uki_stub(const struct cluster *cluster, const struct strings *wanted, const char *stub);
+
+// Whether a kind that holds or lists the configuration layers is among them.
+bool artefacts_configure(const struct cluster *cluster, const struct strings *wanted);
 
 // Whether the cache has the packed root whole, so that nothing needs to be read to have it.
 bool artefacts_have_root(struct cache *cache, const char *root_key);

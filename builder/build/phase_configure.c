@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "artefact/artefact.h"
 #include "base/fs.h"
 #include "base/parallel.h"
 #include "configure/configure.h"
@@ -16,6 +17,9 @@ static bool configure_role(size_t index, void *context, struct err *err) {
         bool is_open = layer_mount(&build->rootfs, role->layer, &role->root, err) &&
                        fs_mkdirs(build->publication.dir, path, 0755, err) &&
                        fs_open_dir(build->publication.dir, path, &role->config, err);
+        // A root that is only packed may have no systemd, and none of what a configuration names.
+        if (is_open && !artefacts_configure(build->cluster, build->options->only))
+                return true;
         return (is_open &&
                 config_layer_write(build->cluster, role->role, role->root.fd, build->id, build->locations.kiln_node,
                                    build->rootfs.source_date_epoch, role->config, err)) ||

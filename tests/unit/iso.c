@@ -137,6 +137,33 @@ static void without_a_loader_there_is_no_iso(void) {
         err_release(&error);
 }
 
+// EL7.9's grub2-efi-x64 has no gcdx64.efi, and a machine room may have no BIOS.
+static void one_kind_of_loader_is_enough(void) {
+        const char *names[] = { "iso" };
+        struct strings wanted = { names, lengthof(names) };
+        for (int without = 0; without < 3; without++) {
+                struct sample made;
+                auto_buf output = { 0 };
+                auto_free char *out = xasprintf("without-%d", without);
+                auto_free char *script = xasprintf("xorriso -no_rc -indev %s/alpha/demo-alpha.iso -report_el_torito "
+                                                   "plain -report_system_area plain 2>/dev/null",
+                                                   out);
+                EXPECT_OK(sample_open(&made, out, err));
+                if (without == 0)
+                        made.cluster->release.bootloader.isolinux = NULL;
+                if (without == 1)
+                        made.cluster->release.bootloader.grub_efi_iso = NULL;
+                if (without == 2)
+                        made.cluster->release.bootloader.isohybrid_mbr = NULL;
+                EXPECT_OK(artefacts_check(&made.build, &wanted, err) && artefacts_write(&made.build, &wanted, err));
+                EXPECT_OK(sample_judge(script, &output, err));
+                EXPECT(!strstr(buf_text(&output), "  BIOS  ") == (without == 0));
+                EXPECT(!strstr(buf_text(&output), "  UEFI  ") == (without == 1));
+                EXPECT(!strstr(buf_text(&output), "GPT") == (without == 1)); // a stick's way to the EFI image
+                sample_close(&made);
+        }
+}
+
 static void labels_fit_the_volume(void) {
         char label[LABEL_SIZE];
         boot_label(&(struct role){ .name = "a-very-long-role-name-that-goes-on-and-on" }, label);
@@ -154,6 +181,7 @@ int main(void) {
         RUN(a_template_gives_what_a_new_volume_gives);
         RUN(a_damaged_template_is_made_again);
         RUN(without_a_loader_there_is_no_iso);
+        RUN(one_kind_of_loader_is_enough);
         RUN(labels_fit_the_volume);
         sample_close(&sample);
         return sample_end();

@@ -41,6 +41,7 @@ static const char *const uki_files[] = {
 };
 
 static const char *const efi_image_as_partition[] = { "-isohybrid-gpt-basdat", NULL };
+static const char *const efi_image_as_only_partition[] = { "-efi-boot-part", "--efi-boot-image", NULL };
 
 // What changes from build to build comes last in the volume, so that the digest of what comes before it can be kept
 // (iso_template.h). xorriso refuses to sort a file that is not there.
@@ -109,6 +110,8 @@ static void append_boot_options(struct arguments *arguments, const struct iso_vo
                 append_options(arguments, efi_files);
         if (volume->has_mbr && volume->has_uefi)
                 append_options(arguments, efi_image_as_partition);
+        else if (volume->has_uefi)
+                append_options(arguments, efi_image_as_only_partition);
 }
 
 bool iso_volume_write(const struct iso_volume *volume, const char *path, struct err *err) {
