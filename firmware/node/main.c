@@ -242,6 +242,15 @@ static bool read_line(const struct arguments *arguments, struct buf *ret, struct
         return buf_read_fd(ret, fd, err) || wrap(err, "%s", path);
 }
 
+static bool run_boot_words(const struct arguments *arguments, struct err *err) {
+        auto_buf line = { 0 }, words = { 0 };
+        if (!read_line(arguments, &line, err))
+                return false;
+        initrd_words(buf_text(&line), &words);
+        fputs(buf_text(&words), stdout);
+        return true;
+}
+
 static bool run_older_allowed(const struct arguments *arguments, struct err *err) {
         auto_buf line = { 0 }, device = { 0 };
         if (!read_line(arguments, &line, err) || !initrd_older_allowed(buf_text(&line), &device, err))
@@ -364,6 +373,8 @@ static const struct verb {
           -1, run_state },
         { "overlay", "[--allow-older] --root DIR CONFIG",
           "initrd: find the place of the root's writable layer on the state disk", 1, run_overlay },
+        { "boot-words", "[--cmdline FILE]", "initrd: print what the kernel command line says to init", 0,
+          run_boot_words },
         { "older-allowed", "[--cmdline FILE]", "initrd: does the config drive allow a build older than the newest seen",
           0, run_older_allowed },
         { "check-root", "FILE SHA256 SIZE", "initrd: is this the root that the configuration belongs to", 3,

@@ -121,6 +121,9 @@ must_check bool cmdline_read(const struct facts *facts, struct cmdline *ret, str
 // without "=". NULL at the end.
 char *cmdline_next(char **at, char **ret_value);
 
+// What follows the word "--" is init's (the kernel's parse_args()).
+bool cmdline_is_end(const char *word, const char *value);
+
 // The last value of a parameter ("" if it has none), copied to `ret`; false if it is absent or does not fit.
 bool cmdline_value(const char *text, const char *name, char *ret, size_t size);
 

@@ -28,11 +28,6 @@ cmdline_take cmdline_take_unread;  // a note that says so
 cmdline_take cmdline_take_ip, cmdline_take_ifname, cmdline_take_vlan, cmdline_take_bond, cmdline_take_unmade,
     cmdline_take_route, cmdline_take_nameserver;
 
-// ---- cmdline_words.c ----
-
-// What follows the word "--" is init's (the kernel's parse_args()).
-bool cmdline_is_end(const char *word, const char *value);
-
 // ---- cmdline_reader.c ----
 
 extern const char cmdline_where[]; // the command line, in messages

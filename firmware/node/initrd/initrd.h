@@ -23,6 +23,11 @@ must_check bool initrd_find_label(const char *label, int timeout_ms, struct buf 
 must_check bool initrd_network(const struct plan *plan, struct facts *facts, const char *resolver, struct buf *ret,
                                struct err *err);
 
+// What the kernel command line says to init, in its order, each a line that init takes as it is: ROOT=, ROLE=,
+// ROOT_TIMEOUT= and REBOOT_DELAY= (decimal), OVERLAY_SIZE=, ON_FAILURE=, DEBUG=1. A value that is malformed is left
+// out, and a line NOTE= says so: the role's word or the default counts.
+void initrd_words(const char *command_line, struct buf *ret);
+
 // Whether kiln.conf of the config drive allows a build that is older than the newest which the state disk has seen; its
 // device goes to `ret_device`. The kernel command line says which drive, and nothing else. ERR_REFERENCE if it does not
 // say so, ERR_IDENTITY if it is not understood.
