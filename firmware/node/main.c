@@ -311,15 +311,16 @@ static bool run_reconsider(const struct arguments *arguments, struct err *err) {
 static bool run_fetch(const struct arguments *arguments, struct err *err) {
         char **words = arguments->words;
         uint64_t seconds;
-        struct fetch fetch = {
-                .url = words[0], .path = words[1], .sha256 = words[2], .silence_ms = SILENCE_MS, .tell = tell_everywhere
-        };
+        struct fetch fetch = { .urls = words[0], .path = words[1], .sha256 = words[2], .tell = tell_everywhere };
         if (!parse_count(words[3], INT64_MAX, "SIZE", &fetch.size_bytes, err) ||
             !parse_count(words[4], 86400, "SECONDS", &seconds, err))
                 return false;
         if (fetch.size_bytes == 0)
                 return fail(err, ERR_USAGE, 0, "SIZE: a root is not empty");
         fetch.give_up_ms = (int)seconds * 1000;
+        fetch.silence_ms = SILENCE_MS;
+        if (fetch.give_up_ms > 0 && fetch.give_up_ms < SILENCE_MS)
+                fetch.silence_ms = fetch.give_up_ms;
         fetch.named_by = "the configuration layer belongs to";
         return fetch_file(&fetch, err);
 }
@@ -381,8 +382,8 @@ static const struct verb {
           run_check_root },
         { "check-layer", "[--trust FILE] [--role ROLE] [DIR]",
           "initrd: is what the boot loader brought signed by a trusted key", -1, run_check_layer },
-        { "fetch", "URL FILE SHA256 SIZE SECONDS", "initrd: fetch the root over HTTP, checking it as it comes", 5,
-          run_fetch },
+        { "fetch", "URL[,URL...] FILE SHA256 SIZE SECONDS", "initrd: fetch the root over HTTP, checking it as it comes",
+          5, run_fetch },
         { "take-layer", "[--trust FILE] FROM DIR SECONDS",
           "initrd: take the configuration layer from a medium or by HTTP, if it is signed", 3, run_take_layer },
         { "find-label", "LABEL TIMEOUT_MS", "initrd: wait for a medium and print its device and type", 2,

@@ -55,7 +55,7 @@ class Server:
         self.server.server_close()
 
     def answer(self, handler):
-        self.requests.append(dict(handler.headers))
+        self.requests.append({**dict(handler.headers), "path": handler.path, "at": time.monotonic()})
         step = self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
         try:
             getattr(self, "do_" + step, self.do_status)(handler, step)
@@ -178,6 +178,55 @@ class Server:
             handler.wfile.write(body[at:at + len(body) // 12 + 1])
             handler.wfile.flush()
             time.sleep(0.25)
+
+    def do_other_end(self, handler, _):
+        """Goes on with another file."""
+        self.send(handler, bytes(len(self.part(handler))))
+
+    def do_trickle(self, handler, _):
+        """A byte now and then, for ever, as far as a client can tell."""
+        body = self.part(handler)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        for at in range(min(len(body), 2000)):
+            handler.wfile.write(body[at:at + 1])
+            handler.wfile.flush()
+            time.sleep(0.05)
+
+    def do_shrunk(self, handler, _):
+        """A file that is shorter there, without saying so."""
+        if int((handler.headers.get("Range") or "bytes=0-").split("=")[1].split("-")[0]) >= len(self.content) // 2:
+            return self.do_status(handler, "416")
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(self.content[:len(self.content) // 2])
+
+    def do_broken_other(self, handler, _):
+        """Another file of the same length, whose connection breaks once in each download."""
+        first = int((handler.headers.get("Range") or "bytes=0-").split("=")[1].split("-")[0])
+        if first == 0:
+            handler.send_response(200)
+            return self.send(handler, bytes(len(self.content)), len(self.content) // 3)
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes {first}-{len(self.content) - 1}/{len(self.content)}")
+        self.send(handler, bytes(len(self.content) - first))
+
+    def do_busy(self, handler, _):
+        handler.send_response(503)
+        handler.send_header("Retry-After", "4")
+        self.send(handler, b"later\n")
+
+    def do_busy_till(self, handler, _):
+        """By a clock that the client need not have."""
+        handler.send_response(503)
+        handler.send_header("Retry-After", "Fri, 31 Dec 2027 23:59:59 GMT")
+        self.send(handler, b"later\n")
+
+    def do_up(self, handler, _):
+        """Moved, by a path with dots."""
+        handler.send_response(302)
+        handler.send_header("Location", "../other/./root.squashfs")
+        self.send(handler, b"")
 
     def do_status(self, handler, step):
         handler.send_response(int(step))

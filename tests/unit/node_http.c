@@ -47,9 +47,23 @@ static void redirections(void) {
         static const struct {
                 const char *location, *to;
         } cases[] = {
-                { "http://other/x", "http://other/x" }, { "//other:81/x", "http://other:81/x" },
-                { "/x?y", "http://h:8080/x?y" },        { "x", "http://h:8080/a/x" },
-                { "?z", "http://h:8080/a/b?z" },        { "../x", "http://h:8080/a/../x" },
+                { "http://other/x", "http://other/x" },
+                { "//other:81/x", "http://other:81/x" },
+                { "/x?y", "http://h:8080/x?y" },
+                { "x", "http://h:8080/a/x" },
+                { "?z", "http://h:8080/a/b?z" },
+                { "../x", "http://h:8080/x" },
+                { ".", "http://h:8080/a/" },
+                { "..", "http://h:8080/" },
+                { "../../../x", "http://h:8080/x" },
+                { "./x/./y/../z/", "http://h:8080/a/x/z/" },
+                { "/..", "http://h:8080/" },
+                { "/a/b/..?c=/../d", "http://h:8080/a/?c=/../d" },
+                { "/.hidden/..x", "http://h:8080/.hidden/..x" },
+                { "http://other/a/./b/..", "http://other/a/" },
+                { "//other/../x", "http://other/x" },
+                { "/a//../b", "http://h:8080/a/b" },
+                { "/a/%2e%2e/b", "http://h:8080/a/%2e%2e/b" },
         };
         struct url from;
         EXPECT_OK(url_parse("http://h:8080/a/b?c=/d", &from, err));

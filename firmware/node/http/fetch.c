@@ -8,25 +8,89 @@
 #include <nettle/sha2.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 #include <sys/statvfs.h>
 
 #include "base/mem.h"
 #include "firmware/node/facts/clock.h"
 #include "firmware/node/http/http.h"
 
-enum { BLOCK_BYTES = 1 << 17, PROGRESS_MS = 5000, DELAY_MS = 1000, DELAY_MAX_MS = 16000, WRONG_FILES_MAX = 2 };
+enum {
+        BLOCK_BYTES = 1 << 17,
+        PROGRESS_MS = 5000,
+        DELAY_MS = 1000,
+        DELAY_MAX_MS = 16000,
+        WRONG_FILES_MAX = 2,
+        PROGRESS_MIN_BYTES = 64 << 10, // what counts as moving, or the rest of the file
+        RETRY_AFTER_MAX_S = 300,
+        RETRY_AFTER_SUM_MAX_S = 1800
+};
+
+struct mirror {
+        const char *text; // as it was given
+        struct url url;
+        int wrong_files; // complete ones of one connection with another digest
+};
 
 struct download {
         const struct fetch *fetch;
-        struct url url;
+        struct mirror mirrors[FETCH_MIRRORS_MAX];
+        size_t mirror_count;
+        const struct mirror *last; // that was asked
+        bool apart;                // parts of several mirrors did not make the file: no longer mixed
         int fd;
         uint64_t done; // bytes in the file, and in the digest
+        uint64_t most; // that there ever were: a file that is begun anew makes no progress before it gets so far
         struct sha256_ctx digest;
         char *block;
         int64_t told_ms;
-        bool mixed;      // the file comes from several connections
-        int wrong_files; // complete ones of one connection with another digest
+        int64_t end_ms;             // of all of it
+        bool mixed;                 // the file comes from several connections
+        bool past_end;              // a server has said since the last pause that its file is shorter
+        unsigned retry_after_s;     // what the servers asked for since then, the shortest; 0: nothing
+        unsigned retry_after_sum_s; // that was obeyed
 };
+
+// ---- what is fetched from where ----
+
+static bool begins_url(const char *text) {
+        return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
+}
+
+// Cuts at the next comma behind which a URL begins; commas inside of URLs stay.
+static char *cut_next_url(char *text) {
+        for (char *comma = text; (comma = strchr(comma, ',')); comma++) {
+                if (!begins_url(comma + 1))
+                        continue;
+                *comma = '\0';
+                return comma + 1;
+        }
+        return NULL;
+}
+
+void fetch_join(const char *urls, const char *name, struct buf *ret) {
+        auto_free char *copy = xstrdup(urls);
+        const char *separator = "";
+        for (char *url = copy, *next; url; url = next) {
+                next = cut_next_url(url);
+                buf_printf(ret, "%s%s/%s", separator, url, name);
+                separator = ",";
+        }
+}
+
+static bool parse_mirrors(char *urls, struct download *ret, struct err *err) {
+        while (urls) {
+                if (ret->mirror_count == FETCH_MIRRORS_MAX)
+                        return fail(err, ERR_USAGE, 0, "more than %d URLs", FETCH_MIRRORS_MAX);
+                struct mirror *mirror = &ret->mirrors[ret->mirror_count++];
+                char *next = cut_next_url(urls);
+                mirror->text = urls;
+                if (!url_parse(urls, &mirror->url, err))
+                        return false;
+                urls = next;
+        }
+        return true;
+}
 
 static bool is_size_known(const struct download *download) { return download->fetch->size_bytes > 0; }
 
@@ -48,11 +112,11 @@ static bool start_over(struct download *download, struct err *err) {
 // ---- one connection ----
 
 // Follows redirections to a response that has a body.
-static bool open_following(const struct download *download, struct http *ret, struct err *err) {
+static bool open_following(const struct download *download, const struct url *from, struct http *ret, struct err *err) {
         const struct http_request request = { .method = "GET",
                                               .first_byte = download->done,
                                               .timeout_ms = download->fetch->silence_ms };
-        struct url url = download->url, next;
+        struct url url = *from, next;
         for (int i = 0; i <= HTTP_REDIRECTS_MAX; i++) {
                 if (!http_open(&url, &request, ret, err))
                         return false;
@@ -108,7 +172,28 @@ static bool append_bytes(struct download *download, const char *data, size_t siz
         }
         sha256_update(&download->digest, size, (const uint8_t *)data);
         download->done += size;
+        if (download->done > download->most)
+                download->most = download->done;
         return true;
+}
+
+// How much came on this connection lately.
+struct flow {
+        int64_t since_ms;
+        uint64_t bytes;
+};
+
+static bool check_flow(const struct download *download, struct flow *flow, size_t size, struct err *err) {
+        int64_t now = clock_now_ms(), passed_ms = now - flow->since_ms;
+        flow->bytes += size;
+        if (now >= download->end_ms)
+                return fail(err, ERR_NETWORK, 0, "it takes longer than at %d KB/s", FETCH_RATE_MIN / 1000);
+        if (passed_ms < download->fetch->silence_ms)
+                return true;
+        uint64_t wanted = (uint64_t)passed_ms * FETCH_RATE_MIN / 1000, got = flow->bytes;
+        *flow = (struct flow){ .since_ms = now };
+        return got >= wanted || fail(err, ERR_NETWORK, 0, "the server is too slow: %" PRIu64 " bytes in %d s", got,
+                                     (int)(passed_ms / 1000));
 }
 
 static void tell_progress(struct download *download) {
@@ -123,6 +208,7 @@ static void tell_progress(struct download *download) {
 }
 
 static bool take_body(struct download *download, struct http *http, uint64_t known, struct err *err) {
+        struct flow flow = { .since_ms = clock_now_ms() };
         for (;;) {
                 size_t size;
                 if (!http_read(http, download->block, BLOCK_BYTES, &size, err))
@@ -136,13 +222,15 @@ static bool take_body(struct download *download, struct http *http, uint64_t kno
                 if (!append_bytes(download, download->block + skipped, size - skipped, err))
                         return false;
                 tell_progress(download);
+                if (download->done < largest_size(download) && !check_flow(download, &flow, size, err))
+                        return false;
         }
         return !is_size_known(download) || download->done == download->fetch->size_bytes ||
                fail(err, ERR_NETWORK, 0, "the server's file ends after %" PRIu64 " of %" PRIu64 " bytes",
                     download->done, download->fetch->size_bytes);
 }
 
-static bool check_fetched_digest(struct download *download, struct err *err) {
+static bool check_fetched_digest(struct download *download, struct mirror *mirror, struct err *err) {
         uint8_t digest[SHA256_DIGEST_SIZE];
         char found[2 * SHA256_DIGEST_SIZE + 1];
         sha256_digest(&download->digest, sizeof digest, digest);
@@ -150,64 +238,159 @@ static bool check_fetched_digest(struct download *download, struct err *err) {
                 snprintf(found + 2 * i, 3, "%02x", digest[i]);
         if (!download->fetch->sha256 || strcasecmp(found, download->fetch->sha256) == 0)
                 return true;
-        if (!download->mixed) // else the server may have changed it meanwhile
-                download->wrong_files++;
+        if (!download->mixed) // else it may have changed meanwhile, or is another mirror's in part
+                mirror->wrong_files++;
+        download->apart |= download->mixed;
         return start_over(download, err) && fail(err, ERR_CHECKSUM, 0, "it has SHA-256 %s, %s %s", found,
                                                  download->fetch->named_by, download->fetch->sha256);
 }
 
-static bool fetch_once(struct download *download, struct err *err) {
+static void note_refusal(struct download *download, const struct http_response *response) {
+        bool busy = response->status == 503 || response->status == 429;
+        download->past_end |= response->status == 416;
+        if (busy && response->retry_after_s &&
+            (!download->retry_after_s || response->retry_after_s < download->retry_after_s))
+                download->retry_after_s = response->retry_after_s;
+}
+
+static bool fetch_once(struct download *download, struct mirror *mirror, struct err *err) {
         struct http http __attribute__((cleanup(http_close))) = { .fd = -1 };
         uint64_t known = 0;
-        if (!is_size_known(download) && !start_over(download, err))
+        bool is_anothers = download->apart && download->last != mirror;
+        if ((is_anothers || !is_size_known(download)) && !start_over(download, err))
                 return false;
+        download->last = mirror;
         download->mixed = download->done > 0;
-        bool ok = open_following(download, &http, err) && check_response(download, &http.response, &known, err) &&
-                  take_body(download, &http, known, err) && check_fetched_digest(download, err);
-        // What was fetched is no part of the file that is there now.
-        auto_err ignored = { 0 };
-        if (!ok && http.response.status == 416)
-                (void)start_over(download, &ignored);
+        bool ok = open_following(download, &mirror->url, &http, err) &&
+                  check_response(download, &http.response, &known, err) && take_body(download, &http, known, err) &&
+                  check_fetched_digest(download, mirror, err);
+        if (!ok)
+                note_refusal(download, &http.response);
         return ok;
 }
 
 // ---- again and again ----
 
+struct patience {
+        int64_t moved_ms; // when there was progress
+        uint64_t moved_bytes;
+        int delay_ms;
+};
+
+static bool mirror_is_wrong(const struct mirror *mirror) { return mirror->wrong_files >= WRONG_FILES_MAX; }
+
 static bool is_beyond_repair(const struct download *download, const struct err *err) {
-        return err->kind == ERR_SYSTEM || err->kind == ERR_DISK_FULL || download->wrong_files >= WRONG_FILES_MAX;
+        size_t wrong = 0;
+        for (size_t i = 0; i < download->mirror_count; i++)
+                wrong += mirror_is_wrong(&download->mirrors[i]);
+        return err->kind == ERR_SYSTEM || err->kind == ERR_DISK_FULL || wrong == download->mirror_count;
 }
 
-static void tell_failure(const struct download *download, const struct err *err, int delay_ms) {
+static void tell_failure(const struct download *download, const struct err *err, const char *next) {
         auto_buf text = { 0 };
         buf_printf(&text, "kiln: %s", err->text);
         if (is_size_known(download))
                 buf_printf(&text, " (%" PRIu64 " of %" PRIu64 " bytes so far)", download->done,
                            download->fetch->size_bytes);
-        buf_printf(&text, "; trying again in %d s\n", delay_ms / 1000);
+        buf_printf(&text, "; %s\n", next);
         download->fetch->tell(buf_text(&text));
 }
 
+// Each mirror once, in their order; the next one goes on where the one before stopped. The last error counts.
+static bool try_mirrors(struct download *download, struct err *err) {
+        bool failed = false;
+        for (size_t i = 0; i < download->mirror_count; i++) {
+                struct mirror *mirror = &download->mirrors[i];
+                if (mirror_is_wrong(mirror))
+                        continue;
+                if (failed)
+                        tell_failure(download, err, "trying the next mirror");
+                err_release(err);
+                if (fetch_once(download, mirror, err))
+                        return true;
+                if (download->mirror_count > 1)
+                        (void)wrap(err, "%s", mirror->text);
+                if (is_beyond_repair(download, err))
+                        return false;
+                failed = true;
+        }
+        return false;
+}
+
+// The time limit is for standing still, and a byte now and then is no progress.
+static void look_for_progress(const struct download *download, struct patience *patience) {
+        uint64_t gained = download->most - patience->moved_bytes;
+        if (!is_size_known(download))
+                return; // it is begun anew each time
+        bool complete = gained > 0 && download->most == download->fetch->size_bytes;
+        if (gained < PROGRESS_MIN_BYTES && !complete)
+                return;
+        patience->moved_ms = clock_now_ms();
+        patience->moved_bytes = download->most;
+        patience->delay_ms = DELAY_MS;
+}
+
+static bool is_over(const struct download *download, const struct patience *patience, struct err *err) {
+        int64_t now = clock_now_ms();
+        if (now - patience->moved_ms >= download->fetch->give_up_ms)
+                (void)wrap(err, "no progress in %d s", download->fetch->give_up_ms / 1000);
+        else if (now >= download->end_ms)
+                (void)wrap(err, "given up");
+        else
+                return false;
+        return true;
+}
+
+// A quarter more at most, so that a rack that was switched on at once does not come back at once.
+static int fetch_jitter_ms(int ms) {
+        unsigned random = 0;
+        (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
+        return ms + (int)(random % ((unsigned)ms / 4 + 1));
+}
+
+// What the servers asked for is no standing still, within limits.
+static int next_delay_ms(struct download *download, struct patience *patience) {
+        unsigned asked = download->retry_after_s;
+        if (asked > RETRY_AFTER_MAX_S)
+                asked = RETRY_AFTER_MAX_S;
+        if (asked > 0 && download->retry_after_sum_s + asked <= RETRY_AFTER_SUM_MAX_S) {
+                int ms = fetch_jitter_ms((int)asked * 1000);
+                download->retry_after_sum_s += asked;
+                download->end_ms += ms;
+                patience->moved_ms += ms;
+                return ms;
+        }
+        int ms = fetch_jitter_ms(patience->delay_ms);
+        if (patience->delay_ms < DELAY_MAX_MS)
+                patience->delay_ms *= 2;
+        return ms;
+}
+
+static void pause_and_tell(struct download *download, struct patience *patience, const struct err *err) {
+        char next[64];
+        int delay_ms = next_delay_ms(download, patience);
+        snprintf(next, sizeof next, "trying again in %d s", delay_ms / 1000);
+        tell_failure(download, err, next);
+        usleep((useconds_t)delay_ms * 1000);
+}
+
 static bool keep_trying(struct download *download, struct err *err) {
-        int64_t moved_ms = clock_now_ms();
-        int delay_ms = DELAY_MS;
+        struct patience patience = { .moved_ms = clock_now_ms(), .delay_ms = DELAY_MS };
         for (;;) {
                 uint64_t before = download->done;
-                err_release(err);
-                if (fetch_once(download, err))
+                download->past_end = false;
+                download->retry_after_s = 0;
+                if (try_mirrors(download, err))
                         return true;
                 if (is_beyond_repair(download, err))
                         return false;
-                int64_t now = clock_now_ms();
-                if (is_size_known(download) && download->done > before) { // the time limit is for standing still
-                        moved_ms = now;
-                        delay_ms = DELAY_MS;
-                }
-                if (now - moved_ms >= download->fetch->give_up_ms)
-                        return wrap(err, "no progress in %d s", download->fetch->give_up_ms / 1000);
-                tell_failure(download, err, delay_ms);
-                usleep((useconds_t)delay_ms * 1000);
-                if (delay_ms < DELAY_MAX_MS)
-                        delay_ms *= 2;
+                look_for_progress(download, &patience);
+                if (is_over(download, &patience, err))
+                        return false;
+                pause_and_tell(download, &patience, err);
+                // What was fetched is no part of the file that is there now.
+                if (download->past_end && download->done <= before && !start_over(download, err))
+                        return false;
         }
 }
 
@@ -223,11 +406,15 @@ static bool check_room(const struct download *download, struct err *err) {
 }
 
 bool fetch_file(const struct fetch *fetch, struct err *err) {
-        assert(fetch->url && fetch->path && fetch->tell);
+        assert(fetch->urls && fetch->path && fetch->tell);
         assert(fetch->size_bytes > 0 || fetch->max_bytes > 0);
         assert(!fetch->sha256 || fetch->named_by);
-        struct download download = { .fetch = fetch, .told_ms = clock_now_ms() };
-        if (!url_parse(fetch->url, &download.url, err))
+        int64_t now = clock_now_ms(), longest_ms;
+        struct download download = { .fetch = fetch, .told_ms = now };
+        longest_ms = (int64_t)(largest_size(&download) / FETCH_RATE_MIN * 1000);
+        download.end_ms = now + fetch->give_up_ms + longest_ms;
+        auto_free char *urls = xstrdup(fetch->urls);
+        if (!parse_mirrors(urls, &download, err))
                 return false;
         auto_close int fd = open(fetch->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         if (fd < 0)

@@ -6,24 +6,37 @@
 
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
+enum {
+        FETCH_MIRRORS_MAX = 8,
+        FETCH_RATE_MIN = 16 << 10 // bytes a second: what is slower is no server
+};
+
 struct fetch {
-        const char *url, *path; // the file is made anew
-        const char *sha256;     // hexadecimal; NULL: the caller checks what came
-        const char *named_by;   // who says that it must be so, for messages: "the configuration layer belongs to"
-        uint64_t size_bytes;    // 0: any size up to max_bytes
+        const char *urls;     // one, or mirrors with commas between, tried in this order
+        const char *path;     // the file is made anew
+        const char *sha256;   // hexadecimal; NULL: the caller checks what came
+        const char *named_by; // who says that it must be so, for messages: "the configuration layer belongs to"
+        uint64_t size_bytes;  // 0: any size up to max_bytes
         uint64_t max_bytes;
-        int give_up_ms;                 // how long to go on without a byte of progress
-        int silence_ms;                 // how long one connection may be silent
+        int give_up_ms;                 // how long to go on without progress: bytes that were not there before
+        int silence_ms;                 // how long one connection may be silent, or slower than FETCH_RATE_MIN
         void (*tell)(const char *text); // a line for the consoles: progress, and why it tries again
 };
 
 // Tries again with growing pauses, each time from where it stopped: with a Range, or, where the server does not know
 // ranges, passing over what is there. A file whose size is not known is fetched whole or not at all. A refused name, a
-// 404 and a wrong length are tried again too: servers are repaired, and publish. ERR_CHECKSUM after the second complete
-// file of another digest, ERR_DISK_FULL at once, ERR_USAGE for a URL that cannot work, else ERR_NETWORK with the last
+// 404 and a wrong length are tried again too: servers are repaired, and publish. Retry-After of a 503 or 429 is obeyed,
+// up to 5 minutes at a time and half an hour in all. It ends: after give_up_ms without progress, and in any case after
+// give_up_ms and what FETCH_RATE_MIN needs for the largest file. ERR_CHECKSUM after the second complete file of another
+// digest from each mirror, ERR_DISK_FULL at once, ERR_USAGE for a URL that cannot work, else ERR_NETWORK with the last
 // reason.
+// Parts of several mirrors are put together, until what came of it is another file.
 must_check bool fetch_file(const struct fetch *fetch, struct err *err);
+
+// Appends "/NAME" to each of the mirrors.
+void fetch_join(const char *urls, const char *name, struct buf *ret);
 
 #endif

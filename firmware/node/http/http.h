@@ -21,7 +21,7 @@ struct url {
 
 // ERR_USAGE with a sentence: other schemes, user names, IPv6, blanks and control characters are refused.
 must_check bool url_parse(const char *text, struct url *ret, struct err *err);
-// A Location header, which may be relative (RFC 3986, section 4.2: absolute, "//host", "/path", "name").
+// A Location header, which may be relative (RFC 3986, section 4.2: absolute, "//host", "/path", "name", "../name").
 must_check bool url_follow(const struct url *from, const char *location, struct url *ret, struct err *err);
 void url_format(const struct url *url, struct buf *ret);
 
@@ -39,6 +39,7 @@ struct http_response {
         uint64_t length;            // Content-Length
         uint64_t first_byte, total; // Content-Range; total 0: unknown
         char location[URL_MAX];     // "": none
+        unsigned retry_after_s;     // Retry-After in seconds, at most 86400; 0: none, or a date
 };
 
 // Parses a head, from the status line to the empty line, as RFC 9112 sections 4 and 5 say. `size` may hold more.

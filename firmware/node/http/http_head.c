@@ -141,15 +141,23 @@ static bool take_location(struct http_response *response, struct slice value, st
         return true;
 }
 
+// A date needs a clock that is right, which a machine that boots need not have.
+static bool take_retry_after(struct http_response *response, struct slice value, struct err *err) {
+        enum { DAY_S = 86400 };
+        uint64_t seconds;
+        (void)err;
+        if (parse_digits(value, &seconds))
+                response->retry_after_s = (unsigned)(seconds < DAY_S ? seconds : DAY_S);
+        return true;
+}
+
 static bool take_header(struct http_response *response, struct slice line, struct err *err) {
         static const struct {
                 const char *name;
                 bool (*take)(struct http_response *response, struct slice value, struct err *err);
-        } headers[] = { { "Content-Length", take_length },
-                        { "Content-Range", take_range },
-                        { "Transfer-Encoding", take_coding },
-                        { "Content-Encoding", take_encoding },
-                        { "Location", take_location } };
+        } headers[] = { { "Content-Length", take_length },    { "Content-Range", take_range },
+                        { "Transfer-Encoding", take_coding }, { "Content-Encoding", take_encoding },
+                        { "Location", take_location },        { "Retry-After", take_retry_after } };
         struct slice name;
         if (!cut_at(&line, ':', &name))
                 return fail(err, ERR_CORRUPT, 0, "a line of the response's head has no colon");
@@ -199,6 +207,7 @@ const char *http_status_text(int status) {
                       { 405, "it takes no such request" },
                       { 413, "too large" },
                       { 416, "the file is shorter there than what was fetched already" },
+                      { 429, "too many requests" },
                       { 500, "server error" },
                       { 502, "bad gateway" },
                       { 503, "unavailable" },

@@ -86,8 +86,28 @@ void url_format(const struct url *url, struct buf *ret) {
         buf_append_text(ret, url->path);
 }
 
-bool url_follow(const struct url *from, const char *location, struct url *ret, struct err *err) {
-        assert(from->path[0] == '/');
+// RFC 3986, section 5.2.4, in place; the query stays as it is.
+static void remove_dot_segments(char *path) {
+        const char *at = path, *end = path + strcspn(path, "?");
+        char *to = path;
+        while (at < end) { // at the "/" before a segment
+                size_t size = 1 + strcspn(at + 1, "/?");
+                bool is_dot = size == 2 && at[1] == '.', is_up = size == 3 && memcmp(at, "/..", 3) == 0;
+                bool is_last = at + size == end;
+                if (!is_dot && !is_up) {
+                        memmove(to, at, size);
+                        to += size;
+                }
+                while (is_up && to > path && *--to != '/')
+                        ;
+                if ((is_dot || is_up) && is_last)
+                        *to++ = '/';
+                at += size;
+        }
+        memmove(to, end, strlen(end) + 1);
+}
+
+static bool resolve_location(const struct url *from, const char *location, struct url *ret, struct err *err) {
         auto_buf whole = { .max = 4 * URL_MAX };
         struct url base = *from;
         size_t scheme = strcspn(location, ":/?#");
@@ -107,4 +127,12 @@ bool url_follow(const struct url *from, const char *location, struct url *ret, s
                 buf_append(&whole, from->path, (size_t)(slash - from->path) + 1);
         buf_append_text(&whole, location);
         return url_parse(buf_text(&whole), ret, err);
+}
+
+bool url_follow(const struct url *from, const char *location, struct url *ret, struct err *err) {
+        assert(from->path[0] == '/');
+        if (!resolve_location(from, location, ret, err))
+                return false;
+        remove_dot_segments(ret->path);
+        return true;
 }

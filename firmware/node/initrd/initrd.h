@@ -38,7 +38,7 @@ must_check bool initrd_network_lease(const char *resolver, struct buf *ret, stru
 
 // Where a unified kernel image's configuration layer is: boot.sums, boot.sums.sig and config.cpio.
 struct layer_source {
-        const char *from;               // "http://HOST/ROLE", or a directory: that of a medium
+        const char *from;               // "http://HOST/ROLE[,http://...]", or a medium's directory
         const char *to;                 // directory that takes config.cpio
         int give_up_ms, silence_ms;     // of a server, as in http/fetch.h
         void (*tell)(const char *text); // a line for the consoles

@@ -92,10 +92,12 @@ static bool copy_from_medium(const char *from, const char *to, uint64_t max, con
 // `sha256` NULL: whatever it is, it is checked afterwards.
 static bool obtain(const struct layer_source *source, const char *name, uint64_t max, const char *sha256,
                    struct err *err) {
-        auto_free char *from = xasprintf("%s/%s", source->from, name);
+        auto_buf places = { 0 };
+        fetch_join(source->from, name, &places);
+        const char *from = buf_text(&places);
         auto_free char *to = xasprintf("%s/%s", source->to, name);
         const struct fetch fetch = {
-                .url = from,
+                .urls = from,
                 .path = to,
                 .sha256 = sha256,
                 .named_by = "the signed " SUMS_NAME " says",
