@@ -318,6 +318,25 @@ static void start_two_cards(const char *command_line) {
         trial_interface(&trial, "eth1", MAC_SECOND, true);
 }
 
+static void start_two_static(const char *command_line) {
+        start(OPEN, command_line, MAC_OTHER);
+        trial_interface(&trial, "eth1", MAC_SECOND, true);
+}
+
+// dracut takes bootdev's; without it two are a contradiction, but one that is given twice is not.
+static void bootdev_has_address_and_gateway(void) {
+        start_two_static("ip=10.0.0.70::10.0.0.1:24:a:eth0:none ip=10.0.9.71::10.0.9.1:24::eth1:none:: bootdev=eth1");
+        EXPECT(is("a", "command line") && trial.plan.note_count == 1);
+        EXPECT_TEXT(trial_value(&trial, "mac"), MAC_SECOND);
+        EXPECT(strstr(trial.plan.notes[0], "the gateway of ip= on eth0 is left out: eth1 has the default route"));
+        start_two_static("ip=10.0.0.70::10.0.0.1:24:a:eth0:none ip=10.0.9.71::10.0.9.1:24::eth1:none");
+        EXPECT(refused("two default gateways"));
+        start_two_static("ip=10.0.0.70::10.0.0.1:24:a:eth0:none ip=10.0.0.71::10.0.0.1:24::eth1:none");
+        EXPECT(is("a", "command line") && trial.plan.note_count == 1);
+        EXPECT_TEXT(trial_value(&trial, "mac"), MAC_OTHER);
+        EXPECT(strstr(trial.plan.notes[0], "the gateway of ip= on eth1 is left out"));
+}
+
 static void the_line_names_a_card_that_is_there(void) {
         const char *const eth1[] = {
                 "kiln.node=m3 ip=10.0.0.13:::24::eth1:none",
@@ -360,6 +379,16 @@ static void the_line_names_a_card_that_is_there(void) {
         start_two_cards("kiln.node=m3 bootdev=eth1 BOOTIF=01-02-00-00-00-00-55");
         EXPECT(is("m3", "command line") && trial.plan.note_count == 1);
         EXPECT(strstr(trial.plan.notes[0], "BOOTIF=02:00:00:00:00:55 is no card"));
+        static const char *const asking[] = { "ip=eth0:dhcp ip=eth1:dhcp bootdev=eth1",
+                                              "ip=eth1:dhcp ip=eth0:dhcp bootdev=eth1",
+                                              "ip=eth0:dhcp ip=eth1:dhcp BOOTIF=01-" MAC_SECOND };
+        for (size_t i = 0; i < lengthof(asking); i++) { // dracut's TEST-50
+                start(OPEN, asking[i], MAC_OTHER);
+                trial_interface(&trial, "eth1", MAC_SECOND, true);
+                trial_lease(&trial, MAC_OTHER, "10.0.0.70", "on-eth0");
+                trial_lease(&trial, MAC_SECOND, "10.0.0.71", "on-eth1");
+                EXPECT(is("on-eth1", "dhcp"));
+        }
         start_two_cards("kiln.node=m3 bootdev=eth2");
         EXPECT(refused("bootdev= names eth2, but this machine has no such card"));
         start_two_cards("kiln.node=m3 ip=10.0.0.13:::24::02-00-00-00-00-55:none");
@@ -524,6 +553,7 @@ int main(void) {
         RUN(addresses_that_could_be_the_nodes_have_to_be);
         RUN(a_card_that_udev_renames_is_not_final);
         RUN(a_member_of_a_bond_has_its_own_mac);
+        RUN(bootdev_has_address_and_gateway);
         RUN(the_line_names_a_card_that_is_there);
         RUN(an_mtu_is_of_the_link_with_the_address);
         RUN(a_stranger_is_where_its_lease_is);

@@ -30,6 +30,7 @@ static const struct parameter {
         { "bond", cmdline_take_bond, true },
         { "team", cmdline_take_unmade, true },
         { "bridge", cmdline_take_unmade, true },
+        { "rd.peerdns", cmdline_take_peerdns, false },
         { "rd.route", cmdline_take_route, true },
         { "kiln.root", cmdline_take_nothing, false },
         { "kiln.debug", cmdline_take_nothing, false },

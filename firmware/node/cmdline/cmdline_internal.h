@@ -22,6 +22,7 @@ cmdline_take cmdline_take_node, cmdline_take_role, cmdline_take_hostname, cmdlin
     cmdline_take_config, cmdline_take_allow_older, cmdline_take_bootif, cmdline_take_bootdev;
 cmdline_take cmdline_take_nothing; // the initrd's own
 cmdline_take cmdline_take_unread;  // a note that says so
+cmdline_take cmdline_take_peerdns; // a note that it has no effect
 
 // ---- cmdline_ip.c, cmdline_links.c ----
 

@@ -128,6 +128,8 @@ static bool take_servers(struct cmdline_reader *reader, struct cmdline_ip *ip, c
 
 static bool take_tail(struct cmdline_reader *reader, struct cmdline_ip *ip, const char *whole, char *fields[],
                       size_t count) {
+        while (count > 0 && !*fields[count - 1]) // "none::", as installers write it
+                count--;
         if (count == 0)
                 return true;
         count = join_mac(fields, count, 1);

@@ -145,6 +145,13 @@ bool cmdline_take_nothing(struct cmdline_reader *reader, const char *name, char 
         return true; // the initrd's own
 }
 
+bool cmdline_take_peerdns(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
+        (void)err;
+        if (strcmp(value, "0") == 0)
+                cmdline_note(reader, name, value, "DHCP's name servers are asked all the same");
+        return true;
+}
+
 bool cmdline_take_unread(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
         (void)err;
         cmdline_note(reader, name, value, "not read by kiln; use ip=");

@@ -226,12 +226,25 @@ static bool check_stranger_address(const struct inventory *inventory, const stru
                     identity->address_source, text, identity->prefix);
 }
 
+// Of several ip= with addresses the one on bootdev= is the machine's.
+static const struct cmdline_ip *ip_on_bootdev(const struct cmdline *cmdline) {
+        for (size_t i = 0; *cmdline->bootdev && i < cmdline->ip_count; i++)
+                if (cmdline->ips[i].address && strcmp(cmdline->ips[i].interface, cmdline->bootdev) == 0)
+                        return &cmdline->ips[i];
+        return NULL;
+}
+
 static void stranger_address_of_cmdline(const struct cmdline *cmdline, struct identity *identity) {
+        const struct cmdline_ip *boot = ip_on_bootdev(cmdline);
         identity->address = cmdline->address;
         identity->address_source = cmdline_source(cmdline->address_from);
         identity->prefix = -1;
         if (cmdline->address)
                 identity->prefix = cmdline->prefix;
+        if (!identity->address && boot) {
+                identity->address = boot->address;
+                identity->address_source = cmdline_source(boot->from);
+        }
         for (size_t i = 0; i < cmdline->ip_count; i++) {
                 const struct cmdline_ip *ip = &cmdline->ips[i];
                 if (!identity->address && ip->address) {

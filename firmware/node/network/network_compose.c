@@ -83,6 +83,13 @@ static bool set_mtu(struct net_link *link, int mtu, const char *source, struct e
         return true;
 }
 
+static bool has_default(const struct net_link *link, int family) {
+        for (size_t i = 0; i < link->route_count; i++)
+                if (route_is_default(&link->routes[i]) && link->routes[i].to.family == family)
+                        return true;
+        return false;
+}
+
 // ---- from the inventory ----
 
 static bool compose_inventory_network(struct net_link *link, const struct inventory_network *from, struct err *err) {
@@ -127,8 +134,12 @@ static bool add_node_addresses(struct composer *composer, struct err *err) {
 
 // ---- the identity ----
 
+// What the ip= with the identity's own address gives is its own, whoever else is given it.
 static bool gateway_is_of_another_link(const struct composer *composer, uint32_t gateway) {
         const struct cmdline *cmdline = composer->cmdline;
+        for (size_t i = 0; i < cmdline->ip_count; i++)
+                if (cmdline->ips[i].gateway == gateway && composer_ip_is_primary(composer, &cmdline->ips[i]))
+                        return false;
         for (size_t i = 0; i < cmdline->ip_count; i++)
                 if (cmdline->ips[i].gateway == gateway && cmdline->ips[i].address &&
                     !composer_ip_is_primary(composer, &cmdline->ips[i]))
@@ -198,12 +209,26 @@ static bool prefix_of_ip(const struct composer *composer, const struct cmdline_i
         return true;
 }
 
+// dracut takes the gateway of bootdev= alone; a gateway that the identity's link has is not another one.
+static bool has_the_gateway(const struct composer *composer, const struct cmdline_ip *ip) {
+        const char *bootdev = composer->cmdline->bootdev;
+        struct net_link *link = primary(composer);
+        if (!has_default(link, 4))
+                return false;
+        bool is_bootdev = strcmp(link->name, bootdev) == 0 || strcmp(composer_base(composer, link)->name, bootdev) == 0;
+        return is_bootdev || ip->gateway == composer->identity->gateway;
+}
+
 static bool add_ip4(struct composer *composer, const struct cmdline_ip *ip, struct net_link *link, struct err *err) {
         int prefix = -1;
         if (!ip->address || composer_ip_is_primary(composer, ip))
                 return true; // the identity has it
         struct address address = address_of_ipv4(ip->address), gateway = address_of_ipv4(ip->gateway);
-        if (!ip->gateway)
+        bool is_left_out = ip->gateway && link != primary(composer) && has_the_gateway(composer, ip);
+        if (is_left_out)
+                network_note(composer->network, "the gateway of ip= on %s is left out: %s has the default route",
+                             link->name, primary(composer)->name);
+        if (!ip->gateway || is_left_out)
                 gateway.family = 0;
         return prefix_of_ip(composer, ip, &prefix, err) && add_address(composer, link, &address, prefix, "ip=", err) &&
                compose_gateway(link, &gateway, err);
@@ -286,13 +311,6 @@ static bool raise_parents(struct composer *composer, struct err *err) {
                 parent->mtu = link->mtu;
         }
         return true;
-}
-
-static bool has_default(const struct net_link *link, int family) {
-        for (size_t i = 0; i < link->route_count; i++)
-                if (route_is_default(&link->routes[i]) && link->routes[i].to.family == family)
-                        return true;
-        return false;
 }
 
 static bool asks_for_default(const struct net_link *link, int family) {

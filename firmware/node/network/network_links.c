@@ -344,14 +344,6 @@ bool composer_ip_is_primary(const struct composer *composer, const struct cmdlin
         return ip->address && ip->address == identity->address;
 }
 
-static const char *primary_wish(const struct composer *composer) {
-        const struct cmdline *cmdline = composer->cmdline;
-        for (size_t i = 0; i < cmdline->ip_count; i++)
-                if (*cmdline->ips[i].interface && composer_ip_is_primary(composer, &cmdline->ips[i]))
-                        return cmdline->ips[i].interface;
-        return NULL;
-}
-
 struct net_link *composer_base(const struct composer *composer, struct net_link *link) {
         while (link && link->kind == NET_VLAN)
                 link = composer_find(composer, link->parent);
@@ -369,9 +361,26 @@ static struct net_link *base_link(const struct composer *composer) {
         return composer_find(composer, bond->name);
 }
 
+// What ip= calls the link of the identity. Several cards may ask DHCP: the one that stands on the card which was
+// chosen, wherever it stands in the line.
+static const char *primary_wish(const struct composer *composer, const struct net_link *base) {
+        const struct cmdline *cmdline = composer->cmdline;
+        const char *first = NULL;
+        for (size_t i = 0; i < cmdline->ip_count; i++) {
+                const char *name = cmdline->ips[i].interface;
+                if (!*name || !composer_ip_is_primary(composer, &cmdline->ips[i]))
+                        continue;
+                if (composer_base(composer, composer_find(composer, name)) == base)
+                        return name;
+                if (!first)
+                        first = name;
+        }
+        return first;
+}
+
 static bool choose_primary(struct composer *composer, struct net_link *base, struct err *err) {
         const struct identity *identity = composer->identity;
-        const char *wish = primary_wish(composer);
+        const char *wish = primary_wish(composer, base);
         struct net_link *link = base;
         if (wish) {
                 link = composer_find(composer, wish);
