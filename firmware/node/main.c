@@ -427,10 +427,21 @@ static bool parse_arguments(char **argv, struct arguments *arguments, struct err
         return true;
 }
 
+static bool asks_for_help(char **argv) {
+        for (; *argv; argv++)
+                if (strcmp(*argv, "--help") == 0)
+                        return true;
+        return false;
+}
+
 static bool run_node_verb(char **argv, struct err *err) {
         for (size_t i = 0; i < lengthof(verbs); i++) {
                 if (strcmp(argv[0], verbs[i].name) != 0)
                         continue;
+                if (asks_for_help(argv + 1)) {
+                        printf("Usage: kiln-node %s %s\n  %s\n", verbs[i].name, verbs[i].usage, verbs[i].help);
+                        return true;
+                }
                 struct arguments arguments = { .root = "/", .seconds = "600", .trust = TRUST_PATH };
                 if (!parse_arguments(argv + 1, &arguments, err))
                         return false;

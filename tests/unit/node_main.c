@@ -25,8 +25,15 @@ static void wrong_words_are_a_usage_error(void) {
         EXPECT(node_main(3, (char *[]){ "kiln-node", "check-root", "FILE", NULL }) == 2);
 }
 
+static void every_verb_has_help(void) {
+        EXPECT(node_main(3, (char *[]){ "kiln-node", "apply", "--help", NULL }) == 0);
+        EXPECT(node_main(4, (char *[]){ "kiln-node", "check-root", "FILE", "--help", NULL }) == 0);
+        EXPECT(node_main(3, (char *[]){ "kiln-node", "nonsense", "--help", NULL }) == 2);
+}
+
 int main(void) {
         RUN(a_failure_without_a_reason_is_none_of_success);
         RUN(wrong_words_are_a_usage_error);
+        RUN(every_verb_has_help);
         return test_done();
 }

@@ -45,9 +45,10 @@ static void the_mac_table_decides(void) {
 static void ifcfg_for_el7(void) {
         start(MASTER_IFCFG, "", MAC_MASTER101);
         EXPECT(trial_plan(&trial) && !trial.plan.refusal);
-        EXPECT_TEXT(trial_file(&trial, "/etc/sysconfig/network-scripts/ifcfg-ens3"),
-                    "DEVICE=\"ens3\"\nHWADDR=52:54:00:a8:02:47\nTYPE=Ethernet\nONBOOT=yes\nBOOTPROTO=none\n"
-                    "IPADDR=192.168.2.71\nPREFIX=24\nDEFROUTE=yes\nGATEWAY=192.168.2.1\nDNS1=192.168.2.1\n");
+        EXPECT_TEXT(
+            trial_file(&trial, "/etc/sysconfig/network-scripts/ifcfg-ens3"),
+            "DEVICE=\"ens3\"\nHWADDR=52:54:00:a8:02:47\nTYPE=Ethernet\nONBOOT=yes\nBOOTPROTO=none\n"
+            "IPADDR=192.168.2.71\nPREFIX=24\nDEFROUTE=yes\nARPCHECK=no\nGATEWAY=192.168.2.1\nDNS1=192.168.2.1\n");
 }
 
 static void the_console_says_who_it_is(void) {
