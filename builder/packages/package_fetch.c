@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/fs.h"
@@ -27,7 +28,7 @@
 #include "packages/trust/verified.h"
 #include "profile/profile.h"
 
-enum { THREADS = 4 };
+enum { THREADS = 4, LACKING_SHOWN = 20 };
 // Metadata may say that a package has no size, or any.
 static const uint64_t package_max_bytes = UINT64_C(4) << 30;
 
@@ -44,6 +45,8 @@ struct fetch_item {
         bool digest_known;             // and its digest was seen to be right
         bool checked;                  // and it passed package_verify()
         bool verified_before;          // by an earlier kiln, which noted it
+        bool lacking;                  // nobody has it
+        struct err failure;            // why package_verify() refused it; empty: it did not
 };
 
 struct fetch {
@@ -61,7 +64,7 @@ static struct source *source_of(struct packages *packages, const struct reposito
 }
 
 // Rises when package_verify() demands more than before: what an earlier kiln let pass must be checked again.
-#define RULES "2: a signature covers the payload"
+#define RULES "3: without a signature, the digests of the package itself"
 
 // A hash of all that the file is checked against: with other keys it must be checked again.
 static void make_policy(struct fetch_item *item) {
@@ -106,18 +109,41 @@ static bool prepare_item(struct fetch *fetch, const struct package *package, str
         return true;
 }
 
-static bool fail_without_download(const struct fetch *fetch, const struct fetch_item *item, struct err *err) {
-        const char *repository = item->package->repository->name;
-        if (item->urls.count == 0) {
-                auto_free char *url = url_join(item->source->urls.items[0], item->package->location);
-                auto_free char *shown = url_shown(url);
-                fail(err, ERR_NETWORK, 0, "%s: repository %s lacks the file %s", item->package->nevra, repository,
-                     shown);
-        } else {
-                fail(err, ERR_NETWORK, 0, "%s is not in the cache %s, and --offline forbids to fetch it",
-                     item->package->nevra, cache_path(fetch->packages->options.cache));
+// Why a package that nothing can be downloaded or copied for is not to be had; heap.
+static char *describe_lack(const struct fetch *fetch, const struct fetch_item *item) {
+        const char *nevra = item->package->nevra;
+        if (item->urls.count > 0 && fetch->packages->options.offline)
+                return xasprintf("%s is not in the cache %s, and --offline forbids to fetch it", nevra,
+                                 cache_path(fetch->packages->options.cache));
+        auto_free char *url = url_join(item->source->urls.items[0], item->package->location);
+        auto_free char *shown = url_shown(url);
+        return xasprintf("%s: repository %s lacks the file %s", nevra, item->package->repository->name, shown);
+}
+
+// All that is lacking, as long as a person reads it.
+static bool fail_for_lacking(const struct fetch *fetch, size_t lacking, struct err *err) {
+        auto_buf text = { 0 };
+        const struct repository *repository = NULL;
+        size_t shown = 0;
+        for (size_t i = 0; i < fetch->count && shown < LACKING_SHOWN; i++) {
+                const struct fetch_item *item = &fetch->items[i];
+                if (!item->lacking)
+                        continue;
+                auto_free char *line = describe_lack(fetch, item);
+                if (lacking > 1)
+                        buf_append_text(&text, "\n  ");
+                buf_append_text(&text, line);
+                repository = item->package->repository;
+                shown++;
         }
-        return hint(err, "use a complete copy with --repo %s=URL", repository);
+        assert(repository);
+        if (lacking > shown)
+                buf_printf(&text, "\n  and %zu more", lacking - shown);
+        if (lacking == 1)
+                fail(err, ERR_NETWORK, 0, "%s", buf_text(&text));
+        else
+                fail(err, ERR_NETWORK, 0, "%zu packages are not to be had:%s", lacking, buf_text(&text));
+        return hint(err, "use a complete copy with --repo %s=URL", repository->name);
 }
 
 static void add_repair_hint(const struct fetch_item *item, struct err *err) {
@@ -127,11 +153,19 @@ static void add_repair_hint(const struct fetch_item *item, struct err *err) {
                            item->package->repository->name, item->package->repository->name);
 }
 
+// A package that is damaged or wrongly signed is no reason not to look at the others: all of them are told at the end.
+static bool note_package_failure(struct fetch_item *item, struct err *err) {
+        bool is_own = err->kind == ERR_CHECKSUM || err->kind == ERR_CORRUPT || err->kind == ERR_SIGNATURE;
+        add_repair_hint(item, err);
+        if (!is_own)
+                return false;
+        item->failure = take_err(err);
+        return true;
+}
+
 static bool verify_file(struct fetch_item *item, struct err *err) {
         item->checked = package_verify(item->package, item->path, item->keyring, item->digest_known, err);
-        if (!item->checked)
-                add_repair_hint(item, err);
-        return item->checked;
+        return item->checked || note_package_failure(item, err);
 }
 
 // On a thread of the transfers, while others go on. The digest was computed as the bytes came in.
@@ -151,6 +185,7 @@ static struct transfer item_transfer(struct fetch_item *item) {
                 .checksum = item->package->checksum,
                 .size_bytes = item->package->size_bytes,
                 .max_bytes = package_max_bytes,
+                .missing_ok = true, // all that is missing is told at once
                 .arrived = check_arrived,
                 .context = item,
         };
@@ -177,18 +212,31 @@ static bool run_transfers(struct transfer *transfers, size_t count, struct err *
         return ok;
 }
 
-static bool download_missing(struct fetch *fetch, struct err *err) {
+// What the cache and this machine's repositories lack. `ret_lacking`: how many of these nobody has.
+static bool download_missing(struct fetch *fetch, size_t *ret_lacking, struct err *err) {
         auto_free struct transfer *transfers = xcalloc(fetch->count + 1, sizeof *transfers);
         size_t count = 0;
+        *ret_lacking = 0;
         for (size_t i = 0; i < fetch->count; i++) {
                 struct fetch_item *item = &fetch->items[i];
                 if (item->cached || item->local)
                         continue;
-                if (item->urls.count == 0 || fetch->packages->options.offline)
-                        return fail_without_download(fetch, item, err);
-                transfers[count++] = item_transfer(item);
+                item->lacking = item->urls.count == 0 || fetch->packages->options.offline;
+                if (item->lacking)
+                        ++*ret_lacking;
+                else
+                        transfers[count++] = item_transfer(item);
         }
-        return count == 0 || run_transfers(transfers, count, err);
+        if (*ret_lacking > 0 || count == 0)
+                return true;
+        if (!run_transfers(transfers, count, err))
+                return false;
+        for (size_t i = 0; i < count; i++) {
+                struct fetch_item *item = transfers[i].context;
+                item->lacking = transfers[i].missing;
+                *ret_lacking += item->lacking;
+        }
+        return true;
 }
 
 // Reads to the end of the file, or one block more than `max_bytes`: a file that is too long, or grows while it is
@@ -247,12 +295,10 @@ static bool copy_local(struct fetch_item *item, struct err *err) {
 static bool verify_item(size_t index, void *context, struct err *err) {
         struct fetch *fetch = context;
         struct fetch_item *item = &fetch->items[index];
-        if (item->checked)
+        if (item->checked || item->failure.kind)
                 return true;
-        if (!item->cached && !copy_local(item, err)) {
-                add_repair_hint(item, err);
-                return false;
-        }
+        if (!item->cached && !copy_local(item, err))
+                return note_package_failure(item, err);
         item->verified_before = !item->digest_known && verified_has(fetch->verified, item->policy, item->path);
         return interrupt_check(err) && (item->verified_before || verify_file(item, err));
 }
@@ -290,14 +336,47 @@ static void publish_path(const struct fetch *fetch, const struct fetch_item *ite
         package->path = item->path;
 }
 
+// Fails with the first failure, and with the messages of all.
+static bool check_failures(struct fetch *fetch, struct err *err) {
+        struct fetch_item *first = NULL;
+        auto_buf text = { 0 };
+        size_t count = 0;
+        for (size_t i = 0; i < fetch->count; i++) {
+                struct fetch_item *item = &fetch->items[i];
+                if (!item->failure.kind)
+                        continue;
+                if (!first)
+                        first = item;
+                if (count++ < LACKING_SHOWN)
+                        buf_printf(&text, "\n  %s", item->failure.text);
+        }
+        if (!first)
+                return true;
+        if (count > LACKING_SHOWN)
+                buf_printf(&text, "\n  and %zu more", count - LACKING_SHOWN);
+        *err = take_err(&first->failure);
+        if (count == 1)
+                return false;
+        auto_free char *remedy = take_ptr(err->hint);
+        fail(err, err->kind, 0, "%zu packages cannot be used:%s", count, buf_text(&text));
+        if (remedy)
+                hint(err, "%s", remedy);
+        return false;
+}
+
 static bool fetch_all(struct fetch *fetch, const struct package_set *set, struct err *err) {
         for (size_t i = 0; i < set->count; i++) {
                 fetch->count++;
                 if (!prepare_item(fetch, set->items[i], &fetch->items[i], err))
                         return false;
         }
+        size_t lacking = 0;
         remove_damaged(fetch);
-        if (!download_missing(fetch, err) || !parallel_for(fetch->count, THREADS, verify_item, fetch, err))
+        if (!download_missing(fetch, &lacking, err))
+                return false;
+        if (lacking > 0)
+                return fail_for_lacking(fetch, lacking, err);
+        if (!parallel_for(fetch->count, THREADS, verify_item, fetch, err) || !check_failures(fetch, err))
                 return false;
         for (size_t i = 0; i < fetch->count; i++) {
                 struct fetch_item *item = &fetch->items[i];
@@ -318,8 +397,10 @@ bool packages_fetch(struct packages *packages, const struct package_set *set, st
         struct fetch fetch = { .packages = packages, .items = xcalloc(set->count + 1, sizeof(struct fetch_item)) };
         fetch.verified = verified_load(packages->options.cache);
         bool ok = fetch_all(&fetch, set, err);
-        for (size_t i = 0; i < fetch.count; i++)
+        for (size_t i = 0; i < fetch.count; i++) {
                 free(fetch.items[i].urls.items);
+                err_release(&fetch.items[i].failure);
+        }
         free(fetch.items);
         verified_save_and_free(fetch.verified);
         if (ok)

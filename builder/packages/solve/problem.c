@@ -16,7 +16,7 @@
 #include <solv/rules.h>
 #include <solv/solver.h>
 
-enum { SENTENCES_MAX = 12, ALTERNATIVES_MAX = 3 };
+enum { SENTENCES_MAX = 40, ALTERNATIVES_MAX = 3, ROUNDS_MAX = 50 };
 
 // A broken rule: what it is about, as solver_ruleinfo() tells.
 struct rule {
@@ -30,6 +30,7 @@ struct explanation {
         struct buf text;
         int count;
         bool missing, clash; // which hint fits
+        Queue lacking;       // dependencies that nothing provides, of this round
 };
 
 // ---- alternatives to what is missing ----
@@ -87,6 +88,7 @@ static void explain_nothing(struct explanation *explanation, const struct rule *
                 buf_append_text(text, doubt);
         add_alternatives(explanation, rule->dependency, text);
         explanation->missing = true;
+        queue_pushunique(&explanation->lacking, rule->dependency);
 }
 
 static void explain_requires(struct explanation *explanation, const struct rule *rule, struct buf *text) {
@@ -177,12 +179,51 @@ static void explain_problem(struct explanation *explanation, Id problem) {
         queue_free(&rules);
 }
 
-bool problem_explain(struct packages *packages, Solver *solver, struct err *err) {
-        assert(solver_problem_count(solver) > 0);
-        struct explanation explanation = { .packages = packages, .solver = solver };
+static void explain_problems(struct explanation *explanation, Solver *solver) {
         int problems = (int)solver_problem_count(solver);
+        explanation->solver = solver;
+        queue_empty(&explanation->lacking);
         for (Id problem = 1; problem <= problems; problem++)
-                explain_problem(&explanation, problem);
+                explain_problem(explanation, problem);
+}
+
+// libsolv takes whatever its system solvable provides as installed.
+static void provide_lacking(struct explanation *explanation) {
+        Pool *pool = explanation->packages->pool;
+        Queue provider;
+        queue_init(&provider);
+        queue_push(&provider, SYSTEMSOLVABLE);
+        for (int i = 0; i < explanation->lacking.count; i++)
+                pool_set_whatprovides(pool, explanation->lacking.elements[i],
+                                      pool_queuetowhatprovides(pool, &provider));
+        queue_free(&provider);
+}
+
+static void copy_flags(Solver *from, Solver *to) {
+        for (int flag = SOLVER_FLAG_ALLOW_DOWNGRADE; flag <= SOLVER_FLAG_STRICT_REPO_PRIORITY; flag++)
+                solver_set_flag(to, flag, solver_get_flag(from, flag));
+}
+
+static void explain_all(struct explanation *explanation, Solver *solver, Queue *jobs) {
+        explain_problems(explanation, solver);
+        for (int round = 1; round < ROUNDS_MAX && explanation->lacking.count > 0; round++) {
+                Solver *again = solver_create(explanation->packages->pool);
+                provide_lacking(explanation);
+                copy_flags(solver, again);
+                queue_empty(&explanation->lacking);
+                if (solver_solve(again, jobs) != 0)
+                        explain_problems(explanation, again);
+                solver_free(again);
+        }
+        explanation->packages->prepared = false;
+}
+
+bool problem_explain(struct packages *packages, Solver *solver, Queue *jobs, struct err *err) {
+        assert(solver_problem_count(solver) > 0);
+        struct explanation explanation = { .packages = packages };
+        queue_init(&explanation.lacking);
+        explain_all(&explanation, solver, jobs);
+        queue_free(&explanation.lacking);
         if (explanation.count > SENTENCES_MAX)
                 buf_printf(&explanation.text, "\n  and %d more", explanation.count - SENTENCES_MAX);
         fail(err, ERR_SOLVE, 0, "the packages cannot be installed together:%s", buf_text(&explanation.text));

@@ -3,6 +3,7 @@
 #ifndef KILN_PACKAGES_SOLVE_PROBLEM_H
 #define KILN_PACKAGES_SOLVE_PROBLEM_H
 
+#include <solv/queue.h>
 #include <stdbool.h>
 
 #include "base/err.h"
@@ -10,7 +11,9 @@
 
 struct s_Solver;
 
-// Fails with ERR_SOLVE, always: `solver` is one that solver_solve() left with problems.
-bool problem_explain(struct packages *packages, struct s_Solver *solver, struct err *err);
+// Fails with ERR_SOLVE, always: `solver` is one that solver_solve(jobs) left with problems. A solver gives up a package
+// at the first thing that it lacks. So what is lacking is taken as provided, and the jobs are solved again, until
+// nothing else is found; the index of providers is of no use afterwards.
+bool problem_explain(struct packages *packages, struct s_Solver *solver, Queue *jobs, struct err *err);
 
 #endif

@@ -42,7 +42,7 @@ static enum outcome run_solver(struct packages *packages, Queue *jobs, Queue *re
                 outcome = RELEASED;
         } else {
                 outcome = FAILED;
-                (void)problem_explain(packages, solver, err);
+                (void)problem_explain(packages, solver, jobs, err);
         }
         solver_free(solver);
         return outcome;

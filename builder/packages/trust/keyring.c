@@ -312,7 +312,8 @@ static char *key_in_export(const struct repository *repository, const struct pac
 static bool add_exported(struct keyring *keyring, const char *key, const struct packages_options *options,
                          struct err *err) {
         auto_free char *url = key_in_export(keyring->repository, options, key);
-        if (err->kind != ERR_NETWORK || !url || keyring->repository->fingerprints.count == 0)
+        bool is_absent = err->kind == ERR_NETWORK || err->number == ENOENT;
+        if (!is_absent || !url || keyring->repository->fingerprints.count == 0)
                 return false;
         auto_err absent = { 0 };
         if (!add_key(keyring, url, options, &absent))
@@ -328,6 +329,25 @@ static int discard_message(rpmlogRec record, rpmlogCallbackData data) {
         return 0;
 }
 
+// How a repository that --repo replaced takes its key along.
+static void hint_for_replaced(const struct repository *repository, const struct packages_options *options,
+                              const char *key, const char *replaced, struct err *err) {
+        auto_free char *beside = key_in_export(repository, options, key);
+        const char *place = beside;
+        if (!beside)
+                return;
+        if (replaced)
+                place = replaced;
+        auto_free char *shown = url_shown(place);
+        if (replaced || repository->fingerprints.count > 0)
+                hint(err, "--repo %s=URL takes the key along: lay it there as %s", repository->name, shown);
+        else
+                hint(err,
+                     "--repo %s=URL takes the key along if the release file pins its `fingerprints`: then lay it "
+                     "there as %s",
+                     repository->name, shown);
+}
+
 // A key lies below the base URL that replaced its own, or where the release says, or where an export has it.
 static bool find_and_add_key(struct keyring *keyring, const char *key, const struct release *release,
                              const struct packages_options *options, struct err *err) {
@@ -335,7 +355,12 @@ static bool find_and_add_key(struct keyring *keyring, const char *key, const str
         auto_err absent = { 0 };
         if (replaced && add_key(keyring, replaced, options, &absent))
                 return true;
-        return add_key(keyring, key, options, err) || add_exported(keyring, key, options, err);
+        if (add_key(keyring, key, options, err) || add_exported(keyring, key, options, err))
+                return true;
+        bool is_absent = err->kind == ERR_NETWORK || err->number == ENOENT;
+        if (is_absent)
+                hint_for_replaced(keyring->repository, options, key, replaced, err);
+        return false;
 }
 
 static bool add_all_keys(struct keyring *keyring, const struct release *release, const struct packages_options *options,

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <rpm/rpmpgp.h>
 #include <rpm/rpmtag.h>
 #include <rpm/rpmtd.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "base/mem.h"
 #include "packages/packages.h"
 #include "packages/trust/keyring.h"
+#include "packages/trust/package_digests.h"
 #include "packages/trust/rpm_file.h"
 
 bool package_check_size(const struct package *package, uint64_t size, const char *path, struct err *err) {
@@ -99,51 +99,6 @@ static bool check_length(const struct package *package, const struct rpm_file *f
         return fail(err, ERR_CHECKSUM, 0, text, package->nevra, "altered", actual, expected);
 }
 
-// The payload's digest as the header has it; heap; NULL: it has none, or none by sha256.
-static char *header_payload_digest(Header header) {
-        char *text = NULL;
-        struct rpmtd_s data;
-        if (headerGetNumber(header, RPMTAG_PAYLOADDIGESTALGO) != PGPHASHALGO_SHA256)
-                return NULL;
-        if (!headerGet(header, RPMTAG_PAYLOADDIGEST, &data, HEADERGET_MINMEM))
-                return NULL;
-        const char *first = rpmtdNextString(&data);
-        if (first)
-                text = xstrdup(first);
-        rpmtdFreeData(&data);
-        return text;
-}
-
-// `ret_covered`: the header has a digest of the payload, so that a signature of the header covers both.
-static bool check_payload_digest(const struct package *package, const struct rpm_file *file, bool *ret_covered,
-                                 struct err *err) {
-        auto_free char *expected = header_payload_digest(file->header);
-        *ret_covered = expected != NULL;
-        if (!expected)
-                return true;
-        enum { BLOCK = 256 << 10 };
-        auto_free char *block = xmalloc(BLOCK);
-        struct digest *digest = digest_new("sha256");
-        char hex[DIGEST_HEX_SIZE];
-        uint64_t offset = file->payload_offset;
-        ssize_t got;
-        do {
-                got = pread(file->fd, block, BLOCK, (off_t)offset);
-                if (got > 0) {
-                        digest_update(digest, block, (size_t)got);
-                        offset += (uint64_t)got;
-                }
-        } while (got > 0 || (got < 0 && errno == EINTR));
-        int number = errno;
-        digest_final(digest, hex);
-        if (got < 0) // half a payload has a digest, too: it says nothing about the package
-                return fail(err, ERR_SYSTEM, number, "read the payload of %s", package->nevra);
-        if (strcmp(hex, expected) != 0)
-                return fail(err, ERR_CHECKSUM, 0, "%s: its payload's sha256 is %s, its header says %s", package->nevra,
-                            hex, expected);
-        return true;
-}
-
 // Tags of signatures over the header alone, and over header and payload.
 static const struct {
         rpmTagVal tag;
@@ -201,7 +156,7 @@ static bool check_signatures(const struct package *package, const struct rpm_fil
         bool header_is_signed = false;
         bool header_has_digest = false;
         bool payload_is_signed = false;
-        if (!check_payload_digest(package, file, &header_has_digest, err))
+        if (!package_check_payload_digest(package, file, &header_has_digest, err))
                 return false;
         for (size_t i = 0; i < lengthof(signature_tags); i++) {
                 bool present = false;
@@ -217,6 +172,15 @@ static bool check_signatures(const struct package *package, const struct rpm_fil
         return fail_for_unsigned_package(package, header_is_signed, err);
 }
 
+// The metadata's checksum is that of the file as it lay in the repository when that was indexed: damage that it had by
+// then is seen by the package's own digests. Signatures cover the same bytes.
+static bool check_package_contents(const struct package *package, const struct rpm_file *file,
+                                   const struct keyring *keyring, struct err *err) {
+        if (keyring)
+                return check_signatures(package, file, keyring, err);
+        return package_check_own_digests(package, file, err);
+}
+
 bool package_verify(const struct package *package, const char *path, const struct keyring *keyring, bool digest_known,
                     struct err *err) {
         assert(package->checksum && package->checksum_type);
@@ -229,7 +193,7 @@ bool package_verify(const struct package *package, const char *path, const struc
         if (!rpm_file_read(fd, &file, err))
                 return wrap(err, "%s (%s)", package->nevra, path);
         bool ok = check_nevra(package, file.header, err) && check_length(package, &file, err) &&
-                  (!keyring || check_signatures(package, &file, keyring, err));
+                  check_package_contents(package, &file, keyring, err);
         rpm_file_close(&file);
         return ok;
 }
