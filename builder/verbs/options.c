@@ -16,7 +16,7 @@
 enum option_kind { FLAG, TEXT, LIST, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
-// b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema, u builds, p publish
+// b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema, u builds, p publish, e secret
 static const struct option {
         const char *name, *verbs, *value, *help;
         enum option_kind kind;
@@ -77,12 +77,12 @@ static const struct option {
         O("accel", "o", "KIND", TEXT, accelerator, "auto, tcg or kvm (default: auto)"),
         O("entry", "o", "NAME", TEXT, entry, "boot this PXE entry instead of asking by MAC: node/NAME or role/NAME"),
         O("forward", "o", "PORT:PORT", LIST, forwards, "forward a port of 127.0.0.1 to the machine's (network user)"),
-        O("json", "blfvkcrop", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
+        O("json", "blfvkcrope", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
         O("json", "u", NULL, FLAG, json, "a JSON object for each build, and errors as JSON lines on standard error"),
         O("verbose", "blfvkcroup", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
         O("quiet", "blfvkcroup", NULL, FLAG, quiet, "warnings and errors only"),
         O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
-        O("help", "blfvkcrosup", NULL, FLAG, help, "this text"),
+        O("help", "blfvkcrosupe", NULL, FLAG, help, "this text"),
 #undef O
 };
 

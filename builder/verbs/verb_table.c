@@ -24,6 +24,9 @@ const struct verb verb_table[] = {
           verb_resolve },
         { "boot", "CLUSTER.yaml NODE", "Boot a node of the inventory from the published artefacts, in QEMU.", 'o', 2, 2,
           verb_boot },
+        { "secret", "put|list|remove FILE [NAME]",
+          "Keep values that only nodes know in a file kiln.secrets, or in a config drive's image (.iso, .img).", 'e', 2,
+          1000, verb_secret },
         { "schema", "cluster|release|role", "Print the keys of a kind of profile: JSON Schema for editors, or --text.",
           's', 1, 1, verb_schema },
 };
