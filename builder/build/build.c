@@ -161,6 +161,7 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 .kept = build->options->kept,
                 .serial = build->options->serial,
                 .secure_boot = build->options->secure_boot,
+                .only = build->options->only,
         };
         if (!build_check_signer(build->cluster, build->options, err) ||
             !artefacts_check(&artefacts, build->options->only, err) ||

@@ -169,6 +169,7 @@ static void join_cluster(struct loader *loader, const struct cluster_file *file,
         cluster->place = file->place;
         cluster->name = file->name;
         cluster->report_url = file->report_url;
+        cluster->http_base = file->http_base;
         cluster->dhcp = file->dhcp;
         join_trusted_keys(loader, file, cluster);
         cluster->admin_networks = file->admin_networks;
@@ -256,6 +257,7 @@ static void read_cluster(struct loader *loader, const struct profile_options *op
         bool has_release = read_release(loader, &file, options->release, cluster);
         join_cluster(loader, &file, options, cluster);
         check_cluster(loader, &file, cluster);
+        check_kickstart(loader, cluster);
         // A variable may be missing only because the file that gives it could not be read.
         if (!has_release || loader->diagnostics->mistake_count > 0)
                 return;

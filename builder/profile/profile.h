@@ -242,6 +242,12 @@ struct dhcp_profile {
 };
 extern const char *const dhcp_client_ids[]; // NULL-terminated
 
+// A URL that stands in kickstart files, between quotes and without.
+#define HTTP_BASE_PATTERN                                                                                              \
+        "^(https?://([A-Za-z0-9._-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?|file:///[A-Za-z0-9._-]+)(/"                   \
+        "[]!$-&(-[^_a-~]*)?$"
+#define HTTP_BASE_MEANS "a URL: http://HOST[:PORT][/PATH], https://, or file:///PATH for the installer's own medium"
+
 struct cluster {
         struct arena arena;
         struct place place;
@@ -258,6 +264,7 @@ struct cluster {
         size_t role_count;
         const struct value *variables;
         struct dhcp_profile dhcp;
+        const char *http_base;        // URL that serves the builds of this cluster; NULL: none is said
         const char *report_url;       // where kiln-node sends its report; ""
         struct ssh_key *trusted_keys; // nodes boot what one of them signed; none: they ask for no signature
         size_t trusted_key_count;

@@ -17,7 +17,7 @@ struct node_row {
 
 struct cluster_file {
         struct place place;
-        const char *name, *release, *report_url;
+        const char *name, *release, *report_url, *http_base;
         struct cluster_paths paths;
         struct strings roles, inherits;
         struct network *networks;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // kiln build.
 #include <errno.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,10 +111,32 @@ struct signers {
         struct secure_boot_key *secure_boot;
 };
 
+static bool check_http_base_option(const char *url, struct err *err) {
+        regex_t pattern;
+        if (!url)
+                return true;
+        if (regcomp(&pattern, HTTP_BASE_PATTERN, REG_EXTENDED | REG_NOSUB) != 0)
+                return fail(err, ERR_INTERNAL, 0, "the pattern of --http-base is none");
+        bool matches = regexec(&pattern, url, 0, NULL, 0) == 0;
+        regfree(&pattern);
+        if (matches)
+                return true;
+        fail(err, ERR_USAGE, 0, "--http-base %s: it must be " HTTP_BASE_MEANS, url);
+        if (*url == '/' || strstr(url, "://"))
+                return false;
+        return hint(err, "did you mean http://%s?", url);
+}
+
+static const char *http_base_of(const struct options *options, const struct cluster *cluster) {
+        if (options->http_base)
+                return options->http_base;
+        return cluster->http_base;
+}
+
 static bool build_with_signers(const struct options *options, struct cluster *cluster, const struct signers *signers,
                                struct arena *arena, struct err *err) {
         uint64_t serial = 0;
-        if (!read_build_serial(options->build_serial, &serial, err))
+        if (!read_build_serial(options->build_serial, &serial, err) || !check_http_base_option(options->http_base, err))
                 return false;
         struct lock_file *lock = NULL;
         if (!options_read_lock(options, cluster, &lock, err))
@@ -122,7 +145,7 @@ static bool build_with_signers(const struct options *options, struct cluster *cl
         struct build_options build = {
                 .out = locations_absolute(arena, options_out_dir(options)),
                 .cache = options_cache_dir(arena, options),
-                .http_base = options->http_base,
+                .http_base = http_base_of(options, cluster),
                 .source_date_epoch = getenv("SOURCE_DATE_EPOCH"),
                 .repositories = options_repositories(arena, options),
                 .only = &options->only,

@@ -14,6 +14,7 @@ EXTRA = ("jq", "bc", "file", "dosfstools", "gdisk", "ethtool", "dmidecode", "bin
 
 HEAD = f"""cluster: growth
 release: {TOP}/profiles/releases/lab.yaml
+http_base: http://10.0.0.250
 paths: {{roles: roles, overlays: {TOP}/overlays, kickstart: {TOP}/kickstart}}
 networks:
   - {{name: lan, subnet: 10.64.0.0/14, gateway: 10.64.0.1, dns: [10.64.0.2]}}

@@ -34,9 +34,26 @@ static void one_for_the_role_and_one_for_each_node(void) {
         EXPECT(!fs_exists(sample.out, "kickstart/beta.ks")); // the role has no template
 }
 
-static void without_a_server_the_medium_is_named(void) {
-        auto_buf text = { 0 };
+static void nothing_is_written_without_a_url(void) {
+        const char *names[] = { "kickstart" };
+        struct strings wanted = { names, 1 };
+        struct err error = { 0 };
         sample.build.http_base = NULL;
+        sample.build.only = NULL;
+        EXPECT_OK(fs_remove_tree(sample.out, "kickstart", err));
+        EXPECT_OK(artefacts_check(&sample.build, &wanted, err)); // with a warning
+        EXPECT_OK(kickstart_kind.write(&sample.build, NULL, err));
+        EXPECT(!fs_exists(sample.out, "kickstart/alpha.ks"));
+        sample.build.only = &wanted; // asked for by name
+        EXPECT(!artefacts_check(&sample.build, &wanted, &error));
+        EXPECT(error.kind == ERR_USAGE && strstr(error.text, "at which URL") != NULL && error.hint != NULL);
+        sample.build.only = NULL;
+        err_release(&error);
+}
+
+static void the_installers_own_medium_is_named(void) {
+        auto_buf text = { 0 };
+        sample.build.http_base = "file:///run/install/repo/";
         EXPECT_OK(kickstart_kind.write(&sample.build, NULL, err));
         EXPECT_OK(fs_read(sample.out, "kickstart/alpha.ks", &text, err));
         EXPECT(strstr(buf_text(&text), "--url=file:///run/install/repo/kiln/rootfs.squashfs ") != NULL);
@@ -53,7 +70,8 @@ static void a_wrong_variable_is_named_with_its_place(void) {
 int main(void) {
         sample_begin();
         RUN(one_for_the_role_and_one_for_each_node);
-        RUN(without_a_server_the_medium_is_named);
+        RUN(nothing_is_written_without_a_url);
+        RUN(the_installers_own_medium_is_named);
         RUN(a_wrong_variable_is_named_with_its_place);
         sample_close(&sample);
         return sample_end();
