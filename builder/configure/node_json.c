@@ -280,6 +280,8 @@ bool node_json_write(struct config *config, struct err *err) {
         json_object_set_new(json, "network_writer", json_string(cluster->release.network));
         json_object_set_new(json, "ensemble", json_boolean(config->role->ensemble));
         json_object_set_new(json, "strangers", json_boolean(config->role->strangers));
+        if (config->role->strangers)
+                json_object_set_new(json, "default", value_json(config->role->variables));
         add_cluster(cluster, config->role, json);
         json_object_set_new(json, "templates", templates_json(config));
         if (config->secrets.count > 0)

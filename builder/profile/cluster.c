@@ -127,20 +127,37 @@ static size_t network_index(const struct cluster *cluster, struct in_addr addres
         return 0; // none: the checks report it
 }
 
+static void join_variables(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
+        const struct value *empty = value_map(loader->arena);
+        for (size_t i = 0; i < cluster->role_count; i++) {
+                struct role *role = &cluster->roles[i];
+                role->variables = variables_merge(loader->arena, role->variables, file->node_variables);
+                if (!role->variables)
+                        role->variables = empty;
+        }
+        for (size_t i = 0; i < cluster->node_count; i++) {
+                struct node *node = &cluster->nodes[i];
+                const struct value *general = file->node_variables;
+                if (node->role < cluster->role_count) // an unknown one is reported
+                        general = cluster->roles[node->role].variables;
+                node->variables = variables_merge(loader->arena, general, node->variables);
+                if (!node->variables)
+                        node->variables = empty;
+        }
+}
+
 static void join_nodes_to_roles(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
         cluster->node_count = file->node_count;
         cluster->nodes = arena_alloc(loader->arena, (file->node_count + 1) * sizeof *cluster->nodes);
-        struct value *empty = value_map(loader->arena);
         for (size_t i = 0; i < file->node_count; i++) {
                 struct node *node = &cluster->nodes[i];
                 *node = file->nodes[i].node;
-                if (!node->variables)
-                        node->variables = empty;
                 if (!node->has_mac && node->bond.members.count > 0) // what it boots from may be any of them
                         node->has_mac = mac_read(node->bond.members.items[0], node->mac);
                 node->network = network_index(cluster, node->ip);
                 node->role = role_index(cluster, text_or(file->nodes[i].role, ""));
         }
+        join_variables(loader, file, cluster);
         for (size_t i = 0; i < cluster->role_count; i++) {
                 struct role *role = &cluster->roles[i];
                 role->nodes = arena_alloc(loader->arena, (file->node_count + 1) * sizeof *role->nodes);
@@ -257,7 +274,7 @@ static void read_cluster(struct loader *loader, const struct profile_options *op
         bool has_release = read_release(loader, &file, options->release, cluster);
         join_cluster(loader, &file, options, cluster);
         check_cluster(loader, &file, cluster);
-        check_kickstart(loader, cluster);
+        check_installer(loader, cluster);
         // A variable may be missing only because the file that gives it could not be read.
         if (!has_release || loader->diagnostics->mistake_count > 0)
                 return;

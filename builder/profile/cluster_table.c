@@ -141,6 +141,8 @@ static const struct schema_field cluster_rows[] = {
         { "vips", "virtual addresses", &type_tables, MEMBERS(cluster_file, vips, vip_count), .table = &vip_table },
         { "nodes", "the inventory", &type_tables, MEMBERS(cluster_file, nodes, node_count), .table = &node_table },
         { "variables", "variables.* in templates", &type_tree, MEMBER(cluster_file, variables) },
+        { "default", "node.variables.* in templates of nodes that do not give them, and of strangers; over the roles'",
+          &type_tree, MEMBER(cluster_file, node_variables) },
         { "dhcp_timeout_ms",
           "how long a node waits for DHCP once the link is up, in milliseconds (a port may need 30 s for STP, 70 s for "
           "LACP)",

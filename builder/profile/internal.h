@@ -45,6 +45,9 @@ bool overlay_add(struct loader *loader, const char *overlays, const char *name, 
 // Whom the rules of a role name, as templates see it. Needs the joined cluster.
 struct value *firewall_value(struct arena *arena, const struct cluster *cluster, const struct role *role);
 
+// `special` over `general`, in new maps where both say something; either may be NULL.
+const struct value *variables_merge(struct arena *arena, const struct value *general, const struct value *special);
+
 // ---- the release, --set ----
 
 // A release file into `ret`; false after a report that leaves nothing to go on with.
@@ -59,7 +62,10 @@ void override_apply(struct loader *loader, struct value *tree, const char *assig
 void scope_prepare(struct cluster *cluster);
 // Scope that kiln-node gives the templates that were left for it: { node: { name, ip, ... } }.
 struct value *node_scope(struct arena *arena, const struct cluster *cluster, const struct node *node);
-// Renders every template of every role, for the build and then for each node, and fills in the targets of links.
+// The same of a machine that the inventory does not know, and that the role takes.
+struct value *stranger_scope(struct arena *arena, const struct cluster *cluster, const struct role *role);
+// Renders every template of every role, for the build and then for each node and for a stranger, and fills in the
+// targets of links.
 void templates_try(struct loader *loader, struct cluster *cluster);
 
 #endif

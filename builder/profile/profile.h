@@ -157,7 +157,8 @@ struct role {
         const char *overlay_size;        // of the tmpfs above the root, as tmpfs(5) takes it: "50%"
         const char *on_failure;          // of the initrd: "shell", "reboot" or "halt"
         int reboot_delay_s;
-        const struct value *sysctl; // MAP of scalars
+        const struct value *sysctl;    // MAP of scalars
+        const struct value *variables; // MAP, node.variables.* of a node that gives none of its own, and of strangers
         struct user *users;
         size_t user_count;
         struct file *files; // overlays of the role and its parents first, then `files:`

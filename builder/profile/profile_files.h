@@ -26,7 +26,7 @@ struct cluster_file {
         size_t vip_count;
         struct node_row *nodes;
         size_t node_count;
-        const struct value *variables;
+        const struct value *variables, *node_variables; // `default`
         struct dhcp_profile dhcp;
         struct state_disk state_disk;
         struct strings trusted_keys; // as written
@@ -53,7 +53,7 @@ struct role_file {
         struct strings services_enable, services_disable, services_cluster;
         const char *default_target, *overlay_size, *on_failure;
         int64_t reboot_delay_s;
-        const struct value *sysctl;
+        const struct value *sysctl, *variables; // `default`
         struct user *users;
         size_t user_count;
         struct file *files;

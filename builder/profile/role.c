@@ -375,6 +375,8 @@ static void join_scalars(struct join *join, const struct role_file *file) {
         join_number(&role->reserve.cpus, file->reserve_cpus);
         state_disk_join(file->tree, &file->state_disk, &role->state_disk);
         join_arguments(join, file);
+        if (file->variables)
+                role->variables = variables_merge(join->loader->arena, role->variables, file->variables);
         for (size_t i = 0; file->sysctl && i < file->sysctl->count; i++)
                 value_set(join->loader->arena, join->sysctl, file->sysctl->keys[i], file->sysctl->items[i]);
 }

@@ -45,6 +45,17 @@ static void state_map(struct statements *statements, const struct role_file *fil
                                       map->items[i]->text, &map->items[i]->place, order);
 }
 
+// Maps in it are joined, so that each of what they hold is a statement.
+static void state_tree(struct statements *statements, const struct value *map, const char *name, size_t order) {
+        for (size_t i = 0; map && map->type == VALUE_MAP && i < map->count; i++) {
+                const char *what = arena_printf(statements->loader->arena, "%s.%s", name, map->keys[i]);
+                if (map->items[i]->type == VALUE_SCALAR)
+                        add_statement(statements, what, map->items[i]->text, &map->items[i]->place, order);
+                else if (map->items[i]->type == VALUE_MAP)
+                        state_tree(statements, map->items[i], what, order);
+        }
+}
+
 static void state_units(struct statements *statements, const struct role_file *file, size_t order) {
         static const char *const keys[] = { "enable", "disable", "cluster" };
         for (size_t i = 0; i < lengthof(keys); i++) {
@@ -143,6 +154,7 @@ void check_parents(struct loader *loader, const struct role_library *library, st
                 state_scalars(&statements, files[i], i);
                 state_map(&statements, files[i], "sysctl", i);
                 state_map(&statements, files[i], "reserve", i);
+                state_tree(&statements, schema_given(files[i]->tree, "default"), "default", i);
                 state_units(&statements, files[i], i);
                 state_overlays_and_files(&statements, library, files[i], i);
         }

@@ -146,6 +146,8 @@ static const struct schema_field role_rows[] = {
         { "default_target", "what the system boots to; multi-user.target if nothing is said", &type_text,
           MEMBER(role_file, default_target), .pattern = "^[A-Za-z0-9_.@-]+[.]target$",
           .pattern_means = "a unit name that ends in .target" },
+        { "default", "node.variables.* in templates, where neither the cluster file's `default` nor the node says more",
+          &type_tree, MEMBER(role_file, variables) },
         { "sysctl", "kernel parameters", &type_scalars, MEMBER(role_file, sysctl),
           .pattern = "^[A-Za-z0-9_]+([./][A-Za-z0-9_*:-]+)+$",
           .pattern_means = "a parameter such as net.ipv4.ip_forward" },

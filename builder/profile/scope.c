@@ -34,6 +34,14 @@ static void set_network_of(struct arena *arena, struct value *map, const struct 
         set_text_of(arena, map, "gateway", in_addr_text(arena, network->gateway));
 }
 
+// A stranger's is any one; a cluster without nodes need not have a network.
+static const struct network *network_of_node(const struct cluster *cluster, const struct node *node) {
+        static const struct network none = { .name = "" };
+        if (node->network < cluster->network_count)
+                return &cluster->networks[node->network];
+        return &none;
+}
+
 static struct value *node_value(struct arena *arena, const struct cluster *cluster, const struct node *node) {
         struct value *map = value_map(arena);
         set_text_of(arena, map, "name", node->name);
@@ -46,7 +54,7 @@ static struct value *node_value(struct arena *arena, const struct cluster *clust
         if (node->id > 0)
                 set_number_of(arena, map, "id", node->id);
         set_number_of(arena, map, "index", (long)node->index);
-        set_network_of(arena, map, &cluster->networks[node->network]);
+        set_network_of(arena, map, network_of_node(cluster, node));
         value_set(arena, map, "variables", (struct value *)node->variables);
         return map;
 }
@@ -62,7 +70,7 @@ static struct value *machine_value(struct arena *arena) {
 }
 
 struct value *node_scope(struct arena *arena, const struct cluster *cluster, const struct node *node) {
-        const struct network *network = &cluster->networks[node->network];
+        const struct network *network = network_of_node(cluster, node);
         struct value *map = node_value(arena, cluster, node), *scope = value_map(arena), *secrets = value_map(arena);
         set_text_of(arena, map, "hostname", node->name);
         set_text_of(arena, map, "interface", "eth0");
@@ -73,6 +81,21 @@ struct value *node_scope(struct arena *arena, const struct cluster *cluster, con
         for (size_t i = 0; i < cluster->secrets.count; i++)
                 set_text_of(arena, secrets, cluster->secrets.items[i], "secret");
         value_set(arena, scope, "secrets", secrets);
+        return scope;
+}
+
+// Numbers that only the inventory gives are null there.
+struct value *stranger_scope(struct arena *arena, const struct cluster *cluster, const struct role *role) {
+        struct node stranger = { .name = "stranger",
+                                 .role = (size_t)(role - cluster->roles),
+                                 .has_mac = true,
+                                 .variables = role->variables };
+        if (cluster->network_count > 0)
+                stranger.ip = cluster->networks[0].pool_first;
+        struct value *scope = node_scope(arena, cluster, &stranger);
+        struct value *node = (struct value *)value_get(scope, "node");
+        value_set(arena, node, "index", arena_alloc(arena, sizeof(struct value)));
+        value_set(arena, node, "id", arena_alloc(arena, sizeof(struct value)));
         return scope;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Every template is rendered before any work starts: for the build, and what is left of it for each node.
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -27,7 +28,8 @@ struct check {
         const struct role *role;
         const struct value *scope;
         struct arena arena;
-        const struct value **node_scopes;
+        const struct value **node_scopes; // of the role's nodes, and of a stranger if it takes any
+        size_t scope_count;
         struct strings *warned; // files, so that it is said once and not for each role
 };
 
@@ -37,26 +39,87 @@ static void make_node_scopes(struct check *check) {
                 return;
         check->node_scopes = arena_alloc(&check->arena, (role->node_count + 1) * sizeof *check->node_scopes);
         for (size_t i = 0; i < role->node_count; i++)
-                check->node_scopes[i] =
+                check->node_scopes[check->scope_count++] =
                     node_scope(&check->arena, check->cluster, &check->cluster->nodes[role->nodes[i]]);
+        if (role->strangers)
+                check->node_scopes[check->scope_count++] = stranger_scope(&check->arena, check->cluster, role);
 }
 
+// One mistake of a template, and all machines that it is one for.
+struct mistake_on_nodes {
+        struct err err;
+        struct buf machines;
+        size_t count;
+        bool on_strangers;
+};
+
+static void mistake_add(struct mistake_on_nodes **mistakes, size_t *count, struct err *err, const char *machine) {
+        size_t at = 0;
+        while (at < *count && strcmp((*mistakes)[at].err.text, err->text) != 0)
+                at++;
+        if (at == *count)
+                *array_append(mistakes, count) = (struct mistake_on_nodes){ .err = take_err(err) };
+        struct mistake_on_nodes *mistake = &(*mistakes)[at];
+        if (!machine) {
+                mistake->on_strangers = true;
+                return;
+        }
+        if (mistake->count++ > 0)
+                buf_append_text(&mistake->machines, ", ");
+        buf_append_text(&mistake->machines, machine);
+}
+
+static void report_mistake(struct loader *loader, struct mistake_on_nodes *mistake) {
+        static const char strangers[] = "machines that the inventory does not know";
+        const char *kind = "nodes", *names = buf_text(&mistake->machines);
+        if (mistake->count == 1)
+                kind = "node";
+        if (mistake->count == 0)
+                (void)wrap(&mistake->err, "on %s", strangers);
+        else if (mistake->on_strangers)
+                (void)wrap(&mistake->err, "on %s %s and %s", kind, names, strangers);
+        else
+                (void)wrap(&mistake->err, "on %s %s", kind, names);
+        if (!mistake->err.hint && strstr(mistake->err.text, "unknown variable `node.variables."))
+                (void)hint(&mistake->err, "`default:` in the role file or the cluster file has it for all machines");
+        report_template(loader, &mistake->err);
+        err_release(&mistake->err);
+        buf_release(&mistake->machines);
+}
+
+static bool apply_left_over(const struct template *template, const char *name, const struct value *scope,
+                            struct buf *output, struct err *err) {
+        buf_clear(output);
+        if (!template_apply(template, scope, NULL, output, NULL, err))
+                return false;
+        return !output->overflow ||
+               fail(err, ERR_TEMPLATE, 0, "%s: longer than %d bytes", name, NODE_TEMPLATE_MAX_BYTES);
+}
+
+// Mistakes that depend on the machine are reported here.
 static bool try_left_over(struct check *check, const char *name, const struct buf *left, struct err *err) {
         auto_template *template = NULL;
-        auto_buf output = { .max = NODE_TEMPLATE_MAX_BYTES };
+        const struct role *role = check->role;
         if (left->size > NODE_TEMPLATE_MAX_BYTES)
                 return fail(err, ERR_TEMPLATE, 0, "%s: %zu bytes are left for the node, which reads at most %d", name,
                             left->size, NODE_TEMPLATE_MAX_BYTES);
-        if (check->role->node_count == 0)
-                return true;
         if (!template_open(name, buf_text(left), left->size, &template, err))
                 return false;
         make_node_scopes(check);
-        for (size_t i = 0; i < check->role->node_count; i++) {
-                buf_clear(&output);
-                if (!template_apply(template, check->node_scopes[i], NULL, &output, NULL, err))
-                        return wrap(err, "on node %s", check->cluster->nodes[check->role->nodes[i]].name);
+        struct mistake_on_nodes *mistakes = NULL;
+        size_t count = 0;
+        for (size_t i = 0; i < check->scope_count; i++) {
+                auto_buf output = { .max = NODE_TEMPLATE_MAX_BYTES };
+                auto_err mistake = { 0 };
+                const char *machine = NULL; // a stranger
+                if (i < role->node_count)
+                        machine = check->cluster->nodes[role->nodes[i]].name;
+                if (!apply_left_over(template, name, check->node_scopes[i], &output, &mistake))
+                        mistake_add(&mistakes, &count, &mistake, machine);
         }
+        for (size_t i = 0; i < count; i++)
+                report_mistake(check->loader, &mistakes[i]);
+        free(mistakes);
         return true;
 }
 

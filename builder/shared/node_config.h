@@ -19,6 +19,7 @@
 //   "cluster": "article", "role": "master", "build": "<build id>", "release": "lab",
 //   "network_writer": "systemd-networkd" | "ifcfg" | "NetworkManager",
 //   "ensemble": true, "strangers": false,
+//   "default": {...},                                            variables of strangers; absent: there are none
 //   "networks": [ {"name","subnet":"192.168.2.0/24","prefix":24,"netmask","gateway" ("" if none),"dns":[...],
 //                 "routes":["10.0.0.0/8 via 192.168.2.1"],"search":[...],"mtu","vlan" (absent if not given)} ],
 //   "vips": [ {"name","ip"} ],                                   no machine's own address

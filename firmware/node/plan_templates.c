@@ -43,8 +43,9 @@ static struct value *machine_scope(struct arena *arena, const struct facts *fact
         return machine;
 }
 
-// What the inventory says of the machine; of a stranger it says nothing.
-static void scope_inventory(struct arena *arena, struct value *node, const struct identity *identity) {
+// What the inventory says of the machine; of a stranger it knows what holds for all.
+static void scope_inventory(struct arena *arena, struct value *node, const struct inventory *inventory,
+                            const struct identity *identity) {
         const struct inventory_node *known = identity->node;
         const char *network = "";
         if (identity->network)
@@ -55,7 +56,7 @@ static void scope_inventory(struct arena *arena, struct value *node, const struc
                 value_set(arena, node, "variables", known->variables);
         } else {
                 scope_number(arena, node, "index", 0, false);
-                value_set(arena, node, "variables", value_map(arena));
+                value_set(arena, node, "variables", inventory->stranger_variables);
         }
 }
 
@@ -81,7 +82,7 @@ static struct value *make_scope(struct arena *arena, const struct facts *facts, 
         }
         value_set(arena, node, "dns", dns);
         value_set(arena, node, "machine", machine_scope(arena, facts));
-        scope_inventory(arena, node, identity);
+        scope_inventory(arena, node, facts->inventory, identity);
         value_set(arena, scope, "node", node);
         return scope;
 }

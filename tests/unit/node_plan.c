@@ -201,6 +201,16 @@ static void templates_see_the_node(void) {
         EXPECT(!trial_file(&trial, "/etc/hostname"));
 }
 
+static void strangers_have_the_default_variables(void) {
+        auto_free char *json = xasprintf("{\"default\":{\"attributes\":\"rack:none\"},%s", SLAVE + 1);
+        start(json, "", MAC_OTHER);
+        trial_lease(&trial, MAC_OTHER, "192.168.2.150", "visitor");
+        trial.template = "{{node.variables.attributes}}";
+        EXPECT(trial_plan(&trial) && !trial.plan.refusal);
+        EXPECT_TEXT(trial_file(&trial, "/etc/zookeeper/conf/myid"), "rack:none");
+        trial_release(&trial);
+}
+
 static void damaged_inventories_are_refused(void) {
         const char *const bad[] = {
                 "", "[]", "{}", "{\"format\":2}", "{\"format\":1,\"cluster\":\"a\"}", "{\"format\":1"
@@ -278,6 +288,7 @@ int main(void) {
         RUN(strangers_only_where_allowed);
         RUN(the_card_is_chosen_or_refused_but_not_guessed);
         RUN(templates_see_the_node);
+        RUN(strangers_have_the_default_variables);
         RUN(damaged_inventories_are_refused);
         RUN(facts_come_from_json);
         trial_release(&trial);

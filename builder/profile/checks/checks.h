@@ -53,7 +53,7 @@ void check_secret_files(struct loader *loader, const struct role *role);
 // Needs the joined cluster: ensembles, ids, users, VIPs' roles.
 void check_cluster(struct loader *loader, const struct cluster_file *file, const struct cluster *cluster);
 // Needs the joined cluster: what a kickstart file's `http_base` needs and Anaconda has not. Warnings only.
-void check_kickstart(struct loader *loader, const struct cluster *cluster);
+void check_installer(struct loader *loader, const struct cluster *cluster);
 
 // ---- addresses, for the checks and for whoever joins a cluster ----
 

@@ -53,7 +53,7 @@ static void warn_name(struct loader *loader, const struct cluster *cluster, cons
                         place_text(loader->arena, &node->place), node->name, host);
 }
 
-void check_kickstart(struct loader *loader, const struct cluster *cluster) {
+void check_installer(struct loader *loader, const struct cluster *cluster) {
         struct in_addr address;
         if (!cluster->http_base || loader->diagnostics->mistake_count > 0)
                 return;

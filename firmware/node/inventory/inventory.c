@@ -166,6 +166,13 @@ static bool read_node_numbers(const json_t *json, struct inventory_node *node, s
         return true;
 }
 
+static struct value *read_variables(const json_t *json, const char *key, struct arena *arena) {
+        const json_t *variables = json_object_get(json, key);
+        if (json_is_object(variables))
+                return value_of_json(variables, arena, 0);
+        return value_map(arena);
+}
+
 static bool read_node(const json_t *json, struct arena *arena, void *element, struct inventory *inventory,
                       struct err *err) {
         struct inventory_node *node = element;
@@ -176,10 +183,7 @@ static bool read_node(const json_t *json, struct arena *arena, void *element, st
         if (!read_node_mac(json, arena, node, err) || !read_place(json, arena, inventory, node, err) ||
             !read_node_numbers(json, node, err))
                 return false;
-        const json_t *variables = json_object_get(json, "variables");
-        node->variables = value_map(arena);
-        if (json_is_object(variables))
-                node->variables = value_of_json(variables, arena, 0);
+        node->variables = read_variables(json, "variables", arena);
         return inventory_read_links_of_node(json, arena, inventory, node, err) && read_smbios(json, arena, node, err);
 }
 
@@ -265,6 +269,7 @@ static bool read_inventory(const json_t *root, struct arena *arena, struct inven
         if (!read_image(root, arena, inventory, err) || !dhcp_settings_read(root, &inventory->dhcp, err) ||
             !state_settings_read(root, arena, &inventory->state, err))
                 return false;
+        inventory->stranger_variables = read_variables(root, "default", arena);
         return read_elements(root, "networks", sizeof *inventory->networks, read_network, arena, inventory,
                              (void **)&inventory->networks, &inventory->network_count, err) &&
                read_elements(root, "nodes", sizeof *inventory->nodes, read_node, arena, inventory,

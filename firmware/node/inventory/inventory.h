@@ -73,6 +73,7 @@ struct inventory_template {
 struct inventory {
         const char *cluster, *role, *build, *release, *network_writer, *hosts, *report_url;
         bool ensemble, strangers;
+        struct value *stranger_variables; // a map
         struct inventory_network *networks;
         size_t network_count;
         struct inventory_node *nodes;
