@@ -51,6 +51,8 @@ enum { ARTEFACT_SHA256_SIZE = 65 }; // in hex, with its NUL
 
 // Beside a file: its signature.
 #define SIGNATURE_SUFFIX ".sig"
+// Behind the name of an ISO: what `kiln iso` writes it from (iso/iso_parts.h).
+#define ISO_PARTS_SUFFIX ".parts"
 // Of each role, as sha256sum writes it: digests of config.cpio and rootfs.squashfs.
 #define BOOT_SUMS_NAME "boot.sums"
 // Of each role, where the cluster or --only asks for it: the unified kernel image; and where Debian has its stub.

@@ -10,6 +10,7 @@
 #include "artefact/file_sums.h"
 #include "artefact/internal.h"
 #include "artefact/iso/efi_image.h"
+#include "artefact/iso/iso_parts.h"
 #include "artefact/iso/iso_template.h"
 #include "artefact/iso/iso_volume.h"
 #include "artefact/iso/program.h"
@@ -145,7 +146,15 @@ static const struct {
         { "/boot/boot.sums.sig", ISO_STAGE "/boot.sums.sig" },
 };
 
+// The files of the volume that lie in the role's directory, too, beside root and configuration layer.
+static const struct iso_file same[] = {
+        { .path = "/boot/vmlinuz", .source = "vmlinuz" },
+        { .path = "/boot/initrd.img", .source = "initrd.img" },
+};
+
 static void list_files(const struct artefact_role *role, struct iso_template *template) {
+        memcpy(template->same, same, sizeof same);
+        template->same_count = lengthof(same);
         template->root = (struct iso_file){ .path = "/kiln/rootfs.squashfs", .source = "rootfs.squashfs" };
         for (size_t i = 0; i < lengthof(changing); i++) {
                 if (!fs_exists(role->out, changing[i].source))
@@ -217,6 +226,25 @@ static bool stage_files(const struct artefact_build *build, const struct artefac
                stage_efi(build, role, scope, arena, *ret_stage, err);
 }
 
+// What `kiln iso` takes from the role's directory: all that lies there, too.
+static bool write_on_demand(const struct artefact_role *role, struct iso_template *template, const char *name,
+                            struct err *err) {
+        static const char volume[] = ISO_STAGE "/volume.iso";
+        char sha256[DIGEST_HEX_SIZE];
+        struct iso_file files[2 * ISO_FILES_MAX + 1] = { 0 };
+        struct iso_parts parts = { .volume = volume, .sha256 = sha256, .directory = role->out, .files = files };
+        auto_free char *parts_name = xasprintf("%s" ISO_PARTS_SUFFIX, name);
+        if (!iso_template_fill(template, volume, true, sha256, err))
+                return false;
+        files[parts.file_count++] = template->root;
+        for (size_t i = 0; i < template->same_count; i++)
+                files[parts.file_count++] = template->same[i];
+        for (size_t i = 0; i < template->file_count; i++)
+                if (!strchr(template->files[i].source, '/'))
+                        files[parts.file_count++] = template->files[i];
+        return iso_parts_write(&parts, parts_name, err);
+}
+
 static bool write_from_template(const struct artefact_build *build, const struct artefact_role *role, int stage,
                                 struct err *err) {
         const struct release *release = &build->cluster->release;
@@ -241,7 +269,11 @@ static bool write_from_template(const struct artefact_build *build, const struct
         };
         auto_free char *name = xasprintf("%s-%s.iso", build->cluster->name, role->role->name);
         list_files(role, &template);
-        if (!template_key(build, role, &template, stage, key, err) || !iso_template_fill(&template, name, sha256, err))
+        if (!template_key(build, role, &template, stage, key, err))
+                return false;
+        if (build->cluster->iso == ISO_ON_DEMAND)
+                return write_on_demand(role, &template, name, err);
+        if (!iso_template_fill(&template, name, false, sha256, err))
                 return false;
         file_sums_note(build->sums, role->out, name, sha256);
         return true;

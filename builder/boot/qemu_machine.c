@@ -96,6 +96,11 @@ static bool find_boot_files(struct machine *machine, struct err *err) {
         if (machine->medium == MEDIUM_PXE)
                 return need_file(arena_printf(&machine->arena, "%s/pxe/boot.ipxe", build), machine, err);
         machine->image = arena_printf(&machine->arena, "%s/%s/%s-%s.iso", build, role, cluster, role);
+        auto_free char *parts = xasprintf("%s.parts", machine->image);
+        if (fs_exists(AT_FDCWD, parts) && !fs_exists(AT_FDCWD, machine->image)) {
+                fail(err, ERR_REFERENCE, 0, "%s is written on demand", machine->image);
+                return hint(err, "kiln iso %s %s --output %s", build, role, machine->image);
+        }
         return need_file(machine->image, machine, err);
 }
 

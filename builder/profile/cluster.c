@@ -179,6 +179,7 @@ static void join_trusted_keys(struct loader *loader, const struct cluster_file *
         }
         cluster->minimum_serial = (uint64_t)file->minimum_serial;
         cluster->secure_boot = (enum secure_boot_chain)file->secure_boot;
+        cluster->iso = (enum iso_delivery)file->iso;
 }
 
 static void join_cluster(struct loader *loader, const struct cluster_file *file, const struct profile_options *options,

@@ -120,6 +120,8 @@ static const struct schema dhcp_option_table =
 
 static const char *const secure_boot_chains[] = { "vendor", "own", NULL }; // enum secure_boot_chain
 
+static const char *const iso_deliveries[] = { "written", "on demand", NULL }; // enum iso_delivery
+
 const char *const dhcp_client_ids[] = { "mac", "duid", NULL };
 
 static const struct schema_field cluster_rows[] = {
@@ -192,6 +194,11 @@ static const struct schema_field cluster_rows[] = {
           "signed "
           "with --secure-boot-key, on ISOs too; needs trusted_keys",
           &type_choice, MEMBER(cluster_file, secure_boot), .fallback = "vendor", .choices = secure_boot_chains },
+        { "iso",
+          "`written`: each build has its ISOs; `on demand`: it has what `kiln iso BUILD ROLE` writes them from, a "
+          "megabyte "
+          "a role, which saves the copies of the roots",
+          &type_choice, MEMBER(cluster_file, iso), .fallback = "written", .choices = iso_deliveries },
 };
 const struct schema cluster_schema =
     SCHEMA(cluster_file, cluster_rows, "a cluster file", "A cluster file: the inventory and what is built from it.");

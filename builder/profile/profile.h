@@ -271,7 +271,8 @@ struct cluster {
         size_t trusted_key_count;
         uint64_t minimum_serial;
         enum secure_boot_chain { SECURE_BOOT_VENDOR, SECURE_BOOT_OWN } secure_boot;
-        struct strings secrets;        // names of what only nodes know
+        struct strings secrets; // names of what only nodes know
+        enum iso_delivery { ISO_WRITTEN, ISO_ON_DEMAND } iso;
         struct strings admin_networks; // subnets that operators come from
         struct strings inputs; // every file that was read or will be rendered (profiles, overlay and kickstart files),
                                // sorted, once each: their bytes decide the build id

@@ -34,6 +34,7 @@ struct cluster_file {
         struct strings secrets;
         int64_t minimum_serial;
         int secure_boot;          // enum secure_boot_chain
+        int iso;                  // enum iso_delivery
         const struct value *tree; // for the places of single values
 };
 

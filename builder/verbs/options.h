@@ -23,7 +23,7 @@ static inline unsigned number_or(struct number number, unsigned otherwise) {
 struct options {
         const char **arguments; // what is left beside the options
         size_t argument_count;
-        const char *release, *out, *cache, *http_base, *sign, *build_serial, *key, *mark, *unmark;
+        const char *release, *out, *cache, *http_base, *sign, *build_serial, *key, *mark, *unmark, *output;
         const char *secure_boot_key, *secure_boot_cert, *uki_stub;
         struct strings set, roles, only, repositories, allow_outside;
         bool offline, json, verbose, quiet, text, help;

@@ -30,6 +30,7 @@ bool verb_build(const struct options *options, struct err *err);
 bool verb_cache(const struct options *options, struct err *err);
 bool verb_check(const struct options *options, struct err *err);
 bool verb_fetch(const struct options *options, struct err *err);
+bool verb_iso(const struct options *options, struct err *err);
 bool verb_lock(const struct options *options, struct err *err);
 bool verb_publish(const struct options *options, struct err *err);
 bool verb_resolve(const struct options *options, struct err *err);

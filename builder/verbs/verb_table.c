@@ -17,6 +17,7 @@ const struct verb verb_table[] = {
         { "builds", "[CLUSTER]", "List published builds, and remove old ones.", 'u', 0, 1, verb_builds },
         { "publish", "BUILD", "Point `current` at a build that is there, newer or older, once all of it is checked.",
           'p', 1, 1, verb_publish },
+        { "iso", "BUILD ROLE", "Write the ISO of a role from a build that has it on demand.", 'i', 2, 2, verb_iso },
         { "cache", "", "Say what the cache holds, or remove what is no longer needed.", 'k', 0, 0, verb_cache },
         { "check", "CLUSTER.yaml", "Check a cluster's profiles and say what it is; nothing is fetched or written.", 'c',
           1, 1, verb_check },

@@ -2,6 +2,7 @@
 #include "tests/artefact/sample.h"
 
 #include "artefact/bootloader.h"
+#include "release/iso_write.h"
 
 static struct sample sample;
 
@@ -118,6 +119,22 @@ static void a_template_gives_what_a_new_volume_gives(void) {
         sample_close(&cold);
 }
 
+static void on_demand_gives_the_same_bits(void) {
+        struct sample made;
+        const char *names[] = { "iso" };
+        struct strings wanted = { names, 1 };
+        auto_free char *build = xasprintf("%s/demand", sample_top);
+        auto_free char *target = xasprintf("%s/demand.iso", sample_top);
+        auto_free char *written = NULL;
+        EXPECT_OK(sample_open(&made, "demand", err));
+        made.cluster->iso = ISO_ON_DEMAND;
+        EXPECT_OK(artefacts_write(&made.build, &wanted, err));
+        EXPECT(!fs_exists(made.out, "alpha/demo-alpha.iso") && !fs_exists(made.out, "alpha/.iso"));
+        EXPECT_OK(iso_write_published(build, "alpha", target, &written, err));
+        EXPECT_OK(sample_judge("cmp demand.iso out/alpha/demo-alpha.iso", NULL, err));
+        sample_close(&made);
+}
+
 static void a_damaged_template_is_made_again(void) {
         struct sample again;
         EXPECT_OK(sample_judge("for t in cache/iso/*/template.iso; do chmod u+w $t; "
@@ -179,6 +196,7 @@ int main(void) {
         RUN(menus_name_the_role_and_every_node);
         RUN(the_same_inputs_give_the_same_bits);
         RUN(a_template_gives_what_a_new_volume_gives);
+        RUN(on_demand_gives_the_same_bits);
         RUN(a_damaged_template_is_made_again);
         RUN(without_a_loader_there_is_no_iso);
         RUN(one_kind_of_loader_is_enough);

@@ -25,6 +25,9 @@ static struct iso_file *find_iso_file(struct iso_template *template, const char 
         for (size_t i = 0; i < template->file_count; i++)
                 if (strcmp(template->files[i].path, path) == 0)
                         return &template->files[i];
+        for (size_t i = 0; i < template->same_count; i++)
+                if (strcmp(template->same[i].path, path) == 0)
+                        return &template->same[i];
         return NULL;
 }
 
@@ -70,6 +73,9 @@ static bool check_extents(const struct iso_template *template, struct err *err) 
         for (size_t i = 0; i < template->file_count; i++)
                 if (!check_extent(template, &template->files[i], err))
                         return false;
+        for (size_t i = 0; i < template->same_count; i++)
+                if (!check_extent(template, &template->same[i], err))
+                        return false;
         return true;
 }
 
@@ -101,6 +107,8 @@ static bool save_layout(int dir, const struct iso_template *template, struct err
         json_t *files = json_object();
         for (size_t i = 0; i < template->file_count; i++)
                 json_object_set_new(files, template->files[i].path, extent_json(&template->files[i].extent));
+        for (size_t i = 0; i < template->same_count; i++)
+                json_object_set_new(files, template->same[i].path, extent_json(&template->same[i].extent));
         json_t *json =
             json_pack("{so ss so}", "root", extent_json(&template->root.extent), "state", state, "files", files);
         auto_free char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
@@ -116,6 +124,9 @@ static bool unpack_layout(json_t *json, struct iso_template *template) {
                 return false;
         for (size_t i = 0; i < template->file_count; i++)
                 if (!read_extent(json_object_get(files, template->files[i].path), &template->files[i].extent))
+                        return false;
+        for (size_t i = 0; i < template->same_count; i++)
+                if (!read_extent(json_object_get(files, template->same[i].path), &template->same[i].extent))
                         return false;
         template->state.bytes = first_change(template);
         return true;
@@ -187,10 +198,14 @@ static bool copy_to_place(const struct iso_template *template, const struct iso_
 }
 
 // Copies the template `from` around the root's place, and then what is this build's own.
-static bool copy_volume(const struct iso_template *template, int from, int to, struct err *err) {
+static bool copy_volume(const struct iso_template *template, int from, int to, bool lacks_root, struct err *err) {
         const struct iso_extent *root = &template->root.extent;
-        if (!copy_range(from, 0, to, root->offset, err) || !copy_to_place(template, &template->root, to, err) ||
-            !copy_range(from, root->offset + root->size_bytes, to, UINT64_MAX, err))
+        if (!copy_range(from, 0, to, root->offset, err) ||
+            (!lacks_root && !copy_to_place(template, &template->root, to, err)))
+                return false;
+        if (lseek(to, (off_t)(root->offset + root->size_bytes), SEEK_SET) < 0)
+                return fail(err, ERR_SYSTEM, errno, "seek");
+        if (!copy_range(from, root->offset + root->size_bytes, to, UINT64_MAX, err))
                 return false;
         for (size_t i = 0; i < template->file_count; i++)
                 if (!copy_to_place(template, &template->files[i], to, err))
@@ -198,8 +213,8 @@ static bool copy_volume(const struct iso_template *template, int from, int to, s
         return true;
 }
 
-bool iso_template_fill(struct iso_template *template, const char *name, char ret_sha256[static DIGEST_HEX_SIZE],
-                       struct err *err) {
+bool iso_template_fill(struct iso_template *template, const char *name, bool lacks_root,
+                       char ret_sha256[static DIGEST_HEX_SIZE], struct err *err) {
         assert(template->make && template->file_count > 0 && template->file_count <= ISO_FILES_MAX);
         auto_free char *entry = cache_entry(template->cache, CACHE_ISO, template->key);
         auto_free char *path = xasprintf("%s/" TEMPLATE_NAME, entry);
@@ -213,5 +228,5 @@ bool iso_template_fill(struct iso_template *template, const char *name, char ret
                 return false;
         return fs_open(AT_FDCWD, path, O_RDONLY, 0, &from, err) &&
                fs_open(template->directory, name, O_RDWR | O_CREAT | O_EXCL, 0644, &to, err) &&
-               copy_volume(template, from, to, err) && digest_finish(&template->state, to, ret_sha256, err);
+               copy_volume(template, from, to, lacks_root, err) && digest_finish(&template->state, to, ret_sha256, err);
 }

@@ -3,8 +3,8 @@
 //
 //     template.iso     a whole ISO, with a hole where the root goes
 //     layout.json      {"root":[OFFSET,SIZE],"state":HEX,"files":{PATH:[OFFSET,SIZE],…}}: where the root lies, where
-//     the
-//                      files lie that change from build to build, and SHA-256's state before the first of them
+//                      the other files lie, and SHA-256's state before the first of those that change from build to
+//                      build
 //
 // An ISO is the template, with the root copied into its place and the changing files written over those that the
 // template was made with. Nothing is laid out or compressed again, and only what changes is digested again.
@@ -39,11 +39,14 @@ struct iso_template {
         struct iso_file root;
         struct iso_file files[ISO_FILES_MAX]; // what changes from build to build
         size_t file_count;
+        struct iso_file same[ISO_FILES_MAX]; // further files whose extents are wanted; the template has their content
+        size_t same_count;
         struct digest_state state; // set by iso_template_fill()
 };
 
-// Writes the ISO as `name` into the directory. `ret_sha256` is its digest.
-must_check bool iso_template_fill(struct iso_template *template, const char *name,
+// Writes the ISO as `name` into the directory, with a hole for the root if it `lacks_root`. `ret_sha256` is the digest
+// of the whole.
+must_check bool iso_template_fill(struct iso_template *template, const char *name, bool lacks_root,
                                   char ret_sha256[static DIGEST_HEX_SIZE], struct err *err);
 
 #endif

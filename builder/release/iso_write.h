@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// Writing an ISO from the parts that a build has of it (artefact/iso/iso_parts.h).
+#ifndef KILN_RELEASE_ISO_WRITE_H
+#define KILN_RELEASE_ISO_WRITE_H
+
+#include "base/err.h"
+
+// Writes the ISO of a role of the published build at `build` as the file `to`, or if that is NULL as CLUSTER-ROLE.iso
+// into the working directory, by one rename when all of it is written and its digest is the published one. A build that
+// has the ISO itself gives a copy. `ret_path` is heap. Errors: REFERENCE for a build without such a role or ISO;
+// DIFFERENT where the build is not what it was. Nothing is left then.
+must_check bool iso_write_published(const char *build, const char *role, const char *to, char **ret_path,
+                                    struct err *err);
+
+#endif
