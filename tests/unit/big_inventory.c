@@ -36,6 +36,7 @@ static void all_of_it_is_built(void) {
         struct strings wanted = { names, lengthof(names) };
         write_inventory();
         EXPECT_OK(sample_open(&sample, "out", err));
+        sample.build.http_base = "http://10.1.0.2/kiln";
         EXPECT(sample.cluster->node_count == NODES + EXTRA);
         EXPECT_OK(artefacts_check(&sample.build, &wanted, err));
         EXPECT_OK(artefacts_write(&sample.build, &wanted, err));

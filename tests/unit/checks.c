@@ -484,7 +484,8 @@ static void template_errors(void) {
                   "              ^",
                   "did you mean `variables`?" },
                 { "overlays/master/etc/t.tmpl", "{{node.ip}}", "\n {{node.pi}}", ERR_TEMPLATE,
-                  "on node m1: overlays/master/etc/t.tmpl:2:2: unknown variable `node.pi`: `node` has no `pi`\n     "
+                  "on nodes m1, m2, m3: overlays/master/etc/t.tmpl:2:2: unknown variable `node.pi`: `node` has no "
+                  "`pi`\n     "
                   "{{node.pi}} 1",
                   "did you mean `node.ip`?" },
                 { "overlays/master/etc/t.tmpl", "{{node.ip}}", "{{#nodes}}", ERR_TEMPLATE,

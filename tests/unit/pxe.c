@@ -101,6 +101,7 @@ static void without_a_role_for_strangers_it_leaves(void) {
         auto_close int again = sample_dir("again");
         struct artefact_build build = sample.build;
         build.out = again;
+        build.sums = file_sums_new();
         beta->strangers = false;
         EXPECT_OK(pxe_kind.write(&build, NULL, err));
         EXPECT_OK(fs_read(again, "pxe/pxelinux.cfg/default", &pxelinux, err));
@@ -113,6 +114,7 @@ static void without_a_role_for_strangers_it_leaves(void) {
         buf_clear(&pxelinux);
         EXPECT_OK(fs_read(both, "pxe/pxelinux.cfg/default", &pxelinux, err));
         EXPECT(strstr(buf_text(&pxelinux), "default exit\n") != NULL);
+        file_sums_free(build.sums);
 }
 
 static void grub_accepts_the_configurations(void) {
