@@ -168,13 +168,10 @@ static bool add_build(struct listing_place *place, const char *id, struct err *e
 // Calls back for each name in a directory; a directory that is absent has none.
 typedef bool visit_name(const char *name, void *context, struct err *err);
 static bool each_name(int dir, visit_name *visit, void *context, struct err *err) {
-        int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         auto_closedir DIR *stream = NULL;
-        if (copy >= 0)
-                stream = fdopendir(copy);
-        if (!stream)
-                return fail(err, ERR_SYSTEM, errno, "list the output directory");
         struct dirent *entry;
+        if (!fs_open_listing(dir, &stream, err))
+                return wrap(err, "the output directory");
         bool ok;
         while ((ok = fs_next_entry(stream, &entry, err)) && entry)
                 if (!visit(entry->d_name, context, err))

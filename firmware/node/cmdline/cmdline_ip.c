@@ -266,6 +266,33 @@ static bool has_effect(const struct cmdline_ip *ip) {
         return has_method || has_address || names_card || *ip->hostname;
 }
 
+static bool mask_is_valid(const char *mask, const char *client) {
+        int prefix;
+        bool may_be_ipv4 = *client != '[', may_be_ipv6 = *client == '[' || is_empty(client);
+        return !*mask || (may_be_ipv4 && prefix_parse(mask, &prefix)) || (may_be_ipv6 && prefix6_parse(mask, &prefix));
+}
+
+// What an ip= that was not understood should be: the part that is wrong, if one of the long form's is.
+static const char *wanted_of(const char *value) {
+        auto_free char *copy = xstrdup(value);
+        char *fields[CMDLINE_FIELDS_MAX + 1] = { 0 };
+        struct address gateway;
+        static char none[1];
+        bool is_long = cmdline_split(copy, ':', fields, CMDLINE_FIELDS_MAX) >= LONG_FORM_MIN;
+        if (!fields[IP_HOSTNAME])
+                fields[IP_HOSTNAME] = none;
+        bool is_method_form = is_long && is_method(fields[1]);
+        if (is_long && !is_method_form && !mask_is_valid(fields[IP_MASK], fields[IP_CLIENT]))
+                return "understood: its mask must be a prefix, or contiguous as 255.255.255.0 is";
+        char *router = fields[IP_GATEWAY];
+        if (is_long && !is_method_form && !is_empty(router) && *router != '[' && !address_parse_any(router, &gateway))
+                return "understood: its gateway must be an address";
+        if (is_long && !is_method_form && *fields[IP_HOSTNAME] && !hostname_is_valid(fields[IP_HOSTNAME]))
+                return "understood: its host name must be of letters, digits, '-' and '.'";
+        return "one of dracut's forms: METHOD, CARD:METHOD[:MTU], or "
+               "ADDRESS:[PEER]:[GATEWAY]:MASK:[HOST]:[CARD]:METHOD[:MTU], IPv6 in brackets";
+}
+
 bool cmdline_take_ip(struct cmdline_reader *reader, const char *name, char *value, struct err *err) {
         struct cmdline *out = reader->out;
         auto_free char *copy = xstrdup(value);
@@ -275,9 +302,7 @@ bool cmdline_take_ip(struct cmdline_reader *reader, const char *name, char *valu
         struct cmdline_ip ip = { .from = reader->from, .prefix = -1, .prefix6 = -1 };
         size_t count = cmdline_split(copy, ':', fields, CMDLINE_FIELDS_MAX);
         if (count > CMDLINE_FIELDS_MAX || !take_form(reader, &ip, value, fields, count))
-                return cmdline_refuse(reader, err, name, value,
-                                      "one of dracut's forms: METHOD, CARD:METHOD[:MTU], or "
-                                      "ADDRESS:[PEER]:[GATEWAY]:MASK:[HOST]:[CARD]:METHOD[:MTU], IPv6 in brackets");
+                return cmdline_refuse(reader, err, name, value, wanted_of(value));
         if (!has_effect(&ip))
                 return true;
         if (out->ip_count == CMDLINE_IP_MAX)
