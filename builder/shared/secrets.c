@@ -20,7 +20,7 @@ void buf_wipe(struct buf *buf) {
 // The text need not end with a NUL.
 static bool is_word(const char *text, size_t size) {
         for (size_t i = 0; i < size; i++)
-                if (!memchr(word_characters, text[i], strlen(word_characters)))
+                if (!text[i] || !strchr(word_characters, text[i]))
                         return false;
         return size > 0 && size <= SECRET_NAME_MAX;
 }

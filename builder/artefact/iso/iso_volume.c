@@ -28,7 +28,7 @@ static const char *const by_isolinux[] = {
 static const char *const next_way_to_boot[] = { "-eltorito-alt-boot", NULL };
 
 static const char *const by_efi_image[] = {
-        "-e", "boot/efiboot.img", "-no-emul-boot", "boot/efiboot.img=" ISO_STAGE "/efiboot.img", NULL,
+        "-e", "boot/efiboot.img", "-no-emul-boot", ("boot/efiboot.img=" ISO_STAGE "/efiboot.img"), NULL,
 };
 
 // For those who copy the volume's files to a stick. A unified kernel image is not there a second time.
