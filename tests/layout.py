@@ -158,6 +158,9 @@ def check_circles():
                    if os.path.exists(os.path.relpath(path, top)[:-2] + ".c")]
         if not objects:
             return [f"{top}/{part}: nothing is compiled; run make first"]
+        stale = [path for path in objects if os.path.getmtime(path) < os.path.getmtime(os.path.relpath(path, top)[:-2] + ".c")]
+        if stale:  # what they were is not what the sources are: their circles would be told of code that is gone
+            return [f"{len(stale)} objects are older than their sources, {stale[0]} for one; run make first"]
         graph = symbol_graph(top, objects)
         problems += [f"a circle of {len(circle)} files: {' '.join(circle)}" for circle in circles_of(graph) if len(circle) > 2]
         folders = collections.defaultdict(set)

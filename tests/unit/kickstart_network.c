@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/run.h"
 #include "profile/profile.h"
 #include "tests/unit/test.h"
 
@@ -97,16 +98,17 @@ static void run_pre(const char *commands, const char *want) {
         if (!after)
                 return;
         // The script itself, with other places for its files.
-        auto_free char *script =
-            xasprintf("cd %s && sys=$PWD/net && rm -rf net && mkdir -p net/eth0/device net/eth1/device "
-                      "net/eth1/bonding_slave net/lo && echo 52:54:00:aa:00:01 >net/eth0/address "
-                      "&& echo 52:54:00:aa:00:01 >net/eth1/address && echo 52:54:00:aa:00:02 "
-                      ">net/eth1/bonding_slave/perm_hwaddr && sed -e \"s#/sys/class/net#$sys#\" "
-                      "-e \"s#/tmp/kiln-network.ks#$PWD/out.ks#\" >pre.sh <<'END'\n%.*sEND\n"
-                      "bash pre.sh 2>/dev/null && cat out.ks >out",
-                      top, (int)(end - start), start);
+        auto_free char *sys = xasprintf("s#/sys/class/net#%s/net#", top),
+                       *made = xasprintf("s#/tmp/kiln-network.ks#%s/out#", top), *pre = xasprintf("%s/pre.sh", top);
         auto_buf out = { 0 };
-        EXPECT(system(script) == 0);
+        put("net/eth0/device/x", "");
+        put("net/eth0/address", "52:54:00:aa:00:01\n");
+        put("net/eth1/device/x", "");
+        put("net/eth1/address", "52:54:00:aa:00:01\n");
+        put("net/eth1/bonding_slave/perm_hwaddr", "52:54:00:aa:00:02\n");
+        EXPECT_OK(fs_write_atomic(top_fd, "pre.sh", start, (size_t)(end - start), 0644, err));
+        EXPECT_OK(run_command(err, "sed", "-i", "-e", sys, "-e", made, pre, NULL));
+        EXPECT_OK(run_command(err, "bash", pre, NULL));
         EXPECT_OK(fs_read(top_fd, "out", &out, err));
         EXPECT_TEXT(buf_text(&out), want);
 }
