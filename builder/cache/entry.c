@@ -126,11 +126,24 @@ bool entry_look(struct cache *cache, enum cache_kind kind, const char *name, ent
         return ok;
 }
 
+// A file can be renamed over everything but a directory.
+static bool remove_directory_in_the_way(const struct held *held, struct err *err) {
+        struct stat stat;
+        bool is_directory = fstatat(held->kind, held->name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(stat.st_mode);
+        return !is_directory || lock_remove_entry(held->kind, held->name, err);
+}
+
+static bool write_held_file(const struct held *held, const void *data, size_t size, struct err *err) {
+        return lock_remove_leftovers(held->kind, held->name, err) && remove_directory_in_the_way(held, err) &&
+               fs_write_atomic(held->kind, held->name, data, size, 0644, err);
+}
+
 bool entry_write_file(struct cache *cache, enum cache_kind kind, const char *name, const void *data, size_t size,
                       struct err *err) {
         struct held held;
-        bool ok = hold_entry(cache, kind, name, &held, err) && lock_remove_leftovers(held.kind, name, err) &&
-                  fs_write_atomic(held.kind, name, data, size, 0644, err);
+        bool ok = hold_entry(cache, kind, name, &held, err);
+        if (ok && !write_held_file(&held, data, size, err))
+                ok = wrap(err, "the entry %s", held.path);
         held_release(&held);
         return ok;
 }
