@@ -55,6 +55,9 @@ enum { ARTEFACT_SHA256_SIZE = 65 }; // in hex, with its NUL
 #define ISO_PARTS_SUFFIX ".parts"
 // Of each role, as sha256sum writes it: digests of config.cpio and rootfs.squashfs.
 #define BOOT_SUMS_NAME "boot.sums"
+// What the file of a build is the signature of, by its path: heap, or NULL where kiln writes none. Whether that file is
+// there, the caller looks: a signature of nothing is no file of a build.
+char *signature_subject(const char *path);
 // Of each role, where the cluster or --only asks for it: the unified kernel image; and where Debian has its stub.
 #define UKI_NAME "kiln.efi"
 #define UKI_STUB "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"

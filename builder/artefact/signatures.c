@@ -7,6 +7,21 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
+char *signature_subject(const char *path) {
+        static const char *const signed_names[] = { "manifest.json", "SHA256SUMS" };
+        size_t size = strlen(path), end = strlen(SIGNATURE_SUFFIX);
+        if (size <= end || strcmp(path + size - end, SIGNATURE_SUFFIX) != 0)
+                return NULL;
+        auto_free char *subject = xstrndup(path, size - end);
+        const char *slash = strchr(subject, '/');
+        bool is_signed = slash && strcmp(slash + 1, BOOT_SUMS_NAME) == 0;
+        for (size_t i = 0; i < lengthof(signed_names); i++)
+                is_signed |= strcmp(subject, signed_names[i]) == 0;
+        if (!is_signed)
+                return NULL;
+        return take_ptr(subject);
+}
+
 static bool sign_file(const struct artefact_build *build, int dir, const char *name, const char *namespace,
                       struct err *err) {
         auto_buf text = { 0 };

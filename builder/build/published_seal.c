@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "artefact/artefact.h"
 #include "base/digest.h"
 #include "base/file_place.h"
 #include "base/fs.h"
@@ -182,6 +183,51 @@ static bool is_same(const struct checking *checking, const struct sealed_file *f
         return !is_to_read(checking, file) || strcmp(checking->files.items[file->first].read, file->sha256) == 0;
 }
 
+// ---- what nobody published ----
+
+struct finding_foreign {
+        struct sealed_files *files; // sorted
+        char *first;                // heap: the first one that is found, in the order of paths
+};
+
+static const struct sealed_file *find_sealed(const struct sealed_files *files, const char *path) {
+        const struct sealed_file key = { .path = (char *)path }; // only read
+        return bsearch(&key, files->items, files->count, sizeof *files->items, order_of_paths);
+}
+
+// A list of digests names neither itself nor the signatures that came after it.
+static bool is_beside_list(const struct sealed_files *files, const char *path) {
+        auto_free char *subject = signature_subject(path);
+        if (subject)
+                return strcmp(subject, SUMS_NAME) == 0 || find_sealed(files, subject);
+        return strcmp(path, SUMS_NAME) == 0;
+}
+
+static bool look_for_foreign(const struct fs_entry *entry, void *context, struct err *err) {
+        struct finding_foreign *finding = context;
+        (void)err;
+        if (S_ISDIR(entry->stat->st_mode) || finding->first)
+                return true;
+        bool is_known = S_ISREG(entry->stat->st_mode) &&
+                        (find_sealed(finding->files, entry->path) || is_beside_list(finding->files, entry->path));
+        if (!is_known)
+                finding->first = xstrdup(entry->path);
+        return true;
+}
+
+// A loader asks for files by name, its machine's own before the role's: one file more is another build.
+static bool find_foreign(struct checking *checking, struct seal_verdict *ret, struct err *err) {
+        struct finding_foreign finding = { .files = &checking->files };
+        if (checking->files.count == 0)
+                return true;
+        qsort(checking->files.items, checking->files.count, sizeof *checking->files.items, order_of_paths);
+        bool ok = fs_walk(checking->dir, look_for_foreign, &finding, err);
+        if (ok && finding.first)
+                ret->difference = xasprintf("%s was not published with it", finding.first);
+        free(finding.first);
+        return ok;
+}
+
 static char *describe_rot(const struct checking *checking) {
         const struct sealed_file *first = NULL;
         size_t different = 0;
@@ -218,7 +264,7 @@ static bool compare_files(struct checking *checking, unsigned jobs, struct seal_
         ret->difference = describe_rot(checking);
         if (!ret->difference && checking->moved_count > 0)
                 renew_seal(checking, &ret->renewed);
-        return true;
+        return ret->difference || !checking->reads_all || find_foreign(checking, ret, err);
 }
 
 bool published_seal_check(int dir, const struct buf *seal, bool reads_all, unsigned jobs, struct seal_verdict *ret,

@@ -25,8 +25,9 @@ struct seal_verdict {
 };
 void seal_verdict_release(struct seal_verdict *verdict);
 
-// Compares a build with its seal ("": there is none). With `reads_all` no place is believed. Files that were added
-// since do not count. INTERRUPTED ends it; what cannot be read is a difference. At most `jobs` threads read.
+// Compares a build with its seal ("": there is none). With `reads_all` no place is believed, and a file that was
+// added since is a difference; without, such files do not count. INTERRUPTED ends it; what cannot be read is a
+// difference. At most `jobs` threads read.
 must_check bool published_seal_check(int dir, const struct buf *seal, bool reads_all, unsigned jobs,
                                      struct seal_verdict *ret, struct err *err);
 

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,8 +20,9 @@
 #include "base/mem.h"
 
 #define ISO_SUFFIX ".iso"
+#define SUMS_NAME "SHA256SUMS"
 
-enum { PARTS_MAX_BYTES = 1 << 30, FILES_MAX = 64, NAME_ROOM = 256 };
+enum { PARTS_MAX_BYTES = 1 << 30, FILES_MAX = 64, NAME_ROOM = 256, HEX = 64 };
 
 struct part_of_iso {
         uint64_t offset, size_bytes;
@@ -121,18 +124,37 @@ static bool unpack_rest(const struct buf *text, size_t head, const struct parts_
         return uncompress(ret, &size, packed, (uLong)list->packed_bytes) == Z_OK && size == list->rest_bytes;
 }
 
-static bool assemble(int role, const char *parts_name, int to, char ret_sha256[static DIGEST_HEX_SIZE],
+// An ISO of a role, as the build has it.
+struct published_iso {
+        char *name;                   // of the file in the role's directory: the ISO's, or that of its parts
+        char sha256[DIGEST_HEX_SIZE]; // of that file, in the build's list of digests; "": it has no list
+};
+
+static bool fail_changed(const char *name, struct err *err) {
+        fail(err, ERR_DIFFERENT, 0, "%s is damaged: its digest is not that of " SUMS_NAME, name);
+        return hint(err, "kiln verify --no-rebuild BUILD names all that differs; kiln build makes it again");
+}
+
+static bool check_parts(const struct published_iso *iso, const struct buf *text, struct err *err) {
+        char found[DIGEST_HEX_SIZE];
+        if (!iso->sha256[0])
+                return true;
+        digest_bytes("sha256", text->data, text->size, found);
+        return strcmp(found, iso->sha256) == 0 || fail_changed(iso->name, err);
+}
+
+static bool assemble(int role, const struct published_iso *iso, int to, char ret_sha256[static DIGEST_HEX_SIZE],
                      struct err *err) {
         auto_buf text = { .max = PARTS_MAX_BYTES };
         auto_free struct parts_list *list = xcalloc(1, sizeof *list);
         size_t head = 0;
-        if (!fs_read(role, parts_name, &text, err))
+        if (!fs_read(role, iso->name, &text, err) || !check_parts(iso, &text, err))
                 return false;
         if (!parse_parts(&text, list, &head))
-                return fail(err, ERR_DIFFERENT, 0, "%s is damaged", parts_name);
+                return fail(err, ERR_DIFFERENT, 0, "%s is damaged", iso->name);
         auto_free unsigned char *rest = xmalloc(list->rest_bytes + 1);
         if (!unpack_rest(&text, head, list, rest))
-                return fail(err, ERR_DIFFERENT, 0, "%s is damaged", parts_name);
+                return fail(err, ERR_DIFFERENT, 0, "%s is damaged", iso->name);
         memcpy(ret_sha256, list->sha256, DIGEST_HEX_SIZE);
         struct assembly assembly = { list, rest, role, to };
         return put_all(&assembly, err);
@@ -145,27 +167,50 @@ static bool ends_with(const char *text, const char *end) {
         return length > end_length && strcmp(text + length - end_length, end) == 0;
 }
 
-// CLUSTER-ROLE.iso.parts, or the ISO itself; NULL: neither.
-static bool find_iso_of_role(int role, char **ret, struct err *err) {
-        auto_free char *found = NULL;
-        int copy = openat(role, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+// The digest of a file in a text that sha256sum writes; false: it is not named.
+static bool find_sum_of(const struct buf *sums, const char *role, const char *name, char ret[static DIGEST_HEX_SIZE]) {
+        auto_free char *wanted = xasprintf("  %s/%s\n", role, name);
+        const char *text = buf_text(sums);
+        for (const char *at = text; (at = strstr(at, wanted)); at++) {
+                bool has_digest = at - text >= HEX && (at - text == HEX || at[-HEX - 1] == '\n');
+                if (!has_digest || strspn(at - HEX, "0123456789abcdef") != HEX)
+                        continue;
+                memcpy(ret, at - HEX, HEX);
+                ret[HEX] = '\0';
+                return true;
+        }
+        return false;
+}
+
+// Without a list, as a build with --only has none, any file counts.
+static bool is_of_build(const struct buf *sums, const char *role, const char *name, struct published_iso *ret) {
+        ret->sha256[0] = '\0';
+        return sums->size == 0 || find_sum_of(sums, role, name, ret->sha256);
+}
+
+// CLUSTER-ROLE.iso.parts, or the ISO itself; no name: neither.
+static bool find_iso_of_role(int dir, const char *role, const struct buf *sums, struct published_iso *ret,
+                             struct err *err) {
+        int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         auto_closedir DIR *stream = NULL;
         if (copy >= 0)
                 stream = fdopendir(copy);
         if (!stream)
                 return fail(err, ERR_SYSTEM, errno, "list the role's directory");
         struct dirent *entry;
-        bool ok;
-        while ((ok = fs_next_entry(stream, &entry, err)) && entry) {
-                bool is_iso = ends_with(entry->d_name, ISO_SUFFIX);
-                if (!is_iso && !ends_with(entry->d_name, ISO_SUFFIX ISO_PARTS_SUFFIX))
+        bool ok, is_iso = false;
+        while (!is_iso && (ok = fs_next_entry(stream, &entry, err)) && entry) {
+                struct published_iso found = { 0 };
+                is_iso = ends_with(entry->d_name, ISO_SUFFIX);
+                bool is_wanted = is_iso || ends_with(entry->d_name, ISO_SUFFIX ISO_PARTS_SUFFIX);
+                if (!is_wanted || !is_of_build(sums, role, entry->d_name, &found)) {
+                        is_iso = false;
                         continue;
-                free(take_ptr(found));
-                found = xstrdup(entry->d_name);
-                if (is_iso)
-                        break;
+                }
+                free(ret->name);
+                *ret = found;
+                ret->name = xstrdup(entry->d_name);
         }
-        *ret = take_ptr(found);
         return ok;
 }
 
@@ -180,25 +225,27 @@ static bool check_written(int to, const char *sha256, const char *name, struct e
         return hint(err, "kiln verify --no-rebuild BUILD names it; kiln build makes it again");
 }
 
-static bool copy_iso(int role, const char *name, int to, struct err *err) {
+static bool copy_iso(int role, const struct published_iso *iso, int to, struct err *err) {
         auto_close int from = -1;
-        return fs_open(role, name, O_RDONLY | O_NOFOLLOW, 0, &from, err) && fs_copy_bytes(from, to, UINT64_MAX, err);
+        return fs_open(role, iso->name, O_RDONLY | O_NOFOLLOW, 0, &from, err) &&
+               fs_copy_bytes(from, to, UINT64_MAX, err) &&
+               (!iso->sha256[0] || check_written(to, iso->sha256, iso->name, err));
 }
 
-static bool fill_iso(int role, const char *name, int to, struct err *err) {
+static bool fill_iso(int role, const struct published_iso *iso, int to, struct err *err) {
         char sha256[DIGEST_HEX_SIZE];
-        if (!ends_with(name, ISO_PARTS_SUFFIX))
-                return copy_iso(role, name, to, err);
-        return assemble(role, name, to, sha256, err) && check_written(to, sha256, name, err);
+        if (!ends_with(iso->name, ISO_PARTS_SUFFIX))
+                return copy_iso(role, iso, to, err);
+        return assemble(role, iso, to, sha256, err) && check_written(to, sha256, iso->name, err);
 }
 
 // Under another name until it is whole.
-static bool write_to(int role, const char *name, const char *to, struct err *err) {
+static bool write_to(int role, const struct published_iso *iso, const char *to, struct err *err) {
         auto_free char *staging = xasprintf("%s.%ld.tmp", to, (long)getpid());
         auto_close int fd = -1;
         if (!fs_open(AT_FDCWD, staging, O_RDWR | O_CREAT | O_EXCL, 0644, &fd, err))
                 return false;
-        bool ok = fill_iso(role, name, fd, err);
+        bool ok = fill_iso(role, iso, fd, err);
         if (ok && rename(staging, to) < 0)
                 ok = fail(err, ERR_SYSTEM, errno, "rename to %s", to);
         if (!ok)
@@ -206,30 +253,79 @@ static bool write_to(int role, const char *name, const char *to, struct err *err
         return ok;
 }
 
-bool iso_write_published(const char *build, const char *role, const char *to, char **ret_path, struct err *err) {
-        auto_free char *directory = xasprintf("%s/%s", build, role);
-        auto_free char *name = NULL;
-        auto_close int dir = -1;
-        if (strchr(role, '/') || !fs_exists(AT_FDCWD, directory)) {
-                fail(err, ERR_REFERENCE, 0, "%s has no role %s", build, role);
-                return hint(err, "kiln builds lists what roles a build has");
+// ---- where to ----
+
+static bool is_build_directory(const char *path) {
+        auto_free char *sums = xasprintf("%s/" SUMS_NAME, path);
+        auto_free char *manifest = xasprintf("%s/manifest.json", path);
+        return fs_exists(AT_FDCWD, sums) && fs_exists(AT_FDCWD, manifest);
+}
+
+// A published build is what its lists say, and has no other file.
+static bool refuse_inside_build(const char *to, struct err *err) {
+        char directory[PATH_MAX];
+        const char *slash = strrchr(to, '/');
+        auto_free char *parent = xstrdup(".");
+        if (slash) {
+                free(parent);
+                parent = xstrndup(to, (size_t)(slash - to) + 1);
         }
-        if (!fs_open_dir(AT_FDCWD, directory, &dir, err) || !find_iso_of_role(dir, &name, err))
-                return false;
-        if (!name) {
-                fail(err, ERR_REFERENCE, 0, "%s has neither an ISO nor the parts of one", directory);
-                return hint(err, "it was built with --only, and `iso` was not among the kinds");
+        if (!realpath(parent, directory))
+                return true; // opening it says why
+        for (char *end = directory + strlen(directory); end > directory; end = strrchr(directory, '/')) {
+                *end = '\0';
+                if (!is_build_directory(directory))
+                        continue;
+                fail(err, ERR_USAGE, 0, "%s is in the published build %s", to, directory);
+                return hint(err,
+                            "write it elsewhere, with --output FILE: kiln verify takes a build for what was published");
         }
-        size_t length = strlen(name);
-        if (ends_with(name, ISO_PARTS_SUFFIX))
+        return true;
+}
+
+// Where --output does not say so, as the file is called in the build, in the working directory.
+static char *path_of_iso(const struct published_iso *iso, const char *to) {
+        size_t length = strlen(iso->name);
+        if (to)
+                return xstrdup(to);
+        if (ends_with(iso->name, ISO_PARTS_SUFFIX))
                 length -= strlen(ISO_PARTS_SUFFIX);
-        auto_free char *path = xstrndup(name, length);
-        if (to) {
-                free(path);
-                path = xstrdup(to);
-        }
-        if (!write_to(dir, name, path, err))
-                return wrap(err, "writing the ISO of %s", role);
+        return xstrndup(iso->name, length);
+}
+
+static bool open_role(const char *build, const char *role, int *ret_fd, struct err *err) {
+        auto_free char *directory = xasprintf("%s/%s", build, role);
+        if (!strchr(role, '/') && fs_exists(AT_FDCWD, directory))
+                return fs_open_dir(AT_FDCWD, directory, ret_fd, err);
+        fail(err, ERR_REFERENCE, 0, "%s has no role %s", build, role);
+        return hint(err, "kiln builds lists what roles a build has");
+}
+
+static bool read_sums_of(const char *build, struct buf *ret, struct err *err) {
+        auto_free char *path = xasprintf("%s/" SUMS_NAME, build);
+        ret->max = PARTS_MAX_BYTES;
+        return !fs_exists(AT_FDCWD, path) || fs_read(AT_FDCWD, path, ret, err);
+}
+
+static bool write_found(int dir, const struct published_iso *iso, const char *to, char **ret_path, struct err *err) {
+        auto_free char *path = path_of_iso(iso, to);
+        if (!refuse_inside_build(path, err) || !write_to(dir, iso, path, err))
+                return false;
         *ret_path = take_ptr(path);
         return true;
+}
+
+bool iso_write_published(const char *build, const char *role, const char *to, char **ret_path, struct err *err) {
+        struct published_iso iso = { 0 };
+        auto_buf sums = { 0 };
+        auto_close int dir = -1;
+        if (!open_role(build, role, &dir, err) || !read_sums_of(build, &sums, err) ||
+            !find_iso_of_role(dir, role, &sums, &iso, err))
+                return false;
+        auto_free char *name = iso.name;
+        if (!name) {
+                fail(err, ERR_REFERENCE, 0, "%s/%s has neither an ISO nor the parts of one", build, role);
+                return hint(err, "it was built with --only, and `iso` was not among the kinds");
+        }
+        return write_found(dir, &iso, to, ret_path, err) || wrap(err, "writing the ISO of %s", role);
 }

@@ -7,8 +7,9 @@
 
 // Writes the ISO of a role of the published build at `build` as the file `to`, or if that is NULL as CLUSTER-ROLE.iso
 // into the working directory, by one rename when all of it is written and its digest is the published one. A build that
-// has the ISO itself gives a copy. `ret_path` is heap. Errors: REFERENCE for a build without such a role or ISO;
-// DIFFERENT where the build is not what it was. Nothing is left then.
+// has the ISO itself gives a copy. What SHA256SUMS does not name, or names with another digest, is not taken.
+// `ret_path` is heap. Errors: REFERENCE for a build without such a role or ISO; DIFFERENT where the build is not what
+// it was; USAGE where `to` is in a published build. Nothing is left then.
 must_check bool iso_write_published(const char *build, const char *role, const char *to, char **ret_path,
                                     struct err *err);
 

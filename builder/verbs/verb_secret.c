@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 // kiln secret.
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -16,8 +20,34 @@ enum { READ_ROOM_BYTES = 16 << 10 };
 
 // ---- the value: from a prompt or standard input, never from the command line ----
 
-static bool read_typed_line(struct buf *ret, struct err *err) {
+// Signals that end the question. They wait until the terminal is as it was: a second one would end the program at once.
+static void hold_signals(sigset_t *ret_ending, sigset_t *ret_before) {
+        sigemptyset(ret_ending);
+        sigaddset(ret_ending, SIGINT);
+        sigaddset(ret_ending, SIGTERM);
+        sigaddset(ret_ending, SIGHUP);
+        sigaddset(ret_ending, SIGQUIT);
+        sigset_t held = *ret_ending;
+        sigaddset(&held, SIGTSTP);
+        sigprocmask(SIG_BLOCK, &held, ret_before);
+}
+
+// Until there is something to read, or a signal.
+static bool wait_for_key(int signals, struct err *err) {
+        struct pollfd pollers[] = { { STDIN_FILENO, POLLIN, 0 }, { signals, POLLIN, 0 } };
+        while (poll(pollers, lengthof(pollers), -1) < 0)
+                if (errno != EINTR)
+                        return fail(err, ERR_SYSTEM, errno, "wait for the value");
+        return !pollers[1].revents || fail(err, ERR_INTERRUPTED, 0, "given up: nothing is changed");
+}
+
+static bool read_typed_line(const sigset_t *ending, struct buf *ret, struct err *err) {
+        auto_close int signals = signalfd(-1, ending, SFD_CLOEXEC);
+        if (signals < 0)
+                return fail(err, ERR_SYSTEM, errno, "wait for signals");
         for (char byte;;) {
+                if (!wait_for_key(signals, err))
+                        return false;
                 ssize_t got = read(STDIN_FILENO, &byte, 1);
                 if (got < 0 && errno == EINTR)
                         continue;
@@ -29,20 +59,28 @@ static bool read_typed_line(struct buf *ret, struct err *err) {
         }
 }
 
-// Reads a line of the terminal without showing it.
+static bool hide_typing(struct termios *ret_shown, struct err *err) {
+        if (tcgetattr(STDIN_FILENO, ret_shown) < 0)
+                return fail(err, ERR_SYSTEM, errno, "ask the terminal");
+        struct termios hidden = *ret_shown;
+        hidden.c_lflag &= ~(tcflag_t)ECHO;
+        return tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 || fail(err, ERR_SYSTEM, errno, "hide what is typed");
+}
+
+// Reads a line of the terminal without showing it. Whatever ends it, what is typed next is shown again.
 static bool prompt(const char *question, const char *name, struct buf *ret, struct err *err) {
         struct termios shown;
-        if (tcgetattr(STDIN_FILENO, &shown) < 0)
-                return fail(err, ERR_SYSTEM, errno, "ask the terminal");
-        struct termios hidden = shown;
-        hidden.c_lflag &= ~(tcflag_t)ECHO;
-        if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) < 0)
-                return fail(err, ERR_SYSTEM, errno, "hide what is typed");
-        fprintf(stderr, "%s %s: ", question, name);
-        buf_reserve(ret, SECRETS_FILE_MAX_BYTES); // so that no copy stays behind where it was before it grew
-        bool ok = read_typed_line(ret, err);
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-        fputc('\n', stderr);
+        sigset_t ending, before;
+        hold_signals(&ending, &before);
+        bool ok = hide_typing(&shown, err);
+        if (ok) {
+                fprintf(stderr, "%s %s: ", question, name);
+                buf_reserve(ret, SECRETS_FILE_MAX_BYTES); // so that no copy stays behind where it was before it grew
+                ok = read_typed_line(&ending, ret, err);
+                tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+                fputc('\n', stderr);
+        }
+        sigprocmask(SIG_SETMASK, &before, NULL);
         return ok;
 }
 
@@ -113,6 +151,7 @@ static const struct action *find_action(const char *name) {
 bool verb_secret(const struct options *options, struct err *err) {
         const char *const *arguments = options->arguments;
         const struct action *action = find_action(arguments[0]);
+        prctl(PR_SET_DUMPABLE, 0); // no core file with a value, and nobody reads it out of the process
         if (!action)
                 return fail(err, ERR_USAGE, 0, "kiln secret %s: there are put, list and remove", arguments[0]);
         // What is too much may be a value, and is not shown.

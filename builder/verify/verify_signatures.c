@@ -18,6 +18,7 @@ enum { SIGNED_MAX_BYTES = 1 << 30, KEY_FILE_MAX_BYTES = 64 << 10, KEYS_MAX = 64 
 struct trusted {
         struct ssh_key keys[KEYS_MAX];
         size_t count;
+        char *source; // heap: who says so, for the summary
 };
 
 // ---- whom to trust ----
@@ -42,6 +43,7 @@ static bool read_key_lines(const char *path, struct trusted *ret, struct err *er
                 if (*line && *line != '#' && !add_key_line(ret, line, err))
                         return wrap(err, "--key %s:%d", path, number);
         }
+        ret->source = xasprintf("--key %s", path);
         return ret->count > 0 || fail(err, ERR_SYNTAX, 0, "--key %s holds no public key", path);
 }
 
@@ -74,6 +76,7 @@ static bool read_cluster_keys(const struct published_build *build, const struct 
                 return true;
         }
         take_cluster_keys(cluster, ret);
+        ret->source = xasprintf("trusted_keys of %s", path);
         cluster_free(cluster);
         return true;
 }
@@ -159,21 +162,27 @@ static bool check_all_signatures(struct signatures *signatures, struct err *err)
 static char *say_signed(const struct signatures *signatures) {
         auto_buf fingerprint = { 0 };
         ssh_key_fingerprint(&signatures->trusted->keys[signatures->key_index], &fingerprint);
-        return xasprintf("signed by %s", buf_text(&fingerprint));
+        return xasprintf("signed by %s, of %s", buf_text(&fingerprint), signatures->trusted->source);
+}
+
+static bool find_trusted_keys(const struct published_build *build, const struct verify_options *options,
+                              struct trusted *ret, struct err *err) {
+        struct arena arena = { 0 };
+        if (options->key_file)
+                return read_key_lines(options->key_file, ret, err);
+        bool ok = read_cluster_keys(build, options, &arena, ret, err);
+        arena_release(&arena);
+        return ok;
 }
 
 bool verify_signatures(const struct published_build *build, const struct verify_options *options, char **ret_said,
                        struct err *err) {
-        struct arena arena = { 0 };
         struct trusted trusted = { 0 };
         struct signatures signatures = { build, &trusted, 0 };
-        bool ok = false;
-        if (options->key_file)
-                ok = read_key_lines(options->key_file, &trusted, err);
-        else
-                ok = read_cluster_keys(build, options, &arena, &trusted, err);
-        arena_release(&arena);
-        if (!ok || (trusted.count > 0 && !check_all_signatures(&signatures, err)))
+        bool ok = find_trusted_keys(build, options, &trusted, err) &&
+                  (trusted.count == 0 || check_all_signatures(&signatures, err));
+        auto_free char *source = trusted.source;
+        if (!ok)
                 return false;
         if (trusted.count > 0)
                 *ret_said = say_signed(&signatures);

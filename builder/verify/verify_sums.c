@@ -65,13 +65,10 @@ static struct published_file *find_listed(struct walk *walk, const char *path) {
         return published_find(&listed, path);
 }
 
-// Signatures are beside what they sign, and none of what is listed.
-static bool is_signature(const char *path) {
-        static const char role_signature[] = "/" BOOT_SUMS_NAME SIGNATURE_SUFFIX;
-        const char *slash = strchr(path, '/');
-        if (slash)
-                return strcmp(slash, role_signature) == 0;
-        return strcmp(path, SUMS_NAME SIGNATURE_SUFFIX) == 0 || strcmp(path, MANIFEST_NAME SIGNATURE_SUFFIX) == 0;
+// Signatures are none of what is listed. Each is beside what it signs, or somebody else put it there.
+static bool is_signature(struct walk *walk, const char *path) {
+        auto_free char *subject = signature_subject(path);
+        return subject && (strcmp(subject, SUMS_NAME) == 0 || find_listed(walk, subject));
 }
 
 static bool visit_published(const struct fs_entry *entry, void *context, struct err *err) {
@@ -89,7 +86,7 @@ static bool visit_published(const struct fs_entry *entry, void *context, struct 
                 published_note(walk->build, "%s: %s, where a build has files only", entry->path, what);
                 return true;
         }
-        if (strcmp(entry->path, SUMS_NAME) == 0 || is_signature(entry->path))
+        if (strcmp(entry->path, SUMS_NAME) == 0 || is_signature(walk, entry->path))
                 return true;
         struct published_file *file = find_listed(walk, entry->path);
         if (!file) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "firmware/node/apply.h"
@@ -470,6 +471,7 @@ static int print_failure(const char *verb, struct err *err) {
 
 int main(int argc, char **argv) {
         started_ms = clock_now_ms();
+        prctl(PR_SET_DUMPABLE, 0); // it may hold values of secrets, which no core file should have
         if (argc < 2) {
                 print_help(stderr);
                 return err_exit_code(ERR_USAGE);

@@ -92,6 +92,22 @@ static void every_rot_is_named(void) {
         }
 }
 
+// Only where all is read, as before a build becomes `current`.
+static void what_was_added_is_named(void) {
+        static const char *const added[] = { "robots.txt", "pxe/images/master/vmlinuz.sig", "pxe/boot.sums.sig" };
+        for (size_t i = 0; i < lengthof(added); i++) {
+                auto_close int dir = make_build();
+                auto_buf seal = { 0 };
+                struct seal_verdict verdict = { 0 };
+                EXPECT_OK(published_seal_make(dir, &seal, err));
+                EXPECT_OK(fs_write(dir, added[i], "x", 1, 0644, err));
+                EXPECT_OK(fs_write(dir, "manifest.json.sig", "x", 1, 0644, err)); // of a later --sign
+                EXPECT_OK(published_seal_check(dir, &seal, true, 2, &verdict, err));
+                EXPECT(verdict.difference && strncmp(verdict.difference, added[i], strlen(added[i])) == 0);
+                seal_verdict_release(&verdict);
+        }
+}
+
 // Builds of earlier kilns, and those that were copied without it.
 static void without_a_seal_the_sums_decide(void) {
         static const char *const no_seals[] = { "", "x", "\n", "0123  a\n" };
@@ -192,6 +208,7 @@ int main(void) {
                 return 1;
         }
         RUN(every_rot_is_named);
+        RUN(what_was_added_is_named);
         RUN(without_a_seal_the_sums_decide);
         RUN(what_no_sums_name_is_sealed_too);
         RUN(a_publication_knows_its_builds);

@@ -32,7 +32,8 @@ void check_command_line(struct loader *loader, const struct cluster *cluster, co
 // A role of the cluster: its folder is one of the published tree. Reported at `from`.
 void check_role_name(struct loader *loader, const char *name, const struct place *from);
 
-// Of a cluster file: names, MACs, addresses and VRRP ids are unique, and host names are host names.
+// Of a cluster file: its own name is free, names, MACs, addresses and VRRP ids are unique, and host names are host
+// names.
 void check_inventory_names(struct loader *loader, const struct cluster_file *file);
 // Subnets, DHCP pools, and what lies in them.
 void check_networks(struct loader *loader, const struct cluster_file *file);

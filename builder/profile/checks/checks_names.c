@@ -51,6 +51,21 @@ void check_role_name(struct loader *loader, const char *name, const struct place
         }
 }
 
+// What else has a name of its own where a cluster's folder or its builds are: <out>/<cluster>/partial/<build>, and
+// `current`, which verbs take for the build that it points to.
+static const char *const output_names[] = { "current", "partial" };
+
+static void check_cluster_name(struct loader *loader, const struct cluster_file *file) {
+        for (size_t i = 0; i < lengthof(output_names); i++) {
+                if (strcmp(file->name, output_names[i]) != 0)
+                        continue;
+                report(loader->diagnostics, ERR_SCHEMA, schema_place(file->tree, "cluster"),
+                       "a cluster cannot be called `%s`: an output directory has that name for something else",
+                       file->name);
+                report_hint(loader->diagnostics, "give the cluster another name");
+        }
+}
+
 static const char *node_mac_key(struct arena *arena, const struct node *node) {
         if (!node->has_mac)
                 return "";
@@ -102,6 +117,7 @@ void check_inventory_names(struct loader *loader, const struct cluster_file *fil
         for (size_t i = 0; i < file->network_count; i++)
                 networks[i] = (struct once){ file->networks[i].name, schema_place(rows->items[i], "name") };
         check_once(loader, "network", networks, file->network_count);
+        check_cluster_name(loader, file);
         check_node_names(loader, file);
         check_vip_names(loader, file);
 }
