@@ -139,9 +139,11 @@ static void add_file_places(struct digest *digest, const struct role *role) {
         for (size_t i = 0; i < role->file_count; i++) {
                 const struct file *file = &role->files[i];
                 struct stat status = { 0 };
-                bool executable = file->source && stat(file->source, &status) == 0 && (status.st_mode & 0111);
-                auto_free char *text = xasprintf("%s %s %o %d %d", file->path, file->link ? file->link : "",
-                                                 (unsigned)file->mode, executable, file->is_template);
+                bool executable =
+                    file->source && !file->is_directory && stat(file->source, &status) == 0 && (status.st_mode & 0111);
+                auto_free char *text =
+                    xasprintf("%s %s %o %d %d %d", file->path, file->link ? file->link : "", (unsigned)file->mode,
+                              executable, file->is_template, file->is_directory);
                 add_text_field(digest, text);
         }
 }

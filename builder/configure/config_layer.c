@@ -115,10 +115,38 @@ static bool keep_template(struct config *config, const struct file *file, const 
                tree_remove(config->root, file->path, err);
 }
 
+// What the image has keeps what the profile does not say.
+static bool write_directory(struct config *config, const struct file *file, struct err *err) {
+        struct ownership owned = { .mode = 0755 };
+        struct stat stat;
+        auto_close int there = -1;
+        auto_err absent = { 0 };
+        const char *owner = text_or(file->owner, "root"), *group = text_or(file->group, "root");
+        if (!accounts_resolve(config->root, owner, group, &file->place, &owned.uid, &owned.gid, err))
+                return false;
+        if (fs_open_in_root(config->root, file->path, O_PATH | O_DIRECTORY, 0, &there, &absent)) {
+                if (fstat(there, &stat) < 0)
+                        return fail(err, ERR_SYSTEM, errno, "stat %s", file->path);
+                owned.mode = stat.st_mode & 07777;
+                if (!file->owner)
+                        owned.uid = stat.st_uid;
+                if (!file->group)
+                        owned.gid = stat.st_gid;
+                bool is_as_wanted = file->mode < 0 && owned.uid == stat.st_uid && owned.gid == stat.st_gid;
+                if (is_as_wanted) // no need for a copy in the configuration layer
+                        return true;
+        }
+        if (file->mode >= 0)
+                owned.mode = (unsigned)file->mode;
+        return tree_mkdir(config->root, file->path, owned.mode, owned.uid, owned.gid, err);
+}
+
 static bool write_role_file(struct config *config, const struct file *file, struct err *err) {
         auto_buf text = { .max = SOURCE_BYTES_MAX };
         struct ownership owned;
         bool kept = false;
+        if (file->is_directory)
+                return write_directory(config, file, err);
         if (file->link)
                 return tree_link(config->root, file->path, file->link, err);
         if (!accounts_resolve(config->root, file->owner, file->group, &file->place, &owned.uid, &owned.gid, err))

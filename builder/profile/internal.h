@@ -41,6 +41,8 @@ void file_put(struct arena *arena, struct file **files, size_t *count, const str
 // that is not to be read is reported at `from`.
 bool overlay_add(struct loader *loader, const char *overlays, const char *name, const struct place *from,
                  struct file **files, size_t *count);
+// Reports a script whose first line ends in CR LF. `name` is below `dir`, `shown` is what the user calls it.
+void check_script_lines(struct loader *loader, int dir, const char *name, const char *shown);
 
 // Whom the rules of a role name, as templates see it. Needs the joined cluster.
 struct value *firewall_value(struct arena *arena, const struct cluster *cluster, const struct role *role);

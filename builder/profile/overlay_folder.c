@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Overlay folders: a tree of files as they will lie below the image's root.
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/progress.h"
 #include "profile/internal.h"
 #include "profile/reader/paths.h"
 
@@ -24,6 +26,7 @@ void file_put(struct arena *arena, struct file **files, size_t *count, const str
 struct visit {
         struct loader *loader;
         const char *folder, *real; // as seen from the working directory; its real path
+        bool is_public, is_shared; // others may read the folder; what is made there gets its group
         struct file *files;        // of this folder
         size_t count;
 };
@@ -41,6 +44,70 @@ static const char *link_target(struct arena *arena, const struct fs_entry *entry
         return arena_strndup(arena, target, (size_t)size);
 }
 
+// ---- what is told ----
+
+static bool is_leftover_of_editor(const char *name) {
+        static const char *const patterns[] = { "?*~", ".?*.sw[a-p]", "#?*#", ".#?*", "?*.orig", "?*.rej" };
+        for (size_t i = 0; i < lengthof(patterns); i++)
+                if (fnmatch(patterns[i], name, 0) == 0)
+                        return true;
+        return false;
+}
+
+// An overlay is read by several checks, and each thing is told once.
+static void overlay_warn(struct loader *loader, const char *text) {
+        if (strings_have(&loader->told, text))
+                return;
+        strings_add_once(loader->arena, &loader->told, text);
+        warning("%s", text);
+}
+
+// The kernel takes the line as it is, and looks for an interpreter whose name ends in a carriage return.
+void check_script_lines(struct loader *loader, int dir, const char *name, const char *shown) {
+        char head[256];
+        auto_close int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        ssize_t size = read(fd, head, sizeof head); // fails for a file that cannot be opened, which is told elsewhere
+        if (size < 3 || memcmp(head, "#!", 2) != 0)
+                return;
+        const char *end = memchr(head, '\n', (size_t)size);
+        if (!end || end[-1] != '\r')
+                return;
+        report(loader->diagnostics, ERR_SCHEMA, &(struct place){ shown, 1, 1 },
+               "a script whose lines end in CR LF: no interpreter is called so");
+        report_hint(loader->diagnostics, "sed -i 's/\\r$//' %s", shown);
+}
+
+// git and copies keep no modes but the owner's x, and a checkout's umask is not the image's: so modes are said in the
+// profile. A tree that is private as a whole is its user's umask.
+static void check_mode(struct visit *visit, const struct fs_entry *entry) {
+        mode_t mode = entry->stat->st_mode;
+        bool is_private = (mode & 0004) == 0 && visit->is_public;
+        bool is_inherited = S_ISDIR(mode) && visit->is_shared;
+        mode_t special = mode & (S_ISUID | S_ISGID | S_ISVTX);
+        if (is_inherited)
+                special &= ~(mode_t)S_ISGID;
+        if (special == 0 && !is_private)
+                return;
+        const char *as = "0644, or 0755 if it is a program";
+        if (S_ISDIR(mode))
+                as = "0755, or as packages have it";
+        overlay_warn(visit->loader,
+                     arena_printf(visit->loader->arena,
+                                  "%s/%s has mode %04o, which overlays do not keep: it becomes %s; `attributes` of the "
+                                  "role sets modes",
+                                  visit->folder, entry->path, mode & 07777, as));
+}
+
+static bool leave_out(struct visit *visit, const struct fs_entry *entry) {
+        if (!is_leftover_of_editor(entry->name))
+                return false;
+        *entry->descend = false;
+        overlay_warn(visit->loader,
+                     arena_printf(visit->loader->arena, "%s/%s is left out: an editor or a merge left it there",
+                                  visit->folder, entry->path));
+        return true;
+}
+
 static bool visit_entry(const struct fs_entry *entry, void *context, struct err *err) {
         (void)err;
         struct visit *visit = context;
@@ -48,9 +115,14 @@ static bool visit_entry(const struct fs_entry *entry, void *context, struct err 
         mode_t type = entry->stat->st_mode & S_IFMT;
         const char *source = arena_printf(arena, "%s/%s", visit->folder, entry->path);
         struct file file = { .place = { source, 0, 0 }, .mode = -1, .owner = "root", .group = "root" };
-        if (type == S_IFDIR)
+        if (leave_out(visit, entry))
                 return true;
-        if (type == S_IFLNK) {
+        check_mode(visit, entry);
+        if (type == S_IFDIR) {
+                file.is_directory = true;
+                file.owner = NULL;
+                file.group = NULL;
+        } else if (type == S_IFLNK) {
                 file.link = link_target(arena, entry);
         } else if (type == S_IFREG) {
                 if (!loader_check_size(visit->loader, entry->stat, source, &file.place))
@@ -58,8 +130,9 @@ static bool visit_entry(const struct fs_entry *entry, void *context, struct err 
                 file.source = arena_printf(arena, "%s/%s", visit->real, entry->path);
                 file.is_template = is_template_name(entry->name);
                 loader_add_input(visit->loader, file.source);
+                check_script_lines(visit->loader, entry->parent, entry->name, source);
         }
-        if (!file.link && !file.source) {
+        if (!file.link && !file.source && !file.is_directory) {
                 report(visit->loader->diagnostics, ERR_SCHEMA, &file.place,
                        "neither a file, a directory nor a readable link");
                 return true;
@@ -76,17 +149,32 @@ static bool visit_entry(const struct fs_entry *entry, void *context, struct err 
         return true;
 }
 
+static bool overlay_has(const struct file *files, size_t count, const char *path) {
+        for (size_t i = 0; i < count; i++)
+                if (strcmp(files[i].path, path) == 0)
+                        return true;
+        return false;
+}
+
 bool overlay_add(struct loader *loader, const char *overlays, const char *name, const struct place *from,
                  struct file **files, size_t *count) {
-        struct visit visit = { loader, arena_printf(loader->arena, "%s/%s", overlays, name), NULL, NULL, 0 };
+        struct visit visit = { .loader = loader, .folder = arena_printf(loader->arena, "%s/%s", overlays, name) };
         enum found found = loader_find_folder(loader, visit.folder, from, &visit.real);
         if (found != FOUND)
                 return found == FOUND_REFUSED;
         auto_close int dir = -1;
         auto_err err = { 0 };
+        struct stat top = { 0 };
+        (void)!stat(visit.real, &top); // fails with what follows
+        visit.is_public = (top.st_mode & 0004) != 0;
+        visit.is_shared = (top.st_mode & S_ISGID) != 0;
         if (!fs_open_dir(AT_FDCWD, visit.real, &dir, &err) || !fs_walk(dir, visit_entry, &visit, &err))
                 report(loader->diagnostics, ERR_SYSTEM, &(struct place){ visit.folder, 0, 0 }, "%s", err.text);
-        for (size_t i = 0; i < visit.count; i++)
+        for (size_t i = 0; i < visit.count; i++) {
+                // A directory of an overlay is where files are; what an earlier one says of the path holds.
+                if (visit.files[i].is_directory && overlay_has(*files, *count, visit.files[i].path))
+                        continue;
                 file_put(loader->arena, files, count, &visit.files[i]);
+        }
         return true;
 }

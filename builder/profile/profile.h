@@ -77,13 +77,16 @@ struct user {
 // A file written into the configuration layer. Exactly one of content and source is set.
 struct file {
         struct place place;
-        const char *path;          // absolute, in the image
-        const char *content;       // literal text; or NULL
-        const char *source;        // absolute path on the build host; or NULL
-        const char *link;          // symbolic link target instead of both, already rendered; or NULL
-        bool is_template;          // render before writing
-        int mode;                  // -1: 0644, or 0755 if the source is executable; 0600 if it needs secrets
-        const char *owner, *group; // names or numbers in the image; "root" by default
+        const char *path;    // absolute, in the image
+        const char *content; // literal text; or NULL
+        const char *source;  // absolute path on the build host; or NULL
+        const char *link;    // symbolic link target instead of both, already rendered; or NULL
+        bool is_directory;   // and nothing of these
+        bool is_template;    // render before writing
+        int mode; // -1: 0644, or 0755 if the source is executable; 0600 if it needs secrets; of a directory: see below
+        // "root" by default. A directory that the image has keeps its mode if that is -1, and its owner and group if
+        // they are NULL, as those of overlays are. A new one is root's then, with 0755.
+        const char *owner, *group;
         // Units that stay down on a node where a secret that it needs has no value; not said: all of services_cluster
         bool has_services;
         struct strings services; // units with suffix; release's names already applied

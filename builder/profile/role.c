@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Reading role files and joining a role with what it inherits.
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/mistake.h"
@@ -30,6 +31,7 @@ static void resolve_sources(struct loader *loader, struct role_file *role) {
                 if (found == FOUND) {
                         file->source = real;
                         loader_add_input(loader, real);
+                        check_script_lines(loader, AT_FDCWD, real, shown);
                 }
                 if (found != FOUND_NOTHING)
                         continue;
@@ -283,7 +285,8 @@ static void join_files(struct join *join, const struct role_file *file) {
                 join_overlay(join, file, file->overlays.items[i], schema_place(file->tree, "overlays"));
         join_overlay(join, file, file->name, NULL);
         for (size_t i = before; i < role->file_count; i++)
-                strings_remove(&role->remove, role->files[i].path);
+                if (!role->files[i].is_directory)
+                        strings_remove(&role->remove, role->files[i].path);
         for (size_t i = 0; i < file->file_count; i++) {
                 if (!file->files[i].path[0])
                         continue; // that was reported

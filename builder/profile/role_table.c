@@ -60,25 +60,28 @@ static const struct schema_field file_rows[] = {
         { "content", "what is in it", &type_text, MEMBER(file, content) },
         { "source", "file to copy, relative to the role file", &type_text, MEMBER(file, source) },
         { "link", "target of a symbolic link", &type_text, MEMBER(file, link) },
+        { "directory", "make a directory", &type_bool, MEMBER(file, is_directory), .fallback = "false" },
         { "template", "render it (of a link: its target, for the build)", &type_bool, MEMBER(file, is_template),
           .fallback = "false" },
-        { "mode", "mode, octal; absent: 0644, 0755 for an executable source, 0600 for a template with secrets",
+        { "mode",
+          "mode, octal; absent: 0644, 0755 for an executable source, 0600 for a template with secrets; a directory "
+          "that packages have keeps its own",
           &type_mode, MEMBER(file, mode) },
         OWNER_ROWS(file, "root"),
         SERVICES_ROW(file),
 };
 static const struct schema file_table =
-    SCHEMA(file, file_rows, "a file", "a file of the image with one of content, source and link");
+    SCHEMA(file, file_rows, "a file", "a file of the image with one of content, source, link and directory");
 
 static const struct schema_field attribute_rows[] = {
-        { "path", "path in the image of a file from an overlay", &type_path, MEMBER(attributes, path),
+        { "path", "path in the image of a file or directory from an overlay", &type_path, MEMBER(attributes, path),
           .required = true },
         { "mode", "mode, octal", &type_mode, MEMBER(attributes, mode) },
         OWNER_ROWS(attributes, NULL),
         SERVICES_ROW(attributes),
 };
 static const struct schema attribute_table =
-    SCHEMA(attributes, attribute_rows, "`attributes`", "mode and owner of a file from an overlay");
+    SCHEMA(attributes, attribute_rows, "`attributes`", "mode and owner of a file or directory from an overlay");
 
 static const struct schema_field state_rows[] = {
         { "path", "directory in the image", &type_path, MEMBER(state_path, path), .required = true },
@@ -156,7 +159,7 @@ static const struct schema_field role_rows[] = {
           .pattern = FILE_NAME_PATTERN, .pattern_means = "the name of a folder in paths.overlays" },
         { "files", "files; they win over overlays", &type_tables, MEMBERS(role_file, files, file_count),
           .table = &file_table },
-        { "attributes", "mode and owner of files from overlays", &type_tables,
+        { "attributes", "mode and owner of files and directories from overlays", &type_tables,
           MEMBERS(role_file, attributes, attribute_count), .table = &attribute_table },
         { "remove", "paths that the image must not have", &type_paths, MEMBER(role_file, remove) },
         { "kernel_arguments", "arguments of the kernel command line", &type_texts, MEMBER(role_file, kernel_arguments),

@@ -384,7 +384,7 @@ static void role_errors(void) {
                 { "roles/master.yaml", "path: /etc/x", "path: /etc/", ERR_SCHEMA,
                   "roles/master.yaml:9:12: `path` must be an absolute path", NULL },
                 { "roles/master.yaml", ", content: x", "", ERR_SCHEMA,
-                  "roles/master.yaml:9:5: `/etc/x` needs one of `content`, `source` and `link`", NULL },
+                  "roles/master.yaml:9:5: `/etc/x` needs one of `content`, `source`, `link` and `directory`", NULL },
                 { "roles/master.yaml", "content: x", "content: x, link: y", ERR_SCHEMA,
                   "roles/master.yaml:9:38: `/etc/x` has more than one of", NULL },
                 { "roles/master.yaml", "content: x", "content: x, mode: 0888", ERR_SCHEMA,

@@ -58,6 +58,9 @@ static const char role_text[] =
     "  - {path: /etc/page, content: \"{{#secrets.page}}{{.}}{{/secrets.page}}\\n\", template: true, mode: 0640}\n"
     "  - {path: /etc/of-a, content: \"{{secrets.pass}}\\n\", template: true, services: [a]}\n"
     "  - {path: /etc/alone, content: \"{{secrets.page}}\\n\", template: true, services: []}\n"
+    "  - {path: /srv/drop, directory: true, mode: 01777}\n"
+    "  - {path: /etc/kept.d, directory: true, owner: app}\n"
+    "attributes: [{path: /srv/shared, mode: 02775, group: app}]\n"
     "remove: [/etc/unwanted, /usr/share/tree]\n"
     "state:\n  - {path: /var/lib/state, mode: 0700, owner: app, group: app}\n";
 
@@ -76,7 +79,8 @@ static bool put_own_units(struct err *err) {
 }
 
 static bool make_profile(struct err *err) {
-        return fs_write_atomic(work, "cluster.yaml", cluster_text, sizeof cluster_text - 1, 0644, err) &&
+        return fs_mkdirs(work, "one/srv/shared/empty", 0755, err) && fs_mkdirs(work, "one/etc", 0755, err) &&
+               fs_write_atomic(work, "cluster.yaml", cluster_text, sizeof cluster_text - 1, 0644, err) &&
                fs_write_atomic(work, "r.yaml", release_text, sizeof release_text - 1, 0644, err) &&
                fs_write_atomic(work, "one.yaml", role_text, sizeof role_text - 1, 0644, err) &&
                fs_write_atomic(work, "two.yaml", "packages: [bash]\n", 17, 0644, err) &&
@@ -91,7 +95,7 @@ static bool make_root(struct err *err) {
                put("/etc/passwd", "root:x:0:0::/root:/bin/sh\n", err) && put("/etc/group", "root:x:0:\n", err) &&
                put("/etc/shadow", "root:*:1::::::\n", err) && put("/etc/unwanted", "x", err) &&
                put("/etc/untouched", "x", err) && put("/usr/share/tree/file", "x", err) &&
-               put("/etc/node", "default", err) &&
+               put("/etc/node", "default", err) && tree_mkdir(root, "/etc/kept.d", 0750, 3, 4, err) &&
                put("/usr/lib/systemd/system/a.service", "[Install]\nWantedBy=multi-user.target\n", err) &&
                put("/usr/lib/systemd/system/c.service", "[Install]\nWantedBy=multi-user.target\n", err) &&
                put("/usr/lib/systemd/system/old.service", "[Install]\nWantedBy=multi-user.target\n", err) &&
@@ -167,6 +171,24 @@ static void writes_the_difference(void) {
 
 static const char *text_at(const json_t *json, const char *list, size_t index, const char *key) {
         return json_string_value(json_object_get(json_array_get(json_object_get(json, list), index), key));
+}
+
+static void expect_directory(int layer, const char *path, unsigned mode, unsigned uid, unsigned gid) {
+        struct stat stat;
+        EXPECT(fstatat(layer, path, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(stat.st_mode) &&
+               (stat.st_mode & 07777) == mode && stat.st_uid == uid && stat.st_gid == gid);
+}
+
+// Those of overlays too, empty ones among them; what the image has and the profile does not say stays.
+static void makes_directories(void) {
+        auto_close int layer = -1;
+        EXPECT_OK(write_layer("directories", &layer, err));
+        expect_directory(layer, "srv", 0755, 0, 0);
+        expect_directory(layer, "srv/shared", 02775, 0, 480);
+        expect_directory(layer, "srv/shared/empty", 0755, 0, 0);
+        expect_directory(layer, "srv/drop", 01777, 0, 0);
+        expect_directory(layer, "etc/kept.d", 0750, 480, 0);
+        expect_directory(layer, "etc", 0751, 3, 4);
 }
 
 static void tells_the_node(void) {
@@ -290,12 +312,13 @@ static void refuses_what_is_wrong(void) {
         struct role *role = &cluster->roles[0];
         auto_close int layer = -1;
         auto_err failure = { 0 };
-        const char *owner = role->files[0].owner;
-        role->files[0].owner = "ap";
+        struct file *file = &role->files[role->file_count - 1]; // the role's own come after the overlays'
+        const char *owner = file->owner;
+        file->owner = "ap";
         EXPECT(!write_layer("wrong", &layer, &failure));
         EXPECT(failure.kind == ERR_REFERENCE && failure.text && strstr(failure.text, "one.yaml:") &&
                strstr(failure.text, "\"ap\""));
-        role->files[0].owner = owner;
+        file->owner = owner;
 }
 
 // What a node would refuse at its first boot is refused here.
@@ -365,6 +388,7 @@ int main(void) {
                 return 1;
         }
         RUN(writes_the_difference);
+        RUN(makes_directories);
         RUN(tells_the_node);
         RUN(secrets_are_left_to_the_node);
         RUN(units_of_secrets_must_be_there);

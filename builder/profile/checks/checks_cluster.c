@@ -90,7 +90,7 @@ static void check_nesting(struct loader *loader, const struct role *role) {
                                                                     (size_t)(slash - file->path)) };
                         const struct file *key = &above, **found = bsearch(&key, sorted, role->file_count,
                                                                            sizeof *sorted, compare_file_paths);
-                        if (!found || (*found)->link)
+                        if (!found || (*found)->link || (*found)->is_directory)
                                 continue;
                         report(loader->diagnostics, ERR_SCHEMA, &file->place, "`%s` is below `%s`, which is a file",
                                file->path, above.path);

@@ -48,23 +48,24 @@ static void check_both(struct loader *loader, const struct role_file *file, cons
 }
 
 static void check_file_row(struct loader *loader, const struct value *row, const struct file *file) {
-        static const char *const ways[] = { "content", "source", "link" };
+        static const char *const ways[] = { "content", "source", "link", "directory" };
         const struct value *seen[lengthof(ways)];
         size_t count = 0;
         for (size_t i = 0; i < lengthof(ways); i++) {
                 const struct value *value = value_get(row, ways[i]);
-                if (value && value->type != VALUE_NULL)
+                bool is_no_directory = value && strcmp(ways[i], "directory") == 0 && !file->is_directory;
+                if (value && value->type != VALUE_NULL && !is_no_directory)
                         seen[count++] = value;
         }
         const char *name = "a file";
         if (file->path[0])
                 name = arena_printf(loader->arena, "`%s`", file->path);
         if (count == 0)
-                report(loader->diagnostics, ERR_SCHEMA, &row->place, "%s needs one of `content`, `source` and `link`",
-                       name);
+                report(loader->diagnostics, ERR_SCHEMA, &row->place,
+                       "%s needs one of `content`, `source`, `link` and `directory`", name);
         else if (count > 1)
                 report(loader->diagnostics, ERR_SCHEMA, &seen[1]->place,
-                       "%s has more than one of `content`, `source` and `link`", name);
+                       "%s has more than one of `content`, `source`, `link` and `directory`", name);
         else if (file->link && !file->link[0])
                 report(loader->diagnostics, ERR_SCHEMA, schema_place(row, "link"), "`link` is empty");
 }

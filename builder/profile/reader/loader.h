@@ -18,6 +18,7 @@ struct loader {
         struct schema_reader reader;
         const struct profile_tree *tree; // NULL: files may lie anywhere
         struct strings inputs;           // files that were read or will be rendered; a heap array
+        struct strings told;             // warnings about files that several checks read; on the arena
 };
 
 // `path` is absolute, on the arena.
