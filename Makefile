@@ -37,7 +37,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES)) -ldb-5.3
 endif
 
-# Three levels: builder/build/build.c, builder/verify/compare/compare.c.
+# Three levels: builder/build/build.c, builder/packages/solve/pool.c.
 KILN_SOURCES := $(wildcard builder/*.c builder/*/*.c builder/*/*/*.c)
 KILN_OBJECTS := $(KILN_SOURCES:%.c=$(B)/%.o)
 KILN_LIBRARY := $(B)/libkiln.a

@@ -5,7 +5,7 @@
 //     { "artefacts": [{path, sha256, size}], "build", "cluster", "format": 1,
 //       "inputs": {"version", "code", "files": {NAME: sha256}},
 //       "options": {"http_base", "only", "serial", "set"}, "release",
-//       "roles": { NAME: { "configuration": [file], "files": [file], "kernel": {image, version},
+//       "roles": { NAME: { "configuration": [file], "files": [file], "kernel": {arguments, image, version},
 //                          "packages": [{nevra, repository, sha256, ...}], "root": {sha256, size} } },
 //       "signed_by": the key's fingerprint or null, "source_date_epoch": 1450051200 }
 #include <fcntl.h>
@@ -73,6 +73,16 @@ static void append_packages(const struct package_set *set, struct buf *to) {
         }
 }
 
+// Of the release and the role; boot loaders add what says which machine it is.
+static json_t *kernel_argument_list(const struct artefact_build *build, const struct role *role) {
+        const struct strings *lists[] = { &build->cluster->release.kernel_arguments, &role->kernel_arguments };
+        json_t *list = json_array();
+        for (size_t i = 0; i < lengthof(lists); i++)
+                for (size_t j = 0; j < lists[i]->count; j++)
+                        json_array_append_new(list, json_string(lists[i]->items[j]));
+        return list;
+}
+
 static bool append_role_object(struct artefact_build *build, const struct artefact_role *role, struct buf *to,
                                struct err *err) {
         auto_buf files = { 0 };
@@ -87,7 +97,8 @@ static bool append_role_object(struct artefact_build *build, const struct artefa
         buf_append_text(to, "],\n\"files\":[\n");
         append_file_list(to, &files);
         buf_append_text(to, "],\n\"kernel\":");
-        append_json(to, json_pack("{ss? ss?}", "image", role->kernel_path, "version", role->kernel_version));
+        append_json(to, json_pack("{so ss? ss?}", "arguments", kernel_argument_list(build, role->role), "image",
+                                  role->kernel_path, "version", role->kernel_version));
         buf_append_text(to, ",\n\"packages\":[");
         append_packages(role->packages, to);
         buf_append_text(to, "],\n\"root\":");

@@ -15,6 +15,7 @@
 // X(name, exit code, what it means). The one list: exit codes, --json names and the man page's table.
 #define ERR_KINDS(X)                                                                                                   \
         X(INTERNAL, 1, "a defect of kiln itself")                                                                      \
+        X(CHANGED, 1, "kiln diff: the two builds differ, which is no error and is said by nothing else")               \
         X(USAGE, 2, "the command line is wrong")                                                                       \
         X(SYNTAX, 10, "a profile is not valid YAML, or a lock file is malformed")                                      \
         X(SCHEMA, 11, "a profile has an unknown key, a wrong type or a value out of range")                            \

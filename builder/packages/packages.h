@@ -60,6 +60,9 @@ void packages_close(struct packages *packages);
 must_check bool packages_solve(struct packages *packages, const char *const *requests, size_t request_count,
                                struct package_set *ret, struct err *err);
 
+// Compares two "[epoch:]version[-release]" as rpm does: below, equal to or above 0.
+int package_compare_evr(const char *left, const char *right);
+
 // ---- locked packages ----
 
 // A package as a lock file names it.

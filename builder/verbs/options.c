@@ -17,7 +17,7 @@ enum option_kind { FLAG, TEXT, LIST, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
 // b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema, u builds, p publish, e secret, i
-// iso
+// iso, d diff
 static const struct option {
         const char *name, *verbs, *value, *help;
         enum option_kind kind;
@@ -32,7 +32,7 @@ static const struct option {
           "let profiles name files of this directory too, beside their own tree; may be repeated"),
         O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
         O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
-        O("out", "boupi", "DIR", TEXT, out, "where builds are published (default: out)"),
+        O("out", "boupid", "DIR", TEXT, out, "where builds are published (default: out)"),
         O("cache", "blfvkcr", "DIR", TEXT, cache, "packages, layers and packed roots (default: $XDG_CACHE_HOME/kiln)"),
         O("cache-limit", "b", "GB", NUMBER, cache_limit,
           "forget what the least recent builds used once the cache is larger; 0: never (default: 30)"),
@@ -51,6 +51,9 @@ static const struct option {
         O("keep", "u", "N", NUMBER, keep,
           "how many whole and how many partial builds of each cluster --prune keeps (default: 3)"),
         O("output", "i", "FILE", TEXT, output, "where the ISO goes (default: CLUSTER-ROLE.iso, here)"),
+        O("node", "d", "NODE", TEXT, node, "what changes on this node, alone"),
+        O("markdown", "d", NULL, FLAG, markdown, "for a pull request"),
+        O("json", "d", NULL, FLAG, json, "one JSON object with everything, and errors as JSON lines"),
         O("mark", "u", "BUILD", TEXT, mark, "never remove this build"),
         O("unmark", "u", "BUILD", TEXT, unmark, "let this build be removed again"),
         O("no-rebuild", "v", NULL, FLAG, no_rebuild, "only check the files against SHA256SUMS and each other"),
@@ -82,10 +85,10 @@ static const struct option {
         O("forward", "o", "PORT:PORT", LIST, forwards, "forward a port of 127.0.0.1 to the machine's (network user)"),
         O("json", "blfvkcropei", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
         O("json", "u", NULL, FLAG, json, "a JSON object for each build, and errors as JSON lines on standard error"),
-        O("verbose", "blfvkcroupi", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
-        O("quiet", "blfvkcroupi", NULL, FLAG, quiet, "warnings and errors only"),
+        O("verbose", "blfvkcroupid", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
+        O("quiet", "blfvkcroupid", NULL, FLAG, quiet, "warnings and errors only"),
         O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
-        O("help", "blfvkcrosupei", NULL, FLAG, help, "this text"),
+        O("help", "blfvkcrosupeid", NULL, FLAG, help, "this text"),
 #undef O
 };
 

@@ -15,6 +15,8 @@ const struct verb verb_table[] = {
         { "verify", "BUILD [CLUSTER.yaml]", "Check a published build, make it again and say where the two differ.", 'v',
           1, 2, verb_verify },
         { "builds", "[CLUSTER]", "List published builds, and remove old ones.", 'u', 0, 1, verb_builds },
+        { "diff", "BUILD BUILD", "Say what changed from one build to another, and what that is to each node.", 'd', 2,
+          2, verb_diff },
         { "publish", "BUILD", "Point `current` at a build that is there, newer or older, once all of it is checked.",
           'p', 1, 1, verb_publish },
         { "iso", "BUILD ROLE", "Write the ISO of a role from a build that has it on demand.", 'i', 2, 2, verb_iso },

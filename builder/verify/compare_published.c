@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "verify/compare_published.h"
+#include "compare_published.h"
 
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "verify/compare/compare.h"
+#include "compare/compare.h"
 #include "verify/verify_sums.h"
 
 static bool note_difference(struct published_build *build, const struct published_build *rebuilt, const char *path,

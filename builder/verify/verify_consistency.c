@@ -8,9 +8,9 @@
 #include "artefact/artefact.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "compare/compare_iso.h"
+#include "compare/compare_newc.h"
 #include "uki/pe_image.h"
-#include "verify/compare/compare_iso.h"
-#include "verify/compare/compare_newc.h"
 
 // A damaged file is a finding; anything else that goes wrong ends the work.
 static bool note_damage(struct published_build *build, const char *path, struct err *err) {

@@ -17,10 +17,10 @@
 #include "build/build_id.h"
 #include "cache/cache.h"
 #include "cache/scratch.h"
+#include "compare_published.h"
 #include "profile/profile.h"
 #include "sandbox/sandbox.h"
 #include "selection/lock_file.h"
-#include "verify/compare_published.h"
 #include "verify/verify_signatures.h"
 
 enum { NAMED_INPUTS = 20 };

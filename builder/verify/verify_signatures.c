@@ -7,11 +7,11 @@
 
 #include "base/fs.h"
 #include "base/progress.h"
+#include "compare/compare_newc.h"
 #include "profile/profile.h"
 #include "shared/node_config.h"
 #include "shared/signed_layer.h"
 #include "uki/pe_image.h"
-#include "verify/compare/compare_newc.h"
 
 enum { SIGNED_MAX_BYTES = 1 << 30, KEY_FILE_MAX_BYTES = 64 << 10, KEYS_MAX = 64 };
 

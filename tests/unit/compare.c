@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Archives of several members, each compressed in its own way, and what damaged ones are told to be.
-#include "verify/compare/compare.h"
-#include "verify/compare/compare_newc.h"
+#include "compare/compare.h"
+#include "compare/compare_newc.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

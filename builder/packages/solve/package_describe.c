@@ -12,6 +12,7 @@
 
 // libsolv's headers need pool.h first
 #include <solv/chksum.h>
+#include <solv/evr.h>
 
 // Sets epoch, version, release and nevra.
 static void describe_evr(struct arena *arena, const char *evr, struct package *package) {
@@ -111,4 +112,12 @@ bool package_describe(struct packages *packages, Id id, struct package **ret, st
         }
         *ret = package;
         return true;
+}
+
+int package_compare_evr(const char *left, const char *right) {
+        Pool *pool = pool_create(); // says only which distribution's rules hold
+        pool_setdisttype(pool, DISTTYPE_RPM);
+        int order = pool_evrcmp_str(pool, left, right, EVRCMP_COMPARE);
+        pool_free(pool);
+        return order;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Initrds and configuration layers.
-#ifndef KILN_VERIFY_COMPARE_COMPARE_NEWC_H
-#define KILN_VERIFY_COMPARE_COMPARE_NEWC_H
+#ifndef KILN_COMPARE_COMPARE_NEWC_H
+#define KILN_COMPARE_COMPARE_NEWC_H
 
-#include "verify/compare/difference.h"
+#include "compare/difference.h"
 
 compare_format compare_newc;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "verify/compare/compare.h"
+#include "compare/compare.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -9,11 +9,11 @@
 
 #include "base/interrupt.h"
 #include "base/mem.h"
-#include "verify/compare/compare_iso.h"
-#include "verify/compare/compare_json.h"
-#include "verify/compare/compare_newc.h"
-#include "verify/compare/compare_squashfs.h"
-#include "verify/compare/difference.h"
+#include "compare/compare_iso.h"
+#include "compare/compare_json.h"
+#include "compare/compare_newc.h"
+#include "compare/compare_squashfs.h"
+#include "compare/difference.h"
 
 enum { CHUNK_BYTES = 1 << 20 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "verify/compare/unpack.h"
+#include "compare/unpack.h"
 
 #include <lzma.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // JSON: the path of the first key whose value differs. An element of an array that has a "path" or "nevra" is called by
 // it, since numbers of elements say nothing to a reader of a manifest.
-#include "verify/compare/compare_json.h"
+#include "compare/compare_json.h"
 
 #include <jansson.h>
 #include <string.h>

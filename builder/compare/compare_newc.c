@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Initrds and configuration layers: the first entry that differs, in the order of the archive.
-#include "verify/compare/compare_newc.h"
+#include "compare/compare_newc.h"
 
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "verify/compare/unpack.h"
+#include "compare/unpack.h"
 
 static bool read_newc(int fd, struct buf *ret, struct err *err) {
         auto_buf file = { 0 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The kernel's initramfs format (Documentation/driver-api/early-userspace/buffer-format.rst): newc archives one after
 // the other, each plain or compressed by itself, with zeros between them.
-#ifndef KILN_VERIFY_COMPARE_UNPACK_H
-#define KILN_VERIFY_COMPARE_UNPACK_H
+#ifndef KILN_COMPARE_UNPACK_H
+#define KILN_COMPARE_UNPACK_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // ISO 9660 with Rock Ridge, through libarchive: names, attributes and content; where these are the same, which part of
 // the volume differs.
-#include "verify/compare/compare_iso.h"
+#include "compare/compare_iso.h"
 
 #include <archive.h>
 #include <archive_entry.h>

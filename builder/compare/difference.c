@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "verify/compare/difference.h"
+#include "compare/difference.h"
 
 #include <assert.h>
 #include <string.h>

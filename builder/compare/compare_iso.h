@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // ISO 9660 images.
-#ifndef KILN_VERIFY_COMPARE_COMPARE_ISO_H
-#define KILN_VERIFY_COMPARE_COMPARE_ISO_H
+#ifndef KILN_COMPARE_COMPARE_ISO_H
+#define KILN_COMPARE_COMPARE_ISO_H
 
-#include "verify/compare/difference.h"
+#include "compare/difference.h"
 
 compare_format compare_iso;
 

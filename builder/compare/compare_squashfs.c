@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // squashfs, through libsquashfs: names, attributes, extended attributes and content, in the order of their paths.
-#include "verify/compare/compare_squashfs.h"
+#include "compare/compare_squashfs.h"
 
 #include <sqfs/compressor.h>
 #include <sqfs/data_reader.h>
@@ -96,7 +96,11 @@ static bool open_squashfs(const char *which, int fd, struct image *image, struct
                 return squashfs_corrupt(image, status, "super block", err);
         if ((status = load_tables(image)) != 0)
                 return squashfs_corrupt(image, status, "tables", err);
-        status = sqfs_dir_reader_get_full_hierarchy(image->directories, image->ids, NULL, 0, &image->root);
+        return true;
+}
+
+static bool load_tree(struct image *image, struct err *err) {
+        int status = sqfs_dir_reader_get_full_hierarchy(image->directories, image->ids, NULL, 0, &image->root);
         return status == 0 || squashfs_corrupt(image, status, "directories", err);
 }
 
@@ -323,13 +327,43 @@ static bool compare_trees(struct both *both, const sqfs_tree_node_t *expected, c
 
 bool compare_squashfs(const struct compared *files, struct buf *difference, struct err *err) {
         struct both both = { .left = xmalloc(CHUNK_BYTES), .right = xmalloc(CHUNK_BYTES), .difference = difference };
-        bool ok = open_squashfs("expected", files->expected, &both.expected, err) &&
-                  open_squashfs("published", files->found, &both.found, err) &&
+        bool ok = open_squashfs("expected", files->expected, &both.expected, err) && load_tree(&both.expected, err) &&
+                  open_squashfs("published", files->found, &both.found, err) && load_tree(&both.found, err) &&
                   compare_trees(&both, both.expected.root, both.found.root, 0, err);
         close_squashfs(&both.expected);
         close_squashfs(&both.found);
         buf_release(&both.path);
         free(both.left);
         free(both.right);
+        return ok;
+}
+
+// ---- one file of an image ----
+
+static bool read_whole(struct image *image, const sqfs_inode_generic_t *inode, const char *path, struct buf *ret,
+                       struct err *err) {
+        auto_free char *chunk = xmalloc(CHUNK_BYTES);
+        size_t size = 1;
+        for (uint64_t offset = 0; size > 0; offset += size) {
+                if (!read_node_content(image, inode, offset, chunk, &size, path, err))
+                        return false;
+                buf_append(ret, chunk, size);
+        }
+        return !ret->overflow || fail(err, ERR_CORRUPT, 0, "%s is larger than %zu bytes", path, ret->max);
+}
+
+static bool read_found(struct image *image, const char *path, struct buf *ret, bool *ret_found, struct err *err) {
+        auto_free sqfs_inode_generic_t *inode = NULL;
+        int status = sqfs_dir_reader_find_by_path(image->directories, NULL, path, &inode);
+        *ret_found = status == 0 && S_ISREG(inode->base.mode);
+        if (status != 0 && status != SQFS_ERROR_NO_ENTRY && status != SQFS_ERROR_NOT_DIR)
+                return squashfs_corrupt(image, status, path, err);
+        return !*ret_found || read_whole(image, inode, path, ret, err);
+}
+
+bool squashfs_read_file(int fd, const char *path, struct buf *ret, bool *ret_found, struct err *err) {
+        struct image image = { 0 };
+        bool ok = open_squashfs("published", fd, &image, err) && read_found(&image, path, ret, ret_found, err);
+        close_squashfs(&image);
         return ok;
 }

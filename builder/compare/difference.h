@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the readers of formats share: how two files, or entries of two archives, differ.
-#ifndef KILN_VERIFY_COMPARE_DIFFERENCE_H
-#define KILN_VERIFY_COMPARE_DIFFERENCE_H
+#ifndef KILN_COMPARE_DIFFERENCE_H
+#define KILN_COMPARE_DIFFERENCE_H
 
 #include <stdint.h>
 #include <sys/types.h>

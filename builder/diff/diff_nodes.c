@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+// What a change of the builds is to each machine.
+#include <string.h>
+
+#include "diff/internal.h"
+#include "diff/node_files.h"
+
+// ---- templates ----
+
+static const json_t *find_template(const struct config_layer *layer, const char *path) {
+        size_t i;
+        json_t *template;
+        json_array_foreach(json_object_get(layer->node_json, "templates"), i,
+                           template) if (strcmp(member_text(template, "path"), path) == 0) return template;
+        return NULL;
+}
+
+static void render_on(const struct config_layer *layer, const char *path, const json_t *entry, struct buf *ret) {
+        const json_t *template = find_template(layer, path);
+        if (template && entry)
+                node_render(layer, template, entry, ret);
+}
+
+// Two states of a node: its entries in node.json.
+struct node_pair {
+        const struct role_pair *roles;
+        const json_t *from, *to;
+};
+
+static void add_rendered(const struct node_pair *node, const char *path, json_t *files) {
+        auto_buf before = { 0 }, after = { 0 };
+        render_on(&node->roles->from_layer, path, node->from, &before);
+        render_on(&node->roles->to_layer, path, node->to, &after);
+        if (strcmp(buf_text(&before), buf_text(&after)) == 0)
+                return;
+        json_t *file = json_pack("{ss}", "path", path);
+        set_text_diff(file, &(struct text){ buf_text(&before), before.size },
+                      &(struct text){ buf_text(&after), after.size });
+        json_array_append_new(files, file);
+}
+
+static json_t *rendered_files(const struct node_pair *node) {
+        json_t *files = json_array(), *template;
+        size_t i;
+        json_array_foreach(json_object_get(node->roles->to_layer.node_json, "templates"), i, template)
+            add_rendered(node, member_text(template, "path"), files);
+        json_array_foreach(json_object_get(node->roles->from_layer.node_json, "templates"), i,
+                           template) if (!find_template(&node->roles->to_layer, member_text(template, "path")))
+            add_rendered(node, member_text(template, "path"), files);
+        return files;
+}
+
+// ---- reasons ----
+
+__attribute__((format(printf, 2, 3))) static void add_reason(json_t *why, const char *format, ...) {
+        auto_buf text = { 0 };
+        va_list arguments;
+        va_start(arguments, format);
+        buf_vprintf(&text, format, arguments);
+        va_end(arguments);
+        json_array_append_new(why, json_string(buf_text(&text)));
+}
+
+static bool changes_artefact(const json_t *role_diff, const char *name) {
+        size_t i;
+        json_t *size;
+        json_array_foreach(json_object_get(role_diff, "sizes"), i,
+                           size) if (strcmp(member_text(size, "artefact"), name) == 0) return true;
+        return false;
+}
+
+// Names of members in which two objects differ, "a, b"; nothing if they are equal.
+static void append_differing(const json_t *from, const json_t *to, struct buf *ret) {
+        const json_t *objects[] = { from, to };
+        for (size_t i = 0; i < lengthof(objects); i++) {
+                const char *key;
+                json_t *member;
+                json_object_foreach((json_t *)objects[i], key, member) {
+                        const json_t *other = json_object_get(objects[1 - i], key);
+                        bool is_told = i == 1 && other; // by the first round
+                        if (is_told || (other && json_equal(member, (json_t *)other)))
+                                continue;
+                        if (ret->size > 0)
+                                buf_append_text(ret, ", ");
+                        buf_append_text(ret, key);
+                }
+        }
+}
+
+static void add_entry_reasons(const struct node_pair *node, json_t *why) {
+        auto_buf keys = { 0 };
+        append_differing(node->from, node->to, &keys);
+        if (keys.size > 0)
+                add_reason(why, "its entry in the inventory: %s", buf_text(&keys));
+}
+
+// What node.json holds beside the nodes, without the build's name, which every build changes.
+static json_t *common_part(const struct config_layer *layer) {
+        json_t *part = json_copy(layer->node_json);
+        json_object_del(part, "nodes");
+        json_object_del(part, "build");
+        return part;
+}
+
+static bool entry_differs(const struct role_pair *roles, const char *name, const json_t *entry) {
+        const json_t *before = json_object_get(roles->from_layer.nodes, name);
+        return !before || !json_equal((json_t *)entry, (json_t *)before);
+}
+
+// How many nodes of the inventory, of any role, are new, gone or described in another way.
+static size_t count_differing_entries(const struct role_pair *roles) {
+        const char *name;
+        json_t *entry;
+        size_t count = 0;
+        json_object_foreach(roles->to_layer.nodes, name, entry) count += entry_differs(roles, name, entry);
+        json_object_foreach(roles->from_layer.nodes, name, entry) count +=
+            json_object_get(roles->to_layer.nodes, name) == NULL;
+        return count;
+}
+
+static void add_inventory_reasons(const struct role_pair *roles, json_t *why) {
+        json_t *before = common_part(&roles->from_layer), *after = common_part(&roles->to_layer);
+        auto_buf keys = { 0 };
+        append_differing(before, after, &keys);
+        if (keys.size > 0)
+                add_reason(why, "what the inventory says to all: %s", buf_text(&keys));
+        json_decref(before);
+        json_decref(after);
+}
+
+static size_t count_packages(const json_t *role_diff) {
+        return json_array_size(json_object_get(role_diff, "packages"));
+}
+
+static size_t count_files(const json_t *role_diff, const char *layer) {
+        size_t i, count = 0;
+        json_t *file;
+        json_array_foreach(json_object_get(role_diff, "files"), i, file) count +=
+            strcmp(member_text(file, "layer"), layer) == 0;
+        return count;
+}
+
+// What holds for every node of the role alike.
+static json_t *role_reasons(const struct role_pair *roles, const json_t *role_diff) {
+        json_t *why = json_array();
+        const json_t *kernel = json_object_get(role_diff, "kernel");
+        size_t packages = count_packages(role_diff), files = count_files(role_diff, "configuration");
+        if (json_is_object(kernel))
+                add_reason(why, "kernel %s -> %s", member_text(kernel, "from"), member_text(kernel, "to"));
+        else if (changes_artefact(role_diff, "vmlinuz"))
+                add_reason(why, "the kernel's file");
+        if (json_is_object(json_object_get(role_diff, "arguments")))
+                add_reason(why, "arguments of the kernel");
+        if (changes_artefact(role_diff, "rootfs.squashfs"))
+                add_reason(why, "root: packages: %zu, files: %zu", packages, count_files(role_diff, "root"));
+        if (changes_artefact(role_diff, "initrd.img"))
+                add_reason(why, "initrd");
+        if (files > 0)
+                add_reason(why, "files of the configuration: %zu", files);
+        add_inventory_reasons(roles, why);
+        return why;
+}
+
+// ---- one node ----
+
+static const char *kind_of_change(const json_t *role_diff, const json_t *why) {
+        if (json_array_size(why) == 0)
+                return "nothing";
+        if (changes_artefact(role_diff, "rootfs.squashfs"))
+                return "root";
+        if (changes_artefact(role_diff, "vmlinuz") || changes_artefact(role_diff, "initrd.img"))
+                return "kernel";
+        return "configuration";
+}
+
+static json_int_t bytes_to_load(const json_t *role_diff) {
+        static const char *const loaded[] = { "vmlinuz", "initrd.img", "config.cpio", "rootfs.squashfs" };
+        json_int_t bytes = 0;
+        size_t i;
+        json_t *size;
+        json_array_foreach(json_object_get(role_diff, "sizes"), i,
+                           size) for (size_t j = 0; j < lengthof(loaded);
+                                      j++) if (strcmp(member_text(size, "artefact"), loaded[j]) == 0) bytes +=
+            member_number(size, "to");
+        return bytes;
+}
+
+static const char *role_of(const json_t *entry) { return member_text(entry, "role"); }
+
+// What is the same for all nodes of a role.
+struct role_facts {
+        const json_t *diff;
+        json_t *why;
+        size_t differing_entries;
+};
+
+static json_t *diff_node(const struct node_pair *node, const struct role_facts *role) {
+        const char *name = member_text(node->to, "name"), *change = "new";
+        json_t *why = json_deep_copy(role->why), *files = rendered_files(node);
+        bool is_of_role = node->from && strcmp(role_of(node->from), node->roles->name) == 0;
+        if (node->from)
+                add_entry_reasons(node, why);
+        if (role->differing_entries > entry_differs(node->roles, name, node->to))
+                add_reason(why, "other nodes of the inventory");
+        if (json_array_size(files) > 0)
+                add_reason(why, "files that are rendered on it: %zu", json_array_size(files));
+        if (is_of_role)
+                change = kind_of_change(role->diff, why);
+        else if (node->from)
+                change = "role";
+        json_int_t bytes = 0;
+        if (strcmp(change, "nothing") != 0)
+                bytes = bytes_to_load(role->diff);
+        return json_pack("{ss ss sI so so}", "role", node->roles->name, "change", change, "bytes", bytes, "why", why,
+                         "files", files);
+}
+
+static void add_gone_nodes(const struct role_pair *roles, json_t *ret) {
+        const char *name;
+        json_t *entry;
+        json_object_foreach(roles->from_layer.nodes, name, entry) {
+                bool is_gone =
+                    strcmp(role_of(entry), roles->name) == 0 && !json_object_get(roles->to_layer.nodes, name);
+                if (is_gone)
+                        (void)!json_object_set_new(ret, name,
+                                                   json_pack("{ss ss si s[] s[]}", "role", roles->name, "change",
+                                                             "gone", "bytes", 0, "why", "files"));
+        }
+}
+
+void diff_nodes(const struct role_pair *roles, const json_t *role_diff, json_t *ret) {
+        const struct role_facts role = { role_diff, role_reasons(roles, role_diff), count_differing_entries(roles) };
+        const char *name;
+        json_t *entry;
+        json_object_foreach(roles->to_layer.nodes, name, entry) {
+                const struct node_pair node = { roles, json_object_get(roles->from_layer.nodes, name), entry };
+                if (strcmp(role_of(entry), roles->name) == 0)
+                        (void)!json_object_set_new(ret, name, diff_node(&node, &role));
+        }
+        add_gone_nodes(roles, ret);
+        json_decref(role.why);
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// The parts of a comparison; build_diff.h says what each list holds. Returned objects are new.
+#ifndef KILN_DIFF_INTERNAL_H
+#define KILN_DIFF_INTERNAL_H
+
+#include "diff/diffed_build.h"
+
+// Two states of one role. The objects are those of the manifests, NULL in a build that does not have the role.
+struct role_pair {
+        const char *name;
+        const json_t *from, *to;
+        struct config_layer from_layer, to_layer;
+};
+
+json_t *diff_packages(const json_t *from, const json_t *to); // of the two objects of a role
+
+json_t *diff_files(const struct role_pair *roles);
+json_t *diff_units(const json_t *files); // what diff_files() found, in the terms of systemd.unit(5)
+
+// Appends to the array `ret`.
+must_check bool diff_accounts(const struct diffed_build *from, const struct diffed_build *to,
+                              const struct role_pair *roles, json_t *ret, struct err *err);
+
+// Sets the member "diff" to the unified diff of two files, if both are texts; NULL: there is no such file.
+void set_text_diff(json_t *object, const struct text *from, const struct text *to);
+
+// The nodes of one role of the newer build, added to the object `ret` by their names. `role_diff` is what was found of
+// the role.
+void diff_nodes(const struct role_pair *roles, const json_t *role_diff, json_t *ret);
+
+#endif
