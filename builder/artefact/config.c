@@ -14,6 +14,7 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/progress.h"
 #include "base/stand_in.h"
 
 #define CONFIG_PREFIX "kiln/config"
@@ -63,24 +64,25 @@ static bool count_names(const struct fs_entry *entry, void *context, struct err 
         return true;
 }
 
-static bool has_capabilities(const struct xattrs *xattrs) {
-        for (size_t i = 0; i < xattrs->count; i++)
-                if (strcmp(xattrs->items[i].name, "security.capability") == 0)
-                        return true;
-        return false;
+// newc has no room for attributes: losing a capability silently would show on the node only.
+static bool check_attribute(const struct xattr *xattr, const char *path, struct err *err) {
+        if (strcmp(xattr->name, "security.capability") != 0) {
+                warning("/%s: its attribute %s is left out, for the role changes it, and the configuration layer has "
+                        "no attributes",
+                        path, xattr->name);
+                return true;
+        }
+        fail(err, ERR_REFERENCE, 0, "/%s: file capabilities cannot be carried by the configuration layer", path);
+        return hint(err, "ship the file in a package, or let a unit set its capabilities");
 }
 
-// newc has no room for attributes: losing a capability silently would show on the node only.
-static bool refuse_capabilities(const struct fs_entry *entry, struct err *err) {
+static bool check_attributes(const struct fs_entry *entry, struct err *err) {
         struct xattrs xattrs = { 0 };
-        if (!xattrs_read(entry->parent, entry->name, &xattrs, err))
-                return false;
-        bool refused = has_capabilities(&xattrs);
+        bool ok = xattrs_read(entry->parent, entry->name, &xattrs, err);
+        for (size_t i = 0; ok && i < xattrs.count; i++)
+                ok = check_attribute(&xattrs.items[i], entry->path, err);
         xattrs_release(&xattrs);
-        if (!refused)
-                return true;
-        fail(err, ERR_REFERENCE, 0, "/%s: file capabilities cannot be carried by the configuration layer", entry->path);
-        return hint(err, "ship the file in a package, or let a unit set its capabilities");
+        return ok;
 }
 
 static bool read_link_target(const struct fs_entry *entry, struct cpio_entry *to, struct buf *data, struct err *err) {
@@ -107,7 +109,7 @@ static bool is_named_again(struct config_archive *config, const struct fs_entry 
 }
 
 static bool read_file_content(const struct fs_entry *entry, struct cpio_entry *to, struct buf *data, struct err *err) {
-        if (!refuse_capabilities(entry, err) || !fs_read(entry->parent, entry->name, data, err))
+        if (!fs_read(entry->parent, entry->name, data, err))
                 return false;
         to->data = buf_text(data);
         to->size = data->size;
@@ -118,7 +120,7 @@ static bool read_file_content(const struct fs_entry *entry, struct cpio_entry *t
 static bool fill_entry(const struct fs_entry *entry, struct config_archive *config, struct cpio_entry *to,
                        struct buf *data, struct err *err) {
         struct stat stat = *entry->stat;
-        if (!stand_in_resolve(entry->parent, entry->name, &stat, err))
+        if (!stand_in_resolve(entry->parent, entry->name, &stat, err) || !check_attributes(entry, err))
                 return false;
         to->mode = stat.st_mode;
         to->device = stat.st_rdev;

@@ -24,6 +24,7 @@
 #include "cache/seal.h"
 #include "packages/packages.h"
 #include "profile/profile.h"
+#include "rootfs/acl.h"
 #include "rootfs/normalise.h"
 #include "rootfs/rootfs.h"
 #include "rootfs/rpmdb.h"
@@ -210,7 +211,8 @@ static void close_fd(int *fd) {
 static bool make_tree(struct making *making, const struct package_set *set, const struct package_set *parent_set,
                       struct err *err) {
         making->started = (int64_t)time(NULL) - 1; // the file system's clock may be a tick behind
-        bool ok = make_target(making, err) && install_packages(making, set, parent_set, err);
+        bool ok = acl_inherit_nothing(making->dir, err) && make_target(making, err) &&
+                  install_packages(making, set, parent_set, err);
         close_fd(&making->target); // the overlay ends before its upper directory is touched
         if (!ok || !normalise_tree(making->tree, making->started, making->options->source_date_epoch, err) ||
             !fs_remove_tree(making->dir, "work", err))

@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "rootfs/acl.h"
 #include "rootfs/java_keystore.h"
 
 enum { SECONDS_PER_DAY = 86400 };
@@ -206,7 +207,7 @@ static bool normalise_shadow(int tree, int64_t started, int64_t epoch, struct er
         return fs_write_all(file, after.data, after.size, err);
 }
 
-// ---- time stamps ----
+// ---- content, attributes and time stamps ----
 
 // Caches that are made anew, or done without: their content depends on addresses, on the clock or on the order of
 // directories. Patterns of whole paths.
@@ -240,10 +241,13 @@ static bool is_leftover_of_rpm(const char *name) {
         return fnmatch("?*.rpmnew", name, 0) == 0 || fnmatch("?*.rpmsave", name, 0) == 0;
 }
 
-static bool settle_time(const struct fs_entry *entry, void *context, struct err *err) {
+static bool normalise_entry(const struct fs_entry *entry, void *context, struct err *err) {
         const int64_t *epoch = context;
         if (S_ISREG(entry->stat->st_mode) && is_leftover_of_rpm(entry->name))
                 warning("two packages disagree about a configuration file: /%s", entry->path);
+        auto_free char *shown = xasprintf("/%s", entry->path);
+        if (!acl_settle(entry->parent, entry->name, shown, err))
+                return false;
         if (!is_of_the_clock(entry->stat))
                 return true;
         struct timespec times[2] = { { .tv_sec = *epoch }, { .tv_sec = *epoch } };
@@ -259,7 +263,7 @@ bool normalise_tree(int dir, int64_t started, int64_t source_date_epoch, struct 
         auto_close int top = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (!normalise_shadow(dir, started, source_date_epoch, err) ||
             !fs_walk(dir, settle_content, &source_date_epoch, err) ||
-            !fs_walk(dir, settle_time, &source_date_epoch, err))
+            !fs_walk(dir, normalise_entry, &source_date_epoch, err) || !acl_settle(top, ".", "/", err))
                 return wrap(err, "normalising");
         return futimens(top, times) == 0 || fail(err, ERR_SYSTEM, errno, "set the time of the root directory");
 }

@@ -10,7 +10,7 @@
 
 // Removes what must not survive from a freshly installed tree (a root or an overlay upper) and settles its time stamps:
 // what the installation wrote gets `source_date_epoch`, and so do passwords changed since `started` (seconds since
-// 1970); packages' own times are kept, also later ones.
+// 1970); packages' own times are kept, also later ones. ACLs are taken away, with a warning.
 must_check bool normalise_tree(int dir, int64_t started, int64_t source_date_epoch, struct err *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include "artefact/initrd/initrd_part.h"
 #include "tests/artefact/sample.h"
 #include "tests/unit/root.h"
+#include "tests/unit/said.h"
 
 static struct sample sample;
 
@@ -76,6 +77,16 @@ static void a_capability_is_refused(void) {
         err_release(&error);
 }
 
+static void an_attribute_that_is_lost_is_told(void) {
+        auto_buf text = { 0 };
+        struct said said = said_begin();
+        EXPECT_OK(
+            sample_judge("python3 -c 'import os; os.setxattr(\"config/etc\", \"user.note\", b\"x\")'", NULL, err));
+        EXPECT(config_kind.write(&sample.build, &sample.roles[0], &(struct err){ 0 }));
+        said_end(&said, &text);
+        EXPECT(strstr(buf_text(&text), "/etc: its attribute user.note is left out") != NULL);
+}
+
 static void the_root_must_be_packed_first(void) {
         struct err error = { 0 };
         struct artefact_role role = sample.roles[0];
@@ -103,6 +114,7 @@ int main(void) {
         RUN(root_conf_says_where_the_writable_layer_goes);
         RUN(the_size_is_a_multiple_of_4096_and_the_bits_repeat);
         RUN(a_capability_is_refused);
+        RUN(an_attribute_that_is_lost_is_told);
         RUN(the_root_must_be_packed_first);
         RUN(xz_parts_carry_crc32);
         sample_close(&sample);

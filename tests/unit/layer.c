@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #include "base/fs.h"
 #include "base/interrupt.h"
@@ -172,6 +173,26 @@ static void a_damaged_layer_is_made_again(void) {
         expect_made_again(false, true);
 }
 
+// What `setfacl -d -m u:480:rwx` of the cache's directory would give every file that is made below it.
+static void nothing_is_inherited_from_the_cache(void) {
+        static const unsigned char acl[] = "\2\0\0\0"
+                                           "\1\0\7\0\377\377\377\377"   // user::rwx
+                                           "\2\0\7\0\340\1\0\0"         // user:480:rwx
+                                           "\4\0\0\0\377\377\377\377"   // group::---
+                                           "\20\0\7\0\377\377\377\377"  // mask::rwx
+                                           "\40\0\5\0\377\377\377\377"; // other::r-x
+        struct rootfs_options options = options_for("cache-acl");
+        struct layer *layer = NULL;
+        auto_free char *layers = xasprintf("%s/layers", cache_path(options.cache));
+        EXPECT_OK(fs_mkdirs(AT_FDCWD, layers, 0755, err));
+        EXPECT(setxattr(layers, "system.posix_acl_default", acl, sizeof acl - 1, 0) == 0);
+        EXPECT_OK(layer_install(&options, &base, NULL, NULL, &arena, &layer, err));
+        auto_free char *file = xasprintf("%s/etc/one", layer->path);
+        struct stat stat;
+        EXPECT(getxattr(file, "system.posix_acl_access", NULL, 0) < 0);
+        EXPECT(lstat(file, &stat) == 0 && (stat.st_mode & 07777) == 0644);
+}
+
 static void failure_leaves_nothing(void) {
         struct rootfs_options options = options_for("cache-bad");
         struct layer *layer = NULL;
@@ -266,6 +287,7 @@ int main(int argc, char **argv) {
         RUN(who_makes_it_is_part_of_the_key);
         RUN(scriptlets_that_may_fail_are_part_of_the_key_of_who_has_them);
         RUN(a_damaged_layer_is_made_again);
+        RUN(nothing_is_inherited_from_the_cache);
         RUN(failure_leaves_nothing);
         RUN(killed_builds_are_cleaned_up);
         RUN(two_builds_share_one_layer);
