@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <nettle/sha2.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
@@ -14,6 +13,7 @@
 #include "base/mem.h"
 #include "firmware/node/facts/clock.h"
 #include "firmware/node/http/http.h"
+#include "firmware/node/root/file_sha256.h"
 
 enum {
         BLOCK_BYTES = 1 << 17,
@@ -231,11 +231,8 @@ static bool take_body(struct download *download, struct http *http, uint64_t kno
 }
 
 static bool check_fetched_digest(struct download *download, struct mirror *mirror, struct err *err) {
-        uint8_t digest[SHA256_DIGEST_SIZE];
-        char found[2 * SHA256_DIGEST_SIZE + 1];
-        sha256_digest(&download->digest, sizeof digest, digest);
-        for (size_t i = 0; i < sizeof digest; i++)
-                snprintf(found + 2 * i, 3, "%02x", digest[i]);
+        char found[SHA256_HEX_SIZE];
+        sha256_to_hex(&download->digest, found);
         if (!download->fetch->sha256 || strcasecmp(found, download->fetch->sha256) == 0)
                 return true;
         if (!download->mixed) // else it may have changed meanwhile, or is another mirror's in part

@@ -3,12 +3,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <nettle/sha2.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "firmware/node/http/fetch.h"
 #include "firmware/node/initrd/initrd.h"
+#include "firmware/node/root/file_sha256.h"
 #include "shared/node_config.h"
 
 #define SUMS_NAME "boot.sums"
@@ -18,59 +18,17 @@
 enum {
         SUMS_MAX_BYTES = 4096,
         LAYER_MAX_BYTES = 256 << 20,
-        COPY_BLOCK_BYTES = 64 << 10,
         ATTEMPTS = 3, // a server may be publishing another build meanwhile
         ATTEMPT_PAUSE_S = 2,
 };
 
 static bool is_url(const char *from) { return strncmp(from, "http://", strlen("http://")) == 0; }
 
-static void digest_to_hex(const struct sha256_ctx *context, char ret_hex[static LAYER_SHA256_SIZE]) {
-        uint8_t digest[SHA256_DIGEST_SIZE];
-        struct sha256_ctx copy = *context;
-        sha256_digest(&copy, sizeof digest, digest);
-        for (size_t i = 0; i < sizeof digest; i++)
-                snprintf(ret_hex + 2 * i, 3, "%02x", digest[i]);
-}
-
 // ---- from a medium ----
-
-static bool copy_block(int to, const uint8_t *block, size_t size, struct err *err) {
-        for (size_t done = 0; done < size;) {
-                ssize_t written = write(to, block + done, size - done);
-                if (written < 0 && errno != EINTR)
-                        return fail(err, ERR_SYSTEM, errno, "write");
-                if (written > 0)
-                        done += (size_t)written;
-        }
-        return true;
-}
-
-static bool copy_hashed(int from, int to, uint64_t max, struct sha256_ctx *digest, struct err *err) {
-        auto_free uint8_t *block = xmalloc(COPY_BLOCK_BYTES);
-        uint64_t copied = 0;
-        for (;;) {
-                ssize_t got = read(from, block, COPY_BLOCK_BYTES);
-                if (got < 0 && errno == EINTR)
-                        continue;
-                if (got < 0)
-                        return fail(err, ERR_SYSTEM, errno, "read");
-                if (got == 0)
-                        return true;
-                copied += (uint64_t)got;
-                if (copied > max)
-                        return fail(err, ERR_REFERENCE, 0, "larger than %llu bytes", (unsigned long long)max);
-                sha256_update(digest, (size_t)got, block);
-                if (!copy_block(to, block, (size_t)got, err))
-                        return false;
-        }
-}
 
 // A copy, since a medium can be changed after it was looked at.
 static bool copy_from_medium(const char *from, const char *to, uint64_t max, const char *sha256, struct err *err) {
-        struct sha256_ctx digest;
-        char found[LAYER_SHA256_SIZE];
-        sha256_init(&digest);
+        char found[SHA256_HEX_SIZE];
         auto_close int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (in < 0 && errno == ENOENT)
                 return fail(err, ERR_REFERENCE, 0, "the medium has no %s: is it one of a build with `uki`, signed?",
@@ -80,9 +38,8 @@ static bool copy_from_medium(const char *from, const char *to, uint64_t max, con
         auto_close int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         if (out < 0)
                 return fail(err, ERR_SYSTEM, errno, "create %s", to);
-        if (!copy_hashed(in, out, max, &digest, err))
+        if (!file_sha256(in, out, max, found, err))
                 return wrap(err, "%s", from);
-        digest_to_hex(&digest, found);
         return !sha256 || strcmp(found, sha256) == 0 ||
                fail(err, ERR_CHECKSUM, 0, "%s has SHA-256 %s, the signed " SUMS_NAME " says %s", from, found, sha256);
 }

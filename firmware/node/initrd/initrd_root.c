@@ -3,35 +3,12 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <nettle/sha2.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 
 #include "firmware/node/initrd/initrd.h"
-
-enum { BLOCK_SIZE = 1 << 20 };
-
-static bool hash_root(int fd, char ret_hex[static 65], struct err *err) {
-        auto_free uint8_t *block = xmalloc(BLOCK_SIZE);
-        struct sha256_ctx context;
-        sha256_init(&context);
-        for (;;) {
-                ssize_t got = read(fd, block, BLOCK_SIZE);
-                if (got < 0 && errno == EINTR)
-                        continue;
-                if (got < 0)
-                        return fail(err, ERR_SYSTEM, errno, "read");
-                if (got == 0)
-                        break;
-                sha256_update(&context, (size_t)got, block);
-        }
-        uint8_t digest[SHA256_DIGEST_SIZE];
-        sha256_digest(&context, sizeof digest, digest);
-        for (size_t i = 0; i < sizeof digest; i++)
-                snprintf(ret_hex + 2 * i, 3, "%02x", digest[i]);
-        return true;
-}
+#include "firmware/node/root/file_sha256.h"
 
 bool initrd_check_root(const char *path, const char *sha256, const char *size, struct err *err) {
         assert(path && sha256 && size);
@@ -48,8 +25,8 @@ bool initrd_check_root(const char *path, const char *sha256, const char *size, s
                 return fail(err, ERR_CHECKSUM, 0,
                             "%s has %lld bytes, the configuration layer belongs to a root of %llu", path,
                             (long long)stat.st_size, wanted);
-        char found[65];
-        if (!hash_root(fd, found, err))
+        char found[SHA256_HEX_SIZE];
+        if (!file_sha256(fd, -1, wanted, found, err))
                 return wrap(err, "%s", path);
         if (strcasecmp(found, sha256) != 0)
                 return fail(err, ERR_CHECKSUM, 0, "%s has SHA-256 %s, the configuration layer belongs to %s", path,

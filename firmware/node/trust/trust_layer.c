@@ -4,45 +4,30 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <nettle/sha2.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "firmware/node/root/file_sha256.h"
 #include "firmware/node/trust/trust.h"
 #include "shared/node_config.h"
 
-enum { HASH_BLOCK_BYTES = 64 << 10, DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64 };
 
 struct layer_walk {
         const struct signed_layer *layer;
         size_t found;
-        uint8_t *block; // HASH_BLOCK_BYTES
 };
 
-static bool digest_is(int dir, const char *name, const char *sha256, uint8_t *block, bool *ret_same, struct err *err) {
-        struct sha256_ctx context;
-        uint8_t digest[SHA256_DIGEST_SIZE];
-        char hex[LAYER_SHA256_SIZE];
+static bool digest_is(int dir, const char *name, const struct layer_entry *entry, bool *ret_same, struct err *err) {
+        char hex[SHA256_HEX_SIZE];
         auto_close int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
                 return fail(err, ERR_SYSTEM, errno, "open");
-        sha256_init(&context);
-        for (;;) {
-                ssize_t got = read(fd, block, HASH_BLOCK_BYTES);
-                if (got < 0 && errno == EINTR)
-                        continue;
-                if (got < 0)
-                        return fail(err, ERR_SYSTEM, errno, "read");
-                if (got == 0)
-                        break;
-                sha256_update(&context, (size_t)got, block);
-        }
-        sha256_digest(&context, sizeof digest, digest);
-        for (size_t i = 0; i < sizeof digest; i++)
-                snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-        *ret_same = strcmp(hex, sha256) == 0;
+        if (!file_sha256(fd, -1, entry->size_bytes, hex, err))
+                return false;
+        *ret_same = strcmp(hex, entry->sha256) == 0;
         return true;
 }
 
@@ -92,7 +77,7 @@ static bool check_entry(struct layer_walk *walk, int dir, const char *name, cons
         const char *difference = difference_of(entry, stat);
         if (!difference && entry->type == 'l' && !link_leads(dir, name, entry->target))
                 difference = "its target";
-        if (!difference && entry->type == 'f' && !digest_is(dir, name, entry->sha256, walk->block, &same, err))
+        if (!difference && entry->type == 'f' && !digest_is(dir, name, entry, &same, err))
                 return wrap(err, "/kiln/%s", path);
         if (!same)
                 difference = "its content";
@@ -155,8 +140,7 @@ static bool find_missing(const struct signed_layer *layer, int dir, struct err *
 }
 
 static bool check_tree(const struct signed_layer *layer, int dir, struct err *err) {
-        auto_free uint8_t *block = xmalloc(HASH_BLOCK_BYTES);
-        struct layer_walk walk = { .layer = layer, .block = block };
+        struct layer_walk walk = { .layer = layer };
         if (!walk_directory(&walk, dir, "", 0, err))
                 return false;
         return walk.found == layer->count || find_missing(layer, dir, err);
