@@ -61,10 +61,15 @@ static void put_search(struct buf *text, const struct lease *lease, const struct
 }
 
 static void add_resolver(struct plan *plan, const struct identity *identity, const struct net_link *link) {
-        auto_buf text = { 0 }, servers = { 0 };
+        auto_buf text = { 0 }, servers = { 0 }, unasked = { 0 };
         name_servers_list_all(&identity->name_servers, &servers);
         if (servers.size == 0)
                 return;
+        name_servers_list_unasked(&identity->name_servers, &unasked);
+        if (unasked.size) {
+                auto_free char *note = xasprintf("programs ask three name servers, and not %s", buf_text(&unasked));
+                plan_add_note(plan, note);
+        }
         put_search(&text, identity->lease, link);
         buf_append_text(&text, buf_text(&servers));
         plan_add_file(plan, "/etc/resolv.conf", 0644, &text);
@@ -228,6 +233,37 @@ static void note_bootif(struct plan *plan, const struct facts *facts, const stru
                 plan_add_note(plan, note);
 }
 
+static void note_drive_address(struct plan *plan, const char *what, const struct address *address, int prefix) {
+        char shown[ADDRESS_ANY_TEXT_SIZE], note[128], length[16] = "";
+        address_format_any(address, shown);
+        if (prefix >= 0)
+                snprintf(length, sizeof length, "/%d", prefix);
+        snprintf(note, sizeof note, "the config drive adds %s %s%s to what the inventory says", what, shown, length);
+        plan_add_note(plan, note);
+}
+
+// Whoever can plug in a stick can lead a node's requests elsewhere: that is seen at least.
+static void note_drive_network(struct plan *plan, const struct cmdline *cmdline) {
+        for (size_t i = cmdline->dns_count - cmdline->drive_dns_count; i < cmdline->dns_count; i++) {
+                struct address server = address_of_ipv4(cmdline->dns[i]);
+                note_drive_address(plan, "name server", &server, -1);
+        }
+        for (size_t i = cmdline->dns6_count - cmdline->drive_dns6_count; i < cmdline->dns6_count; i++)
+                note_drive_address(plan, "name server", &cmdline->dns6[i], -1);
+        for (size_t i = cmdline->route_count - cmdline->drive_route_count; i < cmdline->route_count; i++)
+                note_drive_address(plan, "route", &cmdline->routes[i].to, cmdline->routes[i].prefix);
+        for (size_t i = 0; i < cmdline->ip_count; i++) {
+                const struct cmdline_ip *ip = &cmdline->ips[i];
+                for (size_t j = 0; ip->from == FROM_CONFIG_DRIVE && j < ip->dns_count; j++) {
+                        struct address server = address_of_ipv4(ip->dns[j]);
+                        note_drive_address(plan, "name server", &server, -1);
+                }
+                struct address gateway = address_of_ipv4(ip->gateway);
+                if (ip->from == FROM_CONFIG_DRIVE && ip->gateway)
+                        note_drive_address(plan, "gateway", &gateway, -1);
+        }
+}
+
 bool plan_make(const struct facts *facts, struct plan *ret, struct err *err) {
         assert(facts->inventory && facts->command_line);
         *ret = (struct plan){ 0 };
@@ -240,6 +276,8 @@ bool plan_make(const struct facts *facts, struct plan *ret, struct err *err) {
         for (size_t i = 0; i < cmdline->note_count; i++)
                 plan_add_note(ret, cmdline->notes[i]);
         note_bootif(ret, facts, cmdline);
+        if (ok && identity->node)
+                note_drive_network(ret, cmdline);
         if (ok && *facts->conflict)
                 ok = fail(err, ERR_IDENTITY, 0, "%s", facts->conflict);
         auto_free struct network *network = xcalloc(1, sizeof *network);

@@ -49,6 +49,13 @@ static bool is(const char *hostname, const char *source) {
         return ok;
 }
 
+static bool noted(const char *part) {
+        for (size_t i = 0; i < trial.plan.note_count; i++)
+                if (strstr(trial.plan.notes[i], part))
+                        return true;
+        return false;
+}
+
 static bool refused(const char *part) { return trial_plan(&trial) && trial_refused(&trial, part); }
 
 static void set_smbios(const char *serial, const char *uuid, const char *asset_tag) {
@@ -181,6 +188,12 @@ static void the_config_drive_comes_after_the_line(void) {
         trial.facts.config_device = "/dev/sr0";
         EXPECT(is("m1", "config drive"));
         EXPECT_TEXT(trial_file(&trial, "/etc/resolv.conf"), "nameserver 10.0.0.53\n");
+        EXPECT(noted("the config drive adds name server 10.0.0.53 to what the inventory says"));
+        trial.facts.command_line = "nameserver=10.0.0.54 rd.route=10.7.0.0/16:10.0.0.1";
+        trial.facts.config_drive = "kiln.node=m1\nrd.route=10.8.0.0/16:10.0.0.1 ip=::10.0.0.2::::dhcp:10.0.0.55\n";
+        EXPECT(is("m1", "config drive") && !noted("adds name server 10.0.0.54") && !noted("adds route 10.7.0.0/16"));
+        EXPECT(noted("adds route 10.8.0.0/16") && noted("adds name server 10.0.0.55"));
+        trial.facts.config_drive = "# written by hand\nkiln.node=m1\n";
         trial.facts.command_line = "kiln.node=m1";
         EXPECT(is("m1", "command line"));
         trial.facts.command_line = "kiln.node=m2";
@@ -422,6 +435,12 @@ static void a_stranger_is_where_its_lease_is(void) {
         snprintf(lease->domain, sizeof lease->domain, "example.org");
         lease->dns[lease->dns_count++] = 0x0a000035;
         EXPECT(trial_plan(&trial) && trial.plan.note_count == 0);
+        trial.facts.command_line = "ip=off";
+        EXPECT(is("on-eth0", "dhcp") && noted("does not keep DHCP from it"));
+        trial.facts.command_line = "nameserver=10.0.0.1 nameserver=10.0.0.2 nameserver=10.0.0.3";
+        EXPECT(is("on-eth0", "dhcp") && noted("programs ask three name servers, and not 10.0.0.53"));
+        trial.facts.command_line = "BOOTIF=01-02-00-00-00-00-98";
+        EXPECT(is("on-eth0", "dhcp"));
         EXPECT_TEXT(trial_file(&trial, "/etc/resolv.conf"), "search example.org\nnameserver 10.0.0.53\n");
         snprintf(lease->search[lease->search_count++], sizeof lease->search[0], "a.example");
         snprintf(lease->search[lease->search_count++], sizeof lease->search[0], "b.example");

@@ -258,7 +258,8 @@ static void strangers_keep_asking(void) {
         identity.gateway = ip4("192.168.2.1"); // the lease's: the client will get it again
         EXPECT(compose() && network.link_count == 1);
         EXPECT(link_at("eth0")->dhcp4 && link_at("eth0")->address_count == 0);
-        EXPECT(!has_route("eth0", "0.0.0.0", 0, "192.168.2.1") && link_at("eth0")->dns_count == 0);
+        EXPECT(!has_route("eth0", "0.0.0.0", 0, "192.168.2.1"));
+        EXPECT(link_at("eth0")->dns_count == 2 && link_at("eth0")->dns[0].bytes[3] == 1); // the network's, not DHCP's
         identity.dhcp = false;
         identity.lease = NULL;
         EXPECT(compose() && link_at("eth0")->search_count == 2);
@@ -270,33 +271,31 @@ static const char *servers_text(const struct lease *lease, const struct inventor
         buf_release(&text);
         name_servers_decide(&cmdline, lease, from, &servers);
         name_servers_list_first(&servers, &text);
-        buf_append_text(&text, "- all\n");
+        buf_append_text(&text, "; ");
         name_servers_list_all(&servers, &text);
-        buf_printf(&text, "- %zu configured", servers.configured_count);
-        return buf_text(&text);
+        buf_printf(&text, ", %zu configured not ", servers.configured_count);
+        name_servers_list_unasked(&servers, &text);
+        for (char *at; (at = strstr(text.data, "nameserver "));)
+                memmove(at, at + 11, strlen(at + 11) + 1), *strchr(at, '\n') = ' ';
+        return text.data;
 }
 
 static void name_servers_follow_one_rule(void) {
         struct lease lease = { .dns = { ip4("10.9.9.1"), ip4("10.9.9.2") }, .dns_count = 2 };
         start("");
-        const struct inventory_network *lan = &trial.inventory.networks[0];
-        EXPECT_TEXT(servers_text(NULL, NULL), "- all\n- 0 configured");
-        EXPECT_TEXT(servers_text(NULL, lan), "nameserver 192.168.2.1\nnameserver 192.168.2.2\n- all\n"
-                                             "nameserver 192.168.2.1\nnameserver 192.168.2.2\n- 2 configured");
-        EXPECT_TEXT(servers_text(&lease, lan), "nameserver 10.9.9.1\nnameserver 10.9.9.2\n- all\n"
-                                               "nameserver 10.9.9.1\nnameserver 10.9.9.2\n- 0 configured");
+        const struct inventory_network *lan = trial.inventory.networks;
+        EXPECT_TEXT(servers_text(NULL, lan), "192.168.2.1 192.168.2.2 ; 192.168.2.1 192.168.2.2 , 2 configured not ");
+        EXPECT_TEXT(servers_text(&lease, NULL), "10.9.9.1 10.9.9.2 ; 10.9.9.1 10.9.9.2 , 0 configured not ");
+        EXPECT_TEXT(servers_text(&lease, lan), "192.168.2.1 192.168.2.2 10.9.9.1 10.9.9.2 ; "
+                                               "192.168.2.1 192.168.2.2 10.9.9.1 10.9.9.2 , 2 configured not 10.9.9.2");
         cmdline.dns[cmdline.dns_count++] = ip4("10.9.9.2");
         cmdline.dns6[cmdline.dns6_count++] = any("2001:db8::53");
-        EXPECT_TEXT(servers_text(NULL, lan), "nameserver 10.9.9.2\n- all\n"
-                                             "nameserver 10.9.9.2\nnameserver 2001:db8::53\n- 2 configured");
+        EXPECT_TEXT(servers_text(NULL, lan), "10.9.9.2 ; 10.9.9.2 2001:db8::53 , 2 configured not ");
         EXPECT_TEXT(servers_text(&lease, lan),
-                    "nameserver 10.9.9.1\nnameserver 10.9.9.2\n- all\n"
-                    "nameserver 10.9.9.1\nnameserver 10.9.9.2\nnameserver 2001:db8::53\n- 2 configured");
+                    "10.9.9.2 10.9.9.1 ; 10.9.9.2 2001:db8::53 10.9.9.1 , 2 configured not ");
         struct cmdline_ip *ip = add_ip("192.168.2.9", "eth0");
         ip->dns[ip->dns_count++] = ip4("10.9.9.3");
-        EXPECT_TEXT(servers_text(NULL, lan),
-                    "nameserver 10.9.9.3\nnameserver 10.9.9.2\n- all\n"
-                    "nameserver 10.9.9.3\nnameserver 10.9.9.2\nnameserver 2001:db8::53\n- 3 configured");
+        EXPECT_TEXT(servers_text(NULL, lan), "10.9.9.3 10.9.9.2 ; 10.9.9.3 10.9.9.2 2001:db8::53 , 3 configured not ");
 }
 
 static void cards_change_places(void) {

@@ -105,6 +105,7 @@ bool cmdline_parse_drive(const char *text, const char *device, struct cmdline *c
         static const char byte_order_mark[] = "\xef\xbb\xbf"; // of an editor on Windows
         auto_free char *copy = xstrdup(text);
         char *at = copy;
+        size_t dns_count = cmdline->dns_count, dns6_count = cmdline->dns6_count, route_count = cmdline->route_count;
         if (strncmp(copy, byte_order_mark, strlen(byte_order_mark)) == 0)
                 at += strlen(byte_order_mark);
         for (int line = 1; *at; line++) {
@@ -118,6 +119,9 @@ bool cmdline_parse_drive(const char *text, const char *device, struct cmdline *c
                 if (!take_words(&reader, words, err))
                         return false;
         }
+        cmdline->drive_dns_count = cmdline->dns_count - dns_count;
+        cmdline->drive_dns6_count = cmdline->dns6_count - dns6_count;
+        cmdline->drive_route_count = cmdline->route_count - route_count;
         return cmdline_check(cmdline, err);
 }
 

@@ -95,6 +95,8 @@ struct cmdline {
         size_t bond_count;
         struct cmdline_route routes[CMDLINE_ROUTES_MAX];
         size_t route_count;
+        size_t drive_dns_count, drive_dns6_count, drive_route_count; // of these the last ones, a config drive's alone
+        bool off; // ip=off, none or static without anything else: the network is not to be configured by itself
         char unmade[CMDLINE_LINKS_MAX][INTERFACE_NAME_SIZE]; // bridges and teams: kiln makes none
         size_t unmade_count;
         char bootdev[INTERFACE_NAME_SIZE];  // bootdev=: the card to use; "": not given

@@ -303,8 +303,10 @@ bool cmdline_take_ip(struct cmdline_reader *reader, const char *name, char *valu
         size_t count = cmdline_split(copy, ':', fields, CMDLINE_FIELDS_MAX);
         if (count > CMDLINE_FIELDS_MAX || !take_form(reader, &ip, value, fields, count))
                 return cmdline_refuse(reader, err, name, value, wanted_of(value));
-        if (!has_effect(&ip))
+        if (!has_effect(&ip)) {
+                out->off = true;
                 return true;
+        }
         if (out->ip_count == CMDLINE_IP_MAX)
                 return cmdline_too_many(reader, err, name, CMDLINE_IP_MAX);
         out->ips[out->ip_count++] = ip;

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-// The text as a new JSON string, or "(not UTF-8)" in its place.
+// The text as a new JSON string, with "?" for every byte that is no UTF-8.
 json_t *facts_text_json(const char *text);
 
 #endif

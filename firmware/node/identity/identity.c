@@ -274,6 +274,14 @@ static bool stranger_address(const struct situation *at, struct identity *identi
         return identity->address != 0;
 }
 
+// dracut would leave such a machine without a network. Here somebody must be able to look at it.
+static void note_lease_in_spite(const struct situation *at, struct identity *identity) {
+        if (at->cmdline->off && identity->lease)
+                snprintf(identity->note, sizeof identity->note,
+                         "ip=off (or none) does not keep DHCP from it: a machine that is no node of the inventory and "
+                         "has no other address is asked for one");
+}
+
 static void note_other_leases(const struct situation *at, struct identity *identity) {
         for (size_t i = 0; i < at->facts->lease_count && identity->lease; i++)
                 if (!mac_equal(&at->facts->leases[i].mac, &identity->lease->mac))
@@ -372,6 +380,7 @@ static bool decide_stranger(const struct situation *at, struct identity *identit
             !card_check_asked(at, NULL, identity->address, err) || !choose_card(at, identity, err))
                 return false;
         decide_mtu(at, identity);
+        note_lease_in_spite(at, identity);
         note_other_leases(at, identity);
         return stranger_hostname(at, identity, err);
 }
