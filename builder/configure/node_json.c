@@ -162,6 +162,14 @@ static json_t *node_json(const struct cluster *cluster, const struct role *role,
         return json;
 }
 
+// What each role of the cluster inherits: a node has the files of these, too, and may be meant by their names.
+static json_t *roles_json(const struct cluster *cluster) {
+        json_t *json = json_object();
+        for (size_t i = 0; i < cluster->role_count; i++)
+                json_object_set_new(json, cluster->roles[i].name, strings_json(&cluster->roles[i].ancestors));
+        return json;
+}
+
 char *hosts_lines(const struct cluster *cluster) {
         struct buf text = { 0 };
         char ip[INET_ADDRSTRLEN];
@@ -243,6 +251,7 @@ static void add_cluster(const struct cluster *cluster, const struct role *role, 
                 json_array_append_new(
                     vips, json_pack("{ss so}", "name", cluster->vips[i].name, "ip", address_json(cluster->vips[i].ip)));
         json_object_set_new(json, "networks", networks);
+        json_object_set_new(json, "roles", roles_json(cluster));
         json_object_set_new(json, "vips", vips);
         json_object_set_new(json, "nodes", nodes);
         json_object_set_new(json, "hosts", json_string(hosts));

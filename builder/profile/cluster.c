@@ -85,6 +85,14 @@ static size_t role_index(const struct cluster *cluster, const char *name) {
         return index;
 }
 
+// What says that it is no ensemble has no vote in one that it inherits.
+static void leave_ensembles(struct cluster *cluster) {
+        for (size_t i = 0; i < cluster->role_count; i++)
+                for (size_t j = 0; j < cluster->role_count; j++)
+                        if (cluster->roles[j].ensemble && !cluster->roles[i].ensemble)
+                                strings_remove(&cluster->roles[i].ancestors, cluster->roles[j].name);
+}
+
 static void read_roles_of_cluster(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
         size_t count;
         auto_free struct wanted_role *wanted = list_roles(file, &count);
@@ -101,6 +109,7 @@ static void read_roles_of_cluster(struct loader *loader, const struct cluster_fi
                         role_join(loader, &library, &cluster->release, role, &cluster->roles[cluster->role_count++]);
         }
         free(library.files);
+        leave_ensembles(cluster);
 }
 
 static void select_roles(struct loader *loader, const struct strings *names, struct cluster *cluster) {

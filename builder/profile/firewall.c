@@ -66,15 +66,19 @@ static void add_role(struct ranges *ranges, const struct cluster *cluster, const
         }
 }
 
-static const struct role *role_called(const struct cluster *cluster, const char *name) {
-        for (size_t i = 0; i < cluster->role_count; i++)
-                if (strcmp(cluster->roles[i].name, name) == 0)
-                        return &cluster->roles[i];
-        return NULL;
+// What inherits a role does its work. False: no machine of this cluster has the role.
+static bool add_roles_called(struct ranges *ranges, const struct cluster *cluster, const char *name) {
+        bool found = false;
+        for (size_t i = 0; i < cluster->role_count; i++) {
+                if (!role_is(&cluster->roles[i], name))
+                        continue;
+                add_role(ranges, cluster, &cluster->roles[i]);
+                found = true;
+        }
+        return found;
 }
 
 static void add_source(struct ranges *ranges, const struct cluster *cluster, const char *name) {
-        const struct role *role = role_called(cluster, name);
         if (strcmp(name, FROM_ANY) == 0) {
                 add_range(ranges, 0, UINT32_MAX);
         } else if (strcmp(name, FROM_CLUSTER) == 0) {
@@ -83,9 +87,7 @@ static void add_source(struct ranges *ranges, const struct cluster *cluster, con
         } else if (strcmp(name, FROM_ADMIN) == 0) {
                 for (size_t i = 0; i < cluster->admin_networks.count; i++)
                         add_subnet(ranges, cluster->admin_networks.items[i]);
-        } else if (role) {
-                add_role(ranges, cluster, role);
-        } else {
+        } else if (!add_roles_called(ranges, cluster, name)) {
                 add_subnet(ranges, name); // or a role that no machine of this cluster has
         }
 }

@@ -64,6 +64,9 @@ void override_apply(struct loader *loader, struct value *tree, const char *assig
 void scope_prepare(struct cluster *cluster);
 // Scope that kiln-node gives the templates that were left for it: { node: { name, ip, ... } }.
 struct value *node_scope(struct arena *arena, const struct cluster *cluster, const struct node *node);
+// node.others of that scope, which is made where a template asks for it, because its size is the inventory's: for each
+// role of the cluster's scope its nodes but this one. NULL: a machine that the inventory does not know.
+struct value *others_value(struct arena *arena, const struct cluster *cluster, const struct node *self);
 // The same of a machine that the inventory does not know, and that the role takes.
 struct value *stranger_scope(struct arena *arena, const struct cluster *cluster, const struct role *role);
 // Renders every template of every role, for the build and then for each node and for a stranger, and fills in the

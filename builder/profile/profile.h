@@ -151,6 +151,7 @@ struct origin {
 struct role {
         struct place place;
         const char *name, *description;
+        struct strings ancestors;                         // whose nodes count as nodes of, too: all that it inherits
         bool ensemble;                                    // an odd number of members, stable ids 1..255
         bool strangers;                                   // nodes that the inventory does not know may come up
         struct strings packages;                          // release's names already applied; "@group" allowed
@@ -309,8 +310,9 @@ char *release_expand(const struct release *release, const char *text, char **ret
 //   role.firewall[] (and what health asks for, from admin) {name, protocol, number, port, source}: one for each port
 //   (or range, "31000:32000") and source ("192.168.2.71/32"), admin_networks[],
 //   networks.NAME.{subnet,prefix,netmask,gateway,dns[]}, vips.NAME.{ip,vrrp_id,prefix,role}, nodes[] and
-//   roles.NAME.{nodes[], count, quorum}, where a node is {name, role, ip, mac, id, index (from 0), prefix, netmask,
-//   gateway, variables.*}. `nodes` is in the order of cluster.nodes.
+//   roles.NAME.{nodes[], count, quorum}, where a node is {name, role, ip, mac, id, index (from 0, in its own role),
+//   prefix, netmask, gateway, variables.*}. `nodes` is in the order of cluster.nodes, and roles.NAME has the nodes
+//   whose role is NAME or inherits it, for every NAME that nodes have or inherit.
 // The top map is the arena's, and the caller may add to it; what it holds is the cluster's, and shared by all roles.
 struct value *cluster_scope(struct arena *arena, const struct cluster *cluster, const struct role *role);
 
@@ -318,6 +320,12 @@ struct value *cluster_scope(struct arena *arena, const struct cluster *cluster, 
 const struct place *role_place(const struct role *role, const char *name);
 
 const struct role *cluster_find_role(const struct cluster *cluster, const char *name); // NULL: none
+// Whether it is this one or inherits it.
+bool role_is(const struct role *role, const char *name);
+// The nodes whose role is `name` or inherits it, as indices in the inventory's order; heap, NULL if there is none.
+size_t *cluster_members(const struct cluster *cluster, const char *name, size_t *ret_count);
+// The role of the cluster in whose ensemble the nodes of this one vote: itself, or an ensemble that it inherits.
+const struct role *cluster_ensemble_of(const struct cluster *cluster, const struct role *role);
 const struct node *cluster_find_node(const struct cluster *cluster, const char *name);
 
 // JSON Schema (2020-12) of "cluster", "release" or "role" files, from the tables that check them.

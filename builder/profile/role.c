@@ -504,6 +504,8 @@ void role_join(struct loader *loader, struct role_library *library, const struct
         struct join join = { loader, release, library->paths, &role, value_map(loader->arena) };
         for (size_t i = 0; i < lineage.count; i++)
                 join_file(&join, lineage.files[i]);
+        for (size_t i = 0; i + 1 < lineage.count; i++)
+                strings_add_once(loader->arena, &role.ancestors, lineage.files[i]->name);
         for (size_t i = 0; i < lineage.count; i++)
                 apply_attributes(&join, lineage.files[i]);
         rename_services(&join);

@@ -77,6 +77,7 @@ struct value *node_scope(struct arena *arena, const struct cluster *cluster, con
         set_text_of(arena, map, "network", network->name);
         value_set(arena, map, "dns", texts_value(arena, &network->dns));
         value_set(arena, map, "machine", machine_value(arena));
+        value_set(arena, map, "others", value_map(arena)); // others_value() is put there where it is asked for
         value_set(arena, scope, "node", map);
         for (size_t i = 0; i < cluster->secrets.count; i++)
                 set_text_of(arena, secrets, cluster->secrets.items[i], "secret");
@@ -130,19 +131,51 @@ static struct value *vips_value(struct arena *arena, const struct cluster *clust
         return vips;
 }
 
+static struct value *role_value(struct arena *arena, const struct cluster *cluster, const char *name,
+                                const struct value *nodes) {
+        struct value *map = value_map(arena), *members = value_list(arena);
+        size_t count;
+        auto_free size_t *indices = cluster_members(cluster, name, &count);
+        for (size_t i = 0; i < count; i++)
+                value_append(arena, members, nodes->items[indices[i]]);
+        value_set(arena, map, "nodes", members);
+        set_number_of(arena, map, "count", (long)count);
+        set_number_of(arena, map, "quorum", (long)count / 2 + 1);
+        return map;
+}
+
+// The roles of the cluster, and those that they inherit: what an overlay says of its own role holds in others, too.
 static struct value *roles_value(struct arena *arena, const struct cluster *cluster, const struct value *nodes) {
         struct value *roles = value_map(arena);
         for (size_t i = 0; i < cluster->role_count; i++) {
                 const struct role *role = &cluster->roles[i];
-                struct value *map = value_map(arena), *members = value_list(arena);
-                for (size_t j = 0; j < role->node_count; j++)
-                        value_append(arena, members, nodes->items[role->nodes[j]]);
-                value_set(arena, map, "nodes", members);
-                set_number_of(arena, map, "count", (long)role->node_count);
-                set_number_of(arena, map, "quorum", (long)role->node_count / 2 + 1);
-                value_set(arena, roles, role->name, map);
+                value_set(arena, roles, role->name, role_value(arena, cluster, role->name, nodes));
+        }
+        for (size_t i = 0; i < cluster->role_count; i++) {
+                const struct strings *ancestors = &cluster->roles[i].ancestors;
+                for (size_t j = 0; j < ancestors->count; j++)
+                        if (!value_get(roles, ancestors->items[j]))
+                                value_set(arena, roles, ancestors->items[j],
+                                          role_value(arena, cluster, ancestors->items[j], nodes));
         }
         return roles;
+}
+
+struct value *others_value(struct arena *arena, const struct cluster *cluster, const struct node *self) {
+        assert(cluster->scope); // scope_prepare() has made it
+        struct value *others = value_map(arena);
+        const struct value *roles = value_get(cluster->scope, "roles");
+        for (size_t i = 0; i < roles->count; i++) {
+                const struct value *nodes = value_get(roles->items[i], "nodes");
+                struct value *list = value_list(arena);
+                for (size_t j = 0; j < nodes->count; j++) {
+                        bool is_self = self && strcmp(value_get(nodes->items[j], "name")->text, self->name) == 0;
+                        if (!is_self)
+                                value_append(arena, list, nodes->items[j]);
+                }
+                value_set(arena, others, roles->keys[i], list);
+        }
+        return others;
 }
 
 void scope_prepare(struct cluster *cluster) {

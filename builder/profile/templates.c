@@ -15,7 +15,11 @@
 enum { TEMPLATE_MAX_BYTES = 4 << 20 }; // at build time
 
 // The message begins with the place in the template, and shows the line: no place is given here.
-static void report_template(struct loader *loader, const struct err *err) {
+static void report_template(struct loader *loader, struct err *err) {
+        if (!err->hint && strstr(err->text, "unknown variable `roles."))
+                (void)hint(err,
+                           "`roles` has the roles of the cluster's nodes, and what these inherit; the cluster file's "
+                           "`roles` adds one that no node has");
         report(loader->diagnostics, err->kind, NULL, "%s", err->text);
         if (err->hint)
                 report_hint(loader->diagnostics, "%s", err->hint);
@@ -87,13 +91,32 @@ static void report_mistake(struct loader *loader, struct mistake_on_nodes *mista
         buf_release(&mistake->machines);
 }
 
-static bool apply_left_over(const struct template *template, const char *name, const struct value *scope,
-                            struct buf *output, struct err *err) {
-        buf_clear(output);
-        if (!template_apply(template, scope, NULL, output, NULL, err))
-                return false;
-        return !output->overflow ||
-               fail(err, ERR_TEMPLATE, 0, "%s: longer than %d bytes", name, NODE_TEMPLATE_MAX_BYTES);
+// A template that is left for nodes.
+struct left_over {
+        const char *name;
+        const struct template *template;
+        bool asks_for_others;
+};
+
+// `machine` is an index in the node_scopes.
+static bool apply_left_over(const struct check *check, const struct left_over *left, size_t machine, struct err *err) {
+        const struct role *role = check->role;
+        auto_buf output = { .max = NODE_TEMPLATE_MAX_BYTES };
+        struct arena arena = { 0 };
+        const struct value *scope = check->node_scopes[machine];
+        struct value *others = value_get(value_get(scope, "node"), "others");
+        const struct value none = *others;
+        const struct node *self = NULL;
+        if (machine < role->node_count)
+                self = &check->cluster->nodes[role->nodes[machine]];
+        if (left->asks_for_others)
+                *others = *others_value(&arena, check->cluster, self);
+        bool ok = template_apply(left->template, scope, NULL, &output, NULL, err);
+        if (ok && output.overflow)
+                ok = fail(err, ERR_TEMPLATE, 0, "%s: longer than %d bytes", left->name, NODE_TEMPLATE_MAX_BYTES);
+        *others = none;
+        arena_release(&arena);
+        return ok;
 }
 
 // Mistakes that depend on the machine are reported here.
@@ -106,15 +129,15 @@ static bool try_left_over(struct check *check, const char *name, const struct bu
         if (!template_open(name, buf_text(left), left->size, &template, err))
                 return false;
         make_node_scopes(check);
+        const struct left_over left_over = { name, template, memmem(left->data, left->size, "others", 6) != NULL };
         struct mistake_on_nodes *mistakes = NULL;
         size_t count = 0;
         for (size_t i = 0; i < check->scope_count; i++) {
-                auto_buf output = { .max = NODE_TEMPLATE_MAX_BYTES };
                 auto_err mistake = { 0 };
                 const char *machine = NULL; // a stranger
                 if (i < role->node_count)
                         machine = check->cluster->nodes[role->nodes[i]].name;
-                if (!apply_left_over(template, name, check->node_scopes[i], &output, &mistake))
+                if (!apply_left_over(check, &left_over, i, &mistake))
                         mistake_add(&mistakes, &count, &mistake, machine);
         }
         for (size_t i = 0; i < count; i++)

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mistake.h"
@@ -31,11 +32,11 @@ struct template {
         size_t count;
 };
 
-// What names are looked up in, innermost first. In a section over a list, `first` and `last` are names too.
+// What names are looked up in, innermost first. In a section over a list, `first`, `last` and `position` are names too.
 struct frame {
         const struct value *value; // NULL: a section left for the node, whose keys are not known here
         const struct frame *outer;
-        bool item, first, last;
+        const struct value *item; // a map of these; NULL: no section over a list
 };
 
 struct rendering {
@@ -237,30 +238,32 @@ static bool part_is(const char *name, size_t size, const char *text) {
         return strlen(text) == size && memcmp(name, text, size) == 0;
 }
 
-static const struct value *truth_value(bool truth) {
-        static const struct value values[2] = { { .type = VALUE_SCALAR, .text = "false" },
-                                                { .type = VALUE_SCALAR, .text = "true" } };
-        return &values[truth];
+static bool has_word(const char *words, const char *name, size_t size) {
+        for (size_t length; *words; words += length + strspn(words + length, " ")) {
+                length = strcspn(words, " ");
+                if (length == size && memcmp(words, name, size) == 0)
+                        return true;
+        }
+        return false;
 }
 
-// `*ret_hidden`: a section that is left for the node stands between here and the frame that answers to `.`, `first`
-// and `last`, so that only the node can tell.
+// `*ret_hidden`: a section that is left for the node stands between here and the frame that answers to `.`, `first`,
+// `last` and `position`, so that only the node can tell.
 static const struct value *find_first(const struct frame *frame, const char *name, size_t size, bool *ret_hidden) {
-        bool self = part_is(name, size, "."), first = part_is(name, size, "first"), last = part_is(name, size, "last");
+        bool self = part_is(name, size, "."),
+             of_item = part_is(name, size, "first") || part_is(name, size, "last") || part_is(name, size, "position");
         for (; frame; frame = frame->outer) {
-                if (!frame->value && (self || first || last)) {
+                if (!frame->value && (self || of_item)) {
                         *ret_hidden = true;
                         return NULL;
                 }
                 if (self)
                         return frame->value;
                 const struct value *value = get_part(frame->value, name, size);
+                if (!value)
+                        value = get_part(frame->item, name, size);
                 if (value)
                         return value;
-                if (frame->item && first)
-                        return truth_value(frame->first);
-                if (frame->item && last)
-                        return truth_value(frame->last);
                 *ret_hidden = *ret_hidden || !frame->value;
         }
         return NULL;
@@ -293,15 +296,6 @@ static bool refuse_unknown_variable(struct rendering *rendering, const struct ta
                 return hint(rendering->err, "secrets are known on the node alone: only files of a role may have them");
         if (nearest.best)
                 hint(rendering->err, "did you mean `%.*s%s`?", (int)known, tag->name, nearest.best);
-        return false;
-}
-
-static bool has_word(const char *words, const char *name, size_t size) {
-        for (size_t length; *words; words += length + strspn(words + length, " ")) {
-                length = strcspn(words, " ");
-                if (length == size && memcmp(words, name, size) == 0)
-                        return true;
-        }
         return false;
 }
 
@@ -436,11 +430,9 @@ static bool render_variable(struct rendering *rendering, const struct tag *tag, 
                 return true;
         }
         if (value->type == VALUE_LIST || value->type == VALUE_MAP) {
-                const char *what = "list";
-                if (value->type == VALUE_MAP)
-                        what = "map";
+                static const char *const whats[] = { [VALUE_LIST] = "list", [VALUE_MAP] = "map" };
                 template_refuse(rendering->template, tag->offset, rendering->err, "`%.*s` is a %s, not a text",
-                                (int)tag->name_size, tag->name, what);
+                                (int)tag->name_size, tag->name, whats[value->type]);
                 return hint(rendering->err, "use a section: {{#%.*s}}...{{/%.*s}}", (int)tag->name_size, tag->name,
                             (int)tag->name_size, tag->name);
         }
@@ -452,7 +444,15 @@ static bool render_variable(struct rendering *rendering, const struct tag *tag, 
 static bool render_list(struct rendering *rendering, size_t begin, const struct tag *tag, const struct value *list,
                         const struct frame *outer) {
         for (size_t i = 0; i < list->count; i++) {
-                struct frame frame = { list->items[i], outer, true, i == 0, i + 1 == list->count };
+                static const char *keys[] = { "first", "last", "position" }, *truth[] = { "false", "true" };
+                char position[24];
+                snprintf(position, sizeof position, "%zu", i + 1);
+                struct value first = { .type = VALUE_SCALAR, .text = truth[i == 0] }, number = first, last = first;
+                last.text = truth[i + 1 == list->count];
+                number.text = position;
+                struct value *values[] = { &first, &last, &number };
+                struct value item = { .type = VALUE_MAP, .keys = keys, .items = values, .count = lengthof(keys) };
+                struct frame frame = { list->items[i], outer, &item };
                 if (!render_range(rendering, begin, tag->end, &frame))
                         return false;
         }

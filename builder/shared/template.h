@@ -23,7 +23,8 @@ void template_close(struct template *template);
 
 // Appends to `ret_output`. `keep`: leave tags whose first name is one of these words as they are; NULL on the node.
 // `ret_kept` (may be NULL) says whether any tag was left. Lists: inside a section over a list, an item's keys
-// come first, then the outer scopes; every item also has `first` and `last` (booleans), and a scalar item is `.`.
+// come first, then the outer scopes; every item also has `first` and `last` (booleans) and `position` (1, 2, ...), and
+// a scalar item is `.`.
 must_check bool template_apply(const struct template *template, const struct value *scope, const char *keep,
                                struct buf *ret_output, bool *ret_kept, struct err *err);
 

@@ -9,8 +9,13 @@ static void print_role(const struct cluster *cluster, const struct role *role) {
         printf("  %-10s", role->name);
         for (size_t i = 0; i < role->node_count; i++)
                 printf(" %s", cluster->nodes[role->nodes[i]].name);
-        if (role->ensemble)
-                printf("  (quorum %zu of %zu)", role->node_count / 2 + 1, role->node_count);
+        size_t votes;
+        auto_free size_t *members = cluster_members(cluster, role->name, &votes);
+        const struct role *ensemble = cluster_ensemble_of(cluster, role);
+        if (role->ensemble && ensemble == role)
+                printf("  (quorum %zu of %zu)", votes / 2 + 1, votes);
+        else if (role->ensemble)
+                printf("  (in the ensemble of %s)", ensemble->name);
         putchar('\n');
 }
 

@@ -7,6 +7,7 @@
 
 #include "firmware/node/facts/capacity.h"
 #include "firmware/node/inventory/inventory.h"
+#include "firmware/node/inventory/inventory_find.h"
 #include "firmware/node/secrets/secret_source.h"
 #include "shared/node_config.h"
 #include "shared/template.h"
@@ -43,6 +44,50 @@ static struct value *machine_scope(struct arena *arena, const struct facts *fact
         return machine;
 }
 
+// ---- the other nodes ----
+
+static struct value *other_scope(struct arena *arena, const struct inventory_node *other) {
+        struct value *map = value_map(arena);
+        char mac[MAC_TEXT_SIZE] = "";
+        if (other->has_mac)
+                mac_format(&other->mac, mac);
+        scope_text(arena, map, "name", other->name);
+        scope_text(arena, map, "role", other->role);
+        scope_address(arena, map, "ip", other->ip);
+        scope_text(arena, map, "mac", mac);
+        scope_number(arena, map, "id", other->id, other->id > 0);
+        scope_number(arena, map, "index", other->index, true);
+        scope_number(arena, map, "prefix", other->network->prefix, true);
+        scope_address(arena, map, "netmask", mask_of_prefix(other->network->prefix));
+        scope_address(arena, map, "gateway", other->network->gateway);
+        return map;
+}
+
+static void scope_others_of_role(struct arena *arena, struct value *others, const struct inventory *inventory,
+                                 const struct inventory_node *self, const char *role) {
+        struct value *list = value_list(arena);
+        if (value_get(others, role))
+                return;
+        for (size_t i = 0; i < inventory->node_count; i++) {
+                const struct inventory_node *node = &inventory->nodes[i];
+                if (node != self && inventory_node_is(inventory, node, role))
+                        value_append(arena, list, other_scope(arena, node));
+        }
+        value_set(arena, others, role, list);
+}
+
+static struct value *others_scope(struct arena *arena, const struct inventory *inventory,
+                                  const struct inventory_node *self) {
+        struct value *others = value_map(arena);
+        for (size_t i = 0; i < inventory->role_count; i++) {
+                const struct inventory_role *role = &inventory->roles[i];
+                scope_others_of_role(arena, others, inventory, self, role->name);
+                for (size_t j = 0; j < role->ancestors.count; j++)
+                        scope_others_of_role(arena, others, inventory, self, role->ancestors.items[j]);
+        }
+        return others;
+}
+
 // What the inventory says of the machine; of a stranger it knows what holds for all.
 static void scope_inventory(struct arena *arena, struct value *node, const struct inventory *inventory,
                             const struct identity *identity) {
@@ -51,6 +96,7 @@ static void scope_inventory(struct arena *arena, struct value *node, const struc
         if (identity->network)
                 network = identity->network->name;
         scope_text(arena, node, "network", network);
+        value_set(arena, node, "others", others_scope(arena, inventory, known));
         if (known) {
                 scope_number(arena, node, "index", known->index, true);
                 value_set(arena, node, "variables", known->variables);

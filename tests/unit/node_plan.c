@@ -201,6 +201,22 @@ static void templates_see_the_node(void) {
         EXPECT(!trial_file(&trial, "/etc/hostname"));
 }
 
+static void templates_see_the_other_nodes(void) {
+        static const char roles[] = "\"roles\":{\"master\":[\"mesos\",\"base\"],\"slave\":[\"mesos\"]}";
+        auto_free char *json = xasprintf("{%s,%s", roles, MASTER + 1);
+        start(json, "", MAC_MASTER101);
+        trial.template = "{{#node.others.master}}{{position}}={{name}}/{{ip}}/{{id}}{{^last}},{{/last}}"
+                         "{{/node.others.master}} {{#node.others.mesos}}{{name}} {{/node.others.mesos}}"
+                         "{{#node.others.slave}}{{name}}{{/node.others.slave}}";
+        EXPECT(trial_plan(&trial) && !trial.plan.refusal);
+        EXPECT_TEXT(trial_file(&trial, "/etc/zookeeper/conf/myid"),
+                    "1=master102/192.168.2.72/2 master102 slave101 slave101");
+        trial.template = "{{#node.others.balancer}}x{{/node.others.balancer}}";
+        EXPECT(trial_plan(&trial) && trial_refused(&trial, "`node.others` has no `balancer`"));
+        start(MASTER, "", MAC_MASTER101); // of a builder that says nothing of roles
+        EXPECT(trial_plan(&trial) && !trial.plan.refusal);
+}
+
 static void strangers_have_the_default_variables(void) {
         auto_free char *json = xasprintf("{\"default\":{\"attributes\":\"rack:none\"},%s", SLAVE + 1);
         start(json, "", MAC_OTHER);
@@ -288,6 +304,7 @@ int main(void) {
         RUN(strangers_only_where_allowed);
         RUN(the_card_is_chosen_or_refused_but_not_guessed);
         RUN(templates_see_the_node);
+        RUN(templates_see_the_other_nodes);
         RUN(strangers_have_the_default_variables);
         RUN(damaged_inventories_are_refused);
         RUN(facts_come_from_json);

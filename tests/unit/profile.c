@@ -300,6 +300,41 @@ static void gives_templates_their_scope(void) {
         cluster_free(cluster);
 }
 
+// A node does the work of the roles that its role inherits: it is one of their nodes, in templates and to firewalls.
+static void counts_heirs_among_the_nodes_of_a_role(void) {
+        static const char template[] = "{{#roles.vote.nodes}}{{position}}={{name}} {{/roles.vote.nodes}}"
+                                       "{{roles.vote.quorum}}/{{roles.vote.count}} {{roles.work.count}} "
+                                       "{{#roles.both.nodes}}{{name}}{{/roles.both.nodes}}";
+        write_file("p/heirs.yaml", "cluster: test\nrelease: two\nnetworks: [{name: lan, subnet: 192.168.2.0/24}]\n"
+                                   "vips: [{name: web, ip: 192.168.2.90, role: work, vrrp_id: 90}]\nnodes:\n"
+                                   "  - {name: v1, role: vote, ip: 192.168.2.11, id: 1}\n"
+                                   "  - {name: v2, role: both, ip: 192.168.2.12, id: 2}\n"
+                                   "  - {name: v3, role: vote, ip: 192.168.2.13, id: 3}\n"
+                                   "  - {name: o1, role: watch, ip: 192.168.2.14}\n");
+        write_file("p/roles/vote.yaml", "ensemble: true\n");
+        write_file("p/roles/work.yaml", "description: no machine does this alone\n");
+        write_file("p/roles/both.yaml", "inherits: [vote, work]\n");
+        write_file("p/roles/watch.yaml", "inherits: vote\nensemble: false\n");
+        struct cluster *cluster = NULL;
+        EXPECT_OK(cluster_load("p/heirs.yaml", NULL, &cluster, err));
+        if (!cluster)
+                return;
+        struct value *scope = cluster_scope(&cluster->arena, cluster, cluster_find_role(cluster, "watch"));
+        auto_buf output = { 0 };
+        EXPECT_OK(template_render("t", template, strlen(template), scope, "node", &output, NULL, err));
+        EXPECT_TEXT(buf_text(&output), "1=v1 2=v2 3=v3 2/3 1 v2");
+        EXPECT_TEXT(cluster_ensemble_of(cluster, cluster_find_role(cluster, "both"))->name, "vote");
+        cluster_free(cluster);
+        // An id is one voter's.
+        struct profile_options options = { 0 };
+        struct arena arena = { 0 };
+        strings_add_once(&arena, &options.set, "nodes.v2.id=3");
+        auto_err err = { 0 };
+        EXPECT(!cluster_load("p/heirs.yaml", &options, &cluster, &err));
+        EXPECT(err.text && strstr(err.text, "id in role `vote`: duplicate") == NULL && strstr(err.text, "`3`"));
+        arena_release(&arena);
+}
+
 static void reports_all_mistakes_of_all_files(void) {
         write_file("p/bad.yaml", "cluster: Bad\nrelease: nine\nnodes:\n  - {name: a, role: wrong, ip: 1.2.3.4}\n  - "
                                  "{name: a, role: bad, ip: 1.2.3.4}\n");
@@ -364,6 +399,7 @@ int main(void) {
         RUN(obeys_options);
         RUN(reports_wrong_options);
         RUN(gives_templates_their_scope);
+        RUN(counts_heirs_among_the_nodes_of_a_role);
         RUN(reports_all_mistakes_of_all_files);
         RUN(finds_files_from_anywhere);
         auto_err err = { 0 };

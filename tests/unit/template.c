@@ -112,6 +112,8 @@ static void removes_standalone_lines(void) {
                 { "x\n  {{! last }}", "x\n" },
                 { "{{^no}}\nb\n{{/no}}\n", "b\n" },
                 { "{{#list}}\n{{n}}\n{{/list}}\n", "1\n2\n3\n" },
+                { "{{#texts}}{{position}}={{.}} {{#list}}{{position}}{{/list}}{{position}} {{/texts}}",
+                  "1=x 1231 2=y 1232 " },
                 { "{{#list}}\n\n{{n}}\n{{/list}}\n", "\n1\n\n2\n\n3\n" },
                 { "{{#yes}}\n{{#yes}}\nx\n{{/yes}}\n{{/yes}}\n", "x\n" },
         };
@@ -127,6 +129,7 @@ static void keeps_what_is_the_nodes(void) {
                   "{{#node.dns}}nameserver {{.}} kiln\n{{/node.dns}}" },
                 { "{{#node.x}}\n{{name}}\n{{/node.x}}\n", "{{#node.x}}\nkiln\n{{/node.x}}\n" },
                 { "  {{^node.x}}  \n{{name}}\n{{/node.x}}", "  {{^node.x}}  \nkiln\n{{/node.x}}" },
+                { "{{#node.d}}{{position}}:{{.}} {{/node.d}}", "{{#node.d}}{{position}}:{{.}} {{/node.d}}" },
                 { "{{#list}}{{n}}:{{node.ip}} {{/list}}", "1:{{node.ip}} 2:{{node.ip}} 3:{{node.ip}} " },
                 { "{{#node.d}}{{.}}{{^last}},{{/last}}{{/node.d}}", "{{#node.d}}{{.}}{{^last}},{{/last}}{{/node.d}}" },
                 { "{{#node.disks}}{{path}} {{map.a}}{{/node.disks}}", "{{#node.disks}}{{path}} A{{/node.disks}}" },

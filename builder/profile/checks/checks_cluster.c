@@ -7,12 +7,15 @@
 
 // ---- ensembles ----
 
+// Nodes of roles that inherit an ensemble vote in it.
 static void check_ensemble_ids(struct loader *loader, const struct cluster *cluster, const struct role *role,
                                const struct value *rows) {
-        auto_free struct once *ids = xcalloc(role->node_count, sizeof *ids);
-        for (size_t i = 0; i < role->node_count; i++) {
-                const struct node *node = &cluster->nodes[role->nodes[i]];
-                const struct value *row = rows->items[role->nodes[i]];
+        size_t count;
+        auto_free size_t *members = cluster_members(cluster, role->name, &count);
+        auto_free struct once *ids = xcalloc(count, sizeof *ids);
+        for (size_t i = 0; i < count; i++) {
+                const struct node *node = &cluster->nodes[members[i]];
+                const struct value *row = rows->items[members[i]];
                 ids[i] = (struct once){ number_key(loader->arena, node->id), schema_place(row, "id") };
                 if (role->ensemble && !value_get(row, "id")) {
                         report(loader->diagnostics, ERR_CLUSTER, &row->place,
@@ -20,40 +23,45 @@ static void check_ensemble_ids(struct loader *loader, const struct cluster *clus
                         report_hint(loader->diagnostics, "a number from 1 to 255 that this machine keeps for ever");
                 }
         }
-        check_once(loader, arena_printf(loader->arena, "id in role `%s`:", role->name), ids, role->node_count);
+        check_once(loader, arena_printf(loader->arena, "id in role `%s`:", role->name), ids, count);
 }
 
-static void check_ensemble(struct loader *loader, const struct role *role, const struct value *rows) {
-        if (!role->ensemble || role->node_count == 0)
+static void check_ensemble(struct loader *loader, const struct cluster *cluster, const struct role *role,
+                           const struct value *rows) {
+        size_t count;
+        auto_free size_t *members = cluster_members(cluster, role->name, &count);
+        if (!role->ensemble || count == 0)
                 return;
-        const struct value *row = rows->items[role->nodes[role->node_count - 1]];
+        const struct value *row = rows->items[members[count - 1]];
         const struct place *place = schema_place(row, "role");
-        if (role->node_count % 2 == 0) {
+        if (count % 2 == 0) {
                 report(loader->diagnostics, ERR_CLUSTER, place,
                        "role `%s` is an ensemble of %zu nodes: the number must be odd, and at least 3", role->name,
-                       role->node_count);
-                report_hint(loader->diagnostics, "%zu nodes survive the loss of no more nodes than %zu do",
-                            role->node_count, role->node_count - 1);
-        } else if (role->node_count == 1) {
+                       count);
+                report_hint(loader->diagnostics, "%zu nodes survive the loss of no more nodes than %zu do", count,
+                            count - 1);
+        } else if (count == 1) {
                 warning("%s: role `%s` is an ensemble of one node: nothing works while it is down",
                         place_text(loader->arena, place), role->name);
         }
 }
 
-static const struct role *find_role_of_vip(const struct cluster *cluster, const struct vip *vip) {
+static bool is_role_of_cluster(const struct cluster *cluster, const char *name) {
+        bool found = false;
         for (size_t i = 0; i < cluster->role_count; i++)
-                if (strcmp(cluster->roles[i].name, vip->role) == 0)
-                        return &cluster->roles[i];
-        return NULL;
+                found |= strcmp(cluster->roles[i].name, name) == 0;
+        return found;
 }
 
 static void check_vip_roles(struct loader *loader, const struct cluster_file *file, const struct cluster *cluster) {
         const struct value *rows = value_get(file->tree, "vips");
         for (size_t i = 0; i < file->vip_count; i++) {
-                const struct role *role = find_role_of_vip(cluster, &file->vips[i]);
-                if (role && role->node_count == 0)
+                const char *role = text_or(file->vips[i].role, "");
+                size_t count;
+                auto_free size_t *members = cluster_members(cluster, role, &count);
+                if (is_role_of_cluster(cluster, role) && count == 0) // an unknown one is reported
                         report(loader->diagnostics, ERR_CLUSTER, schema_place(rows->items[i], "role"),
-                               "no node has role `%s`, so nobody holds the VIP", role->name);
+                               "no node has role `%s`, so nobody holds the VIP", role);
         }
 }
 
@@ -115,8 +123,12 @@ static void check_dhcp_options(struct loader *loader, const struct cluster_file 
 void check_cluster(struct loader *loader, const struct cluster_file *file, const struct cluster *cluster) {
         const struct value *rows = value_get(file->tree, "nodes");
         for (size_t i = 0; i < cluster->role_count; i++) {
-                check_ensemble_ids(loader, cluster, &cluster->roles[i], rows);
-                check_ensemble(loader, &cluster->roles[i], rows);
+                const struct role *role = &cluster->roles[i];
+                bool is_whole = !role->ensemble || cluster_ensemble_of(cluster, role) == role;
+                if (is_whole) {
+                        check_ensemble_ids(loader, cluster, role, rows);
+                        check_ensemble(loader, cluster, role, rows);
+                }
                 check_uids(loader, &cluster->roles[i]);
                 check_nesting(loader, &cluster->roles[i]);
                 check_command_line(loader, cluster, &cluster->roles[i]);

@@ -187,6 +187,21 @@ static bool read_node(const json_t *json, struct arena *arena, void *element, st
         return inventory_read_links_of_node(json, arena, inventory, node, err) && read_smbios(json, arena, node, err);
 }
 
+static bool read_roles(const json_t *root, struct arena *arena, struct inventory *inventory, struct err *err) {
+        json_t *roles = json_object_get(root, "roles");
+        if (roles && !json_is_object(roles))
+                return json_field_wrong(err, "roles", "an object");
+        inventory->roles = arena_alloc(arena, json_object_size(roles) * sizeof *inventory->roles);
+        for (void *at = json_object_iter(roles); at; at = json_object_iter_next(roles, at)) {
+                const char *name = json_object_iter_key(at);
+                struct inventory_role *role = &inventory->roles[inventory->role_count++];
+                role->name = arena_strdup(arena, name);
+                if (!get_strings(roles, name, arena, &role->ancestors, err))
+                        return wrap(err, "roles");
+        }
+        return true;
+}
+
 static bool read_vip(const json_t *json, struct arena *arena, void *element, struct inventory *inventory,
                      struct err *err) {
         (void)inventory;
@@ -270,7 +285,8 @@ static bool read_inventory(const json_t *root, struct arena *arena, struct inven
             !state_settings_read(root, arena, &inventory->state, err))
                 return false;
         inventory->stranger_variables = read_variables(root, "default", arena);
-        return read_elements(root, "networks", sizeof *inventory->networks, read_network, arena, inventory,
+        return read_roles(root, arena, inventory, err) &&
+               read_elements(root, "networks", sizeof *inventory->networks, read_network, arena, inventory,
                              (void **)&inventory->networks, &inventory->network_count, err) &&
                read_elements(root, "nodes", sizeof *inventory->nodes, read_node, arena, inventory,
                              (void **)&inventory->nodes, &inventory->node_count, err) &&

@@ -58,6 +58,12 @@ struct inventory_node {
         struct value *variables;
 };
 
+// A role of the cluster.
+struct inventory_role {
+        const char *name;
+        struct strings ancestors; // the roles that it inherits
+};
+
 struct inventory_vip {
         const char *name;
         uint32_t ip;
@@ -78,6 +84,8 @@ struct inventory {
         size_t network_count;
         struct inventory_node *nodes;
         size_t node_count;
+        struct inventory_role *roles; // none in an image of an older builder
+        size_t role_count;
         struct inventory_vip *vips;
         size_t vip_count;
         struct inventory_template *templates;

@@ -44,6 +44,13 @@ const struct inventory_node *inventory_by_mac(const struct inventory *inventory,
         return NULL;
 }
 
+bool inventory_node_is(const struct inventory *inventory, const struct inventory_node *node, const char *role) {
+        for (size_t i = 0; i < inventory->role_count; i++)
+                if (strcmp(inventory->roles[i].name, node->role) == 0)
+                        return strcmp(node->role, role) == 0 || strings_have(&inventory->roles[i].ancestors, role);
+        return strcmp(node->role, role) == 0;
+}
+
 const struct inventory_network *inventory_network_of(const struct inventory *inventory, uint32_t address) {
         for (size_t i = 0; address && i < inventory->network_count; i++)
                 if (address_in_subnet(address, inventory->networks[i].address, inventory->networks[i].prefix))

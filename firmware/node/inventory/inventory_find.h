@@ -11,6 +11,8 @@ const struct inventory_node *inventory_by_name(const struct inventory *inventory
 const struct inventory_node *inventory_by_address(const struct inventory *inventory, uint32_t address);
 // Members of bonds count.
 const struct inventory_node *inventory_by_mac(const struct inventory *inventory, const struct mac *mac);
+// Whether the node's role is that one or inherits it.
+bool inventory_node_is(const struct inventory *inventory, const struct inventory_node *node, const char *role);
 const struct inventory_network *inventory_network_of(const struct inventory *inventory, uint32_t address);
 
 bool inventory_node_has_address(const struct inventory_node *node, uint32_t address);  // its own, or a further one
