@@ -56,6 +56,7 @@ static const struct {
                                "default_target: multi-user.target\n"                                         // 16
                                "kernel_arguments: [quiet]\n" },                                              // 17
         { "roles/plain.yaml", "{inherits: base}\n" },
+        { "roles/spare.yaml", "{inherits: plain}\n" },
         { "roles/y.conf", "y\n" },
         { "overlays/master/etc/o", "o\n" },
         { "overlays/master/etc/t.tmpl", "{{node.ip}} {{variables.a}}\n" },
@@ -266,8 +267,8 @@ static void cluster_checks(void) {
                   "c.yaml:6:25: the subnets of `far` and `lan` overlap", NULL },
                 { "c.yaml", "10.2.0.0/24", "10.1.0.128/25", ERR_CLUSTER,
                   "c.yaml:6:25: the subnets of `lan` and `far` overlap", NULL },
-                { "c.yaml", "role: plain, vrrp_id: 9", "role: base, vrrp_id: 9", ERR_CLUSTER,
-                  "c.yaml:8:38: no node has role `base`", NULL },
+                { "c.yaml", "role: plain, vrrp_id: 9", "role: spare, vrrp_id: 9", ERR_CLUSTER,
+                  "c.yaml:8:38: no node has role `spare`", NULL },
                 { "c.yaml", "variables: {a: 1}", "dhcp_options: {node: 223}", ERR_SCHEMA,
                   "c.yaml:15:22: `node` must be an option of 224 to 254", NULL },
                 { "c.yaml", "variables: {a: 1}", "dhcp_options: {id: '43.255'}", ERR_SCHEMA,
