@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "artefact/serial_console.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
@@ -37,6 +38,54 @@ static void set_group(struct arena *arena, struct value *map, const char *group,
         value_set(arena, map, group, inner);
 }
 
+static struct serial_console serial_console_of_role(const struct artefact_build *build, const struct role *role) {
+        const struct strings *lists[] = { &build->cluster->release.kernel_arguments, &role->kernel_arguments };
+        struct strings all = { 0 };
+        for (size_t i = 0; i < lengthof(lists); i++)
+                for (size_t j = 0; j < lists[i]->count; j++)
+                        *(const char **)array_append(&all.items, &all.count) = lists[i]->items[j];
+        struct serial_console console = serial_console_of(&all);
+        free(all.items);
+        return console;
+}
+
+static void set_serial_console(struct arena *arena, struct value *scope, const struct serial_console *console) {
+        struct value *map = value_map(arena);
+        const char *parity = "no", *kind = "unit", *port = arena_printf(arena, "%u", console->port);
+        if (console->port > 3) {
+                kind = "port";
+                port = arena_printf(arena, "0x%x", console->port);
+        }
+        if (console->parity == 'o')
+                parity = "odd";
+        if (console->parity == 'e')
+                parity = "even";
+        set_scalar(arena, map, "kind", kind);
+        set_scalar(arena, map, "port", port);
+        set_scalar(arena, map, "speed", arena_printf(arena, "%u", console->speed));
+        set_scalar(arena, map, "parity", parity);
+        set_scalar(arena, map, "bits", arena_printf(arena, "%d", console->bits));
+        value_set(arena, map, "is_said", value_bool(arena, console->is_said));
+        if (!console->is_used)
+                map = value_bool(arena, false);
+        value_set(arena, scope, "serial", map);
+}
+
+void boot_set_serial(const struct artefact_build *build, const struct role *role, struct arena *arena,
+                     struct value *scope) {
+        assert(role);
+        struct serial_console console = serial_console_of_role(build, role);
+        set_serial_console(arena, scope, &console);
+}
+
+// A menu of several roles speaks where the first one does that says anything.
+static void set_common_serial(const struct artefact_build *build, struct arena *arena, struct value *scope) {
+        struct serial_console console = serial_console_of(&build->cluster->release.kernel_arguments);
+        for (size_t i = 0; i < build->role_count && !(console.is_used && console.is_said); i++)
+                console = serial_console_of_role(build, build->roles[i].role);
+        set_serial_console(arena, scope, &console);
+}
+
 struct value *boot_scope(const struct artefact_build *build, struct arena *arena) {
         struct value *scope = value_map(arena);
         set_group(arena, scope, "cluster", "name", build->cluster->name);
@@ -44,7 +93,9 @@ struct value *boot_scope(const struct artefact_build *build, struct arena *arena
         set_group(arena, scope, "build", "id", build->build_id);
         set_scalar(arena, scope, "default", "");
         set_scalar(arena, scope, "label", "");
+        value_set(arena, scope, "menu", value_bool(arena, false));
         value_set(arena, scope, "entries", value_list(arena));
+        set_common_serial(build, arena, scope);
         return scope;
 }
 
@@ -199,17 +250,30 @@ bool boot_copy(const struct artefact_role *role, const char *from, int dir, cons
 }
 
 // Syslinux 5 and later load their core library from a file of its own; EL7's 4.05 neither has nor needs it.
-bool boot_copy_ldlinux(const struct artefact_build *build, const struct artefact_role *role, int dir, const char *to,
-                       struct err *err) {
-        const char *modules = build->cluster->release.bootloader.isolinux_modules;
-        if (!modules)
-                return true;
-        auto_free char *from = xasprintf("%s/ldlinux.c32", modules);
+// `*ret_there`: whether the release's packages have it.
+static bool copy_module(const struct artefact_build *build, const struct artefact_role *role, const char *name, int dir,
+                        const char *folder, bool *ret_there, struct err *err) {
+        auto_free char *from = xasprintf("%s/%s", build->cluster->release.bootloader.isolinux_modules, name);
+        auto_free char *to = xasprintf("%s%s", folder, name);
         auto_err absent = { 0 };
         auto_close int probe = -1;
-        if (!fs_open_in_root(role->bootloader, from, O_RDONLY, 0, &probe, &absent))
+        *ret_there = fs_open_in_root(role->bootloader, from, O_RDONLY, 0, &probe, &absent);
+        return !*ret_there || boot_copy(role, from, dir, to, err);
+}
+
+bool boot_copy_syslinux(const struct artefact_build *build, const struct artefact_role *role, int dir,
+                        const char *folder, bool *ret_has_menu, struct err *err) {
+        bool is_there;
+        *ret_has_menu = false;
+        if (!build->cluster->release.bootloader.isolinux_modules)
                 return true;
-        return boot_copy(role, from, dir, to, err);
+        return copy_module(build, role, "ldlinux.c32", dir, folder, &is_there, err) &&
+               copy_module(build, role, "libutil.c32", dir, folder, &is_there, err) &&
+               copy_module(build, role, "menu.c32", dir, folder, ret_has_menu, err);
+}
+
+void boot_set_menu(struct arena *arena, struct value *scope, bool has_menu) {
+        value_set(arena, scope, "menu", value_bool(arena, has_menu));
 }
 
 bool boot_choose_grub_commands(const struct artefact_role *role, const char *image, struct arena *arena,

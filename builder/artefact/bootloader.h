@@ -3,8 +3,9 @@
 // firmware/bootloader/. That scope is
 //
 //     cluster.name, release.name, build.id, label (of the ISO), default (an entry's id), probe (a role that has
-//     images), linux, initrd (GRUB's commands), and `entries`, each { id, title, role, node ("" for a role's entry),
-//     mac ("" or lower case with colons), bootif ("" or 01-aa-..),
+//     images), linux, initrd (GRUB's commands), menu (syslinux' is there), serial (false, or { kind: unit or port,
+//     port, speed, parity, bits, is_said: by the kernel arguments }), and `entries`, each { id, title, role, node (""
+//     for a role's entry), mac ("" or lower case with colons), bootif ("" or 01-aa-..),
 //       arguments, grub_arguments (the same, quoted for GRUB's shell) }
 #ifndef KILN_ARTEFACT_BOOTLOADER_H
 #define KILN_ARTEFACT_BOOTLOADER_H
@@ -21,8 +22,11 @@ void boot_label(const struct role *role, char ret_label[static LABEL_SIZE]);
 // "52:54:00:a8:02:47", or with another separator; "" for a node without one.
 void boot_mac(const struct node *node, char separator, char ret_text[static MAC_TEXT_SIZE]);
 
-// A scope without entries. All memory is the arena's.
+// A scope without entries, with the serial port that the first role says. All memory is the arena's.
 struct value *boot_scope(const struct artefact_build *build, struct arena *arena);
+// The port of one role instead.
+void boot_set_serial(const struct artefact_build *build, const struct role *role, struct arena *arena,
+                     struct value *scope);
 
 // Adds the entry of a role, or of one node of it. `root` is the value of kiln.root=; `address` adds ip= from the
 // inventory; `by_mac` leaves out kiln.node=, because the MAC table in the image finds the node.
@@ -57,9 +61,11 @@ must_check bool boot_render(const struct artefact_build *build, const char *temp
 // Copies a file of the boot loader packages ("" or NULL: nothing to do).
 must_check bool boot_copy(const struct artefact_role *role, const char *from, int dir, const char *to, struct err *err);
 
-// Copies syslinux' core library for isolinux and pxelinux, if the release's boot loader packages have it.
-must_check bool boot_copy_ldlinux(const struct artefact_build *build, const struct artefact_role *role, int dir,
-                                  const char *to, struct err *err);
+// Copies what isolinux and pxelinux load: syslinux' core library, if the release's packages have it (5 and later), and
+// the menu, which is shown on the serial port too, as `say` is not. `folder` ends with "/" or is "".
+must_check bool boot_copy_syslinux(const struct artefact_build *build, const struct artefact_role *role, int dir,
+                                   const char *folder, bool *ret_has_menu, struct err *err);
+void boot_set_menu(struct arena *arena, struct value *scope, bool has_menu);
 
 // Whether a GRUB image has the command linuxefi (Red Hat's), which Secure Boot needs; sets `linux` and `initrd`.
 must_check bool boot_choose_grub_commands(const struct artefact_role *role, const char *image, struct arena *arena,

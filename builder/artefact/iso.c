@@ -45,6 +45,7 @@ static struct value *iso_scope(const struct artefact_build *build, const struct 
         boot_label(role->role, label);
         const char *root = arena_printf(arena, "medium:%s", label);
         struct value *scope = boot_scope(build, arena);
+        boot_set_serial(build, role->role, arena, scope);
         const char *first =
             boot_add_entry(build, arena, scope, &(struct boot_entry){ .role = role->role, .root = root });
         for (size_t i = 0; i < role->role->node_count; i++) {
@@ -70,15 +71,18 @@ static bool render_menu(const struct artefact_build *build, const char *template
 
 // ---- what only the ISO needs ----
 
-static bool stage_isolinux(const struct artefact_build *build, const struct artefact_role *role,
-                           const struct value *scope, int stage, struct err *err) {
+static bool stage_isolinux(const struct artefact_build *build, const struct artefact_role *role, struct arena *arena,
+                           struct value *scope, int stage, struct err *err) {
         const struct release *release = &build->cluster->release;
+        bool has_menu;
         if (!release->bootloader.isolinux)
                 return true;
-        return boot_copy(role, release->bootloader.isolinux, stage, "isolinux/isolinux.bin", err) &&
-               boot_copy_ldlinux(build, role, stage, "isolinux/ldlinux.c32", err) &&
-               boot_copy(role, release->bootloader.isohybrid_mbr, stage, "isohdpfx.bin", err) &&
-               render_menu(build, "isolinux.cfg.tmpl", scope, stage, "isolinux/isolinux.cfg", err);
+        if (!boot_copy(role, release->bootloader.isolinux, stage, "isolinux/isolinux.bin", err) ||
+            !boot_copy_syslinux(build, role, stage, "isolinux/", &has_menu, err) ||
+            !boot_copy(role, release->bootloader.isohybrid_mbr, stage, "isohdpfx.bin", err))
+                return false;
+        boot_set_menu(arena, scope, has_menu);
+        return render_menu(build, "isolinux.cfg.tmpl", scope, stage, "isolinux/isolinux.cfg", err);
 }
 
 static bool has_uki(const struct artefact_role *role) { return fs_exists(role->out, UKI_NAME); }
@@ -222,7 +226,7 @@ static bool stage_files(const struct artefact_build *build, const struct artefac
                         int *ret_stage, struct err *err) {
         struct value *scope = iso_scope(build, role, arena);
         return fs_mkdirs(role->out, ISO_STAGE, 0755, err) && fs_open_dir(role->out, ISO_STAGE, ret_stage, err) &&
-               stage_isolinux(build, role, scope, *ret_stage, err) &&
+               stage_isolinux(build, role, arena, scope, *ret_stage, err) &&
                stage_efi(build, role, scope, arena, *ret_stage, err);
 }
 

@@ -41,7 +41,7 @@ static bool link_images(const struct artefact_build *build, const struct artefac
         return fs_link_or_copy(role->out, UKI_NAME, pxe, uki, err) || wrap(err, "pxe");
 }
 
-static bool copy_loaders(const struct artefact_build *build, int pxe, struct err *err) {
+static bool copy_loaders(const struct artefact_build *build, int pxe, bool *ret_has_menu, struct err *err) {
         const struct release *release = &build->cluster->release;
         const struct artefact_role *role = &build->roles[0];
         const struct {
@@ -54,7 +54,8 @@ static bool copy_loaders(const struct artefact_build *build, int pxe, struct err
         for (size_t i = 0; i < lengthof(files); i++)
                 if (!boot_copy(role, files[i].from, pxe, files[i].to, err))
                         return false;
-        return !release->bootloader.pxelinux || boot_copy_ldlinux(build, role, pxe, "ldlinux.c32", err);
+        *ret_has_menu = false;
+        return !release->bootloader.pxelinux || boot_copy_syslinux(build, role, pxe, "", ret_has_menu, err);
 }
 
 // What a machine gets that no entry names: the role that takes strangers, if there is exactly one; otherwise its next
@@ -118,6 +119,7 @@ struct folder {
 static void choose_entry(struct arena *arena, const struct artefact_build *build, const struct boot_entry *entry,
                          struct value *scope) {
         boot_clear_entries(scope);
+        boot_set_serial(build, entry->role, arena, scope);
         const char *id = boot_add_entry(build, arena, scope, entry);
         value_set(arena, scope, "default", value_scalar(arena, id));
 }
@@ -177,10 +179,11 @@ static bool write_role_menu(const struct artefact_build *build, const struct art
         return ok;
 }
 
-static bool write_menus(const struct artefact_build *build, int pxe, struct err *err) {
+static bool write_menus(const struct artefact_build *build, int pxe, bool has_menu, struct err *err) {
         struct arena arena = { 0 };
         const char *grub = build->cluster->release.bootloader.grub_efi_net;
         struct value *scope = menu_scope(build, &arena);
+        boot_set_menu(&arena, scope, has_menu);
         bool ok = boot_render(build, "boot.ipxe.tmpl", scope, pxe, "boot.ipxe", err) &&
                   boot_render(build, "pxelinux-default.tmpl", scope, pxe, "pxelinux.cfg/default", err);
         if (ok && grub)
@@ -195,16 +198,17 @@ static bool write_menus(const struct artefact_build *build, int pxe, struct err 
 static bool pxe_write(struct artefact_build *build, struct artefact_role *none, struct err *err) {
         (void)none;
         auto_close int pxe = -1;
+        bool has_menu = false;
         if (build->role_count == 0)
                 return true;
         if (!fs_mkdirs(build->out, "pxe", 0755, err) || !fs_open_dir(build->out, "pxe", &pxe, err) ||
-            !copy_loaders(build, pxe, err))
+            !copy_loaders(build, pxe, &has_menu, err))
                 return false;
         for (size_t i = 0; i < build->role_count; i++)
                 if (!write_role_menu(build, &build->roles[i], pxe, err))
                         return false;
         return parallel_for(lengthof(node_files), build->jobs, make_folder, &(struct tree){ build, pxe }, err) &&
-               write_menus(build, pxe, err);
+               write_menus(build, pxe, has_menu, err);
 }
 
 static const char *const needs[] = { "kernel", "squashfs", "initrd", "config", NULL };

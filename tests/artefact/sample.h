@@ -80,6 +80,7 @@ static void sample_bootloaders(void) {
         sample_put("bootloader/bl/isolinux.bin", bytes, sizeof bytes, 0644);
         sample_put("bootloader/bl/isohdpfx.bin", bytes, 432, 0644);
         sample_text("bootloader/bl/ldlinux.c32", "ldlinux");
+        sample_text("bootloader/bl/menu.c32", "menu");
         sample_text("bootloader/bl/pxelinux.0", "pxelinux");
         sample_put("bootloader/bl/gcdx64.efi", "MZ..\0linuxefi\0initrdefi", 24, 0644);
         sample_put("bootloader/bl/grubx64.efi", "MZ..\0linux\0initrd", 18, 0644);

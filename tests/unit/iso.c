@@ -80,6 +80,9 @@ static void menus_name_the_role_and_every_node(void) {
         EXPECT_OK(fs_read(sample_fd, "x/EFI/BOOT/grub.cfg", &grub, err));
         EXPECT(strncmp(buf_text(&isolinux), "serial 0 115200\n", 16) == 0);
         EXPECT(strstr(buf_text(&isolinux), "default role-alpha\n") != NULL);
+        EXPECT(strstr(buf_text(&isolinux), "\nui menu.c32\n") != NULL && !strstr(buf_text(&isolinux), "say "));
+        EXPECT(strstr(buf_text(&isolinux), "label node-alpha1\n  menu label alpha1 (alpha)\n") != NULL);
+        EXPECT(strstr(buf_text(&grub), "serial --unit=0 --speed=115200") != NULL);
         EXPECT(strstr(buf_text(&isolinux), "  append console=ttyS0,115200 quiet mem=1G;x kiln.role=alpha "
                                            "kiln.root=medium:KILN_ALPHA kiln.node=alpha1 "
                                            "ip=10.1.0.11::10.1.0.1:255.255.240.0:alpha1:52-54-00-aa-00-01:none "

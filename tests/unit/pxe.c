@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "artefact/serial_console.h"
 #include "tests/artefact/sample.h"
 
 static struct sample sample;
@@ -85,6 +86,8 @@ static void an_unknown_machine_gets_a_menu(void) {
         text_of("pxe/pxelinux.cfg/default", &pxelinux);
         text_of("pxe/boot.ipxe", &ipxe);
         text_of("pxe/role/beta.ipxe", &role);
+        EXPECT(strstr(buf_text(&pxelinux), "\nui menu.c32\n") != NULL &&
+               strstr(buf_text(&pxelinux), "label exit\n  menu label Boot from the next device\n  localboot") != NULL);
         // beta is the only role that takes strangers
         EXPECT(strstr(buf_text(&pxelinux), "default role-beta\n") != NULL);
         EXPECT(strncmp(buf_text(&ipxe), "#!ipxe\n", 7) == 0);
@@ -117,6 +120,81 @@ static void without_a_role_for_strangers_it_leaves(void) {
         file_sums_free(build.sums);
 }
 
+// "" is no serial port.
+static void the_loaders_speak_where_the_kernel_does(void) {
+        static const struct {
+                const char *arguments[3], *want;
+        } cases[] = {
+                { { "quiet" }, "0 115200 n8 loaders' own" },
+                { { "console=tty0" }, "" },
+                { { "console=ttyAMA0,115200" }, "" },
+                { { "console=ttyS1,57600", "console=tty0" }, "1 57600 n8" },
+                { { "console=ttyS0,115200", "console=ttyS1" }, "1 9600 n8" },
+                { { "console=ttyS2,19200e7r" }, "2 19200 e7" },
+                { { "console=ttyS4,115200" }, "" }, // the BIOS has a table of four
+                { { "console=ttyS0,1500000" }, "" },
+                { { "console=ttyS0,0" }, "" },
+                { { "console=ttyS" }, "" },
+                { { "console=ttyS99999999999999999999,9600" }, "" },
+                { { "console=uart8250,io,0x3e8,38400n8" }, "1000 38400 n8" },
+                { { "console=uart,mmio,0xfe000000" }, "" },
+                { { "Console=ttyS1", "xconsole=ttyS1" }, "0 115200 n8 loaders' own" },
+        };
+        for (size_t i = 0; i < lengthof(cases); i++) {
+                const char *items[lengthof(cases[i].arguments)];
+                struct strings arguments = { items, 0 };
+                for (size_t j = 0; j < lengthof(cases[i].arguments) && cases[i].arguments[j]; j++)
+                        items[arguments.count++] = cases[i].arguments[j];
+                struct serial_console console = serial_console_of(&arguments);
+                auto_free char *got =
+                    xasprintf("%u %u %c%d", console.port, console.speed, console.parity, console.bits);
+                auto_free char *got_own = xasprintf("%s loaders' own", got);
+                if (!console.is_used)
+                        EXPECT_TEXT("", cases[i].want);
+                else if (console.is_said)
+                        EXPECT_TEXT(got, cases[i].want);
+                else
+                        EXPECT_TEXT(got_own, cases[i].want);
+        }
+}
+
+// The whole tree of roles whose kernel speaks elsewhere.
+static void the_port_and_its_speed_are_the_roles(void) {
+        struct role *alpha = (struct role *)sample.roles[0].role;
+        struct strings before = alpha->kernel_arguments;
+        const char *items[] = { "console=ttyS1,57600n8" };
+        auto_buf mac = { 0 }, other = { 0 }, menu = { 0 }, grub = { 0 };
+        struct artefact_build build = sample.build;
+        auto_close int out = sample_dir("serial");
+        build.out = out;
+        build.sums = file_sums_new();
+        alpha->kernel_arguments = (struct strings){ items, 1 };
+        EXPECT_OK(pxe_kind.write(&build, NULL, err));
+        EXPECT_OK(fs_read(out, "pxe/pxelinux.cfg/01-52-54-00-aa-00-01", &mac, err));
+        EXPECT_OK(fs_read(out, "pxe/pxelinux.cfg/01-52-54-00-aa-00-02", &other, err));
+        EXPECT_OK(fs_read(out, "pxe/pxelinux.cfg/default", &menu, err));
+        EXPECT_OK(fs_read(out, "pxe/grub.cfg", &grub, err));
+        EXPECT(strncmp(buf_text(&mac), "serial 1 57600\ndefault node-alpha1\n", 35) == 0);
+        EXPECT(strncmp(buf_text(&other), "serial 0 115200\n", 16) == 0);
+        EXPECT(strncmp(buf_text(&menu), "serial 0 115200\n", 16) == 0); // the release says it for all
+        EXPECT(strstr(buf_text(&grub), "if serial --unit=0 --speed=115200 --word=8 --parity=no; then\n") != NULL);
+        items[0] = "console=tty0";
+        struct release *release = (struct release *)&build.cluster->release;
+        struct strings said = release->kernel_arguments;
+        release->kernel_arguments = alpha->kernel_arguments;
+        buf_clear(&mac);
+        buf_clear(&grub);
+        auto_close int silent = sample_dir("silent");
+        build.out = silent;
+        EXPECT_OK(pxe_kind.write(&build, NULL, err));
+        EXPECT_OK(fs_read(silent, "pxe/pxelinux.cfg/01-52-54-00-aa-00-01", &mac, err));
+        EXPECT_OK(fs_read(silent, "pxe/grub.cfg", &grub, err));
+        EXPECT(strstr(buf_text(&mac), "serial") == NULL && strstr(buf_text(&grub), "serial") == NULL);
+        release->kernel_arguments = said;
+        alpha->kernel_arguments = before;
+        file_sums_free(build.sums);
+}
+
 static void grub_accepts_the_configurations(void) {
         EXPECT_OK(sample_judge("grub-script-check out/pxe/grub.cfg", NULL, err));
 }
@@ -128,6 +206,8 @@ int main(void) {
         RUN(a_known_machine_goes_straight_to_its_image);
         RUN(an_unknown_machine_gets_a_menu);
         RUN(without_a_role_for_strangers_it_leaves);
+        RUN(the_loaders_speak_where_the_kernel_does);
+        RUN(the_port_and_its_speed_are_the_roles);
         RUN(grub_accepts_the_configurations);
         sample_close(&sample);
         return sample_end();
