@@ -104,7 +104,7 @@ static const struct schema reserve_part = SCHEMA_PART(
 
 static const struct schema_field health_rows[] = {
         { "name", "name for messages", &type_text, MEMBER(health_check, name), .required = true,
-          .pattern = FILE_NAME_PATTERN, .pattern_means = "a name" },
+          .pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$", .pattern_means = "a name of at most 64 characters" },
         { "kind", "what is asked for", &type_text, MEMBER(health_check, kind), .required = true,
           .choices = health_kinds },
         { "port", "port that must answer", &type_integer, MEMBER(health_check, port), .required = true, .min = 1,
@@ -117,7 +117,7 @@ static const struct schema health_table =
 
 static const struct schema_field firewall_rows[] = {
         { "name", "what it is for", &type_text, MEMBER(firewall_rule, name), .fallback = "",
-          .pattern = "^[A-Za-z0-9_ .,+-]*$", .pattern_means = "letters, digits, spaces and `_.,+-`" },
+          .pattern = "^[A-Za-z0-9_ .,+-]{0,64}$", .pattern_means = "at most 64 letters, digits, spaces and `_.,+-`" },
         { "protocol", "what is taken; tcp, udp and sctp need a port", &type_text, MEMBER(firewall_rule, protocol),
           .fallback = "tcp", .choices = firewall_protocols },
         { "port", "ports and ranges of them, such as 31000-32000", &type_number_texts, MEMBER(firewall_rule, ports),
