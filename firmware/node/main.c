@@ -125,6 +125,11 @@ static bool run_check_root(const struct arguments *arguments, struct err *err) {
         return initrd_check_root(arguments->words[0], arguments->words[1], arguments->words[2], err);
 }
 
+static bool run_copy_root(const struct arguments *arguments, struct err *err) {
+        char **words = arguments->words;
+        return initrd_copy_root(words[0], words[1], words[2], words[3], err);
+}
+
 // For init, which keeps it for the report: KEY=VALUE lines.
 static bool run_check_layer(const struct arguments *arguments, struct err *err) {
         struct trust trust;
@@ -381,6 +386,8 @@ static const struct verb {
           0, run_older_allowed },
         { "check-root", "FILE SHA256 SIZE", "initrd: is this the root that the configuration belongs to", 3,
           run_check_root },
+        { "copy-root", "FROM TO SHA256 SIZE", "initrd: the same for a copy of it, since a medium can change", 4,
+          run_copy_root },
         { "check-layer", "[--trust FILE] [--role ROLE] [DIR]",
           "initrd: is what the boot loader brought signed by a trusted key", -1, run_check_layer },
         { "fetch", "URL[,URL...] FILE SHA256 SIZE SECONDS", "initrd: fetch the root over HTTP, checking it as it comes",

@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "firmware/node/initrd/initrd.h"
 #include "tests/unit/test.h"
 
 static char top[] = "/tmp/kiln-trust.XXXXXX";
@@ -316,6 +317,49 @@ static void trust_is_read_strictly(void) {
         EXPECT(!trust_read(path, &trust, &err));
 }
 
+// ---- a root that is copied off a medium ----
+
+static const char *copy_root(const char *from, const char *sha256, const char *size) {
+        static char said[512];
+        auto_err err = { 0 };
+        auto_free char *source = xasprintf("%s/%s", top, from), *copy = xasprintf("%s/copy", top);
+        said[0] = '\0';
+        if (!initrd_copy_root(source, copy, sha256, size, &err))
+                snprintf(said, sizeof said, "%s", err.text);
+        return said;
+}
+
+static void a_root_is_what_was_copied(void) {
+        // of "root\n"
+        static const char sha256[] = "53175bcc0524f37b47062fafdda28e3f8eb91d519ca0a184ca71bbebe72f969a";
+        struct stat stat;
+        put_text("root", "root\n");
+        EXPECT_TEXT(copy_root("root", sha256, "5"), "");
+        EXPECT(fstatat(dir, "copy", &stat, 0) == 0 && stat.st_size == 5 && (stat.st_mode & 077) == 0);
+        EXPECT(symlinkat("root", dir, "link") == 0 && mkfifoat(dir, "fifo", 0600) == 0);
+        const struct {
+                const char *from, *sha256, *size, *says;
+        } wrong[] = {
+                { "root", sha256, "4", "larger than 4 bytes" },
+                { "root", sha256, "6", "has 5 bytes" },
+                { "root", sha256, "-5", "are no SHA-256 and size" },
+                { "root", sha256 + 1, "5", "are no SHA-256 and size" },
+                { "root", "00175bcc0524f37b47062fafdda28e3f8eb91d519ca0a184ca71bbebe72f969a", "5",
+                  "has SHA-256 53175b" },
+                { "link", sha256, "5", "open" },
+                { "fifo", sha256, "5", "has 0 bytes" },
+                { "none", sha256, "5", "open" },
+        };
+        for (size_t i = 0; i < lengthof(wrong); i++) {
+                EXPECT(strstr(copy_root(wrong[i].from, wrong[i].sha256, wrong[i].size), wrong[i].says) != NULL);
+                bool is_usage = strstr(wrong[i].says, "are no") != NULL;
+                EXPECT(is_usage || fstatat(dir, "copy", &stat, 0) < 0);
+        }
+        unlinkat(dir, "link", 0);
+        unlinkat(dir, "fifo", 0);
+        unlinkat(dir, "root", 0);
+}
+
 int main(void) {
         if (!mkdtemp(top) || (dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
                 return 1;
@@ -329,6 +373,7 @@ int main(void) {
         RUN(whatever_differs_is_refused);
         RUN(no_mutation_is_taken);
         RUN(trust_is_read_strictly);
+        RUN(a_root_is_what_was_copied);
         nftw(top, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
         rmdir(top);
         return test_done();

@@ -12,6 +12,11 @@
 // ERR_CHECKSUM unless the file has exactly this size and SHA-256 (hex).
 must_check bool initrd_check_root(const char *path, const char *sha256, const char *size, struct err *err);
 
+// Copies a root from a medium to `to`: what is checked there is what will be used. Errors as of initrd_check_root(),
+// and nothing is left then.
+must_check bool initrd_copy_root(const char *from, const char *to, const char *sha256, const char *size,
+                                 struct err *err);
+
 // Loads the drivers of disks, waits for a block device whose file system has the label, and prints "DEVICE TYPE\n" into
 // `ret`. ERR_REFERENCE after the time limit, with what was found instead.
 must_check bool initrd_find_label(const char *label, int timeout_ms, struct buf *ret, struct err *err);
