@@ -46,6 +46,9 @@ must_check bool secret_units_write(struct config *config, struct err *err);
 // Enables, disables and presets what the role says, and kiln's own units.
 must_check bool services_write(struct config *config, struct err *err);
 
+// Keeps, or takes away, what tells systemd that nothing of the image needs an update: after all files.
+must_check bool update_stamps_write(struct config *config, struct err *err);
+
 // The inventory and the VIPs as hosts(5) lines; heap.
 char *hosts_lines(const struct cluster *cluster);
 // Writes /etc/kiln/node.json, which names the kept templates: after all files. CLUSTER for an inventory that is too

@@ -41,8 +41,6 @@ static const struct rule {
         { REMOVE, "etc", "subuid-" },
         { REMOVE, "etc", "subgid-" },
         { REMOVE, "etc", ".pwd.lock" },
-        { REMOVE, "etc", ".updated" },
-        { REMOVE, "var", ".updated" },
         { REMOVE, "etc/ssh", "ssh_host_*" },
         { REMOVE, "var/lib/systemd", "random-seed" },
         { REMOVE, "var/lib/systemd", "credential.secret" },

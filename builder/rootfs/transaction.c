@@ -24,6 +24,7 @@
 #include "rootfs/nodes.h"
 #include "rootfs/rootfs.h"
 #include "rootfs/rpmdb.h"
+#include "rootfs/system_update.h"
 #include "rootfs/transaction_worker.h"
 #include "rootfs/volatile.h"
 #include "sandbox/container.h"
@@ -198,7 +199,8 @@ static bool run_with_output(struct worker *worker, struct err *err) {
 static bool finish_transaction(const struct worker *worker, size_t packages_before, struct err *err) {
         const struct transaction *transaction = &worker->transaction;
         return rpmdb_check(packages_before + transaction->package_count, err) && boot_tools_restore(err) &&
-               kernel_modules_index(err) && worker->backend->finish(transaction->source_date_epoch, err);
+               kernel_modules_index(err) && system_update(worker->channel, err) &&
+               worker->backend->finish(transaction->source_date_epoch, err);
 }
 
 static bool work_in_container(void *context, struct container_channel *channel, struct err *err) {

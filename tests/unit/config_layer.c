@@ -58,6 +58,7 @@ static const char role_text[] =
     "  - {path: /etc/page, content: \"{{#secrets.page}}{{.}}{{/secrets.page}}\\n\", template: true, mode: 0640}\n"
     "  - {path: /etc/of-a, content: \"{{secrets.pass}}\\n\", template: true, services: [a]}\n"
     "  - {path: /etc/alone, content: \"{{secrets.page}}\\n\", template: true, services: []}\n"
+    "  - {path: /etc/udev/hwdb.d/own.hwdb, content: x}\n"
     "  - {path: /srv/drop, directory: true, mode: 01777}\n"
     "  - {path: /etc/kept.d, directory: true, owner: app}\n"
     "attributes: [{path: /srv/shared, mode: 02775, group: app}]\n"
@@ -94,8 +95,9 @@ static bool make_root(struct err *err) {
                tree_link(root, "/bin", "usr/bin", err) && tree_mkdir(root, "/etc", 0751, 3, 4, err) &&
                put("/etc/passwd", "root:x:0:0::/root:/bin/sh\n", err) && put("/etc/group", "root:x:0:\n", err) &&
                put("/etc/shadow", "root:*:1::::::\n", err) && put("/etc/unwanted", "x", err) &&
-               put("/etc/untouched", "x", err) && put("/usr/share/tree/file", "x", err) &&
-               put("/etc/node", "default", err) && tree_mkdir(root, "/etc/kept.d", 0750, 3, 4, err) &&
+               put("/etc/.updated", "", err) && put("/var/.updated", "", err) && put("/etc/untouched", "x", err) &&
+               put("/usr/share/tree/file", "x", err) && put("/etc/node", "default", err) &&
+               tree_mkdir(root, "/etc/kept.d", 0750, 3, 4, err) &&
                put("/usr/lib/systemd/system/a.service", "[Install]\nWantedBy=multi-user.target\n", err) &&
                put("/usr/lib/systemd/system/c.service", "[Install]\nWantedBy=multi-user.target\n", err) &&
                put("/usr/lib/systemd/system/old.service", "[Install]\nWantedBy=multi-user.target\n", err) &&
@@ -177,6 +179,16 @@ static void expect_directory(int layer, const char *path, unsigned mode, unsigne
         struct stat stat;
         EXPECT(fstatat(layer, path, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(stat.st_mode) &&
                (stat.st_mode & 07777) == mode && stat.st_uid == uid && stat.st_gid == gid);
+}
+
+// The role adds to what systemd-hwdb reads, and to nothing that the message catalogue is made of.
+static void says_what_is_up_to_date(void) {
+        auto_close int layer = -1;
+        struct stat stamp, usr;
+        EXPECT_OK(write_layer("updates", &layer, err));
+        EXPECT(is_whiteout(layer, "etc/.updated"));
+        EXPECT(fstatat(layer, "var/.updated", &stamp, 0) == 0 && fstatat(layer, "usr", &usr, 0) == 0);
+        EXPECT(S_ISREG(stamp.st_mode) && stamp.st_mtime == usr.st_mtime);
 }
 
 // Those of overlays too, empty ones among them; what the image has and the profile does not say stays.
@@ -389,6 +401,7 @@ int main(void) {
         }
         RUN(writes_the_difference);
         RUN(makes_directories);
+        RUN(says_what_is_up_to_date);
         RUN(tells_the_node);
         RUN(secrets_are_left_to_the_node);
         RUN(units_of_secrets_must_be_there);

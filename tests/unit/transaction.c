@@ -41,6 +41,9 @@ static const char spec[] =
     "%package -n badtrigger\nSummary: s\nAutoReqProv: no\nRequires(post): busybox\n%description -n badtrigger\n"
     "%package -n badposttrans\nSummary: s\nAutoReqProv: no\nRequires(post): busybox\n%description -n badposttrans\n"
     "%package -n needy\nSummary: s\nAutoReqProv: no\nRequires: nothing-has-this\n%description -n needy\n"
+    "%package -n updates\nSummary: s\nAutoReqProv: no\n%description -n updates\n"
+    "%package -n unknown-update\nSummary: s\nAutoReqProv: no\n%description -n unknown-update\n"
+    "%package -n failing-update\nSummary: s\nAutoReqProv: no\n%description -n failing-update\n"
     "%package -n slow\nSummary: s\nAutoReqProv: no\nRequires(post): busybox\n%description -n slow\n"
     "%install\n"
     "R=%{buildroot}\n"
@@ -56,6 +59,15 @@ static const char spec[] =
     "echo caps >$R/opt/app/caps\necho setuid >$R/opt/app/setuid\necho conf >$R/etc/app.conf\ntouch "
     "$R/var/lib/app/ghost\n"
     "echo owned >$R/opt/app/owned\necho late >$R/opt/app/late\n"
+    "U=$R/usr/lib/systemd/system\nmkdir -p $U\nC=ConditionNeedsUpdate\n"
+    "printf \"[Unit]\\n$C=/etc\\n[Service]\\nExecStart=-/bin/touch /etc/hwdb.bin\\n\" >$U/systemd-hwdb-update.service\n"
+    "printf \"[Unit]\\n$C=/var\\n[Service]\\nExecStart=touch /var/catalogue\\n\" "
+    ">$U/systemd-journal-catalog-update.service\n"
+    "printf \"[Unit]\\n$C=|/etc\\n$C=|/var\\n[Service]\\nExecStart=/bin/false\\n\" >$U/systemd-update-done.service\n"
+    "printf \"[Unit]\\n$C=/etc\\n[Service]\\nExecStart=/bin/touch /etc/never\\n\" >$U/own.service\n"
+    "printf \"[Unit]\\n$C=/var\\n[Service]\\nExecStart=/bin/cat /no/such/file\\n\" >$U/ldconfig.service\n"
+    "%files -n updates\n/usr/lib/systemd/system/systemd-*\n%files -n unknown-update\n"
+    "/usr/lib/systemd/system/own.service\n%files -n failing-update\n/usr/lib/systemd/system/ldconfig.service\n"
     "%files\n%dir %attr(0555,root,root) /usr\n%dir %attr(0555,root,root) /usr/bin\n/bin\n%dir /etc\n%dir /var\n%dir "
     "/var/log\n"
     "%dir %attr(0555,root,root) /usr/sbin\n"
@@ -230,6 +242,31 @@ static void normalises(void) {
         EXPECT_TEXT(shadow, "root:*:16000:0:99999:7:::\napp:!:16747:0:99999:7:::\n");
 }
 
+static void expect_updated(const char *root, bool etc, bool var) {
+        auto_close int tree = -1;
+        struct stat stat;
+        EXPECT_OK(fs_open_dir(work_dir, root, &tree, err));
+        EXPECT_OK(normalise_tree(tree, 1500000000, EPOCH, err));
+        EXPECT(fs_exists(tree, "etc/.updated") == etc && fs_exists(tree, "var/.updated") == var);
+        if (etc)
+                EXPECT(fstatat(tree, "etc/.updated", &stat, 0) == 0 && stat.st_mtime == EPOCH &&
+                       stat.st_mtim.tv_nsec == 0);
+        EXPECT(fs_exists(tree, "etc/hwdb.bin") && fs_exists(tree, "var/catalogue") && !fs_exists(tree, "etc/never"));
+}
+
+// What systemd would do at every boot from memory is done once; unless a unit waits that kiln does not know.
+static void updates_are_done(void) {
+        const char *const all[] = { "setup", "filesystem", "busybox", "updates", NULL };
+        const char *const unknown[] = { "setup", "filesystem", "busybox", "updates", "unknown-update", NULL };
+        const char *const failing[] = { "setup", "filesystem", "busybox", "updates", "failing-update", NULL };
+        EXPECT_OK(install("updates", all, err));
+        expect_updated("updates", true, true);
+        EXPECT_OK(install("unknown-update", unknown, err));
+        expect_updated("unknown-update", false, true);
+        EXPECT_OK(install("failing-update", failing, err));
+        expect_updated("failing-update", true, false);
+}
+
 static void same_packages_give_the_same_database(void) {
         sleep(1); // another second of the clock
         char first[DIGEST_HEX_SIZE], second[DIGEST_HEX_SIZE];
@@ -312,6 +349,7 @@ int main(int argc, char **argv) {
         RUN(scriptlets_see_nothing_of_the_host);
         RUN(database_is_settled);
         RUN(normalises);
+        RUN(updates_are_done);
         RUN(same_packages_give_the_same_database);
         RUN(failing_scriptlets_fail);
         RUN(nothing_outlives_kiln);
