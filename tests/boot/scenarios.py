@@ -152,9 +152,9 @@ def slave(lan, tap):
     """slave101 from the ISO by BIOS; its menu entry carries a static command line."""
     start_masters(lan, tap)
     node = lan.boot("slave101", medium="iso", firmware="bios", memory=2048)
-    if not node.expect(r"boot:", 120):
-        raise Unusable("isolinux shows no prompt on the serial line\n" + node.tail())
-    node.send("node-slave101\r")
+    if not node.expect(r"slave101 \(slave\)", 120):
+        raise Unusable("isolinux shows no list on the serial line\n" + node.tail())
+    node.send("\x0e\r")  # ^N: the entry below the role's, which is the first node's
     node.wait_for_ssh(BOOT_S)
     tell_times(tap, node)
     tap.command(node, "cat /proc/cmdline", lambda text: "kiln.node=slave101" in text and "ip=192.168.2.61:" in text,
