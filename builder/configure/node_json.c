@@ -151,6 +151,8 @@ static json_t *node_json(const struct cluster *cluster, const struct role *role,
         json_object_set_new(json, "netmask", netmask_json(network->prefix));
         json_object_set_new(json, "gateway", address_json(network->gateway));
         json_object_set_new(json, "addresses", strings_json(&node->addresses));
+        if (node->aliases.count > 0)
+                json_object_set_new(json, "aliases", strings_json(&node->aliases));
         if (node->interface)
                 json_object_set_new(json, "interface", json_string(node->interface));
         if (node->bond.members.count > 0)
@@ -168,20 +170,6 @@ static json_t *roles_json(const struct cluster *cluster) {
         for (size_t i = 0; i < cluster->role_count; i++)
                 json_object_set_new(json, cluster->roles[i].name, strings_json(&cluster->roles[i].ancestors));
         return json;
-}
-
-char *hosts_lines(const struct cluster *cluster) {
-        struct buf text = { 0 };
-        char ip[INET_ADDRSTRLEN];
-        for (size_t i = 0; i < cluster->node_count; i++)
-                buf_printf(&text, "%s %s\n", inet_ntop(AF_INET, &cluster->nodes[i].ip, ip, sizeof ip),
-                           cluster->nodes[i].name);
-        for (size_t i = 0; i < cluster->vip_count; i++)
-                buf_printf(&text, "%s %s\n", inet_ntop(AF_INET, &cluster->vips[i].ip, ip, sizeof ip),
-                           cluster->vips[i].name);
-        if (text.size == 0)
-                return xstrdup("");
-        return buf_take(&text);
 }
 
 static json_t *templates_json(const struct config *config) {

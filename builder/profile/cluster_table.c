@@ -73,7 +73,8 @@ static const struct schema_field bond_rows[] = {
 static const struct schema bond_table = SCHEMA(bond, bond_rows, "`bond`", "several cards of a node as one link");
 
 static const struct schema_field node_rows[] = {
-        { "name", "host name", &type_text, MEMBER(node_row, node.name), .required = true },
+        { "name", "host name, with or without its domain", &type_text, MEMBER(node_row, node.name), .required = true },
+        { "aliases", "further names of it in /etc/hosts", &type_texts, MEMBER(node_row, node.aliases), .or_one = true },
         { "role", "name of the role it plays", &type_text, MEMBER(node_row, role), .required = true,
           .pattern = NAME_PATTERN, .pattern_means = NAME_MEANS },
         { "mac", "MAC address of the interface it boots from", &type_mac, MEMBERS(node_row, node.mac, node.has_mac) },

@@ -226,6 +226,7 @@ struct node {
         struct in_addr ip;
         int id; // 1..255, 0 if the role is no ensemble and none was given
         size_t network;
+        struct strings aliases;                // further names in /etc/hosts
         struct strings addresses;              // further ones, each in one of the networks
         const char *interface;                 // what the card with `mac` is called; NULL: what the kernel calls it
         struct bond bond;                      // `mac` is one of its members

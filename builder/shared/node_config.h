@@ -25,7 +25,8 @@
 //   "roles": {"master":["base","mesos"],...},                    the cluster's roles, and what each of them inherits
 //   "vips": [ {"name","ip"} ],                                   no machine's own address
 //   "nodes": [ {"name","role","mac" ("" if none, lower case, colons),"ip","id" (0 if none),"index","network","prefix",
-//               "netmask","gateway","addresses":[...] (further ones),"interface" (absent: the kernel's name),
+//               "netmask","gateway","addresses":[...] (further ones),"aliases":[...] (names; absent: none),
+//               "interface" (absent: the kernel's name),
 //               "serial","uuid","asset_tag" (SMBIOS, "" if not known),
 //               "bond":{"name","members":[MAC...],"options":"mode=802.3ad,lacp_rate=fast"} (absent: none),
 //               "variables":{...}} ],       every node of the cluster, so that a node booted with

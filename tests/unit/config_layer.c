@@ -37,7 +37,10 @@ static const char cluster_text[] =
     "vips:\n  - {name: web, ip: 10.0.0.90, role: one, vrrp_id: 7}\n"
     "nodes:\n  - {name: n1, role: one, mac: \"52:54:00:00:00:01\", ip: 10.0.0.11, id: 1, variables: {rack: a}}\n"
     "  - {name: n2, role: one, ip: 10.0.0.12, id: 2}\n"
-    "  - {name: n3, role: two, ip: 10.0.0.13, variables: {password: hunter2}}\n"
+    "  - {name: n2.dc1.example.com, role: two, ip: 10.0.0.14}\n"
+    "  - {name: web.dc1.example.com, role: two, ip: 10.0.0.15}\n"
+    "  - {name: n3.dc1.example.com, aliases: [db, backup.example.org], role: two, ip: 10.0.0.13, variables: {password: "
+    "hunter2}}\n"
     "variables: {colour: blue}\nsecrets: [pass, page]\n";
 static const char release_text[] =
     "arch: x86_64\nrepositories:\n  - {name: x, baseurl: none, trust: digest}\n"
@@ -211,7 +214,9 @@ static void tells_the_node(void) {
         EXPECT_TEXT(json_string_value(json_object_get(json, "role")), "one");
         EXPECT_TEXT(json_string_value(json_object_get(json, "network_writer")), "ifcfg");
         EXPECT_TEXT(json_string_value(json_object_get(json, "hosts")),
-                    "10.0.0.11 n1\n10.0.0.12 n2\n10.0.0.13 n3\n10.0.0.90 web\n");
+                    "10.0.0.11 n1\n10.0.0.12 n2\n"
+                    "10.0.0.14 n2.dc1.example.com\n10.0.0.15 web.dc1.example.com\n" // others are called n2 and web
+                    "10.0.0.13 n3.dc1.example.com n3 db backup.example.org\n10.0.0.90 web\n");
         EXPECT_TEXT(json_string_value(json_object_get(json, "dhcp_client_id")), "mac");
         EXPECT_TEXT(json_string_value(json_object_get(json_object_get(json, "dhcp_options"), "node")), "");
         EXPECT(json_is_true(json_object_get(json, "arp_check")));
@@ -344,7 +349,7 @@ static void refuses_an_inventory_that_no_node_reads(void) {
         value_set(&cluster->arena, variables, "long", value_scalar(&cluster->arena, text));
         cluster->nodes[0].variables = variables;
         EXPECT(!write_layer("large", &layer, &failure));
-        EXPECT(failure.kind == ERR_CLUSTER && failure.text && strstr(failure.text, "role one, with 3 nodes") &&
+        EXPECT(failure.kind == ERR_CLUSTER && failure.text && strstr(failure.text, "role one, with 5 nodes") &&
                strstr(failure.text, "nodes read at most 8388608") && failure.hint);
         cluster->nodes[0].variables = before;
 }

@@ -187,6 +187,10 @@ static void domains_and_full_names(void) {
         EXPECT(OPTION(81, "\5\0\0\4host\7example\0"));
         EXPECT_TEXT(reply.lease.hostname, "host");
         EXPECT_TEXT(reply.lease.domain, "example");
+        EXPECT_TEXT(reply.lease.fqdn, "host.example");
+        EXPECT(OPTION(81, "\5\0\0\4host")); // without a domain it has no end (RFC 4702, 2.3.1)
+        EXPECT_TEXT(reply.lease.hostname, "host");
+        EXPECT_TEXT(reply.lease.fqdn, "");
         EXPECT(OPTION(81, "\5\0\0\4hos") && OPTION(81, "\1\0") && OPTION(81, "\1\0\0a b"));
         EXPECT_TEXT(reply.lease.hostname, "");
         struct packet packet = answer(DHCP_ACK); // option 12 is what the server calls the machine
@@ -195,6 +199,7 @@ static void domains_and_full_names(void) {
         EXPECT(accepted(&packet));
         EXPECT_TEXT(reply.lease.hostname, "host");
         EXPECT_TEXT(reply.lease.domain, "example.com");
+        EXPECT_TEXT(reply.lease.fqdn, "other.example.com");
 }
 
 // No RFC's, but what many a dhcpd.conf has.

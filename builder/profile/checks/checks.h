@@ -17,6 +17,10 @@ const char *number_key(struct arena *arena, int number);
 // Reports the later ones of equal keys as "duplicate WHAT `KEY`"; empty keys are let through. Sorts the array.
 void check_once(struct loader *loader, const char *what, struct once *entries, size_t count);
 
+// Where an item of `key`, a list or a single text, stands. Malformed items are in the tree and not among what was read,
+// so the indices differ: an item is known by its pointer, which is the tree's.
+const struct place *place_in_row(const struct value *row, const char *key, const char *item);
+
 // Of a role file, and of a role with what it inherits.
 void check_role_file(struct loader *loader, const struct role_file *file);
 // Ports, and names of roles: those that have a file in the folder `roles`.

@@ -12,9 +12,7 @@
 
 enum { MTU_IPV6_MIN = 1280, MEMBERS_MAX = 8 };
 
-// Where an item of `key`, a list or a single text, stands. Malformed items are in the tree and not among what was read,
-// so the indices differ: an item is known by its pointer, which is the tree's.
-static const struct place *place_in_row(const struct value *row, const char *key, const char *item) {
+const struct place *place_in_row(const struct value *row, const char *key, const char *item) {
         const struct value *value = value_get(row, key);
         for (size_t i = 0; value->type == VALUE_LIST && i < value->count; i++)
                 if (value->items[i]->text == item)

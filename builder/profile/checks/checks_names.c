@@ -72,6 +72,30 @@ static const char *node_mac_key(struct arena *arena, const struct node *node) {
         return mac_text(arena, node->mac);
 }
 
+// They stand in /etc/hosts beside the names of nodes and VIPs.
+static void check_aliases(struct loader *loader, const struct cluster_file *file, const struct once *names,
+                          size_t name_count) {
+        const struct value *rows = value_get(file->tree, "nodes");
+        struct once *all = NULL;
+        size_t count = 0;
+        for (size_t i = 0; i < name_count; i++)
+                *array_append(&all, &count) = names[i];
+        for (size_t i = 0; i < file->node_count; i++) {
+                const struct strings *aliases = &file->nodes[i].node.aliases;
+                for (size_t j = 0; j < aliases->count; j++) {
+                        const struct place *place = place_in_row(rows->items[i], "aliases", aliases->items[j]);
+                        const char *problem = hostname_problem(aliases->items[j]);
+                        if (problem)
+                                report(loader->diagnostics, ERR_SCHEMA, place, "`%s` is no host name: %s",
+                                       aliases->items[j], problem);
+                        *array_append(&all, &count) =
+                            (struct once){ lower_text(loader->arena, aliases->items[j]), place };
+                }
+        }
+        check_once(loader, "name", all, count);
+        free(all);
+}
+
 static void check_node_names(struct loader *loader, const struct cluster_file *file) {
         const struct value *rows = value_get(file->tree, "nodes"), *vips = value_get(file->tree, "vips");
         size_t count = file->node_count, all = count + file->vip_count;
@@ -91,7 +115,7 @@ static void check_node_names(struct loader *loader, const struct cluster_file *f
         for (size_t i = 0; i < file->vip_count; i++) // both kinds of names stand in /etc/hosts
                 names[count + i] = (struct once){ lower_text(loader->arena, file->vips[i].name),
                                                   schema_place(vips->items[i], "name") };
-        check_once(loader, "name", names, all);
+        check_aliases(loader, file, names, all);
         check_once(loader, "MAC address", macs, count);
         check_once(loader, "IP address", addresses, count);
 }

@@ -185,6 +185,8 @@ static bool read_fqdn(const struct dhcp_options *options, char ret[static DOMAIN
         size_t at = 0;
         value.size -= HEAD;
         memmove(value.bytes, value.bytes + HEAD, value.size);
+        if (value.size < sizeof value.bytes && value.bytes[value.size - 1] != '\0')
+                value.bytes[value.size++] = '\0'; // a name without its domain has no end of its own (RFC 4702, 2.3.1)
         return read_dns_name(&value, &at, ret) && *ret;
 }
 
@@ -221,7 +223,7 @@ static void read_domains(const struct dhcp_options *options, struct lease *lease
 }
 
 static void read_names(const struct dhcp_options *options, struct lease *lease) {
-        char fqdn[DOMAIN_SIZE];
+        char fqdn[DOMAIN_SIZE] = "";
         read_hostname(options, lease);
         read_domains(options, lease);
         if (!read_fqdn(options, fqdn))
@@ -231,6 +233,8 @@ static void read_names(const struct dhcp_options *options, struct lease *lease) 
                 memcpy(lease->hostname, fqdn, label);
                 lease->hostname[label] = '\0';
         }
+        if (fqdn[label])
+                memcpy(lease->fqdn, fqdn, sizeof lease->fqdn);
         if (!*lease->domain && fqdn[label])
                 memcpy(lease->domain, fqdn + label + 1, strlen(fqdn + label + 1) + 1);
 }

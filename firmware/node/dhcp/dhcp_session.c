@@ -22,8 +22,12 @@ const struct inventory_node *dhcp_named_node(const struct inventory *inventory, 
         const struct inventory_node *node = NULL;
         if (*lease->node)
                 node = inventory_by_name(inventory, lease->node);
-        if (!node && *lease->hostname)
-                node = inventory_by_name(inventory, lease->hostname);
+        char name[HOSTNAME_SIZE + DOMAIN_SIZE];
+        inventory_full_name(lease->hostname, lease->domain, name, sizeof name);
+        if (!node && *lease->fqdn)
+                node = inventory_by_name(inventory, lease->fqdn);
+        if (!node && *name)
+                node = inventory_by_name(inventory, name);
         if (!node)
                 node = inventory_by_address(inventory, lease->address);
         return node;

@@ -45,6 +45,7 @@ struct lease {
         size_t dns_count;
         char hostname[HOSTNAME_SIZE]; // "": none, or not a valid one
         char domain[DOMAIN_SIZE];
+        char fqdn[DOMAIN_SIZE]; // option 81's name if it has a domain; "": none
         uint32_t lease_s;
         int mtu; // 0: not given
         struct lease_route routes[LEASE_ROUTES_MAX];

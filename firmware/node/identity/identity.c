@@ -91,7 +91,9 @@ static bool check_id(const struct situation *at, const struct inventory_node *no
 
 static bool check_node_values(const struct situation *at, const struct inventory_node *node, struct err *err) {
         const struct cmdline *cmdline = at->cmdline;
-        if (*cmdline->hostname && !hostname_names(cmdline->hostname, node->name))
+        bool is_its_name =
+            hostname_names(cmdline->hostname, node->name) || hostname_names(node->name, cmdline->hostname);
+        if (*cmdline->hostname && !is_its_name)
                 return fail(err, ERR_IDENTITY, 0, "contradiction: kiln.hostname=%s, but this machine is %s",
                             cmdline->hostname, node->name);
         return identity_check_trust(at, node, err) && check_node_addresses(cmdline, node, err) &&
@@ -297,8 +299,13 @@ static const char *owner_of_name(const struct inventory *inventory, const char *
                 return "every machine's own name";
         if (address_parse(name, &address))
                 return "an address";
-        if (inventory_by_name(inventory, name))
+        const struct inventory_node *nodes[2];
+        if (inventory_by_name(inventory, name) || inventory_name_is_ambiguous(inventory, name, nodes))
                 return "a node's name";
+        for (size_t i = 0; i < inventory->node_count; i++)
+                for (size_t j = 0; j < inventory->nodes[i].aliases.count; j++)
+                        if (hostname_names(name, inventory->nodes[i].aliases.items[j]))
+                                return "a node's alias";
         for (size_t i = 0; i < inventory->vip_count; i++)
                 if (hostname_names(name, inventory->vips[i].name))
                         return "a VIP's name";
@@ -407,6 +414,8 @@ void identity_describe(const struct facts *facts, struct buf *ret_text) {
                 address_format(facts->leases[i].address, address);
                 buf_printf(ret_text, "; DHCP on %s: %s, host name \"%s\"", facts->leases[i].interface, address,
                            facts->leases[i].hostname);
+                if (*facts->leases[i].fqdn)
+                        buf_printf(ret_text, " (%s)", facts->leases[i].fqdn);
         }
         if (facts->dhcp_asked && facts->lease_count == 0)
                 buf_append_text(ret_text, "; DHCP: no answer");

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "firmware/node/identity/identity_internal.h"
+#include "firmware/node/inventory/inventory_find.h"
 
 static const struct interface *card_by_mac(const struct facts *facts, const struct mac *mac) {
         for (size_t i = 0; i < facts->interface_count; i++)
@@ -186,10 +187,16 @@ static const struct interface *card_of_only_bond(const struct situation *at, con
 
 // ---- leases ----
 
-static bool lease_is_of(const struct lease *lease, const struct inventory_node *node) {
-        return address_in_subnet(lease->address, node->network->address, node->network->prefix) ||
-               (*lease->node && hostname_names(lease->node, node->name)) ||
-               (*lease->hostname && hostname_names(lease->hostname, node->name));
+static bool lease_is_of(const struct situation *at, const struct lease *lease, const struct inventory_node *node) {
+        char name[HOSTNAME_SIZE + DOMAIN_SIZE];
+        inventory_full_name(lease->hostname, lease->domain, name, sizeof name);
+        const char *const names[] = { lease->node, lease->fqdn, name };
+        if (address_in_subnet(lease->address, node->network->address, node->network->prefix))
+                return true;
+        for (size_t i = 0; i < lengthof(names); i++)
+                if (*names[i] && inventory_by_name(at->facts->inventory, names[i]) == node)
+                        return true;
+        return false;
 }
 
 const struct lease *lease_for(const struct situation *at, const struct inventory_node *node) {
@@ -199,7 +206,7 @@ const struct lease *lease_for(const struct situation *at, const struct inventory
         const struct lease *found = NULL;
         for (size_t i = 0; i < facts->lease_count; i++) {
                 const struct lease *lease = &facts->leases[i];
-                if (node && !lease_is_of(lease, node))
+                if (node && !lease_is_of(at, lease, node))
                         continue;
                 if (asked && mac_equal(&lease->mac, &asked->mac))
                         return lease;

@@ -26,9 +26,16 @@ static void match_address(struct situation *at, uint32_t address, const char *so
         add_match(at, inventory_by_address(at->facts->inventory, address), source, key, text);
 }
 
-static void match_name(struct situation *at, const char *name, const char *source, const char *key) {
-        if (*name)
-                add_match(at, inventory_by_name(at->facts->inventory, name), source, key, name);
+static bool match_name(struct situation *at, const char *name, const char *source, const char *key, struct err *err) {
+        const struct inventory_node *nodes[2];
+        if (!*name)
+                return true;
+        if (inventory_name_is_ambiguous(at->facts->inventory, name, nodes))
+                return fail(err, ERR_IDENTITY, 0, "contradiction: %s%s (%s) is %s, and it is %s", key, name, source,
+                            nodes[0]->name, nodes[1]->name) ||
+                       hint(err, "say the whole name, with its domain");
+        add_match(at, inventory_by_name(at->facts->inventory, name), source, key, name);
+        return true;
 }
 
 static bool refuse_no_such(const struct situation *at, const char *key, const char *name, const char *source,
@@ -42,18 +49,20 @@ static bool refuse_no_such(const struct situation *at, const char *key, const ch
 static bool from_words(struct situation *at, enum cmdline_from from, const char *source, struct err *err) {
         const struct cmdline *cmdline = at->cmdline;
         if (*cmdline->node && cmdline->node_from == from) {
+                if (!match_name(at, cmdline->node, source, "kiln.node=", err))
+                        return false;
                 if (!inventory_by_name(at->facts->inventory, cmdline->node))
                         return refuse_no_such(at, "kiln.node=", cmdline->node, source, err);
-                match_name(at, cmdline->node, source, "kiln.node=");
         }
-        if (cmdline->hostname_from == from)
-                match_name(at, cmdline->hostname, source, "kiln.hostname=");
+        if (cmdline->hostname_from == from && !match_name(at, cmdline->hostname, source, "kiln.hostname=", err))
+                return false;
         if (cmdline->address_from == from)
                 match_address(at, cmdline->address, source, "kiln.ip=");
         for (size_t i = 0; i < cmdline->ip_count; i++) {
                 if (cmdline->ips[i].from != from)
                         continue;
-                match_name(at, cmdline->ips[i].hostname, source, "ip= with host name ");
+                if (!match_name(at, cmdline->ips[i].hostname, source, "ip= with host name ", err))
+                        return false;
                 match_address(at, cmdline->ips[i].address, source, "ip=");
         }
         return true;
@@ -132,7 +141,9 @@ static bool check_lease(const struct situation *at, const struct lease *lease, s
         for (size_t i = 0; i < at->facts->lease_count && first == lease; i++)
                 if (at->facts->leases[i].id)
                         first = &at->facts->leases[i];
-        if (*lease->node && !inventory_by_name(inventory, lease->node))
+        const struct inventory_node *nodes[2];
+        if (*lease->node && !inventory_by_name(inventory, lease->node) &&
+            !inventory_name_is_ambiguous(inventory, lease->node, nodes))
                 return refuse_no_such(at, "DHCP's node option ", lease->node, lease->interface, err);
         if (*lease->role && strcmp(lease->role, inventory->role) != 0)
                 return fail(err, ERR_IDENTITY, 0, "DHCP on %s says role %s, but this is the %s image", lease->interface,
@@ -148,8 +159,12 @@ static bool from_dhcp(struct situation *at, const char *source, struct err *err)
                 const struct lease *lease = &at->facts->leases[i];
                 if (!check_lease(at, lease, err))
                         return false;
-                match_name(at, lease->node, source, "DHCP node option ");
-                match_name(at, lease->hostname, source, "DHCP host name ");
+                char name[HOSTNAME_SIZE + DOMAIN_SIZE];
+                inventory_full_name(lease->hostname, lease->domain, name, sizeof name);
+                if (!match_name(at, lease->node, source, "DHCP node option ", err) ||
+                    !match_name(at, lease->fqdn, source, "DHCP FQDN ", err) ||
+                    !match_name(at, name, source, "DHCP host name ", err))
+                        return false;
                 match_address(at, lease->address, source, "DHCP address ");
         }
         return true;

@@ -180,6 +180,8 @@ static bool read_node(const json_t *json, struct arena *arena, void *element, st
                 return false;
         if (!hostname_is_valid(node->name))
                 return json_field_wrong(err, "name", "a host name");
+        if (!get_strings(json, "aliases", arena, &node->aliases, err))
+                return false;
         if (!read_node_mac(json, arena, node, err) || !read_place(json, arena, inventory, node, err) ||
             !read_node_numbers(json, node, err))
                 return false;

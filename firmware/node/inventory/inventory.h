@@ -41,6 +41,7 @@ struct inventory_address {
 
 struct inventory_node {
         const char *name, *role;
+        struct strings aliases; // further names, for /etc/hosts
         struct mac mac;
         bool has_mac;
         uint32_t ip;

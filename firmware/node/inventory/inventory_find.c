@@ -1,17 +1,56 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/inventory/inventory_find.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-const struct inventory_node *inventory_by_name(const struct inventory *inventory, const char *hostname) {
+// The node whose name the host name begins with, with a domain after it: of n2 and n2.dc1 the longer one.
+static const struct inventory_node *node_of_longer_name(const struct inventory *inventory, const char *hostname) {
+        const struct inventory_node *found = NULL;
+        for (size_t i = 0; i < inventory->node_count; i++) {
+                const struct inventory_node *node = &inventory->nodes[i];
+                bool is_longer = !found || strlen(node->name) > strlen(found->name);
+                if (is_longer && hostname_names(hostname, node->name))
+                        found = node;
+        }
+        return found;
+}
+
+// How many nodes have a name that begins with the host name, with a domain after it; the first two of them.
+static size_t nodes_of_shorter_name(const struct inventory *inventory, const char *hostname,
+                                    const struct inventory_node *ret_nodes[static 2]) {
+        size_t count = 0;
+        for (size_t i = 0; i < inventory->node_count && count < 2; i++)
+                if (hostname_names(inventory->nodes[i].name, hostname))
+                        ret_nodes[count++] = &inventory->nodes[i];
+        return count;
+}
+
+static const struct inventory_node *node_of_name(const struct inventory *inventory, const char *hostname) {
         for (size_t i = 0; i < inventory->node_count; i++)
                 if (strcasecmp(hostname, inventory->nodes[i].name) == 0)
                         return &inventory->nodes[i];
-        for (size_t i = 0; i < inventory->node_count; i++)
-                if (hostname_names(hostname, inventory->nodes[i].name))
-                        return &inventory->nodes[i];
-        return NULL;
+        return node_of_longer_name(inventory, hostname);
+}
+
+const struct inventory_node *inventory_by_name(const struct inventory *inventory, const char *hostname) {
+        const struct inventory_node *nodes[2] = { NULL }, *node = node_of_name(inventory, hostname);
+        if (node || nodes_of_shorter_name(inventory, hostname, nodes) != 1)
+                return node;
+        return nodes[0];
+}
+
+void inventory_full_name(const char *name, const char *domain, char *ret, size_t size) {
+        const char *dot = ".";
+        if (!*domain || !*name || strchr(name, '.'))
+                domain = dot = "";
+        snprintf(ret, size, "%s%s%s", name, dot, domain);
+}
+
+bool inventory_name_is_ambiguous(const struct inventory *inventory, const char *hostname,
+                                 const struct inventory_node *ret_nodes[static 2]) {
+        return !node_of_name(inventory, hostname) && nodes_of_shorter_name(inventory, hostname, ret_nodes) > 1;
 }
 
 bool inventory_node_has_address(const struct inventory_node *node, uint32_t address) {

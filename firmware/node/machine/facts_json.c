@@ -149,13 +149,16 @@ static bool read_lease_mac(const json_t *json, const struct facts *facts, struct
 
 static bool read_lease_names(const json_t *json, struct lease *lease, struct err *err) {
         if (!copy_fact_text(json, "hostname", lease->hostname, sizeof lease->hostname, err) ||
-            !copy_fact_text(json, "domain", lease->domain, sizeof lease->domain, err))
+            !copy_fact_text(json, "domain", lease->domain, sizeof lease->domain, err) ||
+            !copy_fact_text(json, "fqdn", lease->fqdn, sizeof lease->fqdn, err))
                 return false;
         // As dhcp_options.c takes them from a server.
         if (*lease->hostname && !hostname_is_valid(lease->hostname))
                 lease->hostname[0] = '\0';
         if (!dhcp_is_domain(lease->domain))
                 lease->domain[0] = '\0';
+        if (!dhcp_is_domain(lease->fqdn))
+                lease->fqdn[0] = '\0';
         return copy_name(json, "node", lease->node, err) && copy_name(json, "role", lease->role, err);
 }
 
@@ -168,7 +171,7 @@ static bool read_lease_addresses(const json_t *json, struct lease *lease, struct
 static bool read_lease(const json_t *json, struct facts *facts, struct err *err) {
         static const char *const known[] = { "interface", "mac",    "address", "prefix", "server", "router",
                                              "dns",       "search", "routes",  "domain", "mtu",    "lease_s",
-                                             "hostname",  "node",   "role",    "id",     NULL };
+                                             "hostname",  "node",   "role",    "id",     "fqdn",   NULL };
         struct lease lease = { .prefix = -1 };
         if (facts->lease_count == LEASES_MAX)
                 return fail(err, ERR_SCHEMA, 0, "more than %d leases", LEASES_MAX);
