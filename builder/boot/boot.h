@@ -19,9 +19,10 @@ struct boot_options {
         const char *serial; // "stdio" (Ctrl-A X ends the machine, Ctrl-A C is QEMU's monitor), "unix:PATH", "file:PATH"
         const char *mac;    // the inventory's; without one, 52:54:00 and the last three bytes of the address
         const char *memory; // MiB, "2048"
-        const char *accelerator; // "auto": KVM if it boots the build's own kernel, else TCG; "tcg"; "kvm"
-        const char *entry;       // PXE in network "user" only: "node/NAME" or "role/NAME", instead of asking by MAC
-        struct strings forwards; // network "user" only: "HOST-PORT:GUEST-PORT" (TCP, on 127.0.0.1)
+        const char *accelerator;  // "auto": KVM if it boots the build's own kernel, else TCG; "tcg"; "kvm"
+        const char *entry;        // PXE in network "user" only: "node/NAME" or "role/NAME", instead of asking by MAC
+        const char *config_drive; // image of a drive that the machine gets beside its medium, read-only; NULL: none
+        struct strings forwards;  // network "user" only: "HOST-PORT:GUEST-PORT" (TCP, on 127.0.0.1)
 };
 
 // Blocks until the machine is switched off, by itself, by Ctrl-A X, or by a signal to kiln (ERR_INTERRUPTED). No QEMU

@@ -74,6 +74,15 @@ static void add_medium(struct machine *machine, struct arguments *arguments) {
         }
 }
 
+static void add_config_drive(struct machine *machine, struct arguments *arguments) {
+        struct arena *arena = &machine->arena;
+        if (!machine->options->config_drive)
+                return;
+        arguments_printf(arguments, arena, "-drive", "if=none,id=config,format=raw,readonly=on,file=%s",
+                         quote_commas(arena, machine->options->config_drive));
+        arguments_printf(arguments, arena, "-device", "virtio-blk-pci,drive=config");
+}
+
 static bool add_network_card(struct machine *machine, struct arguments *arguments, struct err *err) {
         const char *netdev;
         if (!network_argument(machine, &netdev, err))
@@ -131,6 +140,7 @@ bool qemu_machine_arguments(struct machine *machine, struct arguments *ret, stru
         if (machine->firmware == FIRMWARE_UEFI && !add_uefi(machine, ret, err))
                 return false;
         add_medium(machine, ret);
+        add_config_drive(machine, ret);
         if (!add_network_card(machine, ret, err) || !add_serial(machine, ret, err))
                 return false;
         arguments_add(ret, NULL);

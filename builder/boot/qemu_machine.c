@@ -104,6 +104,17 @@ static bool find_boot_files(struct machine *machine, struct err *err) {
         return need_file(machine->image, machine, err);
 }
 
+// QEMU's own words would follow the description of a machine that never was.
+static bool check_config_drive(const char *path, struct err *err) {
+        auto_close int fd = -1;
+        if (!path)
+                return true;
+        if (fs_open(AT_FDCWD, path, O_RDONLY, 0, &fd, err))
+                return true;
+        (void)wrap(err, "config drive");
+        return hint(err, "`kiln secret put %s NAME` makes one that holds a secret", path);
+}
+
 static bool fail_unknown_node(const struct boot_options *options, struct err *err) {
         auto_buf names = { 0 };
         for (size_t i = 0; i < options->cluster->node_count; i++) {
@@ -130,7 +141,7 @@ bool qemu_machine_settle(const struct boot_options *options, struct machine *ret
                 return false;
         ret->medium = (enum medium)medium;
         ret->firmware = (enum firmware)firmware;
-        return find_boot_files(ret, err);
+        return check_config_drive(options->config_drive, err) && find_boot_files(ret, err);
 }
 
 void qemu_machine_release(struct machine *machine) {

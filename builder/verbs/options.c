@@ -82,6 +82,8 @@ static const struct option {
         O("memory", "o", "MIB", TEXT, memory, "memory of the machine (default: 2048)"),
         O("accel", "o", "KIND", TEXT, accelerator, "auto, tcg or kvm (default: auto)"),
         O("entry", "o", "NAME", TEXT, entry, "boot this PXE entry instead of asking by MAC: node/NAME or role/NAME"),
+        O("config-drive", "o", "FILE", TEXT, config_drive,
+          "the image of a config drive for the machine, such as `kiln secret put` makes"),
         O("forward", "o", "PORT:PORT", LIST, forwards, "forward a port of 127.0.0.1 to the machine's (network user)"),
         O("json", "blfvkcropei", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
         O("json", "u", NULL, FLAG, json, "a JSON object for each build, and errors as JSON lines on standard error"),

@@ -31,7 +31,8 @@ struct options {
         bool update, allow_downgrade, prune, no_rebuild;
         struct number keep, cache_limit;
         // kiln boot
-        const char *artefacts, *medium, *firmware, *network, *serial, *mac, *memory, *accelerator, *entry;
+        const char *artefacts, *medium, *firmware, *network, *serial, *mac, *memory, *accelerator, *entry,
+            *config_drive;
         struct strings forwards;
 };
 

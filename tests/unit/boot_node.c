@@ -124,6 +124,9 @@ static void knows_media_networks_and_serial_lines(void) {
         expect_argument((struct boot_options){ .serial = "unix:/a,b" }, "-serial unix:/a,,b,server=on");
         expect_argument((struct boot_options){ .serial = "file:/x" }, "-serial file:/x");
         expect_argument((struct boot_options){ .memory = "512" }, "-m 512 ");
+        auto_free char *drive = xasprintf("%s/pxe/boot.ipxe", build_dir);
+        expect_argument((struct boot_options){ .config_drive = drive },
+                        "-drive if=none,id=config,format=raw,readonly=on,file=/tmp/kiln-boot-node.");
         const char *forwards[] = { "2222:22", "5050:5050" };
         expect_argument((struct boot_options){ .forwards = { forwards, 2 } },
                         "hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:5050-:5050");
@@ -133,6 +136,7 @@ static void refuses_what_it_does_not_know(void) {
         const char *bad_forward[] = { "22" }, *big_forward[] = { "70000:22" }, *good_forward[] = { "1:2" };
         expect_refusal((struct boot_options){ .node = "nobody" }, ERR_REFERENCE);
         expect_refusal((struct boot_options){ .artefacts = "/nowhere" }, ERR_REFERENCE);
+        expect_refusal((struct boot_options){ .config_drive = "/nowhere/drive.iso" }, ERR_SYSTEM);
         expect_refusal((struct boot_options){ .medium = "floppy" }, ERR_USAGE);
         expect_refusal((struct boot_options){ .firmware = "coreboot" }, ERR_USAGE);
         expect_refusal((struct boot_options){ .network = "wifi" }, ERR_USAGE);
