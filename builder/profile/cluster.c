@@ -251,6 +251,8 @@ static bool read_cluster_file(struct loader *loader, const char *path, const str
         file->tree = tree;
         if (options->release && tree->type == VALUE_MAP && !value_get(tree, "release"))
                 value_set(loader->arena, tree, "release", value_scalar(loader->arena, options->release));
+        if (tree->type == VALUE_MAP)
+                check_secret_values(loader, tree);
         schema_read(&loader->reader, &cluster_schema, tree, file);
         if (tree->type != VALUE_MAP)
                 return false;
@@ -285,6 +287,7 @@ static void read_cluster(struct loader *loader, const struct profile_options *op
         join_cluster(loader, &file, options, cluster);
         check_cluster(loader, &file, cluster);
         check_installer(loader, cluster);
+        check_known_passwords(loader, cluster);
         // A variable may be missing only because the file that gives it could not be read.
         if (!has_release || loader->diagnostics->mistake_count > 0)
                 return;
@@ -312,6 +315,7 @@ bool cluster_load(const char *path, const struct profile_options *options, struc
         free(loader.inputs.items);
         for (size_t i = 0; i < options->set.count; i++)
                 strings_add_once(loader.arena, &cluster->set, arena_strdup(loader.arena, options->set.items[i]));
+        cluster->warnings = diagnostics_warnings(&diagnostics);
         if (!diagnostics_finish(&diagnostics, err)) {
                 cluster_free(cluster);
                 return false;

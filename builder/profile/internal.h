@@ -73,4 +73,19 @@ struct value *stranger_scope(struct arena *arena, const struct cluster *cluster,
 // targets of links.
 void templates_try(struct loader *loader, struct cluster *cluster);
 
+// ---- who gets in ----
+
+// What the roles' files say of it so far.
+struct access {
+        bool has_way_in;           // a key, a password, or a file of something that knows some
+        const char *path;          // an authorized_keys file without a key
+        const char *variable;      // what fills it, "variables.ssh_authorized_keys"; NULL: not known
+        const struct place *place; // of either
+};
+// Looks at one role's files, as they will be in the image: reports what is no key, or a private one. `scope` is the
+// role's, and every template renders.
+void access_of_role(struct loader *loader, const struct role *role, const struct value *scope, struct access *access);
+// Warns if no role lets anybody in.
+void access_finish(struct loader *loader, const struct cluster *cluster, const struct access *access);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/mistake.h"
 #include "base/progress.h"
+#include "profile/checks/checks.h"
 #include "profile/internal.h"
 #include "profile/reader/yaml.h"
 
@@ -157,6 +158,10 @@ void override_apply(struct loader *loader, struct value *tree, const char *assig
         if (!equals) {
                 refuse_assignment(&override, 0, "`%s` has no `=`", assignment);
                 report_hint(loader->diagnostics, "--set variables.name=value");
+                return;
+        }
+        if (strncmp(assignment, "secrets.", strlen("secrets.")) == 0) {
+                refuse_secret_value(loader, &override.place);
                 return;
         }
         // The value keeps its columns: it is parsed behind as many blanks as the key has bytes.

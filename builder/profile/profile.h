@@ -281,7 +281,9 @@ struct cluster {
         struct strings admin_networks; // subnets that operators come from
         struct strings inputs; // every file that was read or will be rendered (profiles, overlay and kickstart files),
                                // sorted, once each: their bytes decide the build id
-        struct strings set;    // the --set overrides that were applied
+        struct strings
+            warnings;       // what may be meant as it is written: "FILE:LINE:COLUMN: ...", with the line and a hint
+        struct strings set; // the --set overrides that were applied
         const char *firmware_dir; // set by build.c: initramfs/, bootloader/, kiln-node
 };
 

@@ -268,11 +268,15 @@ static void try_role(struct check *check) {
 
 void templates_try(struct loader *loader, struct cluster *cluster) {
         struct strings warned = { 0 };
+        struct access access = { 0 };
         for (size_t i = 0; i < cluster->role_count; i++) {
                 const struct role *role = &cluster->roles[i];
                 struct check check = { loader, cluster, role, .scope = cluster_scope(&cluster->arena, cluster, role),
                                        .warned = &warned };
                 try_role(&check);
+                if (loader->diagnostics->mistake_count == 0)
+                        access_of_role(loader, role, check.scope, &access);
                 arena_release(&check.arena);
         }
+        access_finish(loader, cluster, &access);
 }

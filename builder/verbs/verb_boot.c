@@ -23,6 +23,7 @@ static bool boot_loaded(const struct options *options, struct cluster *cluster, 
                 .memory = options->memory,
                 .accelerator = options->accelerator,
                 .entry = options->entry,
+                .config_drive = options->config_drive,
                 .forwards = options->forwards,
         };
         return boot_node(&boot, err);
@@ -31,7 +32,10 @@ static bool boot_loaded(const struct options *options, struct cluster *cluster, 
 bool verb_boot(const struct options *options, struct err *err) {
         struct cluster *cluster = NULL;
         struct arena arena = { 0 };
-        bool ok = options_load_cluster(options, &cluster, err) && boot_loaded(options, cluster, &arena, err);
+        bool ok = options_load_cluster(options, &cluster, err);
+        if (ok)
+                show_warnings(cluster);
+        ok = ok && boot_loaded(options, cluster, &arena, err);
         cluster_free(cluster);
         arena_release(&arena);
         return ok;

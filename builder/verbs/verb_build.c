@@ -185,7 +185,10 @@ static bool build_loaded(const struct options *options, struct cluster *cluster,
 bool verb_build(const struct options *options, struct err *err) {
         struct cluster *cluster = NULL;
         struct arena arena = { 0 };
-        bool ok = options_load_cluster(options, &cluster, err) && build_loaded(options, cluster, &arena, err);
+        bool ok = options_load_cluster(options, &cluster, err);
+        if (ok)
+                show_warnings(cluster);
+        ok = ok && build_loaded(options, cluster, &arena, err);
         cluster_free(cluster);
         arena_release(&arena);
         return ok;

@@ -23,6 +23,7 @@ bool verb_check(const struct options *options, struct err *err) {
         struct cluster *cluster = NULL;
         if (!options_load_cluster(options, &cluster, err))
                 return false;
+        show_warnings(cluster);
         printf("cluster %s, release %s: %zu nodes\n", cluster->name, cluster->release.name, cluster->node_count);
         for (size_t i = 0; i < cluster->role_count; i++)
                 print_role(cluster, &cluster->roles[i]);

@@ -16,6 +16,11 @@ bool options_load_cluster(const struct options *options, struct cluster **ret, s
         return cluster_load(options->arguments[0], &profile, ret, err);
 }
 
+void show_warnings(const struct cluster *cluster) {
+        for (size_t i = 0; i < cluster->warnings.count; i++)
+                warning("%s", cluster->warnings.items[i]);
+}
+
 const char *const *options_repositories(struct arena *arena, const struct options *options) {
         const char **list = arena_alloc(arena, (options->repositories.count + 1) * sizeof *list);
         for (size_t i = 0; i < options->repositories.count; i++)

@@ -10,6 +10,9 @@
 #include "verbs/options.h"
 
 // The cluster of the first argument, checked, with --release, --set and --role applied.
+// Shows cluster->warnings: of verbs that people look at before machines boot.
+void show_warnings(const struct cluster *cluster);
+
 must_check bool options_load_cluster(const struct options *options, struct cluster **ret, struct err *err);
 // --repo values as the NULL-terminated list that packages_open() takes.
 // --allow-outside as absolute paths, NULL-terminated.

@@ -27,6 +27,7 @@ NODES = {
     "slave101": ("52:54:00:a8:02:3d", "192.168.2.61"),
     "slave102": ("52:54:00:a8:02:3e", "192.168.2.62"),
     "bamboo101": ("52:54:00:a8:02:5b", "192.168.2.91"),
+    "bamboo102": ("52:54:00:a8:02:5c", "192.168.2.92"),
     "registry101": ("52:54:00:a8:02:62", "192.168.2.98"),
 }
 
@@ -49,10 +50,27 @@ def build(key):
         public = file.read().strip()
     command = [KILN, "build", CLUSTER, "--release", "lab", "--out", os.path.join(WORK, "out"), "--cache",
                os.path.join(TOP, "build/cache"), "--set", f'variables.ssh_authorized_keys=["{public}"]',
-               "--set", f"report_url=http://{HOST}:{REPORT_PORT}/report"]
+               "--set", "variables.vrrp_authentication=true", "--set", f"report_url=http://{HOST}:{REPORT_PORT}/report"]
     result = subprocess.run(command, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if result.returncode != 0:
         fail_all("the images are built", result.stdout)
+
+
+# Values of the cluster's secrets, which are on config drives that the test makes and nowhere else.
+SECRETS = {"haproxy_stats_password": "Zk4-statistics-of-the-test", "vrrp_password": "Vq7-vrrp"}
+
+
+def config_drive(name, *secrets):
+    """A new image with these secrets."""
+    path = os.path.join(WORK, name)
+    if os.path.exists(path):
+        os.unlink(path)
+    for secret in secrets:
+        result = subprocess.run([KILN, "secret", "put", path, secret], input=SECRETS[secret], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True, check=False)
+        if result.returncode != 0:
+            raise Unusable(f"{path} cannot be made: {result.stdout}")
+    return path
 
 
 def published():
@@ -197,7 +215,7 @@ class Node:
                    f"tap:{self.tap_name}", "--serial", f"unix:{socket_path}", "--verbose",
                    "--accel", os.environ.get("KILN_ACCEL", "tcg")]
         for option, value in options.items():
-            command += [f"--{option}", str(value)]
+            command += [f"--{option.replace('_', '-')}", str(value)]
         self.started = time.monotonic()
         self.messages = open(os.path.join(WORK, f"{log}.kiln.log"), "w+")
         self.process = subprocess.Popen(command, cwd=TOP, stdin=subprocess.DEVNULL, stdout=self.messages,

@@ -9,7 +9,7 @@ import tarfile
 import threading
 
 from checks import PATIENCE_S, four_letters, http as get, http_json
-from environment import HOST, NODES, Unusable, can_connect, wait_until
+from environment import HOST, NODES, SECRETS, Unusable, can_connect, config_drive, wait_until
 from tap import note
 
 ENSEMBLE = "192.168.2.71:2181,192.168.2.72:2181,192.168.2.73:2181"
@@ -220,7 +220,8 @@ def balancer(lan, tap):
     """bamboo101 from the ISO by UEFI, with a MAC that the inventory does not know: DHCP says who it is."""
     start_masters(lan, tap)
     lan.answer_as("bamboo101", STRANGE_MAC)
-    node = lan.boot("bamboo101", medium="iso", firmware="uefi", mac=STRANGE_MAC, memory=1536)
+    node = lan.boot("bamboo101", medium="iso", firmware="uefi", mac=STRANGE_MAC, memory=1536,
+                    config_drive=config_drive("all-secrets.iso", *SECRETS))
     node.wait_for_ssh(BOOT_S)
     tell_times(tap, node)
     tap.command(node, "test -d /sys/firmware/efi", lambda text: True, "bamboo101: booted by UEFI")
@@ -236,12 +237,17 @@ def balancer(lan, tap):
 
 def check_haproxy(tap, node):
     tap.holds(lambda: get(f"http://{node.ip}/haproxy_alive"), lambda answer: answer[0] == 200, f"{node.name}: HAProxy answers on 80")
-    tap.holds(lambda: get(f"http://{node.ip}:1936/haproxy_stats", user="admin:admin"),
-              lambda answer: answer[0] == 200 and "Statistics Report" in answer[1], f"{node.name}: HAProxy's statistics")
-    tap.same(get(f"http://{node.ip}:1936/haproxy_stats")[0], 401, f"{node.name}: the statistics want a password")
+    check_statistics(tap, node)
     tap.holds(lambda: get(f"http://{node.ip}:8000/status"), lambda answer: answer == (200, "OK"), f"{node.name}: Bamboo answers")
     tap.command(node, "sysctl -n net.ipv4.ip_forward net.ipv4.ip_nonlocal_bind", lambda text: text.split() == ["1", "1"],
                 f"{node.name}: sysctls")
+
+
+def check_statistics(tap, node):
+    url, password = f"http://{node.ip}:1936/haproxy_stats", SECRETS["haproxy_stats_password"]
+    tap.holds(lambda: get(url, user=f"admin:{password}"),
+              lambda answer: answer[0] == 200 and "Statistics Report" in answer[1], f"{node.name}: HAProxy's statistics")
+    tap.same([get(url)[0], get(url, user="admin:admin")[0]], [401, 401], f"{node.name}: the statistics want the password")
 
 
 def check_service_discovery(tap, node):
@@ -278,6 +284,48 @@ def unknown(lan, tap):
         tap.same(node.ssh("cat /var/lib/zookeeper/myid", ip=ip)[0], 1, "there is no myid")
         check_report(tap, lan, node, ip, lambda report: report["refused"] in why.group(0), "its report says why")
     return node.stop()
+
+
+def check_secret_files(tap, lan, node, files):
+    """The values are in these files of the node, which root alone reads, and in no log or report."""
+    words = " ".join(f"-e {value}" for value in SECRETS.values())
+    status, text = node.ssh(f"cd / && grep -rslF -D skip --exclude-dir=writable {words} etc root run tmp usr/share/kiln var | "
+                            f"sort; journalctl -a --no-pager | grep -cF {words}; dmesg | grep -cF {words}", seconds=PATIENCE_S)
+    tap.same(text.split(), [*sorted(files), "0", "0"], f"{node.name}: where the values of its secrets are")
+    status, text = node.ssh(f"cd / && stat -c '%a %U' {' '.join(files)}")
+    tap.same(set(text.splitlines()), {"600 root"}, f"{node.name}: root alone reads them")
+    shown = json.dumps([report for client, report in lan.reports if client == node.ip]) + node.text
+    tap.same([value for value in SECRETS.values() if value in shown], [], f"{node.name}: its reports and consoles show none")
+
+
+def secrets(lan, tap):
+    """bamboo102 with a config drive that has one of two secrets; then it is given the other."""
+    node = lan.boot("bamboo102", medium="usb", memory=1536, config_drive=config_drive("half.iso", "haproxy_stats_password"))
+    tap.ok(node.expect(r"the secret vrrp_password has no value: keepalived\.service stays down, "
+                       r"/etc/keepalived/keepalived\.conf is not written", BOOT_S),
+           "bamboo102: the console says which service stays down, and why", node.tail())
+    node.wait_for_ssh(BOOT_S)
+    tell_times(tap, node)
+    tap.holds(lambda: get(f"http://{node.ip}/haproxy_alive"), lambda answer: answer[0] == 200, "bamboo102: HAProxy answers on 80")
+    check_statistics(tap, node)
+    tap.command(node, "systemctl is-system-running --wait >/dev/null; systemctl --failed --no-legend --plain",
+                lambda text: [line.split()[0] for line in text.splitlines()] == ["kiln-secret@vrrp_password.service"],
+                "bamboo102: the secret is what failed, and nothing else")
+    tap.same(node.ssh("systemctl is-active keepalived; ls /etc/keepalived/keepalived.conf /usr/sbin/keepalived")[1].split()[0],
+             "inactive", "bamboo102: keepalived is down")
+    tap.command(node, "cat /etc/issue", lambda text: "services are DOWN for want of secrets: vrrp_password" in text,
+                "bamboo102: it stands above the login prompt")
+    tap.command(node, "ip -4 -o address show", lambda text: f" {VIP}/" not in text, "bamboo102: it does not hold the VIP")
+    check_secret_files(tap, lan, node, ["etc/haproxy/stats.cfg"])
+    given = f"vrrp_password={SECRETS['vrrp_password']}\n".encode()
+    status, text = node.ssh("umask 077; cat >/var/lib/kiln/kiln.secrets && /usr/libexec/kiln/kiln-node apply && "
+                            "systemctl start keepalived", data=given, seconds=PATIENCE_S)
+    tap.ok(status == 0, "bamboo102: the secret that it lacked is given to it", text)
+    tap.command(node, "systemctl is-active keepalived", lambda text: text == "active", "bamboo102: keepalived runs then")
+    tap.command(node, "ip -4 -o address show", lambda text: f" {VIP}/" in text, "bamboo102: it holds the VIP")
+    check_secret_files(tap, lan, node, ["etc/haproxy/stats.cfg", "etc/keepalived/keepalived.conf",
+                                        "var/lib/kiln/kiln.secrets"])
+    node.stop()
 
 
 def check_network_repair(tap, node):
@@ -325,4 +373,4 @@ def grub(lan, tap):
 
 
 # The masters stay up once they are started, so what needs no cluster comes first.
-SCENARIOS = {"unknown": unknown, "usb": usb, "grub": grub, "master": master, "slave": slave, "balancer": balancer}
+SCENARIOS = {"unknown": unknown, "usb": usb, "secrets": secrets, "grub": grub, "master": master, "slave": slave, "balancer": balancer}

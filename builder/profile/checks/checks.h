@@ -48,12 +48,20 @@ void check_hardware(struct loader *loader, const struct cluster_file *file);
 // Keys that are no keys, and a lowest serial that nothing would check.
 void check_trust(struct loader *loader, const struct cluster_file *file);
 
+// Names of secrets, and nothing else: what is a value is reported, and taken out of the tree, so that no other message
+// shows it.
+void check_secret_values(struct loader *loader, struct value *tree);
+void refuse_secret_value(struct loader *loader, const struct place *place);
 // Names of secrets are given once.
 void check_secret_names(struct loader *loader, const struct cluster_file *file);
 // Of a cluster file's or a role file's tree: tags of secrets where no node would fill them in.
 void check_secret_places(struct loader *loader, const struct value *tree, bool is_role);
 // A joined role brings no values of secrets into its image.
 void check_secret_files(struct loader *loader, const struct role *role);
+
+// Needs the joined cluster: values of variables whose name is that of a secret, and that everybody knows. Warnings
+// only.
+void check_known_passwords(struct loader *loader, const struct cluster *cluster);
 
 // Needs the joined cluster: ensembles, ids, users, VIPs' roles.
 void check_cluster(struct loader *loader, const struct cluster_file *file, const struct cluster *cluster);

@@ -6,6 +6,35 @@
 #include "shared/secrets.h"
 #include "shared/template.h"
 
+// ---- names, and no values ----
+
+static bool has_value(const struct value *item) {
+        return item->type == VALUE_MAP || (item->type == VALUE_SCALAR && strpbrk(item->text, "=:"));
+}
+
+void check_secret_values(struct loader *loader, struct value *tree) {
+        struct value *given = value_get(tree, "secrets");
+        if (!given)
+                return;
+        const struct value *wrong = NULL;
+        if (has_value(given))
+                wrong = given;
+        for (size_t i = 0; given->type == VALUE_LIST && i < given->count && !wrong; i++)
+                if (has_value(given->items[i]))
+                        wrong = given->items[i];
+        if (!wrong)
+                return;
+        refuse_secret_value(loader, &wrong->place);
+        value_set(loader->arena, tree, "secrets", value_list(loader->arena));
+}
+
+void refuse_secret_value(struct loader *loader, const struct place *place) {
+        report(loader->diagnostics, ERR_SCHEMA, place,
+               "`secrets` is a list of names: a value of a secret has no place in a profile or on a command line");
+        report_privately(loader->diagnostics);
+        report_hint(loader->diagnostics, "secrets: [NAME]; `kiln secret put FILE NAME` asks for the value");
+}
+
 // The tree has those, too, that are no names and were reported.
 void check_secret_names(struct loader *loader, const struct cluster_file *file) {
         const struct value *list = value_get(file->tree, "secrets");

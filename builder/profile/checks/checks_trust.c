@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Checks of the keys that nodes trust.
 #include "base/err.h"
+#include "profile/checks/authorized_key.h"
 #include "profile/checks/checks.h"
 #include "shared/signed_layer.h"
 #include "shared/sshsig.h"
@@ -31,6 +32,8 @@ static void check_trusted_keys(struct loader *loader, const struct cluster_file 
                         continue;
                 }
                 report(loader->diagnostics, ERR_SCHEMA, once[i].place, "a trusted key: %s", problem.text);
+                if (authorized_keys_are_private(lines->items[i]))
+                        report_privately(loader->diagnostics);
                 report_hint(loader->diagnostics,
                             "put in the line of a .pub file; `ssh-keygen -t ed25519` makes such a key");
         }

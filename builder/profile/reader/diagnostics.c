@@ -17,24 +17,45 @@ static bool same_place_of_mistake(const struct place *a, const struct place *b) 
         return same_file && a->line == b->line && a->column == b->column;
 }
 
+// Appended to a list; NULL if it is there.
+static struct mistake *keep_mistake(struct mistake **list, size_t *count, struct arena *arena,
+                                    const struct place *place, const char *message) {
+        static const struct place nowhere;
+        if (!place)
+                place = &nowhere;
+        for (size_t i = 0; i < *count; i++) {
+                const struct mistake *known = &(*list)[i];
+                if (same_place_of_mistake(&known->place, place) && strcmp(known->message, message) == 0)
+                        return NULL;
+        }
+        struct mistake *mistake = array_append(list, count);
+        *mistake = (struct mistake){ .place = *place, .message = arena_strdup(arena, message) };
+        return mistake;
+}
+
 void report(struct diagnostics *diagnostics, enum err_kind kind, const struct place *place, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
         auto_free char *message = xvasprintf(format, arguments);
         va_end(arguments);
-        static const struct place nowhere;
-        if (!place)
-                place = &nowhere;
-        diagnostics->last = NULL;
-        for (size_t i = 0; i < diagnostics->mistake_count; i++) {
-                const struct mistake *known = &diagnostics->mistakes[i];
-                if (same_place_of_mistake(&known->place, place) && strcmp(known->message, message) == 0)
-                        return;
-        }
-        struct mistake *mistake = array_append(&diagnostics->mistakes, &diagnostics->mistake_count);
-        *mistake =
-            (struct mistake){ .kind = kind, .place = *place, .message = arena_strdup(diagnostics->arena, message) };
-        diagnostics->last = mistake;
+        diagnostics->last =
+            keep_mistake(&diagnostics->mistakes, &diagnostics->mistake_count, diagnostics->arena, place, message);
+        if (diagnostics->last)
+                diagnostics->last->kind = kind;
+}
+
+void report_warning(struct diagnostics *diagnostics, const struct place *place, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        auto_free char *message = xvasprintf(format, arguments);
+        va_end(arguments);
+        diagnostics->last =
+            keep_mistake(&diagnostics->warnings, &diagnostics->warning_count, diagnostics->arena, place, message);
+}
+
+void report_privately(struct diagnostics *diagnostics) {
+        if (diagnostics->last)
+                diagnostics->last->is_private = true;
 }
 
 void report_hint(struct diagnostics *diagnostics, const char *format, ...) {
@@ -92,7 +113,7 @@ static void append_mistake(const struct diagnostics *diagnostics, const struct m
                 buf_printf(buf, "%s: ", place_text(diagnostics->arena, place));
         buf_append_text(buf, mistake->message);
         const struct source *source = find_source_text(diagnostics, place->file);
-        if (source)
+        if (source && !mistake->is_private)
                 mistake_excerpt(buf, source->text, source->size, place->line, place->column);
         if (mistake->hint)
                 buf_printf(buf, "\n    hint: %s", mistake->hint);
@@ -112,8 +133,23 @@ bool diagnostics_finish(const struct diagnostics *diagnostics, struct err *err) 
         return fail(err, diagnostics->mistakes[0].kind, 0, "%s", buf_text(&text));
 }
 
+struct strings diagnostics_warnings(const struct diagnostics *diagnostics) {
+        struct strings texts = { .items = arena_alloc(diagnostics->arena,
+                                                      (diagnostics->warning_count + 1) * sizeof(char *)) };
+        for (size_t i = 0; i < diagnostics->warning_count && i < SHOWN_MAX; i++) {
+                auto_buf text = { 0 };
+                append_mistake(diagnostics, &diagnostics->warnings[i], &text);
+                texts.items[texts.count++] = arena_strdup(diagnostics->arena, buf_text(&text));
+        }
+        if (diagnostics->warning_count > SHOWN_MAX)
+                texts.items[texts.count++] = arena_printf(diagnostics->arena, "there are %zu more warnings",
+                                                          diagnostics->warning_count - SHOWN_MAX);
+        return texts;
+}
+
 void diagnostics_release(struct diagnostics *diagnostics) {
         free(diagnostics->sources);
         free(diagnostics->mistakes);
+        free(diagnostics->warnings);
         *diagnostics = (struct diagnostics){ 0 };
 }

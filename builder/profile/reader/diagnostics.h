@@ -17,11 +17,12 @@ struct diagnostics {
         } * sources;
         size_t source_count;
         struct mistake {
-                enum err_kind kind;
+                enum err_kind kind; // NONE of a warning
                 struct place place;
                 const char *message, *hint;
-        } * mistakes;
-        size_t mistake_count;
+                bool is_private; // its line is not shown
+        } * mistakes, *warnings;
+        size_t mistake_count, warning_count;
         struct mistake *last; // what report_hint() speaks of; NULL if it was reported before
 };
 
@@ -33,6 +34,11 @@ void diagnostics_add_source(struct diagnostics *diagnostics, const char *name, c
 // The same message at the same place is kept once. `place` may be NULL.
 void report(struct diagnostics *diagnostics, enum err_kind kind, const struct place *place, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+// The same for what may be meant as it is written.
+void report_warning(struct diagnostics *diagnostics, const struct place *place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+// The line of what was just reported holds what no log may have.
+void report_privately(struct diagnostics *diagnostics);
 // What to do about the mistake that was just reported.
 void report_hint(struct diagnostics *diagnostics, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // "did you mean `NEAREST`?", if there is one.
@@ -45,6 +51,8 @@ const char *place_text(struct arena *arena, const struct place *place);
 
 // True if nothing was reported; otherwise all of it as one error, of the first mistake's kind.
 must_check bool diagnostics_finish(const struct diagnostics *diagnostics, struct err *err);
+// The warnings, a text each, on the arena.
+struct strings diagnostics_warnings(const struct diagnostics *diagnostics);
 void diagnostics_release(struct diagnostics *diagnostics);
 
 #endif
