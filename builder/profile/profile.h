@@ -159,7 +159,7 @@ struct role {
         struct strings services_cluster; // enabled too, and started only on a machine whose identity is sure
         const char *default_target;      // "multi-user.target"
         const char *overlay_size;        // of the tmpfs above the root, as tmpfs(5) takes it: "50%"
-        const char *on_failure;          // of the initrd: "shell", "reboot" or "halt"
+        const char *on_failure;          // of the initrd: "retry", "reboot", "shell" or "halt"
         int reboot_delay_s;
         const struct value *sysctl;    // MAP of scalars
         const struct value *variables; // MAP, node.variables.* of a node that gives none of its own, and of strangers

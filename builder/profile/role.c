@@ -499,7 +499,7 @@ void role_join(struct loader *loader, struct role_library *library, const struct
                              .description = file->description,
                              .default_target = "multi-user.target",
                              .overlay_size = "50%",
-                             .on_failure = "shell",
+                             .on_failure = "retry",
                              .reboot_delay_s = 10 };
         struct join join = { loader, release, library->paths, &role, value_map(loader->arena) };
         for (size_t i = 0; i < lineage.count; i++)

@@ -6,7 +6,7 @@
 #include "profile/tables.h"
 
 static const char *const health_kinds[] = { "tcp", "http", NULL };
-static const char *const failure_actions[] = { "shell", "reboot", "halt", NULL };
+static const char *const failure_actions[] = { "retry", "reboot", "shell", "halt", NULL };
 
 static const struct schema_field service_rows[] = {
         { "enable", "units to enable", &type_texts, MEMBER(role_file, services_enable), .pattern = UNIT_PATTERN,
@@ -168,10 +168,10 @@ static const struct schema_field role_rows[] = {
           "limit of the writable layer in memory: a part of it, or bytes with k, m or g; 50% if nothing is said",
           &type_text, MEMBER(role_file, overlay_size), .pattern = "^([1-9][0-9]?%|[1-9][0-9]*[kmg]?)$",
           .pattern_means = "a size such as 30% or 512m" },
-        { "on_failure", "what a machine does whose boot fails in the initrd; shell if nothing is said", &type_text,
+        { "on_failure", "what a machine does whose boot fails in the initrd; retry if nothing is said", &type_text,
           MEMBER(role_file, on_failure), .choices = failure_actions },
-        { "reboot_delay_s", "how long on_failure: reboot shows the reason before, in seconds; 10 if nothing is said",
-          &type_id, MEMBER(role_file, reboot_delay_s), .min = 0, .max = 86400 },
+        { "reboot_delay_s", "how long the reason is shown before a reboot, in seconds; 10 if nothing is said", &type_id,
+          MEMBER(role_file, reboot_delay_s), .min = 0, .max = 86400 },
         { "state", "directories that outlive reboots", &type_tables, MEMBERS(role_file, state, state_count),
           .table = &state_table },
         { "state_disk", "the disk for them; the cluster file's holds for roles that say nothing", &type_table,

@@ -5,7 +5,8 @@
 //   "versions": { "kiln": "0.1.0", "kernel": "3.10.0-327.el7.x86_64" },
 //   "serial", "uuid",                      SMBIOS
 //   "boot": { "root": "carried" | "medium:LABEL" | "http://...", "kernel_ms", "root_ms", "check_ms", "overlay_ms",
-//             "handover_ms" },             of the initrd, each the time of one phase; absent on an installed node
+//             "handover_ms",               of the initrd, each the time of one phase; absent on an installed node
+//             "failed_attempts" },         to find the root, before the one that found it
 //   "elapsed_ms", "interfaces_ms", "dhcp_ms" (-1: not asked),     of kiln-node: all of it, waiting for cards, for DHCP
 //   "changed": 12,                         files written or removed
 //   "refused": null | "why", "hostname", "values": [ { "name", "value", "source" } ], "files": [...], "removes": [...],

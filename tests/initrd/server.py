@@ -24,7 +24,8 @@ def node_json(timeout_ms=20000, **more):
 
 
 class Server:
-    """Serves `content` under every path. `plan`: what to do with each request; its last step serves all that follow."""
+    """Serves `content` under every path, or a dictionary by the path's last part. `plan`: what to do with each request;
+    its last step serves all that follow."""
 
     def __init__(self, content, plan=("serve",), address="127.0.0.1", port=0):
         self.content, self.plan, self.requests, self.bodies = content, list(plan), [], []
@@ -57,6 +58,8 @@ class Server:
     def answer(self, handler):
         self.requests.append({**dict(handler.headers), "path": handler.path, "at": time.monotonic()})
         step = self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
+        if isinstance(self.content, dict) and handler.path.rpartition("/")[2] not in self.content:
+            step = "404"
         try:
             getattr(self, "do_" + step, self.do_status)(handler, step)
         except OSError:
@@ -65,12 +68,15 @@ class Server:
 
     def part(self, handler):
         """(first byte, headers, body) of what was asked for."""
+        content = self.content
+        if isinstance(content, dict):
+            content = content[handler.path.rpartition("/")[2]]
         wanted = handler.headers.get("Range")
         first = int(wanted.split("=")[1].split("-")[0]) if wanted else 0
-        body = self.content[first:]
+        body = content[first:]
         if wanted:
             handler.send_response(206)
-            handler.send_header("Content-Range", f"bytes {first}-{len(self.content) - 1}/{len(self.content)}")
+            handler.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
         else:
             handler.send_response(200)
         return body

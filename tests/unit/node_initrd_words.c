@@ -31,6 +31,7 @@ static void takes_words_as_the_kernel_splits_them(void) {
         EXPECT(says("kiln.role=master", "ROLE=master\n"));
         EXPECT(says("kiln.on_failure=\"halt\"", "ON_FAILURE=halt\n"));
         EXPECT(says("\"kiln.on_failure=halt\"", "ON_FAILURE=halt\n"));
+        EXPECT(says("kiln.on_failure=retry", "ON_FAILURE=retry\n"));
         EXPECT(says("foo=\"a kiln.debug b\"", ""));
         EXPECT(says("foo=\"a kiln.on_failure=shell b\" kiln.on_failure=halt", "ON_FAILURE=halt\n"));
         EXPECT(says("ro -- kiln.debug kiln.on_failure=shell", ""));

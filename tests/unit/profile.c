@@ -129,7 +129,7 @@ static void joins_roles(void) {
         EXPECT(spare && spare->node_count == 0 && spare->services_enable.count == 0);
         EXPECT_TEXT(spare->default_target, "multi-user.target");
         EXPECT_TEXT(spare->overlay_size, "50%");
-        EXPECT_TEXT(spare->on_failure, "shell");
+        EXPECT_TEXT(spare->on_failure, "retry");
         EXPECT(spare->reboot_delay_s == 10);
         EXPECT(strstr(spare->kickstart, "/spare.ks.tmpl") != NULL);
         const struct role *base = cluster_find_role(cluster, "base");

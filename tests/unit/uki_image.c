@@ -49,7 +49,7 @@ static void its_sections_are_the_published_files(void) {
         EXPECT_TEXT(buf_text(&output),
                     "ID=kiln\nNAME=\"kiln\"\nPRETTY_NAME=\"kiln: demo, role alpha (test)\"\n"
                     "console=ttyS0,115200 quiet mem=1G;x kiln.role=alpha kiln.root=medium:KILN_ALPHA,"
-                    "http://10.1.0.2:80/current/alpha/rootfs.squashfs kiln.on_failure=shell kiln.reboot_delay=10\n1.2");
+                    "http://10.1.0.2:80/current/alpha/rootfs.squashfs kiln.on_failure=retry kiln.reboot_delay=10\n1.2");
 }
 
 static void servers_and_media_offer_it(void) {

@@ -62,11 +62,15 @@ static bool take_delay(const char *value, struct buf *ret, const char **ret_want
 }
 
 static bool take_action(const char *value, struct buf *ret, const char **ret_wanted) {
-        *ret_wanted = "shell, reboot or halt";
-        if (strcmp(value, "shell") != 0 && strcmp(value, "reboot") != 0 && strcmp(value, "halt") != 0)
-                return false;
-        buf_append_text(ret, value);
-        return true;
+        static const char *const actions[] = { "retry", "reboot", "shell", "halt" };
+        *ret_wanted = "retry, reboot, shell or halt";
+        for (size_t i = 0; i < lengthof(actions); i++) {
+                if (strcmp(value, actions[i]) != 0)
+                        continue;
+                buf_append_text(ret, value);
+                return true;
+        }
+        return false;
 }
 
 static bool take_switch(const char *value, struct buf *ret, const char **ret_wanted) {
