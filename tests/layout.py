@@ -28,7 +28,8 @@ HOUSES = [folder for folder in ORDER if folder not in ("builder", "firmware/node
 # kiln-node takes these of the builder.
 NODE_BORROWS = {"builder/base", "builder/shared"}
 # What a folder shows to the others; a folder that is not here shows every header but internal.h.
-PUBLIC = {"builder/packages": {"packages.h"}, "builder/rootfs": {"rootfs.h", "tree.h"}, "builder/artefact": {"artefact.h"},
+PUBLIC = {"builder/packages": {"packages.h"}, "builder/rootfs": {"rootfs.h", "tree.h", "account_tables.h"},
+          "builder/artefact": {"artefact.h"},
           "builder/boot": {"boot.h"}, "builder/configure": {"configure.h"}, "builder/verify": {"verify.h"},
           "builder/profile": {"profile.h"}}
 LIBRARIES = {"solv/": {"builder/packages", "builder/rootfs"}, "rpm/": {"builder/packages", "builder/rootfs"}}

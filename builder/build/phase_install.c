@@ -19,12 +19,22 @@ static const char *root_key_of(struct build *build, struct role_build *role) {
         return arena_strdup(&role->arena, hex);
 }
 
-static void plan_base(struct build *build) {
+// Of a user that several roles declare, the first one's words count for the layer that they share.
+static bool plan_base(struct build *build, struct err *err) {
+        struct layer_users users = { 0 };
         bool is_shared = false;
-        for (size_t i = 0; i < build->role_count; i++)
-                is_shared = is_shared || build->roles[i].over_base;
+        for (size_t i = 0; i < build->role_count; i++) {
+                const struct role *role = build->roles[i].role;
+                if (!build->roles[i].over_base)
+                        continue;
+                is_shared = true;
+                if (!layer_users_add(&build->selection.base, NULL, role->users, role->user_count, &build->arena, &users,
+                                     err))
+                        return false;
+        }
         if (is_shared)
-                layer_find(&build->rootfs, &build->selection.base, NULL, &build->arena, &build->base);
+                layer_find(&build->rootfs, &build->selection.base, NULL, &users, &build->arena, &build->base);
+        return true;
 }
 
 // The layers below a role are read to make its own, and to pack its root. Whether that is packed may take reading it:
@@ -32,10 +42,16 @@ static void plan_base(struct build *build) {
 static bool plan_role(size_t index, void *context, struct err *err) {
         struct build *build = context;
         struct role_build *role = &build->roles[index];
+        const struct package_set *set = &build->selection.roles[index], *parent_set = NULL;
         const struct layer *parent = NULL;
-        if (role->over_base)
+        struct layer_users users = { 0 };
+        if (role->over_base) {
                 parent = build->base;
-        layer_find(&build->rootfs, &build->selection.roles[index], parent, &role->arena, &role->layer);
+                parent_set = &build->selection.base;
+        }
+        if (!layer_users_add(set, parent_set, role->role->users, role->role->user_count, &role->arena, &users, err))
+                return false;
+        layer_find(&build->rootfs, set, parent, &users, &role->arena, &role->layer);
         role->root_key = root_key_of(build, role);
         bool is_packed = artefacts_have_root(build->cache, role->root_key);
         role->reads_layer = !is_packed || !fs_exists(AT_FDCWD, role->layer->path);
@@ -64,8 +80,7 @@ static bool install_role(size_t index, void *context, struct err *err) {
 }
 
 bool phase_install(struct build *build, struct err *err) {
-        plan_base(build);
-        return parallel_for(build->role_count, build->options->jobs, plan_role, build, err) &&
+        return plan_base(build, err) && parallel_for(build->role_count, build->options->jobs, plan_role, build, err) &&
                install_base(build, err) &&
                parallel_for(build->role_count, build->options->jobs, install_role, build, err);
 }

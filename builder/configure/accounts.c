@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Users and groups of the image: passwd(5), group(5), shadow(5), gshadow(5), read and written as text, never through
-// the host's name service.
+// The users and groups that a role adds to the image.
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,75 +12,17 @@
 #include "base/mistake.h"
 #include "configure/internal.h"
 #include "profile/profile.h"
+#include "rootfs/account_tables.h"
 #include "rootfs/tree.h"
 #include "shared/place.h"
 #include "shared/value.h"
 
-enum { SYSTEM_ID_MAX = 999, SYSTEM_ID_MIN = 201, USER_ID_MIN = 1000, USER_ID_MAX = 60000, SECONDS_PER_DAY = 86400 };
-
-struct table {
-        const char *path;
-        struct buf text;
-        bool changed;
-};
-
-struct accounts {
-        struct table passwd, group, shadow, gshadow;
-};
-
-// Steps through the lines of a table; `*line` is NULL before the first. `length` is without the newline.
-static bool next_account(const struct table *table, const char **line, size_t *length) {
-        const char *at = buf_text(&table->text);
-        if (*line)
-                at = *line + *length;
-        if (*line && *at == '\n')
-                at++;
-        *line = at;
-        *length = strcspn(at, "\n");
-        return *at != '\0';
-}
-
-// The line of `name`, or NULL. `ret_length` is without its newline.
-static const char *find_account(const struct table *table, const char *name, size_t *ret_length) {
-        size_t name_length = strlen(name), length = 0;
-        for (const char *line = NULL; next_account(table, &line, &length);) {
-                bool is_longer = length > name_length;
-                if (is_longer && strncmp(line, name, name_length) == 0 && line[name_length] == ':') {
-                        *ret_length = length;
-                        return line;
-                }
-        }
-        return NULL;
-}
-
-// The number in the third field, for passwd and group alike; -1 if there is none.
-static long account_id(const char *line, size_t length) {
-        const char *end = line + length, *field = line;
-        for (int i = 0; i < 2; i++) {
-                field = memchr(field, ':', (size_t)(end - field));
-                if (!field)
-                        return -1;
-                field++;
-        }
-        if (field == end || !isdigit((unsigned char)*field))
-                return -1;
-        return strtol(field, NULL, 10);
-}
-
-static bool id_is_used(const struct table *table, long id) {
-        size_t length = 0;
-        for (const char *line = NULL; next_account(table, &line, &length);)
-                if (account_id(line, length) == id)
-                        return true;
-        return false;
-}
-
 // Appends "did you mean ...?" to an error about a name that the table lacks.
-static void hint_account(const struct table *table, const char *name, struct err *err) {
+static void hint_account(const struct account_table *table, const char *name, struct err *err) {
         struct arena arena = { 0 };
         struct nearest nearest = { .wanted = name };
         size_t length = 0;
-        for (const char *line = NULL; next_account(table, &line, &length);)
+        for (const char *line = NULL; account_next(table, &line, &length);)
                 nearest_offer(&nearest, arena_strndup(&arena, line, strcspn(line, ":\n")));
         if (nearest.best)
                 (void)hint(err, "did you mean \"%s\"?", nearest.best);
@@ -100,10 +41,10 @@ static bool parse_id(const char *text, unsigned *ret) {
         return true;
 }
 
-static bool find_id(const struct table *table, const char *kind, const char *name, const struct place *place,
+static bool find_id(const struct account_table *table, const char *kind, const char *name, const struct place *place,
                     unsigned *ret, struct err *err) {
         size_t length;
-        const char *line = find_account(table, name, &length);
+        const char *line = account_find(table, name, &length);
         long id = line ? account_id(line, length) : -1;
         if (id < 0 && strcmp(name, "root") == 0) // an image without packages has no files to ask
                 id = 0;
@@ -120,7 +61,7 @@ static bool resolve_id(int root, const char *path, const char *kind, const char 
                        unsigned *ret, struct err *err) {
         if (parse_id(name, ret))
                 return true;
-        struct table table = { .path = path, .text = { .max = 16 << 20 } };
+        struct account_table table = { .path = path, .text = { .max = 16 << 20 } };
         bool ok = tree_read(root, path, &table.text, err) && find_id(&table, kind, name, place, ret, err);
         buf_release(&table.text);
         return ok;
@@ -134,32 +75,6 @@ bool accounts_resolve(int root, const char *owner, const char *group, const stru
 
 // ---- adding ----
 
-static void append_account(struct table *table, const char *line) {
-        if (table->text.size && table->text.data[table->text.size - 1] != '\n')
-                buf_append_char(&table->text, '\n');
-        buf_append_text(&table->text, line);
-        buf_append_char(&table->text, '\n');
-        table->changed = true;
-}
-
-static bool id_is_free(const struct accounts *accounts, long id) {
-        return !id_is_used(&accounts->passwd, id) && !id_is_used(&accounts->group, id);
-}
-
-// System ids from 999 down, others from 1000 up, as useradd does; free as user and as group. -1 if none is.
-static long free_id(const struct accounts *accounts, bool system) {
-        if (system) {
-                for (long id = SYSTEM_ID_MAX; id >= SYSTEM_ID_MIN; id--)
-                        if (id_is_free(accounts, id))
-                                return id;
-                return -1;
-        }
-        for (long id = USER_ID_MIN; id <= USER_ID_MAX; id++)
-                if (id_is_free(accounts, id))
-                        return id;
-        return -1;
-}
-
 static bool has_member(const char *members, size_t length, const char *name) {
         size_t size = strlen(name);
         for (const char *part = members; part < members + length;) {
@@ -172,9 +87,9 @@ static bool has_member(const char *members, size_t length, const char *name) {
 }
 
 // Appends `name` to the last field of the group's line: members, in group and in gshadow.
-static bool add_member(struct table *table, const char *group, const char *name) {
+static bool add_member(struct account_table *table, const char *group, const char *name) {
         size_t length;
-        const char *line = find_account(table, group, &length);
+        const char *line = account_find(table, group, &length);
         if (!line)
                 return false;
         const char *members = line + length;
@@ -196,82 +111,20 @@ static bool add_member(struct table *table, const char *group, const char *name)
         return true;
 }
 
-static bool fits_passwd(const char *field) { return !field || !strpbrk(field, ":\n"); }
-
-static bool user_fits_passwd(const struct user *user) {
-        bool name_fits = *user->name && !strpbrk(user->name, ":\n/ ");
-        return name_fits && fits_passwd(user->home) && fits_passwd(user->shell) && fits_passwd(user->comment);
-}
-
-// For a user that a package has made already.
+// For a user of the layer: of a package, or made because a package's files are its own.
 static bool check_known_user(const struct user *user, long uid, struct err *err) {
         if (user->uid < 0 || uid == user->uid)
                 return true;
-        return fail_at(err, ERR_REFERENCE, &user->place, "a package makes user %s with uid %ld, not %lld", user->name,
-                       uid, (long long)user->uid);
-}
-
-static bool choose_uid(const struct accounts *accounts, const struct user *user, long *ret_id, struct err *err) {
-        long id = (long)user->uid;
-        if (user->uid < 0)
-                id = free_id(accounts, user->system);
-        if (id < 0)
-                return fail_at(err, ERR_REFERENCE, &user->place, "no user id is free for %s", user->name);
-        if (id_is_used(&accounts->passwd, id))
-                return fail_at(err, ERR_DUPLICATE, &user->place, "uid %ld of user %s is taken in the image", id,
-                               user->name);
-        *ret_id = id;
-        return true;
-}
-
-static const char *text_unless_empty(const char *text, const char *otherwise) {
-        if (!text || !*text)
-                return otherwise;
-        return text;
-}
-
-// Without a password; a user that is no system's gets useradd's ages of one.
-static void append_shadow(struct table *shadow, const struct user *user, int64_t source_date_epoch) {
-        const char *ages = user->system ? ":::::" : "0:99999:7:::";
-        auto_free char *line =
-            xasprintf("%s:!!:%lld:%s", user->name, (long long)(source_date_epoch / SECONDS_PER_DAY), ages);
-        append_account(shadow, line);
-}
-
-static void append_group(struct accounts *accounts, const struct user *user, long gid) {
-        auto_free char *group = xasprintf("%s:x:%ld:", user->name, gid);
-        auto_free char *gshadow = xasprintf("%s:!::", user->name);
-        append_account(&accounts->group, group);
-        append_account(&accounts->gshadow, gshadow);
-}
-
-// The user's group has its name: one of the image, or a new one with the user's number.
-static void append_user(struct accounts *accounts, const struct user *user, long uid, int64_t source_date_epoch) {
-        size_t length;
-        const char *own_group = find_account(&accounts->group, user->name, &length);
-        long gid = own_group ? account_id(own_group, length) : uid;
-        auto_free char *passwd =
-            xasprintf("%s:x:%ld:%ld:%s:%s:%s", user->name, uid, gid, text_or(user->comment, ""),
-                      text_unless_empty(user->home, "/"), text_unless_empty(user->shell, "/sbin/nologin"));
-        append_account(&accounts->passwd, passwd);
-        append_shadow(&accounts->shadow, user, source_date_epoch);
-        if (!own_group)
-                append_group(accounts, user, gid);
+        return fail_at(err, ERR_REFERENCE, &user->place, "the image has user %s with uid %ld already, not %lld",
+                       user->name, uid, (long long)user->uid);
 }
 
 static bool add_user(struct config *config, struct accounts *accounts, const struct user *user, struct err *err) {
         size_t length;
-        long uid = -1;
-        if (!user_fits_passwd(user))
-                return fail_at(err, ERR_SCHEMA, &user->place, "user \"%s\" holds a character that passwd(5) cannot",
-                               user->name);
-        const char *line = find_account(&accounts->passwd, user->name, &length);
+        const char *line = account_find(&accounts->passwd, user->name, &length);
         if (line)
                 return check_known_user(user, account_id(line, length), err);
-        if (!choose_uid(accounts, user, &uid, err))
-                return false;
-        append_user(accounts, user, uid, config->source_date_epoch);
-        return true;
+        return accounts_add(accounts, user, config->source_date_epoch, err);
 }
 
 static bool join_groups(struct accounts *accounts, const struct user *user, struct err *err) {
@@ -295,7 +148,7 @@ static bool make_home(struct config *config, const struct accounts *accounts, co
                       struct err *err) {
         size_t length;
         unsigned uid, gid;
-        const char *line = find_account(&accounts->passwd, user->name, &length);
+        const char *line = account_find(&accounts->passwd, user->name, &length);
         if (!line || !wants_home(user) || tree_exists(config->root, user->home))
                 return true;
         if (sscanf(line, "%*[^:]:%*[^:]:%u:%u:", &uid, &gid) != 2)
@@ -303,33 +156,6 @@ static bool make_home(struct config *config, const struct accounts *accounts, co
                                user->name);
         unsigned mode = user->system ? 0755 : 0700;
         return tree_mkdir(config->root, user->home, mode, uid, gid, err);
-}
-
-// In place: the file keeps its owner and mode (0000 in EL, group shadow in others).
-static bool write_account_table(int root, const struct table *table, unsigned mode, struct err *err) {
-        auto_close int file = -1;
-        if (!table->changed)
-                return true;
-        if (!tree_exists(root, table->path))
-                return tree_write(root, table->path, table->text.data, table->text.size, mode, 0, 0, err);
-        if (!fs_open_in_root(root, table->path, O_WRONLY | O_TRUNC, 0, &file, err))
-                return false;
-        return fs_write_all(file, table->text.data, table->text.size, err) || wrap(err, "%s", table->path);
-}
-
-static bool read_account_tables(int root, struct accounts *accounts, struct err *err) {
-        struct table *const tables[] = { &accounts->passwd, &accounts->group, &accounts->shadow, &accounts->gshadow };
-        for (size_t i = 0; i < lengthof(tables); i++)
-                if (!tree_read(root, tables[i]->path, &tables[i]->text, err))
-                        return false;
-        return true;
-}
-
-static bool write_account_tables(int root, const struct accounts *accounts, struct err *err) {
-        return write_account_table(root, &accounts->passwd, 0644, err) &&
-               write_account_table(root, &accounts->group, 0644, err) &&
-               write_account_table(root, &accounts->shadow, 0000, err) &&
-               write_account_table(root, &accounts->gshadow, 0000, err);
 }
 
 static bool add_users(struct config *config, struct accounts *accounts, struct err *err) {
@@ -352,19 +178,11 @@ static bool make_homes(struct config *config, const struct accounts *accounts, s
 }
 
 bool accounts_write(struct config *config, struct err *err) {
-        struct accounts accounts = {
-                .passwd = { .path = "/etc/passwd" },
-                .group = { .path = "/etc/group" },
-                .shadow = { .path = "/etc/shadow" },
-                .gshadow = { .path = "/etc/gshadow" },
-        };
+        struct accounts accounts = { 0 };
         if (config->role->user_count == 0)
                 return true;
-        bool ok = read_account_tables(config->root, &accounts, err) && add_users(config, &accounts, err) &&
-                  write_account_tables(config->root, &accounts, err) && make_homes(config, &accounts, err);
-        buf_release(&accounts.passwd.text);
-        buf_release(&accounts.group.text);
-        buf_release(&accounts.shadow.text);
-        buf_release(&accounts.gshadow.text);
+        bool ok = accounts_read(config->root, &accounts, err) && add_users(config, &accounts, err) &&
+                  accounts_save(config->root, &accounts, err) && make_homes(config, &accounts, err);
+        accounts_release(&accounts);
         return ok;
 }

@@ -108,6 +108,11 @@ must_check bool packages_export(struct packages *packages, const struct package_
 // loader files.
 must_check bool package_extract(const struct package *package, int dir, struct err *err);
 
+// Adds the users and groups that the package gives its files to, but root, to the names, which are the arena's.
+// CORRUPT: the file was changed since it was verified.
+must_check bool package_add_owners(const struct package *package, struct arena *arena, struct strings *names,
+                                   struct err *err);
+
 // SHA-256 over the sorted nevras and checksums: the identity of a set.
 void package_set_digest(const struct package_set *set, char ret_hex[static 65]);
 

@@ -42,9 +42,18 @@ static bool concerns(const char *pattern, const struct package_set *set) {
         return false;
 }
 
+// What accounts_add() makes lines of.
+static void append_layer_users(struct buf *text, const struct layer_users *users) {
+        for (size_t i = 0; i < users->count; i++) {
+                const struct user *user = users->items[i];
+                buf_printf(text, "user %s:%lld:%d:%s:%s:%s\n", user->name, (long long)user->uid, user->system,
+                           text_or(user->comment, ""), text_or(user->home, ""), text_or(user->shell, ""));
+        }
+}
+
 // Everything that decides the layer, and nothing else: of the packages that may fail, those that are in it.
 static void layer_key(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
-                      char ret_key[static 65]) {
+                      const struct layer_users *users, char ret_key[static 65]) {
         const struct release *release = options->release;
         const char *parent_key = parent ? parent->key : "-";
         char packages[65], key[DIGEST_HEX_SIZE];
@@ -56,6 +65,7 @@ static void layer_key(const struct rootfs_options *options, const struct package
         for (size_t i = 0; i < release->may_fail.count; i++)
                 if (concerns(release->may_fail.items[i], set))
                         buf_printf(&text, "may fail %s\n", release->may_fail.items[i]);
+        append_layer_users(&text, users);
         digest_bytes("sha256", text.data, text.size, key);
         memcpy(ret_key, key, 64);
         ret_key[64] = '\0';
@@ -77,6 +87,7 @@ static char *layer_name(const char *key) {
 struct making {
         const struct rootfs_options *options;
         const struct layer *parent;
+        struct layer_users users;
         int dir;    // the temporary directory
         int tree;   // its root or upper
         int target; // the mount for the transaction
@@ -175,6 +186,30 @@ static const struct package **packages_to_install(const struct package_set *set,
         return packages;
 }
 
+static bool has_user(const struct layer_users *users, const char *name) {
+        for (size_t i = 0; i < users->count; i++)
+                if (strcmp(users->items[i]->name, name) == 0)
+                        return true;
+        return false;
+}
+
+bool layer_users_add(const struct package_set *set, const struct package_set *parent_set, const struct user *users,
+                     size_t user_count, struct arena *arena, struct layer_users *to, struct err *err) {
+        struct strings owners = { 0 };
+        if (user_count == 0)
+                return true;
+        for (size_t i = 0; i < set->count; i++)
+                if (!set_holds(parent_set, set->items[i]) && !package_add_owners(set->items[i], arena, &owners, err))
+                        return false;
+        for (size_t i = 0; i < user_count; i++) {
+                if (!strings_have(&owners, users[i].name) || has_user(to, users[i].name))
+                        continue;
+                to->items = arena_grow(arena, to->items, to->count, sizeof *to->items);
+                to->items[to->count++] = &users[i];
+        }
+        return true;
+}
+
 static bool install_packages(struct making *making, const struct package_set *set, const struct package_set *parent_set,
                              struct err *err) {
         const char *step = making->parent ? "install role packages" : "install base packages";
@@ -188,6 +223,7 @@ static bool install_packages(struct making *making, const struct package_set *se
                 .package_count = count,
                 .rpmdb = making->options->release->rpmdb,
                 .may_fail = &making->options->release->may_fail,
+                .users = &making->users,
                 .source_date_epoch = making->options->source_date_epoch,
                 .progress = &progress,
         };
@@ -249,9 +285,12 @@ static bool check_cached_layer(int dir, const char *path, void *context, bool *r
 
 static bool make_layer(int dir, void *context, struct err *err) {
         const struct obtaining *obtaining = context;
-        struct making making = {
-                .options = obtaining->options, .parent = obtaining->layer->parent, .dir = dir, .tree = -1, .target = -1
-        };
+        struct making making = { .options = obtaining->options,
+                                 .parent = obtaining->layer->parent,
+                                 .users = obtaining->layer->users,
+                                 .dir = dir,
+                                 .tree = -1,
+                                 .target = -1 };
         bool ok = make_tree(&making, obtaining->set, obtaining->parent_set, err) && interrupt_check(err);
         close_cleanup(&making.tree);
         obtaining->layer->fresh = ok;
@@ -259,10 +298,12 @@ static bool make_layer(int dir, void *context, struct err *err) {
 }
 
 void layer_find(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
-                struct arena *arena, struct layer **ret) {
+                const struct layer_users *users, struct arena *arena, struct layer **ret) {
         struct layer *layer = arena_alloc(arena, sizeof *layer);
         layer->parent = parent;
-        layer_key(options, set, parent, layer->key);
+        if (users)
+                layer->users = *users;
+        layer_key(options, set, parent, &layer->users, layer->key);
         auto_free char *name = layer_name(layer->key);
         auto_free char *entry = cache_entry(options->cache, CACHE_LAYERS, name);
         const char *tree = parent ? "upper" : "root";

@@ -15,12 +15,20 @@
 // here.
 void transaction_init_main(int argc, char **argv);
 
+// Users that a role declares and that packages of a layer give files to. They are made while the layer is, unless a
+// package makes them itself before its files are unpacked.
+struct layer_users {
+        const struct user **items; // the arena's
+        size_t count;
+};
+
 // A layer: a directory in the cache that holds a root file system, or the overlay upper directory over its parent.
 struct layer {
         const char *path;           // absolute directory of the tree (root, or upper)
         const struct layer *parent; // NULL: complete by itself
         char key[65];               // hash of everything that decides it
         bool fresh;                 // made in this run
+        struct layer_users users;
 };
 
 struct rootfs_options {
@@ -30,9 +38,15 @@ struct rootfs_options {
         const char *maker;         // digest of layer_maker (cache/maker.h), or NULL
 };
 
-// The layer of `set` over `parent` (or NULL), which may not be there yet. Its key does not depend on who asks.
+// Adds those of the users that own files of the packages of `set` that are not in `parent_set` (or NULL); one of a name
+// that is there already is not added. The packages are fetched.
+must_check bool layer_users_add(const struct package_set *set, const struct package_set *parent_set,
+                                const struct user *users, size_t user_count, struct arena *arena,
+                                struct layer_users *to, struct err *err);
+// The layer of `set` over `parent` (or NULL), which may not be there yet. Its key does not depend on who asks. `users`
+// may be NULL.
 void layer_find(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
-                struct arena *arena, struct layer **ret);
+                const struct layer_users *users, struct arena *arena, struct layer **ret);
 // Makes the layer if it is not in the cache, or not as it was made (cache/seal.h; a warning says so): packages of `set`
 // that are not in `parent_set`, which the parent holds, are installed by librpm in the sandbox, and the tree is
 // normalised. Made beside its place and moved there by one rename. `thorough`: also look through a layer that still

@@ -46,11 +46,29 @@ static void put_request_texts(struct buf *request, const struct strings *texts) 
                 put_request_text(request, texts->items[i]);
 }
 
+static void put_request_users(struct buf *request, const struct layer_users *users) {
+        size_t count = users ? users->count : 0;
+        put_request_number(request, (int64_t)count);
+        for (size_t i = 0; i < count; i++) {
+                const struct user *user = users->items[i];
+                put_request_text(request, text_or(user->place.file, ""));
+                put_request_number(request, user->place.line);
+                put_request_number(request, user->place.column);
+                put_request_text(request, user->name);
+                put_request_text(request, text_or(user->home, ""));
+                put_request_text(request, text_or(user->shell, ""));
+                put_request_text(request, text_or(user->comment, ""));
+                put_request_number(request, user->uid);
+                put_request_number(request, user->system);
+        }
+}
+
 static void write_request(const struct transaction *transaction, struct buf *ret) {
         static const struct strings none;
         put_request_text(ret, transaction->rpmdb);
         put_request_number(ret, transaction->source_date_epoch);
         put_request_texts(ret, transaction->may_fail ? transaction->may_fail : &none);
+        put_request_users(ret, transaction->users);
         put_request_number(ret, (int64_t)transaction->package_count);
         for (size_t i = 0; i < transaction->package_count; i++) {
                 put_request_text(ret, transaction->packages[i]->nevra);
@@ -76,6 +94,31 @@ static const struct strings *take_texts(const char **next, struct arena *arena) 
         return texts;
 }
 
+static int64_t take_request_number(const char **next) { return strtoll(take_text(next), NULL, 10); }
+
+static const struct user *take_user(const char **next, struct arena *arena) {
+        struct user *user = arena_alloc(arena, sizeof *user);
+        user->place.file = take_text(next);
+        user->place.line = (int)take_request_number(next);
+        user->place.column = (int)take_request_number(next);
+        user->name = take_text(next);
+        user->home = take_text(next);
+        user->shell = take_text(next);
+        user->comment = take_text(next);
+        user->uid = take_request_number(next);
+        user->system = take_request_number(next) != 0;
+        return user;
+}
+
+static const struct layer_users *take_users(const char **next, struct arena *arena) {
+        struct layer_users *users = arena_alloc(arena, sizeof *users);
+        users->count = take_count(next);
+        users->items = arena_alloc(arena, (users->count + 1) * sizeof *users->items);
+        for (size_t i = 0; i < users->count; i++)
+                users->items[i] = take_user(next, arena);
+        return users;
+}
+
 static const struct package *take_package(const char **next, struct arena *arena) {
         struct package *package = arena_alloc(arena, sizeof *package);
         package->nevra = take_text(next);
@@ -90,8 +133,9 @@ static bool read_request(const struct buf *request, void **ret_context, struct e
         struct transaction *transaction = &worker.transaction;
         const char *next = memcpy(arena_alloc(arena, request->size), request->data, request->size);
         transaction->rpmdb = take_text(&next);
-        transaction->source_date_epoch = strtoll(take_text(&next), NULL, 10);
+        transaction->source_date_epoch = take_request_number(&next);
         transaction->may_fail = take_texts(&next, arena);
+        transaction->users = take_users(&next, arena);
         transaction->package_count = take_count(&next);
         const struct package **packages =
             arena_alloc(arena, (transaction->package_count + 1) * sizeof(struct package *));

@@ -8,13 +8,15 @@
 #include "base/err.h"
 #include "base/progress.h"
 #include "packages/packages.h"
+#include "rootfs/rootfs.h"
 
 struct transaction {
         int root; // a mount, as a container's
         const struct package *const *packages;
         size_t package_count;
-        const char *rpmdb;              // release->rpmdb
-        const struct strings *may_fail; // release->may_fail; NULL: none
+        const char *rpmdb;               // release->rpmdb
+        const struct strings *may_fail;  // release->may_fail; NULL: none
+        const struct layer_users *users; // made when a package's files need them; NULL: none
         int64_t source_date_epoch;
         struct progress *progress;
 };

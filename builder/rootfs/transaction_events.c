@@ -21,7 +21,8 @@ static int keep_message(rpmlogRec record, rpmlogCallbackData data) {
         if (rpmlogRecPriority(record) > RPMLOG_WARNING)
                 return 0;
         buf_append_text(&worker->messages, text);
-        if (rpmlogRecPriority(record) == RPMLOG_WARNING && !strstr(text, "scriptlet failed")) {
+        bool is_told_elsewhere = strstr(text, "scriptlet failed") || worker_tell_missing_owner(worker, text);
+        if (rpmlogRecPriority(record) == RPMLOG_WARNING && !is_told_elsewhere) {
                 auto_free char *line = xstrndup(text, strcspn(text, "\n"));
                 container_warn(worker->channel, line);
         }
@@ -51,6 +52,16 @@ static _Noreturn void abort_unpacking(const struct worker *worker, size_t index)
         container_abort(worker->channel, &err);
 }
 
+// %pre has run, and nothing is unpacked yet.
+static void start_unpacking(struct worker *worker, Header header) {
+        auto_err err = { 0 };
+        if (worker->unpacked == header)
+                return;
+        worker->unpacked = header;
+        if (!worker_add_users(worker, &err))
+                container_abort(worker->channel, &err);
+}
+
 static void *on_event(const void *header, const rpmCallbackType what, const rpm_loff_t amount, const rpm_loff_t total,
                       fnpyKey key, rpmCallbackData data) {
         static FD_t payload;
@@ -64,7 +75,11 @@ static void *on_event(const void *header, const rpmCallbackType what, const rpm_
                 Fclose(payload);
                 payload = NULL;
                 break;
+        case RPMCALLBACK_INST_PROGRESS:
+                start_unpacking(worker, (Header)header);
+                break;
         case RPMCALLBACK_INST_STOP:
+                worker->unpacked = NULL;
                 container_step(worker->channel);
                 break;
         case RPMCALLBACK_SCRIPT_START:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the files share that run a transaction inside of the container: transaction.c, transaction_prepare.c,
-// transaction_events.c and transaction_failure.c.
+// transaction_events.c, transaction_owners.c and transaction_failure.c.
 #ifndef KILN_ROOTFS_TRANSACTION_WORKER_H
 #define KILN_ROOTFS_TRANSACTION_WORKER_H
 
@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/strings.h"
 #include "rootfs/rpmdb.h"
 #include "rootfs/transaction.h"
 #include "sandbox/container.h"
@@ -24,6 +25,8 @@ struct worker {
         int *files;          // the packages, in the transaction's order
         int output;          // what scriptlets print
         struct buf messages; // rpm's own, since the last scriptlet began
+        Header unpacked;     // of the package whose files are being unpacked, or NULL
+        struct strings told; // warnings that need no second time
 };
 
 // Before the pivot: loads what librpm needs of the host, and opens the packages.
@@ -34,6 +37,11 @@ FD_t worker_open_package(const struct worker *worker, size_t index);
 // Takes librpm's events and messages on the worker's behalf. `worker_unwatch` before the worker ends.
 void worker_watch(struct worker *worker, rpmts ts);
 void worker_unwatch(void);
+
+// Makes the users that the unpacked package gives files to, if they are of the transaction's.
+must_check bool worker_add_users(const struct worker *worker, struct err *err);
+// If librpm's message says that an owner does not exist: tells which package's files are root's then, once.
+bool worker_tell_missing_owner(struct worker *worker, const char *text);
 
 // Always false: TRANSACTION, or DISK_FULL if that is the reason, with what rpm said since the last scriptlet began.
 bool worker_fail(const struct worker *worker, const char *what, struct err *err);

@@ -34,7 +34,8 @@ static const char spec[] =
     "%install\nmkdir -p %{buildroot}/etc %{buildroot}/var/lib/rpm\necho one >%{buildroot}/etc/one\necho two "
     ">%{buildroot}/etc/two\n"
     "head -c 8000000 /dev/urandom >%{buildroot}/etc/big\n"
-    "%files\n/etc/one\n/var/lib/rpm\n%files -n two\n/etc/two\n%files -n big\n/etc/big\n%files -n bad\n"
+    "%files\n/etc/one\n/var/lib/rpm\n%files -n two\n%attr(0644,root,svc) /etc/two\n%files -n big\n/etc/big\n%files -n "
+    "bad\n"
     "%pretrans -n two -p <lua>\nlocal f = io.open('/etc/one', 'a')\nf:write('changed\\n')\nf:close()\n"
     "%post -n bad -p <lua>\nerror('no')\n";
 
@@ -122,10 +123,24 @@ static void who_makes_it_is_part_of_the_key(void) {
         struct rootfs_options options = options_for("cache");
         struct layer *one, *other;
         options.maker = "one";
-        layer_find(&options, &base, NULL, &arena, &one);
+        layer_find(&options, &base, NULL, NULL, &arena, &one);
         options.maker = "other";
-        layer_find(&options, &base, NULL, &arena, &other);
+        layer_find(&options, &base, NULL, NULL, &arena, &other);
         EXPECT(strcmp(one->key, other->key) != 0);
+}
+
+// A user of the role is part of the key of the layer that has files of it, and of no other.
+static void users_are_part_of_the_key_of_who_needs_them(void) {
+        static const struct user users[] = { { .name = "svc", .uid = -1 }, { .name = "else", .uid = -1 } };
+        struct rootfs_options options = options_for("cache");
+        struct layer_users none = { 0 }, some = { 0 };
+        struct layer *without, *with;
+        EXPECT_OK(layer_users_add(&base, NULL, users, lengthof(users), &arena, &none, err));
+        EXPECT_OK(layer_users_add(&role, &base, users, lengthof(users), &arena, &some, err));
+        EXPECT(none.count == 0 && some.count == 1 && strcmp(some.items[0]->name, "svc") == 0);
+        layer_find(&options, &role, NULL, &none, &arena, &without);
+        layer_find(&options, &role, NULL, &some, &arena, &with);
+        EXPECT(strcmp(without->key, with->key) != 0);
 }
 
 static void scriptlets_that_may_fail_are_part_of_the_key_of_who_has_them(void) {
@@ -134,11 +149,11 @@ static void scriptlets_that_may_fail_are_part_of_the_key_of_who_has_them(void) {
         struct release forgiving = release;
         struct layer *layers[3];
         options.release = &forgiving;
-        layer_find(&options, &base, NULL, &arena, &layers[0]);
+        layer_find(&options, &base, NULL, NULL, &arena, &layers[0]);
         forgiving.may_fail = (struct strings){ absent, 1 };
-        layer_find(&options, &base, NULL, &arena, &layers[1]);
+        layer_find(&options, &base, NULL, NULL, &arena, &layers[1]);
         forgiving.may_fail = (struct strings){ present, 2 };
-        layer_find(&options, &base, NULL, &arena, &layers[2]);
+        layer_find(&options, &base, NULL, NULL, &arena, &layers[2]);
         EXPECT_TEXT(layers[0]->key, layers[1]->key);
         EXPECT(strcmp(layers[0]->key, layers[2]->key) != 0);
 }
@@ -146,7 +161,7 @@ static void scriptlets_that_may_fail_are_part_of_the_key_of_who_has_them(void) {
 static void expect_made_again(bool thorough, bool fresh) {
         struct rootfs_options options = options_for("cache-damaged");
         struct layer *layer;
-        layer_find(&options, &base, NULL, &arena, &layer);
+        layer_find(&options, &base, NULL, NULL, &arena, &layer);
         EXPECT_OK(layer_obtain(&options, layer, thorough, &base, NULL, err));
         EXPECT(layer->fresh == fresh);
         auto_free char *path = xasprintf("%s/etc/one", layer->path);
@@ -158,7 +173,7 @@ static void expect_made_again(bool thorough, bool fresh) {
 static void a_damaged_layer_is_made_again(void) {
         struct rootfs_options options = options_for("cache-damaged");
         struct layer *layer;
-        layer_find(&options, &base, NULL, &arena, &layer);
+        layer_find(&options, &base, NULL, NULL, &arena, &layer);
         auto_free char *path = xasprintf("%s/etc/one", layer->path);
         auto_free char *moved = xasprintf("%s-moved", cache_path(options.cache));
         expect_made_again(false, true);
@@ -285,6 +300,7 @@ int main(int argc, char **argv) {
         RUN(makes_and_mounts);
         RUN(time_is_part_of_the_key);
         RUN(who_makes_it_is_part_of_the_key);
+        RUN(users_are_part_of_the_key_of_who_needs_them);
         RUN(scriptlets_that_may_fail_are_part_of_the_key_of_who_has_them);
         RUN(a_damaged_layer_is_made_again);
         RUN(nothing_is_inherited_from_the_cache);

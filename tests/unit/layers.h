@@ -9,7 +9,7 @@ static inline bool layer_install(const struct rootfs_options *options, const str
                                  const struct layer *parent, const struct package_set *parent_set, struct arena *arena,
                                  struct layer **ret, struct err *err) {
         struct layer *layer;
-        layer_find(options, set, parent, arena, &layer);
+        layer_find(options, set, parent, NULL, arena, &layer);
         if (!layer_obtain(options, layer, true, set, parent_set, err))
                 return false;
         *ret = layer;

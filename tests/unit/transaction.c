@@ -8,6 +8,7 @@
 #include "rootfs/rootfs.h"
 #include "sandbox/overlay.h"
 #include "sandbox/sandbox.h"
+#include "tests/unit/said.h"
 #include "tests/unit/test.h"
 
 #include <errno.h>
@@ -44,6 +45,7 @@ static const char spec[] =
     "%package -n updates\nSummary: s\nAutoReqProv: no\n%description -n updates\n"
     "%package -n unknown-update\nSummary: s\nAutoReqProv: no\n%description -n unknown-update\n"
     "%package -n failing-update\nSummary: s\nAutoReqProv: no\n%description -n failing-update\n"
+    "%package -n owned\nSummary: s\nAutoReqProv: no\n%description -n owned\n"
     "%package -n slow\nSummary: s\nAutoReqProv: no\nRequires(post): busybox\n%description -n slow\n"
     "%install\n"
     "R=%{buildroot}\n"
@@ -59,6 +61,7 @@ static const char spec[] =
     "echo caps >$R/opt/app/caps\necho setuid >$R/opt/app/setuid\necho conf >$R/etc/app.conf\ntouch "
     "$R/var/lib/app/ghost\n"
     "echo owned >$R/opt/app/owned\necho late >$R/opt/app/late\n"
+    "for n in a b c d; do echo $n >$R/opt/app/svc-$n; done\n"
     "U=$R/usr/lib/systemd/system\nmkdir -p $U\nC=ConditionNeedsUpdate\n"
     "printf \"[Unit]\\n$C=/etc\\n[Service]\\nExecStart=-/bin/touch /etc/hwdb.bin\\n\" >$U/systemd-hwdb-update.service\n"
     "printf \"[Unit]\\n$C=/var\\n[Service]\\nExecStart=touch /var/catalogue\\n\" "
@@ -68,6 +71,7 @@ static const char spec[] =
     "printf \"[Unit]\\n$C=/var\\n[Service]\\nExecStart=/bin/cat /no/such/file\\n\" >$U/ldconfig.service\n"
     "%files -n updates\n/usr/lib/systemd/system/systemd-*\n%files -n unknown-update\n"
     "/usr/lib/systemd/system/own.service\n%files -n failing-update\n/usr/lib/systemd/system/ldconfig.service\n"
+    "%files -n owned\n%attr(4755,svc,svc) /opt/app/svc-*\n"
     "%files\n%dir %attr(0555,root,root) /usr\n%dir %attr(0555,root,root) /usr/bin\n/bin\n%dir /etc\n%dir /var\n%dir "
     "/var/log\n"
     "%dir %attr(0555,root,root) /usr/sbin\n"
@@ -123,6 +127,8 @@ static bool build_packages(struct err *err) {
                            "_dbpath /tmp/none", file, NULL);
 }
 
+static const struct layer_users *declared; // by the role
+
 // A new root with the container's mount points, and the named packages installed into it.
 static bool install(const char *root, const char *const *names, struct err *err) {
         struct package packages[16];
@@ -140,9 +146,11 @@ static bool install(const char *root, const char *const *names, struct err *err)
         for (size_t i = 0; i < lengthof(points); i++)
                 if (!fs_mkdirs(tree, points[i], 0555, err))
                         return false;
-        struct transaction transaction = {
-                .packages = pointers, .package_count = count, .rpmdb = "sqlite", .source_date_epoch = EPOCH
-        };
+        struct transaction transaction = { .packages = pointers,
+                                           .package_count = count,
+                                           .rpmdb = "sqlite",
+                                           .source_date_epoch = EPOCH,
+                                           .users = declared };
         if (!overlay_bind(tree, false, &target, err))
                 return false;
         transaction.root = target;
@@ -240,6 +248,37 @@ static void normalises(void) {
         EXPECT(fstatat(tree, "var", &stat, 0) == 0 && stat.st_mtime == EPOCH);
         auto_free char *shadow = text_of("good/etc/shadow");
         EXPECT_TEXT(shadow, "root:*:16000:0:99999:7:::\napp:!:16747:0:99999:7:::\n");
+}
+
+// A user that the role declares is made after the package's %pre, which may make it with a number of its own.
+static void users_of_roles_are_there_in_time(void) {
+        static const struct user app = { .name = "app", .uid = -1, .system = true },
+                                 svc = { .name = "svc", .uid = -1, .home = "/srv", .system = true };
+        static const struct user *items[] = { &app, &svc };
+        static const struct layer_users users = { items, lengthof(items) };
+        const char *const all[] = { "setup", "filesystem", "busybox", "app", "owned", NULL };
+        struct stat stat;
+        declared = &users;
+        EXPECT_OK(install("declared", all, err));
+        declared = NULL;
+        EXPECT(fstatat(work_dir, "declared/opt/app/svc-a", &stat, 0) == 0 && stat.st_uid == 999 && stat.st_gid == 999 &&
+               (stat.st_mode & 07777) == 04755);
+        EXPECT(fstatat(work_dir, "declared/opt/app/owned", &stat, 0) == 0 && stat.st_uid == 480);
+        auto_free char *passwd = text_of("declared/etc/passwd");
+        EXPECT(strstr(passwd, "svc:x:999:999::/srv:/sbin/nologin\n") && strstr(passwd, "app:x:480:480:"));
+}
+
+static void absent_owners_are_told(void) {
+        const char *const all[] = { "setup", "filesystem", "busybox", "owned", NULL };
+        auto_buf text = { 0 };
+        struct said said = said_begin();
+        EXPECT_OK(install("undeclared", all, err));
+        said_end(&said, &text);
+        const char *first =
+            strstr(buf_text(&text), "owned-1-1.x86_64: no package has made user svc by now, so that root "
+                                    "has /opt/app/svc-a, /opt/app/svc-b, /opt/app/svc-c and 1 more, ");
+        EXPECT(first && !strstr(strchr(first, '\n'), "made user svc"));
+        EXPECT(!strstr(buf_text(&text), "does not exist - using"));
 }
 
 static void expect_updated(const char *root, bool etc, bool var) {
@@ -349,6 +388,8 @@ int main(int argc, char **argv) {
         RUN(scriptlets_see_nothing_of_the_host);
         RUN(database_is_settled);
         RUN(normalises);
+        RUN(users_of_roles_are_there_in_time);
+        RUN(absent_owners_are_told);
         RUN(updates_are_done);
         RUN(same_packages_give_the_same_database);
         RUN(failing_scriptlets_fail);
