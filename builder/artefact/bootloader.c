@@ -86,6 +86,22 @@ static void set_common_serial(const struct artefact_build *build, struct arena *
         set_serial_console(arena, scope, &console);
 }
 
+bool boot_menu_is_locked(const struct role *role) { return strcmp(role->boot_menu, BOOT_MENU_LOCKED) == 0; }
+
+// One tree serves all roles, and its loaders start what they are told to: one role locks it for all.
+bool boot_any_menu_is_locked(const struct artefact_build *build) {
+        for (size_t i = 0; i < build->role_count; i++)
+                if (boot_menu_is_locked(build->roles[i].role))
+                        return true;
+        return false;
+}
+
+void boot_lock_menu(const struct artefact_build *build, struct arena *arena, struct value *scope) {
+        set_scalar(arena, scope, "locked", "yes");
+        if (build->cluster->boot_menu_password)
+                set_scalar(arena, scope, "boot_menu_password", build->cluster->boot_menu_password);
+}
+
 struct value *boot_scope(const struct artefact_build *build, struct arena *arena) {
         struct value *scope = value_map(arena);
         set_group(arena, scope, "cluster", "name", build->cluster->name);
@@ -94,6 +110,8 @@ struct value *boot_scope(const struct artefact_build *build, struct arena *arena
         set_scalar(arena, scope, "default", "");
         set_scalar(arena, scope, "label", "");
         value_set(arena, scope, "menu", value_bool(arena, false));
+        set_scalar(arena, scope, "locked", "");
+        set_scalar(arena, scope, "boot_menu_password", "");
         value_set(arena, scope, "entries", value_list(arena));
         set_common_serial(build, arena, scope);
         return scope;
@@ -276,19 +294,29 @@ void boot_set_menu(struct arena *arena, struct value *scope, bool has_menu) {
         value_set(arena, scope, "menu", value_bool(arena, has_menu));
 }
 
+// The names of the commands that are built in stand in the image, each with its NUL.
+static bool has_grub_command(const struct buf *image, const char *name) {
+        return image->size > 0 && memmem(image->data, image->size, name, strlen(name) + 1) != NULL;
+}
+
 bool boot_choose_grub_commands(const struct artefact_role *role, const char *image, struct arena *arena,
                                struct value *scope, struct err *err) {
         auto_close int fd = -1;
         auto_buf bytes = { 0 };
         if (!fs_open_in_root(role->bootloader, image, O_RDONLY, 0, &fd, err) || !buf_read_fd(&bytes, fd, err))
                 return wrap(err, "GRUB's image %s", image);
-        // The names of the commands that are built in stand in the image, each with its NUL.
-        bool has_linuxefi = bytes.size > 0 && memmem(bytes.data, bytes.size, "initrdefi", sizeof "initrdefi");
+        bool has_linuxefi = has_grub_command(&bytes, "initrdefi");
+        bool needs_password = *value_get(scope, "boot_menu_password")->text != '\0';
         set_scalar(arena, scope, "linux", "linux");
         set_scalar(arena, scope, "initrd", "initrd");
         if (has_linuxefi) {
                 set_scalar(arena, scope, "linux", "linuxefi");
                 set_scalar(arena, scope, "initrd", "initrdefi");
+        }
+        if (needs_password && !has_grub_command(&bytes, "password_pbkdf2")) {
+                fail(err, ERR_SCHEMA, 0, "GRUB's image %s does not know password_pbkdf2, and cannot ask for a password",
+                     image);
+                return hint(err, "take out boot_menu_password: then nobody opens a locked menu");
         }
         return true;
 }

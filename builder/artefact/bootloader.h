@@ -4,8 +4,9 @@
 //
 //     cluster.name, release.name, build.id, label (of the ISO), default (an entry's id), probe (a role that has
 //     images), linux, initrd (GRUB's commands), menu (syslinux' is there), serial (false, or { kind: unit or port,
-//     port, speed, parity, bits, is_said: by the kernel arguments }), and `entries`, each { id, title, role, node (""
-//     for a role's entry), mac ("" or lower case with colons), bootif ("" or 01-aa-..),
+//     port, speed, parity, bits, is_said: by the kernel arguments }), locked ("" or "yes"), boot_menu_password (GRUB's
+//     hash, or "": nobody opens the menu), and `entries`, each { id, title, role, node ("" for a role's entry), mac (""
+//     or lower case with colons), bootif ("" or 01-aa-..),
 //       arguments, grub_arguments (the same, quoted for GRUB's shell) }
 #ifndef KILN_ARTEFACT_BOOTLOADER_H
 #define KILN_ARTEFACT_BOOTLOADER_H
@@ -27,6 +28,11 @@ struct value *boot_scope(const struct artefact_build *build, struct arena *arena
 // The port of one role instead.
 void boot_set_serial(const struct artefact_build *build, const struct role *role, struct arena *arena,
                      struct value *scope);
+
+// Whether the profile wants nobody to change what the role's own menu says, or a menu that leads to several roles.
+bool boot_menu_is_locked(const struct role *role);
+bool boot_any_menu_is_locked(const struct artefact_build *build);
+void boot_lock_menu(const struct artefact_build *build, struct arena *arena, struct value *scope);
 
 // Adds the entry of a role, or of one node of it. `root` is the value of kiln.root=; `address` adds ip= from the
 // inventory; `by_mac` leaves out kiln.node=, because the MAC table in the image finds the node.
@@ -68,6 +74,7 @@ must_check bool boot_copy_syslinux(const struct artefact_build *build, const str
 void boot_set_menu(struct arena *arena, struct value *scope, bool has_menu);
 
 // Whether a GRUB image has the command linuxefi (Red Hat's), which Secure Boot needs; sets `linux` and `initrd`.
+// ERR_SCHEMA if the menu has a password and the image lacks the command that asks for one.
 must_check bool boot_choose_grub_commands(const struct artefact_role *role, const char *image, struct arena *arena,
                                           struct value *scope, struct err *err);
 

@@ -55,6 +55,8 @@ static struct value *iso_scope(const struct artefact_build *build, const struct 
         }
         value_set(arena, scope, "default", value_scalar(arena, first));
         value_set(arena, scope, "label", value_scalar(arena, arena_strdup(arena, label)));
+        if (boot_menu_is_locked(role->role))
+                boot_lock_menu(build, arena, scope);
         return scope;
 }
 

@@ -87,8 +87,15 @@ static void add_nodes(const struct artefact_build *build, struct arena *arena, s
                 }
 }
 
-static struct value *menu_scope(const struct artefact_build *build, struct arena *arena) {
+static struct value *pxe_scope(const struct artefact_build *build, struct arena *arena) {
         struct value *scope = boot_scope(build, arena);
+        if (boot_any_menu_is_locked(build))
+                boot_lock_menu(build, arena, scope);
+        return scope;
+}
+
+static struct value *menu_scope(const struct artefact_build *build, struct arena *arena) {
+        struct value *scope = pxe_scope(build, arena);
         for (size_t i = 0; i < build->role_count; i++)
                 boot_add_entry(build, arena, scope,
                                &(struct boot_entry){ build->roles[i].role, NULL, ROOT_BY_LOADER, false, false });
@@ -144,7 +151,7 @@ static bool write_node_files(struct folder *folder, struct err *err) {
         if (!fs_mkdirs(folder->pxe, folder->file->folder, 0755, err) ||
             !boot_template_open(build, folder->file->template_name, &folder->template, err))
                 return false;
-        folder->scope = boot_scope(build, &folder->arena);
+        folder->scope = pxe_scope(build, &folder->arena);
         for (size_t i = 0; i < build->role_count; i++) {
                 const struct role *role = build->roles[i].role;
                 for (size_t j = 0; j < role->node_count; j++)
@@ -172,7 +179,7 @@ static bool write_role_menu(const struct artefact_build *build, const struct art
                             struct err *err) {
         struct arena arena = { 0 };
         auto_free char *path = xasprintf("role/%s.ipxe", role->role->name);
-        struct value *scope = boot_scope(build, &arena);
+        struct value *scope = pxe_scope(build, &arena);
         choose_entry(&arena, build, &(struct boot_entry){ role->role, NULL, ROOT_BY_LOADER, false, false }, scope);
         bool ok = link_images(build, role, pxe, err) && boot_render(build, "entry.ipxe.tmpl", scope, pxe, path, err);
         arena_release(&arena);

@@ -201,6 +201,7 @@ static void join_cluster(struct loader *loader, const struct cluster_file *file,
         join_trusted_keys(loader, file, cluster);
         cluster->admin_networks = file->admin_networks;
         cluster->secrets = file->secrets;
+        cluster->boot_menu_password = file->boot_menu_password;
         cluster->variables = file->variables;
         if (!cluster->variables)
                 cluster->variables = value_map(loader->arena);

@@ -177,6 +177,13 @@ static const struct schema_field cluster_rows[] = {
           "else that is theirs to anybody",
           &type_texts, MEMBER(cluster_file, admin_networks), .or_one = true, .pattern = "^" SUBNET_PATTERN "$",
           .pattern_means = "a subnet such as 192.168.2.0/24" },
+        { "boot_menu_password",
+          "GRUB's PBKDF2 hash of the password that opens locked menus (`boot_menu` of roles), as grub-mkpasswd-pbkdf2 "
+          "prints "
+          "it; absent: nobody opens them. User name: operator",
+          &type_text, MEMBER(cluster_file, boot_menu_password),
+          .pattern = "^grub[.]pbkdf2[.]sha512[.][1-9][0-9]{0,8}([.]([0-9A-Fa-f]{2}){16,255}){2}$",
+          .pattern_means = "a hash, grub.pbkdf2.sha512.ROUNDS.SALT.HASH, as grub-mkpasswd-pbkdf2 prints it" },
         { "secrets",
           "names of values that no image holds: templates of roles' files have them as {{secrets.NAME}}, and a node "
           "takes "

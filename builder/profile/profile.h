@@ -161,6 +161,7 @@ struct role {
         const char *overlay_size;        // of the tmpfs above the root, as tmpfs(5) takes it: "50%"
         const char *on_failure;          // of the initrd: "retry", "reboot", "shell" or "halt"
         int reboot_delay_s;
+        const char *boot_menu;         // "open" or "locked"
         const struct value *sysctl;    // MAP of scalars
         const struct value *variables; // MAP, node.variables.* of a node that gives none of its own, and of strangers
         struct user *users;
@@ -248,6 +249,8 @@ struct dhcp_profile {
 };
 extern const char *const dhcp_client_ids[]; // NULL-terminated
 
+#define BOOT_MENU_LOCKED "locked"
+
 // A URL that stands in kickstart files, between quotes and without.
 #define HTTP_BASE_PATTERN                                                                                              \
         "^(https?://([A-Za-z0-9._-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?|file:///[A-Za-z0-9._-]+)(/"                   \
@@ -278,7 +281,8 @@ struct cluster {
         enum secure_boot_chain { SECURE_BOOT_VENDOR, SECURE_BOOT_OWN } secure_boot;
         struct strings secrets; // names of what only nodes know
         enum iso_delivery { ISO_WRITTEN, ISO_ON_DEMAND } iso;
-        struct strings admin_networks; // subnets that operators come from
+        struct strings admin_networks;  // subnets that operators come from
+        const char *boot_menu_password; // GRUB's PBKDF2 hash of it; NULL: nobody edits a locked menu
         struct strings inputs; // every file that was read or will be rendered (profiles, overlay and kickstart files),
                                // sorted, once each: their bytes decide the build id
         struct strings

@@ -32,6 +32,7 @@ struct cluster_file {
         struct strings trusted_keys; // as written
         struct strings admin_networks;
         struct strings secrets;
+        const char *boot_menu_password;
         int64_t minimum_serial;
         int secure_boot;          // enum secure_boot_chain
         int iso;                  // enum iso_delivery
@@ -52,7 +53,7 @@ struct role_file {
         struct strings inherits, packages, overlays;
         int ensemble, strangers;
         struct strings services_enable, services_disable, services_cluster;
-        const char *default_target, *overlay_size, *on_failure;
+        const char *default_target, *overlay_size, *on_failure, *boot_menu;
         int64_t reboot_delay_s;
         const struct value *sysctl, *variables; // `default`
         struct user *users;

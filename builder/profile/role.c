@@ -373,6 +373,7 @@ static void join_scalars(struct join *join, const struct role_file *file) {
         }
         join_text(&role->overlay_size, file->overlay_size);
         join_text(&role->on_failure, file->on_failure);
+        join_text(&role->boot_menu, file->boot_menu);
         join_number(&role->reboot_delay_s, file->reboot_delay_s);
         join_number(&role->reserve.memory_mb, file->reserve_memory_mb);
         join_number(&role->reserve.cpus, file->reserve_cpus);
@@ -500,6 +501,7 @@ void role_join(struct loader *loader, struct role_library *library, const struct
                              .default_target = "multi-user.target",
                              .overlay_size = "50%",
                              .on_failure = "retry",
+                             .boot_menu = "open",
                              .reboot_delay_s = 10 };
         struct join join = { loader, release, library->paths, &role, value_map(loader->arena) };
         for (size_t i = 0; i < lineage.count; i++)

@@ -29,7 +29,7 @@ static void add_statement(struct statements *statements, const char *what, const
 
 static void state_scalars(struct statements *statements, const struct role_file *file, size_t order) {
         static const char *const keys[] = { "ensemble",   "strangers",      "default_target", "overlay_size",
-                                            "on_failure", "reboot_delay_s", "kickstart" };
+                                            "on_failure", "reboot_delay_s", "boot_menu",      "kickstart" };
         for (size_t i = 0; i < lengthof(keys); i++) {
                 const struct value *value = schema_given(file->tree, keys[i]);
                 if (value && value->type == VALUE_SCALAR)

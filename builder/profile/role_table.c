@@ -8,6 +8,8 @@
 static const char *const health_kinds[] = { "tcp", "http", NULL };
 static const char *const failure_actions[] = { "retry", "reboot", "shell", "halt", NULL };
 
+static const char *const boot_menu_states[] = { "open", BOOT_MENU_LOCKED, NULL };
+
 static const struct schema_field service_rows[] = {
         { "enable", "units to enable", &type_texts, MEMBER(role_file, services_enable), .pattern = UNIT_PATTERN,
           .pattern_means = UNIT_MEANS },
@@ -171,6 +173,10 @@ static const struct schema_field role_rows[] = {
           .pattern_means = "a size such as 30% or 512m" },
         { "on_failure", "what a machine does whose boot fails in the initrd; retry if nothing is said", &type_text,
           MEMBER(role_file, on_failure), .choices = failure_actions },
+        { "boot_menu",
+          "whether who stands at the console may change what the boot loaders' menus say: `locked` lets entries be "
+          "chosen, and GRUB asks for the cluster's boot_menu_password before it edits one; open if nothing is said",
+          &type_text, MEMBER(role_file, boot_menu), .choices = boot_menu_states },
         { "reboot_delay_s", "how long the reason is shown before a reboot, in seconds; 10 if nothing is said", &type_id,
           MEMBER(role_file, reboot_delay_s), .min = 0, .max = 86400 },
         { "state", "directories that outlive reboots", &type_tables, MEMBERS(role_file, state, state_count),

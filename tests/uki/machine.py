@@ -9,6 +9,7 @@ import threading
 import time
 
 CODE, VARIABLES = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd"
+OPEN_CODE, OPEN_VARIABLES = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"  # starts anything
 CONTROLS = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\r")
 
 
@@ -26,21 +27,34 @@ def card(mac, backend):
     return ["-netdev", backend, "-device", f"virtio-net-pci,netdev=net,mac={mac},romfile=,bootindex=0"]
 
 
+def flash(work, name, code, variables):
+    own = f"{work}/{name}.vars"
+    shutil.copy(variables, own)
+    return ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={code}",
+            "-drive", f"if=pflash,unit=1,format=raw,file={own}"]
+
+
+def firmware_arguments(work, name, firmware):
+    """`secure`: UEFI that enforces Secure Boot; `uefi`: UEFI that starts anything; `bios`."""
+    if firmware == "bios":
+        return []
+    if firmware == "uefi":
+        return flash(work, name, OPEN_CODE, OPEN_VARIABLES)
+    return ["-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1",
+            *flash(work, name, CODE, VARIABLES)]
+
+
 class Machine:
     """`with` ends it. `before` is put before QEMU's command line."""
 
-    def __init__(self, work, name, devices, before=()):
-        variables = f"{work}/{name}.vars"
-        shutil.copy(VARIABLES, variables)
+    def __init__(self, work, name, devices, before=(), firmware="secure"):
         command = [*before, "qemu-system-x86_64", "-machine", "q35,smm=on", "-accel", "tcg", "-cpu", "max", "-m", "768",
-                   "-nodefaults", "-display", "none", "-no-reboot",
-                   "-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1",
-                   "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={CODE}",
-                   "-drive", f"if=pflash,unit=1,format=raw,file={variables}", "-serial", "stdio", *devices]
+                   "-nodefaults", "-display", "none", "-no-reboot", *firmware_arguments(work, name, firmware),
+                   "-serial", "stdio", *devices]
         if not any(word == "-netdev" for word in devices):
             command += ["-nic", "none"]
         self.text, self.log = "", f"{work}/{name}.log"
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
@@ -52,14 +66,19 @@ class Machine:
                 log.write(text)
                 log.flush()
 
-    def expect(self, pattern, seconds=300):
-        """The match, or None when the time is over or the machine has gone."""
+    def type(self, keys):
+        for key in keys:  # firmware and boot loaders poll their serial line
+            os.write(self.process.stdin.fileno(), key.encode())
+            time.sleep(0.1)
+
+    def expect(self, pattern, seconds=300, start=0):
+        """The match, or None when the time is over or the machine has gone. What came before `start` does not count."""
         end = time.monotonic() + seconds
         while True:
             gone = self.process.poll() is not None
             if gone:
                 self.reader.join(5)
-            match = re.search(pattern, self.text)
+            match = re.search(pattern, self.text[start:])
             if match or gone or time.monotonic() > end:
                 return match
             time.sleep(0.1)

@@ -95,6 +95,31 @@ static void menus_name_the_role_and_every_node(void) {
         EXPECT(strstr(buf_text(&grub), "initrdefi /boot/initrd.img /boot/config.cpio\n") != NULL);
 }
 
+// Each ISO has one role: alpha's menus are locked, and beta's are as they were.
+static void a_locked_role_locks_its_own_menus(void) {
+        static const char extract[] =
+            "for r in alpha beta; do mkdir locked-$r; xorriso -no_rc -osirrox on -indev locked/$r/demo-$r.iso -extract "
+            "/ "
+            "locked-$r 2>/dev/null; done; cd locked-alpha; grep -qx 'allowoptions 0' isolinux/isolinux.cfg; "
+            "grep -qx 'noescape 1' isolinux/isolinux.cfg; grep -qx 'prompt 0' isolinux/isolinux.cfg; ! grep -q 'prompt "
+            "1' isolinux/isolinux.cfg; "
+            "! grep -q '^ui ' isolinux/isolinux.cfg; grep -qx 'set superusers=operator' EFI/BOOT/grub.cfg; "
+            "test $(grep -c '^menuentry ' EFI/BOOT/grub.cfg) = $(grep -c \"' --unrestricted --id \" "
+            "EFI/BOOT/grub.cfg); "
+            "mcopy -i boot/efiboot.img ::/EFI/BOOT/grub.cfg fat.cfg; cmp fat.cfg EFI/BOOT/grub.cfg; "
+            "grub-script-check EFI/BOOT/grub.cfg; cd ../locked-beta; ! grep -qr 'allowoptions\\|superusers' isolinux "
+            "EFI; "
+            "grep -q '^ui ' isolinux/isolinux.cfg";
+        const char *names[] = { "iso" };
+        struct strings wanted = { names, 1 };
+        struct sample locked;
+        EXPECT_OK(sample_open(&locked, "locked", err));
+        ((struct role *)locked.roles[0].role)->boot_menu = BOOT_MENU_LOCKED;
+        EXPECT_OK(artefacts_write(&locked.build, &wanted, err));
+        EXPECT_OK(sample_judge(extract, NULL, err));
+        sample_close(&locked);
+}
+
 static void the_same_inputs_give_the_same_bits(void) {
         struct sample again;
         EXPECT_OK(sample_judge("sleep 1.1", NULL, err)); // file systems and ISO 9660 count in seconds
@@ -197,6 +222,7 @@ int main(void) {
         RUN(a_stick_has_an_mbr_and_a_gpt_with_the_efi_image);
         RUN(the_content_is_the_published_files);
         RUN(menus_name_the_role_and_every_node);
+        RUN(a_locked_role_locks_its_own_menus);
         RUN(the_same_inputs_give_the_same_bits);
         RUN(a_template_gives_what_a_new_volume_gives);
         RUN(on_demand_gives_the_same_bits);

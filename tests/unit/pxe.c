@@ -195,6 +195,68 @@ static void the_port_and_its_speed_are_the_roles(void) {
         file_sums_free(build.sums);
 }
 
+// How often `line` is in a file of the tree.
+static size_t count_lines(const struct sample *of, const char *path, const char *line) {
+        auto_buf text = { 0 };
+        size_t count = 0;
+        EXPECT_OK(fs_read(of->out, path, &text, err));
+        for (const char *next = buf_text(&text); (next = strstr(next, line)); next += strlen(line))
+                count++;
+        return count;
+}
+
+static const char locked_syslinux[] = "\nprompt 0\nnoescape 1\nallowoptions 0\nimplicit 0\nnocomplete 1\n";
+static const char hash[] = "grub.pbkdf2.sha512.10000.00112233445566778899AABBCCDDEEFF.00112233445566778899AABBCCDDEEFF";
+
+static void an_open_menu_says_nothing_of_passwords(void) {
+        EXPECT(count_lines(&sample, "pxe/pxelinux.cfg/default", "allowoptions") == 0);
+        EXPECT(count_lines(&sample, "pxe/pxelinux.cfg/01-52-54-00-aa-00-01", "noescape") == 0);
+        EXPECT(count_lines(&sample, "pxe/grub.cfg", "superusers") == 0);
+        EXPECT(count_lines(&sample, "pxe/grub.cfg", "--unrestricted") == 0);
+}
+
+// One role of the two says it, and the tree leads to both.
+static void one_role_locks_every_menu(void) {
+        const char *names[] = { "pxe" };
+        struct strings wanted = { names, 1 };
+        struct sample locked;
+        EXPECT_OK(sample_open(&locked, "locked", err));
+        ((struct role *)locked.roles[1].role)->boot_menu = BOOT_MENU_LOCKED;
+        EXPECT_OK(artefacts_write(&locked.build, &wanted, err));
+        EXPECT(count_lines(&locked, "pxe/pxelinux.cfg/default", locked_syslinux) == 1);
+        EXPECT(count_lines(&locked, "pxe/pxelinux.cfg/01-52-54-00-aa-00-01", locked_syslinux) == 1);
+        EXPECT(count_lines(&locked, "pxe/pxelinux.cfg/01-52-54-00-aa-00-02", locked_syslinux) == 1);
+        EXPECT(count_lines(&locked, "pxe/grub.cfg", "\nset superusers=operator\nexport superusers\n") == 1);
+        EXPECT(count_lines(&locked, "pxe/grub.cfg", "password_pbkdf2") == 0);
+        size_t entries = count_lines(&locked, "pxe/grub.cfg", "\nmenuentry ");
+        EXPECT(entries == 6 && count_lines(&locked, "pxe/grub.cfg", "' --unrestricted --id ") == entries);
+        EXPECT_OK(sample_judge("grub-script-check locked/pxe/grub.cfg", NULL, err));
+        sample_close(&locked);
+}
+
+static void a_password_needs_a_grub_that_asks_for_it(void) {
+        const char *names[] = { "pxe" };
+        struct strings wanted = { names, 1 };
+        struct sample locked;
+        auto_err lacking = { 0 };
+        EXPECT_OK(sample_open(&locked, "asked", err));
+        ((struct role *)locked.roles[0].role)->boot_menu = BOOT_MENU_LOCKED;
+        locked.cluster->boot_menu_password = hash;
+        EXPECT(!artefacts_write(&locked.build, &wanted, &lacking));
+        EXPECT(strstr(lacking.text, "/bl/grubx64.efi does not know password_pbkdf2") != NULL);
+        sample_close(&locked);
+        EXPECT_OK(sample_open(&locked, "known", err));
+        ((struct role *)locked.roles[0].role)->boot_menu = BOOT_MENU_LOCKED;
+        locked.cluster->boot_menu_password = hash;
+        sample_put("bootloader/bl/grubx64.efi", "MZ..\0linux\0initrd\0password_pbkdf2", 34, 0644);
+        EXPECT_OK(artefacts_write(&locked.build, &wanted, err));
+        auto_free char *line = xasprintf("\npassword_pbkdf2 operator %s\n", hash);
+        EXPECT(count_lines(&locked, "pxe/grub.cfg", line) == 1);
+        EXPECT_OK(
+            sample_judge("grub-script-check known/pxe/grub.cfg; ! grep -r pbkdf2 known/pxe/pxelinux.cfg", NULL, err));
+        sample_close(&locked);
+}
+
 static void grub_accepts_the_configurations(void) {
         EXPECT_OK(sample_judge("grub-script-check out/pxe/grub.cfg", NULL, err));
 }
@@ -209,6 +271,9 @@ int main(void) {
         RUN(the_loaders_speak_where_the_kernel_does);
         RUN(the_port_and_its_speed_are_the_roles);
         RUN(grub_accepts_the_configurations);
+        RUN(an_open_menu_says_nothing_of_passwords);
+        RUN(one_role_locks_every_menu);
+        RUN(a_password_needs_a_grub_that_asks_for_it);
         sample_close(&sample);
         return sample_end();
 }

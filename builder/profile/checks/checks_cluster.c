@@ -120,7 +120,24 @@ static void check_dhcp_options(struct loader *loader, const struct cluster_file 
         check_once(loader, "DHCP option", options, lengthof(options));
 }
 
+static bool has_locked_menu(const struct cluster *cluster) {
+        for (size_t i = 0; i < cluster->role_count; i++)
+                if (strcmp(cluster->roles[i].boot_menu, BOOT_MENU_LOCKED) == 0)
+                        return true;
+        return false;
+}
+
+static void check_boot_menu(struct loader *loader, const struct cluster_file *file, const struct cluster *cluster) {
+        bool is_known = loader->diagnostics->mistake_count == 0; // a role that could not be read may lock its menu
+        if (!file->boot_menu_password || !is_known || has_locked_menu(cluster))
+                return;
+        report(loader->diagnostics, ERR_SCHEMA, schema_place(file->tree, "boot_menu_password"),
+               "boot_menu_password has no effect: no role of this cluster says `boot_menu: locked`");
+        report_hint(loader->diagnostics, "say it in a role that all inherit, or inherit `hardened`");
+}
+
 void check_cluster(struct loader *loader, const struct cluster_file *file, const struct cluster *cluster) {
+        check_boot_menu(loader, file, cluster);
         const struct value *rows = value_get(file->tree, "nodes");
         for (size_t i = 0; i < cluster->role_count; i++) {
                 const struct role *role = &cluster->roles[i];
