@@ -55,8 +55,8 @@ must_check bool packages_open(const struct release *release, const struct packag
 void packages_close(struct packages *packages);
 
 // Everything that must be installed for the requests ("bash", "@core", "java >= 1:1.8.0", "/usr/bin/awk") in an empty
-// root, as dnf would choose it without weak dependencies. PACKAGE names the nearest known name; SOLVE explains by
-// libsolv's problem rules. The caller releases the set.
+// root, as dnf would choose it; without weak dependencies unless the release wants them. PACKAGE names the nearest
+// known name; SOLVE explains by libsolv's problem rules. The caller releases the set.
 must_check bool packages_solve(struct packages *packages, const char *const *requests, size_t request_count,
                                struct package_set *ret, struct err *err);
 

@@ -41,6 +41,7 @@ struct release {
         size_t repository_count;
         struct strings excludes; // for every repository
         struct strings may_fail; // globs: packages whose %post, %posttrans and triggers may fail
+        bool install_weak_deps;  // what packages recommend is installed, too
         const struct value
             *package_names; // MAP role's name -> this release's name, list of names, or null (not needed here)
         const struct value *service_names; // MAP, the same for units

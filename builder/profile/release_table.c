@@ -93,6 +93,8 @@ static const struct schema_field release_rows[] = {
           .required = true, .table = &repository_table },
         { "excludes", "packages that do not exist in any repository, named as in `repositories`", &type_texts,
           MEMBER(release, excludes), .pattern = GLOB_PATTERN, .pattern_means = GLOB_MEANS },
+        { "install_weak_deps", "what packages recommend is installed with them, as dnf's option of this name has it",
+          &type_bool, MEMBER(release, install_weak_deps), .fallback = "false" },
         { "scriptlets_may_fail",
           "packages whose %post, %posttrans and trigger scriptlets may fail, as rpm lets them: a warning", &type_texts,
           MEMBER(release, may_fail), .pattern = GLOB_PATTERN, .pattern_means = GLOB_MEANS },

@@ -101,6 +101,7 @@ static void *on_event(const void *header, const rpmCallbackType what, const rpm_
 }
 
 void worker_watch(struct worker *worker, rpmts ts) {
+        worker->ts = ts;
         rpmtsSetNotifyStyle(ts, 0);
         rpmtsSetNotifyCallback(ts, on_event, worker);
         rpmlogSetMask(RPMLOG_UPTO(RPMLOG_INFO)); // "verbose": else scriptlets' standard output is thrown away

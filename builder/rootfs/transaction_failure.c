@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <rpm/header.h>
+#include <rpm/rpmdb.h>
 #include <rpm/rpmprob.h>
 #include <rpm/rpmps.h>
 #include <rpm/rpmtag.h>
@@ -37,17 +38,45 @@ static const struct scriptlet *find_scriptlet(rpm_loff_t tag) {
                 { RPMTAG_PREUN, RPMTAG_PREUNPROG, "%preun" },
                 { RPMTAG_POSTUN, RPMTAG_POSTUNPROG, "%postun" },
                 { RPMTAG_TRIGGERPREIN, 0, "%triggerprein" },
-                { RPMTAG_TRIGGERIN, 0, "%triggerin" },
+                { RPMTAG_TRIGGERIN, 0, "trigger" },
                 { RPMTAG_TRIGGERUN, 0, "%triggerun" },
                 { RPMTAG_TRIGGERPOSTUN, 0, "%triggerpostun" },
-                { RPMTAG_FILETRIGGERIN, 0, "%filetriggerin" },
-                { RPMTAG_TRANSFILETRIGGERIN, 0, "%transfiletriggerin" },
         };
         static const struct scriptlet other = { 0, 0, "scriptlet" };
         for (size_t i = 0; i < lengthof(scriptlets); i++)
                 if (scriptlets[i].tag == (rpmTag)tag)
                         return &scriptlets[i];
         return &other;
+}
+
+// Of the triggers that the installed package `holder` has: librpm gives each the tag of %triggerin, and calls it so.
+static const struct scriptlet *find_trigger(const struct worker *worker, const char *holder) {
+        static const struct {
+                rpmTag scripts;
+                struct scriptlet scriptlet;
+        } kinds[] = {
+                { RPMTAG_TRIGGERSCRIPTS, { RPMTAG_TRIGGERIN, 0, "%triggerin" } },
+                { RPMTAG_FILETRIGGERSCRIPTS, { RPMTAG_TRIGGERIN, 0, "%filetriggerin" } },
+                { RPMTAG_TRANSFILETRIGGERSCRIPTS, { RPMTAG_TRIGGERIN, 0, "%transfiletriggerin" } },
+        };
+        static const struct scriptlet one_of_several = { RPMTAG_TRIGGERIN, 0,
+                                                         "%triggerin, %filetriggerin or "
+                                                         "%transfiletriggerin" };
+        const struct scriptlet *found = NULL;
+        rpmdbMatchIterator packages = rpmtsInitIterator(worker->ts, RPMDBI_LABEL, holder, 0);
+        Header header = rpmdbNextIterator(packages);
+        for (size_t i = 0; header && i < lengthof(kinds); i++) {
+                if (!headerIsEntry(header, kinds[i].scripts))
+                        continue;
+                if (found)
+                        found = &one_of_several;
+                else
+                        found = &kinds[i].scriptlet;
+        }
+        rpmdbFreeIterator(packages);
+        if (!found)
+                return find_scriptlet(RPMTAG_TRIGGERIN);
+        return found;
 }
 
 // Why a scriptlet printed nothing: the child of librpm that could not start the interpreter has nowhere to say so.
@@ -146,6 +175,8 @@ static void describe_scriptlet(const struct worker *worker, Header header, const
 static void say_scriptlet_failed(const struct worker *worker, Header header, rpm_loff_t tag, const char *package,
                                  const char *status, struct err *err) {
         const struct scriptlet *scriptlet = find_scriptlet(tag);
+        if (tag == RPMTAG_TRIGGERIN && *package)
+                scriptlet = find_trigger(worker, package);
         auto_free char *nevra = nevra_of(header);
         auto_buf shown = { 0 }, reason = { 0 };
         describe_scriptlet(worker, header, scriptlet, status, &shown);

@@ -22,6 +22,7 @@ struct worker {
         struct arena arena;
         const struct rpmdb_backend *backend;
         struct container_channel *channel;
+        rpmts ts;            // while it is watched
         int *files;          // the packages, in the transaction's order
         int output;          // what scriptlets print
         struct buf messages; // rpm's own, since the last scriptlet began

@@ -74,7 +74,8 @@ static struct repository *find_repository(const struct release *release, const c
 }
 
 // --repo without --release asks the named repositories alone. Those that the default release has keep what it says of
-// them. Nothing vouches for any other, which does not matter here: the answer is a list of names, not packages.
+// them; what it excludes everywhere is about its own packages, and not about theirs. Nothing vouches for any other,
+// which does not matter here: the answer is a list of names, not packages.
 static void keep_named_repositories(const struct options *options, struct arena *arena, struct release *release) {
         size_t count = 0;
         struct repository *named = arena_alloc(arena, options->repositories.count * sizeof *named);
@@ -93,6 +94,7 @@ static void keep_named_repositories(const struct options *options, struct arena 
         }
         release->repositories = named;
         release->repository_count = count;
+        release->excludes = (struct strings){ 0 };
 }
 
 bool verb_resolve(const struct options *options, struct err *err) {

@@ -16,7 +16,7 @@ sys.path.insert(0, f"{TESTS}/el7")
 
 import repository as el7  # noqa: E402
 
-LEAD, RSA, SIZE, PGP, MD5, MEANINGLESS = 96, 268, 1000, 1002, 1004, 0x70
+LEAD, RSA, OPENPGP, SIZE, PGP, MD5, MEANINGLESS = 96, 268, 278, 1000, 1002, 1004, 0x70
 SPEC = """Name: {name}
 Version: 1
 Release: 1
@@ -62,6 +62,29 @@ def split(path):
     main = LEAD + (el7.header_size(data, LEAD) + 7) // 8 * 8
     end = main + el7.header_size(data, main)
     return bytearray(data[:main]), data[main:end], data[end:]
+
+
+def new_package(directory, name, path):
+    """The package as a current rpm makes it, unsigned, at `path`; its header."""
+    subprocess.run(["rpmbuild", "-bb", "--quiet", "--define", f"_topdir {directory}/build", "--define",
+                    f"_rpmdir {directory}/new", f"{directory}/{name}.spec"], check=True, capture_output=True,
+                   env={**os.environ, "HOME": directory})
+    shutil.copy(f"{directory}/new/noarch/{name}-1-1.noarch.rpm", path)
+    return split(path)[1]
+
+
+def with_openpgp(plain, path, signatures):
+    """A copy of an unsigned package whose signature header is one entry, OPENPGP: texts in base64."""
+    with open(plain, "rb") as stream:
+        lead = stream.read(LEAD)
+    _, header, rest = split(plain)
+    store = b"".join(text.encode() + b"\0" for text in signatures)
+    region = struct.pack(">IIiI", 62, 7, -32, 16)
+    entries = struct.pack(">IIII", 62, 7, len(store), 16) + struct.pack(">IIII", OPENPGP, 8, 0, len(signatures))
+    store += region
+    head = bytes.fromhex("8eade80100000000") + struct.pack(">II", 2, len(store))
+    with open(path, "wb") as stream:
+        stream.write(lead + head + entries + store + bytes(-len(head + entries + store) % 8) + header + rest)
 
 
 def entry(name, mode, data, inode):

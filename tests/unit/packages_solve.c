@@ -9,6 +9,7 @@
 //     group ID TITLE...            then: mandatory|default|optional NAME, conditional NAME REQUIRED
 //     environment ID TITLE...      then: group ID
 //     excludes GLOB                of the release
+//     install_weak_deps true       of the release
 //     arch ARCH                    of the release; x86_64
 //     request TEXT                 one or more
 //     expect NEVRA                 every package of the answer
@@ -237,6 +238,8 @@ static bool read_line(struct test_case *test, const char *word, char *rest) {
                 begin_repo(test, rest);
         else if (strcmp(word, "arch") == 0)
                 test->release.arch = arena_strdup(&test->arena, rest);
+        else if (strcmp(word, "install_weak_deps") == 0)
+                test->release.install_weak_deps = strcmp(rest, "true") == 0;
         else if (strcmp(word, "error") == 0)
                 test->error = arena_strdup(&test->arena, rest);
         else

@@ -40,6 +40,9 @@ static const char spec[] =
     "%package -n badpost\nSummary: s\nAutoReqProv: no\nRequires(post): busybox\n%description -n badpost\n"
     "%package -n badlua\nSummary: s\nAutoReqProv: no\n%description -n badlua\n"
     "%package -n badtrigger\nSummary: s\nAutoReqProv: no\nRequires(post): busybox\n%description -n badtrigger\n"
+    "%package -n badfiletrigger\nSummary: s\nAutoReqProv: no\nRequires(post): busybox\n%description -n badfiletrigger\n"
+    "%package -n badtransfiletrigger\nSummary: s\nAutoReqProv: no\nRequires(post): busybox\n"
+    "%description -n badtransfiletrigger\n"
     "%package -n badposttrans\nSummary: s\nAutoReqProv: no\nRequires(post): busybox\n%description -n badposttrans\n"
     "%package -n needy\nSummary: s\nAutoReqProv: no\nRequires: nothing-has-this\n%description -n needy\n"
     "%package -n updates\nSummary: s\nAutoReqProv: no\n%description -n updates\n"
@@ -86,7 +89,8 @@ static const char spec[] =
     "/var/lib/app/ghost\n"
     "%attr(0640,app,app) /opt/app/owned\n"
     "%files -n late\n/opt/app/late\n"
-    "%files -n badpre\n%files -n badpost\n%files -n badlua\n%files -n badtrigger\n%files -n badposttrans\n%files -n "
+    "%files -n badpre\n%files -n badpost\n%files -n badlua\n%files -n badtrigger\n%files -n badfiletrigger\n"
+    "%files -n badtransfiletrigger\n%files -n badposttrans\n%files -n "
     "needy\n%files -n slow\n"
     "%pretrans -p <lua>\nposix.mkdir('/usr')\nposix.mkdir('/usr/bin')\nposix.symlink('usr/bin', '/bin')\n"
     "%pre -n app\n"
@@ -108,6 +112,8 @@ static const char spec[] =
     "%pre -n badpre\necho no way\nexit 3\n"
     "%pretrans -n badlua -p <lua>\nerror('lua says no')\n"
     "%triggerin -n badtrigger -- busybox\necho pulled\nexit 9\n"
+    "%filetriggerin -n badfiletrigger -- /etc\necho filed\nexit 10\n"
+    "%transfiletriggerin -n badtransfiletrigger -- /etc\necho transferred\nexit 11\n"
     "%posttrans -n badposttrans\nexit 4\n"
     "%post -n slow\nsleep 1000\n";
 
@@ -337,6 +343,11 @@ static void failing_scriptlets_fail(void) {
         expect_failure("badlua", ERR_SCRIPTLET, (const char *const[]){ "badlua", "%pretrans", "lua says no", NULL });
         expect_failure("badtrigger", ERR_SCRIPTLET,
                        (const char *const[]){ "badtrigger", "%triggerin", "exit status 9", "pulled", NULL });
+        expect_failure("badfiletrigger", ERR_SCRIPTLET,
+                       (const char *const[]){ "badfiletrigger", "%filetriggerin", "exit status 10", "filed", NULL });
+        expect_failure("badtransfiletrigger", ERR_SCRIPTLET,
+                       (const char *const[]){ "badtransfiletrigger", "%transfiletriggerin", "exit status 11",
+                                              "transferred", NULL });
         expect_failure("badposttrans", ERR_SCRIPTLET,
                        (const char *const[]){ "badposttrans", "%posttrans", "exit status 4", NULL });
         expect_failure("needy", ERR_TRANSACTION, (const char *const[]){ "nothing-has-this", "needy", NULL });

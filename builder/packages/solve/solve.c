@@ -22,8 +22,10 @@
 
 // dnf's settings, so that the same request has the same answer.
 static const int solver_flags[] = {
-        SOLVER_FLAG_ALLOW_VENDORCHANGE, SOLVER_FLAG_BEST_OBEY_POLICY,   SOLVER_FLAG_YUM_OBSOLETES,
-        SOLVER_FLAG_ALLOW_DOWNGRADE,    SOLVER_FLAG_IGNORE_RECOMMENDED,
+        SOLVER_FLAG_ALLOW_VENDORCHANGE,
+        SOLVER_FLAG_BEST_OBEY_POLICY,
+        SOLVER_FLAG_YUM_OBSOLETES,
+        SOLVER_FLAG_ALLOW_DOWNGRADE,
 };
 
 // RELEASED: names that a lock held stood in the way and were released; the same question may now have an answer.
@@ -34,6 +36,7 @@ static enum outcome run_solver(struct packages *packages, Queue *jobs, Queue *re
         Solver *solver = solver_create(packages->pool);
         for (size_t i = 0; i < lengthof(solver_flags); i++)
                 solver_set_flag(solver, solver_flags[i], 1);
+        solver_set_flag(solver, SOLVER_FLAG_IGNORE_RECOMMENDED, !packages->release->install_weak_deps);
         if (solver_solve(solver, jobs) == 0) {
                 Transaction *transaction = solver_create_transaction(solver);
                 transaction_installedresult(transaction, ret_ids);

@@ -226,6 +226,74 @@ size_t certificate_read(const unsigned char *packets, size_t size, struct key_fa
         return count;
 }
 
+// RFC 9580, section 9.1, and the algorithms of draft-ietf-openpgp-pqc.
+static const char *key_algorithm_name(unsigned algorithm) {
+        static const char *const names[] = {
+                [1] = "RSA",
+                [3] = "RSA",
+                [16] = "Elgamal",
+                [17] = "DSA",
+                [18] = "ECDH",
+                [19] = "ECDSA",
+                [22] = "EdDSA",
+                [25] = "X25519",
+                [26] = "X448",
+                [27] = "Ed25519",
+                [28] = "Ed448",
+                [30] = "ML-DSA-65 and Ed25519",
+                [31] = "ML-DSA-87 and Ed448",
+                [32] = "SLH-DSA-SHAKE-128s",
+                [33] = "SLH-DSA-SHAKE-128f",
+                [34] = "SLH-DSA-SHAKE-256s",
+        };
+        if (algorithm < lengthof(names) && names[algorithm])
+                return names[algorithm];
+        return "an algorithm that kiln does not know";
+}
+
+// The octet of a key's or a signature's packet that tells the algorithm; 0: it is neither, or of version 3.
+static size_t algorithm_place(const struct packet *packet) {
+        enum { KEY_ALGORITHM = 5, SIGNATURE_ALGORITHM = 2, MIN_BYTES = 6 };
+        if (packet->size < MIN_BYTES || packet->body[0] < 4)
+                return 0;
+        if (packet->tag == TAG_PUBLIC_KEY || packet->tag == TAG_PUBLIC_SUBKEY)
+                return KEY_ALGORITHM;
+        if (packet->tag == TAG_SIGNATURE)
+                return SIGNATURE_ALGORITHM;
+        return 0;
+}
+
+char *packet_describe(const unsigned char *packets, size_t size) {
+        struct packet packet;
+        size_t place = 0;
+        const char *what = "key";
+        if (packet_read(packets, size, &packet) > 0)
+                place = algorithm_place(&packet);
+        if (place == 0)
+                return xstrdup("a damaged OpenPGP packet");
+        if (packet.tag == TAG_SIGNATURE)
+                what = "signature";
+        return xasprintf("an OpenPGP version %u %s (%s)", packet.body[0], what, key_algorithm_name(packet.body[place]));
+}
+
+bool packet_is_supported(const unsigned char *packets, size_t size) {
+        enum { RSA = 1, RSA_SIGN = 3, DSA = 17, EDDSA = 22, VERSION = 4 };
+        struct packet packet;
+        size_t place = 0;
+        if (packet_read(packets, size, &packet) > 0)
+                place = algorithm_place(&packet);
+        if (place == 0)
+                return true; // librpm's to judge
+        unsigned algorithm = packet.body[place];
+        bool is_known = algorithm == RSA || algorithm == RSA_SIGN || algorithm == DSA || algorithm == EDDSA;
+        return packet.body[0] == VERSION && is_known;
+}
+
+bool packet_is_signature(const unsigned char *packets, size_t size) {
+        struct packet packet;
+        return packet_read(packets, size, &packet) > 0 && packet.tag == TAG_SIGNATURE && algorithm_place(&packet) > 0;
+}
+
 static bool decode_armor_line(EVP_ENCODE_CTX *context, const char *line, size_t length, struct buf *ret) {
         char *room = buf_reserve(ret, length + 4);
         int size = 0;

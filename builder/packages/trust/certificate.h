@@ -20,6 +20,15 @@ struct key_facts {
 // The primary key first, then its subkeys (RFC 4880). Returns how many, at most `max`.
 size_t certificate_read(const unsigned char *packets, size_t size, struct key_facts *ret, size_t max);
 
+// What the first packet of a certificate or of a signature is, for messages: "an OpenPGP version 6 key (ML-DSA-65 and
+// Ed25519)". Heap.
+char *packet_describe(const unsigned char *packets, size_t size);
+// Whether the first packet is a key, or a signature, of a kind that librpm can check with: RSA, DSA or EdDSA in OpenPGP
+// version 4 or earlier.
+bool packet_is_supported(const unsigned char *packets, size_t size);
+// Whether the first packet is a whole signature, of whatever kind.
+bool packet_is_signature(const unsigned char *packets, size_t size);
+
 // The bytes of an ASCII-armored block (RFC 4880, section 6.2) that begins with the line `begin`. False: there is none,
 // or it is malformed.
 bool armor_decode(const char *text, const char *begin, struct buf *ret);

@@ -18,6 +18,7 @@
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
+#include "base/progress.h"
 #include "packages/fetch/transfer.h"
 #include "packages/fetch/url.h"
 #include "packages/packages.h"
@@ -79,10 +80,10 @@ static char *fingerprint_of(const uint8_t *packets, size_t size) {
         return buf_take(&text);
 }
 
-static void add_to_ring(struct keyring *keyring, const uint8_t *packets, size_t size) {
+static bool add_to_ring(struct keyring *keyring, const uint8_t *packets, size_t size) {
         rpmPubkey key = rpmPubkeyNew(packets, size);
         if (!key)
-                return;
+                return false;
         rpmKeyringAddKey(keyring->ring, key);
         int count = 0;
         rpmPubkey *subkeys = rpmGetSubkeys(key, &count);
@@ -96,6 +97,7 @@ static void add_to_ring(struct keyring *keyring, const uint8_t *packets, size_t 
         size_t found = certificate_read(packets, size, facts, KEYS_MAX);
         for (size_t i = 0; i < found; i++)
                 *array_append(&keyring->keys, &keyring->key_count) = facts[i];
+        return true;
 }
 
 static void add_listed(struct buf *list, const char *name) {
@@ -104,66 +106,95 @@ static void add_listed(struct buf *list, const char *name) {
         buf_append_text(list, name);
 }
 
-// One certificate after the other; those that are not pinned are left out and named.
-static bool add_certificates(struct keyring *keyring, const uint8_t *packets, size_t size, struct buf *unpinned,
-                             struct err *err) {
+// What of a key file is not used: fingerprints that are not pinned, and what cannot be read.
+struct left_out {
+        struct buf unpinned, unreadable;
+};
+
+static void left_out_release(struct left_out *left_out) {
+        buf_release(&left_out->unpinned);
+        buf_release(&left_out->unreadable);
+}
+
+static void add_certificate(struct keyring *keyring, const uint8_t *packets, size_t size, struct left_out *left_out) {
+        auto_free char *fingerprint = fingerprint_of(packets, size);
+        if (fingerprint && !is_pinned(keyring->repository, fingerprint)) {
+                add_listed(&left_out->unpinned, fingerprint);
+        } else if (fingerprint && packet_is_supported(packets, size) && add_to_ring(keyring, packets, size)) {
+                *array_append(&keyring->fingerprints.items, &keyring->fingerprints.count) = take_ptr(fingerprint);
+        } else {
+                auto_free char *what = packet_describe(packets, size);
+                add_listed(&left_out->unreadable, what);
+        }
+}
+
+// One certificate after the other: vendors put keys of new kinds beside those that every rpm can read.
+static void add_certificates(struct keyring *keyring, const uint8_t *packets, size_t size, struct left_out *left_out) {
         while (size > 0) {
                 size_t length = 0;
-                if (pgpPubKeyCertLen(packets, size, &length) != 0 || length == 0 || length > size)
-                        return fail(err, ERR_SIGNATURE, 0, "does not hold an OpenPGP public key");
-                auto_free char *fingerprint = fingerprint_of(packets, length);
-                if (!fingerprint)
-                        return fail(err, ERR_SIGNATURE, 0, "holds a public key that cannot be read");
-                if (is_pinned(keyring->repository, fingerprint)) {
-                        add_to_ring(keyring, packets, length);
-                        *array_append(&keyring->fingerprints.items, &keyring->fingerprints.count) =
-                            take_ptr(fingerprint);
-                } else {
-                        add_listed(unpinned, fingerprint);
+                if (pgpPubKeyCertLen(packets, size, &length) != 0 || length == 0 || length > size) {
+                        add_listed(&left_out->unreadable, "what does not hold an OpenPGP public key");
+                        return;
                 }
+                add_certificate(keyring, packets, length, left_out);
                 packets += length;
                 size -= length;
         }
-        return true;
 }
 
-static bool add_armored(struct keyring *keyring, const char *text, struct buf *unpinned, struct err *err) {
+// librpm wants a checksum behind the block, which keys of version 6 do not have.
+static void add_unreadable_block(const char *block, const char *begin, struct left_out *left_out) {
+        auto_buf packets = { .max = KEY_FILE_MAX };
+        const char *what = "a damaged OpenPGP public key";
+        auto_free char *described = NULL;
+        if (armor_decode(block, begin, &packets)) {
+                const unsigned char *bytes = (const unsigned char *)packets.data;
+                if (!packet_is_supported(bytes, packets.size))
+                        what = described = packet_describe(bytes, packets.size);
+        }
+        add_listed(&left_out->unreadable, what);
+}
+
+static void add_armored(struct keyring *keyring, const char *text, struct left_out *left_out) {
         static const char begin[] = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
-        const char *block = strstr(text, begin);
-        if (!block)
-                return fail(err, ERR_SIGNATURE, 0, "does not hold an OpenPGP public key");
-        for (; block; block = strstr(block + 1, begin)) {
+        for (const char *block = strstr(text, begin); block; block = strstr(block + 1, begin)) {
                 uint8_t *packets = NULL;
                 size_t size = 0;
-                if (pgpParsePkts(block, &packets, &size) != PGPARMOR_PUBKEY)
-                        return fail(err, ERR_SIGNATURE, 0, "holds a damaged OpenPGP public key");
-                bool ok = add_certificates(keyring, packets, size, unpinned, err);
+                if (pgpParsePkts(block, &packets, &size) == PGPARMOR_PUBKEY)
+                        add_certificates(keyring, packets, size, left_out);
+                else
+                        add_unreadable_block(block, begin, left_out);
                 free(packets);
-                if (!ok)
-                        return false;
         }
-        return true;
+}
+
+static bool fail_for_key_file(const char *name, const struct left_out *left_out, struct err *err) {
+        if (left_out->unpinned.size > 0)
+                return fail(err, ERR_SIGNATURE, 0, "key file %s holds %s, which is not a pinned fingerprint", name,
+                            buf_text(&left_out->unpinned));
+        if (left_out->unreadable.size == 0)
+                return fail(err, ERR_SIGNATURE, 0, "key file %s does not hold an OpenPGP public key", name);
+        fail(err, ERR_SIGNATURE, 0, "key file %s holds no key that can be read, but %s", name,
+             buf_text(&left_out->unreadable));
+        return hint(err, "RSA, DSA and EdDSA keys of OpenPGP version 4 can be read");
 }
 
 // ASCII-armored or binary keys.
-static bool add_keys(struct keyring *keyring, const struct buf *text, struct buf *unpinned, struct err *err) {
-        bool binary = text->size > 0 && (text->data[0] & 0x80);
-        if (binary)
-                return add_certificates(keyring, (const uint8_t *)text->data, text->size, unpinned, err);
-        return add_armored(keyring, buf_text(text), unpinned, err);
-}
-
 static bool add_key_text(struct keyring *keyring, const char *name, const struct buf *text, struct err *err) {
-        auto_buf unpinned = { 0 };
+        struct left_out left_out = { 0 };
         size_t before = keyring->fingerprints.count;
-        if (!add_keys(keyring, text, &unpinned, err))
-                return wrap(err, "key file %s", name);
-        if (keyring->fingerprints.count > before)
-                return true;
-        if (unpinned.size == 0)
-                buf_append_text(&unpinned, "no key");
-        return fail(err, ERR_SIGNATURE, 0, "key file %s holds %s, which is not a pinned fingerprint", name,
-                    buf_text(&unpinned));
+        bool is_binary = text->size > 0 && (text->data[0] & 0x80);
+        bool ok = true;
+        if (is_binary)
+                add_certificates(keyring, (const uint8_t *)text->data, text->size, &left_out);
+        else
+                add_armored(keyring, buf_text(text), &left_out);
+        if (keyring->fingerprints.count == before)
+                ok = fail_for_key_file(name, &left_out, err);
+        else if (left_out.unreadable.size > 0)
+                notice("key file %s: passing over %s, which cannot be read", name, buf_text(&left_out.unreadable));
+        left_out_release(&left_out);
+        return ok;
 }
 
 static bool add_key_file(struct keyring *keyring, const char *name, const char *path, struct err *err) {
@@ -506,11 +537,20 @@ static bool verify_parsed(const struct keyring *keyring, const char *subject, pg
         return ok;
 }
 
+static bool fail_for_unreadable(const char *subject, const void *signature, size_t size, struct err *err) {
+        if (!packet_is_signature(signature, size) || packet_is_supported(signature, size))
+                return fail(err, ERR_SIGNATURE, 0, "%s: its signature cannot be read", subject);
+        auto_free char *what = packet_describe(signature, size);
+        fail(err, ERR_SIGNATURE, 0, "%s has %s, which is not supported", subject, what);
+        return hint(err, "RSA, DSA and EdDSA signatures of OpenPGP version 4 and earlier are");
+}
+
 bool keyring_verify(const struct keyring *keyring, const char *subject, const void *signature, size_t signature_size,
                     struct span covered, struct err *err) {
         pgpDigParams parsed = NULL;
-        if (pgpPrtParams(signature, signature_size, PGPTAG_SIGNATURE, &parsed) != 0 || !parsed)
-                return fail(err, ERR_SIGNATURE, 0, "%s: its signature cannot be read", subject);
+        if (!packet_is_supported(signature, signature_size) ||
+            pgpPrtParams(signature, signature_size, PGPTAG_SIGNATURE, &parsed) != 0 || !parsed)
+                return fail_for_unreadable(subject, signature, signature_size, err);
         bool ok = verify_parsed(keyring, subject, parsed, covered, err);
         pgpDigParamsFree(parsed);
         return ok;

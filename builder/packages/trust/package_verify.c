@@ -18,6 +18,9 @@
 #include "packages/trust/keyring.h"
 #include "packages/trust/package_digests.h"
 #include "packages/trust/rpm_file.h"
+#include "shared/base64.h"
+
+enum { SIGNATURE_BYTES_MAX = 64 << 10 };
 
 bool package_check_size(const struct package *package, uint64_t size, const char *path, struct err *err) {
         if (package->size_bytes == 0 || size == package->size_bytes)
@@ -130,6 +133,39 @@ static bool check_one_signature(const struct package *package, const struct rpm_
         return ok;
 }
 
+// Signatures over the header as rpm 4.20 and later keep them, each in base64: those of new kinds are nowhere else.
+enum { SIGNATURE_TAG_OPENPGP = 278 };
+
+static bool check_encoded_signature(const struct package *package, const struct rpm_file *file,
+                                    const struct keyring *keyring, const char *text, struct err *err) {
+        struct span header = { file->fd, file->header_offset, file->payload_offset - file->header_offset };
+        auto_buf bytes = { .max = SIGNATURE_BYTES_MAX };
+        if (!base64_decode(text, strlen(text), &bytes))
+                return fail(err, ERR_SIGNATURE, 0, "%s: its signature cannot be read", package->nevra);
+        return keyring_verify(keyring, package->nevra, bytes.data, bytes.size, header, err);
+}
+
+// One good signature is enough: beside it may stand one of a kind that is not supported. `err` is of the last one.
+static bool check_encoded_signatures(const struct package *package, const struct rpm_file *file,
+                                     const struct keyring *keyring, bool *ret_present, struct err *err) {
+        struct rpmtd_s data;
+        bool ok = false;
+        const char *text;
+        *ret_present = headerGet(file->signature, SIGNATURE_TAG_OPENPGP, &data, HEADERGET_MINMEM) != 0;
+        if (!*ret_present)
+                return true;
+        while ((text = rpmtdNextString(&data)) != NULL) {
+                err_release(err);
+                ok = check_encoded_signature(package, file, keyring, text, err);
+                if (ok)
+                        break;
+        }
+        rpmtdFreeData(&data);
+        if (!ok && !err->kind)
+                return fail(err, ERR_SIGNATURE, 0, "%s: its signature cannot be read", package->nevra);
+        return ok;
+}
+
 static bool fail_for_unsigned_package(const struct package *package, bool header_is_signed, struct err *err) {
         const char *repository = package->repository->name;
         if (!header_is_signed) {
@@ -167,6 +203,9 @@ static bool check_signatures(const struct package *package, const struct rpm_fil
                 header_is_signed |= present;
                 payload_is_signed |= present && signature_tags[i].covers_payload;
         }
+        if (!header_is_signed && !payload_is_signed &&
+            !check_encoded_signatures(package, file, keyring, &header_is_signed, err))
+                return false;
         if (payload_is_signed || (header_is_signed && header_has_digest))
                 return true;
         return fail_for_unsigned_package(package, header_is_signed, err);
