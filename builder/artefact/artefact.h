@@ -146,6 +146,10 @@ struct artefact_kind {
 extern const struct artefact_kind *const artefact_kinds[];
 extern const size_t artefact_kind_count;
 
+// Renders the kickstart templates for every role and node, with digests and a build's id that are none, and writes
+// nothing. `http_base` NULL: where the cluster says none, some URL. ERR_TEMPLATE, ERR_REFERENCE, with role and file.
+must_check bool kickstart_try(struct cluster *cluster, const char *http_base, struct err *err);
+
 // Runs the checks of the wanted kinds and of those they need. `wanted` holds names of kinds; NULL or empty: all.
 // ERR_USAGE if it names a kind that there is not.
 must_check bool artefacts_check(const struct artefact_build *build, const struct strings *wanted, struct err *err);

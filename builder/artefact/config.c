@@ -145,6 +145,22 @@ static bool add_layer_entry(const struct fs_entry *entry, void *context, struct 
         return fill_entry(entry, config, &to, &data, err) && config_add_listed(config, &to, err);
 }
 
+// By the build's id, not `current`: a mirror may be a release behind.
+static void append_mirrors(const struct artefact_build *build, const struct artefact_role *role, struct buf *text) {
+        const struct strings *mirrors = &build->cluster->mirrors;
+        const char *separator = "MIRRORS=";
+        for (size_t i = 0; i < mirrors->count; i++) {
+                size_t length = strlen(mirrors->items[i]);
+                while (length > 0 && mirrors->items[i][length - 1] == '/')
+                        length--;
+                buf_printf(text, "%s%.*s/%s/%s/rootfs.squashfs", separator, (int)length, mirrors->items[i],
+                           build->build_id, role->role->name);
+                separator = ",";
+        }
+        if (mirrors->count > 0)
+                buf_append_char(text, '\n');
+}
+
 // KEY=VALUE lines that bind this layer to the one root that it belongs to.
 static bool add_root_conf(const struct artefact_build *build, const struct artefact_role *role,
                           struct config_archive *config, struct err *err) {
@@ -156,6 +172,7 @@ static bool add_root_conf(const struct artefact_build *build, const struct artef
                    build->build_id, build->cluster->release.name);
         buf_printf(&text, "OVERLAY_SIZE=%s\nON_FAILURE=%s\nREBOOT_DELAY_S=%d\n", role->role->overlay_size,
                    role->role->on_failure, role->role->reboot_delay_s);
+        append_mirrors(build, role, &text);
         if (role->role->state_disk.wanted && role->role->state_disk.overlay)
                 buf_append_text(&text, "OVERLAY_DISK=1\n");
         struct cpio_entry entry = {

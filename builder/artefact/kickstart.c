@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Kickstart files: the role's template, once for the role and once for each of its nodes (scope:
 // kickstart/base.ks.tmpl).
+#include <assert.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -32,19 +33,6 @@ static bool check_http_base(const struct artefact_build *build, struct err *err)
                         return hint(err, "%s", remedy);
                 }
         warning("there will be no kickstart files: nothing says at which URL the build will be served (%s)", remedy);
-        return true;
-}
-
-static bool kickstart_check(const struct artefact_build *build, struct err *err) {
-        const struct cluster *cluster = build->cluster;
-        if (!check_http_base(build, err))
-                return false;
-        for (size_t i = 0; i < cluster->role_count; i++) {
-                const char *path = cluster->roles[i].kickstart;
-                if (path && access(path, R_OK) < 0)
-                        return fail(err, ERR_REFERENCE, 0, "role %s: the kickstart template %s cannot be read",
-                                    cluster->roles[i].name, path);
-        }
         return true;
 }
 
@@ -129,12 +117,14 @@ static void scope_set_node(struct arena *arena, struct value *scope, const struc
         value_set(arena, scope, "node", value_get(scope, "nodes")->items[index]); // in the order of the cluster's
 }
 
+// `dir` -1: only whether it can be rendered.
 static bool render_kickstart(const struct template *template, const struct value *scope, int dir, const char *name,
                              struct err *err) {
         auto_buf rendered = { 0 };
         auto_free char *path = xasprintf("%s.ks", name);
-        return template_apply(template, scope, NULL, &rendered, NULL, err) &&
-               fs_write(dir, path, buf_text(&rendered), rendered.size, 0644, err);
+        if (!template_apply(template, scope, NULL, &rendered, NULL, err))
+                return wrap(err, "kickstart/%s", path);
+        return dir < 0 || fs_write(dir, path, buf_text(&rendered), rendered.size, 0644, err);
 }
 
 static bool write_kickstarts(const struct artefact_build *build, const struct artefact_role *role, struct arena *arena,
@@ -151,12 +141,33 @@ static bool write_kickstarts(const struct artefact_build *build, const struct ar
         for (size_t i = 0; i < of->node_count; i++) {
                 const char *name = build->cluster->nodes[of->nodes[i]].name;
                 scope_set_node(arena, scope, build->cluster, of->nodes[i]);
-                if (strcmp(name, of->name) == 0)
+                if (dir >= 0 && strcmp(name, of->name) == 0)
                         warning("kickstart/%s.ks is the node's, not the role's: they share a name", name);
                 if (!render_kickstart(template, scope, dir, name, err))
                         return false;
         }
         return true;
+}
+
+bool kickstart_try(struct cluster *cluster, const char *http_base, struct err *err) {
+        assert(cluster);
+        char none[] = "0000000000000000";
+        struct artefact_build build = { .cluster = cluster, .http_base = http_base, .build_id = none };
+        if (!http_base)
+                build.http_base = "http://kiln.invalid";
+        for (size_t i = 0; i < cluster->role_count; i++) {
+                struct arena arena = { 0 };
+                const struct artefact_role role = { .role = &cluster->roles[i] };
+                bool ok = !role.role->kickstart || write_kickstarts(&build, &role, &arena, -1, err);
+                arena_release(&arena);
+                if (!ok)
+                        return false;
+        }
+        return true;
+}
+
+static bool kickstart_check(const struct artefact_build *build, struct err *err) {
+        return check_http_base(build, err) && kickstart_try(build->cluster, build->http_base, err);
 }
 
 static bool kickstart_write(struct artefact_build *build, struct artefact_role *none, struct err *err) {

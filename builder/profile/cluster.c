@@ -197,6 +197,7 @@ static void join_cluster(struct loader *loader, const struct cluster_file *file,
         cluster->name = file->name;
         cluster->report_url = file->report_url;
         cluster->http_base = file->http_base;
+        cluster->mirrors = file->mirrors;
         cluster->dhcp = file->dhcp;
         join_trusted_keys(loader, file, cluster);
         cluster->admin_networks = file->admin_networks;

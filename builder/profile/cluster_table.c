@@ -165,6 +165,12 @@ static const struct schema_field cluster_rows[] = {
         { "http_base",
           "URL that serves the directory of this cluster's builds, for kickstart files; --http-base overrides it",
           &type_text, MEMBER(cluster_file, http_base), .pattern = HTTP_BASE_PATTERN, .pattern_means = HTTP_BASE_MEANS },
+        { "mirrors",
+          "further URLs that serve the directory of this cluster's builds; a node that fetches its root goes on there "
+          "when the server of kiln.root fails, in this order",
+          &type_texts, MEMBER(cluster_file, mirrors), .or_one = true,
+          .pattern = "^http://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[!#-+.-~-]*)?$",
+          .pattern_means = "http://HOST[:PORT][/PATH], without commas" },
         { "report_url", "where nodes send their report of each boot, by HTTP POST", &type_text,
           MEMBER(cluster_file, report_url), .fallback = "",
           .pattern = "^(http://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[!-~]*)?)?$",

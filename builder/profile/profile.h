@@ -274,6 +274,7 @@ struct cluster {
         size_t role_count;
         const struct value *variables;
         struct dhcp_profile dhcp;
+        struct strings mirrors;       // URLs that serve the same
         const char *http_base;        // URL that serves the builds of this cluster; NULL: none is said
         const char *report_url;       // where kiln-node sends its report; ""
         struct ssh_key *trusted_keys; // nodes boot what one of them signed; none: they ask for no signature

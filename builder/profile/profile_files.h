@@ -31,6 +31,7 @@ struct cluster_file {
         struct state_disk state_disk;
         struct strings trusted_keys; // as written
         struct strings admin_networks;
+        struct strings mirrors;
         struct strings secrets;
         const char *boot_menu_password;
         int64_t minimum_serial;

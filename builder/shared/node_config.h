@@ -6,7 +6,8 @@
 //     /kiln/config/...            the upper directory of the overlay, whiteouts as character devices 0:0
 //     /kiln/root.conf             KEY=VALUE lines: ROOT_SHA256, ROOT_SIZE (bytes), ROLE, CLUSTER, BUILD_ID, RELEASE,
 //                                 OVERLAY_SIZE (as tmpfs takes it), ON_FAILURE (retry, reboot, shell, halt),
-//                                 REBOOT_DELAY_S, OVERLAY_DISK=1 only with state_disk.overlay
+//                                 REBOOT_DELAY_S, OVERLAY_DISK=1 only with state_disk.overlay,
+//                                 MIRRORS=URL[,URL...] of the root, only with mirrors
 // and the carried root is the concatenation rootfs.head + rootfs.squashfs + rootfs.tail, which is one newc
 // archive (rootfs.head is 4096 bytes: header and a name padded with NULs; rootfs.squashfs is a multiple of
 // 4096 bytes; rootfs.tail is the trailer, 4096 bytes) that unpacks to /kiln/rootfs.squashfs. Any boot loader that

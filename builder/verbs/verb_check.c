@@ -2,6 +2,7 @@
 // kiln check.
 #include <stdio.h>
 
+#include "artefact/artefact.h"
 #include "verbs/verb.h"
 #include "verbs/verb_common.h"
 
@@ -24,6 +25,10 @@ bool verb_check(const struct options *options, struct err *err) {
         if (!options_load_cluster(options, &cluster, err))
                 return false;
         show_warnings(cluster);
+        if (!kickstart_try(cluster, cluster->http_base, err)) {
+                cluster_free(cluster);
+                return false;
+        }
         printf("cluster %s, release %s: %zu nodes\n", cluster->name, cluster->release.name, cluster->node_count);
         for (size_t i = 0; i < cluster->role_count; i++)
                 print_role(cluster, &cluster->roles[i]);

@@ -35,7 +35,7 @@ static void root_conf_binds_the_layer_to_its_root(void) {
         auto_buf text = { 0 };
         auto_free char *want =
             xasprintf("ROOT_SHA256=%s\nROOT_SIZE=%llu\nROLE=alpha\nCLUSTER=demo\nBUILD_ID=build-1\nRELEASE=test\n"
-                      "OVERLAY_SIZE=50%%\nON_FAILURE=shell\nREBOOT_DELAY_S=10\n",
+                      "OVERLAY_SIZE=50%%\nON_FAILURE=retry\nREBOOT_DELAY_S=10\n",
                       sample.roles[0].root_sha256, (unsigned long long)sample.roles[0].root_size_bytes);
         EXPECT_OK(fs_read(sample_fd, "u/kiln/root.conf", &text, err));
         EXPECT_TEXT(buf_text(&text), want);
@@ -50,11 +50,15 @@ static void root_conf_says_where_the_writable_layer_goes(void) {
         auto_buf text = { 0 };
         EXPECT_OK(sample_open(&on_disk, "on-disk", err));
         ((struct role *)on_disk.roles[0].role)->state_disk = (struct state_disk){ .wanted = true, .overlay = true };
+        const char *mirrors[] = { "http://10.0.0.9/kiln/", "http://10.0.0.8:81" };
+        ((struct cluster *)on_disk.build.cluster)->mirrors = (struct strings){ mirrors, 2 };
         EXPECT_OK(artefacts_write(&on_disk.build, &wanted, err));
         EXPECT_OK(sample_judge("mkdir v; cd v; gzip -dc ../on-disk/alpha/config.cpio 2>/dev/null | cpio -id --quiet",
                                NULL, err));
         EXPECT_OK(fs_read(sample_fd, "v/kiln/root.conf", &text, err));
         EXPECT(strstr(buf_text(&text), "\nOVERLAY_DISK=1\n"));
+        EXPECT(strstr(buf_text(&text), "\nMIRRORS=http://10.0.0.9/kiln/build-1/alpha/rootfs.squashfs,"
+                                       "http://10.0.0.8:81/build-1/alpha/rootfs.squashfs\n"));
         sample_close(&on_disk);
 }
 

@@ -10,7 +10,7 @@
 #include "base/err.h"
 
 enum {
-        FETCH_MIRRORS_MAX = 8,
+        FETCH_MIRRORS_MAX = 16,   // of kiln.root and the profile together
         FETCH_RATE_MIN = 16 << 10 // bytes a second: what is slower is no server
 };
 
