@@ -138,6 +138,8 @@ static bool read_certificates(struct pe_image *image, struct err *err) {
                 return true;
         if (offset < image->end_bytes || (uint64_t)offset + size != image->size_bytes)
                 return bad_image(err, "its signatures are not at its end");
+        if (offset % CERTIFICATE_ALIGN != 0 || size % CERTIFICATE_ALIGN != 0)
+                return bad_image(err, "its signatures are not aligned");
         image->certificates = image->data + offset;
         image->certificates_bytes = size;
         return true;
@@ -192,6 +194,8 @@ static bool check_contents(const struct pe_image *image, const struct pe_content
                            struct err *err) {
         size_t room = (image->headers_bytes - image->section_table_at) / SECTION_BYTES - image->section_count;
         uint64_t size = image->end_bytes;
+        if (image->end_bytes % CERTIFICATE_ALIGN != 0)
+                return bad_image(err, "its sections are not aligned");
         if (count > room || image->section_count + count > PE_SECTIONS_MAX)
                 return bad_image(err, "its headers have no room for more sections");
         for (size_t i = 0; i < count; i++) {
@@ -270,10 +274,12 @@ static size_t unsigned_bytes(const struct pe_image *image) {
         return image->size_bytes;
 }
 
+bool pe_image_can_be_signed(const struct pe_image *image) { return unsigned_bytes(image) % CERTIFICATE_ALIGN == 0; }
+
 void pe_image_digest(const struct pe_image *image, uint8_t ret[static PE_SHA256_BYTES]) {
         size_t after_checksum = image->checksum_at + 4, after_place = image->certificates_at + DIRECTORY_BYTES;
         EVP_MD_CTX *context = EVP_MD_CTX_new();
-        assert(unsigned_bytes(image) % CERTIFICATE_ALIGN == 0);
+        assert(pe_image_can_be_signed(image));
         bool ok =
             context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
             EVP_DigestUpdate(context, image->data, image->checksum_at) == 1 &&

@@ -54,8 +54,11 @@ struct pe_content {
 must_check bool pe_image_add_sections(const struct pe_image *image, const struct pe_content *contents, size_t count,
                                       struct buf *ret, struct err *err);
 
+// Whether the file's size, without signatures, is a multiple of eight, as their place must be.
+bool pe_image_can_be_signed(const struct pe_image *image);
+
 // The digest that a signature covers (Windows Authenticode Portable Executable Signature Format): all but the checksum,
-// the place of the signatures, and these. The file's size, without them, must be a multiple of eight.
+// the place of the signatures, and these. Of an image that can be signed.
 void pe_image_digest(const struct pe_image *image, uint8_t ret[static PE_SHA256_BYTES]);
 
 // Appends the image with `certificates`, a WIN_CERTIFICATE each, in the place of any that it had; with 0 bytes the

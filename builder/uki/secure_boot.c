@@ -252,6 +252,8 @@ bool secure_boot_sign(const struct secure_boot_key *key, const struct pe_image *
                       struct err *err) {
         auto_buf pkcs7 = { 0 };
         auto_buf entry = { 0 };
+        if (!pe_image_can_be_signed(image))
+                return fail(err, ERR_CORRUPT, 0, "the image's end is not aligned, and has no place for a signature");
         if (!signed_data(key, image, &pkcs7, err))
                 return false;
         struct {

@@ -171,8 +171,12 @@ static void damage_is_survived(void) {
                 struct err err = { 0 };
                 struct pe_image image;
                 auto_buf added = { 0 };
-                if (pe_image_read(bytes.data, bytes.size, &image, &err))
-                        (void)!pe_image_add_sections(&image, contents, lengthof(contents), &added, &err);
+                bool is_read = pe_image_read(bytes.data, bytes.size, &image, &err);
+                if (is_read && pe_image_add_sections(&image, contents, lengthof(contents), &added, &err)) {
+                        auto_buf plain = { 0 };
+                        if (pe_image_read(added.data, added.size, &image, &err))
+                                pe_image_certify(&image, NULL, 0, &plain);
+                }
                 err_release(&err);
         }
 }
@@ -234,6 +238,40 @@ static void sign(const struct buf *from, struct buf *ret) {
         EXPECT_OK(pe_image_read(from->data, from->size, &image, err));
         EXPECT_OK(secure_boot_sign(key, &image, ret, err));
         secure_boot_free(key);
+}
+
+// A file that was cut or that somebody made so ends with a message, as any other that is damaged.
+static void unaligned_images_are_not_signed(void) {
+        static const char certificate[16] = { 16 };
+        struct secure_boot_key *key = NULL;
+        struct pe_image image;
+        auto_buf small = { 0 }, added = { 0 }, certified = { 0 };
+        auto_err unsignable = { 0 }, unaligned = { 0 };
+        if (!have_keys())
+                return;
+        make_small_stub(&small);
+        buf_append_text(&small, "symbols");
+        EXPECT_OK(pe_image_read(small.data, small.size, &image, err));
+        EXPECT_OK(open_key("one.key", "one.pem", &key, err));
+        EXPECT(!secure_boot_sign(key, &image, &certified, &unsignable) && strstr(unsignable.text, "is not aligned"));
+        secure_boot_free(key);
+        buf_clear(&small);
+        make_small_stub(&small);
+        const uint32_t unaligned_headers = htole32(0x3fc);
+        memcpy(small.data + 0x58 + 60, &unaligned_headers, sizeof unaligned_headers);
+        memcpy(small.data + 0x148 + 20, &unaligned_headers, sizeof unaligned_headers);
+        EXPECT_OK(pe_image_read(small.data, small.size, &image, err));
+        EXPECT(!pe_image_add_sections(&image, contents, lengthof(contents), &added, &unaligned));
+        EXPECT_TEXT(unaligned.text, "its sections are not aligned");
+        buf_clear(&small);
+        make_small_stub(&small);
+        EXPECT_OK(pe_image_read(small.data, small.size, &image, err));
+        pe_image_certify(&image, certificate, sizeof certificate, &certified);
+        EXPECT_OK(pe_image_read(certified.data, certified.size, &image, err));
+        const uint32_t place = htole32((uint32_t)certified.size - 12), size = htole32(12);
+        memcpy(certified.data + image.certificates_at, &place, sizeof place);
+        memcpy(certified.data + image.certificates_at + 4, &size, sizeof size);
+        EXPECT_TEXT(problem_of(&certified), "its signatures are not aligned");
 }
 
 static void signature_is_taken_by_sbverify(void) {
@@ -314,6 +352,7 @@ int main(void) {
         RUN(headers_are_checked);
         RUN(damage_is_survived);
         RUN(sections_that_do_not_fit);
+        RUN(unaligned_images_are_not_signed);
         RUN(signature_is_taken_by_sbverify);
         RUN(changed_bytes_are_noticed);
         RUN(keys_that_cannot_sign);
