@@ -26,7 +26,7 @@ const struct artefact_kind *const artefact_kinds[] = {
         &kickstart_kind,  // kickstart/
         &lock_kind,       // packages.lock
         &manifest_kind,   // manifest.json
-        &sbom_kind,       // sbom.spdx.json
+        &sbom_kind,       // sbom.spdx.json, sbom.cdx.json
         &sums_kind,       // SHA256SUMS
         &signatures_kind, // *.sig
 };

@@ -112,6 +112,8 @@ struct artefact_build {
         const char *bootloader_dir; // firmware/bootloader: templates of menus
         const char *uki_stub;       // NULL: UKI_STUB
 
+        const struct package_set *bootloaders; // whose files the loaders of all roles are; NULL: none
+
         // URL that serves <build>/'s parent, or NULL: there are no kickstart files then. One of a file is the mount
         // point of the installer's own medium.
         const char *http_base;

@@ -1,164 +1,250 @@
 // SPDX-License-Identifier: MIT
-// sbom.spdx.json: SPDX 2.3 (https://spdx.github.io/spdx-spec/v2.3/). One SPDX package for each role's image and one for
-// each RPM; an image CONTAINS its RPMs.
+// sbom.spdx.json and sbom.cdx.json: what a build is made of, for auditors. A component for each RPM, those of boot
+// loaders included, and for what comes from no RPM: kiln-node, busybox and the EFI stub of the build host.
+#include "artefact/sbom.h"
+
 #include <ctype.h>
-#include <jansson.h>
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
 #include "artefact/internal.h"
 #include "base/fs.h"
-#include "base/mem.h"
+#include "base/version.h"
 
-#define NO_ASSERTION "NOASSERTION"
+enum { PROGRAM_MAX_BYTES = 64 << 20 };
 
-static const struct {
-        const char *rpm, *spdx;
-} algorithms[] = {
-        { "sha256", "SHA256" }, { "sha", "SHA1" }, { "sha1", "SHA1" }, { "sha512", "SHA512" }, { "md5", "MD5" }
-};
+// ---- package URLs ----
 
-static json_t *checksums(const char *type, const char *value) {
-        json_t *list = json_array();
-        for (size_t i = 0; i < lengthof(algorithms); i++)
-                if (strcmp(algorithms[i].rpm, type) == 0)
-                        json_array_append_new(
-                            list, json_pack("{ss ss}", "algorithm", algorithms[i].spdx, "checksumValue", value));
-        return list;
-}
-
-// An SPDX identifier takes letters, digits, "." and "-" only; the number keeps identifiers apart.
-static char *spdx_id(const char *kind, size_t number, const char *name) {
-        char *id = xasprintf("SPDXRef-%s-%zu-%s", kind, number, name);
-        for (char *next = id; *next; next++)
-                if (!isalnum((unsigned char)*next) && *next != '.')
-                        *next = '-';
-        return id;
-}
-
-static json_t *spdx_package(const char *id, const char *name, const char *version, json_t *sums) {
-        return json_pack("{ss ss ss ss sb ss ss ss so}", "SPDXID", id, "name", name, "versionInfo", version,
-                         "downloadLocation", NO_ASSERTION, "filesAnalyzed", 0, "licenseConcluded", NO_ASSERTION,
-                         "licenseDeclared", NO_ASSERTION, "copyrightText", NO_ASSERTION, "checksums", sums);
-}
-
-static void add_relationship(json_t *list, const char *from, const char *type, const char *to) {
-        json_array_append_new(
-            list, json_pack("{ss ss ss}", "spdxElementId", from, "relationshipType", type, "relatedSpdxElement", to));
-}
-
-// Package URL: https://github.com/package-url/purl-spec, type rpm.
-static json_t *package_url(const struct package *package) {
-        auto_buf url = { 0 };
-        buf_printf(&url, "pkg:rpm/%s@%s-%s?arch=%s", package->name, package->version, package->release, package->arch);
-        if (package->epoch)
-                buf_printf(&url, "&epoch=%llu", (unsigned long long)package->epoch);
-        return json_pack("[{ss ss ss}]", "referenceCategory", "PACKAGE-MANAGER", "referenceType", "purl",
-                         "referenceLocator", buf_text(&url));
-}
-
-static char *package_version(const struct package *package) {
-        if (package->epoch)
-                return xasprintf("%llu:%s-%s", (unsigned long long)package->epoch, package->version, package->release);
-        return xasprintf("%s-%s", package->version, package->release);
-}
-
-struct document {
-        json_t *packages, *relationships;
-        const struct package **known; // RPMs already described; the index is their number
-        size_t known_count;
-};
-
-static size_t add_rpm(struct document *document, const struct package *package) {
-        for (size_t i = 0; i < document->known_count; i++)
-                if (strcmp(document->known[i]->nevra, package->nevra) == 0 &&
-                    strcmp(document->known[i]->checksum, package->checksum) == 0)
-                        return i;
-        size_t number = document->known_count;
-        *array_append(&document->known, &document->known_count) = package;
-        auto_free char *id = spdx_id("Package", number, package->name);
-        auto_free char *version = package_version(package);
-        json_t *object = spdx_package(id, package->name, version, checksums(package->checksum_type, package->checksum));
-        json_object_set_new(object, "externalRefs", package_url(package));
-        json_array_append_new(document->packages, object);
-        return number;
-}
-
-// A build without the squashfs kind has no image to digest.
-static json_t *image_checksums(const struct artefact_role *role) {
-        if (role->root_sha256[0] == '\0')
-                return json_array();
-        return checksums("sha256", role->root_sha256);
-}
-
-static void add_image(struct document *document, const struct artefact_build *build, size_t index) {
-        const struct artefact_role *role = &build->roles[index];
-        auto_free char *id = spdx_id("Image", index, role->role->name);
-        auto_free char *name = xasprintf("%s-%s", build->cluster->name, role->role->name);
-        json_t *sums = image_checksums(role);
-        json_array_append_new(document->packages, spdx_package(id, name, build->build_id, sums));
-        add_relationship(document->relationships, "SPDXRef-DOCUMENT", "DESCRIBES", id);
-        for (size_t i = 0; i < role->packages->count; i++) {
-                const struct package *package = role->packages->items[i];
-                auto_free char *rpm = spdx_id("Package", add_rpm(document, package), package->name);
-                add_relationship(document->relationships, id, "CONTAINS", rpm);
+// https://github.com/package-url/purl-spec: what is no letter, digit or one of these four is percent-encoded.
+static void append_encoded(struct buf *url, const char *text) {
+        for (; *text; text++) {
+                if (isalnum((unsigned char)*text) || strchr(".-_~", *text))
+                        buf_append_char(url, *text);
+                else
+                        buf_printf(url, "%%%02X", (unsigned char)*text);
         }
 }
 
-// The one part of a build that comes from no package: the EFI stub of the build host.
-static bool add_stub(struct document *document, const struct artefact_build *build, struct err *err) {
-        bool used = false;
-        char version[64] = "", sha256[DIGEST_HEX_SIZE];
-        for (size_t i = 0; i < build->role_count && !used; i++)
-                used = fs_exists(build->roles[i].out, UKI_NAME);
-        if (!used)
-                return true;
-        if (!uki_stub_describe(build, version, sizeof version, sha256, err))
+// The distribution, which the release's name begins with: "centos" of "centos-7.2".
+static char *distribution_of(const char *release) {
+        size_t size = strlen(release);
+        for (size_t i = 0; i + 1 < size; i++)
+                if (release[i] == '-' && isdigit((unsigned char)release[i + 1]))
+                        return xstrndup(release, i);
+        return xstrdup(release);
+}
+
+// Type rpm: qualifiers in the order of their names.
+static const char *package_url(const struct sbom *sbom, struct arena *arena, const struct package *package) {
+        const char *release = sbom->build->cluster->release.name;
+        auto_free char *distribution = distribution_of(release);
+        auto_buf url = { 0 };
+        buf_append_text(&url, "pkg:rpm/");
+        append_encoded(&url, distribution);
+        buf_append_char(&url, '/');
+        append_encoded(&url, package->name);
+        buf_append_char(&url, '@');
+        append_encoded(&url, package->version);
+        buf_append_char(&url, '-');
+        append_encoded(&url, package->release);
+        buf_append_text(&url, "?arch=");
+        append_encoded(&url, package->arch);
+        buf_append_text(&url, "&distro=");
+        append_encoded(&url, release);
+        if (package->epoch)
+                buf_printf(&url, "&epoch=%llu", (unsigned long long)package->epoch);
+        return arena_strdup(arena, buf_text(&url));
+}
+
+static const char *generic_url(struct arena *arena, const char *name, const char *version) {
+        auto_buf url = { 0 };
+        buf_printf(&url, "pkg:generic/%s", name);
+        if (version) {
+                buf_append_char(&url, '@');
+                append_encoded(&url, version);
+        }
+        return arena_strdup(arena, buf_text(&url));
+}
+
+// ---- components ----
+
+// JSON is UTF-8, old packages are not always: other bytes become "?". NULL for a text that says nothing.
+static const char *readable_text(struct arena *arena, const char *text) {
+        if (!text || text[strspn(text, " \t\n")] == '\0')
+                return NULL;
+        json_t *string = json_string(text);
+        char *copy = arena_strdup(arena, text);
+        for (char *at = copy; !string && *at; at++)
+                if ((unsigned char)*at >= 0x80)
+                        *at = '?';
+        json_decref(string);
+        return copy;
+}
+
+static struct sbom_image *add_image(struct sbom *sbom, const char *name, const char *sha256) {
+        struct sbom_image *image = array_append(&sbom->images, &sbom->image_count);
+        *image = (struct sbom_image){ .name = name, .sha256 = sha256 };
+        return image;
+}
+
+// The same component of several images is listed once: its purl and digest are its identity.
+static void add_component(struct sbom *sbom, struct sbom_image *image, const struct sbom_component *component) {
+        size_t index = 0;
+        for (; index < sbom->component_count; index++) {
+                const struct sbom_component *other = &sbom->components[index];
+                if (strcmp(other->purl, component->purl) == 0 &&
+                    strcmp(text_or(other->digest, ""), text_or(component->digest, "")) == 0)
+                        break;
+        }
+        if (index == sbom->component_count)
+                *array_append(&sbom->components, &sbom->component_count) = *component;
+        *array_append(&image->components, &image->component_count) = index;
+}
+
+static const char *package_version(struct arena *arena, const struct package *package) {
+        if (package->epoch)
+                return arena_printf(arena, "%llu:%s-%s", (unsigned long long)package->epoch, package->version,
+                                    package->release);
+        return arena_printf(arena, "%s-%s", package->version, package->release);
+}
+
+static void list_packages(struct sbom *sbom, struct sbom_image *image, const struct package_set *set) {
+        struct arena *arena = &sbom->arena;
+        for (size_t i = 0; i < set->count; i++) {
+                const struct package *package = set->items[i];
+                const struct sbom_component component = {
+                        .name = package->name,
+                        .version = package_version(arena, package),
+                        .supplier = readable_text(arena, package->vendor),
+                        .licence = readable_text(arena, package->licence),
+                        .purl = package_url(sbom, arena, package),
+                        .algorithm = package->checksum_type,
+                        .digest = package->checksum,
+                };
+                add_component(sbom, image, &component);
+        }
+}
+
+// ---- what comes from no package ----
+
+// Of "BusyBox v1.35.0 (Debian 1:1.35.0-4)", which stands in the program.
+static const char *busybox_version(struct arena *arena, const struct buf *program) {
+        static const char mark[] = "BusyBox v";
+        const char *found = memmem(program->data, program->size, mark, strlen(mark));
+        if (!found)
+                return NULL;
+        found += strlen(mark);
+        size_t room = (size_t)(program->data + program->size - found), size = 0;
+        while (size < room && found[size] && strchr("0123456789.", found[size]))
+                size++;
+        return arena_strndup(arena, found, size);
+}
+
+static bool add_program(struct sbom *sbom, struct sbom_image *image, const char *path, struct sbom_component *program,
+                        struct err *err) {
+        char sha256[DIGEST_HEX_SIZE];
+        auto_buf bytes = { .max = PROGRAM_MAX_BYTES };
+        if (!fs_read(AT_FDCWD, path, &bytes, err))
                 return false;
-        json_array_append_new(document->packages,
-                              spdx_package("SPDXRef-Stub", "systemd-stub", version, checksums("sha256", sha256)));
-        add_relationship(document->relationships, "SPDXRef-DOCUMENT", "DESCRIBES", "SPDXRef-Stub");
+        digest_bytes("sha256", bytes.data, bytes.size, sha256);
+        if (!program->version)
+                program->version = busybox_version(&sbom->arena, &bytes);
+        program->purl = generic_url(&sbom->arena, program->name, program->version);
+        program->algorithm = "sha256";
+        program->digest = arena_strdup(&sbom->arena, sha256);
+        add_component(sbom, image, program);
         return true;
 }
 
-static json_t *make_document(const struct artefact_build *build, struct err *err) {
-        struct document document = { .packages = json_array(), .relationships = json_array() };
-        char created[32];
-        time_t epoch = build->source_date_epoch;
-        struct tm utc;
-        gmtime_r(&epoch, &utc);
-        strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
-        for (size_t i = 0; i < build->role_count; i++)
-                add_image(&document, build, i);
-        free(document.known);
-        if (!add_stub(&document, build, err)) {
-                json_decref(document.packages);
-                json_decref(document.relationships);
-                return NULL;
-        }
-        auto_free char *name = xasprintf("%s-%s", build->cluster->name, build->build_id);
-        auto_free char *space = xasprintf("https://spdx.org/spdxdocs/kiln-%s", name);
-        return json_pack("{ss ss ss ss ss s{ss s[s]} so so}", "spdxVersion", "SPDX-2.3", "dataLicense", "CC0-1.0",
-                         "SPDXID", "SPDXRef-DOCUMENT", "name", name, "documentNamespace", space, "creationInfo",
-                         "created", created, "creators", "Tool: kiln", "packages", document.packages, "relationships",
-                         document.relationships);
+static bool add_stub(struct sbom *sbom, struct sbom_image *image, struct err *err) {
+        char version[64] = "", sha256[DIGEST_HEX_SIZE];
+        if (!uki_stub_describe(sbom->build, version, sizeof version, sha256, err))
+                return false;
+        struct sbom_component stub = {
+                .name = "systemd-stub",
+                .version = arena_strdup(&sbom->arena, version),
+                .licence = "LGPL-2.1-or-later",
+                .purl = generic_url(&sbom->arena, "systemd-stub", version),
+                .algorithm = "sha256",
+                .digest = arena_strdup(&sbom->arena, sha256),
+        };
+        add_component(sbom, image, &stub);
+        return true;
 }
 
-static bool sbom_write(struct artefact_build *build, struct artefact_role *none, struct err *err) {
-        (void)none;
-        json_t *document = make_document(build, err);
-        if (!document)
-                return false;
+static bool some_role_has(const struct artefact_build *build, const char *name) {
+        for (size_t i = 0; i < build->role_count; i++)
+                if (fs_exists(build->roles[i].out, name))
+                        return true;
+        return false;
+}
+
+// What machines boot beside the roles' images.
+static bool add_boot(struct sbom *sbom, struct err *err) {
+        const struct artefact_build *build = sbom->build;
+        const char *name = arena_printf(&sbom->arena, "%s-boot", build->cluster->name);
+        bool has_initrd = some_role_has(build, "initrd.img");
+        bool has_loaders = build->bootloaders && build->bootloaders->count > 0;
+        if (!has_initrd && !has_loaders)
+                return true;
+        struct sbom_component helper = { .name = "kiln-node", .version = KILN_VERSION, .licence = "MIT" };
+        struct sbom_component busybox = { .name = "busybox", .licence = "GPL-2.0-only" };
+        struct sbom_image *image = add_image(sbom, name, NULL);
+        if (has_loaders)
+                list_packages(sbom, image, build->bootloaders);
+        return !has_initrd || (add_program(sbom, image, build->kiln_node, &helper, err) &&
+                               add_program(sbom, image, text_or(build->busybox, "/bin/busybox"), &busybox, err) &&
+                               (!some_role_has(build, UKI_NAME) || add_stub(sbom, image, err)));
+}
+
+static void add_roles(struct sbom *sbom) {
+        const struct artefact_build *build = sbom->build;
+        for (size_t i = 0; i < build->role_count; i++) {
+                const struct artefact_role *role = &build->roles[i];
+                const char *sha256 = NULL; // a build without the squashfs kind has no image to digest
+                if (role->root_sha256[0])
+                        sha256 = role->root_sha256;
+                const char *name = arena_printf(&sbom->arena, "%s-%s", build->cluster->name, role->role->name);
+                list_packages(sbom, add_image(sbom, name, sha256), role->packages);
+        }
+}
+
+static void sbom_release(struct sbom *sbom) {
+        for (size_t i = 0; i < sbom->image_count; i++)
+                free(sbom->images[i].components);
+        free(sbom->images);
+        free(sbom->components);
+        arena_release(&sbom->arena);
+}
+
+// ---- the files ----
+
+static bool write_document(const struct sbom *sbom, json_t *document, const char *name, struct err *err) {
         auto_free char *text = json_dumps(document, JSON_INDENT(1) | JSON_SORT_KEYS);
         json_decref(document);
         if (!text)
-                return fail(err, ERR_INTERNAL, 0, "sbom.spdx.json: a package's name is not UTF-8");
+                return fail(err, ERR_INTERNAL, 0, "%s: a package's name is not UTF-8", name);
         auto_free char *whole = xasprintf("%s\n", text);
-        return fs_write(build->out, "sbom.spdx.json", whole, strlen(whole), 0644, err);
+        return fs_write(sbom->build->out, name, whole, strlen(whole), 0644, err);
+}
+
+static bool sbom_write(struct artefact_build *build, struct artefact_role *none, struct err *err) {
+        struct sbom sbom = { .build = build };
+        struct tm utc;
+        time_t epoch = build->source_date_epoch;
+        (void)none;
+        gmtime_r(&epoch, &utc);
+        strftime(sbom.created, sizeof sbom.created, "%Y-%m-%dT%H:%M:%SZ", &utc);
+        add_roles(&sbom);
+        bool ok = add_boot(&sbom, err) && write_document(&sbom, sbom_spdx(&sbom), "sbom.spdx.json", err) &&
+                  write_document(&sbom, sbom_cyclonedx(&sbom), "sbom.cdx.json", err);
+        sbom_release(&sbom);
+        return ok;
 }
 
 const struct artefact_kind sbom_kind = {
         .name = "sbom",
-        .description = "the packages as SPDX 2.3",
+        .description = "what it is made of, with licences, as SPDX 2.3 and CycloneDX 1.5",
         .write = sbom_write,
 };

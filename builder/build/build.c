@@ -153,6 +153,7 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 .initramfs_dir = build->locations.initramfs,
                 .bootloader_dir = build->locations.bootloader,
                 .uki_stub = build->options->uki_stub,
+                .bootloaders = &build->selection.bootloader,
                 .http_base = build->options->http_base,
                 .source_date_epoch = build->rootfs.source_date_epoch,
                 .out = -1,

@@ -22,6 +22,7 @@ struct package {
         const char *location;                 // href of primary.xml, relative to the base URL
         const char *checksum_type, *checksum; // "sha256", lower-case hex
         uint64_t size_bytes, installed_bytes;
+        const char *licence, *vendor; // the package's own words; "": it has none
         const char *path; // verified file in the cache; NULL until a packages_fetch() of any set that has the package
         int solvable;     // packages/'s own: the package in libsolv's pool
 };

@@ -56,14 +56,14 @@ static void the_sbom_is_spdx(void) {
             "assert d['creationInfo']['created'] == '2015-12-14T00:00:00Z' and "
             "d['documentNamespace'].startswith('https://')\n"
             "ids = [p['SPDXID'] for p in d['packages']]\n"
-            "assert len(ids) == len(set(ids)) == 3 and all(re.fullmatch(r'SPDXRef-[A-Za-z0-9.-]+', i) for i in ids)\n"
+            "assert len(ids) == len(set(ids)) == 6 and all(re.fullmatch(r'SPDXRef-[A-Za-z0-9.-]+', i) for i in ids)\n"
             "for p in d['packages']:\n"
             "    assert p['name'] and p['downloadLocation'] and p['versionInfo'] and p['filesAnalyzed'] is False\n"
             "known = set(ids) | {'SPDXRef-DOCUMENT'}\n"
             "for r in d['relationships']:\n"
             "    assert r['spdxElementId'] in known and r['relatedSpdxElement'] in known\n"
-            "assert sum(r['relationshipType'] == 'DESCRIBES' for r in d['relationships']) == 2\n"
-            "assert sum(r['relationshipType'] == 'CONTAINS' for r in d['relationships']) == 2\nE",
+            "assert sum(r['relationshipType'] == 'DESCRIBES' for r in d['relationships']) == 3\n"
+            "assert sum(r['relationshipType'] == 'CONTAINS' for r in d['relationships']) == 4\nE",
             NULL, err));
 }
 

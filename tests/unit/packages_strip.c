@@ -39,9 +39,9 @@ static void expect(const char *text, const char *wanted) {
 static void drops_descriptions_and_indentation(void) {
         expect("<?xml version=\"1.0\"?>\n<metadata>\n <package>\n  <name>a</name>\n  <summary>A &lt;b&gt;</summary>\n"
                "  <time file=\"1\" build=\"2\"/>\n  <description>long\n\n text > here</description>\n  <url/>\n  "
-               "<rpm:license>MIT</rpm:license>\n"
+               "<rpm:group>MIT</rpm:group>\n <rpm:license>MIT</rpm:license>\n"
                "  <rpm:provides>\n   <rpm:entry name=\"x > y\"/>\n  </rpm:provides>\n </package>\n</metadata>\n",
-               "<?xml version=\"1.0\"?><metadata><package><name>a</name><url/>"
+               "<?xml version=\"1.0\"?><metadata><package><name>a</name><url/><rpm:license>MIT</rpm:license>"
                "<rpm:provides><rpm:entry name=\"x > y\"/>\n  </rpm:provides>\n </package>\n</metadata>\n");
 }
 

@@ -19,8 +19,7 @@ struct element {
 #define ELEMENT(name)                                                                                                  \
         { name, sizeof(name) - 1 }
 static const struct element texts[] = {
-        ELEMENT("summary"),   ELEMENT("description"),   ELEMENT("packager"),
-        ELEMENT("url"),       ELEMENT("rpm:license"),   ELEMENT("rpm:vendor"),
+        ELEMENT("summary"),   ELEMENT("description"),   ELEMENT("packager"),      ELEMENT("url"),
         ELEMENT("rpm:group"), ELEMENT("rpm:buildhost"), ELEMENT("rpm:sourcerpm"),
 };
 static const struct element empties[] = { ELEMENT("time"), ELEMENT("rpm:header-range") };

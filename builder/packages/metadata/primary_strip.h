@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// primary.xml without what no solver reads. Summaries, descriptions and the like are a quarter of it and the
-// indentation a tenth; libsolv would parse them only for kiln to forget them.
+// primary.xml without what neither the solver nor a bill of materials reads. Summaries, descriptions and the like are a
+// quarter of it and the indentation a tenth; libsolv would parse them only for kiln to forget them.
 #ifndef KILN_PACKAGES_METADATA_PRIMARY_STRIP_H
 #define KILN_PACKAGES_METADATA_PRIMARY_STRIP_H
 

@@ -19,6 +19,8 @@
 #include <solv/repo_write.h>
 #include <solv/solv_xfopen.h>
 
+static const char content_version[] = "2"; // other keys of a repository are kept: raise it
+
 enum { HEX_BYTES = 64, SOLV_MAX = 1 << 30 };
 
 // Over the contents, what they were made from, and the version of libsolv that wrote them.
@@ -26,6 +28,7 @@ static void solv_digest(const char *data, size_t size, const char *cookie, char 
         struct digest *digest = digest_new("sha256");
         digest_update(digest, cookie, strlen(cookie) + 1);
         digest_update(digest, solv_version, strlen(solv_version) + 1);
+        digest_update(digest, content_version, sizeof content_version);
         digest_update(digest, data, size);
         digest_final(digest, ret_hex);
 }
@@ -44,11 +47,12 @@ bool solv_cache_read(Repo *repo, const char *path, const char *cookie, int flags
         return stream && repo_add_solv(repo, stream, flags) == 0;
 }
 
-// Texts for people are half of a repository, and no solver reads them.
+// Texts for people are half of a repository, and no solver reads them. Licences stay: bills of materials have them.
+// What is dropped is in solv_digest(), or files of before would lack what is wanted now.
 static int drop_descriptions(Repo *repo, Repokey *key, void *context) {
         static const Id descriptions[] = { SOLVABLE_SUMMARY,   SOLVABLE_DESCRIPTION, SOLVABLE_URL,
-                                           SOLVABLE_LICENSE,   SOLVABLE_GROUP,       SOLVABLE_PACKAGER,
-                                           SOLVABLE_BUILDHOST, SOLVABLE_HEADEREND,   SOLVABLE_CHANGELOG };
+                                           SOLVABLE_GROUP,     SOLVABLE_PACKAGER,    SOLVABLE_BUILDHOST,
+                                           SOLVABLE_HEADEREND, SOLVABLE_CHANGELOG };
         for (size_t i = 0; i < lengthof(descriptions); i++)
                 if (key->name == descriptions[i])
                         return KEY_STORAGE_DROPPED;

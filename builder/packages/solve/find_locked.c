@@ -149,6 +149,7 @@ static void describe_cached(struct packages *packages, const struct source *sour
                 .installed_bytes = solvable_lookup_num(pool_id2solvable(packages->pool, id), SOLVABLE_INSTALLSIZE, 0),
         };
         describe_nevra(arena, locked->nevra, locked->name, package);
+        package_describe_words(packages, id, package);
         package->location =
             arena_printf(arena, "%s-%s-%s.%s.rpm", package->name, package->version, package->release, package->arch);
         package_describe_as(packages, id, package);

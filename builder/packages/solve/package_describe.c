@@ -62,6 +62,15 @@ static bool describe_checksum(struct packages *packages, Solvable *solvable, str
         return true;
 }
 
+void package_describe_words(struct packages *packages, Id id, struct package *package) {
+        struct arena *arena = &packages->arena;
+        Solvable *solvable = pool_id2solvable(packages->pool, id);
+        package->licence = arena_strdup(arena, text_or(solvable_lookup_str(solvable, SOLVABLE_LICENSE), ""));
+        package->vendor = "";
+        if (solvable->vendor)
+                package->vendor = arena_strdup(arena, pool_id2str(packages->pool, solvable->vendor));
+}
+
 static bool describe_solvable(struct packages *packages, Id id, struct package *package, struct err *err) {
         Pool *pool = packages->pool;
         struct arena *arena = &packages->arena;
@@ -75,6 +84,7 @@ static bool describe_solvable(struct packages *packages, Id id, struct package *
                 .installed_bytes = solvable_lookup_num(solvable, SOLVABLE_INSTALLSIZE, 0),
         };
         describe_evr(arena, pool_id2str(pool, solvable->evr), package);
+        package_describe_words(packages, id, package);
         if (!describe_location(packages, solvable, package, err))
                 return false;
         if (strchr(package->nevra, '/')) // it becomes a file's name

@@ -16,6 +16,8 @@
 must_check bool package_describe(struct packages *packages, Id id, struct package **ret, struct err *err);
 // Makes `package` the description of `id`, which has none yet: for packages that no metadata knows.
 void package_describe_as(struct packages *packages, Id id, struct package *package);
+// Licence and vendor of a package of `packages`, as metadata and packages have them alike.
+void package_describe_words(struct packages *packages, Id id, struct package *package);
 // A package that was described before.
 struct package *package_described(const struct packages *packages, Id id);
 

@@ -36,8 +36,9 @@ static const char *hostname_problem(const char *name) {
 }
 
 // What a build has at its top beside a folder for each role.
-static const char *const published_names[] = { "kickstart", "manifest.json",  "manifest.json.sig", "packages.lock",
-                                               "pxe",       "sbom.spdx.json", "SHA256SUMS",        "SHA256SUMS.sig" };
+static const char *const published_names[] = { "kickstart",      "manifest.json", "manifest.json.sig",
+                                               "packages.lock",  "pxe",           "sbom.cdx.json",
+                                               "sbom.spdx.json", "SHA256SUMS",    "SHA256SUMS.sig" };
 
 // Sticks and some servers' disks take `sha256sums` and `SHA256SUMS` for one name.
 void check_role_name(struct loader *loader, const char *name, const struct place *from) {
