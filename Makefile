@@ -11,7 +11,7 @@ CACHE ?= $(B)/cache
 JOBS ?= $(shell nproc)
 
 CC ?= gcc
-PACKAGES := yaml-0.1 libsolv libsolvext rpm sqlite3 libcurl libarchive libcrypto libdeflate zlib libsquashfs1 blkid jansson liblzma libzstd
+PACKAGES := yaml-0.1 libsolv libsolvext rpm sqlite3 libcurl libarchive libcrypto libdeflate zlib libsquashfs1 blkid jansson liblzma libzstd libmicrohttpd libcap
 CPPFLAGS += -D_GNU_SOURCE -Ibuilder -I.
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu17 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
@@ -62,6 +62,9 @@ all: $(B)/kiln $(B)/kiln-node ## build kiln and kiln-node
 KILN_CODE := $(sort $(wildcard builder/*.[ch] builder/*/*.[ch] builder/*/*/*.[ch]))
 $(B)/builder/build/build_id.o: CPPFLAGS += -DKILN_CODE_DIGEST='"$(shell cat $(KILN_CODE) | sha256sum | cut -c1-64)"'
 $(B)/builder/build/build_id.o: $(KILN_CODE)
+
+# Its assembler reads the page.
+$(B)/builder/serve/page.o: builder/serve/page.html
 
 # What the cache keeps is named after the code that made it, too (cache/maker.h).
 code_digest = $(shell cat $(sort $(wildcard $(1))) | sha256sum | cut -c1-64)
@@ -143,6 +146,8 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 0644 firmware/node/kiln-node.8 $(DESTDIR)$(PREFIX)/share/man/man8/kiln-node.8
 	install -D -m 0644 $(B)/kiln.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kiln
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiln/node $(wildcard firmware/node/*.service)
+	sed 's|/usr/local/bin|$(PREFIX)/bin|' builder/serve/kiln-serve@.service > $(B)/kiln-serve@.service
+	install -D -m 0644 $(B)/kiln-serve@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/kiln-serve@.service
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/share/kiln/initramfs $(wildcard firmware/initramfs/*)
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiln/bootloader $(wildcard firmware/bootloader/*)
 

@@ -17,7 +17,7 @@ enum option_kind { FLAG, TEXT, LIST, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
 // b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema, u builds, p publish, e secret, i
-// iso, d diff
+// iso, d diff, n serve
 static const struct option {
         const char *name, *verbs, *value, *help;
         enum option_kind kind;
@@ -25,14 +25,14 @@ static const struct option {
 } option_table[] = {
 #define O(name, verbs, value, kind, member, help)                                                                      \
         { name, verbs, value, help, kind, offsetof(struct options, member) }
-        O("release", "blfvcro", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
-        O("set", "blfco", "KEY=VALUE", LIST, set,
+        O("release", "blfvcron", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
+        O("set", "blfcon", "KEY=VALUE", LIST, set,
           "override a value of the cluster file, as in variables.registry=host:5000"),
-        O("allow-outside", "blfvco", "DIR", LIST, allow_outside,
+        O("allow-outside", "blfvcon", "DIR", LIST, allow_outside,
           "let profiles name files of this directory too, beside their own tree; may be repeated"),
         O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
         O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
-        O("out", "boupid", "DIR", TEXT, out, "where builds are published (default: out)"),
+        O("out", "boupidn", "DIR", TEXT, out, "where builds are published (default: out)"),
         O("cache", "blfvkcr", "DIR", TEXT, cache, "packages, layers and packed roots (default: $XDG_CACHE_HOME/kiln)"),
         O("cache-limit", "b", "GB", NUMBER, cache_limit,
           "forget what the least recent builds used once the cache is larger; 0: never (default: 30)"),
@@ -85,12 +85,28 @@ static const struct option {
         O("config-drive", "o", "FILE", TEXT, config_drive,
           "the image of a config drive for the machine, such as `kiln secret put` makes"),
         O("forward", "o", "PORT:PORT", LIST, forwards, "forward a port of 127.0.0.1 to the machine's (network user)"),
-        O("json", "blfvkcropei", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
+        O("listen", "n", "ADDRESS", TEXT, listen, "the address of this machine to serve on"),
+        O("interface", "n", "NAME", TEXT, interface,
+          "the interface to serve on (default: the one with an address in a network of the cluster)"),
+        O("http-port", "n", "PORT", NUMBER, http_port,
+          "the port of HTTP (default: that of the cluster file's http_base, or else 8080)"),
+        O("proxy", "n", NULL, FLAG, proxy, "another DHCP server gives the addresses; this one says what to boot"),
+        O("no-dhcp", "n", NULL, FLAG, no_dhcp, "TFTP and HTTP alone"),
+        O("no-tftp", "n", NULL, FLAG, no_tftp, "no TFTP"),
+        O("uplink", "n", "RATE", TEXT, uplink,
+          "what the network gives, in bits a second, such as 1G: no more roots are sent at once than it can feed"),
+        O("transfers", "n", "N", NUMBER, transfers, "how many roots are sent at once, whatever the uplink"),
+        O("state", "n", "DIR", TEXT, state_dir,
+          "what is known of machines (default: /var/lib/kiln/serve/CLUSTER for root, else below $XDG_STATE_HOME)"),
+        O("token", "n", "FILE", TEXT, token, "holds the token of those who may change something on the page"),
+        O("user", "n", "NAME", TEXT, user, "the user to go on as, when root starts it (default: dnsmasq)"),
+        O("print-config", "n", NULL, FLAG, print_config, "print dnsmasq's configuration, for a server of your own"),
+        O("json", "blfvkcropein", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
         O("json", "u", NULL, FLAG, json, "a JSON object for each build, and errors as JSON lines on standard error"),
-        O("verbose", "blfvkcroupid", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
-        O("quiet", "blfvkcroupid", NULL, FLAG, quiet, "warnings and errors only"),
+        O("verbose", "blfvkcroupidn", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
+        O("quiet", "blfvkcroupidn", NULL, FLAG, quiet, "warnings and errors only"),
         O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
-        O("help", "blfvkcrosupeid", NULL, FLAG, help, "this text"),
+        O("help", "blfvkcrosupeidn", NULL, FLAG, help, "this text"),
 #undef O
 };
 

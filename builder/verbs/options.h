@@ -34,6 +34,10 @@ struct options {
         const char *artefacts, *medium, *firmware, *network, *serial, *mac, *memory, *accelerator, *entry,
             *config_drive;
         struct strings forwards;
+        // kiln serve
+        const char *listen, *interface, *uplink, *state_dir, *token, *user;
+        struct number http_port, transfers;
+        bool proxy, no_dhcp, no_tftp, print_config;
 };
 
 // Parses what follows the verb, up to a NULL. Long options only, `--name value` or `--name=value`; `--` ends them;

@@ -27,6 +27,10 @@ const struct verb verb_table[] = {
           verb_resolve },
         { "boot", "CLUSTER.yaml NODE", "Boot a node of the inventory from the published artefacts, in QEMU.", 'o', 2, 2,
           verb_boot },
+        { "serve", "CLUSTER.yaml [BUILD]",
+          "Boot a rack: DHCP, TFTP and HTTP from the inventory and the published builds, and a page that shows each "
+          "machine.",
+          'n', 1, 2, verb_serve },
         { "secret", "put|list|remove FILE [NAME]",
           "Keep values that only nodes know in a file kiln.secrets, or in a config drive's image (.iso, .img).", 'e', 2,
           1000, verb_secret },

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: MIT
+#include "serve/boot_state.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "serve/boot_index.h"
+
+// A firmware that asks again after so long has been started anew: it asks for at most a minute (PXE 2.1, 2.2.4).
+enum { DHCP_AGAIN_MS = 90000 };
+
+// ---- machines ----
+
+struct boot_state *boot_state_new(void) {
+        struct boot_state *state = xcalloc(1, sizeof *state);
+        state->index = boot_index_new();
+        return state;
+}
+
+static void free_machine(struct boot_machine *machine) {
+        free(machine->attempts);
+        free(machine);
+}
+
+void boot_state_free(struct boot_state *state) {
+        if (!state)
+                return;
+        for (size_t i = 0; i < state->count; i++)
+                free_machine(state->machines[i]);
+        free(state->machines);
+        boot_index_free(state->index);
+        free(state);
+}
+
+struct boot_machine *boot_state_by_mac(const struct boot_state *state, const uint8_t mac[static BOOT_MAC_SIZE]) {
+        return boot_index_get(state->index, 'm', mac, BOOT_MAC_SIZE);
+}
+
+struct boot_machine *boot_state_by_ip(const struct boot_state *state, struct in_addr ip) {
+        return boot_index_get(state->index, 'i', &ip, sizeof ip);
+}
+
+struct boot_machine *boot_state_by_name(const struct boot_state *state, const char *name) {
+        return boot_index_get(state->index, 'n', name, strlen(name));
+}
+
+static void touch_machine(struct boot_state *state, struct boot_machine *machine) {
+        machine->version = ++state->version;
+}
+
+// ---- the inventory ----
+
+static struct boot_machine *machine_of_node(const struct boot_state *state, const struct node *node) {
+        struct boot_machine *machine = boot_state_by_name(state, node->name);
+        if (!machine && node->has_mac)
+                machine = boot_state_by_mac(state, node->mac);
+        return machine;
+}
+
+static void join_node(struct boot_machine *machine, const struct cluster *cluster, const struct node *node) {
+        machine->is_known = true;
+        machine->node = node;
+        machine->has_mac |= node->has_mac;
+        if (node->has_mac)
+                memcpy(machine->mac, node->mac, sizeof machine->mac);
+        boot_text_copy(machine->name, sizeof machine->name, node->name);
+        boot_text_copy(machine->role, sizeof machine->role, cluster->roles[node->role].name);
+        machine->ip = node->ip;
+}
+
+static void index_machine(struct boot_state *state, struct boot_machine *machine) {
+        if (machine->has_mac)
+                boot_index_put(state->index, 'm', machine->mac, BOOT_MAC_SIZE, machine);
+        if (machine->ip.s_addr)
+                boot_index_put(state->index, 'i', &machine->ip, sizeof machine->ip, machine);
+        if (!machine->is_known)
+                return;
+        boot_index_put(state->index, 'n', machine->name, strlen(machine->name), machine);
+        for (size_t i = 0; i < machine->node->bond.members.count; i++) {
+                uint8_t mac[BOOT_MAC_SIZE];
+                if (boot_mac_parse(machine->node->bond.members.items[i], mac))
+                        boot_index_put(state->index, 'm', mac, BOOT_MAC_SIZE, machine);
+        }
+}
+
+static void append_machine(struct boot_state *state, struct boot_machine *machine) {
+        *array_append(&state->machines, &state->count) = machine;
+}
+
+// Those that were not joined to a node: seen ones stay as unknown machines, others go.
+static void keep_unknown(struct boot_state *state, struct boot_machine **old, size_t old_count) {
+        for (size_t i = 0; i < old_count; i++) {
+                struct boot_machine *machine = old[i];
+                if (!machine || machine->node)
+                        continue;
+                if (!machine->attempts) {
+                        free_machine(machine);
+                        continue;
+                }
+                machine->is_known = false;
+                machine->name[0] = '\0';
+                append_machine(state, machine);
+        }
+}
+
+void boot_state_take_inventory(struct boot_state *state, const struct cluster *cluster) {
+        assert(state && cluster);
+        struct boot_machine **old = state->machines;
+        size_t old_count = state->count;
+        state->machines = NULL;
+        state->count = 0;
+        for (size_t i = 0; i < old_count; i++)
+                old[i]->node = NULL;
+        for (size_t i = 0; i < cluster->node_count; i++) {
+                struct boot_machine *machine = machine_of_node(state, &cluster->nodes[i]);
+                if (!machine || machine->node)
+                        machine = xcalloc(1, sizeof *machine);
+                join_node(machine, cluster, &cluster->nodes[i]);
+                append_machine(state, machine);
+                touch_machine(state, machine);
+        }
+        keep_unknown(state, old, old_count);
+        free(old);
+        boot_index_free(state->index);
+        state->index = boot_index_new();
+        for (size_t i = 0; i < state->count; i++)
+                index_machine(state, state->machines[i]);
+}
+
+// ---- who an event is about ----
+
+static void remove_machine(struct boot_state *state, size_t at) {
+        boot_index_drop(state->index, state->machines[at]);
+        free_machine(state->machines[at]);
+        memmove(state->machines + at, state->machines + at + 1,
+                (state->count - at - 1) * sizeof(struct boot_machine *));
+        state->count--;
+        state->version++;
+}
+
+void boot_state_forget(struct boot_state *state, const struct boot_machine *machine) {
+        assert(state && machine && !machine->is_known);
+        for (size_t i = 0; i < state->count; i++)
+                if (state->machines[i] == machine) {
+                        remove_machine(state, i);
+                        return;
+                }
+}
+
+static void evict_unknown(struct boot_state *state) {
+        size_t unknown = 0, oldest = state->count;
+        for (size_t i = 0; i < state->count; i++) {
+                if (state->machines[i]->is_known)
+                        continue;
+                unknown++;
+                if (oldest == state->count || state->machines[i]->last_ms < state->machines[oldest]->last_ms)
+                        oldest = i;
+        }
+        if (unknown >= UNKNOWN_MAX)
+                remove_machine(state, oldest);
+}
+
+static struct boot_machine *add_unknown(struct boot_state *state, const struct boot_event *event) {
+        evict_unknown(state);
+        struct boot_machine *machine = xcalloc(1, sizeof *machine);
+        machine->has_mac = true;
+        memcpy(machine->mac, event->macs[0], BOOT_MAC_SIZE);
+        append_machine(state, machine);
+        index_machine(state, machine);
+        return machine;
+}
+
+// Cards first: a node may say a name that is not its own, and addresses move.
+static struct boot_machine *machine_of_event(struct boot_state *state, const struct boot_event *event) {
+        struct boot_machine *found = NULL;
+        for (size_t i = 0; i < event->mac_count; i++) {
+                struct boot_machine *machine = boot_state_by_mac(state, event->macs[i]);
+                if (machine && (!found || (machine->is_known && !found->is_known)))
+                        found = machine;
+        }
+        if (!found && event->mac_count == 0 && event->ip.s_addr)
+                found = boot_state_by_ip(state, event->ip);
+        if (!found && event->mac_count == 0 && *event->node)
+                found = boot_state_by_name(state, event->node);
+        if (!found && event->mac_count > 0)
+                found = add_unknown(state, event);
+        return found;
+}
+
+static void note_address(struct boot_state *state, struct boot_machine *machine, const struct boot_event *event) {
+        // Who asks for a machine's file need not be that machine; who got a lease or sends a report is.
+        bool is_sure = event->stage == BOOT_DHCP || event->is_local || !machine->ip.s_addr;
+        if (!is_sure || !event->ip.s_addr || event->mac_count == 0 || machine->ip.s_addr == event->ip.s_addr)
+                return;
+        machine->ip = event->ip;
+        boot_index_put(state->index, 'i', &machine->ip, sizeof machine->ip, machine);
+}
+
+// ---- attempts ----
+
+bool boot_attempt_is_open(const struct boot_attempt *attempt) {
+        return attempt->stage > BOOT_NONE && attempt->stage < BOOT_HEALTHY && attempt->stage != BOOT_DECIDED &&
+               !attempt->is_lost;
+}
+
+static struct boot_attempt *begin_attempt(struct boot_machine *machine, const struct boot_event *event) {
+        size_t kept = size_min(machine->attempt_count, ATTEMPTS_KEPT - 1);
+        machine->attempts = xrealloc(machine->attempts, (kept + 1) * sizeof *machine->attempts);
+        memmove(machine->attempts + 1, machine->attempts, kept * sizeof *machine->attempts);
+        machine->attempt_count = kept + 1;
+        machine->attempts[0] = (struct boot_attempt){
+                .number = ++machine->last_number,
+                .started_ms = event->time_ms,
+                .last_ms = event->time_ms,
+                .percent = -1,
+        };
+        return &machine->attempts[0];
+}
+
+// Firmware that asks for an address, and a node that names a boot which is not this one, are in a new boot. The
+// kernel's own DHCP is not, and neither is iPXE's, which firmware has loaded, unless the boot was beyond that.
+static bool is_new_attempt(const struct boot_attempt *attempt, const struct boot_event *event) {
+        if (event->is_begin)
+                return true;
+        if (*event->attempt && *attempt->id)
+                return strcmp(event->attempt, attempt->id) != 0;
+        if (event->stage != BOOT_DHCP)
+                return false;
+        if (event->is_firmware)
+                return attempt->stage > BOOT_DHCP || event->time_ms - attempt->last_ms > DHCP_AGAIN_MS;
+        return event->is_ipxe && attempt->stage > BOOT_LOADER;
+}
+
+// Events may come late and twice: a node's report says what was, so a stage that is behind only gets its time.
+static void reach_stage(struct boot_attempt *attempt, const struct boot_event *event) {
+        if (attempt->at_ms[event->stage] == 0)
+                attempt->at_ms[event->stage] = event->time_ms;
+        bool is_ahead = event->stage > attempt->stage;
+        bool looks_again = event->is_local && event->stage >= BOOT_DECIDED; // a node that refused may decide later
+        if (is_ahead || (looks_again && attempt->stage >= BOOT_REFUSED))
+                attempt->stage = event->stage;
+        if (event->stage == BOOT_ROOT && event->percent >= 0)
+                attempt->percent = event->percent;
+        if (attempt->stage >= BOOT_HANDOVER && attempt->stage < BOOT_REFUSED)
+                attempt->percent = 100;
+}
+
+static void note_texts(struct boot_machine *machine, struct boot_attempt *attempt, const struct boot_event *event) {
+        const struct {
+                char *to;
+                const char *from;
+                size_t room;
+        } texts[] = {
+                { attempt->id, event->attempt, sizeof attempt->id },
+                { attempt->build, event->build, sizeof attempt->build },
+                { attempt->text, event->text, sizeof attempt->text },
+                { machine->firmware, event->firmware, sizeof machine->firmware },
+                { machine->uuid, event->uuid, sizeof machine->uuid },
+                { machine->serial, event->serial, sizeof machine->serial },
+        };
+        for (size_t i = 0; i < lengthof(texts); i++)
+                if (*texts[i].from)
+                        memcpy(texts[i].to, texts[i].from, strlen(texts[i].from) + 1);
+        if (!machine->is_known && *event->role)
+                memcpy(machine->role, event->role, sizeof machine->role);
+}
+
+struct boot_machine *boot_state_apply(struct boot_state *state, const struct boot_event *event) {
+        assert(state && event && event->stage < BOOT_STAGE_COUNT);
+        struct boot_machine *machine = machine_of_event(state, event);
+        if (!machine)
+                return NULL;
+        struct boot_attempt *attempt = machine->attempts;
+        if (!attempt || is_new_attempt(attempt, event))
+                attempt = begin_attempt(machine, event);
+        note_address(state, machine, event);
+        reach_stage(attempt, event);
+        note_texts(machine, attempt, event);
+        attempt->is_lost = false;
+        attempt->last_ms = event->time_ms;
+        machine->last_ms = event->time_ms;
+        touch_machine(state, machine);
+        return machine;
+}
+
+// ---- a journal of what is left ----
+
+static void event_of_stage(const struct boot_machine *machine, const struct boot_attempt *attempt,
+                           enum boot_stage stage, struct boot_event *ret) {
+        *ret = (struct boot_event){
+                .time_ms = attempt->at_ms[stage],
+                .stage = stage,
+                .percent = -1,
+                .ip = machine->ip,
+                .is_firmware = stage == BOOT_DHCP,
+                .is_local = stage >= BOOT_HANDOVER,
+        };
+        if (machine->has_mac)
+                boot_event_add_mac(ret, machine->mac);
+        memcpy(ret->node, machine->name, sizeof ret->node);
+        memcpy(ret->build, attempt->build, sizeof ret->build);
+        memcpy(ret->attempt, attempt->id, sizeof ret->attempt);
+        memcpy(ret->firmware, machine->firmware, sizeof ret->firmware);
+        memcpy(ret->uuid, machine->uuid, sizeof ret->uuid);
+        memcpy(ret->serial, machine->serial, sizeof ret->serial);
+        if (stage == attempt->stage)
+                memcpy(ret->text, attempt->text, sizeof ret->text);
+        if (stage == BOOT_ROOT)
+                ret->percent = attempt->percent;
+}
+
+static void visit_attempt(const struct boot_machine *machine, const struct boot_attempt *attempt,
+                          boot_event_visit *visit, void *context) {
+        bool is_begin = true;
+        for (size_t stage = BOOT_DHCP; stage < BOOT_STAGE_COUNT; stage++) {
+                struct boot_event event;
+                if (attempt->at_ms[stage] == 0)
+                        continue;
+                event_of_stage(machine, attempt, (enum boot_stage)stage, &event);
+                event.is_begin = is_begin;
+                is_begin = false;
+                visit(&event, context);
+        }
+}
+
+void boot_state_each_event(const struct boot_state *state, boot_event_visit *visit, void *context) {
+        assert(state && visit);
+        for (size_t i = 0; i < state->count; i++)
+                for (size_t j = state->machines[i]->attempt_count; j > 0; j--)
+                        visit_attempt(state->machines[i], &state->machines[i]->attempts[j - 1], visit, context);
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+// The page, JSON, metrics, and what is POSTed.
+#include <string.h>
+
+#include "base/mem.h"
+#include "serve/http_request.h"
+#include "serve/page.h"
+#include "serve/report_read.h"
+#include "serve/state_json.h"
+
+#define JSON_TYPE "application/json"
+// The page is one file: what it has is in it, and it talks to where it came from.
+#define PAGE_POLICY                                                                                                    \
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "              \
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+static enum MHD_Result answer_page(const struct http_request *request) {
+        struct MHD_Response *response =
+            MHD_create_response_from_buffer(page_html_size(), (void *)page_html, MHD_RESPMEM_PERSISTENT);
+        if (response) {
+                MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/html; charset=utf-8");
+                MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+                MHD_add_response_header(response, "Content-Security-Policy", PAGE_POLICY);
+                MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+        }
+        return http_answer(request, MHD_HTTP_OK, response);
+}
+
+static struct boot_machine *machine_of_request(const struct http_request *request) {
+        const char *name = http_parameter(request, "name"), *mac_text = http_parameter(request, "mac");
+        uint8_t mac[BOOT_MAC_SIZE];
+        if (name)
+                return boot_state_by_name(request->rack->state, name);
+        if (boot_mac_parse(mac_text, mac))
+                return boot_state_by_mac(request->rack->state, mac);
+        return NULL;
+}
+
+static enum MHD_Result answer_machine(const struct http_request *request) {
+        auto_buf text = { 0 };
+        pthread_mutex_lock(&request->rack->lock);
+        const struct boot_machine *machine = machine_of_request(request);
+        if (machine)
+                state_json_machine(request->rack, machine, &text);
+        pthread_mutex_unlock(&request->rack->lock);
+        if (!machine)
+                return http_answer_text(request, MHD_HTTP_NOT_FOUND,
+                                        "there is no such machine: name= or mac= says which");
+        return http_answer_buf(request, JSON_TYPE, &text);
+}
+
+static enum MHD_Result answer_whole(const struct http_request *request, const char *type,
+                                    void (*format)(const struct rack *rack, struct buf *ret)) {
+        auto_buf text = { 0 };
+        pthread_mutex_lock(&request->rack->lock);
+        format(request->rack, &text);
+        pthread_mutex_unlock(&request->rack->lock);
+        return http_answer_buf(request, type, &text);
+}
+
+static void format_state(const struct rack *rack, struct buf *ret) { state_json_changes(rack, 0, ret); }
+
+enum MHD_Result http_answer_api(struct http_request *request) {
+        if (strcmp(request->url, "/") == 0)
+                return answer_page(request);
+        if (strcmp(request->url, "/api/state") == 0)
+                return answer_whole(request, JSON_TYPE, format_state);
+        if (strcmp(request->url, "/metrics") == 0)
+                return answer_whole(request, "text/plain; version=0.0.4; charset=utf-8", state_metrics);
+        if (strcmp(request->url, "/api/machine") == 0)
+                return answer_machine(request);
+        return http_answer_text(request, MHD_HTTP_NOT_FOUND,
+                                "/api/state, /api/machine, /api/events and /metrics is what "
+                                "there is");
+}
+
+// ---- POST ----
+
+static enum MHD_Result answer_report(struct http_request *request) {
+        struct boot_event event;
+        auto_err err = { 0 };
+        if (request->is_too_large)
+                return http_answer_text(request, MHD_HTTP_CONTENT_TOO_LARGE, "the report is too large");
+        if (!report_read(buf_text(&request->body), request->body.size, boot_now_ms(), &event, &err))
+                return http_answer_text(request, MHD_HTTP_BAD_REQUEST, err.text);
+        event.ip = request->client;
+        rack_note(request->rack, &event);
+        return http_answer(request, MHD_HTTP_NO_CONTENT,
+                           MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
+}
+
+// Takes the same time wherever the texts differ.
+static bool is_token(const struct http_request *request) {
+        static const char scheme[] = "Bearer ";
+        const char *given = http_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
+        if (!request->token || !given || strncmp(given, scheme, sizeof scheme - 1) != 0)
+                return false;
+        given += sizeof scheme - 1;
+        size_t size = strlen(request->token);
+        if (strlen(given) != size)
+                return false;
+        unsigned char difference = 0;
+        for (size_t i = 0; i < size; i++)
+                difference |= (unsigned char)(given[i] ^ request->token[i]);
+        return difference == 0;
+}
+
+static enum MHD_Result answer_forget(struct http_request *request) {
+        if (!is_token(request))
+                return http_answer_text(request, MHD_HTTP_FORBIDDEN,
+                                        "this needs the token: Authorization: Bearer TOKEN");
+        pthread_mutex_lock(&request->rack->lock);
+        const struct boot_machine *machine = machine_of_request(request);
+        bool is_forgotten = machine && !machine->is_known;
+        if (is_forgotten)
+                rack_forget(request->rack, machine);
+        pthread_mutex_unlock(&request->rack->lock);
+        if (!is_forgotten)
+                return http_answer_text(request, MHD_HTTP_NOT_FOUND, "there is no such unknown machine");
+        return http_answer_text(request, MHD_HTTP_OK, "forgotten");
+}
+
+enum MHD_Result http_answer_post(struct http_request *request) {
+        if (strcmp(request->url, "/report") == 0 || strcmp(request->url, "/api/report") == 0)
+                return answer_report(request);
+        if (strcmp(request->url, "/api/forget") == 0)
+                return answer_forget(request);
+        return http_answer_text(request, MHD_HTTP_NOT_FOUND, "reports go to /report");
+}

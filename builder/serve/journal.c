@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#include "serve/journal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/progress.h"
+
+#define JOURNAL_NAME "journal"
+#define JOURNAL_LOCK "lock"
+
+enum { JOURNAL_MAX = 1 << 30, JOURNAL_LONG = 64 << 20, SYNC_MS = 1000 };
+
+// ---- reading ----
+
+// Applies whole lines; the number of bytes that they are.
+static size_t replay(struct boot_state *state, const char *text, size_t size) {
+        size_t at = 0;
+        for (const char *newline; (newline = memchr(text + at, '\n', size - at)); at = (size_t)(newline - text) + 1) {
+                struct boot_event event;
+                if (boot_event_parse(text + at, (size_t)(newline - text) - at, &event))
+                        (void)boot_state_apply(state, &event);
+        }
+        return at;
+}
+
+static bool lock_journal(int dir, struct err *err) {
+        // Held until the process ends; the journal itself is replaced when it is written anew.
+        int fd = openat(dir, JOURNAL_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return fail(err, ERR_SYSTEM, errno, "open the journal's lock");
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                return true;
+        close(fd);
+        fail(err, ERR_LOCKED, 0, "another kiln serve has this state directory");
+        return hint(err, "--state gives another one");
+}
+
+static bool open_for_append(int dir, int *ret, struct err *err) {
+        int fd = openat(dir, JOURNAL_NAME, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return fail(err, ERR_SYSTEM, errno, "open the journal");
+        *ret = fd;
+        return true;
+}
+
+bool journal_open(int dir, struct boot_state *state, struct journal *ret, struct err *err) {
+        assert(dir >= 0 && state && ret);
+        struct journal journal = { .dir = dir, .fd = -1 };
+        auto_buf text = { .max = JOURNAL_MAX };
+        if (!lock_journal(dir, err))
+                return false;
+        if (fs_exists(dir, JOURNAL_NAME) && !fs_read(dir, JOURNAL_NAME, &text, err))
+                return wrap(err, "the journal");
+        if (text.size > 0)
+                (void)replay(state, text.data, text.size);
+        if (!journal_compact(&journal, state, err))
+                return false;
+        *ret = journal;
+        return true;
+}
+
+// ---- writing ----
+
+static void journal_line(const struct boot_event *event, void *context) {
+        struct buf *text = context;
+        boot_event_format(event, text);
+        buf_append_char(text, '\n');
+}
+
+bool journal_compact(struct journal *journal, const struct boot_state *state, struct err *err) {
+        assert(journal && state);
+        auto_buf text = { .max = JOURNAL_MAX };
+        int fd = -1;
+        boot_state_each_event(state, journal_line, &text);
+        if (!fs_write_atomic(journal->dir, JOURNAL_NAME, buf_text(&text), text.size, 0600, err) ||
+            !open_for_append(journal->dir, &fd, err))
+                return wrap(err, "the journal");
+        close_cleanup(&journal->fd);
+        journal->fd = fd;
+        journal->size_bytes = text.size;
+        journal->is_dirty = false;
+        return true;
+}
+
+bool journal_is_long(const struct journal *journal) { return journal->size_bytes > JOURNAL_LONG; }
+
+// One write a line: a process that dies leaves whole lines.
+void journal_append(struct journal *journal, const struct boot_event *event) {
+        assert(journal && event);
+        auto_buf text = { 0 };
+        if (journal->fd < 0)
+                return;
+        if (journal->has_failed)
+                buf_append_char(&text, '\n'); // part of a line may stand there
+        journal_line(event, &text);
+        auto_err err = { 0 };
+        if (fs_write_all(journal->fd, text.data, text.size, &err)) {
+                journal->has_failed = false;
+                journal->size_bytes += text.size;
+                journal->is_dirty = true;
+        } else if (!journal->has_failed) {
+                journal->has_failed = true;
+                warning("the journal cannot be written, and goes on without what happens now: %s", err.text);
+        }
+}
+
+void journal_tick(struct journal *journal, int64_t now_ms) {
+        if (!journal->is_dirty || now_ms - journal->synced_ms < SYNC_MS)
+                return;
+        (void)fdatasync(journal->fd);
+        journal->is_dirty = false;
+        journal->synced_ms = now_ms;
+}
+
+void journal_close(struct journal *journal) {
+        if (journal->fd >= 0 && journal->is_dirty)
+                (void)fdatasync(journal->fd);
+        close_cleanup(&journal->fd);
+        close_cleanup(&journal->dir);
+        journal->fd = journal->dir = -1;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// The journal: a file of events, one JSON object a line, that is only ever appended to. A process that is killed loses
+// nothing of it; a machine that loses power, at most a second. A last line that was not written whole is cut off; when
+// it is opened, what later events have made void is left out.
+#ifndef KILN_SERVE_JOURNAL_H
+#define KILN_SERVE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "serve/boot_state.h"
+
+struct journal {
+        int dir, fd;
+        uint64_t size_bytes;
+        bool is_dirty; // written, and not on the disk yet
+        int64_t synced_ms;
+        bool has_failed; // told once
+};
+
+// Opens <dir>/journal, applies what it holds to the state, and writes it anew if it is longer than it has to be. LOCKED
+// if another kiln serves with it. `dir` is an open directory, which the journal keeps.
+must_check bool journal_open(int dir, struct boot_state *state, struct journal *ret, struct err *err);
+// Appends an event. A disk that is full costs the journal and no boot: a warning says so, once.
+void journal_append(struct journal *journal, const struct boot_event *event);
+// To be called often: puts it on the disk at most once a second.
+void journal_tick(struct journal *journal, int64_t now_ms);
+// Whether it has grown so much that journal_compact() is worth it.
+bool journal_is_long(const struct journal *journal);
+must_check bool journal_compact(struct journal *journal, const struct boot_state *state, struct err *err);
+void journal_close(struct journal *journal);
+
+#endif

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+#include "serve/rack.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <linux/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/progress.h"
+#include "serve/dnsmasq_log.h"
+
+enum { NEWS_MS = 5000, PERCENT_STEP = 10 };
+
+struct rack_transfer {
+        struct rack_transfer *next;
+        struct in_addr client;
+        int socket, percent;
+        uint64_t first, size, acked_before;
+        char build[SERVED_ID_SIZE];
+};
+
+void rack_setup(struct rack *rack, struct cluster *cluster) {
+        assert(rack && cluster && rack->state);
+        pthread_mutex_init(&rack->lock, NULL);
+        rack->cluster = cluster;
+        rack->started_ms = boot_now_ms();
+        boot_state_take_inventory(rack->state, cluster);
+}
+
+void rack_release(struct rack *rack) {
+        pins_release(&rack->pins, &rack->builds);
+        served_builds_release(&rack->builds, rack->wanted);
+        served_builds_close(&rack->builds);
+        admission_release(&rack->admission);
+        journal_close(&rack->journal);
+        boot_state_free(rack->state);
+        cluster_free(rack->cluster);
+        pthread_mutex_destroy(&rack->lock);
+}
+
+void rack_switch(struct rack *rack, struct served_build *build) {
+        assert(build);
+        pthread_mutex_lock(&rack->lock);
+        struct served_build *before = rack->wanted;
+        rack->wanted = served_build_hold(build);
+        served_builds_release(&rack->builds, before);
+        rack->state->version++;
+        pthread_mutex_unlock(&rack->lock);
+}
+
+void rack_take_inventory(struct rack *rack, struct cluster *cluster) {
+        pthread_mutex_lock(&rack->lock);
+        struct cluster *before = rack->cluster;
+        rack->cluster = cluster;
+        boot_state_take_inventory(rack->state, cluster);
+        cluster_free(before);
+        pthread_mutex_unlock(&rack->lock);
+}
+
+// ---- events ----
+
+// A machine that begins anew, or has all it loads, is bound to no build any more.
+static void update_pin(struct rack *rack, const struct boot_event *event, const struct boot_machine *machine) {
+        bool is_over = event->stage >= BOOT_HANDOVER;
+        bool is_beginning = event->stage == BOOT_DHCP && event->is_firmware;
+        struct in_addr client = event->ip;
+        if (!client.s_addr && machine)
+                client = machine->ip;
+        if (client.s_addr && (is_over || is_beginning))
+                pins_drop(&rack->pins, &rack->builds, client.s_addr);
+}
+
+static void note_locked(struct rack *rack, const struct boot_event *event) {
+        const struct boot_machine *machine = boot_state_apply(rack->state, event);
+        update_pin(rack, event, machine);
+        if (machine)
+                journal_append(&rack->journal, event);
+}
+
+void rack_note(struct rack *rack, const struct boot_event *event) {
+        assert(rack && event);
+        pthread_mutex_lock(&rack->lock);
+        note_locked(rack, event);
+        pthread_mutex_unlock(&rack->lock);
+}
+
+void rack_forget(struct rack *rack, const struct boot_machine *machine) {
+        auto_err err = { 0 };
+        boot_state_forget(rack->state, machine);
+        if (!journal_compact(&rack->journal, rack->state, &err))
+                warning("%s", err.text);
+}
+
+// mac/52-54-00-a8-02-47.ipxe, pxelinux.cfg/01-52-54-00-a8-02-47: who asks for its own file says who it is.
+static void take_mac_of_path(const char *path, struct boot_event *event) {
+        const char *name = strrchr(path, '/');
+        char text[18] = "";
+        uint8_t mac[BOOT_MAC_SIZE];
+        if (!name)
+                return;
+        name++;
+        if (strstr(path, "/pxelinux.cfg/01-"))
+                name += 3;
+        else if (!strstr(path, "/mac/"))
+                return;
+        strncpy(text, name, sizeof text - 1);
+        if (boot_mac_parse(text, mac))
+                boot_event_add_mac(event, mac);
+}
+
+static bool is_news(const struct rack *rack, const struct boot_event *event) {
+        const struct boot_machine *machine = NULL;
+        if (event->mac_count > 0)
+                machine = boot_state_by_mac(rack->state, event->macs[0]);
+        else
+                machine = boot_state_by_ip(rack->state, event->ip);
+        if (!machine || !machine->attempts)
+                return true;
+        const struct boot_attempt *attempt = &machine->attempts[0];
+        return attempt->stage < event->stage || strcmp(attempt->build, event->build) != 0 || attempt->is_lost ||
+               event->time_ms - attempt->last_ms > NEWS_MS;
+}
+
+void rack_note_file(struct rack *rack, struct in_addr client, const char *path, const char *build) {
+        struct boot_event event = {
+                .time_ms = boot_now_ms(), .stage = boot_file_stage(path), .ip = client, .percent = -1
+        };
+        if (event.stage == BOOT_NONE)
+                return;
+        boot_text_copy(event.build, sizeof event.build, build);
+        take_mac_of_path(path, &event);
+        pthread_mutex_lock(&rack->lock);
+        if (is_news(rack, &event))
+                note_locked(rack, &event);
+        pthread_mutex_unlock(&rack->lock);
+}
+
+// ---- files ----
+
+// Both only find what is there: what cannot be opened is told as absent.
+static struct served_build *build_of_path(struct rack *rack, struct in_addr client, const char *path,
+                                          bool *ret_is_fixed) {
+        auto_err ignored = { 0 };
+        char id[SERVED_ID_SIZE] = "";
+        size_t size = strcspn(path, "/");
+        struct served_build *build = NULL;
+        int64_t now_ms = monotonic_ms();
+        if (size >= sizeof id)
+                return NULL;
+        memcpy(id, path, size);
+        *ret_is_fixed = strcmp(id, "current") != 0;
+        if (*ret_is_fixed) {
+                (void)!served_builds_get(&rack->builds, id, &build, &ignored);
+        } else {
+                build = pins_find(&rack->pins, client.s_addr, now_ms);
+                if (!build)
+                        build = rack->wanted;
+                build = served_build_hold(build);
+        }
+        if (build)
+                pins_put(&rack->pins, &rack->builds, client.s_addr, build, now_ms);
+        return build;
+}
+
+static int open_published(const struct served_build *build, const char *path, struct stat *ret_stat) {
+        struct open_how how = {
+                .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+        };
+        auto_close int fd = (int)syscall(SYS_openat2, build->dir, path, &how, sizeof how);
+        if (fd < 0 || fstat(fd, ret_stat) < 0 || !S_ISREG(ret_stat->st_mode))
+                return -1;
+        return take_fd(fd);
+}
+
+static bool admit(struct rack *rack, struct in_addr client, const char *path, bool must, struct rack_file *file) {
+        if (boot_file_stage(path) != BOOT_ROOT)
+                return true;
+        file->is_admitted =
+            admission_begin(&rack->admission, client.s_addr, must, file->size_bytes, monotonic_ms(), &file->retry_s);
+        return file->is_admitted;
+}
+
+static enum rack_answer open_file_locked(struct rack *rack, struct in_addr client, const char *path, bool is_read,
+                                         bool must, struct rack_file *file) {
+        struct stat stat;
+        const char *inside = strchr(path, '/');
+        if (!inside)
+                return RACK_ABSENT;
+        file->build = build_of_path(rack, client, path, &file->is_fixed);
+        if (!file->build)
+                return RACK_ABSENT;
+        auto_close int fd = open_published(file->build, inside + 1, &stat);
+        if (fd < 0)
+                return RACK_ABSENT;
+        file->size_bytes = (uint64_t)stat.st_size;
+        const char *digest = served_build_digest(file->build, inside + 1);
+        if (digest)
+                memcpy(file->digest, digest, sizeof file->digest);
+        if (is_read && !admit(rack, client, path, must, file))
+                return RACK_BUSY;
+        file->fd = take_fd(fd);
+        return RACK_FILE;
+}
+
+enum rack_answer rack_open_file(struct rack *rack, struct in_addr client, const char *path, bool is_read, bool must,
+                                struct rack_file *ret) {
+        assert(rack && path && ret);
+        *ret = (struct rack_file){ .fd = -1 };
+        pthread_mutex_lock(&rack->lock);
+        enum rack_answer answer = open_file_locked(rack, client, path, is_read, must, ret);
+        rack->requests++;
+        rack->refused_requests += answer == RACK_BUSY;
+        pthread_mutex_unlock(&rack->lock);
+        if (answer != RACK_FILE)
+                rack_close_file(rack, ret);
+        return answer;
+}
+
+void rack_close_file(struct rack *rack, struct rack_file *file) {
+        pthread_mutex_lock(&rack->lock);
+        if (file->is_admitted)
+                admission_end(&rack->admission);
+        file->is_admitted = false;
+        served_builds_release(&rack->builds, file->build);
+        file->build = NULL;
+        pthread_mutex_unlock(&rack->lock);
+}
+
+// ---- progress ----
+
+static uint64_t acked_of(int socket) {
+        struct tcp_info info = { 0 };
+        socklen_t size = sizeof info;
+        if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+                return 0;
+        return info.tcpi_bytes_acked;
+}
+
+struct rack_transfer *rack_watch(struct rack *rack, struct in_addr client, int socket, uint64_t first, uint64_t size,
+                                 const char *build) {
+        struct rack_transfer *transfer = xcalloc(1, sizeof *transfer);
+        *transfer = (struct rack_transfer){
+                .client = client, .socket = socket, .first = first, .size = size, .acked_before = acked_of(socket)
+        };
+        boot_text_copy(transfer->build, sizeof transfer->build, build);
+        pthread_mutex_lock(&rack->lock);
+        transfer->next = rack->transfers;
+        rack->transfers = transfer;
+        pthread_mutex_unlock(&rack->lock);
+        return transfer;
+}
+
+static void note_percent(struct rack *rack, struct rack_transfer *transfer, int percent) {
+        struct boot_event event = {
+                .time_ms = boot_now_ms(), .stage = BOOT_ROOT, .ip = transfer->client, .percent = percent
+        };
+        if (percent == transfer->percent)
+                return;
+        memcpy(event.build, transfer->build, sizeof transfer->build);
+        if (percent / PERCENT_STEP != transfer->percent / PERCENT_STEP)
+                note_locked(rack, &event);
+        else
+                (void)boot_state_apply(rack->state, &event);
+        transfer->percent = percent;
+}
+
+static void look_at_transfer(struct rack *rack, struct rack_transfer *transfer) {
+        uint64_t acked = acked_of(transfer->socket), done = transfer->first;
+        if (acked > transfer->acked_before)
+                done += acked - transfer->acked_before;
+        if (transfer->size > 0 && done < transfer->size)
+                note_percent(rack, transfer, (int)(done * 100 / transfer->size));
+}
+
+void rack_unwatch(struct rack *rack, struct rack_transfer *transfer, bool is_done) {
+        pthread_mutex_lock(&rack->lock);
+        struct rack_transfer **at = &rack->transfers;
+        while (*at != transfer)
+                at = &(*at)->next;
+        *at = transfer->next;
+        if (is_done)
+                note_percent(rack, transfer, 100);
+        pthread_mutex_unlock(&rack->lock);
+        free(transfer);
+}
+
+void rack_tick(struct rack *rack, int64_t now_ms) {
+        assert(rack);
+        auto_err err = { 0 };
+        pthread_mutex_lock(&rack->lock);
+        for (struct rack_transfer *transfer = rack->transfers; transfer; transfer = transfer->next)
+                look_at_transfer(rack, transfer);
+        pins_expire(&rack->pins, &rack->builds, monotonic_ms());
+        (void)boot_state_tick(rack->state, now_ms);
+        journal_tick(&rack->journal, now_ms);
+        if (journal_is_long(&rack->journal) && !journal_compact(&rack->journal, rack->state, &err))
+                warning("%s", err.text);
+        pthread_mutex_unlock(&rack->lock);
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// All that HTTP's threads and the main loop share, behind one lock: the inventory, open builds, who was given which,
+// how far each machine is, and the transfers that are going on. Every function here takes the lock itself, unless it
+// says so.
+#ifndef KILN_SERVE_RACK_H
+#define KILN_SERVE_RACK_H
+
+#include <pthread.h>
+
+#include "serve/admission.h"
+#include "serve/boot_state.h"
+#include "serve/journal.h"
+#include "serve/pins.h"
+#include "serve/served_builds.h"
+
+struct rack_transfer;
+
+struct rack {
+        pthread_mutex_t lock;
+        struct cluster *cluster; // owned
+        struct served_builds builds;
+        struct served_build *wanted; // what machines get that begin to boot now
+        struct pins pins;
+        struct boot_state *state;
+        struct journal journal;
+        struct admission admission;
+        struct rack_transfer *transfers; // those whose progress is watched
+        uint64_t bytes_sent, requests, refused_requests;
+        int64_t started_ms;
+};
+
+// `cluster` becomes the rack's. The builds, the wanted build and the journal are the caller's to open first.
+void rack_setup(struct rack *rack, struct cluster *cluster);
+void rack_release(struct rack *rack);
+
+// What machines get from now on. The build is held.
+void rack_switch(struct rack *rack, struct served_build *build);
+void rack_take_inventory(struct rack *rack, struct cluster *cluster);
+
+// Something happened: it is written down and added up.
+void rack_note(struct rack *rack, const struct boot_event *event);
+// The same for what a server sees of an address: told only if it is news.
+void rack_note_file(struct rack *rack, struct in_addr client, const char *path, const char *build);
+
+// Forgets a machine that the inventory does not know. The caller holds the lock.
+void rack_forget(struct rack *rack, const struct boot_machine *machine);
+
+// ---- files ----
+
+enum rack_answer { RACK_FILE, RACK_ABSENT, RACK_BUSY };
+
+struct rack_file {
+        int fd;
+        uint64_t size_bytes;
+        char digest[65];            // of SHA256SUMS; "": it does not name the file
+        bool is_fixed;              // the URL names its build, so its bytes never change
+        struct served_build *build; // held until rack_close_file()
+        bool is_admitted;           // counts as a transfer of a root
+        unsigned retry_s;           // RACK_BUSY
+};
+
+// Opens what a path (http_path_clean()) names: "current/..." or "<build id>/...". `is_read`: its bytes will be sent, so
+// that it may have to wait; `must`: this client cannot come back.
+enum rack_answer rack_open_file(struct rack *rack, struct in_addr client, const char *path, bool is_read, bool must,
+                                struct rack_file *ret);
+// The descriptor is not closed: it may be somebody else's by now.
+void rack_close_file(struct rack *rack, struct rack_file *file);
+
+// Watches how much of a root the other end of a connection has, until rack_unwatch(). `socket` must stay open until
+// then.
+struct rack_transfer *rack_watch(struct rack *rack, struct in_addr client, int socket, uint64_t first, uint64_t size,
+                                 const char *build);
+void rack_unwatch(struct rack *rack, struct rack_transfer *transfer, bool is_done);
+
+// To be called several times a second.
+void rack_tick(struct rack *rack, int64_t now_ms);
+
+#endif

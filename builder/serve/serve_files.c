@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "serve/serve_files.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/locations.h"
+#include "base/mem.h"
+
+enum { CONFIG_MAX = 64 << 20 };
+
+char *serve_state_dir(const char *option, const char *cluster) {
+        struct arena arena = { 0 };
+        const char *systemd = getenv("STATE_DIRECTORY"), *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+        const char *path = option;
+        if (!path && systemd && *systemd)
+                path = arena_printf(&arena, "%s/%s", systemd, cluster);
+        else if (!path && geteuid() == 0)
+                path = arena_printf(&arena, "/var/lib/kiln/serve/%s", cluster);
+        else if (!path && xdg && *xdg == '/')
+                path = arena_printf(&arena, "%s/kiln/serve/%s", xdg, cluster);
+        else if (!path)
+                path = arena_printf(&arena, "%s/.local/state/kiln/serve/%s", text_or(home, ""), cluster);
+        char *absolute = xstrdup(locations_absolute(&arena, path));
+        arena_release(&arena);
+        return absolute;
+}
+
+bool serve_files_open(const char *path, int *ret_dir, struct err *err) {
+        auto_close int dir = -1;
+        if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !fs_open_dir(AT_FDCWD, path, &dir, err) ||
+            !fs_remove_tree(dir, "tftp", err) || !fs_mkdirs(dir, "tftp", 0755, err))
+                return wrap(err, "the state directory");
+        *ret_dir = take_fd(dir);
+        return true;
+}
+
+bool serve_files_link(int dir, const struct served_builds *builds, const char *id, struct err *err) {
+        auto_free char *path = served_builds_path(builds, id);
+        auto_free char *target = NULL, *link = xasprintf("tftp/%s", id);
+        if (!path)
+                return fail(err, ERR_REFERENCE, 0, "build %s is gone", id);
+        target = xasprintf("%s/%s", builds->path, path);
+        if (symlinkat(target, dir, link) < 0 && errno != EEXIST)
+                return fail(err, ERR_SYSTEM, errno, "link %s for TFTP", id);
+        return true;
+}
+
+// Leaves a file that has this text already.
+static bool write_changed(int dir, const char *name, const struct buf *text, bool *ret_changed, struct err *err) {
+        auto_buf before = { .max = CONFIG_MAX };
+        auto_err ignored = { 0 };
+        bool is_same = fs_read(dir, name, &before, &ignored) && before.size == text->size &&
+                       memcmp(buf_text(&before), buf_text(text), text->size) == 0;
+        *ret_changed = !is_same;
+        return is_same || fs_write_atomic(dir, name, buf_text(text), text->size, 0644, err);
+}
+
+bool serve_files_write(int dir, const char *path, const struct dnsmasq_config *config, bool *ret_config_changed,
+                       bool *ret_hosts_changed, struct err *err) {
+        assert(dir >= 0 && path && config);
+        auto_buf dhcp = { 0 }, hosts = { 0 }, tftp = { 0 };
+        auto_free char *hosts_path = xasprintf("%s/hosts", path), *tftp_root = xasprintf("%s/tftp", path);
+        bool ignored;
+        dnsmasq_hosts(config->cluster, "", &hosts);
+        dnsmasq_tftp_config(config, tftp_root, &tftp);
+        if (config->dhcp != SERVE_DHCP_NONE)
+                dnsmasq_dhcp_config(config, hosts_path, &dhcp);
+        return write_changed(dir, "hosts", &hosts, ret_hosts_changed, err) &&
+               write_changed(dir, "dhcp.conf", &dhcp, ret_config_changed, err) &&
+               write_changed(dir, "tftp.conf", &tftp, &ignored, err);
+}
