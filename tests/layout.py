@@ -31,7 +31,7 @@ NODE_BORROWS = {"builder/base", "builder/shared"}
 PUBLIC = {"builder/packages": {"packages.h"}, "builder/rootfs": {"rootfs.h", "tree.h", "account_tables.h"},
           "builder/artefact": {"artefact.h"},
           "builder/boot": {"boot.h"}, "builder/configure": {"configure.h"}, "builder/verify": {"verify.h"},
-          "builder/profile": {"profile.h"}}
+          "builder/profile": {"profile.h"}, "builder/serve": {"serve.h"}}
 LIBRARIES = {"solv/": {"builder/packages", "builder/rootfs"}, "rpm/": {"builder/packages", "builder/rootfs"}}
 # Every folder may have one of each.
 COMMON_NAMES = {"internal.h", "main.c"}
