@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -21,11 +22,17 @@ static bool is_current_now(const struct publication *publication, const char *id
         return length >= 0 && (size_t)length == strlen(id) && memcmp(target, id, (size_t)length) == 0;
 }
 
+// `kiln serve` holds a shared flock(2) on the directory of a build that machines load.
+static bool is_served(const struct publication *publication, const struct listed_build *build) {
+        auto_close int dir = openat(publication->dir, build->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
 // The list may be older than the lock.
 static bool may_go(const struct publication *publication, const struct listed_build *build) {
         auto_free char *mark = mark_name(build);
         return !is_current_now(publication, build->id) && !fs_exists(publication->dir, mark) &&
-               publication_has(publication, build->id);
+               publication_has(publication, build->id) && !is_served(publication, build);
 }
 
 static bool is_same_place(const struct listed_build *a, const struct listed_build *b) {

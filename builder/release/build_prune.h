@@ -13,8 +13,8 @@ struct build_prune_result {
 };
 
 // Removes the builds of a list but the `keep` newest whole and the `keep` newest partial ones of each cluster, the one
-// that is `current`, and those that are marked. Whoever publishes meanwhile is LOCKED out, and so is this. What
-// `current` names is asked again under the lock.
+// that is `current`, those that are marked, and those that `kiln serve` holds because machines load them. Whoever
+// publishes meanwhile is LOCKED out, and so is this. What `current` names is asked again under the lock.
 must_check bool builds_prune(const char *out, const struct build_list *list, unsigned keep,
                              struct build_prune_result *ret, struct err *err);
 

@@ -181,12 +181,14 @@ static struct boot_machine *machine_of_event(struct boot_state *state, const str
                 if (machine && (!found || (machine->is_known && !found->is_known)))
                         found = machine;
         }
-        if (!found && event->mac_count == 0 && event->ip.s_addr)
-                found = boot_state_by_ip(state, event->ip);
-        if (!found && event->mac_count == 0 && *event->node)
-                found = boot_state_by_name(state, event->node);
         if (!found && event->mac_count > 0)
                 found = add_unknown(state, event);
+        if (found)
+                return found;
+        if (*event->node)
+                found = boot_state_by_name(state, event->node);
+        if (!found && event->ip.s_addr)
+                found = boot_state_by_ip(state, event->ip);
         return found;
 }
 

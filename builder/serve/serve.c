@@ -19,7 +19,7 @@
 #include "serve/rate.h"
 #include "serve/serve_files.h"
 
-enum { TICK_MS = 250, UP_MS = 10000, TOKEN_MAX = 1024, TOKEN_LEAST = 16 };
+enum { TICK_MS = 250, UP_MS = 10000, TOKEN_MAX = 1 << 16, TOKEN_LEAST = 16 };
 
 static volatile sig_atomic_t asked_to_look;
 

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
 """What kiln serve is asked, case by case."""
-import http.client
+import hashlib
+import json
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import firmware
-from rack import ADDRESS, PORT, Rack, ip_of, mac_of, wait_for
-from tap import check, same
+from rack import ADDRESS, KILN, PORT, ROOT_BYTES, Rack, ip_of, mac_of, wait_for
+from tap import Skip, check, same
 
 FIRST, SECOND = "00000000000000a1", "00000000000000b2"
 
@@ -156,3 +159,294 @@ def it_ends_with_all_that_it_started(world):
 
 CASES = [each_firmware_gets_its_loader, the_best_loader_of_what_the_build_has, hostile_dhcp_is_ignored, beside_another_server,
          the_printed_configuration_is_taken, a_changed_inventory_is_taken, it_ends_with_all_that_it_started]
+
+
+# ---- HTTP ----
+
+def files_over_http(world):
+    rack = world.rack()
+    root = os.urandom(300000)
+    place = rack.build(FIRST, root=root)
+    os.symlink("/etc/passwd", f"{place}/pxe/leads-away")
+    os.symlink("../mini/rootfs.squashfs", f"{place}/pxe/leads-inside")
+    with open(f"{rack.out}/rack/.origin-{FIRST}", "w", encoding="utf-8") as stream:
+        stream.write("secret")
+    rack.serve("--no-dhcp")
+    url = "/current/mini/rootfs.squashfs"
+    whole = rack.get(url)
+    same((whole.status, whole.body == root, whole.headers["Accept-Ranges"]), (200, True, "bytes"), "the whole file")
+    tag = whole.headers["ETag"]
+    same(tag.strip('"'), hashlib.sha256(root).hexdigest(), "the entity tag is the digest")
+    for header, status, part in (("bytes=0-0", 206, root[:1]), ("bytes=100-199", 206, root[100:200]), ("bytes=299999-", 206, root[-1:]),
+                                 ("bytes=-10", 206, root[-10:]), ("bytes=0-999999", 206, root), ("bytes=-999999", 206, root),
+                                 ("bytes=300000-", 416, b""), ("bytes=-0", 416, b""), ("bytes=9-3", 200, root), ("bytes=a-", 200, root),
+                                 ("bytes=0-1,5-6", 200, root), ("lines=0-1", 200, root), ("bytes=99999999999999999999-", 200, root)):
+        reply = rack.get(url, {"Range": header})
+        same((reply.status, reply.body == part), (status, True), f"Range: {header}")
+        if status == 206:
+            check(reply.headers["Content-Range"].endswith(f"/{len(root)}"), reply.headers)
+    same(rack.get(url, {"Range": "bytes=1-2", "If-Range": '"other"'}).status, 200, "If-Range of another file")
+    same(rack.get(url, {"Range": "bytes=1-2", "If-Range": tag}).status, 206, "If-Range of this file")
+    same(rack.get(url, {"If-None-Match": f'"x", {tag}'}).status, 304, "If-None-Match")
+    head = rack.request("HEAD", url)
+    same((head.status, head.headers["Content-Length"], head.body), (200, "300000", b""), "HEAD")
+    for path, status in ((f"//{FIRST}//pxe//boot.ipxe", 200), ("/current/pxe/leads-inside", 200), ("/current/pxe/leads-away", 404),
+                         ("/current/../../../etc/passwd", 404), ("/current/%2e%2e/%2e%2e/etc/passwd", 404), ("/current", 404),
+                         ("/current/", 404), ("/current/pxe", 404), (f"/.origin-{FIRST}", 404), (f"/{FIRST}/../.origin-{FIRST}", 404),
+                         ("/current/pxe/boot.ipxe%00.x", 200), ("/" + "a/" * 3000, 404), ("/0000000000000000/x", 404), ("/..", 404)):
+        check(rack.get(path).status in (status, 414, 431), f"{path}: {rack.get(path).status}, not {status}")
+    same(rack.get("/current/pxe/ipxe.efi").headers["Content-Type"], "application/efi", "what UEFI asks for")
+    same(rack.request("DELETE", url).status, 405, "another method")
+    for data in (b"\0" * 100000, b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100000, b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n"):
+        rack.raw(data, 2)
+    check(rack.answers(), "it does not answer any more")
+
+
+def thousands_of_slow_connections(world):
+    rack = world.rack()
+    rack.build(FIRST, root=os.urandom(4 << 20))
+    rack.serve("--no-dhcp")
+    before = memory_of(rack.process.pid)
+    connections = []
+    for _ in range(2000):
+        connection = socket.create_connection((ADDRESS, PORT), timeout=20)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(b"GET /current/mini/rootfs.squashfs HTTP/1.1\r\nHost: a\r\nUser-Agent: iPXE\r\n\r\n")
+        connections.append(connection)
+    same({connection.recv(12) for connection in connections}, {b"HTTP/1.1 200"}, "answers")
+    used = memory_of(rack.process.pid)
+    print(f"2,000 slow connections: {used} MB, {before} MB without")
+    check(used < 64, f"{used} MB for 2,000 slow connections")
+    same(rack.get("/current/pxe/boot.ipxe").status, 200, "a quick one beside them")
+    for connection in connections:
+        connection.close()
+
+
+def memory_of(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as stream:
+        return int(re.search(r"VmRSS:\s+(\d+)", stream.read()).group(1)) // 1024
+
+
+# ---- one build for one boot ----
+
+def a_switch_that_booting_machines_do_not_notice(world):
+    rack = world.rack(nodes=50)
+    ids = [f"{number:016x}" for number in range(0xa1, 0xa6)]
+    for build_id in ids:
+        rack.build(build_id)
+    for index in range(50):
+        subprocess.run(["ip", "addr", "add", f"10.0.200.{index + 10}/32", "dev", "lo"], check=True)
+    rack.serve("--no-dhcp", "--interface", "srv")
+    files = ["pxe/boot.ipxe", "pxe/images/mini/vmlinuz", "pxe/images/mini/initrd.img", "pxe/images/mini/config.cpio"] * 3
+    mixed, done = [], []
+
+    def boot(index):
+        source, seen = f"10.0.200.{index + 10}", set()
+        time.sleep(index / 50)
+        for name in files:
+            seen |= set(re.findall(r"of ([0-9a-f]{16})", rack.get(f"/current/{name}", source=source).text))
+            time.sleep(0.05 + index / 1000)
+        (done if len(seen) == 1 else mixed).append((source, seen))
+    threads = [threading.Thread(target=boot, args=(index,)) for index in range(50)]
+    for thread in threads:
+        thread.start()
+    for number in range(20):
+        rack.publish(ids[number % len(ids)])
+        rack.process.send_signal(signal.SIGHUP)
+        time.sleep(0.05)
+    for thread in threads:
+        thread.join()
+    same((mixed, len(done)), ([], 50), "machines with parts of several builds, and with one")
+    check(len({next(iter(seen)) for _, seen in done}) > 1, "no switch happened while they booted")
+    rack.publish(ids[0])
+    rack.process.send_signal(signal.SIGHUP)
+    wait_for("the new build", lambda: rack.get("/api/state").json["build"] == ids[0])
+    source = next(source for source, seen in done if seen != {ids[0]})
+    check(f"of {ids[0]}" not in rack.get("/current/pxe/boot.ipxe", source=source).text, "it is not bound to its build any more")
+    rack.request("POST", "/report", json.dumps({"version": 1, "stage": "handover", "mac": [mac_of(1)]}).encode(), source=source)
+    check(f"of {ids[0]}" in rack.get("/current/pxe/boot.ipxe", source=source).text, "its next boot does not get what is current")
+
+
+def a_build_that_is_loaded_is_kept(world):
+    rack = world.rack()
+    for build_id in (FIRST, SECOND, "00000000000000c3"):
+        os.utime(rack.build(build_id), (int(build_id[-2:], 16),) * 2)
+    rack.publish(FIRST)
+    rack.serve("--no-dhcp")
+    rack.get("/current/pxe/boot.ipxe")  # this machine boots FIRST to the end
+    rack.publish("00000000000000c3")
+    rack.process.send_signal(signal.SIGHUP)
+    wait_for("the new build", lambda: rack.get("/api/state").json["build"] == "00000000000000c3")
+    done = rack.kiln("builds", "rack", "--out", rack.out, "--prune", "--keep", "1")
+    same(done.returncode, 0, done.stderr)
+    same(sorted(name for name in os.listdir(f"{rack.out}/rack") if len(name) == 16), [FIRST, "00000000000000c3"], "builds that stay")
+    rack.stop()
+    rack.kiln("builds", "rack", "--out", rack.out, "--prune", "--keep", "1")
+    same(sorted(name for name in os.listdir(f"{rack.out}/rack") if len(name) == 16), ["00000000000000c3"], "builds afterwards")
+
+
+# ---- boot storms ----
+
+def as_many_roots_at_once_as_the_uplink_feeds(world):
+    rack = world.rack()
+    rack.build(FIRST, root=os.urandom(ROOT_BYTES // 5))
+    rack.serve("--no-dhcp", "--transfers", "2")
+    held = []
+    for _ in range(2):
+        connection = socket.create_connection((ADDRESS, PORT), timeout=20)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(b"GET /current/mini/rootfs.squashfs HTTP/1.1\r\nHost: a\r\n\r\n")
+        same(connection.recv(12), b"HTTP/1.1 200", "one of the first two")
+        held.append(connection)
+    reply = rack.get("/current/mini/rootfs.squashfs", {"User-Agent": "kiln-node"})
+    same(reply.status, 503, "the third")
+    check(1 <= int(reply.headers["Retry-After"]) <= 30, reply.headers)
+    same(rack.get("/current/pxe/boot.ipxe").status, 200, "a small file")
+    same(rack.request("HEAD", "/current/mini/rootfs.squashfs").status, 200, "HEAD")
+    state = rack.get("/api/state").json
+    same((state["transfers"], state["limit"], state["waiting"]), (2, 2, 1), "what the state says")
+    same(rack.get("/current/mini/rootfs.squashfs", {"User-Agent": "iPXE/1.21.1"}).status, 200, "a boot loader, which cannot come back")
+    held.pop().close()
+    wait_for("the one who waits gets in", lambda: rack.get("/current/mini/rootfs.squashfs").status == 200)
+    held.pop().close()
+    wait_for("no transfer is left", lambda: rack.get("/api/state").json["transfers"] == 0)
+
+
+# ---- how far each machine is ----
+
+def reports_and_what_they_add_up_to(world):
+    rack = world.rack()
+    rack.build(FIRST)
+    with open(f"{world.base}/token", "w", encoding="utf-8") as stream:
+        stream.write("a-token-of-some-length\n")
+    os.chmod(f"{world.base}/token", 0o644)
+    rack.serve("--no-dhcp", "--token", f"{world.base}/token")
+    for stage, more in (("initrd", {}), ("root", {"percent": 40}), ("handover", {}), ("decided", {"text": "n1 (mac table)"}), ("healthy", {})):
+        same(rack.report(attempt="one", mac=[mac_of(1)], stage=stage, **more).status, 204, stage)
+        same(rack.machine(name="n1")["stage"], stage, "the stage")
+    same(rack.report(attempt="one", mac=[mac_of(1)], stage="root", percent=90).status, 204, "a report that comes late")
+    same(rack.machine(name="n1")["stage"], "healthy", "the stage after it")
+    rack.report(attempt="two", mac=[mac_of(1)], stage="refused", text="two nodes have this address <script>alert(1)</script>\x1b[2J")
+    machine = rack.machine(name="n1")
+    same((machine["stage"], machine["attempt"], len(machine["attempts"])), ("refused", 2, 2), "the next boot")
+    check("\x1b" not in machine["text"] and "<script>" in machine["text"], machine["text"])
+    whole = {"format": 1, "cluster": "rack", "role": "mini", "build": FIRST, "refused": None, "hostname": "n2",
+             "values": [{"name": "hostname", "value": "n2", "source": "mac table"}]}
+    same(rack.request("POST", "/report", json.dumps(whole).encode()).status, 204, "kiln-node's whole report")
+    same((rack.machine(name="n2") or {}).get("text"), "n2 (mac table)", "what it says")
+    rack.report(attempt="x", mac=["52:54:00:99:99:99"], stage="initrd", role="mini")
+    same(rack.machine(mac="52:54:00:99:99:99")["yaml"], '- {name: NAME, role: mini, mac: "52:54:00:99:99:99", ip: 10.0.1.10}', "the line")
+    for body in (b"", b"[]", b"{}", b"{", b'{"version":2,"stage":"root"}', b'{"version":1,"stage":"dhcp"}', b'{"version":1,"stage":"root","percent":101}',
+                 b'{"version":1,"stage":"root","mac":["zz"]}', b'{"version":1,"stage":7}', b"\xff\xfe", b'{"version":1,"stage":"none"}'):
+        same(rack.request("POST", "/report", body).status, 400, body)
+    same(rack.request("POST", "/report", b"x" * (5 << 20)).status, 413, "a report of 5 MB")
+    metrics = rack.get("/metrics").text
+    check('kiln_nodes{stage="refused"} 1' in metrics and "kiln_unknown_machines 1" in metrics, metrics)
+    same(rack.request("POST", "/api/forget?mac=52:54:00:99:99:99", b"").status, 403, "without the token")
+    same(rack.request("POST", "/api/forget?mac=52:54:00:99:99:99", b"", {"Authorization": "Bearer a-token-of-some-length"}).status, 200, "with it")
+    same(rack.machine(mac="52:54:00:99:99:99"), None, "what was forgotten")
+    same(rack.request("POST", "/api/forget?mac=" + mac_of(1), b"", {"Authorization": "Bearer a-token-of-some-length"}).status, 404, "a known one")
+    for index in range(1500):  # more than are kept
+        rack.report(mac=[f"52:54:01:00:{index >> 8:02x}:{index & 255:02x}"], stage="initrd")
+    same(rack.get("/api/state").json["count"], 10 + 1024, "known and unknown machines")
+
+
+def events_as_they_happen(world):
+    rack = world.rack()
+    rack.build(FIRST)
+    rack.serve("--no-dhcp")
+    with socket.create_connection((ADDRESS, PORT), timeout=10) as stream:
+        stream.sendall(b"GET /api/events HTTP/1.1\r\nHost: a\r\n\r\n")
+        got = b""
+        while b'"n9"' not in got:
+            got += stream.recv(65536)
+        rack.report(attempt="one", mac=[mac_of(3)], stage="handover")
+        got = b""
+        while b"handover" not in got:
+            got += stream.recv(65536)
+        check(b'"n3"' in got and b'"n4"' not in got, got)
+        same(rack.stop(), 0, "the end while somebody watches")
+
+
+def a_journal_that_survives(world):
+    rack = world.rack(nodes=100)
+    rack.build(FIRST)
+    told = {}
+    for turn in range(12):
+        rack.serve("--no-dhcp")
+        for name, attempt in told.items():
+            machine = rack.machine(name=name)
+            same(machine and machine["attempts"][0]["text"], attempt, f"{name} after kill -9 number {turn}")
+        for index in random.sample(range(100), 30):
+            text = f"turn {turn}"
+            if rack.report(attempt=f"t{turn}", mac=[mac_of(index)], stage="decided", text=text).status == 204:
+                told[f"n{index}"] = text
+        rack.stop(signal.SIGKILL)
+        with open(f"{rack.state}/journal", "ab") as stream:
+            stream.write(random.choice([b"", b'{"t":1,"sta', b"\0\0\0\0", b'{"t":1}\nrubbish\n', b'{"t":17,"stage":"decided"']))
+    second = Rack(f"{world.base}/second")
+    rack.serve("--no-dhcp")
+    second.build(FIRST)
+    second.state = rack.state
+    done = second.kiln("serve", second.cluster, "--out", second.out, "--state", rack.state, "--no-dhcp", "--no-tftp", "--http-port", "8081")
+    same(done.returncode, 34, f"another one with the same state: {done.stderr}")
+
+
+# ---- many ----
+
+def two_thousand_nodes(world):
+    rack, card = world.rack(nodes=2000), firmware.Card("cli")
+    rack.build(FIRST)
+    started = time.monotonic()
+    rack.serve(wait=False)
+    answer = None
+    while not answer and time.monotonic() - started < 20:
+        answer = card.discover(mac_of(1999), firmware.client(0), seconds=0.2)
+    print(f"2,000 nodes: first DHCP answer {time.monotonic() - started:.2f} s after the start, {memory_of(rack.process.pid)} MB")
+    same(answer and answer["ip"], ip_of(1999), "the last node's address")
+    wait_for("it answers", rack.answers)
+    same(len(rack.get("/api/state").json["machines"]), 2000, "machines in the state")
+
+
+# ---- who may ----
+
+def what_a_plain_user_can(world):
+    rack = world.rack()
+    rack.build(FIRST)
+    if os.getuid() != 0 or subprocess.run(["setpriv", "--reuid=65534", "true"], check=False).returncode:
+        raise Skip("needs a second user")
+    os.makedirs(rack.state)
+    os.chown(rack.state, 65534, 65534)
+    common = ("serve", rack.cluster, "--out", rack.out, "--state", rack.state)
+    done = rack.kiln(*common, user=65534)
+    same(done.returncode, 32, done.stderr)
+    check("capabilities" in done.stderr, done.stderr)
+    done = rack.kiln(*common, "--no-dhcp", "--no-tftp", "--http-port", "80", user=65534)
+    check(done.returncode == 31 and "--http-port" in done.stderr or "0" == open("/proc/sys/net/ipv4/ip_unprivileged_port_start").read().strip(), done.stderr)
+    rack.process = subprocess.Popen(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", KILN, *common,
+                                     "--no-dhcp", "--no-tftp"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for("HTTP alone", rack.answers)
+
+
+def mistakes_are_told(world):
+    rack = world.rack()
+    for options, status, said in ((("--listen", "10.9.9.9"), 12, "no such address"), (("--listen", "x"), 2, "an IPv4 address"),
+                                  (("--interface", "eth77"), 12, "no such interface"), (("--uplink", "fast"), 2, "bits a second"),
+                                  (("--proxy", "--no-dhcp"), 2, "contradict"), (("--http-port", "70000"), 2, "at most 65535"),
+                                  (("--user", "nobody-has-this-name"), 12, "no such user")):
+        if options[0] in ("--uplink", "--user"):
+            rack.build(FIRST)
+        done = rack.kiln("serve", rack.cluster, "--out", rack.out, "--state", rack.state, *options)
+        check(done.returncode == status and said in done.stderr, f"{options}: {done.returncode}\n{done.stderr}")
+    rack.publish("none")
+    done = rack.kiln("serve", rack.cluster, "--out", rack.out)
+    check(done.returncode == 12 and "names no build" in done.stderr, done.stderr)
+    rack.publish(FIRST)
+    with socket.create_server((ADDRESS, PORT)):
+        done = rack.kiln("serve", rack.cluster, "--out", rack.out, "--state", rack.state)
+        check(done.returncode == 31 and "--http-port" in done.stderr, done.stderr)
+
+
+CASES += [files_over_http, thousands_of_slow_connections, a_switch_that_booting_machines_do_not_notice, a_build_that_is_loaded_is_kept,
+          as_many_roots_at_once_as_the_uplink_feeds, reports_and_what_they_add_up_to, events_as_they_happen, a_journal_that_survives,
+          two_thousand_nodes, what_a_plain_user_can, mistakes_are_told]
