@@ -108,6 +108,28 @@ static void add_issue(struct plan *plan, const struct facts *facts, struct buf *
         plan_add_file(plan, "/etc/issue", 0644, text);
 }
 
+// Keys may be filled in on the node.
+static bool nobody_gets_in(const struct facts *facts) {
+        const struct inventory *inventory = facts->inventory;
+        for (size_t i = 0; i < inventory->template_count; i++)
+                if (strstr(inventory->templates[i].path, "authorized_keys"))
+                        return false;
+        return facts->nobody_gets_in;
+}
+
+static void note_way_in(struct plan *plan, const struct facts *facts) {
+        if (nobody_gets_in(facts))
+                plan_add_note(plan,
+                              "nobody can log in here: no user has a password or an SSH key; `kiln check` of the "
+                              "cluster file says where keys are put, and kiln.debug on the kernel command line gives a "
+                              "shell");
+}
+
+static void issue_way_in(struct buf *issue, const struct facts *facts) {
+        if (nobody_gets_in(facts))
+                issue_line(issue, "nobody can log in here: the image has no key and no password (kiln check)");
+}
+
 static void add_identity_issue(struct plan *plan, const struct facts *facts, const struct identity *identity,
                                const struct net_link *link) {
         const struct inventory *inventory = facts->inventory;
@@ -120,6 +142,7 @@ static void add_identity_issue(struct plan *plan, const struct facts *facts, con
         plan_add_secrets(plan, facts, &secrets);
         if (secrets.size > 0)
                 issue_line(&text, buf_text(&secrets));
+        issue_way_in(&text, facts);
         add_issue(plan, facts, &text);
 }
 
@@ -212,6 +235,7 @@ static void fill_refused_plan(struct plan *plan, const struct facts *facts, cons
         issue_line(&issue, "REFUSED, the cluster's services stay down:");
         issue_line(&issue, plan->refusal);
         issue_line(&issue, plan->found);
+        issue_way_in(&issue, facts);
         add_issue(plan, facts, &issue);
         buf_append_text(&hosts, LOCAL_HOSTS);
         plan_add_file(plan, "/etc/hosts", 0644, &hosts);
@@ -276,6 +300,7 @@ bool plan_make(const struct facts *facts, struct plan *ret, struct err *err) {
         for (size_t i = 0; i < cmdline->note_count; i++)
                 plan_add_note(ret, cmdline->notes[i]);
         note_bootif(ret, facts, cmdline);
+        note_way_in(ret, facts);
         if (ok && identity->node)
                 note_drive_network(ret, cmdline);
         if (ok && *facts->conflict)

@@ -6,6 +6,7 @@ import subprocess
 from machine import Disk, TOP, WORK, boot, command
 
 LABEL = "KILN-STATE"
+VALUE = "Sw0rdfish-of-the-state-disk"  # of the secret `pass`, which /etc/with-secret of x.service needs
 CLAIM = {"min_bytes": 0, "max_bytes": 0, "model": "*", "path": "*"}
 
 
@@ -45,9 +46,12 @@ echo public >/etc/ssh/ssh_host_ed25519_key.pub
 /usr/libexec/kiln/kiln-node keep
 echo "@@keep=$?"
 echo seed >/var/lib/systemd/random-seed
+/usr/libexec/kiln/kiln-node need-secret pass; echo "@@need_before=$? $(ls /etc/with-secret)"
+(umask 077; echo "pass=VALUE" >/run/kiln/state/kiln/kiln.secrets)
 /usr/libexec/kiln/kiln-node apply
 echo "@@again=$?"
-"""
+/usr/libexec/kiln/kiln-node need-secret pass; echo "@@need=$? $(stat -c '%a %u' /etc/with-secret)"
+""".replace("VALUE", VALUE)
 
 LATER = """
 echo "@@data=$(cat /var/lib/zookeeper/data)"
@@ -55,7 +59,13 @@ echo "@@from_image=$(cat /var/lib/zookeeper/from-image)"
 echo "@@key=$(cat /etc/ssh/ssh_host_ed25519_key) $(stat -c '%a %u' /etc/ssh/ssh_host_ed25519_key)"
 echo "@@public=$(cat /etc/ssh/ssh_host_ed25519_key.pub) $(stat -c '%a' /etc/ssh/ssh_host_ed25519_key.pub)"
 echo "@@seed=$(cat /var/lib/systemd/random-seed)"
-"""
+grep -q "^pass VALUE$" /etc/with-secret; echo "@@secret=$?"
+grep -q VALUE /run/kiln/report.json /run/kiln/state.json /var/lib/kiln/report.json; echo "@@shown=$?"
+chmod 644 /run/kiln/state/kiln/kiln.secrets
+/usr/libexec/kiln/kiln-node apply
+echo "@@open_secret=$? $(ls /etc/with-secret)"
+/usr/libexec/kiln/kiln-node need-secret pass; echo "@@need=$?"
+""".replace("VALUE", VALUE)
 
 
 def used_disk(world, name):
@@ -85,6 +95,9 @@ def check_first(first, tap):
     tap.ok(len(first["machine_id"]) == 32 and first["machine_id"] != "0" * 32 and first["seed_size"] == "512",
               "there are a machine-id and a random seed", first["machine_id"])
     tap.ok(first["again"] == "0" and first["keep"] == "0", "apply once more changes nothing, and keys are kept")
+    tap.ok("the secret pass has no value: x.service stays down, /etc/with-secret is not written" in first["console"] and
+           first["need_before"] == "12 ", "a secret without a value: the console says what stays down", first["need_before"])
+    tap.ok(first["need"] == "0 600 0", "put on the disk, it is there after another apply", first["need"])
 
 
 def check_later(first, later, tap):
@@ -96,6 +109,11 @@ def check_later(first, later, tap):
     tap.ok(later["key"] == "private 600 0" and later["public"] == "public 644", "so are the SSH host keys",
               later["key"])
     tap.ok(later["seed"] == "seed", "the random seed went to the disk", later["seed"])
+    tap.ok(later["secret"] == "0", "the secret's value is taken from the disk", later["console"][-2000:])
+    tap.ok(later["shown"] == "1" and VALUE not in later["console"], "no report and no console shows it")
+    tap.ok(later["open_secret"] == "0 " and later["need"] == "12" and
+           "mode 0644 lets others read it" in later["console"], "a file that others may read is not taken, and it is said why",
+           later["open_secret"])
 
 
 def first_later_and_full(world, tap):

@@ -94,7 +94,7 @@ def make_root():
                      "lib64", "etc/ssh", "var/lib/systemd", "var/lib/zookeeper/sub"):
             os.makedirs(f"{root}/{name}", exist_ok=True)
         shutil.copy(shutil.which("busybox"), f"{root}/bin/busybox")
-        for name in ("sh", "cat", "head", "tr", "umount", "sync", "poweroff", "stat", "dd", "grep", "ls", "echo", "sed"):
+        for name in ("sh", "cat", "head", "tr", "umount", "sync", "poweroff", "chmod", "stat", "dd", "grep", "ls", "echo", "sed"):
             os.symlink("/bin/busybox", f"{root}/bin/{name}")
         for name in TOOLS:
             copy_program(root, name)
@@ -151,9 +151,11 @@ def node_json(state_disk, filesystem_paths=()):
         "nodes": [{"name": name, "role": "master", "mac": mac, "ip": ip, "id": number, "index": number - 1,
                    "network": "lan", "variables": {}} for name, (mac, ip, number) in NODES.items()],
         "vips": [], "hosts": "", "dhcp_timeout_ms": 100, "state": state, "state_disk": state_disk,
-        "reserve": {"memory_mb": 64, "cpus": 0},
+        "reserve": {"memory_mb": 64, "cpus": 0}, "secrets": ["pass"],
         "templates": [{"path": "/var/lib/zookeeper/myid", "source": "/usr/share/kiln/templates/0", "mode": 0o644,
                        "uid": 0, "gid": 0},
+                      {"path": "/etc/with-secret", "source": "/usr/share/kiln/templates/2", "mode": 0o600, "uid": 0, "gid": 0,
+                       "secrets": ["pass"], "services": ["x.service"]},
                       {"path": "/etc/resources", "source": "/usr/share/kiln/templates/1", "mode": 0o644, "uid": 0,
                        "gid": 0}]})
 
@@ -172,6 +174,7 @@ def boot_archive(squashfs, config, script, overlay):
         "kiln/root.conf": (0o100644, conf.encode()), "kiln/rootfs.squashfs": (0o100644, root),
         "kiln/config/etc/kiln/node.json": (0o100600, config.encode()),
         "kiln/config/usr/share/kiln/templates/0": (0o100644, b"{{node.id}}\n"),
+        "kiln/config/usr/share/kiln/templates/2": (0o100600, b"pass {{secrets.pass}}\n"),
         "kiln/config/usr/share/kiln/templates/1":
             (0o100644, b"cpus:{{node.machine.task_cpus}};mem:{{node.machine.task_memory_mb}}\n"),
         "kiln/config/test.sh": (0o100644, script.encode())}))

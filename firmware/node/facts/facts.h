@@ -71,6 +71,7 @@ struct facts {
         struct lease leases[LEASES_MAX];
         size_t lease_count;
         char conflict[192];         // "": why the network forbids the address that this machine would take (decide.c)
+        bool nobody_gets_in;        // no user has a password or an SSH key (machine/way_in.h)
         bool dhcp_asked;            // DHCP had its chance: no lease means no answer
         const char *config_drive;   // kiln.conf of the config drive: words as on the command line; NULL: no drive
         const char *config_device;  // the drive that it is on, for messages; NULL: none

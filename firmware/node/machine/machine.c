@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "firmware/node/cmdline/cmdline.h"
+#include "firmware/node/machine/way_in.h"
 #include "firmware/node/root/root.h"
 #include "firmware/node/state/state.h"
 #include "shared/node_config.h"
@@ -83,6 +84,7 @@ bool machine_open(const char *root, const char *command_line_file, struct machin
             !state_read(ret->root, &ret->inventory.state, &ret->arena, &ret->facts.state, err))
                 return false;
         read_secrets(ret);
+        ret->facts.nobody_gets_in = way_in_is_missing(ret->root);
         return read_command_line(ret, command_line_file, err);
 }
 
