@@ -24,11 +24,13 @@ CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -U_FORTIFY_SOURCE
 B := build/sanitize
 endif
 
-# Debian packages first: pkg-config's answers below need them.
-DEPS_STAMP := build/deps.stamp
-ifneq ($(filter-out deps clean help distclean,$(or $(MAKECMDGOALS),all)),)
-ifeq ($(shell test $(DEPS_STAMP) -nt .debian-packages && echo ok),)
-DEPS_RESULT := $(shell ./tests/deps >&2 && echo ok)
+# Debian packages first: pkg-config's answers below need them. A goal installs the groups that it needs, and no other.
+GOALS := $(or $(MAKECMDGOALS),all)
+DEPS_GROUPS := build $(if $(filter images lab test bench,$(GOALS)),images) $(filter test bench lint,$(GOALS))
+DEPS_MISSING := $(strip $(foreach group,$(DEPS_GROUPS),$(shell test build/deps.$(group).stamp -nt .debian-packages || echo $(group))))
+ifneq ($(filter-out deps clean help distclean,$(GOALS)),)
+ifneq ($(DEPS_MISSING),)
+DEPS_RESULT := $(shell ./tests/deps $(DEPS_MISSING) >&2 && echo ok)
 ifneq ($(DEPS_RESULT),ok)
 $(error the Debian packages of .debian-packages could not be installed)
 endif
@@ -112,8 +114,8 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(KILN_LIBRARY)
 
 -include $(KILN_OBJECTS:.o=.d) $(NODE_OBJECTS:.o=.d) $(NODE_SHARED:%.c=$(B)/static/%.d) $(UNIT_TESTS:=.d) $(B)/tests/dhcp/client.d
 
-deps: ## install the Debian packages that kiln needs
-	./tests/deps
+deps: ## install the Debian packages that kiln needs, or those of GROUP=NAME
+	./tests/deps $(GROUP)
 
 lab: all ## make the lab release's package repository (build/lab)
 	tests/lab/make-repository build/lab
