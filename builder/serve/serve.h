@@ -37,4 +37,9 @@ must_check bool serve_run(const struct serve_options *options, struct err *err);
 // What dnsmasq would be given, for those who run their own, to standard output. Nothing is started or written.
 must_check bool serve_print_config(const struct serve_options *options, struct err *err);
 
+// Says what would go wrong before anybody boots, a line for each thing that was looked at, to standard output: ports, a
+// second DHCP server, the address, every byte of the build, how long the whole inventory will take. CLUSTER if there is
+// a fault.
+must_check bool serve_check(const struct serve_options *options, struct err *err);
+
 #endif

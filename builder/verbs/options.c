@@ -100,6 +100,9 @@ static const struct option {
           "what is known of machines (default: /var/lib/kiln/serve/CLUSTER for root, else below $XDG_STATE_HOME)"),
         O("token", "n", "FILE", TEXT, token, "holds the token of those who may change something on the page"),
         O("user", "n", "NAME", TEXT, user, "the user to go on as, when root starts it (default: dnsmasq)"),
+        O("check", "n", NULL, FLAG, check,
+          "say what would go wrong before anybody boots: ports, another DHCP server, a damaged build, how long it "
+          "takes"),
         O("print-config", "n", NULL, FLAG, print_config, "print dnsmasq's configuration, for a server of your own"),
         O("json", "blfvkcropein", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
         O("json", "u", NULL, FLAG, json, "a JSON object for each build, and errors as JSON lines on standard error"),

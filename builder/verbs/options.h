@@ -37,7 +37,7 @@ struct options {
         // kiln serve
         const char *listen, *interface, *uplink, *state_dir, *token, *user;
         struct number http_port, transfers;
-        bool proxy, no_dhcp, no_tftp, print_config;
+        bool proxy, no_dhcp, no_tftp, print_config, check;
 };
 
 // Parses what follows the verb, up to a NULL. Long options only, `--name value` or `--name=value`; `--` ends them;

@@ -46,6 +46,8 @@ bool verb_serve(const struct options *options, struct err *err) {
                 ok = fail(err, ERR_USAGE, 0, "--http-port %u: a port is at most %d", serve.http_port, UINT16_MAX);
         if (ok && options->print_config)
                 ok = serve_print_config(&serve, err);
+        else if (ok && options->check)
+                ok = serve_check(&serve, err);
         else if (ok)
                 ok = serve_run(&serve, err);
         arena_release(&arena);

@@ -450,3 +450,44 @@ def mistakes_are_told(world):
 CASES += [files_over_http, thousands_of_slow_connections, a_switch_that_booting_machines_do_not_notice, a_build_that_is_loaded_is_kept,
           as_many_roots_at_once_as_the_uplink_feeds, reports_and_what_they_add_up_to, events_as_they_happen, a_journal_that_survives,
           two_thousand_nodes, what_a_plain_user_can, mistakes_are_told]
+
+
+def what_is_wrong_is_told_before(world):
+    rack = world.rack()
+    place = rack.build(FIRST, root=os.urandom(1000000))
+    common = ("serve", rack.cluster, "--out", rack.out, "--state", rack.state, "--check", "--uplink", "1M")
+    done = rack.kiln(*common)
+    same(done.returncode, 0, done.stdout + done.stderr)
+    for said in ("10.0.0.1 (srv) is in network lan", "port 67 is free", "port 69 is free", "port 8080 is free", "no other DHCP server",
+                 "files are what was published", "10 nodes load 0.0 GB: 1.3 minutes at 1 Mbit/s"):
+        check(said in done.stdout, f"no {said} in\n{done.stdout}")
+    check(not os.path.exists(rack.state), "a check writes something")
+    subprocess.run(["ip", "link", "add", "br0", "type", "bridge"], check=True)
+    for words in ("link set br0 up", "addr del 10.0.0.1/16 dev srv", "addr add 10.0.0.1/16 dev br0", "link set srv master br0",
+                  "link add oth type veth peer name oth0", "link set oth0 master br0", "link set oth0 up"):
+        subprocess.run(["ip", *words.split()], check=True)
+    pause = subprocess.Popen(["unshare", "--net", "sleep", "60"])
+    wait_for("its namespace", lambda: os.readlink(f"/proc/{pause.pid}/ns/net") != os.readlink("/proc/self/ns/net"))
+    subprocess.run(["ip", "link", "set", "oth", "netns", str(pause.pid)], check=True)
+    inside = ["nsenter", f"--net=/proc/{pause.pid}/ns/net"]
+    for words in ("addr add 10.0.77.1/16 dev oth", "link set oth up"):
+        subprocess.run([*inside, "ip", *words.split()], check=True)
+    other = subprocess.Popen([*inside, "dnsmasq", "-k", "-p", "0", "--conf-file=/dev/null", "--interface=oth", "--bind-interfaces", "--user=root",
+                              "--dhcp-range=10.0.77.10,10.0.77.20", f"--dhcp-leasefile={world.base}/other", "--no-ping", "--pid-file="])
+    try:
+        with open(f"{place}/pxe/boot.ipxe", "a", encoding="utf-8") as stream:
+            stream.write("x")
+        with socket.create_server((ADDRESS, PORT)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind((ADDRESS, 69))
+            done = wait_for("both", lambda: (lambda tried: tried if "10.0.77.1 is a DHCP server" in tried.stdout else None)(rack.kiln(*common)))
+        same(done.returncode, 14, done.stderr)
+        for said in ("FAULT  port 69", "FAULT  port 8080", "pxe/boot.ipxe is not what was published"):
+            check(said in done.stdout, f"no {said} in\n{done.stdout}")
+        done = rack.kiln(*common, "--proxy")
+        check("10.0.77.1 gives the addresses" in done.stdout, done.stdout)
+    finally:
+        other.kill()
+        pause.kill()
+
+
+CASES.append(what_is_wrong_is_told_before)
