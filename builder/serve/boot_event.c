@@ -56,6 +56,9 @@ void boot_text_copy(char *to, size_t room, const char *from) {
                         size--;
         memcpy(to, buf_text(&text), size);
         to[size] = '\0';
+        for (char *at = to; *at; at++)
+                if ((unsigned char)*at < ' ') // newlines and tabs are printable to others
+                        *at = '?';
 }
 
 bool boot_mac_parse(const char *text, uint8_t ret[static BOOT_MAC_SIZE]) {

@@ -34,14 +34,14 @@ static const unsigned char magic[] = { 0x63, 0x82, 0x53, 0x63 };
 
 // ---- the question ----
 
-static void put16(unsigned char *at, unsigned value) {
+static void frame_put16(unsigned char *at, unsigned value) {
         at[0] = (unsigned char)(value >> 8);
         at[1] = (unsigned char)value;
 }
 
-static void put32(unsigned char *at, unsigned value) {
-        put16(at, value >> 16);
-        put16(at + 2, value & 0xffff);
+static void frame_put32(unsigned char *at, unsigned value) {
+        frame_put16(at, value >> 16);
+        frame_put16(at + 2, value & 0xffff);
 }
 
 static unsigned ip_checksum(const unsigned char *head) {
@@ -57,21 +57,21 @@ static void make_discover(unsigned char frame[static FRAME_SIZE], const unsigned
         memset(frame, 0, FRAME_SIZE);
         memset(frame, 0xff, 6);
         memcpy(frame + 6, mac, 6);
-        put16(frame + 12, ETHERTYPE_IP);
+        frame_put16(frame + 12, ETHERTYPE_IP);
         ip[0] = 0x45; // version 4, five words
-        put16(ip + 2, FRAME_SIZE - ETHER_SIZE);
+        frame_put16(ip + 2, FRAME_SIZE - ETHER_SIZE);
         ip[8] = 64;
         ip[9] = IPPROTO_UDP;
         memset(ip + 16, 0xff, 4);
-        put16(ip + 10, ip_checksum(ip));
-        put16(udp, CLIENT_PORT);
-        put16(udp + 2, SERVER_PORT);
-        put16(udp + 4, FRAME_SIZE - ETHER_SIZE - IP_SIZE);
+        frame_put16(ip + 10, ip_checksum(ip));
+        frame_put16(udp, CLIENT_PORT);
+        frame_put16(udp + 2, SERVER_PORT);
+        frame_put16(udp + 4, FRAME_SIZE - ETHER_SIZE - IP_SIZE);
         bootp[0] = 1; // a request
         bootp[1] = 1; // Ethernet
         bootp[2] = 6;
-        put32(bootp + 4, xid);
-        put16(bootp + 10, 0x8000); // answers by broadcast
+        frame_put32(bootp + 4, xid);
+        frame_put16(bootp + 10, 0x8000); // answers by broadcast
         memcpy(bootp + 28, mac, 6);
         memcpy(bootp + BOOTP_SIZE, magic, sizeof magic);
         const unsigned char options[] = { OPTION_TYPE, 1, DISCOVER, 55, 3, 1, 3, 6, OPTION_END };
@@ -85,7 +85,7 @@ bool dhcp_probe_offer(const unsigned char *frame, size_t size, unsigned xid, str
         const unsigned char *bootp = frame + ETHER_SIZE + IP_SIZE + UDP_SIZE;
         unsigned char wanted[4];
         bool is_offer = false, has_server = false;
-        put32(wanted, xid);
+        frame_put32(wanted, xid);
         if (size < OPTIONS_AT || frame[ETHER_SIZE] != 0x45 || frame[ETHER_SIZE + 9] != IPPROTO_UDP || bootp[0] != 2 ||
             memcmp(bootp + 4, wanted, sizeof wanted) != 0)
                 return false;

@@ -48,7 +48,7 @@ static void tell_fault(struct checking *checking, const char *format, ...) {
 
 // ---- the network ----
 
-static void check_address(struct checking *checking) {
+static void check_serve_address(struct checking *checking) {
         const struct serve_place *place = &checking->server->place;
         const struct network *network = serve_place_network(checking->server->rack.cluster, place->address);
         if (network)
@@ -178,7 +178,7 @@ static uint64_t link_rate(const char *interface) {
         return (uint64_t)megabits * MEGABIT;
 }
 
-static bool check_time(struct checking *checking, struct err *err) {
+static bool check_minutes(struct checking *checking, struct err *err) {
         const struct server *server = checking->server;
         const struct cluster *cluster = server->rack.cluster;
         uint64_t rate = link_rate(server->place.interface), bytes = 0;
@@ -206,10 +206,10 @@ bool serve_check(const struct serve_options *options, struct err *err) {
         struct checking checking = { &server, 0 };
         bool ok = server_open(&server, options, err);
         if (ok) {
-                check_address(&checking);
+                check_serve_address(&checking);
                 check_ports(&checking);
         }
-        ok = ok && check_servers(&checking, err) && check_build(&checking, err) && check_time(&checking, err);
+        ok = ok && check_servers(&checking, err) && check_build(&checking, err) && check_minutes(&checking, err);
         server_close(&server);
         if (ok && checking.faults > 0)
                 return fail(err, ERR_CLUSTER, 0, "the rack would not boot as it should: faults: %u", checking.faults);

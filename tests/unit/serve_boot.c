@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+// What a server sees of a boot, and what that adds up to.
+#include "serve/boot_state.h"
+
+#include "serve/dnsmasq_log.h"
+#include "serve/report_read.h"
+#include "tests/unit/test.h"
+
+static struct cluster *make_inventory(size_t count) {
+        struct cluster *cluster = calloc(1, sizeof *cluster);
+        cluster->roles = calloc(1, sizeof *cluster->roles);
+        cluster->roles[0].name = "mini";
+        cluster->nodes = calloc(count, sizeof *cluster->nodes);
+        cluster->node_count = count;
+        for (size_t i = 0; i < count; i++) {
+                struct node *node = &cluster->nodes[i];
+                char name[16];
+                snprintf(name, sizeof name, "n%zu", i);
+                node->name = strdup(name);
+                node->has_mac = true;
+                memcpy(node->mac, (unsigned char[]){ 0x52, 0x54, 0, 0, 0, (unsigned char)i }, 6);
+                node->ip.s_addr = htonl(0x0a000000U + (unsigned)i + 1);
+        }
+        return cluster;
+}
+
+static void free_inventory(struct cluster *cluster) {
+        for (size_t i = 0; i < cluster->node_count; i++)
+                free((char *)cluster->nodes[i].name);
+        free(cluster->nodes);
+        free(cluster->roles);
+        free(cluster);
+}
+
+static struct boot_machine *happen(struct boot_state *state, enum boot_stage stage, unsigned char mac,
+                                   int64_t time_ms) {
+        struct boot_event event = {
+                .time_ms = time_ms, .stage = stage, .percent = -1, .is_firmware = stage == BOOT_DHCP
+        };
+        boot_event_add_mac(&event, (unsigned char[]){ 0x52, 0x54, 0, 0, 0, mac });
+        return boot_state_apply(state, &event);
+}
+
+// ---- the log of dnsmasq ----
+
+static void lines_become_events(void) {
+        struct dnsmasq_log log = { .arch = -1 };
+        struct boot_event event;
+        EXPECT(!dnsmasq_log_line(&log, "dnsmasq-dhcp[7]: 5 available DHCP subnet: 10.0.0.0/255.0.0.0", 1, &event));
+        EXPECT(!dnsmasq_log_line(&log, "dnsmasq-dhcp[7]: 5 vendor class: PXEClient:Arch:00007:UNDI:003016", 1, &event));
+        EXPECT(dnsmasq_log_line(&log, "dnsmasq-dhcp[7]: 5 DHCPACK(br0) 10.0.0.9 52:54:00:00:00:09 n9", 1, &event));
+        EXPECT(event.stage == BOOT_DHCP && event.is_firmware && event.mac_count == 1 &&
+               event.ip.s_addr == htonl(0x0a000009));
+        EXPECT_TEXT(event.firmware, "UEFI x86-64");
+        EXPECT(dnsmasq_log_line(&log, "dnsmasq-dhcp[7]: 6 DHCPDISCOVER(br0) 52:54:00:00:00:09 no address available", 1,
+                                &event));
+        EXPECT(!event.is_firmware && event.text[0]); // another packet: nothing is known of its classes
+        EXPECT(dnsmasq_log_line(&log, "dnsmasq-dhcp[7]: 8 DHCPDISCOVER(br0) 10.0.0.5 52:54:00:00:00:09 ", 1, &event));
+        EXPECT(dnsmasq_log_line(&log, "dnsmasq-tftp[7]: sent /x/00000000000000a1/pxe/images/m/vmlinuz to 10.0.0.9", 1,
+                                &event));
+        EXPECT(event.stage == BOOT_KERNEL);
+        EXPECT_TEXT(event.build, "00000000000000a1");
+}
+
+static void other_lines_do_not(void) {
+        static const char *const lines[] = {
+                "",
+                "dnsmasq-dhcp[7]: ",
+                "dnsmasq-dhcp[7]: 5",
+                "dnsmasq-dhcp[7]: 5 DHCPACK",
+                "dnsmasq-dhcp[7]: 5 DHCPACK(br0)",
+                "dnsmasq-dhcp[7]: 5 DHCPACK(br0) 10.0.0.9",
+                "dnsmasq-dhcp[7]: 5 DHCPACK(br0) 10.0.0.999 52:54:00:00:00:09",
+                "dnsmasq-dhcp[7]: 5 DHCPACK(br0) 10.0.0.9 52:54:00:00:00:0g",
+                "dnsmasq-dhcp[7]: 5 client provides name: DHCPACK(br0) 10.0.0.9 52:54:00:00:00:09",
+                "dnsmasq-tftp[7]: sent /x to ",
+                "dnsmasq-tftp[7]: file /x/vmlinuz not found for 10.0.0.9",
+                "dnsmasq[7]: 5 DHCPACK(br0) 10.0.0.9 52:54:00:00:00:09",
+        };
+        for (size_t i = 0; i < lengthof(lines); i++) {
+                struct dnsmasq_log log = { .arch = -1 };
+                struct boot_event event;
+                EXPECT(!dnsmasq_log_line(&log, lines[i], 1, &event));
+        }
+}
+
+// ---- states ----
+
+static void stages_only_go_forward(void) {
+        struct cluster *cluster = make_inventory(3);
+        struct boot_state *state = boot_state_new();
+        boot_state_take_inventory(state, cluster);
+        EXPECT(state->count == 3);
+        const struct boot_machine *machine = happen(state, BOOT_DHCP, 1, 1000);
+        EXPECT(machine && machine->is_known && machine->attempt_count == 1);
+        (void)happen(state, BOOT_DHCP, 1, 2000); // firmware asks again
+        (void)happen(state, BOOT_ROOT, 1, 3000);
+        (void)happen(state, BOOT_LOADER, 1, 3500); // late
+        EXPECT(machine->attempt_count == 1 && machine->attempts[0].stage == BOOT_ROOT);
+        EXPECT(machine->attempts[0].at_ms[BOOT_LOADER] == 3500);
+        (void)happen(state, BOOT_DHCP, 1, 9000);
+        EXPECT(machine->attempt_count == 2 && machine->attempts[0].number == 2 &&
+               machine->attempts[0].stage == BOOT_DHCP);
+        for (int i = 0; i < 40; i++) {
+                (void)happen(state, BOOT_ROOT, 1, 10000 + i * 2000);
+                (void)happen(state, BOOT_DHCP, 1, 11000 + i * 2000);
+        }
+        EXPECT(machine->attempt_count == ATTEMPTS_KEPT && machine->attempts[0].number == 42);
+        boot_state_free(state);
+        free_inventory(cluster);
+}
+
+static void who_is_silent_is_lost_and_who_is_slow_is_marked(void) {
+        struct cluster *cluster = make_inventory(5);
+        struct boot_state *state = boot_state_new();
+        boot_state_take_inventory(state, cluster);
+        for (unsigned char i = 0; i < 3; i++) {
+                (void)happen(state, BOOT_DHCP, i, 0);
+                (void)happen(state, BOOT_DECIDED, i, 60000 + i);
+        }
+        const struct boot_machine *machine = happen(state, BOOT_DHCP, 3, 1000);
+        (void)happen(state, BOOT_ROOT, 3, 2000);
+        EXPECT(!boot_state_tick(state, 100000));
+        EXPECT(boot_state_tick(state, 200000) && machine->attempts[0].is_slow && machine->attempts[0].cause[0]);
+        EXPECT(boot_state_tick(state, 400000) && machine->attempts[0].is_lost);
+        (void)happen(state, BOOT_HANDOVER, 3, 401000);
+        EXPECT(!machine->attempts[0].is_lost);
+        boot_state_free(state);
+        free_inventory(cluster);
+}
+
+static void a_new_inventory_keeps_what_was_seen(void) {
+        struct cluster *small = make_inventory(2), *large = make_inventory(4);
+        struct boot_state *state = boot_state_new();
+        boot_state_take_inventory(state, small);
+        const struct boot_machine *machine = happen(state, BOOT_INITRD, 3, 1000);
+        EXPECT(machine && !machine->is_known && state->count == 3);
+        boot_state_take_inventory(state, large);
+        EXPECT(state->count == 4);
+        machine = boot_state_by_name(state, "n3");
+        EXPECT(machine && machine->is_known && machine->attempt_count == 1);
+        boot_state_take_inventory(state, small);
+        EXPECT(state->count == 3 && !boot_state_by_name(state, "n3"));
+        machine = boot_state_by_mac(state, (unsigned char[]){ 0x52, 0x54, 0, 0, 0, 3 });
+        EXPECT(machine && !machine->is_known && machine->attempt_count == 1);
+        boot_state_free(state);
+        free_inventory(small);
+        free_inventory(large);
+}
+
+static void apply_event(const struct boot_event *event, void *context) {
+        auto_buf text = { 0 };
+        struct boot_event read;
+        boot_event_format(event, &text);
+        EXPECT(boot_event_parse(buf_text(&text), text.size, &read));
+        (void)boot_state_apply(context, &read);
+}
+
+static void a_journal_adds_up_to_the_same(void) {
+        struct cluster *cluster = make_inventory(3);
+        struct boot_state *state = boot_state_new(), *again = boot_state_new();
+        boot_state_take_inventory(state, cluster);
+        boot_state_take_inventory(again, cluster);
+        (void)happen(state, BOOT_ROOT, 1, 1000);
+        (void)happen(state, BOOT_DHCP, 1, 2000);
+        (void)happen(state, BOOT_REFUSED, 1, 3000);
+        boot_state_each_event(state, apply_event, again);
+        const struct boot_machine *a = boot_state_by_name(state, "n1"), *b = boot_state_by_name(again, "n1");
+        EXPECT(a->attempt_count == 2 && b->attempt_count == 2);
+        for (size_t i = 0; i < 2; i++)
+                EXPECT(b->attempts[i].stage == a->attempts[i].stage &&
+                       memcmp(b->attempts[i].at_ms, a->attempts[i].at_ms, sizeof a->attempts[i].at_ms) == 0);
+        boot_state_free(state);
+        boot_state_free(again);
+        free_inventory(cluster);
+}
+
+// ---- texts of strangers ----
+
+static void texts_are_cut_and_printable(void) {
+        char text[8];
+        boot_text_copy(text, sizeof text, "a\x1b[2J\nbcdefgh");
+        EXPECT_TEXT(text, "a?[2J?b");
+        boot_text_copy(text, sizeof text, "123456\xc3\xa4"); // a character that does not fit whole
+        EXPECT_TEXT(text, "123456");
+        boot_text_copy(text, sizeof text, NULL);
+        EXPECT_TEXT(text, "");
+        unsigned char mac[6];
+        EXPECT(boot_mac_parse("52:54:00:A8:02:47", mac) && mac[3] == 0xa8);
+        EXPECT(!boot_mac_parse("52:54:00:a8:02", mac) && !boot_mac_parse("52:54:00:a8:02:4 ", mac) &&
+               !boot_mac_parse("525400a80247xxxxx", mac) && !boot_mac_parse(NULL, mac));
+}
+
+static void reports_are_checked(void) {
+        static const char good[] = "{\"version\":1,\"stage\":\"root\",\"percent\":7,\"mac\":[\"52:54:00:00:00:01\"]}";
+        struct boot_event event;
+        EXPECT_OK(report_read(good, strlen(good), 5, &event, err));
+        EXPECT(event.stage == BOOT_ROOT && event.percent == 7 && event.mac_count == 1 && event.is_local);
+        for (size_t size = 0; size < strlen(good); size++) {
+                struct err err = { 0 };
+                EXPECT(!report_read(good, size, 5, &event, &err));
+                err_release(&err);
+        }
+}
+
+int main(void) {
+        RUN(lines_become_events);
+        RUN(other_lines_do_not);
+        RUN(stages_only_go_forward);
+        RUN(who_is_silent_is_lost_and_who_is_slow_is_marked);
+        RUN(a_new_inventory_keeps_what_was_seen);
+        RUN(a_journal_adds_up_to_the_same);
+        RUN(texts_are_cut_and_printable);
+        RUN(reports_are_checked);
+        return test_done();
+}
