@@ -60,7 +60,7 @@ static void check_serve_address(struct checking *checking) {
                            place->text, place->interface);
 }
 
-static void check_port(struct checking *checking, int type, unsigned port, const char *what) {
+static void try_port(struct checking *checking, int type, unsigned port, const char *what) {
         const struct serve_place *place = &checking->server->place;
         struct sockaddr_in address = { .sin_family = AF_INET,
                                        .sin_port = htons((uint16_t)port),
@@ -77,13 +77,13 @@ static void check_port(struct checking *checking, int type, unsigned port, const
                 tell_fault(checking, "port %u, for %s: %s", port, what, strerror(errno));
 }
 
-static void check_ports(struct checking *checking) {
+static void try_ports(struct checking *checking) {
         const struct serve_options *options = checking->server->options;
         if (options->dhcp != SERVE_DHCP_NONE)
-                check_port(checking, SOCK_DGRAM, PORT_DHCP, "DHCP");
+                try_port(checking, SOCK_DGRAM, PORT_DHCP, "DHCP");
         if (!options->no_tftp)
-                check_port(checking, SOCK_DGRAM, PORT_TFTP, "TFTP");
-        check_port(checking, SOCK_STREAM, checking->server->place.http_port, "HTTP");
+                try_port(checking, SOCK_DGRAM, PORT_TFTP, "TFTP");
+        try_port(checking, SOCK_STREAM, checking->server->place.http_port, "HTTP");
 }
 
 static bool check_servers(struct checking *checking, struct err *err) {
@@ -207,7 +207,7 @@ bool serve_check(const struct serve_options *options, struct err *err) {
         bool ok = server_open(&server, options, err);
         if (ok) {
                 check_serve_address(&checking);
-                check_ports(&checking);
+                try_ports(&checking);
         }
         ok = ok && check_servers(&checking, err) && check_build(&checking, err) && check_minutes(&checking, err);
         server_close(&server);
