@@ -504,8 +504,8 @@ def the_page_in_a_browser(world):
     rack.report(attempt="a", mac=[mac_of(7)], stage="refused", text="<img src=x onerror=document.title='stolen'>")
     rack.report(attempt="a", mac=[mac_of(8)], stage="root", percent=40)
     rack.report(attempt="a", mac=["52:54:00:99:99:99"], stage="initrd")
-    page = subprocess.run([browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={world.base}/chromium", "--timeout=8000",
-                           "--dump-dom", f"http://{ADDRESS}:{PORT}/"], capture_output=True, text=True, timeout=100, check=False).stdout
+    page = subprocess.run([browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={world.base}/chromium", "--virtual-time-budget=5000",
+                           "--dump-dom", f"http://{ADDRESS}:{PORT}/?once"], capture_output=True, text=True, timeout=100, check=False).stdout
     check('data-ready="yes"' in page, f"the page shows nothing:\n{page[-1500:]}")
     same(len(re.findall(r"<b>n\d+</b>", page)), 2000, "nodes on the page")
     check("2000 nodes" in page and "root 40 %" in page and "✗ refused" in page, "stages are not in words")
