@@ -229,6 +229,9 @@ static bool is_new_attempt(const struct boot_attempt *attempt, const struct boot
                 return true;
         if (*event->attempt && *attempt->id)
                 return strcmp(event->attempt, attempt->id) != 0;
+        // Nothing but this report tells of the boot: this server did not run, or another one gave the address.
+        if (*event->attempt && attempt->stage >= BOOT_HANDOVER && event->stage < BOOT_HANDOVER)
+                return true;
         if (event->stage != BOOT_DHCP)
                 return false;
         if (event->is_firmware)

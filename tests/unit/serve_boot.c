@@ -110,6 +110,24 @@ static void stages_only_go_forward(void) {
         free_inventory(cluster);
 }
 
+static void a_report_alone_begins_a_boot(void) {
+        struct cluster *cluster = make_inventory(2);
+        struct boot_state *state = boot_state_new();
+        boot_state_take_inventory(state, cluster);
+        const struct boot_machine *machine = happen(state, BOOT_DECIDED, 1, 1000);
+        struct boot_event event = {
+                .time_ms = 2000, .stage = BOOT_ROOT, .percent = 5, .is_local = true, .attempt = "b"
+        };
+        boot_event_add_mac(&event, (unsigned char[]){ 0x52, 0x54, 0, 0, 0, 1 });
+        (void)boot_state_apply(state, &event);
+        EXPECT(machine->attempt_count == 2 && machine->attempts[0].stage == BOOT_ROOT);
+        memcpy(event.attempt, "c", 2);
+        (void)boot_state_apply(state, &event);
+        EXPECT(machine->attempt_count == 3);
+        boot_state_free(state);
+        free_inventory(cluster);
+}
+
 static void who_is_silent_is_lost_and_who_is_slow_is_marked(void) {
         struct cluster *cluster = make_inventory(5);
         struct boot_state *state = boot_state_new();
@@ -207,6 +225,7 @@ int main(void) {
         RUN(lines_become_events);
         RUN(other_lines_do_not);
         RUN(stages_only_go_forward);
+        RUN(a_report_alone_begins_a_boot);
         RUN(who_is_silent_is_lost_and_who_is_slow_is_marked);
         RUN(a_new_inventory_keeps_what_was_seen);
         RUN(a_journal_adds_up_to_the_same);
