@@ -186,7 +186,21 @@ static const char *describe_role_entry(struct arena *arena, const struct role *r
         set_scalar(arena, map, "node", "");
         set_scalar(arena, map, "mac", "");
         set_scalar(arena, map, "bootif", "");
+        value_set(arena, map, "macs", value_list(arena));
         return id;
+}
+
+static struct value *macs_value(struct arena *arena, const struct node *node) {
+        struct value *list = value_list(arena);
+        size_t count;
+        auto_free struct node_mac *macs = node_macs(node, &count);
+        for (size_t i = 0; i < count; i++) {
+                const unsigned char *mac = macs[i].bytes;
+                value_append(arena, list,
+                             value_scalar(arena, arena_printf(arena, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
+                                                              mac[2], mac[3], mac[4], mac[5])));
+        }
+        return list;
 }
 
 // BOOTIF is the MAC address in pxelinux' form: the hardware type 01 (Ethernet) and dashes.
@@ -201,6 +215,7 @@ static const char *describe_node_entry(struct arena *arena, const struct role *r
         set_scalar(arena, map, "node", node->name);
         set_scalar(arena, map, "mac", mac);
         set_scalar(arena, map, "bootif", "");
+        value_set(arena, map, "macs", macs_value(arena, node));
         if (node->has_mac)
                 set_scalar(arena, map, "bootif", arena_printf(arena, "01-%s", dashed));
         return id;

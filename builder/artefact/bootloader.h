@@ -6,7 +6,7 @@
 //     images), linux, initrd (GRUB's commands), menu (syslinux' is there), serial (false, or { kind: unit or port,
 //     port, speed, parity, bits, is_said: by the kernel arguments }), locked ("" or "yes"), boot_menu_password (GRUB's
 //     hash, or "": nobody opens the menu), and `entries`, each { id, title, role, node ("" for a role's entry), mac (""
-//     or lower case with colons), bootif ("" or 01-aa-..),
+//     or lower case with colons), macs (of all cards of the node), bootif ("" or 01-aa-..),
 //       arguments, grub_arguments (the same, quoted for GRUB's shell) }
 #ifndef KILN_ARTEFACT_BOOTLOADER_H
 #define KILN_ARTEFACT_BOOTLOADER_H

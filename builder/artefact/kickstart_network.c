@@ -17,9 +17,14 @@ struct placed {
         const struct network *network;
 };
 
-// A node's links are the card or bond (VLAN 0) and the VLANs on it.
+// A card or bond of a node: its links are that itself (VLAN 0) and the VLANs on it.
 struct ks_node {
         const struct node *node;
+        const struct node_link *link; // NULL: the one with the node's own address
+        const struct bond *bond;
+        size_t number; // of the link, from 1; 0: the node's own
+        bool is_default, dhcp;
+        int own_mtu;              // 0: the network's
         struct placed *addresses; // heap array, the node's own first
         size_t address_count;
         char device[MAC_TEXT_MAX]; // of the card or bond, as --device takes it
@@ -37,24 +42,62 @@ static const struct network *network_of_address(const struct cluster *cluster, s
         return NULL;
 }
 
-static void ks_node_init(const struct cluster *cluster, const struct node *node, struct ks_node *ret) {
-        *ret = (struct ks_node){ .node = node };
-        ret->addresses = xcalloc(node->addresses.count + 1, sizeof *ret->addresses);
-        ret->addresses[ret->address_count++] = (struct placed){ node->ip, &cluster->networks[node->network] };
-        for (size_t i = 0; i < node->addresses.count; i++) {
+static void add_placed(const struct cluster *cluster, const struct strings *texts, struct ks_node *to) {
+        for (size_t i = 0; i < texts->count; i++) {
                 struct placed further = { 0 };
-                bool is_address = inet_pton(AF_INET, node->addresses.items[i], &further.ip) == 1;
+                bool is_address = inet_pton(AF_INET, texts->items[i], &further.ip) == 1;
                 further.network = network_of_address(cluster, further.ip);
                 if (is_address && further.network) // the checks have seen to it
-                        ret->addresses[ret->address_count++] = further;
+                        to->addresses[to->address_count++] = further;
         }
-        if (node->bond.members.count > 0)
-                snprintf(ret->device, sizeof ret->device, "%s", node->bond.name);
-        else if (node->has_mac)
-                snprintf(ret->device, sizeof ret->device, "%02x:%02x:%02x:%02x:%02x:%02x", node->mac[0], node->mac[1],
-                         node->mac[2], node->mac[3], node->mac[4], node->mac[5]);
+}
+
+static void name_device(struct ks_node *to, bool has_mac, const unsigned char *mac) {
+        if (to->bond->members.count > 0)
+                snprintf(to->device, sizeof to->device, "%s", to->bond->name);
+        else if (has_mac)
+                snprintf(to->device, sizeof to->device, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+                         mac[4], mac[5]);
         else
-                snprintf(ret->device, sizeof ret->device, "link"); // the first card whose link is up
+                snprintf(to->device, sizeof to->device, "link"); // the first card whose link is up
+}
+
+static void ks_node_init(const struct cluster *cluster, const struct node *node, struct ks_node *ret) {
+        *ret = (struct ks_node){ .node = node, .bond = &node->bond, .is_default = true };
+        for (size_t i = 0; i < node->link_count; i++)
+                ret->is_default = ret->is_default && !node->links[i].default_route;
+        ret->addresses = xcalloc(node->addresses.count + 1, sizeof *ret->addresses);
+        ret->addresses[ret->address_count++] = (struct placed){ node->ip, &cluster->networks[node->network] };
+        add_placed(cluster, &node->addresses, ret);
+        name_device(ret, node->has_mac, node->mac);
+}
+
+// Of a further link. One whose `vlan` is not its network's is in a copy of that network.
+static void ks_link_init(const struct cluster *cluster, const struct node *node, size_t index, struct ks_node *ret,
+                         struct network *copy) {
+        const struct node_link *link = &node->links[index];
+        *ret = (struct ks_node){ .node = node,
+                                 .link = link,
+                                 .bond = &link->bond,
+                                 .number = index + 1,
+                                 .is_default = link->default_route,
+                                 .dhcp = link->dhcp,
+                                 .own_mtu = link->mtu };
+        *copy = (struct network){ .name = "" };
+        if (link->network < cluster->network_count)
+                *copy = cluster->networks[link->network];
+        if (link->vlan)
+                copy->vlan = link->vlan;
+        ret->addresses = xcalloc(link->addresses.count + 1, sizeof *ret->addresses);
+        ret->addresses[ret->address_count++] = (struct placed){ link->ip, copy };
+        add_placed(cluster, &link->addresses, ret);
+        name_device(ret, link->has_mac, link->mac);
+}
+
+static int ks_mtu(const struct ks_node *of, const struct network *network) {
+        if (of->own_mtu)
+                return of->own_mtu;
+        return network->mtu;
 }
 
 static const struct placed *first_on_vlan(const struct ks_node *of, int vlan) {
@@ -69,9 +112,10 @@ static int card_mtu(const struct ks_node *of) {
         int mtu = 0;
         for (size_t i = 0; i < of->address_count; i++) {
                 const struct network *network = of->addresses[i].network;
+                int wanted = ks_mtu(of, network);
                 bool is_its_own = network->vlan == 0;
-                if (network->mtu > mtu && (is_its_own || network->mtu > MTU_ETHERNET))
-                        mtu = network->mtu;
+                if (wanted > mtu && (is_its_own || wanted > MTU_ETHERNET))
+                        mtu = wanted;
         }
         return mtu;
 }
@@ -87,19 +131,31 @@ static void put_list(struct buf *to, const char *option, const struct strings *i
         }
 }
 
+static void put_dhcp(struct buf *to, const struct ks_node *of) {
+        buf_append_text(to, " --bootproto=dhcp");
+        if (!of->is_default)
+                buf_append_text(to, " --nodefroute");
+        buf_append_text(to, " --noipv6");
+}
+
 static void put_static(struct buf *to, const struct ks_node *of, const struct placed *address) {
         char ip[INET_ADDRSTRLEN], mask_text[INET_ADDRSTRLEN], gateway[INET_ADDRSTRLEN];
         const struct network *network = address->network;
-        bool is_own = address == &of->addresses[0];
+        bool is_first = address == &of->addresses[0], is_own = is_first && !of->link;
+        bool has_default = is_first && of->is_default;
+        if (is_first && of->dhcp) {
+                put_dhcp(to, of);
+                return;
+        }
         struct in_addr mask = { 0 };
         if (network->prefix > 0)
                 mask.s_addr = htonl(UINT32_MAX << (32 - network->prefix));
         inet_ntop(AF_INET, &address->ip, ip, sizeof ip);
         inet_ntop(AF_INET, &mask, mask_text, sizeof mask_text);
         buf_printf(to, " --bootproto=static --ip=%s --netmask=%s", ip, mask_text);
-        if (is_own && network->gateway.s_addr)
+        if (has_default && network->gateway.s_addr)
                 buf_printf(to, " --gateway=%s", inet_ntop(AF_INET, &network->gateway, gateway, sizeof gateway));
-        if (!is_own)
+        if (!has_default)
                 buf_append_text(to, " --nodefroute");
         if (is_own)
                 put_list(to, "--nameserver", &network->dns);
@@ -135,7 +191,7 @@ static void put_bond_options(struct buf *to, const struct bond *bond) {
 }
 
 static void put_card(struct buf *to, const struct ks_node *of) {
-        const struct bond *bond = &of->node->bond;
+        const struct bond *bond = of->bond;
         const struct placed *address = first_on_vlan(of, 0);
         int mtu = card_mtu(of);
         bool is_bond = bond->members.count > 0;
@@ -143,7 +199,10 @@ static void put_card(struct buf *to, const struct ks_node *of) {
                 return; // a VLAN brings up its card
         buf_printf(to, "network --activate --device=%s", of->device);
         if (is_bond) {
-                buf_append_text(to, " --bondslaves=$members");
+                if (of->number == 0)
+                        buf_append_text(to, " --bondslaves=$members");
+                else
+                        buf_printf(to, " --bondslaves=$members%zu", of->number);
                 put_bond_options(to, bond);
         }
         if (mtu)
@@ -160,10 +219,10 @@ static void put_vlan(struct buf *to, const struct ks_node *of, int vlan) {
         char name[2 * MAC_TEXT_MAX];
         buf_printf(to, "network --activate --device=%s --vlanid=%d", of->device, vlan);
         int size = snprintf(name, sizeof name, "%s.%d", of->device, vlan);
-        if (of->node->bond.members.count > 0 && size > LINK_NAME_MAX) // as kiln-node calls it
+        if (of->bond->members.count > 0 && size > LINK_NAME_MAX) // as kiln-node calls it
                 buf_printf(to, " --interfacename=vlan%d", vlan);
-        if (address->network->mtu)
-                buf_printf(to, " --mtu=%d", address->network->mtu);
+        if (ks_mtu(of, address->network))
+                buf_printf(to, " --mtu=%d", ks_mtu(of, address->network));
         put_static(to, of, address);
         buf_append_char(to, '\n');
 }
@@ -184,21 +243,16 @@ static void put_commands(struct buf *to, const struct ks_node *of) {
 // The card of a member that is in a bond already, by the kernel command line, shows the bond's address.
 static const char find_members[] =
     "%pre --erroronfail --interpreter=/bin/bash\n"
-    "# The inventory knows a bond's members by MAC address, and --bondslaves takes names.\n"
-    "members=\n"
-    "for mac in ";
-static const char add_members[] =
+    "# The inventory knows a bond's members by MAC address, and --bondslaves takes names.\n";
+static const char find_each[] =
     "; do\n"
     "    found=\n"
     "    for card in /sys/class/net/*; do\n"
     "        [ -e \"$card/device\" ] || continue\n"
     "        address=$(cat \"$card/bonding_slave/perm_hwaddr\" 2>/dev/null || cat \"$card/address\")\n"
     "        if [ \"$address\" = \"$mac\" ]; then found=${card##*/}; fi\n"
-    "    done\n"
-    "    if [ -n \"$found\" ]; then members=$members${members:+,}$found; else echo \"no card $mac\" >&2; fi\n"
-    "done\n"
-    "if [ -z \"$members\" ]; then echo \"this machine has no card of the bond\" >&2; exit 1; fi\n"
-    "cat >/tmp/kiln-network.ks <<KS\n";
+    "    done\n";
+static const char end_members[] = "cat >/tmp/kiln-network.ks <<KS\n";
 
 static void put_mac(struct buf *to, const char *text) {
         for (const char *at = text; *at; at++) {
@@ -211,25 +265,53 @@ static void put_mac(struct buf *to, const char *text) {
         }
 }
 
+static void put_members(struct buf *to, const struct ks_node *of) {
+        char name[32] = "members";
+        if (of->number > 0)
+                snprintf(name, sizeof name, "members%zu", of->number);
+        buf_printf(to, "%s=\nfor mac in ", name);
+        for (size_t i = 0; i < of->bond->members.count; i++) {
+                if (i > 0)
+                        buf_append_char(to, ' ');
+                put_mac(to, of->bond->members.items[i]);
+        }
+        buf_append_text(to, find_each);
+        buf_printf(to,
+                   "    if [ -n \"$found\" ]; then %s=$%s${%s:+,}$found; else echo \"no card $mac\" >&2; fi\n"
+                   "done\n"
+                   "if [ -z \"$%s\" ]; then echo \"this machine has no card of the bond\" >&2; exit 1; fi\n",
+                   name, name, name, name);
+}
+
+// Calls `put` for the node's own card or bond, and for each further one.
+static void for_each_link(const struct cluster *cluster, const struct node *node,
+                          void (*put)(struct buf *to, const struct ks_node *of), struct buf *to) {
+        struct ks_node of;
+        struct network network;
+        ks_node_init(cluster, node, &of);
+        put(to, &of);
+        free(of.addresses);
+        for (size_t i = 0; i < node->link_count; i++) {
+                ks_link_init(cluster, node, i, &of, &network);
+                put(to, &of);
+                free(of.addresses);
+        }
+}
+
+static void put_members_of_bond(struct buf *to, const struct ks_node *of) {
+        if (of->bond->members.count > 0)
+                put_members(to, of);
+}
+
 void kickstart_network_commands(const struct cluster *cluster, const struct node *node, struct buf *to) {
         assert(cluster && node && to);
-        struct ks_node of;
-        const struct strings *members = &node->bond.members;
-        ks_node_init(cluster, node, &of);
-        if (members->count == 0) {
-                put_commands(to, &of);
-        } else {
-                buf_append_text(to, find_members);
-                for (size_t i = 0; i < members->count; i++) {
-                        if (i > 0)
-                                buf_append_char(to, ' ');
-                        put_mac(to, members->items[i]);
-                }
-                buf_append_text(to, add_members);
-                put_commands(to, &of);
+        auto_buf members = { 0 };
+        for_each_link(cluster, node, put_members_of_bond, &members);
+        if (members.size > 0)
+                buf_printf(to, "%s%s%s", find_members, buf_text(&members), end_members);
+        for_each_link(cluster, node, put_commands, to);
+        if (members.size > 0)
                 buf_append_text(to, "KS\n%end\n%include /tmp/kiln-network.ks\n");
-        }
-        free(of.addresses);
 }
 
 // ---- %post ----
@@ -277,6 +359,9 @@ static void put_further(struct buf *to, const struct ks_node *of, int vlan) {
                 for (size_t j = 0; j < routes->count; j++)
                         buf_printf(to, "    echo \"%s dev $link\" >>\"$directory/route-$link\"\n", routes->items[j]);
         }
+        bool has_own_routes = of->link && of->addresses[0].network->vlan == vlan;
+        for (size_t i = 0; has_own_routes && i < of->link->routes.count; i++)
+                buf_printf(to, "    echo \"%s dev $link\" >>\"$directory/route-$link\"\n", of->link->routes.items[i]);
 }
 
 static void put_link_post(struct buf *to, const struct ks_node *of, const struct placed *first) {
@@ -288,17 +373,19 @@ static void put_link_post(struct buf *to, const struct ks_node *of, const struct
                            first->network->prefix, buf_text(&further));
 }
 
+// A link whose address DHCP gives is not known by it.
+static void put_link_posts(struct buf *to, const struct ks_node *of) {
+        for (size_t i = 0; !of->dhcp && i < of->address_count; i++)
+                if (first_on_vlan(of, of->addresses[i].network->vlan) == &of->addresses[i])
+                        put_link_post(to, of, &of->addresses[i]);
+}
+
 void kickstart_network_post(const struct cluster *cluster, const struct node *node, struct buf *to) {
         assert(cluster && node && to);
-        struct ks_node of;
         auto_buf links = { 0 };
         if (strcmp(cluster->release.network, "ifcfg") != 0)
                 return;
-        ks_node_init(cluster, node, &of);
-        for (size_t i = 0; i < of.address_count; i++)
-                if (first_on_vlan(&of, of.addresses[i].network->vlan) == &of.addresses[i])
-                        put_link_post(&links, &of, &of.addresses[i]);
-        free(of.addresses);
+        for_each_link(cluster, node, put_link_posts, &links);
         if (links.size > 0)
                 buf_printf(to, "%s%s%%end\n", post_begin, buf_text(&links));
 }

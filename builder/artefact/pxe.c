@@ -131,6 +131,7 @@ static void choose_entry(struct arena *arena, const struct artefact_build *build
         value_set(arena, scope, "default", value_scalar(arena, id));
 }
 
+// `node` may be a copy whose MAC is that of another card of the node.
 static bool write_node_file(struct folder *folder, const struct role *role, const struct node *node, struct err *err) {
         const struct node_file *file = folder->file;
         char mac[MAC_TEXT_SIZE];
@@ -138,12 +139,32 @@ static bool write_node_file(struct folder *folder, const struct role *role, cons
         const char *name = node->name;
         if (file->by_mac)
                 name = mac;
-        if (*name == '\0')
-                return true; // its card is not known
         auto_free char *path = xasprintf("%s/%s%s%s", file->folder, file->prefix, name, file->suffix);
         choose_entry(&folder->arena, folder->build,
                      &(struct boot_entry){ role, node, ROOT_BY_LOADER, false, file->by_mac }, folder->scope);
         return boot_template_render(&folder->template, folder->scope, folder->pxe, path, err);
+}
+
+// Firmware boots from any card of the machine.
+static bool write_files_of_cards(struct folder *folder, const struct role *role, const struct node *node,
+                                 struct err *err) {
+        size_t count;
+        auto_free struct node_mac *macs = node_macs(node, &count);
+        for (size_t i = 0; i < count; i++) {
+                struct node card = *node;
+                memcpy(card.mac, macs[i].bytes, sizeof card.mac);
+                card.has_mac = true;
+                if (!write_node_file(folder, role, &card, err))
+                        return false;
+        }
+        return true;
+}
+
+static bool write_files_of_node(struct folder *folder, const struct role *role, const struct node *node,
+                                struct err *err) {
+        if (folder->file->by_mac)
+                return write_files_of_cards(folder, role, node, err);
+        return write_node_file(folder, role, node, err);
 }
 
 static bool write_node_files(struct folder *folder, struct err *err) {
@@ -155,7 +176,7 @@ static bool write_node_files(struct folder *folder, struct err *err) {
         for (size_t i = 0; i < build->role_count; i++) {
                 const struct role *role = build->roles[i].role;
                 for (size_t j = 0; j < role->node_count; j++)
-                        if (!write_node_file(folder, role, &build->cluster->nodes[role->nodes[j]], err))
+                        if (!write_files_of_node(folder, role, &build->cluster->nodes[role->nodes[j]], err))
                                 return false;
         }
         return true;

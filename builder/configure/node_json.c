@@ -133,6 +133,41 @@ static json_t *variables_json(const struct cluster *cluster, const struct role *
         return value_json(node->variables);
 }
 
+static json_t *node_link_json(const struct cluster *cluster, const struct node_link *link) {
+        json_t *json = json_object(), *addresses = json_array();
+        if (link->ip.s_addr)
+                json_array_append_new(addresses, address_json(link->ip));
+        for (size_t i = 0; i < link->addresses.count; i++)
+                json_array_append_new(addresses, json_string(link->addresses.items[i]));
+        if (link->bond.members.count > 0) {
+                json_object_set_new(json, "bond", bond_json(&link->bond));
+        } else {
+                auto_free char *mac = xasprintf("%02x:%02x:%02x:%02x:%02x:%02x", link->mac[0], link->mac[1],
+                                                link->mac[2], link->mac[3], link->mac[4], link->mac[5]);
+                json_object_set_new(json, "mac", json_string(mac));
+        }
+        if (link->name)
+                json_object_set_new(json, "interface", json_string(link->name));
+        if (link->network < cluster->network_count)
+                json_object_set_new(json, "network", json_string(cluster->networks[link->network].name));
+        json_object_set_new(json, "addresses", addresses);
+        json_object_set_new(json, "routes", strings_json(&link->routes));
+        json_object_set_new(json, "dhcp", json_boolean(link->dhcp));
+        json_object_set_new(json, "default_route", json_boolean(link->default_route));
+        if (link->mtu)
+                json_object_set_new(json, "mtu", json_integer(link->mtu));
+        if (link->vlan)
+                json_object_set_new(json, "vlan", json_integer(link->vlan));
+        return json;
+}
+
+static json_t *node_links_json(const struct cluster *cluster, const struct node *node) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < node->link_count; i++)
+                json_array_append_new(list, node_link_json(cluster, &node->links[i]));
+        return list;
+}
+
 static json_t *node_json(const struct cluster *cluster, const struct role *role, const struct node *node) {
         const struct network *network = &cluster->networks[node->network];
         char mac[18] = "";
@@ -153,6 +188,8 @@ static json_t *node_json(const struct cluster *cluster, const struct role *role,
         json_object_set_new(json, "addresses", strings_json(&node->addresses));
         if (node->aliases.count > 0)
                 json_object_set_new(json, "aliases", strings_json(&node->aliases));
+        if (node->link_count > 0)
+                json_object_set_new(json, "links", node_links_json(cluster, node));
         if (node->interface)
                 json_object_set_new(json, "interface", json_string(node->interface));
         if (node->bond.members.count > 0)

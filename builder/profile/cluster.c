@@ -155,6 +155,26 @@ static void join_variables(struct loader *loader, const struct cluster_file *fil
         }
 }
 
+// By its address, else by its name. None: the number of networks.
+static size_t network_of_link(const struct cluster *cluster, const struct node_link *link) {
+        size_t index = 0;
+        const char *name = text_or(link->network_name, "");
+        if (link->ip.s_addr)
+                return network_index(cluster, link->ip);
+        while (index < cluster->network_count && strcmp(cluster->networks[index].name, name) != 0)
+                index++;
+        return index;
+}
+
+static void join_links(const struct cluster *cluster, struct node *node) {
+        for (size_t i = 0; i < node->link_count; i++) {
+                struct node_link *link = &node->links[i];
+                if (!link->has_mac && link->bond.members.count > 0)
+                        link->has_mac = mac_read(link->bond.members.items[0], link->mac);
+                link->network = network_of_link(cluster, link);
+        }
+}
+
 static void join_nodes_to_roles(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
         cluster->node_count = file->node_count;
         cluster->nodes = arena_alloc(loader->arena, (file->node_count + 1) * sizeof *cluster->nodes);
@@ -164,6 +184,7 @@ static void join_nodes_to_roles(struct loader *loader, const struct cluster_file
                 if (!node->has_mac && node->bond.members.count > 0) // what it boots from may be any of them
                         node->has_mac = mac_read(node->bond.members.items[0], node->mac);
                 node->network = network_index(cluster, node->ip);
+                join_links(cluster, node);
                 node->role = role_index(cluster, text_or(file->nodes[i].role, ""));
         }
         join_variables(loader, file, cluster);

@@ -72,6 +72,32 @@ static const struct schema_field bond_rows[] = {
 };
 static const struct schema bond_table = SCHEMA(bond, bond_rows, "`bond`", "several cards of a node as one link");
 
+#define ROUTE_PATTERN "^" OCTET "([.]" OCTET "){3}/([1-9]|[12][0-9]|3[0-2]) via " OCTET "([.]" OCTET "){3}$"
+
+static const struct schema_field link_rows[] = {
+        { "mac", "MAC address of its card", &type_mac, MEMBERS(node_link, mac, has_mac) },
+        { "bond", "several cards as this link", &type_table, MEMBER(node_link, bond), .table = &bond_table },
+        { "name", "what the card is called, whatever the kernel says", &type_text, MEMBER(node_link, name),
+          .pattern = INTERFACE_PATTERN, .pattern_means = INTERFACE_MEANS },
+        { "ip", "its address; the network whose subnet holds it is the link's", &type_address, MEMBER(node_link, ip) },
+        { "dhcp", "a DHCP server gives it an address", &type_bool, MEMBER(node_link, dhcp), .fallback = "false" },
+        { "network", "name of the network that it is in, for mtu, vlan and routes of a link with DHCP", &type_text,
+          MEMBER(node_link, network_name), .pattern = NAME_PATTERN, .pattern_means = NAME_MEANS },
+        { "addresses", "further addresses, each in one of the networks, on that network's VLAN if it has one",
+          &type_texts, MEMBER(node_link, addresses), .or_one = true, .pattern = ADDRESS_PATTERN,
+          .pattern_means = "an IPv4 address" },
+        { "vlan", "IEEE 802.1Q id; absent: the network's", &type_integer, MEMBER(node_link, vlan), .min = 1,
+          .max = 4094 },
+        { "mtu", "largest packet, in bytes; absent: the network's", &type_integer, MEMBER(node_link, mtu), .min = 68,
+          .max = 65535 },
+        { "routes", "further routes beside the network's, SUBNET via ROUTER", &type_texts, MEMBER(node_link, routes),
+          .or_one = true, .pattern = ROUTE_PATTERN, .pattern_means = "a route such as `10.0.0.0/8 via 192.168.2.1`" },
+        { "default_route", "the node's default route is this link's, and not that of the link with the node's `ip`",
+          &type_bool, MEMBER(node_link, default_route), .fallback = "false" },
+};
+static const struct schema link_table =
+    SCHEMA(node_link, link_rows, "a link", "a further card or bond of a node, with a network of its own");
+
 static const struct schema_field node_rows[] = {
         { "name", "host name, with or without its domain", &type_text, MEMBER(node_row, node.name), .required = true },
         { "aliases", "further names of it in /etc/hosts", &type_texts, MEMBER(node_row, node.aliases), .or_one = true },
@@ -85,6 +111,8 @@ static const struct schema_field node_rows[] = {
           .pattern_means = "an IPv4 address" },
         { "bond", "several cards as one link, which has the addresses", &type_table, MEMBER(node_row, node.bond),
           .table = &bond_table },
+        { "links", "further cards and bonds, each with a network of its own", &type_tables,
+          MEMBERS(node_row, node.links, node.link_count), .table = &link_table },
         { "interface", "what the card with the node's mac is called, whatever the kernel says", &type_text,
           MEMBER(node_row, node.interface), .pattern = INTERFACE_PATTERN, .pattern_means = INTERFACE_MEANS },
         { "serial", "SMBIOS serial number, which names the machine as its mac does", &type_text,

@@ -46,12 +46,21 @@ static void add_subnet(struct ranges *ranges, const char *text) {
         add_range(ranges, first, first + size - 1);
 }
 
+static void add_further_addresses(struct ranges *ranges, const struct strings *addresses) {
+        for (size_t i = 0; i < addresses->count; i++) {
+                struct in_addr address;
+                if (inet_pton(AF_INET, addresses->items[i], &address) == 1)
+                        add_single(ranges, address);
+        }
+}
+
 static void add_addresses_of(struct ranges *ranges, const struct node *node) {
         add_single(ranges, node->ip);
-        for (size_t i = 0; i < node->addresses.count; i++) {
-                struct in_addr address;
-                if (inet_pton(AF_INET, node->addresses.items[i], &address) == 1)
-                        add_single(ranges, address);
+        add_further_addresses(ranges, &node->addresses);
+        for (size_t i = 0; i < node->link_count; i++) {
+                if (node->links[i].ip.s_addr)
+                        add_single(ranges, node->links[i].ip);
+                add_further_addresses(ranges, &node->links[i].addresses);
         }
 }
 

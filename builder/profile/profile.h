@@ -218,6 +218,21 @@ struct bond {
         const struct value *options; // MAP of the driver's other options, or NULL
 };
 
+// A further link of a node, on cards of its own.
+struct node_link {
+        struct place place;
+        unsigned char mac[6];
+        bool has_mac;
+        struct bond bond;         // no members: the link is a card
+        const char *name;         // what the card is called; NULL: what the kernel calls it
+        const char *network_name; // as written, or NULL
+        size_t network;           // index of the network of `ip`, or else of the one that is named; none: network_count
+        struct in_addr ip;        // 0: DHCP gives it one
+        bool dhcp, default_route;
+        struct strings addresses, routes;
+        int mtu, vlan; // 0: the network's
+};
+
 struct node {
         struct place place;
         const char *name;
@@ -228,10 +243,12 @@ struct node {
         struct in_addr ip;
         int id; // 1..255, 0 if the role is no ensemble and none was given
         size_t network;
-        struct strings aliases;                // further names in /etc/hosts
-        struct strings addresses;              // further ones, each in one of the networks
-        const char *interface;                 // what the card with `mac` is called; NULL: what the kernel calls it
-        struct bond bond;                      // `mac` is one of its members
+        struct strings aliases;   // further names in /etc/hosts
+        struct strings addresses; // further ones, each in one of the networks
+        const char *interface;    // what the card with `mac` is called; NULL: what the kernel calls it
+        struct bond bond;         // `mac` is one of its members
+        struct node_link *links;  // beside the one with `ip`
+        size_t link_count;
         const char *serial, *uuid, *asset_tag; // SMBIOS (smbios.h); NULL: not known
         const struct value *variables;         // MAP, node.variables.* in templates
 };
@@ -329,6 +346,12 @@ struct value *cluster_scope(struct arena *arena, const struct cluster *cluster, 
 const struct place *role_place(const struct role *role, const char *name);
 
 const struct role *cluster_find_role(const struct cluster *cluster, const char *name); // NULL: none
+// The MAC addresses of all cards of a node, its own first, each once, as they are compared; heap, NULL if none is
+// known.
+struct node_mac {
+        unsigned char bytes[6];
+};
+struct node_mac *node_macs(const struct node *node, size_t *ret_count);
 // Whether it is this one or inherits it.
 bool role_is(const struct role *role, const char *name);
 // The nodes whose role is `name` or inherits it, as indices in the inventory's order; heap, NULL if there is none.

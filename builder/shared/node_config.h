@@ -30,6 +30,8 @@
 //               "interface" (absent: the kernel's name),
 //               "serial","uuid","asset_tag" (SMBIOS, "" if not known),
 //               "bond":{"name","members":[MAC...],"options":"mode=802.3ad,lacp_rate=fast"} (absent: none),
+//               "links":[{"mac" or "bond","interface","network" (each absent: none),"addresses":[...],"routes":[...],
+//               "dhcp":false,"default_route":false,"mtu","vlan"}] (further cards; absent: none),
 //               "variables":{...}} ],       every node of the cluster, so that a node booted with
 //               another role's image is refused by name; variables only of the nodes of this role
 //   "hosts": "192.168.2.71 master101\n...",                      /etc/hosts lines of the inventory and the VIPs

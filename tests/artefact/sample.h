@@ -28,7 +28,8 @@ static int sample_fd = -1;
 static const char sample_cluster[] = "cluster: demo\nrelease: test\nnetworks:\n"
                                      "  - {name: lan, subnet: 10.1.0.0/20, gateway: 10.1.0.1, dns: [10.1.0.2]}\n"
                                      "nodes:\n"
-                                     "  - {name: alpha1, role: alpha, mac: \"52:54:00:AA:00:01\", ip: 10.1.0.11}\n"
+                                     "  - {name: alpha1, role: alpha, mac: \"52:54:00:AA:00:01\", ip: 10.1.0.11,\n"
+                                     "     links: [{mac: \"52:54:00:aa:00:03\", dhcp: true}]}\n"
                                      "  - {name: alpha2, role: alpha, ip: 10.1.0.12}\n"
                                      "  - {name: beta1, role: beta, mac: \"52:54:00:aa:00:02\", ip: 10.1.0.21}\n"
                                      "variables: {greeting: hello}\npaths: {kickstart: ks}\n";

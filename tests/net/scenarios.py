@@ -8,6 +8,7 @@ import subprocess
 import time
 
 A, B, C = "52:54:00:a8:02:47", "52:54:00:00:00:02", "52:54:00:00:00:03"
+G, H, I = "52:54:00:00:00:31", "52:54:00:00:00:32", "52:54:00:00:00:33"
 D, E, F = "52:54:00:00:00:0d", "52:54:00:00:00:0e", "52:54:00:00:00:0f"  # in no inventory
 WAIT_SECONDS = 40
 INVENTORY = {
@@ -16,13 +17,18 @@ INVENTORY = {
     "networks": [
         {"name": "lan", "subnet": "192.168.2.0/24", "gateway": "192.168.2.1", "dns": ["192.168.2.1"],
          "routes": ["10.99.0.0/16 via 192.168.2.254"], "search": ["example.org"], "mtu": 1450},
-        {"name": "store", "subnet": "10.20.0.0/24", "vlan": 20, "mtu": 1400}],
+        {"name": "store", "subnet": "10.20.0.0/24", "vlan": 20, "mtu": 1400},
+        {"name": "data", "subnet": "10.30.0.0/24", "gateway": "10.30.0.1"}],
     "nodes": [
         {"name": "one", "role": "r", "mac": A, "ip": "192.168.2.71", "network": "lan", "interface": "net0",
          "addresses": ["192.168.2.171", "10.20.0.71"]},
         {"name": "two", "role": "r", "mac": "", "ip": "10.20.0.72", "network": "store",
          "bond": {"name": "bond0", "members": [B, C],
-                  "options": "mode=802.3ad,lacp_rate=1,xmit_hash_policy=layer3+4"}}]}
+                  "options": "mode=802.3ad,lacp_rate=1,xmit_hash_policy=layer3+4"}},
+        {"name": "three", "role": "r", "mac": G, "ip": "192.168.2.73", "network": "lan", "links": [
+            {"mac": H, "interface": "data0", "network": "data", "addresses": ["10.30.0.73", "10.20.0.73"], "mtu": 1430,
+             "routes": ["10.66.0.0/16 via 10.30.0.6"], "dhcp": False, "default_route": False},
+            {"mac": I, "addresses": [], "routes": [], "dhcp": True, "default_route": False}]}]}
 
 
 def ip(*words, ns=None):
@@ -290,6 +296,30 @@ def duid(machine):
                   and addresses("eth0") == {machine.address}, WAIT_SECONDS)
 
 
+def links(machine):
+    """Three cards, each with a network of its own: the node's, another one and a VLAN on it, and one by DHCP."""
+    plug(H, G, I)
+    far_address("p1", "192.168.2.1/24", "192.168.2.254/24")
+    far_address("p0", "10.30.0.1/24", "10.30.0.6/24")
+    far_vlan("p0", 20)
+    far_address("farvlan", "10.20.0.1/24")
+    far_address("p2", "172.16.8.1/24")
+    serve_dhcp("--bind-dynamic", "--interface=p2", "--dhcp-range=172.16.8.50,172.16.8.60,1h")
+    machine.configure("")
+    machine.check("the node's address", lambda: addresses("eth1") == {"192.168.2.73/24"}, WAIT_SECONDS)
+    machine.check("the second card has its name, address and MTU", lambda: link("data0").get("address") == H
+                  and addresses("data0") == {"10.30.0.73/24"} and link("data0").get("mtu") == 1430, WAIT_SECONDS)
+    machine.check("the VLAN on it", lambda: link("data0.20").get("link") == "data0"
+                  and addresses("data0.20") == {"10.20.0.73/24"}, WAIT_SECONDS)
+    machine.check("the third card has what DHCP gave it",
+                  lambda: any(a.startswith("172.16.8.") for a in addresses("eth2")), WAIT_SECONDS)
+    machine.check("one default route, and the further link's own", lambda: defaults() == [("192.168.2.1", "eth1")]
+                  and has_route("-4", "10.66.0.0/16", "10.30.0.6", "data0"), 10)
+    machine.check("frames go there and back on each", lambda: answers("192.168.2.1") and answers("10.30.0.1")
+                  and answers("10.20.0.1") and answers("172.16.8.1"), WAIT_SECONDS)
+    machine.apply_again("")
+
+
 def swap(machine):
     """Two cards that the kernel found in the other order change places."""
     plug(D, E)
@@ -302,7 +332,7 @@ def swap(machine):
     machine.apply_again(words)
 
 
-SCENARIOS = (static, bond, dhcp, duid, swap)
+SCENARIOS = (static, bond, dhcp, duid, links, swap)
 
 
 def names():

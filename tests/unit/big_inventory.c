@@ -46,7 +46,7 @@ static void all_of_it_is_built(void) {
             "test $(grep -c '^item node-' pxe/boot.ipxe) = %d; test $(grep -c '^menuentry' pxe/grub.cfg) = %d; "
             "test $(wc -l < SHA256SUMS) = $(find . -type f ! -name SHA256SUMS | wc -l); "
             "sha256sum --quiet --strict -c SHA256SUMS",
-            NODES + EXTRA, NODES + EXTRA - 1, NODES + EXTRA, NODES + EXTRA + SAMPLE_ROLES, NODES + EXTRA,
+            NODES + EXTRA, NODES + EXTRA, NODES + EXTRA + 1, NODES + EXTRA + SAMPLE_ROLES, NODES + EXTRA,
             NODES + EXTRA + SAMPLE_ROLES + 1);
         EXPECT_OK(sample_judge(script, NULL, err));
 }

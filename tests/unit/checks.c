@@ -285,6 +285,59 @@ static void cluster_checks(void) {
         check_samples(samples, lengthof(samples));
 }
 
+// A second card of p1, in line 15.
+#define LINKS(text) "c.yaml", "10.2.0.21}", "10.2.0.21, mac: '52:54:00:00:00:0a',\n    links: [{" text "}]}"
+#define CARD "mac: '52:54:00:00:00:0b', "
+
+static void link_checks(void) {
+        static const struct sample samples[] = {
+                { LINKS("ip: 10.1.0.21"), ERR_SCHEMA, "c.yaml:15:13: a link needs `mac`, or `bond`", NULL },
+                { LINKS(CARD "mtu: 1400"), ERR_SCHEMA, "c.yaml:15:13: a link needs `ip`, or `dhcp: true`", NULL },
+                { LINKS(CARD "ip: 10.1.0.21, dhcp: true"), ERR_CLUSTER,
+                  "c.yaml:15:61: a link has an `ip`, or asks for one by `dhcp`", NULL },
+                { LINKS(CARD "ip: 10.9.0.21"), ERR_CLUSTER, "c.yaml:15:44: address 10.9.0.21 is in no network's subnet",
+                  NULL },
+                { LINKS(CARD "ip: 10.1.0.21, network: far"), ERR_CLUSTER,
+                  "c.yaml:15:44: address 10.1.0.21 is not inside the subnet of network `far`, which the link names",
+                  NULL },
+                { LINKS(CARD "dhcp: true, network: fra"), ERR_REFERENCE, "c.yaml:15:61: unknown network `fra`",
+                  "did you mean `far`?" },
+                { LINKS(CARD "ip: 10.1.0.11"), ERR_CLUSTER, "c.yaml:15:44: address 10.1.0.11 is the `ip` of node `m1`",
+                  NULL },
+                { LINKS(CARD "ip: 10.1.0.90"), ERR_CLUSTER, "c.yaml:15:44: address 10.1.0.90 is VIP `web`", NULL },
+                { LINKS(CARD "ip: 10.1.0.21, addresses: 10.1.0.21"), ERR_DUPLICATE,
+                  "c.yaml:15:66: duplicate IP address `10.1.0.21`", "given first at c.yaml:15:44" },
+                { LINKS("mac: '52:54:00:00:00:0a', dhcp: true"), ERR_DUPLICATE,
+                  "c.yaml:15:19: duplicate MAC address `52:54:00:00:00:0a`", "given first at c.yaml:14:49" },
+                { LINKS("mac: '52:54:00:00:00:01', dhcp: true"), ERR_DUPLICATE,
+                  "c.yaml:15:19: duplicate MAC address `52:54:00:00:00:01`", "given first at c.yaml:11:57" },
+                { LINKS(CARD "dhcp: true}, {" CARD "ip: 10.1.0.21"), ERR_DUPLICATE,
+                  "c.yaml:15:59: duplicate MAC address `52:54:00:00:00:0b`", "given first at c.yaml:15:19" },
+                { LINKS(CARD "dhcp: true, name: lo"), ERR_DUPLICATE,
+                  "c.yaml:15:58: duplicate name of an interface `lo`", NULL },
+                { LINKS(CARD "dhcp: true, default_route: true}, {mac: '52:54:00:00:00:0c', "
+                             "ip: 10.1.0.21, default_route: true"),
+                  ERR_CLUSTER, "c.yaml:15:131: node `p1` has one default route, and two links with `default_route`",
+                  "the other one is at c.yaml:15:67" },
+                { LINKS(CARD "ip: 10.2.0.22, default_route: true"), ERR_CLUSTER,
+                  "c.yaml:15:70: network `far` has no `gateway` for a default route", NULL },
+                { LINKS(CARD "ip: 10.1.0.21, routes: [10.7.0.0/16 via 10.2.0.7]"), ERR_CLUSTER,
+                  "c.yaml:15:64: the route's router 10.2.0.7 is not inside the subnet of network `lan`", NULL },
+                { LINKS(CARD "bond: {members: ['52:54:00:00:00:0b'], mode: active-backup}, dhcp: true"), ERR_SCHEMA,
+                  "c.yaml:15:19: a link has `mac`, or `bond`", NULL },
+                { LINKS("bond: {members: ['52:54:00:00:00:0a'], mode: active-backup}, dhcp: true"), ERR_DUPLICATE,
+                  "c.yaml:15:31: duplicate MAC address `52:54:00:00:00:0a`", "given first at c.yaml:14:49" },
+                { LINKS("bond: {members: ['52:54:00:00:00:0b']}, dhcp: true"), ERR_SCHEMA,
+                  "c.yaml:15:20: `bond` needs `mode`", NULL },
+                { "c.yaml", "10.2.0.21}", "10.2.0.21, links: [{" CARD "dhcp: true}]}", ERR_CLUSTER,
+                  "c.yaml:14:51: node `p1` has `links`, and no `mac`", NULL },
+                { "c.yaml", "10.2.0.21}",
+                  "10.2.0.21, mac: '52:54:00:00:00:0a', interface: x,\n    links: [{" CARD "dhcp: true, name: x}]}",
+                  ERR_DUPLICATE, "c.yaml:15:58: duplicate name of an interface `x`", "given first at c.yaml:14:81" },
+        };
+        check_samples(samples, lengthof(samples));
+}
+
 static void references(void) {
         static const struct sample samples[] = {
                 { "c.yaml", "role: plain, ip", "role: plian, ip", ERR_REFERENCE,
@@ -525,6 +578,7 @@ int main(void) {
         RUN(cluster_schema_errors);
         RUN(duplicates);
         RUN(cluster_checks);
+        RUN(link_checks);
         RUN(references);
         RUN(arguments_that_do_not_reach_the_kernel);
         RUN(command_lines_have_an_end);

@@ -35,7 +35,10 @@ static const char cluster_text[] =
     "cluster: little\nrelease: r\npaths: {roles: ., releases: ., overlays: ., kickstart: .}\n"
     "networks:\n  - {name: lan, subnet: 10.0.0.0/24, gateway: 10.0.0.1, dns: [10.0.0.1]}\n"
     "vips:\n  - {name: web, ip: 10.0.0.90, role: one, vrrp_id: 7}\n"
-    "nodes:\n  - {name: n1, role: one, mac: \"52:54:00:00:00:01\", ip: 10.0.0.11, id: 1, variables: {rack: a}}\n"
+    "nodes:\n  - {name: n1, role: one, mac: \"52:54:00:00:00:01\", ip: 10.0.0.11, id: 1,\n"
+    "     links: [{bond: {members: [\"52:54:00:AA:00:02\"], mode: 802.3ad}, ip: 10.0.0.21, mtu: 9000,\n"
+    "       routes: [10.7.0.0/16 via 10.0.0.7]}, {mac: \"52:54:00:AA:00:03\", name: out0, dhcp: true}], variables: "
+    "{rack: a}}\n"
     "  - {name: n2, role: one, ip: 10.0.0.12, id: 2}\n"
     "  - {name: n2.dc1.example.com, role: two, ip: 10.0.0.14}\n"
     "  - {name: web.dc1.example.com, role: two, ip: 10.0.0.15}\n"
@@ -225,6 +228,14 @@ static void tells_the_node(void) {
         EXPECT_TEXT(text_at(json, "networks", 0, "subnet"), "10.0.0.0/24");
         EXPECT_TEXT(text_at(json, "networks", 0, "netmask"), "255.255.255.0");
         EXPECT_TEXT(text_at(json, "vips", 0, "ip"), "10.0.0.90");
+        const json_t *links = json_object_get(json_array_get(json_object_get(json, "nodes"), 0), "links");
+        auto_free char *links_text = json_dumps(links, JSON_COMPACT);
+        EXPECT_TEXT(links_text,
+                    "[{\"bond\":{\"name\":\"bond0\",\"members\":[\"52:54:00:aa:00:02\"],\"options\":\"mode=802.3ad\"},"
+                    "\"network\":\"lan\",\"addresses\":[\"10.0.0.21\"],\"routes\":[\"10.7.0.0/16 via 10.0.0.7\"],"
+                    "\"dhcp\":false,\"default_route\":false,\"mtu\":9000},"
+                    "{\"mac\":\"52:54:00:aa:00:03\",\"interface\":\"out0\",\"addresses\":[],\"routes\":[],"
+                    "\"dhcp\":true,\"default_route\":false}]");
         EXPECT_TEXT(text_at(json, "nodes", 0, "mac"), "52:54:00:00:00:01");
         EXPECT_TEXT(text_at(json, "nodes", 1, "mac"), "");
         EXPECT_TEXT(text_at(json, "templates", 0, "path"), "/etc/node");

@@ -136,6 +136,56 @@ static void a_bond_has_the_cards_that_are_there(void) {
         cluster_free(cluster);
 }
 
+#define OTHER "network --activate --device=52:54:00:aa:00:02"
+
+// A further link has neither the default route nor the name servers, unless it is said.
+static void further_links_are_networks_of_their_own(void) {
+        expect_node(MAC "ip: 10.4.0.11, links: [{mac: '52:54:00:aa:00:02', ip: 10.1.0.11, mtu: 1400, "
+                        "routes: [10.9.0.0/16 via 10.1.0.9]}]",
+                    CARD
+                    " --bootproto=static --ip=10.4.0.11 --netmask=255.255.255.0 --noipv6 --hostname=n\n" OTHER
+                    " --mtu=1400 --bootproto=static --ip=10.1.0.11 --netmask=255.255.240.0 --nodefroute --noipv6\n",
+                    "if link_of 10.1.0.11/20; then\n"
+                    "    echo \"10.7.0.0/16 via 10.1.0.7 dev $link\" >>\"$directory/route-$link\"\n"
+                    "    echo \"10.9.0.0/16 via 10.1.0.9 dev $link\" >>\"$directory/route-$link\"\nfi\n%end\n");
+        expect_node(MAC "ip: 10.2.0.11, links: [{mac: '52:54:00:aa:00:02', ip: 10.1.0.11, default_route: true}]",
+                    CARD " --vlanid=100 --bootproto=static --ip=10.2.0.11 --netmask=255.255.255.0 --nodefroute "
+                         "--nameserver=10.2.0.2 --noipv6 --hostname=n\n" OTHER
+                         " --mtu=9000 --bootproto=static --ip=10.1.0.11 --netmask=255.255.240.0 --gateway=10.1.0.1 "
+                         "--noipv6\n",
+                    "if link_of 10.1.0.11/20; then\n"
+                    "    echo \"10.7.0.0/16 via 10.1.0.7 dev $link\" >>\"$directory/route-$link\"\nfi\n%end\n");
+        expect_node(MAC "ip: 10.4.0.11, links: [{mac: '52:54:00:aa:00:02', dhcp: true}]",
+                    CARD " --bootproto=static --ip=10.4.0.11 --netmask=255.255.255.0 --noipv6 --hostname=n\n" OTHER
+                         " --bootproto=dhcp --nodefroute --noipv6\n",
+                    NULL);
+        expect_node(MAC "ip: 10.4.0.11, links: [{mac: '52:54:00:aa:00:02', dhcp: true, network: store}]",
+                    CARD " --bootproto=static --ip=10.4.0.11 --netmask=255.255.255.0 --noipv6 --hostname=n\n" OTHER
+                         " --mtu=8000 --noipv4 --noipv6\n" OTHER
+                         " --vlanid=300 --mtu=8000 --bootproto=dhcp --nodefroute --noipv6\n",
+                    NULL);
+}
+
+// The shell of %pre finds the members of each bond under a name of its own.
+static void a_further_link_may_be_a_bond(void) {
+        auto_free char *path = xasprintf("%s/cluster.yaml", top);
+        auto_free char *text = xasprintf("%s  - {name: n, role: r, " MAC "ip: 10.4.0.11, links: [{bond: {name: bond1, "
+                                         "members: ['52:54:00:AA:00:03'], mode: active-backup}, ip: 10.3.0.11}]}\n",
+                                         networks);
+        auto_buf said = { 0 };
+        struct cluster *cluster = NULL;
+        put("cluster.yaml", text);
+        EXPECT_OK(cluster_load(path, NULL, &cluster, err));
+        kickstart_network_commands(cluster, &cluster->nodes[0], &said);
+        EXPECT(strstr(buf_text(&said), "members1=\nfor mac in 52:54:00:aa:00:03; do\n") != NULL);
+        EXPECT(strstr(buf_text(&said), "then members1=$members1${members1:+,}$found; else") != NULL);
+        EXPECT(strstr(buf_text(&said), "--device=bond1 --bondslaves=$members1 --bondopts=\"mode=active-backup,") !=
+               NULL);
+        EXPECT(strstr(buf_text(&said), "--device=bond1 --vlanid=300 --mtu=8000 --bootproto=static --ip=10.3.0.11") !=
+               NULL);
+        cluster_free(cluster);
+}
+
 int main(void) {
         if (!mkdtemp(top))
                 return 1;
@@ -146,6 +196,8 @@ int main(void) {
         RUN(a_tagged_address_is_on_its_vlan);
         RUN(further_addresses_have_their_links);
         RUN(a_bond_has_the_cards_that_are_there);
+        RUN(further_links_are_networks_of_their_own);
+        RUN(a_further_link_may_be_a_bond);
         struct err error = { 0 };
         if (!fs_remove_tree(AT_FDCWD, top, &error))
                 printf("# %s\n", error.text);

@@ -20,6 +20,8 @@ static void the_tree_is_complete(void) {
                 "pxelinux.cfg/01-52-54-00-aa-00-01",
                 "mac/52-54-00-aa-00-01.ipxe",
                 "mac/52-54-00-aa-00-02.ipxe",
+                "mac/52-54-00-aa-00-03.ipxe", // the second card of alpha1
+                "pxelinux.cfg/01-52-54-00-aa-00-03",
                 "node/alpha2.ipxe",
                 "role/alpha.ipxe",
                 "images/beta/rootfs.tail",
@@ -38,7 +40,8 @@ static void the_tree_is_complete(void) {
         }
         EXPECT_OK(sample_judge(
             "cd out; test pxe/images/alpha/rootfs.squashfs -ef alpha/rootfs.squashfs; ! test -e pxe/mac/.ipxe; "
-            "test $(ls pxe/mac | wc -l) = 2",
+            "test $(ls pxe/mac | wc -l) = 3; "
+            "grep -q 'BOOTIF=01-52-54-00-aa-00-03' pxe/mac/52-54-00-aa-00-03.ipxe",
             NULL, err));
 }
 
@@ -74,6 +77,9 @@ static void a_known_machine_goes_straight_to_its_image(void) {
                       "kiln.role=alpha kiln.root=carried BOOTIF=01-52-54-00-aa-00-01 initrd=initrd.img") != NULL);
         EXPECT(strstr(buf_text(&grub),
                       "if [ \"$net_default_mac\" = \"52:54:00:aa:00:02\" ]; then\n    set default=node-beta1\n") !=
+               NULL);
+        EXPECT(strstr(buf_text(&grub),
+                      "if [ \"$net_default_mac\" = \"52:54:00:aa:00:03\" ]; then\n    set default=node-alpha1\n") !=
                NULL);
         EXPECT(strstr(buf_text(&grub),
                       "    linux \"$kiln/images/alpha/vmlinuz\" console=ttyS0,115200 quiet 'mem=1G;x'") != NULL);

@@ -43,6 +43,11 @@ void check_inventory_names(struct loader *loader, const struct cluster_file *fil
 void check_networks(struct loader *loader, const struct cluster_file *file);
 // Routes, MTUs, further addresses, bonds and names of cards.
 void check_links(struct loader *loader, const struct cluster_file *file);
+// Of those: a node's further links; what a bond is; a route of a network, or of none that is known (NULL).
+void check_node_links(struct loader *loader, const struct cluster_file *file, const struct node *node,
+                      const struct value *row);
+void check_bond(struct loader *loader, const struct bond *bond, const struct value *written);
+void check_route(struct loader *loader, const struct network *network, const char *text, const struct place *place);
 // What tells machines apart by SMBIOS.
 void check_hardware(struct loader *loader, const struct cluster_file *file);
 // Keys that are no keys, and a lowest serial that nothing would check.

@@ -40,8 +40,7 @@ static bool parse_static_route(const char *text, struct route *ret) {
         return inet_pton(AF_INET, to, &ret->to) == 1 && inet_pton(AF_INET, via + 5, &ret->gateway) == 1;
 }
 
-static void check_route(struct loader *loader, const struct network *network, const char *text,
-                        const struct place *place) {
+void check_route(struct loader *loader, const struct network *network, const char *text, const struct place *place) {
         struct route route;
         if (!parse_static_route(text, &route)) {
                 report(loader->diagnostics, ERR_SCHEMA, place, "`%s` is no route", text);
@@ -54,7 +53,7 @@ static void check_route(struct loader *loader, const struct network *network, co
                 report_hint(loader->diagnostics, "did you mean `%s/%d`?", in_addr_text(loader->arena, to.address),
                             route.prefix);
         }
-        if (!network_holds(network, route.gateway))
+        if (network && !network_holds(network, route.gateway))
                 report(loader->diagnostics, ERR_CLUSTER, place,
                        "the route's router %s is not inside the subnet of network `%s`",
                        in_addr_text(loader->arena, route.gateway), network->name);
@@ -111,17 +110,28 @@ static void check_further_addresses(struct loader *loader, const struct cluster_
         }
 }
 
+static void add_addresses(struct once **all, size_t *count, const struct strings *addresses, const struct value *row) {
+        for (size_t i = 0; i < addresses->count; i++)
+                *array_append(all, count) =
+                    (struct once){ addresses->items[i], place_in_row(row, "addresses", addresses->items[i]) };
+}
+
 // A further address is given once, and is no node's `ip` and no VIP. Those are compared with one another by
 // checks_names.c.
 static void check_addresses_once(struct loader *loader, const struct cluster_file *file, const struct value *rows) {
         struct once *all = NULL;
         size_t count = 0;
         for (size_t i = 0; i < file->node_count; i++) {
-                const struct strings *further = &file->nodes[i].node.addresses;
-                for (size_t j = 0; j < further->count; j++)
-                        *array_append(&all, &count) =
-                            (struct once){ further->items[j],
-                                           place_in_row(rows->items[i], "addresses", further->items[j]) };
+                const struct node *node = &file->nodes[i].node;
+                const struct value *links = value_get(rows->items[i], "links");
+                add_addresses(&all, &count, &node->addresses, rows->items[i]);
+                for (size_t j = 0; j < node->link_count; j++) {
+                        const struct node_link *link = &node->links[j];
+                        if (link->ip.s_addr)
+                                *array_append(&all, &count) = (struct once){ in_addr_text(loader->arena, link->ip),
+                                                                             schema_place(links->items[j], "ip") };
+                        add_addresses(&all, &count, &link->addresses, links->items[j]);
+                }
         }
         for (size_t i = 0; i < count; i++) {
                 for (size_t j = 0; j < file->node_count; j++)
@@ -160,10 +170,9 @@ static void check_bond_option(struct loader *loader, const char *name, const str
                        "option `%s` of the bonding driver cannot be `%s`", name, value->text);
 }
 
-static void check_bond(struct loader *loader, const struct node *node, const struct value *row) {
-        const struct bond *bond = &node->bond;
-        const struct value *written = value_get(row, "bond"), *options = bond->options;
-        if (!written || written->type != VALUE_MAP)
+void check_bond(struct loader *loader, const struct bond *bond, const struct value *written) {
+        const struct value *options = bond->options;
+        if (written->type != VALUE_MAP)
                 return;
         if (!bond->mode)
                 report(loader->diagnostics, ERR_SCHEMA, &written->place,
@@ -171,17 +180,25 @@ static void check_bond(struct loader *loader, const struct node *node, const str
         if (bond->members.count == 0 || bond->members.count > MEMBERS_MAX)
                 report(loader->diagnostics, ERR_SCHEMA, schema_place(written, "members"),
                        "`bond` needs `members`, a list of 1 to %d MAC addresses", MEMBERS_MAX);
+        for (size_t i = 0; options && i < options->count; i++)
+                check_bond_option(loader, options->keys[i], &options->key_places[i], options->items[i]);
+}
+
+static void check_bond_of_node(struct loader *loader, const struct node *node, const struct value *row) {
+        const struct bond *bond = &node->bond;
+        const struct value *written = value_get(row, "bond");
         bool has_own = !node->has_mac;
+        if (!written || written->type != VALUE_MAP)
+                return;
         for (size_t i = 0; i < bond->members.count; i++) {
                 unsigned char mac[6];
                 if (mac_read(bond->members.items[i], mac) && memcmp(mac, node->mac, sizeof mac) == 0)
                         has_own = true;
         }
+        check_bond(loader, bond, written);
         if (!has_own && bond->members.count > 0)
                 report(loader->diagnostics, ERR_CLUSTER, schema_place(row, "mac"),
                        "the node's `mac` is none of its bond's `members`");
-        for (size_t i = 0; options && i < options->count; i++)
-                check_bond_option(loader, options->keys[i], &options->key_places[i], options->items[i]);
 }
 
 static const char *mac_text_key(struct arena *arena, const char *text) {
@@ -194,29 +211,48 @@ static const char *mac_text_key(struct arena *arena, const char *text) {
         return copy;
 }
 
-// A card is a member of one bond, and its MAC is no other node's.
-static void check_bond_members(struct loader *loader, const struct cluster_file *file, const struct value *rows) {
-        struct once *all = NULL;
-        size_t count = 0;
-        for (size_t i = 0; i < file->node_count; i++) {
-                const struct node *node = &file->nodes[i].node;
-                const struct value *bond = value_get(rows->items[i], "bond");
-                for (size_t j = 0; j < node->bond.members.count; j++)
-                        *array_append(&all, &count) =
-                            (struct once){ mac_text_key(loader->arena, node->bond.members.items[j]),
-                                           place_in_row(bond, "members", node->bond.members.items[j]) };
-                const struct value *mac = value_get(rows->items[i], "mac");
-                if (node->has_mac && node->bond.members.count == 0)
-                        *array_append(&all, &count) =
-                            (struct once){ mac_text_key(loader->arena, mac->text), &mac->place };
-        }
-        check_once(loader, "MAC address", all, count);
-        free(all);
+struct all_macs {
+        struct once *items; // heap array
+        size_t count;
+};
+
+static void add_member_macs(struct loader *loader, struct all_macs *all, const struct bond *bond,
+                            const struct value *written) {
+        for (size_t i = 0; i < bond->members.count; i++)
+                *array_append(&all->items, &all->count) =
+                    (struct once){ mac_text_key(loader->arena, bond->members.items[i]),
+                                   place_in_row(written, "members", bond->members.items[i]) };
 }
 
-static bool has_bonds(const struct cluster_file *file) {
+static void add_own_mac(struct loader *loader, struct all_macs *all, bool has_mac, const struct bond *bond,
+                        const struct value *mac) {
+        if (has_mac && bond->members.count == 0)
+                *array_append(&all->items, &all->count) =
+                    (struct once){ mac_text_key(loader->arena, mac->text), &mac->place };
+}
+
+// A card is a member of one bond, or of one link, and its MAC is no other node's.
+static void check_all_macs(struct loader *loader, const struct cluster_file *file, const struct value *rows) {
+        struct all_macs all = { 0 };
+        for (size_t i = 0; i < file->node_count; i++) {
+                const struct node *node = &file->nodes[i].node;
+                const struct value *row = rows->items[i], *links = value_get(row, "links");
+                add_member_macs(loader, &all, &node->bond, value_get(row, "bond"));
+                add_own_mac(loader, &all, node->has_mac, &node->bond, value_get(row, "mac"));
+                for (size_t j = 0; j < node->link_count; j++) {
+                        const struct node_link *link = &node->links[j];
+                        const struct value *link_row = links->items[j];
+                        add_member_macs(loader, &all, &link->bond, value_get(link_row, "bond"));
+                        add_own_mac(loader, &all, link->has_mac, &link->bond, value_get(link_row, "mac"));
+                }
+        }
+        check_once(loader, "MAC address", all.items, all.count);
+        free(all.items);
+}
+
+static bool has_further_cards(const struct cluster_file *file) {
         for (size_t i = 0; i < file->node_count; i++)
-                if (file->nodes[i].node.bond.members.count > 0)
+                if (file->nodes[i].node.bond.members.count > 0 || file->nodes[i].node.link_count > 0)
                         return true;
         return false;
 }
@@ -243,10 +279,11 @@ void check_links(struct loader *loader, const struct cluster_file *file) {
         for (size_t i = 0; i < file->node_count; i++) {
                 const struct node *node = &file->nodes[i].node;
                 check_further_addresses(loader, file, node, nodes->items[i]);
-                check_bond(loader, node, nodes->items[i]);
+                check_bond_of_node(loader, node, nodes->items[i]);
+                check_node_links(loader, file, node, nodes->items[i]);
                 check_interface_name(loader, node, nodes->items[i]);
         }
         check_addresses_once(loader, file, nodes);
-        if (has_bonds(file)) // without, MACs were compared
-                check_bond_members(loader, file, nodes);
+        if (has_further_cards(file)) // without, MACs were compared
+                check_all_macs(loader, file, nodes);
 }

@@ -218,10 +218,16 @@ const struct lease *lease_for(const struct situation *at, const struct inventory
 
 // ---- the choice ----
 
-static const struct interface *only_one(const struct facts *facts, bool with_carrier) {
+// A card of a further link never has the identity's address.
+static bool is_of_further_link(const struct inventory_node *node, const struct interface *card) {
+        return node && card && inventory_link_of_mac(node, &card->mac);
+}
+
+static const struct interface *only_one(const struct facts *facts, const struct inventory_node *node,
+                                        bool with_carrier) {
         const struct interface *found = NULL;
         for (size_t i = 0; i < facts->interface_count; i++) {
-                if (with_carrier && !facts->interfaces[i].carrier)
+                if ((with_carrier && !facts->interfaces[i].carrier) || is_of_further_link(node, &facts->interfaces[i]))
                         continue;
                 if (found)
                         return NULL;
@@ -265,11 +271,11 @@ bool choose_card(const struct situation *at, struct identity *identity, struct e
                 { asked, asked_source, false },
                 { leased, "dhcp", false },
                 { card_of_only_bond(at, node), "command line", false },
-                { only_one(facts, false), "the only one", true },
-                { only_one(facts, true), "the only one with a link", true },
+                { only_one(facts, node, false), "the only one", true },
+                { only_one(facts, node, true), "the only one with a link", true },
         };
         for (size_t i = 0; i < lengthof(candidates); i++) {
-                if (!candidates[i].interface)
+                if (!candidates[i].interface || is_of_further_link(node, candidates[i].interface))
                         continue;
                 identity->interface = candidates[i].interface;
                 identity->interface_source = candidates[i].source;

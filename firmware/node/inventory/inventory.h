@@ -16,6 +16,8 @@
 #include "firmware/node/inventory/state_settings.h"
 #include "shared/value.h"
 
+enum { INVENTORY_LINKS_MAX = 8 }; // of a node, beside its own
+
 struct inventory_route {
         uint32_t to, gateway; // `to` without host bits
         int prefix;
@@ -39,6 +41,23 @@ struct inventory_address {
         const struct inventory_network *network; // never NULL
 };
 
+// A further link of a node, on cards of its own.
+struct inventory_link {
+        struct mac mac;           // of its card, or of the bond's first member
+        const char *interface;    // what the card is called; "": what the kernel calls it
+        const char *bond;         // name; "": none
+        struct mac *bond_members; // with `mac` among them
+        size_t bond_member_count;
+        const char *bond_options;
+        const struct inventory_network *network; // of its first address, or that DHCP answers in; NULL: not known
+        struct inventory_address *addresses;
+        size_t address_count;
+        bool dhcp, default_route;
+        int mtu, vlan; // 0: the card's own; no VLAN
+        struct inventory_route *routes;
+        size_t route_count;
+};
+
 struct inventory_node {
         const char *name, *role;
         struct strings aliases; // further names, for /etc/hosts
@@ -54,7 +73,9 @@ struct inventory_node {
         const char *bond;         // name; "": none
         struct mac *bond_members; // with `mac` among them
         size_t bond_member_count;
-        const char *bond_options;              // "mode=802.3ad,lacp_rate=fast"
+        const char *bond_options;     // "mode=802.3ad,lacp_rate=fast"
+        struct inventory_link *links; // beside the one with `ip`
+        size_t link_count;
         const char *serial, *uuid, *asset_tag; // SMBIOS (shared/smbios.h); "": not known
         struct value *variables;
 };

@@ -57,6 +57,10 @@ bool inventory_node_has_address(const struct inventory_node *node, uint32_t addr
         for (size_t i = 0; i < node->address_count; i++)
                 if (node->addresses[i].ip == address)
                         return true;
+        for (size_t i = 0; i < node->link_count; i++)
+                for (size_t j = 0; j < node->links[i].address_count; j++)
+                        if (node->links[i].addresses[j].ip == address)
+                                return true;
         return node->ip == address;
 }
 
@@ -67,13 +71,27 @@ const struct inventory_node *inventory_by_address(const struct inventory *invent
         return NULL;
 }
 
+static bool inventory_link_has_mac(const struct inventory_link *link, const struct mac *mac) {
+        for (size_t i = 0; i < link->bond_member_count; i++)
+                if (mac_equal(&link->bond_members[i], mac))
+                        return true;
+        return mac_equal(&link->mac, mac);
+}
+
+const struct inventory_link *inventory_link_of_mac(const struct inventory_node *node, const struct mac *mac) {
+        for (size_t i = 0; i < node->link_count; i++)
+                if (inventory_link_has_mac(&node->links[i], mac))
+                        return &node->links[i];
+        return NULL;
+}
+
 bool inventory_node_has_mac(const struct inventory_node *node, const struct mac *mac) {
         if (node->has_mac && mac_equal(&node->mac, mac))
                 return true;
         for (size_t i = 0; i < node->bond_member_count; i++)
                 if (mac_equal(&node->bond_members[i], mac))
                         return true;
-        return false;
+        return inventory_link_of_mac(node, mac) != NULL;
 }
 
 const struct inventory_node *inventory_by_mac(const struct inventory *inventory, const struct mac *mac) {

@@ -21,7 +21,9 @@ const struct inventory_node *inventory_by_mac(const struct inventory *inventory,
 bool inventory_node_is(const struct inventory *inventory, const struct inventory_node *node, const char *role);
 const struct inventory_network *inventory_network_of(const struct inventory *inventory, uint32_t address);
 
-bool inventory_node_has_address(const struct inventory_node *node, uint32_t address);  // its own, or a further one
-bool inventory_node_has_mac(const struct inventory_node *node, const struct mac *mac); // its own, or a bond member's
+bool inventory_node_has_address(const struct inventory_node *node, uint32_t address);  // on any of its links
+bool inventory_node_has_mac(const struct inventory_node *node, const struct mac *mac); // of any of its cards
+// The further link that the card is for; NULL: none.
+const struct inventory_link *inventory_link_of_mac(const struct inventory_node *node, const struct mac *mac);
 
 #endif

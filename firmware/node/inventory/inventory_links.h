@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The keys of /etc/kiln/node.json that decide links: a network's mtu, vlan, routes and search, a node's addresses, bond
-// and interface (builder/shared/node_config.h).
+// The keys of /etc/kiln/node.json that decide links: a network's mtu, vlan, routes and search, a node's addresses,
+// bond, interface and further links (builder/shared/node_config.h).
 #ifndef KILN_NODE_INVENTORY_INVENTORY_LINKS_H
 #define KILN_NODE_INVENTORY_INVENTORY_LINKS_H
 

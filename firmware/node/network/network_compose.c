@@ -132,6 +132,77 @@ static bool add_node_addresses(struct composer *composer, struct err *err) {
         return true;
 }
 
+// ---- further links of the inventory ----
+
+static bool has_default_link(const struct composer *composer) {
+        const struct inventory_node *node = composer->identity->node;
+        for (size_t i = 0; node && i < node->link_count; i++)
+                if (node->links[i].default_route)
+                        return true;
+        return false;
+}
+
+static bool add_link_address(struct composer *composer, const struct inventory_link *from, size_t index,
+                             struct err *err) {
+        const struct inventory_network *network = from->addresses[index].network;
+        struct net_link *link = composer_inventory_link(composer, from, network);
+        struct address address = address_of_ipv4(from->addresses[index].ip);
+        struct address gateway = address_of_ipv4(network->gateway);
+        bool is_default = from->default_route && index == 0 && network->gateway;
+        int mtu = from->mtu;
+        if (!mtu)
+                mtu = network->mtu;
+        if (!is_default)
+                gateway.family = 0;
+        return add_address(composer, link, &address, network->prefix, "inventory", err) &&
+               set_mtu(link, mtu, "inventory", err) && compose_inventory_network(link, network, err) &&
+               compose_gateway(link, &gateway, err);
+}
+
+static bool add_link_routes(struct net_link *link, const struct inventory_link *from, struct err *err) {
+        for (size_t i = 0; i < from->route_count; i++) {
+                const struct inventory_route *route = &from->routes[i];
+                struct net_route made = { address_of_ipv4(route->to), route->prefix, address_of_ipv4(route->gateway) };
+                if (!compose_route(link, &made, err))
+                        return false;
+        }
+        return true;
+}
+
+static bool ask_dhcp_on_link(struct net_link *link, const struct inventory_link *from, struct err *err) {
+        int mtu = from->mtu;
+        if (!mtu && from->network)
+                mtu = from->network->mtu;
+        link->dhcp4 = true;
+        link->no_default4 = !from->default_route;
+        return set_mtu(link, mtu, "inventory", err) &&
+               (!from->network || compose_inventory_network(link, from->network, err));
+}
+
+static bool add_inventory_link(struct composer *composer, const struct inventory_link *from, struct err *err) {
+        struct net_link *link = composer_inventory_link(composer, from, from->network);
+        char mac[MAC_TEXT_SIZE];
+        mac_format(&from->mac, mac);
+        if (!link) {
+                network_note(composer->network, "a link of the inventory is left out: no card has MAC %s", mac);
+                return true;
+        }
+        if (from->dhcp && !ask_dhcp_on_link(link, from, err))
+                return false;
+        for (size_t i = 0; i < from->address_count; i++)
+                if (!add_link_address(composer, from, i, err))
+                        return false;
+        return add_link_routes(link, from, err);
+}
+
+static bool add_inventory_links(struct composer *composer, struct err *err) {
+        const struct inventory_node *node = composer->identity->node;
+        for (size_t i = 0; node && i < node->link_count; i++)
+                if (!add_inventory_link(composer, &node->links[i], err))
+                        return false;
+        return true;
+}
+
 // ---- the identity ----
 
 // What the ip= with the identity's own address gives is its own, whoever else is given it.
@@ -153,7 +224,7 @@ static bool add_identity_address(struct composer *composer, struct net_link *lin
         if (identity->dhcp)
                 return true;
         struct address address = address_of_ipv4(identity->address), gateway = address_of_ipv4(identity->gateway);
-        if (!identity->gateway || gateway_is_of_another_link(composer, identity->gateway))
+        if (!identity->gateway || has_default_link(composer) || gateway_is_of_another_link(composer, identity->gateway))
                 gateway.family = 0;
         return add_address(composer, link, &address, identity->prefix, identity->address_source, err) &&
                compose_gateway(link, &gateway, err);
@@ -328,7 +399,8 @@ static const struct net_link *default_owner(const struct composer *composer, int
                 const struct net_link *link = &network->links[i];
                 if (has_default(link, family))
                         return link;
-                if (!asks && asks_for_default(link, family))
+                bool may_ask = family == 6 || !link->no_default4;
+                if (!asks && may_ask && asks_for_default(link, family))
                         asks = link;
         }
         if (asks_for_default(primary(composer), family))
@@ -341,7 +413,7 @@ static void settle_defaults(struct composer *composer) {
         const struct net_link *owner4 = default_owner(composer, 4), *owner6 = default_owner(composer, 6);
         for (size_t i = 0; i < composer->network->link_count; i++) {
                 struct net_link *link = &composer->network->links[i];
-                link->no_default4 = asks_for_default(link, 4) && link != owner4;
+                link->no_default4 = link->no_default4 || (asks_for_default(link, 4) && link != owner4);
                 link->no_default6 = asks_for_default(link, 6) && link != owner6;
         }
 }
@@ -383,7 +455,7 @@ bool network_compose(const struct facts *facts, const struct cmdline *cmdline, c
         struct composer composer = { facts, cmdline, identity, ret };
         *ret = (struct network){ 0 };
         if (!network_add_links(&composer, err) || !compose_identity(&composer, err) ||
-            !add_node_addresses(&composer, err))
+            !add_node_addresses(&composer, err) || !add_inventory_links(&composer, err))
                 return false;
         for (size_t i = 0; i < cmdline->ip_count; i++)
                 if (!add_ip(&composer, &cmdline->ips[i], err))

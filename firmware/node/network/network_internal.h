@@ -30,6 +30,10 @@ struct net_link *composer_find_mac(const struct composer *composer, const struct
 const struct interface *composer_interface(const struct composer *composer, const struct mac *mac); // NULL: absent
 // The card or bond below a VLAN, or else the link itself.
 struct net_link *composer_base(const struct composer *composer, struct net_link *link);
+// The link of one of the networks that a further link of the inventory is in: its card or bond, or a VLAN on that.
+// NULL: the machine has no such card.
+struct net_link *composer_inventory_link(const struct composer *composer, const struct inventory_link *link,
+                                         const struct inventory_network *network);
 void network_note(struct network *network, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // ip= says the identity's own address, so that its interface is the primary link.

@@ -15,7 +15,7 @@ struct pin {
 };
 
 struct pins {
-        struct pin items[CMDLINE_LINKS_MAX + 1];
+        struct pin items[CMDLINE_LINKS_MAX + 1 + INVENTORY_LINKS_MAX];
         size_t count;
 };
 
@@ -57,6 +57,10 @@ static bool collect_pins(const struct composer *composer, struct pins *pins, str
         const struct inventory_node *node = composer->identity->node;
         for (size_t i = 0; i < cmdline->ifname_count; i++)
                 if (!add_pin(composer, pins, cmdline->ifnames[i].name, &cmdline->ifnames[i].mac, "ifname=", err))
+                        return false;
+        for (size_t i = 0; node && i < node->link_count; i++)
+                if (*node->links[i].interface &&
+                    !add_pin(composer, pins, node->links[i].interface, &node->links[i].mac, "inventory", err))
                         return false;
         if (!node || !*node->interface)
                 return true;
@@ -236,24 +240,39 @@ static bool add_cmdline_bonds(struct composer *composer, struct err *err) {
         return true;
 }
 
-static bool add_inventory_bond(struct composer *composer, struct err *err) {
-        const struct inventory_node *node = composer->identity->node;
-        if (!node || node->bond_member_count == 0)
-                return true;
-        struct bond_wish wish = { .name = node->bond, .options = node->bond_options, .source = "inventory" };
-        if (node->bond_member_count > NET_MEMBERS_MAX)
-                return fail(err, ERR_IDENTITY, 0, "bond %s has %zu members, but there may be %d", node->bond,
-                            node->bond_member_count, NET_MEMBERS_MAX);
-        for (size_t i = 0; i < node->bond_member_count; i++) {
+// `is_needed`: without any of its members there is no link for the identity.
+static bool add_inventory_bond(struct composer *composer, const char *name, const char *options,
+                               const struct mac *members, size_t member_count, bool is_needed, struct err *err) {
+        struct bond_wish wish = { .name = name, .options = options, .source = "inventory" };
+        if (member_count > NET_MEMBERS_MAX)
+                return fail(err, ERR_IDENTITY, 0, "bond %s has %zu members, but there may be %d", name, member_count,
+                            NET_MEMBERS_MAX);
+        for (size_t i = 0; i < member_count; i++) {
                 char text[MAC_TEXT_SIZE];
-                mac_format(&node->bond_members[i], text);
-                const struct net_link *member = composer_find_mac(composer, &node->bond_members[i]);
+                mac_format(&members[i], text);
+                const struct net_link *member = composer_find_mac(composer, &members[i]);
                 if (member)
                         wish.members[wish.member_count++] = member;
                 else // a card that broke is what the bond is for
-                        network_note(composer->network, "bond %s: this machine has no card %s", node->bond, text);
+                        network_note(composer->network, "bond %s: this machine has no card %s", name, text);
         }
-        return add_bond(composer, &wish, err);
+        return (wish.member_count == 0 && !is_needed) || add_bond(composer, &wish, err);
+}
+
+static bool add_inventory_bonds(struct composer *composer, struct err *err) {
+        const struct inventory_node *node = composer->identity->node;
+        if (node && node->bond_member_count > 0 &&
+            !add_inventory_bond(composer, node->bond, node->bond_options, node->bond_members, node->bond_member_count,
+                                true, err))
+                return false;
+        for (size_t i = 0; node && i < node->link_count; i++) {
+                const struct inventory_link *link = &node->links[i];
+                if (link->bond_member_count > 0 &&
+                    !add_inventory_bond(composer, link->bond, link->bond_options, link->bond_members,
+                                        link->bond_member_count, false, err))
+                        return false;
+        }
+        return true;
 }
 
 // ---- VLANs ----
@@ -335,6 +354,53 @@ static bool add_vlans(struct composer *composer, const struct net_link *base, st
         return true;
 }
 
+// ---- further links of the inventory ----
+
+static struct net_link *base_of_inventory_link(const struct composer *composer, const struct inventory_link *link) {
+        if (link->bond_member_count > 0)
+                return composer_find(composer, link->bond);
+        return composer_find_mac(composer, &link->mac);
+}
+
+// The VLAN that an address of the link is on: its network's, or the one that the link gives.
+static int vlan_of_inventory_link(const struct inventory_link *link, const struct inventory_network *network) {
+        if (link->vlan || !network)
+                return link->vlan;
+        return network->vlan;
+}
+
+struct net_link *composer_inventory_link(const struct composer *composer, const struct inventory_link *link,
+                                         const struct inventory_network *network) {
+        struct net_link *base = base_of_inventory_link(composer, link);
+        int vlan = vlan_of_inventory_link(link, network);
+        for (size_t i = 0; base && vlan && i < composer->network->link_count; i++) {
+                struct net_link *other = &composer->network->links[i];
+                if (other->vlan_id == vlan && strcmp(other->parent, base->name) == 0)
+                        return other;
+        }
+        return base;
+}
+
+static bool add_inventory_vlan(struct composer *composer, const struct inventory_link *link,
+                               const struct inventory_network *network, struct err *err) {
+        const struct net_link *base = base_of_inventory_link(composer, link);
+        int vlan = vlan_of_inventory_link(link, network);
+        return !base || !vlan || vlan_for(composer, base, vlan, err);
+}
+
+static bool add_inventory_vlans(struct composer *composer, struct err *err) {
+        const struct inventory_node *node = composer->identity->node;
+        for (size_t i = 0; node && i < node->link_count; i++) {
+                const struct inventory_link *link = &node->links[i];
+                if (link->dhcp && !add_inventory_vlan(composer, link, link->network, err))
+                        return false;
+                for (size_t j = 0; j < link->address_count; j++)
+                        if (!add_inventory_vlan(composer, link, link->addresses[j].network, err))
+                                return false;
+        }
+        return true;
+}
+
 // ---- the link of the identity ----
 
 bool composer_ip_is_primary(const struct composer *composer, const struct cmdline_ip *ip) {
@@ -406,10 +472,11 @@ static bool choose_primary(struct composer *composer, struct net_link *base, str
 bool network_add_links(struct composer *composer, struct err *err) {
         struct pins pins = { 0 };
         if (!collect_pins(composer, &pins, err) || !add_cards(composer, &pins, err) ||
-            !add_cmdline_bonds(composer, err) || !add_inventory_bond(composer, err))
+            !add_cmdline_bonds(composer, err) || !add_inventory_bonds(composer, err))
                 return false;
         struct net_link *base = base_link(composer);
         if (!base)
                 return fail(err, ERR_INTERNAL, 0, "the chosen card is not among the links");
-        return add_vlans(composer, base, err) && choose_primary(composer, base, err);
+        return add_vlans(composer, base, err) && add_inventory_vlans(composer, err) &&
+               choose_primary(composer, base, err);
 }
