@@ -19,6 +19,7 @@ struct placed {
 
 // A card or bond of a node: its links are that itself (VLAN 0) and the VLANs on it.
 struct ks_node {
+        const struct cluster *cluster;
         const struct node *node;
         const struct node_link *link; // NULL: the one with the node's own address
         const struct bond *bond;
@@ -63,7 +64,7 @@ static void name_device(struct ks_node *to, bool has_mac, const unsigned char *m
 }
 
 static void ks_node_init(const struct cluster *cluster, const struct node *node, struct ks_node *ret) {
-        *ret = (struct ks_node){ .node = node, .bond = &node->bond, .is_default = true };
+        *ret = (struct ks_node){ .cluster = cluster, .node = node, .bond = &node->bond, .is_default = true };
         for (size_t i = 0; i < node->link_count; i++)
                 ret->is_default = ret->is_default && !node->links[i].default_route;
         ret->addresses = xcalloc(node->addresses.count + 1, sizeof *ret->addresses);
@@ -76,7 +77,8 @@ static void ks_node_init(const struct cluster *cluster, const struct node *node,
 static void ks_link_init(const struct cluster *cluster, const struct node *node, size_t index, struct ks_node *ret,
                          struct network *copy) {
         const struct node_link *link = &node->links[index];
-        *ret = (struct ks_node){ .node = node,
+        *ret = (struct ks_node){ .cluster = cluster,
+                                 .node = node,
                                  .link = link,
                                  .bond = &link->bond,
                                  .number = index + 1,
@@ -131,11 +133,29 @@ static void put_list(struct buf *to, const char *option, const struct strings *i
         }
 }
 
+// Of one address: the others are kiln-node's, at the first boot.
+static void put_ks_ipv6(struct buf *to, const struct ks_node *of, const struct network *network, bool has_default) {
+        const struct strings *addresses = &of->node->ip6;
+        if (of->link)
+                addresses = &of->link->ip6;
+        for (size_t i = 0; i < addresses->count; i++) {
+                const struct network *holds =
+                    network_of_ipv6(of->cluster->networks, of->cluster->network_count, addresses->items[i]);
+                if (!holds || strcmp(holds->name, network->name) != 0)
+                        continue;
+                buf_printf(to, " --ipv6=%s/%d", addresses->items[i], holds->prefix6);
+                if (has_default && holds->gateway6)
+                        buf_printf(to, " --ipv6gateway=%s", holds->gateway6);
+                return;
+        }
+        buf_append_text(to, " --noipv6");
+}
+
 static void put_dhcp(struct buf *to, const struct ks_node *of) {
         buf_append_text(to, " --bootproto=dhcp");
         if (!of->is_default)
                 buf_append_text(to, " --nodefroute");
-        buf_append_text(to, " --noipv6");
+        put_ks_ipv6(to, of, of->addresses[0].network, of->is_default);
 }
 
 static void put_static(struct buf *to, const struct ks_node *of, const struct placed *address) {
@@ -159,7 +179,7 @@ static void put_static(struct buf *to, const struct ks_node *of, const struct pl
                 buf_append_text(to, " --nodefroute");
         if (is_own)
                 put_list(to, "--nameserver", &network->dns);
-        buf_append_text(to, " --noipv6");
+        put_ks_ipv6(to, of, network, has_default);
         if (is_own)
                 buf_printf(to, " --hostname=%s", of->node->name);
 }
@@ -338,6 +358,13 @@ static bool is_first_in_network(const struct ks_node *of, const struct placed *a
         return true;
 }
 
+static void put_route(struct buf *to, const char *route) {
+        const char *family = "";
+        if (strchr(route, ':'))
+                family = "6";
+        buf_printf(to, "    echo \"%s dev $link\" >>\"$directory/route%s-$link\"\n", route, family);
+}
+
 static void put_further(struct buf *to, const struct ks_node *of, int vlan) {
         char ip[INET_ADDRSTRLEN];
         size_t number = 0;
@@ -357,11 +384,11 @@ static void put_further(struct buf *to, const struct ks_node *of, int vlan) {
                 if (address->network->vlan != vlan || !is_first_in_network(of, address))
                         continue;
                 for (size_t j = 0; j < routes->count; j++)
-                        buf_printf(to, "    echo \"%s dev $link\" >>\"$directory/route-$link\"\n", routes->items[j]);
+                        put_route(to, routes->items[j]);
         }
         bool has_own_routes = of->link && of->addresses[0].network->vlan == vlan;
         for (size_t i = 0; has_own_routes && i < of->link->routes.count; i++)
-                buf_printf(to, "    echo \"%s dev $link\" >>\"$directory/route-$link\"\n", of->link->routes.items[i]);
+                put_route(to, of->link->routes.items[i]);
 }
 
 static void put_link_post(struct buf *to, const struct ks_node *of, const struct placed *first) {

@@ -44,11 +44,11 @@ static bool is_claimed_once(const struct strings *claims, const char *name) {
         return !is_after_equal && !is_before_equal;
 }
 
-static void append_host(const struct node *node, const struct strings *claims, struct arena *arena, struct buf *text) {
-        char ip[INET_ADDRSTRLEN];
+static void append_host(const struct node *node, const char *ip, const struct strings *claims, struct arena *arena,
+                        struct buf *text) {
         const char *label = arena_strndup(arena, node->name, label_size(node));
         bool has_domain = strlen(label) < strlen(node->name);
-        buf_printf(text, "%s %s", inet_ntop(AF_INET, &node->ip, ip, sizeof ip), node->name);
+        buf_printf(text, "%s %s", ip, node->name);
         if (has_domain && is_claimed_once(claims, label))
                 buf_printf(text, " %s", label);
         for (size_t i = 0; i < node->aliases.count; i++)
@@ -62,8 +62,12 @@ char *hosts_lines(const struct cluster *cluster) {
         struct buf text = { 0 };
         char ip[INET_ADDRSTRLEN];
         collect_claims(cluster, &arena, &claims);
-        for (size_t i = 0; i < cluster->node_count; i++)
-                append_host(&cluster->nodes[i], &claims, &arena, &text);
+        for (size_t i = 0; i < cluster->node_count; i++) {
+                const struct node *node = &cluster->nodes[i];
+                append_host(node, inet_ntop(AF_INET, &node->ip, ip, sizeof ip), &claims, &arena, &text);
+                if (node->ip6.count > 0)
+                        append_host(node, node->ip6.items[0], &claims, &arena, &text);
+        }
         for (size_t i = 0; i < cluster->vip_count; i++)
                 buf_printf(&text, "%s %s\n", inet_ntop(AF_INET, &cluster->vips[i].ip, ip, sizeof ip),
                            cluster->vips[i].name);

@@ -81,6 +81,10 @@ static json_t *network_json(const struct network *network) {
         json_object_set_new(json, "dns", strings_json(&network->dns));
         json_object_set_new(json, "routes", strings_json(&network->routes));
         json_object_set_new(json, "search", strings_json(&network->search));
+        if (network->prefix6)
+                json_object_set_new(json, "prefix6", json_integer(network->prefix6));
+        if (network->gateway6)
+                json_object_set_new(json, "gateway6", json_string(network->gateway6));
         if (network->mtu)
                 json_object_set_new(json, "mtu", json_integer(network->mtu));
         if (network->vlan)
@@ -133,6 +137,21 @@ static json_t *variables_json(const struct cluster *cluster, const struct role *
         return value_json(node->variables);
 }
 
+// Absent without any.
+static void add_ipv6(const struct cluster *cluster, const struct strings *addresses, json_t *json) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < addresses->count; i++) {
+                const struct network *network =
+                    network_of_ipv6(cluster->networks, cluster->network_count, addresses->items[i]);
+                if (network) // the checks have seen to it
+                        json_array_append_new(
+                            list, json_pack("{ss ss}", "ip", addresses->items[i], "network", network->name));
+        }
+        if (json_array_size(list) > 0)
+                json_object_set(json, "addresses6", list);
+        json_decref(list);
+}
+
 static json_t *node_link_json(const struct cluster *cluster, const struct node_link *link) {
         json_t *json = json_object(), *addresses = json_array();
         if (link->ip.s_addr)
@@ -151,6 +170,7 @@ static json_t *node_link_json(const struct cluster *cluster, const struct node_l
         if (link->network < cluster->network_count)
                 json_object_set_new(json, "network", json_string(cluster->networks[link->network].name));
         json_object_set_new(json, "addresses", addresses);
+        add_ipv6(cluster, &link->ip6, json);
         json_object_set_new(json, "routes", strings_json(&link->routes));
         json_object_set_new(json, "dhcp", json_boolean(link->dhcp));
         json_object_set_new(json, "default_route", json_boolean(link->default_route));
@@ -186,6 +206,7 @@ static json_t *node_json(const struct cluster *cluster, const struct role *role,
         json_object_set_new(json, "netmask", netmask_json(network->prefix));
         json_object_set_new(json, "gateway", address_json(network->gateway));
         json_object_set_new(json, "addresses", strings_json(&node->addresses));
+        add_ipv6(cluster, &node->ip6, json);
         if (node->aliases.count > 0)
                 json_object_set_new(json, "aliases", strings_json(&node->aliases));
         if (node->link_count > 0)

@@ -229,6 +229,11 @@ static void join_cluster(struct loader *loader, const struct cluster_file *file,
                 cluster->variables = value_map(loader->arena);
         cluster->networks = file->networks;
         cluster->network_count = file->network_count;
+        for (size_t i = 0; i < cluster->network_count; i++) {
+                struct in6_addr subnet;
+                if (cluster->networks[i].subnet6)
+                        (void)ipv6_subnet_read(cluster->networks[i].subnet6, &subnet, &cluster->networks[i].prefix6);
+        }
         cluster->vips = file->vips;
         cluster->vip_count = file->vip_count;
         for (size_t i = 0; i < cluster->vip_count; i++)
@@ -298,6 +303,7 @@ static void read_cluster(struct loader *loader, const struct profile_options *op
         check_inventory_names(loader, &file);
         check_networks(loader, &file);
         check_links(loader, &file);
+        check_ipv6(loader, &file);
         check_hardware(loader, &file);
         check_trust(loader, &file);
         check_secret_names(loader, &file);

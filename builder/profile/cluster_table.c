@@ -19,11 +19,22 @@ static const struct schema_field path_rows[] = {
 static const struct schema path_table =
     SCHEMA_PART(path_rows, "`paths`", "where other files are, as seen from this file");
 
+// Of IPv4, or of IPv6.
+#define ROUTE_PATTERN                                                                                                  \
+        "^(" OCTET "([.]" OCTET "){3}/([1-9]|[12][0-9]|3[0-2]) via " OCTET "([.]" OCTET "){3}"                         \
+        "|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*/([1-9]|[1-9][0-9]|1[01][0-9]|12[0-8]) via [0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)$"
+#define IPV6_PATTERN "^[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*$"
+
 static const struct schema_field network_rows[] = {
         { "name", "name, networks.NAME in templates", &type_text, MEMBER(network, name), .required = true,
           .pattern = NAME_PATTERN, .pattern_means = NAME_MEANS },
         { "subnet", "addresses of the network", &type_subnet, MEMBERS(network, address, prefix), .required = true },
         { "gateway", "default router of its hosts", &type_address, MEMBER(network, gateway) },
+        { "subnet6", "IPv6 addresses of the network", &type_text, MEMBER(network, subnet6),
+          .pattern = "^[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*/([1-9]|[1-9][0-9]|1[01][0-9]|12[0-8])$",
+          .pattern_means = "an IPv6 subnet such as fd00:1::/64" },
+        { "gateway6", "default router of its hosts for IPv6, link-local or in subnet6", &type_text,
+          MEMBER(network, gateway6), .pattern = IPV6_PATTERN, .pattern_means = "an IPv6 address" },
         { "dns", "name servers of its hosts", &type_texts, MEMBER(network, dns), .or_one = true,
           .pattern = ADDRESS_PATTERN, .pattern_means = "an IPv4 address" },
         { "mtu", "largest packet of its hosts, in bytes; absent: what each card has", &type_integer,
@@ -31,9 +42,7 @@ static const struct schema_field network_rows[] = {
         { "vlan", "IEEE 802.1Q id: its hosts have their addresses on that VLAN of their card", &type_integer,
           MEMBER(network, vlan), .min = 1, .max = 4094 },
         { "routes", "further routes of its hosts, SUBNET via ROUTER", &type_texts, MEMBER(network, routes),
-          .or_one = true,
-          .pattern = "^" OCTET "([.]" OCTET "){3}/([1-9]|[12][0-9]|3[0-2]) via " OCTET "([.]" OCTET "){3}$",
-          .pattern_means = "a route such as `10.0.0.0/8 via 192.168.2.1`" },
+          .or_one = true, .pattern = ROUTE_PATTERN, .pattern_means = "a route such as `10.0.0.0/8 via 192.168.2.1`" },
         { "search", "domains that its hosts search", &type_texts, MEMBER(network, search), .or_one = true,
           .pattern = "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$",
           .pattern_means = "a domain" },
@@ -72,8 +81,6 @@ static const struct schema_field bond_rows[] = {
 };
 static const struct schema bond_table = SCHEMA(bond, bond_rows, "`bond`", "several cards of a node as one link");
 
-#define ROUTE_PATTERN "^" OCTET "([.]" OCTET "){3}/([1-9]|[12][0-9]|3[0-2]) via " OCTET "([.]" OCTET "){3}$"
-
 static const struct schema_field link_rows[] = {
         { "mac", "MAC address of its card", &type_mac, MEMBERS(node_link, mac, has_mac) },
         { "bond", "several cards as this link", &type_table, MEMBER(node_link, bond), .table = &bond_table },
@@ -86,6 +93,8 @@ static const struct schema_field link_rows[] = {
         { "addresses", "further addresses, each in one of the networks, on that network's VLAN if it has one",
           &type_texts, MEMBER(node_link, addresses), .or_one = true, .pattern = ADDRESS_PATTERN,
           .pattern_means = "an IPv4 address" },
+        { "ip6", "IPv6 addresses, each in the subnet6 of one of the networks", &type_texts, MEMBER(node_link, ip6),
+          .or_one = true, .pattern = IPV6_PATTERN, .pattern_means = "an IPv6 address" },
         { "vlan", "IEEE 802.1Q id; absent: the network's", &type_integer, MEMBER(node_link, vlan), .min = 1,
           .max = 4094 },
         { "mtu", "largest packet, in bytes; absent: the network's", &type_integer, MEMBER(node_link, mtu), .min = 68,
@@ -109,6 +118,8 @@ static const struct schema_field node_rows[] = {
         { "addresses", "further addresses, each in one of the networks, on that network's VLAN if it has one",
           &type_texts, MEMBER(node_row, node.addresses), .or_one = true, .pattern = ADDRESS_PATTERN,
           .pattern_means = "an IPv4 address" },
+        { "ip6", "IPv6 addresses, each in the subnet6 of one of the networks", &type_texts, MEMBER(node_row, node.ip6),
+          .or_one = true, .pattern = IPV6_PATTERN, .pattern_means = "an IPv6 address" },
         { "bond", "several cards as one link, which has the addresses", &type_table, MEMBER(node_row, node.bond),
           .table = &bond_table },
         { "links", "further cards and bonds, each with a network of its own", &type_tables,

@@ -193,9 +193,11 @@ struct role {
 struct network {
         struct place place;
         const char *name;
-        struct in_addr address; // network address
-        int prefix;             // 0..32
-        struct in_addr gateway; // 0: none
+        struct in_addr address;         // network address
+        int prefix;                     // 0..32
+        struct in_addr gateway;         // 0: none
+        const char *subnet6, *gateway6; // "fd00:1::/64" and "fd00:1::1"; NULL: none
+        int prefix6;                    // of subnet6; 0: none
         struct strings dns;
         int mtu, vlan;                        // 0: the card's own; no VLAN
         struct strings routes, search;        // "10.0.0.0/8 via 192.168.2.1"; domains
@@ -229,7 +231,7 @@ struct node_link {
         size_t network;           // index of the network of `ip`, or else of the one that is named; none: network_count
         struct in_addr ip;        // 0: DHCP gives it one
         bool dhcp, default_route;
-        struct strings addresses, routes;
+        struct strings addresses, ip6, routes;
         int mtu, vlan; // 0: the network's
 };
 
@@ -245,6 +247,7 @@ struct node {
         size_t network;
         struct strings aliases;   // further names in /etc/hosts
         struct strings addresses; // further ones, each in one of the networks
+        struct strings ip6;       // IPv6 addresses, each in the subnet6 of one of the networks
         const char *interface;    // what the card with `mac` is called; NULL: what the kernel calls it
         struct bond bond;         // `mac` is one of its members
         struct node_link *links;  // beside the one with `ip`
@@ -346,6 +349,8 @@ struct value *cluster_scope(struct arena *arena, const struct cluster *cluster, 
 const struct place *role_place(const struct role *role, const char *name);
 
 const struct role *cluster_find_role(const struct cluster *cluster, const char *name); // NULL: none
+// The network whose subnet6 holds the address; NULL: none does.
+const struct network *network_of_ipv6(const struct network *networks, size_t count, const char *text);
 // The MAC addresses of all cards of a node, its own first, each once, as they are compared; heap, NULL if none is
 // known.
 struct node_mac {

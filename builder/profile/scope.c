@@ -34,6 +34,15 @@ static void set_network_of(struct arena *arena, struct value *map, const struct 
         set_text_of(arena, map, "gateway", in_addr_text(arena, network->gateway));
 }
 
+static void set_network6_of(struct arena *arena, struct value *map, const struct network *network) {
+        set_text_of(arena, map, "prefix6", "");
+        if (network && network->prefix6 > 0)
+                set_number_of(arena, map, "prefix6", network->prefix6);
+        set_text_of(arena, map, "gateway6", "");
+        if (network && network->gateway6)
+                set_text_of(arena, map, "gateway6", ipv6_text(arena, network->gateway6));
+}
+
 // A stranger's is any one; a cluster without nodes need not have a network.
 static const struct network *network_of_node(const struct cluster *cluster, const struct node *node) {
         static const struct network none = { .name = "" };
@@ -55,6 +64,11 @@ static struct value *node_value(struct arena *arena, const struct cluster *clust
                 set_number_of(arena, map, "id", node->id);
         set_number_of(arena, map, "index", (long)node->index);
         set_network_of(arena, map, network_of_node(cluster, node));
+        const char *ip6 = "";
+        if (node->ip6.count > 0)
+                ip6 = ipv6_text(arena, node->ip6.items[0]);
+        set_text_of(arena, map, "ip6", ip6);
+        set_network6_of(arena, map, network_of_ipv6(cluster->networks, cluster->network_count, ip6));
         value_set(arena, map, "variables", (struct value *)node->variables);
         return map;
 }
@@ -110,6 +124,8 @@ static struct value *networks_value(struct arena *arena, const struct cluster *c
                 set_text_of(arena, map, "subnet", arena_printf(arena, "%s/%d", address, network->prefix));
                 set_text_of(arena, map, "address", address);
                 set_network_of(arena, map, network);
+                set_text_of(arena, map, "subnet6", network->subnet6);
+                set_network6_of(arena, map, network);
                 value_set(arena, map, "dns", texts_value(arena, &network->dns));
                 value_set(arena, networks, network->name, map);
         }

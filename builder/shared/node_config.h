@@ -22,13 +22,14 @@
 //   "ensemble": true, "strangers": false,
 //   "default": {...},                                            variables of strangers; absent: there are none
 //   "networks": [ {"name","subnet":"192.168.2.0/24","prefix":24,"netmask","gateway" ("" if none),"dns":[...],
-//                 "routes":["10.0.0.0/8 via 192.168.2.1"],"search":[...],"mtu","vlan" (absent if not given)} ],
+//                 "routes":["10.0.0.0/8 via 192.168.2.1"],"search":[...],"mtu","vlan","prefix6","gateway6" (absent if
+//                 not given)} ],
 //   "roles": {"master":["base","mesos"],...},                    the cluster's roles, and what each of them inherits
 //   "vips": [ {"name","ip"} ],                                   no machine's own address
 //   "nodes": [ {"name","role","mac" ("" if none, lower case, colons),"ip","id" (0 if none),"index","network","prefix",
-//               "netmask","gateway","addresses":[...] (further ones),"aliases":[...] (names; absent: none),
-//               "interface" (absent: the kernel's name),
-//               "serial","uuid","asset_tag" (SMBIOS, "" if not known),
+//               "netmask","gateway","addresses":[...] (further ones),
+//               "addresses6":[{"ip","network"}] (IPv6, of links, too; absent: none),"aliases":[...] (names; absent:
+//               none), "interface" (absent: the kernel's name), "serial","uuid","asset_tag" (SMBIOS, "" if not known),
 //               "bond":{"name","members":[MAC...],"options":"mode=802.3ad,lacp_rate=fast"} (absent: none),
 //               "links":[{"mac" or "bond","interface","network" (each absent: none),"addresses":[...],"routes":[...],
 //               "dhcp":false,"default_route":false,"mtu","vlan"}] (further cards; absent: none),
@@ -48,9 +49,10 @@
 // }
 //
 // In templates left for the node, scope is { node: { name, hostname, role, ip, mac, id, index, prefix, netmask,
-// gateway, interface, network, dns: [..], variables: {...}, machine: { memory_mb, cpus, task_memory_mb, task_cpus },
-// others: { ROLE: [...] } } }. others has for every name in `roles`, and every one that is inherited, the nodes whose
-// role that is or inherits it, but for the node itself, each { name, role, ip, mac, id, index, prefix, netmask, gateway
+// gateway, ip6, prefix6, gateway6, interface, network, dns: [..], variables: {...}, machine: { memory_mb, cpus,
+// task_memory_mb, task_cpus }, others: { ROLE: [...] } } }. others has for every name in `roles`, and every one that is
+// inherited, the nodes whose role that is or inherits it, but for the node itself, each { name, role, ip, mac, id,
+// index, prefix, netmask, gateway
 // }. memory_mb is MemTotal in 2^20 bytes; the task_ ones are less by the role's `reserve`, but never less than half of
 // the memory and one processor.
 //

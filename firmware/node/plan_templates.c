@@ -46,6 +46,20 @@ static struct value *machine_scope(struct arena *arena, const struct facts *fact
 
 // ---- the other nodes ----
 
+static void scope_ipv6(struct arena *arena, struct value *map, const struct inventory_node *node) {
+        char address[ADDRESS_ANY_TEXT_SIZE] = "", gateway[ADDRESS_ANY_TEXT_SIZE] = "";
+        bool has_any = node && node->address6_count > 0;
+        int prefix = 0;
+        if (has_any) {
+                address_format_any(&node->addresses6[0].ip, address);
+                address_format_any(&node->addresses6[0].network->gateway6, gateway);
+                prefix = node->addresses6[0].network->prefix6;
+        }
+        scope_text(arena, map, "ip6", address);
+        scope_number(arena, map, "prefix6", prefix, has_any);
+        scope_text(arena, map, "gateway6", gateway);
+}
+
 static struct value *other_scope(struct arena *arena, const struct inventory_node *other) {
         struct value *map = value_map(arena);
         char mac[MAC_TEXT_SIZE] = "";
@@ -60,6 +74,7 @@ static struct value *other_scope(struct arena *arena, const struct inventory_nod
         scope_number(arena, map, "prefix", other->network->prefix, true);
         scope_address(arena, map, "netmask", mask_of_prefix(other->network->prefix));
         scope_address(arena, map, "gateway", other->network->gateway);
+        scope_ipv6(arena, map, other);
         return map;
 }
 
@@ -121,6 +136,7 @@ static struct value *make_scope(struct arena *arena, const struct facts *facts, 
         scope_number(arena, node, "prefix", identity->prefix, true);
         scope_address(arena, node, "netmask", mask_of_prefix(identity->prefix));
         scope_address(arena, node, "gateway", identity->gateway);
+        scope_ipv6(arena, node, identity->node);
         scope_text(arena, node, "interface", interface);
         for (size_t i = 0; i < servers->first_count; i++) {
                 address_format(servers->first[i], address);

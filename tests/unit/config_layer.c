@@ -33,13 +33,13 @@ static struct cluster *cluster;
 
 static const char cluster_text[] =
     "cluster: little\nrelease: r\npaths: {roles: ., releases: ., overlays: ., kickstart: .}\n"
-    "networks:\n  - {name: lan, subnet: 10.0.0.0/24, gateway: 10.0.0.1, dns: [10.0.0.1]}\n"
+    "networks:\n  - {name: lan, subnet: 10.0.0.0/24, gateway: 10.0.0.1, dns: [10.0.0.1], subnet6: 'fd00::/64'}\n"
     "vips:\n  - {name: web, ip: 10.0.0.90, role: one, vrrp_id: 7}\n"
     "nodes:\n  - {name: n1, role: one, mac: \"52:54:00:00:00:01\", ip: 10.0.0.11, id: 1,\n"
     "     links: [{bond: {members: [\"52:54:00:AA:00:02\"], mode: 802.3ad}, ip: 10.0.0.21, mtu: 9000,\n"
     "       routes: [10.7.0.0/16 via 10.0.0.7]}, {mac: \"52:54:00:AA:00:03\", name: out0, dhcp: true}], variables: "
     "{rack: a}}\n"
-    "  - {name: n2, role: one, ip: 10.0.0.12, id: 2}\n"
+    "  - {name: n2, role: one, ip: 10.0.0.12, id: 2, ip6: 'fd00::12'}\n"
     "  - {name: n2.dc1.example.com, role: two, ip: 10.0.0.14}\n"
     "  - {name: web.dc1.example.com, role: two, ip: 10.0.0.15}\n"
     "  - {name: n3.dc1.example.com, aliases: [db, backup.example.org], role: two, ip: 10.0.0.13, variables: {password: "
@@ -217,7 +217,7 @@ static void tells_the_node(void) {
         EXPECT_TEXT(json_string_value(json_object_get(json, "role")), "one");
         EXPECT_TEXT(json_string_value(json_object_get(json, "network_writer")), "ifcfg");
         EXPECT_TEXT(json_string_value(json_object_get(json, "hosts")),
-                    "10.0.0.11 n1\n10.0.0.12 n2\n"
+                    "10.0.0.11 n1\n10.0.0.12 n2\nfd00::12 n2\n"
                     "10.0.0.14 n2.dc1.example.com\n10.0.0.15 web.dc1.example.com\n" // others are called n2 and web
                     "10.0.0.13 n3.dc1.example.com n3 db backup.example.org\n10.0.0.90 web\n");
         EXPECT_TEXT(json_string_value(json_object_get(json, "dhcp_client_id")), "mac");

@@ -25,6 +25,8 @@ static const char networks[] =
     "  - {name: tagged, subnet: 10.2.0.0/24, gateway: 10.2.0.1, dns: 10.2.0.2, vlan: 100}\n"
     "  - {name: store, subnet: 10.3.0.0/24, vlan: 300, mtu: 8000, routes: [10.8.0.0/16 via 10.3.0.8]}\n"
     "  - {name: plain, subnet: 10.4.0.0/24}\n"
+    "  - {name: six, subnet: 10.5.0.0/24, subnet6: 'fd00:5::/64', gateway6: 'fd00:5::1',\n"
+    "     routes: ['fd00:9::/48 via fd00:5::9']}\n"
     "nodes:\n";
 
 static void put(const char *path, const char *text) {
@@ -166,6 +168,19 @@ static void further_links_are_networks_of_their_own(void) {
                     NULL);
 }
 
+static void ipv6_is_beside_ipv4(void) {
+        expect_node(MAC "ip: 10.5.0.11, ip6: 'fd00:5::11'",
+                    CARD " --bootproto=static --ip=10.5.0.11 --netmask=255.255.255.0 --ipv6=fd00:5::11/64 "
+                         "--ipv6gateway=fd00:5::1 --hostname=n\n",
+                    "if link_of 10.5.0.11/24; then\n"
+                    "    echo \"fd00:9::/48 via fd00:5::9 dev $link\" >>\"$directory/route6-$link\"\nfi\n%end\n");
+        expect_node(MAC
+                    "ip: 10.4.0.11, links: [{mac: '52:54:00:aa:00:02', dhcp: true, network: six, ip6: 'fd00:5::11'}]",
+                    CARD " --bootproto=static --ip=10.4.0.11 --netmask=255.255.255.0 --noipv6 --hostname=n\n" OTHER
+                         " --bootproto=dhcp --nodefroute --ipv6=fd00:5::11/64\n",
+                    NULL);
+}
+
 // The shell of %pre finds the members of each bond under a name of its own.
 static void a_further_link_may_be_a_bond(void) {
         auto_free char *path = xasprintf("%s/cluster.yaml", top);
@@ -197,6 +212,7 @@ int main(void) {
         RUN(further_addresses_have_their_links);
         RUN(a_bond_has_the_cards_that_are_there);
         RUN(further_links_are_networks_of_their_own);
+        RUN(ipv6_is_beside_ipv4);
         RUN(a_further_link_may_be_a_bond);
         struct err error = { 0 };
         if (!fs_remove_tree(AT_FDCWD, top, &error))

@@ -115,6 +115,49 @@ static void a_bond_and_its_vlan_may_be_a_further_link(void) {
         EXPECT(is_there(IFCFG "ifcfg-bond1.50", "IPADDR=10.50.0.72\n") && lacks(IFCFG "ifcfg-bond1", "IPADDR"));
 }
 
+// The node's own IPv6 address with the default route, one on a further link, and a route.
+#define IPV6(writer)                                                                                                   \
+        "{\"format\":1,\"cluster\":\"c\",\"role\":\"r\",\"network_writer\":\"" writer "\",\"networks\":["              \
+        "{\"name\":\"lan\",\"subnet\":\"192.168.2.0/24\",\"gateway\":\"192.168.2.1\",\"prefix6\":64,"                  \
+        "\"gateway6\":\"fd00:1::1\",\"routes\":[\"fd00:9::/48 via fd00:1::9\"]},"                                      \
+        "{\"name\":\"store\",\"subnet\":\"10.20.0.0/24\",\"prefix6\":56,\"gateway6\":\"fd00:2::1\"}],\"nodes\":["      \
+        "{\"name\":\"one\",\"role\":\"r\",\"mac\":\"" MAC_A "\",\"ip\":\"192.168.2.71\",\"network\":\"lan\","          \
+        "\"addresses6\":[{\"ip\":\"fd00:1::71\",\"network\":\"lan\"}],\"links\":[{\"mac\":\"" MAC_B                    \
+        "\",\"dhcp\":true,\"addresses6\":[{\"ip\":\"fd00:2::71\",\"network\":\"store\"}]}]},"                          \
+        "{\"name\":\"other\",\"role\":\"r\",\"ip\":\"192.168.2.72\",\"network\":\"lan\","                              \
+        "\"addresses6\":[{\"ip\":\"fd00:1::72\",\"network\":\"lan\"}]},"                                               \
+        "{\"name\":\"four\",\"role\":\"r\",\"mac\":\"" MAC_D "\",\"ip\":\"192.168.2.74\",\"network\":\"lan\"}],"       \
+        "\"roles\":{\"r\":[]},\"templates\":[{\"path\":\"/etc/peers\",\"source\":\"/t\"}]}"
+
+static void ipv6_is_in_every_style(void) {
+        start(IPV6("systemd-networkd"), cards_of_one);
+        trial.template = "{{node.ip6}}/{{node.prefix6}} {{node.gateway6}}{{#node.others.r}} {{ip6}}{{/node.others.r}}";
+        EXPECT(plan());
+        EXPECT(is_there(NETWORKD "eth0.network", "Address=fd00:1::71/64\n") &&
+               is_there(NETWORKD "eth0.network", "Gateway=fd00:1::1\n") &&
+               is_there(NETWORKD "eth0.network", "Destination=fd00:9::/48\nGateway=fd00:1::9\n") &&
+               is_there(NETWORKD "eth1.network", "Address=fd00:2::71/56\n") &&
+               lacks(NETWORKD "eth1.network", "Gateway=fd00:2::1"));
+        EXPECT_TEXT(trial_file(&trial, "/etc/peers"), "fd00:1::71/64 fd00:1::1 fd00:1::72 ");
+        start(IPV6("ifcfg"), cards_of_one);
+        EXPECT(plan());
+        EXPECT(is_there(IFCFG "ifcfg-eth0", "IPV6ADDR=fd00:1::71/64\n") &&
+               is_there(IFCFG "ifcfg-eth0", "IPV6_DEFAULTGW=fd00:1::1\n") &&
+               is_there(IFCFG "route6-eth0", "fd00:9::/48 via fd00:1::9") &&
+               is_there(IFCFG "ifcfg-eth1", "IPV6ADDR=fd00:2::71/56\n") &&
+               lacks(IFCFG "ifcfg-eth1", "IPV6_DEFAULTGW=fd"));
+        start(IPV6("NetworkManager"), cards_of_one);
+        EXPECT(plan());
+        EXPECT(is_there(MANAGER "eth0.nmconnection", "address1=fd00:1::71/64\n") &&
+               is_there(MANAGER "eth0.nmconnection", "gateway=fd00:1::1\n"));
+        static const char *const ipv4_only[] = { MAC_D, NULL };
+        start(IPV6("ifcfg"), ipv4_only); // routes of IPv6 are for who has an address of it
+        EXPECT(plan() && !trial_file(&trial, IFCFG "route6-eth0"));
+        start(IPV6("NetworkManager"), cards_of_one);
+        EXPECT(plan());
+        EXPECT(is_there(MANAGER "eth1.nmconnection", "address1=fd00:2::71/56\n"));
+}
+
 static void any_card_tells_who_the_machine_is(void) {
         static const char *const broken[] = { MAC_D, MAC_B, NULL }; // the first card was replaced
         start(NODES("ifcfg", LINKS_OF_ONE("false")), broken);
@@ -173,6 +216,7 @@ int main(void) {
         RUN(manager_has_the_links);
         RUN(the_default_route_goes_where_it_is_said);
         RUN(a_bond_and_its_vlan_may_be_a_further_link);
+        RUN(ipv6_is_in_every_style);
         RUN(any_card_tells_who_the_machine_is);
         RUN(a_missing_card_is_noted);
         RUN(wrong_links_are_refused);

@@ -48,6 +48,9 @@ void check_node_links(struct loader *loader, const struct cluster_file *file, co
                       const struct value *row);
 void check_bond(struct loader *loader, const struct bond *bond, const struct value *written);
 void check_route(struct loader *loader, const struct network *network, const char *text, const struct place *place);
+void check_route6(struct loader *loader, const struct network *network, const char *text, const struct place *place);
+// IPv6 of networks, nodes and links.
+void check_ipv6(struct loader *loader, const struct cluster_file *file);
 // What tells machines apart by SMBIOS.
 void check_hardware(struct loader *loader, const struct cluster_file *file);
 // Keys that are no keys, and a lowest serial that nothing would check.

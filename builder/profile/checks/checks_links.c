@@ -12,14 +12,6 @@
 
 enum { MTU_IPV6_MIN = 1280, MEMBERS_MAX = 8 };
 
-const struct place *place_in_row(const struct value *row, const char *key, const char *item) {
-        const struct value *value = value_get(row, key);
-        for (size_t i = 0; value->type == VALUE_LIST && i < value->count; i++)
-                if (value->items[i]->text == item)
-                        return &value->items[i]->place;
-        return &value->place;
-}
-
 // ---- networks ----
 
 struct route {
@@ -42,6 +34,10 @@ static bool parse_static_route(const char *text, struct route *ret) {
 
 void check_route(struct loader *loader, const struct network *network, const char *text, const struct place *place) {
         struct route route;
+        if (strchr(text, ':')) {
+                check_route6(loader, network, text, place);
+                return;
+        }
         if (!parse_static_route(text, &route)) {
                 report(loader->diagnostics, ERR_SCHEMA, place, "`%s` is no route", text);
                 return;
@@ -195,10 +191,10 @@ static void check_bond_of_node(struct loader *loader, const struct node *node, c
                 if (mac_read(bond->members.items[i], mac) && memcmp(mac, node->mac, sizeof mac) == 0)
                         has_own = true;
         }
-        check_bond(loader, bond, written);
         if (!has_own && bond->members.count > 0)
                 report(loader->diagnostics, ERR_CLUSTER, schema_place(row, "mac"),
                        "the node's `mac` is none of its bond's `members`");
+        check_bond(loader, bond, written);
 }
 
 static const char *mac_text_key(struct arena *arena, const char *text) {

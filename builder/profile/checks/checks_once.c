@@ -35,3 +35,11 @@ void check_once(struct loader *loader, const char *what, struct once *entries, s
                             place_text(loader->arena, entries[first].place));
         }
 }
+
+const struct place *place_in_row(const struct value *row, const char *key, const char *item) {
+        const struct value *value = value_get(row, key);
+        for (size_t i = 0; value->type == VALUE_LIST && i < value->count; i++)
+                if (value->items[i]->text == item)
+                        return &value->items[i]->place;
+        return &value->place;
+}

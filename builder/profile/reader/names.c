@@ -59,3 +59,34 @@ const char *in_addr_text(struct arena *arena, struct in_addr address) {
                 inet_ntop(AF_INET, &address, text, sizeof text);
         return arena_strdup(arena, text);
 }
+
+bool ipv6_subnet_read(const char *text, struct in6_addr *ret, int *ret_prefix) {
+        char address[INET6_ADDRSTRLEN];
+        size_t size = strcspn(text, "/");
+        if (text[size] != '/' || size >= sizeof address)
+                return false;
+        memcpy(address, text, size);
+        address[size] = '\0';
+        *ret_prefix = atoi(text + size + 1);
+        return inet_pton(AF_INET6, address, ret) == 1 && *ret_prefix >= 1 && *ret_prefix <= 128;
+}
+
+bool ipv6_in_subnet(const struct in6_addr *address, const struct in6_addr *subnet, int prefix) {
+        assert(prefix >= 0 && prefix <= 128);
+        for (int i = 0; i < prefix; i++)
+                if ((address->s6_addr[i / 8] ^ subnet->s6_addr[i / 8]) & 0x80 >> i % 8)
+                        return false;
+        return true;
+}
+
+bool ipv6_is_link_local(const struct in6_addr *address) {
+        return address->s6_addr[0] == 0xfe && (address->s6_addr[1] & 0xc0) == 0x80;
+}
+
+const char *ipv6_text(struct arena *arena, const char *text) {
+        struct in6_addr address;
+        char shown[INET6_ADDRSTRLEN];
+        if (inet_pton(AF_INET6, text, &address) != 1)
+                return "";
+        return arena_strdup(arena, inet_ntop(AF_INET6, &address, shown, sizeof shown));
+}

@@ -205,3 +205,8 @@ bool hostname_names(const char *text, const char *name) {
         size_t size = strlen(name);
         return strncasecmp(text, name, size) == 0 && (text[size] == '\0' || text[size] == '.');
 }
+
+uint32_t ipv4_of_address(const struct address *address) {
+        const uint8_t *b = address->bytes;
+        return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}

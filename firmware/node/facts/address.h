@@ -38,6 +38,7 @@ bool address_parse_any(const char *text, struct address *ret);
 enum { ADDRESS_ANY_TEXT_SIZE = 46 };
 void address_format_any(const struct address *address, char ret_text[static ADDRESS_ANY_TEXT_SIZE]); // "" for none
 struct address address_of_ipv4(uint32_t address);
+uint32_t ipv4_of_address(const struct address *address); // of family 4
 bool address_equal(const struct address *a, const struct address *b);
 bool prefix6_parse(const char *text, int *ret); // 1..128
 

@@ -19,14 +19,15 @@
 enum { INVENTORY_LINKS_MAX = 8 }; // of a node, beside its own
 
 struct inventory_route {
-        uint32_t to, gateway; // `to` without host bits
+        struct address to, gateway; // of one family; `to` without host bits
         int prefix;
 };
 
 struct inventory_network {
         const char *name;
         uint32_t address, gateway;
-        int prefix;
+        int prefix, prefix6; // of IPv6, 0: the network has none
+        struct address gateway6;
         uint32_t *dns;
         size_t dns_count;
         int mtu, vlan; // 0: the card's own; no VLAN
@@ -41,6 +42,11 @@ struct inventory_address {
         const struct inventory_network *network; // never NULL
 };
 
+struct inventory_address6 {
+        struct address ip;
+        const struct inventory_network *network; // never NULL, with a prefix6
+};
+
 // A further link of a node, on cards of its own.
 struct inventory_link {
         struct mac mac;           // of its card, or of the bond's first member
@@ -52,6 +58,8 @@ struct inventory_link {
         const struct inventory_network *network; // of its first address, or that DHCP answers in; NULL: not known
         struct inventory_address *addresses;
         size_t address_count;
+        struct inventory_address6 *addresses6;
+        size_t address6_count;
         bool dhcp, default_route;
         int mtu, vlan; // 0: the card's own; no VLAN
         struct inventory_route *routes;
@@ -69,6 +77,8 @@ struct inventory_node {
         const struct inventory_network *network; // never NULL
         struct inventory_address *addresses;     // further ones
         size_t address_count;
+        struct inventory_address6 *addresses6;
+        size_t address6_count;
         const char *interface;    // what the card with `mac` is called; "": what the kernel calls it
         const char *bond;         // name; "": none
         struct mac *bond_members; // with `mac` among them

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/inventory/inventory_links.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "firmware/node/facts/json_field.h"
@@ -17,7 +18,28 @@ static bool get_int(const json_t *json, const char *key, int min, int max, int *
         return true;
 }
 
-// "10.0.0.0/8 via 192.168.2.1"
+static bool get_address6(const json_t *json, const char *key, struct address *ret, struct err *err) {
+        const json_t *item = json_object_get(json, key);
+        const char *text = json_string_value(item);
+        *ret = (struct address){ 0 };
+        return !item || (text && address6_parse(text, ret)) || json_field_wrong(err, key, "an IPv6 address");
+}
+
+// A route's prefix: the default one is the network's gateway.
+static bool parse_route_prefix(const char *text, int max, int *ret) {
+        char *end;
+        long prefix = strtol(text, &end, 10);
+        *ret = (int)prefix;
+        return end != text && !*end && prefix >= 1 && prefix <= max;
+}
+
+static bool is_route_of_ipv4(const struct inventory_route *route) {
+        uint32_t to = ipv4_of_address(&route->to);
+        bool has_host_bits = (to & ~mask_of_prefix(route->prefix)) != 0;
+        return address_is_host(ipv4_of_address(&route->gateway)) && !has_host_bits;
+}
+
+// "10.0.0.0/8 via 192.168.2.1", or of IPv6
 static bool parse_inventory_route(const char *text, struct arena *arena, struct inventory_route *ret) {
         static const char via[] = " via ";
         const char *slash = strchr(text, '/');
@@ -28,11 +50,13 @@ static bool parse_inventory_route(const char *text, struct arena *arena, struct 
                 return false;
         const char *to = arena_strndup(arena, text, (size_t)(slash - text));
         const char *prefix = arena_strndup(arena, slash + 1, (size_t)(end - slash - 1));
-        if (!address_parse(to, &ret->to) || !prefix_parse(prefix, &ret->prefix) ||
-            !address_parse(end + strlen(via), &ret->gateway))
+        int max = 32;
+        if (!address_parse_any(to, &ret->to) || !address_parse_any(end + strlen(via), &ret->gateway))
                 return false;
-        bool has_host_bits = (ret->to & ~mask_of_prefix(ret->prefix)) != 0;
-        return address_is_host(ret->gateway) && !has_host_bits;
+        if (ret->to.family == 6)
+                max = 128;
+        return ret->to.family == ret->gateway.family && parse_route_prefix(prefix, max, &ret->prefix) &&
+               (ret->to.family == 6 || is_route_of_ipv4(ret));
 }
 
 static bool read_inventory_routes(const json_t *json, struct arena *arena, struct inventory_route **ret,
@@ -54,7 +78,9 @@ static bool read_inventory_routes(const json_t *json, struct arena *arena, struc
 bool inventory_read_links_of_network(const json_t *json, struct arena *arena, struct inventory_network *network,
                                      struct err *err) {
         const json_t *search;
-        if (!get_int(json, "mtu", MTU_MIN, MTU_MAX, &network->mtu, err) ||
+        if (!get_int(json, "prefix6", 0, 128, &network->prefix6, err) ||
+            !get_address6(json, "gateway6", &network->gateway6, err) ||
+            !get_int(json, "mtu", MTU_MIN, MTU_MAX, &network->mtu, err) ||
             !get_int(json, "vlan", 1, VLAN_MAX, &network->vlan, err) ||
             !read_inventory_routes(json, arena, &network->routes, &network->route_count, err) ||
             !json_field_list(json, "search", &search, err))
@@ -104,6 +130,33 @@ static bool get_interface_name(const json_t *json, const char *key, struct arena
         return true;
 }
 
+static const struct inventory_network *network_called(const struct inventory *inventory, const char *name) {
+        for (size_t i = 0; name && i < inventory->network_count; i++)
+                if (strcmp(inventory->networks[i].name, name) == 0)
+                        return &inventory->networks[i];
+        return NULL;
+}
+
+// [ {"ip","network"} ]
+static bool read_addresses6(const json_t *json, struct arena *arena, const struct inventory *inventory,
+                            struct inventory_address6 **ret, size_t *ret_count, struct err *err) {
+        const json_t *list;
+        if (!json_field_list(json, "addresses6", &list, err))
+                return false;
+        *ret_count = json_array_size(list);
+        *ret = arena_alloc(arena, *ret_count * sizeof **ret);
+        for (size_t i = 0; i < *ret_count; i++) {
+                const json_t *item = json_array_get(list, i);
+                struct inventory_address6 *address = &(*ret)[i];
+                if (!get_address6(item, "ip", &address->ip, err))
+                        return false;
+                address->network = network_called(inventory, json_string_value(json_object_get(item, "network")));
+                if (!address->ip.family || !address->network || !address->network->prefix6)
+                        return json_field_wrong(err, "addresses6", "IPv6 addresses with the networks that they are in");
+        }
+        return true;
+}
+
 // The key `bond` of a node or of a link. None: no members.
 struct bond_read {
         const char *name, *options;
@@ -140,13 +193,6 @@ static bool read_bond(const json_t *json, struct arena *arena, struct bond_read 
         return true;
 }
 
-static const struct inventory_network *network_called(const struct inventory *inventory, const char *name) {
-        for (size_t i = 0; name && i < inventory->network_count; i++)
-                if (strcmp(inventory->networks[i].name, name) == 0)
-                        return &inventory->networks[i];
-        return NULL;
-}
-
 static bool read_link_network(const json_t *json, const struct inventory *inventory, struct inventory_link *link,
                               struct err *err) {
         const json_t *name = json_object_get(json, "network");
@@ -179,6 +225,7 @@ static bool read_node_link(const json_t *json, struct arena *arena, const struct
             !json_field_bool(json, "default_route", &link->default_route, err))
                 return false;
         return read_addresses(json, arena, inventory, &link->addresses, &link->address_count, err) &&
+               read_addresses6(json, arena, inventory, &link->addresses6, &link->address6_count, err) &&
                read_inventory_routes(json, arena, &link->routes, &link->route_count, err) &&
                read_link_network(json, inventory, link, err);
 }
@@ -202,6 +249,7 @@ bool inventory_read_links_of_node(const json_t *json, struct arena *arena, const
                                   struct inventory_node *node, struct err *err) {
         struct bond_read bond;
         if (!read_addresses(json, arena, inventory, &node->addresses, &node->address_count, err) ||
+            !read_addresses6(json, arena, inventory, &node->addresses6, &node->address6_count, err) ||
             !get_interface_name(json, "interface", arena, &node->interface, err) || !read_bond(json, arena, &bond, err))
                 return false;
         node->bond = bond.name;

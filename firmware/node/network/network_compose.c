@@ -12,11 +12,6 @@ static struct net_link *primary(const struct composer *composer) {
         return &composer->network->links[composer->network->primary];
 }
 
-static uint32_t number4(const struct address *address) {
-        const uint8_t *b = address->bytes;
-        return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-}
-
 // ---- adding, once ----
 
 static bool add_address(struct composer *composer, struct net_link *link, const struct address *address, int prefix,
@@ -24,7 +19,7 @@ static bool add_address(struct composer *composer, struct net_link *link, const 
         const struct network *network = composer->network;
         char text[ADDRESS_ANY_TEXT_SIZE];
         address_format_any(address, text);
-        if (address->family == 4 && !address_is_host_of(number4(address), prefix))
+        if (address->family == 4 && !address_is_host_of(ipv4_of_address(address), prefix))
                 return fail(err, ERR_IDENTITY, 0, "%s gives %s %s/%d, which is no host's address", source, link->name,
                             text, prefix);
         for (size_t i = 0; i < network->link_count; i++) {
@@ -92,13 +87,20 @@ static bool has_default(const struct net_link *link, int family) {
 
 // ---- from the inventory ----
 
-static bool compose_inventory_network(struct net_link *link, const struct inventory_network *from, struct err *err) {
+static bool compose_network_routes(struct net_link *link, const struct inventory_network *from, int family,
+                                   struct err *err) {
         for (size_t i = 0; i < from->route_count; i++) {
                 const struct inventory_route *route = &from->routes[i];
-                struct net_route made = { address_of_ipv4(route->to), route->prefix, address_of_ipv4(route->gateway) };
-                if (!compose_route(link, &made, err))
+                struct net_route made = { route->to, route->prefix, route->gateway };
+                if (route->to.family == family && !compose_route(link, &made, err))
                         return false;
         }
+        return true;
+}
+
+static bool compose_inventory_network(struct net_link *link, const struct inventory_network *from, struct err *err) {
+        if (!compose_network_routes(link, from, 4, err))
+                return false;
         for (size_t i = 0; i < from->search_count; i++)
                 add_search(link, from->search[i]);
         return true;
@@ -127,6 +129,32 @@ static bool add_node_addresses(struct composer *composer, struct err *err) {
                 if (network == composer->identity->network)
                         continue; // it was added with the identity's own address
                 if (!set_mtu(link, network->mtu, "inventory", err) || !compose_inventory_network(link, network, err))
+                        return false;
+        }
+        return true;
+}
+
+// ---- IPv6 of the inventory ----
+
+// An address, and the routes of its network, which nobody without such an address takes.
+static bool add_address6(struct composer *composer, struct net_link *link, const struct inventory_address6 *from,
+                         bool is_default, struct err *err) {
+        struct address gateway = from->network->gateway6;
+        if (!is_default)
+                gateway.family = 0;
+        return add_address(composer, link, &from->ip, from->network->prefix6, "inventory", err) &&
+               compose_network_routes(link, from->network, 6, err) && compose_gateway(link, &gateway, err);
+}
+
+static bool has_default_link(const struct composer *composer);
+
+// The default route is of the network with the node's `ip`.
+static bool add_node_addresses6(struct composer *composer, struct err *err) {
+        const struct inventory_node *node = composer->identity->node;
+        for (size_t i = 0; node && i < node->address6_count; i++) {
+                const struct inventory_address6 *from = &node->addresses6[i];
+                bool is_default = from->network == composer->identity->network && !has_default_link(composer);
+                if (!add_address6(composer, link_of_network(composer, from->network), from, is_default, err))
                         return false;
         }
         return true;
@@ -162,7 +190,7 @@ static bool add_link_address(struct composer *composer, const struct inventory_l
 static bool add_link_routes(struct net_link *link, const struct inventory_link *from, struct err *err) {
         for (size_t i = 0; i < from->route_count; i++) {
                 const struct inventory_route *route = &from->routes[i];
-                struct net_route made = { address_of_ipv4(route->to), route->prefix, address_of_ipv4(route->gateway) };
+                struct net_route made = { route->to, route->prefix, route->gateway };
                 if (!compose_route(link, &made, err))
                         return false;
         }
@@ -192,6 +220,11 @@ static bool add_inventory_link(struct composer *composer, const struct inventory
         for (size_t i = 0; i < from->address_count; i++)
                 if (!add_link_address(composer, from, i, err))
                         return false;
+        for (size_t i = 0; i < from->address6_count; i++) {
+                struct net_link *of = composer_inventory_link(composer, from, from->addresses6[i].network);
+                if (!add_address6(composer, of, &from->addresses6[i], from->default_route, err))
+                        return false;
+        }
         return add_link_routes(link, from, err);
 }
 
@@ -455,7 +488,8 @@ bool network_compose(const struct facts *facts, const struct cmdline *cmdline, c
         struct composer composer = { facts, cmdline, identity, ret };
         *ret = (struct network){ 0 };
         if (!network_add_links(&composer, err) || !compose_identity(&composer, err) ||
-            !add_node_addresses(&composer, err) || !add_inventory_links(&composer, err))
+            !add_node_addresses(&composer, err) || !add_node_addresses6(&composer, err) ||
+            !add_inventory_links(&composer, err))
                 return false;
         for (size_t i = 0; i < cmdline->ip_count; i++)
                 if (!add_ip(&composer, &cmdline->ips[i], err))

@@ -351,6 +351,10 @@ static bool add_vlans(struct composer *composer, const struct net_link *base, st
                 if (node->addresses[i].network->vlan &&
                     !vlan_for(composer, base, node->addresses[i].network->vlan, err))
                         return false;
+        for (size_t i = 0; node && i < node->address6_count; i++)
+                if (node->addresses6[i].network->vlan &&
+                    !vlan_for(composer, base, node->addresses6[i].network->vlan, err))
+                        return false;
         return true;
 }
 
@@ -396,6 +400,9 @@ static bool add_inventory_vlans(struct composer *composer, struct err *err) {
                         return false;
                 for (size_t j = 0; j < link->address_count; j++)
                         if (!add_inventory_vlan(composer, link, link->addresses[j].network, err))
+                                return false;
+                for (size_t j = 0; j < link->address6_count; j++)
+                        if (!add_inventory_vlan(composer, link, link->addresses6[j].network, err))
                                 return false;
         }
         return true;
