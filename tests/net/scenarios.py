@@ -16,17 +16,21 @@ INVENTORY = {
     "dhcp_timeout_ms": 20000,
     "networks": [
         {"name": "lan", "subnet": "192.168.2.0/24", "gateway": "192.168.2.1", "dns": ["192.168.2.1"],
-         "routes": ["10.99.0.0/16 via 192.168.2.254"], "search": ["example.org"], "mtu": 1450},
+         "routes": ["10.99.0.0/16 via 192.168.2.254"], "search": ["example.org"], "mtu": 1450, "prefix6": 64,
+         "gateway6": "fd00:1::1"},
         {"name": "store", "subnet": "10.20.0.0/24", "vlan": 20, "mtu": 1400},
-        {"name": "data", "subnet": "10.30.0.0/24", "gateway": "10.30.0.1"}],
+        {"name": "data", "subnet": "10.30.0.0/24", "gateway": "10.30.0.1", "prefix6": 64, "gateway6": "fd00:3::1",
+         "routes": ["fd00:66::/48 via fd00:3::6"]}],
     "nodes": [
         {"name": "one", "role": "r", "mac": A, "ip": "192.168.2.71", "network": "lan", "interface": "net0",
          "addresses": ["192.168.2.171", "10.20.0.71"]},
         {"name": "two", "role": "r", "mac": "", "ip": "10.20.0.72", "network": "store",
          "bond": {"name": "bond0", "members": [B, C],
                   "options": "mode=802.3ad,lacp_rate=1,xmit_hash_policy=layer3+4"}},
-        {"name": "three", "role": "r", "mac": G, "ip": "192.168.2.73", "network": "lan", "links": [
-            {"mac": H, "interface": "data0", "network": "data", "addresses": ["10.30.0.73", "10.20.0.73"], "mtu": 1430,
+        {"name": "three", "role": "r", "mac": G, "ip": "192.168.2.73", "network": "lan",
+         "addresses6": [{"ip": "fd00:1::73", "network": "lan"}], "links": [
+            {"mac": H, "interface": "data0", "network": "data", "addresses": ["10.30.0.73", "10.20.0.73"],
+             "addresses6": [{"ip": "fd00:3::73", "network": "data"}], "mtu": 1430,
              "routes": ["10.66.0.0/16 via 10.30.0.6"], "dhcp": False, "default_route": False},
             {"mac": I, "addresses": [], "routes": [], "dhcp": True, "default_route": False}]}]}
 
@@ -299,24 +303,25 @@ def duid(machine):
 def links(machine):
     """Three cards, each with a network of its own: the node's, another one and a VLAN on it, and one by DHCP."""
     plug(H, G, I)
-    far_address("p1", "192.168.2.1/24", "192.168.2.254/24")
-    far_address("p0", "10.30.0.1/24", "10.30.0.6/24")
+    far_address("p1", "192.168.2.1/24", "192.168.2.254/24", "fd00:1::1/64")
+    far_address("p0", "10.30.0.1/24", "10.30.0.6/24", "fd00:3::1/64")
     far_vlan("p0", 20)
     far_address("farvlan", "10.20.0.1/24")
     far_address("p2", "172.16.8.1/24")
     serve_dhcp("--bind-dynamic", "--interface=p2", "--dhcp-range=172.16.8.50,172.16.8.60,1h")
     machine.configure("")
-    machine.check("the node's address", lambda: addresses("eth1") == {"192.168.2.73/24"}, WAIT_SECONDS)
+    machine.check("the node's address", lambda: addresses("eth1") == {"192.168.2.73/24", "fd00:1::73/64"}, WAIT_SECONDS)
     machine.check("the second card has its name, address and MTU", lambda: link("data0").get("address") == H
-                  and addresses("data0") == {"10.30.0.73/24"} and link("data0").get("mtu") == 1430, WAIT_SECONDS)
+                  and addresses("data0") == {"10.30.0.73/24", "fd00:3::73/64"} and link("data0").get("mtu") == 1430, WAIT_SECONDS)
     machine.check("the VLAN on it", lambda: link("data0.20").get("link") == "data0"
                   and addresses("data0.20") == {"10.20.0.73/24"}, WAIT_SECONDS)
     machine.check("the third card has what DHCP gave it",
                   lambda: any(a.startswith("172.16.8.") for a in addresses("eth2")), WAIT_SECONDS)
     machine.check("one default route, and the further link's own", lambda: defaults() == [("192.168.2.1", "eth1")]
-                  and has_route("-4", "10.66.0.0/16", "10.30.0.6", "data0"), 10)
+                  and has_route("-4", "10.66.0.0/16", "10.30.0.6", "data0") and defaults("-6") == [("fd00:1::1", "eth1")]
+                  and has_route("-6", "fd00:66::/48", "fd00:3::6", "data0"), 10)
     machine.check("frames go there and back on each", lambda: answers("192.168.2.1") and answers("10.30.0.1")
-                  and answers("10.20.0.1") and answers("172.16.8.1"), WAIT_SECONDS)
+                  and answers("10.20.0.1") and answers("172.16.8.1") and answers("fd00:1::1") and answers("fd00:3::1"), WAIT_SECONDS)
     machine.apply_again("")
 
 
