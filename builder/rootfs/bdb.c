@@ -34,20 +34,36 @@ static int open_new(DB *db, const char *path) {
         return code;
 }
 
-bool bdb_create(const char *path, struct bdb_writer **ret, struct err *err) {
+static int open_old(DB *db, const char *path) {
+        int code = db->set_cachesize(db, 0, CACHE_BYTES, 1);
+        if (code == 0)
+                code = db->open(db, NULL, path, NULL, DB_HASH, 0, 0);
+        return code;
+}
+
+static bool make_writer(const char *path, int (*open_table)(DB *, const char *), const char *what,
+                        struct bdb_writer **ret, struct err *err) {
         DB *db = NULL;
         int code = db_create(&db, NULL, 0);
         if (code == 0)
-                code = open_new(db, path);
+                code = open_table(db, path);
         if (code != 0) {
                 if (db)
                         db->close(db, DB_NOSYNC);
-                return fail_bdb(code, path, "make", err);
+                return fail_bdb(code, path, what, err);
         }
         struct bdb_writer *writer = xmalloc(sizeof *writer);
         *writer = (struct bdb_writer){ db, xstrdup(path) };
         *ret = writer;
         return true;
+}
+
+bool bdb_create(const char *path, struct bdb_writer **ret, struct err *err) {
+        return make_writer(path, open_new, "make", ret, err);
+}
+
+bool bdb_open(const char *path, struct bdb_writer **ret, struct err *err) {
+        return make_writer(path, open_old, "open", ret, err);
 }
 
 bool bdb_put(struct bdb_writer *writer, uint32_t number, const void *data, size_t size, struct err *err) {

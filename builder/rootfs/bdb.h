@@ -14,6 +14,8 @@ struct bdb_writer;
 // Makes a new hash table (a file of that name must not exist). bdb_close() after a failed bdb_put() too; its result
 // counts only if all went well before.
 must_check bool bdb_create(const char *path, struct bdb_writer **ret, struct err *err);
+// One that bdb_create() made, to put more into.
+must_check bool bdb_open(const char *path, struct bdb_writer **ret, struct err *err);
 must_check bool bdb_put(struct bdb_writer *writer, uint32_t number, const void *data, size_t size, struct err *err);
 must_check bool bdb_close(struct bdb_writer *writer, struct err *err);
 

@@ -101,8 +101,9 @@ static bool put_headers(sqlite3 *db, sqlite3_stmt *rows, struct bdb_writer *writ
         return bdb_put(writer, 0, &highest, sizeof highest, err);
 }
 
-static bool write_headers(sqlite3 *db, struct bdb_writer *writer, size_t *ret_count, struct err *err) {
-        static const char query[] = "SELECT hnum, blob FROM Packages ORDER BY hnum";
+// Those that librpm numbered later than `after`.
+static bool write_headers(sqlite3 *db, uint32_t after, struct bdb_writer *writer, size_t *ret_count, struct err *err) {
+        auto_free char *query = xasprintf("SELECT hnum, blob FROM Packages WHERE hnum > %u ORDER BY hnum", after);
         sqlite3_stmt *rows = NULL;
         if (sqlite3_prepare_v2(db, query, -1, &rows, NULL) != SQLITE_OK)
                 return rpmdb_sqlite_fail(db, "prepare", err);
@@ -115,7 +116,7 @@ static bool write_packages_from(sqlite3 *db, size_t *ret_count, struct err *err)
         struct bdb_writer *writer;
         if (!bdb_create(packages_table, &writer, err))
                 return false;
-        bool written = write_headers(db, writer, ret_count, err);
+        bool written = write_headers(db, 0, writer, ret_count, err);
         auto_err ignored = { 0 };
         struct err *closing = written ? err : &ignored; // the first error is the one to tell
         bool closed = bdb_close(writer, closing);
@@ -191,6 +192,81 @@ static bool make_indexes(size_t header_count, struct err *err) {
                     header_count);
 }
 
+// ---- what scriptlets see ----
+
+// `Packages` as this process wrote it last. An old rpm makes indexes that are absent, of it, when it is asked.
+static struct {
+        uint32_t highest; // number of a package; 0: it is to be written anew
+        struct stat stat;
+} shown;
+
+static bool is_as_shown(void) {
+        struct stat now;
+        return lstat(packages_table, &now) == 0 && now.st_ino == shown.stat.st_ino &&
+               now.st_size == shown.stat.st_size && memcmp(&now.st_mtim, &shown.stat.st_mtim, sizeof now.st_mtim) == 0;
+}
+
+static bool remove_stale_index(const struct fs_entry *entry, void *context, struct err *err) {
+        if (strcmp(entry->name, "Packages") != 0)
+                return remove_region_or_table(entry, context, err);
+        *entry->descend = false;
+        return true;
+}
+
+static bool open_shown(struct bdb_writer **ret, struct err *err) {
+        if (shown.highest > 0)
+                return bdb_open(packages_table, ret, err);
+        return bdb_create(packages_table, ret, err);
+}
+
+static bool remove_what_is_stale(struct err *err) {
+        auto_close int dir = -1;
+        if (!fs_open_dir(AT_FDCWD, database_dir, &dir, err))
+                return false;
+        if (shown.highest > 0)
+                return fs_walk(dir, remove_stale_index, NULL, err);
+        return fs_walk(dir, remove_region_or_table, NULL, err);
+}
+
+static bool append_shown(sqlite3 *db, uint32_t highest, struct err *err) {
+        struct bdb_writer *writer;
+        size_t count;
+        auto_err ignored = { 0 };
+        if (!remove_what_is_stale(err) || !open_shown(&writer, err))
+                return false;
+        bool written = write_headers(db, shown.highest, writer, &count, err);
+        struct err *closing = &ignored; // the first error is the one to tell
+        if (written)
+                closing = err;
+        bool closed = bdb_close(writer, closing);
+        if (!written || !closed)
+                return false;
+        shown.highest = highest;
+        return lstat(packages_table, &shown.stat) == 0 || fail(err, ERR_SYSTEM, errno, "stat %s", packages_table);
+}
+
+static bool show_packages(sqlite3 *db, struct err *err) {
+        uint32_t highest = 0;
+        if (!rpmdb_sqlite_highest(db, &highest, err))
+                return false;
+        if (!is_as_shown()) // a scriptlet's rpm wrote to it, or nobody has yet
+                shown.highest = 0;
+        return highest == shown.highest || append_shown(db, highest, err);
+}
+
+static bool show_bdb(struct err *err) {
+        sqlite3 *db = NULL;
+        if (!find_rpm() || access(sqlite_path, F_OK) < 0)
+                return true;
+        bool ok = sqlite3_open_v2(sqlite_path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK ||
+                  rpmdb_sqlite_fail(db, "open", err);
+        ok = ok && show_packages(db, err);
+        sqlite3_close(db);
+        return ok;
+}
+
+// ---- at the end ----
+
 static bool settle_sqlite(int64_t source_date_epoch, struct err *err) {
         return rpmdb_sqlite_settle(sqlite_path, source_date_epoch, err);
 }
@@ -210,8 +286,8 @@ static bool finish_bdb(int64_t source_date_epoch, struct err *err) {
 // ---- backends ----
 
 static const struct rpmdb_backend backends[] = {
-        { "sqlite", "sqlite", false, settle_sqlite },
-        { "bdb", "sqlite", true, finish_bdb },
+        { "sqlite", "sqlite", false, settle_sqlite, NULL },
+        { "bdb", "sqlite", true, finish_bdb, show_bdb },
 };
 
 bool rpmdb_find(const char *name, const struct rpmdb_backend **ret, struct err *err) {

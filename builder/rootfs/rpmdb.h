@@ -9,11 +9,15 @@
 
 #include "base/err.h"
 
-// How a release's rpm keeps its database. `finish` runs inside the container when librpm has closed it.
+// How a release's rpm keeps its database. `finish` runs inside the container when librpm has closed it, `show` while it
+// is open.
 struct rpmdb_backend {
         const char *name, *macro; // release->rpmdb, %_db_backend
         bool aside;               // librpm's own database is not the image's
         bool (*finish)(int64_t source_date_epoch, struct err *err);
+        // Before a scriptlet runs, which may ask rpm: shows the image's own rpm what is installed so far. NULL: it
+        // reads librpm's database.
+        bool (*show)(struct err *err);
 };
 // Inside the container. `rpmdb_begin` before librpm opens its database says how many packages it holds; `rpmdb_check`
 // when librpm has closed it fails unless it holds `package_count` and every write to it went well.

@@ -105,6 +105,19 @@ bool rpmdb_sqlite_count(const char *path, size_t *ret_count, struct err *err) {
         return ok;
 }
 
+static bool read_number(sqlite3 *db, sqlite3_stmt *row, void *context, struct err *err) {
+        sqlite3_int64 number = sqlite3_column_int64(row, 0); // 0 for NULL
+        (void)db;
+        if (number < 0 || number > INT32_MAX)
+                return fail(err, ERR_TRANSACTION, 0, "rpm's database holds a malformed header");
+        *(uint32_t *)context = (uint32_t)number;
+        return true;
+}
+
+bool rpmdb_sqlite_highest(sqlite3 *db, uint32_t *ret_number, struct err *err) {
+        return each_row(db, "SELECT max(hnum) FROM Packages", read_number, ret_number, err);
+}
+
 // ---- headers ----
 
 static uint32_t big_endian(const unsigned char *bytes) {

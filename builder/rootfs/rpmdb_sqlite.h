@@ -21,6 +21,9 @@ must_check bool rpmdb_sqlite_check(const char *path, size_t package_count, struc
 // How many packages there are: none where there is no database.
 must_check bool rpmdb_sqlite_count(const char *path, size_t *ret_count, struct err *err);
 
+// The highest number of a package; 0: there is none.
+must_check bool rpmdb_sqlite_highest(sqlite3 *db, uint32_t *ret_number, struct err *err);
+
 // Writes the database anew, so that the bits of the file follow from what it says alone: not from what was written
 // before, removed or tried again. Every package gets the install time (seconds since 1970). One file is left, with no
 // journal and no log. Nobody else may have it open. Errors: TRANSACTION, DISK_FULL, SYSTEM.

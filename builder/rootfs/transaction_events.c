@@ -42,7 +42,8 @@ static void start_scriptlet(struct worker *worker, Header header, rpm_loff_t tag
         worker_begin_scriptlet(worker, header, tag);
         buf_clear(&worker->messages);
         (void)!ftruncate(worker->output, 0);
-        if (!boot_tools_set_aside(&err))
+        bool is_shown = !worker->backend->show || worker->backend->show(&err);
+        if (!is_shown || !boot_tools_set_aside(&err))
                 container_abort(worker->channel, &err);
 }
 

@@ -84,8 +84,11 @@ static void list_files_of(Header header, rpmTagVal tag, const char *name, struct
         for (const char *owner, *path; (owner = rpmtdNextString(&owners)) && (path = rpmtdNextString(&paths));) {
                 if (strcmp(owner, name) != 0)
                         continue;
-                if (count++ < SHOWN_FILES)
-                        buf_printf(ret, "%s%s", ret->size ? ", " : "", path);
+                if (count++ >= SHOWN_FILES)
+                        continue;
+                if (ret->size)
+                        buf_append_text(ret, ", ");
+                buf_append_text(ret, path);
         }
         if (count > SHOWN_FILES)
                 buf_printf(ret, " and %zu more", count - SHOWN_FILES);
@@ -100,7 +103,9 @@ bool worker_tell_missing_owner(struct worker *worker, const char *text) {
         if (!worker->unpacked || !parse_missing_owner(text, &tag, name))
                 return false;
         auto_free char *nevra = headerGetAsString(worker->unpacked, RPMTAG_NEVRA);
-        const char *kind = tag == RPMTAG_FILEUSERNAME ? "user" : "group";
+        const char *kind = "group";
+        if (tag == RPMTAG_FILEUSERNAME)
+                kind = "user";
         list_files_of(worker->unpacked, tag, name, &files);
         auto_free char *message = xasprintf(
             "%s: no package has made %s %s by now, so that root has %s, without setuid and setgid; declare it "

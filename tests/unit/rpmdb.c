@@ -40,13 +40,21 @@ static const char spec[] =
     "%package -n many\nSummary: s\nAutoReqProv: no\nRequires: filesystem\nConflicts: nobody\nObsoletes: few\n"
     "Provides: capability = 3\n%description -n many\n"
     "%package -n small\nSummary: s\nAutoReqProv: no\nRequires: many\n%description -n small\n"
+    "%package -n shell\nSummary: s\nAutoReqProv: no\n%description -n shell\n"
+    "%package -n asks\nSummary: s\nAutoReqProv: no\nRequires(post): filesystem rpm shell\n%description -n asks\n"
+    "%package -n asks-again\nSummary: s\nAutoReqProv: no\nRequires(post): asks\n%description -n asks-again\n"
     "%package -n brokenrpm\nSummary: s\nAutoReqProv: no\n%description -n brokenrpm\n"
     "%install\nR=%{buildroot}\nmkdir -p $R/var/lib/rpm $R/usr/bin $R/usr/share/many $R/etc $R/opt\n"
-    "cp %{program} $R/usr/bin/rpm\ncp /usr/bin/busybox $R/opt/rpm\necho small >$R/etc/small\n"
+    "cp %{program} $R/usr/bin/rpm\ncp /usr/bin/busybox $R/opt/rpm\ncp /usr/bin/busybox $R/usr/bin/sh\necho small "
+    ">$R/etc/small\n"
     "for i in $(seq 900); do mkdir $R/usr/share/many/directory-$i\necho $i >$R/usr/share/many/directory-$i/file-$i; "
     "done\nfind $R -type f -exec touch -d @1400000000 {} +\n"
     "%files\n%dir /usr\n%dir /usr/bin\n%dir /etc\n%dir /var/lib/rpm\n%files -n rpm\n/usr/bin/rpm\n"
     "%files -n many\n/usr/share/many\n%files -n small\n/etc/small\n%files -n brokenrpm\n/opt/rpm\n"
+    "%files -n shell\n/usr/bin/sh\n%files -n asks\n%files -n asks-again\n"
+    "%post -n asks -p /usr/bin/sh\nfor n in rpm asks asks-again; do /usr/bin/rpm -q $n; done >/etc/asked; exit 0\n"
+    "%post -n asks-again -p /usr/bin/sh\nfor n in rpm asks asks-again; do /usr/bin/rpm -q $n; done >/etc/asked-again; "
+    "exit 0\n"
     "%post -n brokenrpm -p <lua>\nposix.symlink('/opt/rpm', '/usr/bin/rpm')\n";
 
 static bool build_packages(struct err *err) {
@@ -205,6 +213,32 @@ static void empty_base_is_fine(void) {
         auto_free char *kept = xasprintf("%s/../rpmdb.sqlite", same ? same->path : "");
         EXPECT(access(kept, F_OK) == 0);
         free(set.items);
+}
+
+static void expect_answers(const struct layer *layer, const char *path, const char *wanted) {
+        auto_free char *file = xasprintf("%s/%s", layer->path, path);
+        auto_buf text = { 0 };
+        EXPECT_OK(fs_read(AT_FDCWD, file, &text, err));
+        EXPECT_TEXT(buf_text(&text), wanted);
+}
+
+// In a new root, and in one whose tables were made before.
+static void scriptlets_ask_rpm(void) {
+        static const char *const all_names[] = { "filesystem", "rpm", "shell", "asks", "asks-again", NULL };
+        struct rootfs_options options = { open_cache(arena_printf(&arena, "%s/asks", work_path)), &release,
+                                          1447000000 };
+        struct package_set lower_set = set_of(base_names), all = set_of(all_names);
+        struct layer *alone = NULL, *lower = NULL, *upper = NULL;
+        EXPECT_OK(layer_install(&options, &all, NULL, NULL, &arena, &alone, err));
+        EXPECT_OK(layer_install(&options, &lower_set, NULL, NULL, &arena, &lower, err));
+        EXPECT_OK(layer_install(&options, &all, lower, &lower_set, &arena, &upper, err));
+        const struct layer *const both[] = { alone, upper };
+        for (size_t i = 0; i < lengthof(both) && both[i]; i++) {
+                expect_answers(both[i], "etc/asked", "rpm\nasks\npackage asks-again is not installed\n");
+                expect_answers(both[i], "etc/asked-again", "rpm\nasks\nasks-again\n");
+        }
+        free(lower_set.items);
+        free(all.items);
 }
 
 static void broken_rpm_is_told(void) {
@@ -386,6 +420,7 @@ int main(int argc, char **argv) {
         RUN(each_table_has_its_own_id);
         RUN(without_rpm_only_packages);
         RUN(empty_base_is_fine);
+        RUN(scriptlets_ask_rpm);
         RUN(broken_rpm_is_told);
         RUN(damaged_tables_are_refused_or_settled);
         RUN(rows_alone_decide);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What an old rpm's --rebuilddb does, for images of the tests: the tables and indexes of rpm 4.11 in Berkeley DB, by a
-// static program. Its memory is as dirty as a real one's, or dirtier: every byte that libdb leaves to chance is random.
+// What an old rpm's --rebuilddb and -q do, for images of the tests: the tables and indexes of rpm 4.11 in Berkeley DB,
+// by a static program. Its memory is as dirty as a real one's, or dirtier: every byte that libdb leaves to chance is
+// random.
 #include <db.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,19 +161,63 @@ static void rebuild(const char *path) {
         rmdir(made);
 }
 
+// All indexes are made of `Packages` if they are absent; those that are there are believed. The environment stays, and
+// with it the pages that it has read.
+static void open_indexes(DB_ENV *env, const char *path, DB *packages, DB **tables) {
+        char file[PATH_BYTES];
+        snprintf(file, sizeof file, "%s/Name", path);
+        bool is_there = access(file, F_OK) == 0;
+        for (size_t i = 0; i < INDEXES; i++)
+                tables[i] = open_table(env, indexes[i].name, indexes[i].type, DB_CREATE);
+        if (is_there)
+                return;
+        DBC *cursor;
+        DBT key = { 0 }, value = { 0 };
+        int code;
+        check(packages->cursor(packages, NULL, &cursor, 0), "cursor");
+        while ((code = cursor->get(cursor, &key, &value, DB_NEXT)) == 0) {
+                uint32_t number;
+                memcpy(&number, key.data, 4);
+                if (number != 0)
+                        add_header(tables, value.data, number);
+        }
+        cursor->close(cursor);
+}
+
+static int query(const char *path, const char *name) {
+        DB_ENV *env = open_environment(path);
+        DB *packages = open_table(env, "Packages", DB_HASH, DB_RDONLY), *tables[INDEXES];
+        int code = 0;
+        open_indexes(env, path, packages, tables);
+        for (size_t i = 0; i < INDEXES; i++) {
+                DBT key = { .data = (void *)name, .size = (u_int32_t)strlen(name) }, value = { .flags = DB_DBT_MALLOC };
+                if (strcmp(indexes[i].name, "Name") == 0)
+                        code = tables[i]->get(tables[i], NULL, &key, &value, 0);
+                tables[i]->close(tables[i], 0);
+        }
+        packages->close(packages, 0);
+        env->close(env, 0);
+        printf(code == 0 ? "%s\n" : "package %s is not installed\n", name);
+        return code != 0;
+}
+
 int main(int count, char **arguments) {
-        const char *path = "/var/lib/rpm";
+        const char *path = "/var/lib/rpm", *asked = NULL;
         for (int i = 1; i < count; i++) {
                 if (strcmp(arguments[i], "--version") == 0)
                         return puts("RPM version 4.11.3") < 0;
                 if (strcmp(arguments[i], "--dbpath") == 0 && i + 1 < count)
                         path = arguments[++i];
+                if (strcmp(arguments[i], "-q") == 0 && i + 1 < count)
+                        asked = arguments[++i];
         }
         if (open("/dev/urandom", O_RDONLY) < 0) {
                 fputs("rpm: Failed to initialize NSS library\n", stderr);
                 return 1;
         }
         db_env_set_func_malloc(dirty_malloc);
+        if (asked)
+                return query(path, asked);
         rebuild(path);
         return 0;
 }
