@@ -17,10 +17,13 @@
 
 #include "artefact/bootloader.h"
 #include "artefact/file_sums.h"
+#include "artefact/initrd/root_archive.h"
 #include "artefact/internal.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/parallel.h"
+#include "base/progress.h"
+#include "base/strings.h"
 
 #define ROOT_BY_LOADER "carried" // kiln.root= of a root that came as further initrds
 #define NO_ENTRY "exit"
@@ -223,8 +226,40 @@ static bool write_menus(const struct artefact_build *build, int pxe, bool has_me
         return ok;
 }
 
-static bool pxe_write(struct artefact_build *build, struct artefact_role *none, struct err *err) {
-        (void)none;
+// ---- roots that are too large ----
+
+// An initrd cannot carry the role's root: HTTP and media can, so the rest of the build goes on without PXE for it.
+static bool leave_out_role(const struct artefact_build *build, const struct artefact_role *role, struct err *err) {
+        auto_free char *why =
+            xasprintf("role %s: its packed root has %llu bytes, and an initrd, as PXE hands it over, carries less than "
+                      "4 GiB",
+                      role->role->name, (unsigned long long)role->root_size_bytes);
+        bool is_asked_for = build->only && strings_have(build->only, "pxe");
+        if (is_asked_for) {
+                fail(err, ERR_CLUSTER, 0, "%s", why);
+                return hint(err, "an ISO or USB stick carries it, and so does HTTP (kiln.root=http://...)");
+        }
+        warning("%s: no PXE files are made for it; an ISO or USB stick carries it, and so does HTTP "
+                "(kiln.root=http://...)",
+                why);
+        return true;
+}
+
+static bool choose_carried_roles(const struct artefact_build *build, struct artefact_build *ret, struct err *err) {
+        *ret = *build;
+        ret->roles = xcalloc(build->role_count + 1, sizeof *ret->roles);
+        ret->role_count = 0;
+        for (size_t i = 0; i < build->role_count; i++) {
+                const struct artefact_role *role = &build->roles[i];
+                if (root_archive_holds(role->root_size_bytes))
+                        ret->roles[ret->role_count++] = *role;
+                else if (!leave_out_role(build, role, err))
+                        return false;
+        }
+        return true;
+}
+
+static bool write_tree(const struct artefact_build *build, struct err *err) {
         auto_close int pxe = -1;
         bool has_menu = false;
         if (build->role_count == 0)
@@ -237,6 +272,14 @@ static bool pxe_write(struct artefact_build *build, struct artefact_role *none, 
                         return false;
         return parallel_for(lengthof(node_files), build->jobs, make_folder, &(struct tree){ build, pxe }, err) &&
                write_menus(build, pxe, has_menu, err);
+}
+
+static bool pxe_write(struct artefact_build *build, struct artefact_role *none, struct err *err) {
+        (void)none;
+        struct artefact_build carried;
+        bool ok = choose_carried_roles(build, &carried, err) && write_tree(&carried, err);
+        free(carried.roles);
+        return ok;
 }
 
 static const char *const needs[] = { "kernel", "squashfs", "initrd", "config", NULL };

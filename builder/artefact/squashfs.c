@@ -88,6 +88,9 @@ static bool squashfs_write(struct artefact_build *build, struct artefact_role *r
                 return false;
         memcpy(role->root_sha256, cached.sha256, sizeof role->root_sha256);
         role->root_size_bytes = cached.size_bytes;
+        if (!root_archive_holds(
+                role->root_size_bytes)) // for HTTP and media; the kinds that need an initrd of it say so
+                return true;
         return root_archive_write(role->out, role->root_size_bytes, err) || wrap(err, "role %s", role->role->name);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "artefact/serial_console.h"
 #include "tests/artefact/sample.h"
+#include "tests/unit/said.h"
 
 static struct sample sample;
 
@@ -263,6 +264,35 @@ static void a_password_needs_a_grub_that_asks_for_it(void) {
         sample_close(&locked);
 }
 
+// newc's 8 hexadecimal digits end below 4 GiB.
+static void a_root_that_no_initrd_carries_has_no_entry(void) {
+        auto_buf text = { 0 };
+        struct sample large;
+        auto_err failure = { 0 };
+        const char *names[] = { "pxe" };
+        struct strings only = { names, 1 };
+        EXPECT_OK(sample_open(&large, "large", err));
+        EXPECT_OK(artefacts_write(&large.build, &only, err));
+        EXPECT_OK(sample_judge("rm -r large/pxe", NULL, err));
+        large.roles[0].root_size_bytes = UINT64_C(5) << 30;
+        struct said said = said_begin();
+        large.build.only = NULL;
+        large.build.sums = file_sums_new();
+        EXPECT_OK(pxe_kind.write(&large.build, NULL, err));
+        said_end(&said, &text);
+        EXPECT_OK(sample_judge(
+            "cd large/pxe; test ! -e images/alpha && test -e images/beta/rootfs.tail && ! grep -r alpha . && "
+            "test -e mac/52-54-00-aa-00-02.ipxe && test ! -e mac/52-54-00-aa-00-01.ipxe",
+            NULL, err));
+        EXPECT(strstr(buf_text(&text), "role alpha: its packed root has 5368709120 bytes, and an initrd"));
+        large.build.only = &only;
+        EXPECT(!pxe_kind.write(&large.build, NULL, &failure));
+        EXPECT(failure.kind == ERR_CLUSTER && strstr(failure.text, "role alpha: its packed root has 5368709120"));
+        file_sums_free(large.build.sums);
+        large.build.sums = NULL;
+        sample_close(&large);
+}
+
 static void grub_accepts_the_configurations(void) {
         EXPECT_OK(sample_judge("grub-script-check out/pxe/grub.cfg", NULL, err));
 }
@@ -277,6 +307,7 @@ int main(void) {
         RUN(the_loaders_speak_where_the_kernel_does);
         RUN(the_port_and_its_speed_are_the_roles);
         RUN(grub_accepts_the_configurations);
+        RUN(a_root_that_no_initrd_carries_has_no_entry);
         RUN(an_open_menu_says_nothing_of_passwords);
         RUN(one_role_locks_every_menu);
         RUN(a_password_needs_a_grub_that_asks_for_it);

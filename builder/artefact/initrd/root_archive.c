@@ -35,14 +35,12 @@ static void append_tail(struct buf *buf) {
         buf_append_zeros(buf, INITRD_PART_ALIGN_BYTES - buf->size);
 }
 
+bool root_archive_holds(uint64_t root_size_bytes) { return root_size_bytes <= UINT32_MAX; }
+
 bool root_archive_write(int dir, uint64_t root_size_bytes, struct err *err) {
         auto_buf head = { 0 };
         auto_buf tail = { 0 };
-        assert(root_size_bytes > 0);
-        if (root_size_bytes > UINT32_MAX)
-                return fail(err, ERR_CLUSTER, 0,
-                            "the packed root has %llu bytes, and an initrd carries files below 4 GiB only",
-                            (unsigned long long)root_size_bytes);
+        assert(root_size_bytes > 0 && root_archive_holds(root_size_bytes));
         append_head(&head, (uint32_t)root_size_bytes);
         append_tail(&tail);
         return fs_write(dir, "rootfs.head", head.data, head.size, 0644, err) &&

@@ -9,7 +9,9 @@
 
 #include "base/err.h"
 
-// Writes both into `dir`, for a root of this size. ERR_CLUSTER if newc cannot express the size: 4 GiB or more.
+// Whether newc can express the size of a file: 8 hexadecimal digits.
+bool root_archive_holds(uint64_t root_size_bytes);
+// Writes both into `dir`, for a root that it holds.
 must_check bool root_archive_write(int dir, uint64_t root_size_bytes, struct err *err);
 
 #endif
