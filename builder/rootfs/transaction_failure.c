@@ -19,6 +19,7 @@
 #include "profile/profile.h"
 #include "rootfs/transaction_worker.h"
 #include "sandbox/container.h"
+#include "sandbox/user_namespace.h"
 
 enum { SHOWN_OUTPUT_BYTES = 8192, FULL_BYTES = 1 << 20, PACKAGE_NAME_BYTES = 256 };
 
@@ -220,6 +221,9 @@ bool worker_fail(const struct worker *worker, const char *what, struct err *err)
         else
                 fail(err, kind, 0, "%s", what);
         bool unpacking = strstr(text, ": cpio: ");
+        bool is_no_id_here = strstr(text, "chown failed") && strstr(text, strerror(EINVAL));
+        if (is_no_id_here && user_namespace_is_mapped())
+                return user_namespace_hint_ids(err);
         if (unpacking) // librpm tells errno when it is another call's by now
                 (void)hint(err,
                            "rpm may name another reason than the true one: look for errors of the disk in the kernel's "

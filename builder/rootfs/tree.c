@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "sandbox/user_namespace.h"
 
 // Makes a directory unless it is there; one that is keeps its owner and mode, and links to it are followed inside.
 static bool make_if_absent(int root, const char *path, struct err *err) {
@@ -58,9 +59,11 @@ bool tree_open_parent(int root, const char *path, bool create, int *ret_fd, cons
 
 static bool set_owner(int fd, const char *path, unsigned mode, unsigned uid, unsigned gid, struct err *err) {
         // chown first: it clears the setuid bit
-        if (fchown(fd, uid, gid) < 0 || fchmod(fd, (mode_t)mode) < 0)
-                return fail(err, ERR_SYSTEM, errno, "set the owner and mode of %s", path);
-        return true;
+        if (fchown(fd, uid, gid) == 0 && fchmod(fd, (mode_t)mode) == 0)
+                return true;
+        bool is_no_id_here = errno == EINVAL;
+        fail(err, ERR_SYSTEM, errno, "set the owner and mode of %s: %u:%u, %04o", path, uid, gid, mode);
+        return is_no_id_here && user_namespace_hint_ids(err);
 }
 
 bool tree_write(int root, const char *path, const void *data, size_t size, unsigned mode, unsigned uid, unsigned gid,

@@ -44,6 +44,33 @@ bool user_namespace_is_mapped(void) {
         return *mapping != '\0';
 }
 
+// The first number that no user or group of this namespace has. 0: it is not known.
+static unsigned long first_missing_id(const char *map) {
+        unsigned long inside, outside, count, end = 0;
+        for (const char *line = map; sscanf(line, "%lu %lu %lu", &inside, &outside, &count) == 3;) {
+                if (inside == end)
+                        end += count;
+                line = strchr(line, '\n');
+                if (!line)
+                        break;
+                line++;
+        }
+        return end;
+}
+
+bool user_namespace_hint_ids(struct err *err) {
+        auto_buf map = { .max = 1 << 16 };
+        auto_err unread = { 0 };
+        if (!user_namespace_is_mapped() || !fs_read(AT_FDCWD, "/proc/self/uid_map", &map, &unread))
+                return false;
+        return hint(
+            err,
+            "no user or group has a number of %lu or more here: the subordinate ids of whoever builds do not "
+            "reach further. As root, add a range that nobody has to /etc/subuid and /etc/subgid, such as usermod "
+            "--add-subuids 1000000-1065535 --add-subgids 1000000-1065535 USER",
+            first_missing_id(buf_text(&map)));
+}
+
 // ---- subordinate ids ----
 
 struct id_ranges {

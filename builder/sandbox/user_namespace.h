@@ -20,6 +20,10 @@ bool user_namespace_is_mapped(void);
 // Text that differs between processes that see the same files with other owners; "" outside of user namespaces. Heap.
 char *user_namespace_mapping(void);
 
+// For an owner that could not be set: if this namespace has no such number, the error gets a hint at what is missing
+// and where. Always false.
+bool user_namespace_hint_ids(struct err *err);
+
 // The error of an unshare(2) that just failed. Its ENOSPC is no full disk: the setting `limit` is reached.
 // `ret_limited` says whether it was that, and then the error has its hint.
 bool namespace_fail(const char *kind, const char *limit, bool *ret_limited, struct err *err);

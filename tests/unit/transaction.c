@@ -8,6 +8,7 @@
 #include "rootfs/rootfs.h"
 #include "sandbox/overlay.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/user_namespace.h"
 #include "tests/unit/said.h"
 #include "tests/unit/test.h"
 
@@ -274,6 +275,20 @@ static void users_of_roles_are_there_in_time(void) {
         EXPECT(strstr(passwd, "svc:x:999:999::/srv:/sbin/nologin\n") && strstr(passwd, "app:x:480:480:"));
 }
 
+// A plain user's namespace has as many ids as /etc/subuid gives.
+static void owners_that_a_namespace_lacks_are_told(void) {
+        static const struct user svc = { .name = "svc", .uid = 70000 };
+        static const struct user *items[] = { &svc };
+        static const struct layer_users users = { items, 1 };
+        const char *const all[] = { "setup", "filesystem", "busybox", "owned", NULL };
+        auto_err failure = { 0 };
+        declared = &users;
+        bool ok = install("large-id", all, &failure);
+        declared = NULL;
+        EXPECT(ok == !user_namespace_is_mapped());
+        EXPECT(ok || (strstr(failure.text, "/opt/app/svc-a") && failure.hint && strstr(failure.hint, "/etc/subuid")));
+}
+
 static void absent_owners_are_told(void) {
         const char *const all[] = { "setup", "filesystem", "busybox", "owned", NULL };
         auto_buf text = { 0 };
@@ -400,6 +415,7 @@ int main(int argc, char **argv) {
         RUN(database_is_settled);
         RUN(normalises);
         RUN(users_of_roles_are_there_in_time);
+        RUN(owners_that_a_namespace_lacks_are_told);
         RUN(absent_owners_are_told);
         RUN(updates_are_done);
         RUN(same_packages_give_the_same_database);

@@ -11,7 +11,11 @@
 #include "tests/unit/test.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 
@@ -127,6 +131,49 @@ static void stays_inside_the_image(void) {
         EXPECT(!tree_write(root, "/a/../../x", "x", 1, 0644, 0, 0, &failure) && failure.kind == ERR_REFERENCE);
 }
 
+static bool is_ready(int fd) {
+        char byte;
+        return read(fd, &byte, 1) == 1;
+}
+
+// In a namespace of 65536 ids, which `ready` says is mapped.
+static int own_a_large_id(int ready) {
+        auto_err failure = { 0 };
+        if (!is_ready(ready) || setgid(0) < 0 || setuid(0) < 0)
+                return 1;
+        if (tree_write(root, "/srv/large", "", 0, 0644, 70000, 0, &failure))
+                return 2;
+        bool is_told = strstr(failure.text, "of /srv/large: 70000:0") && failure.hint &&
+                       strstr(failure.hint, "number of 65536 or more") && strstr(failure.hint, "/etc/subuid");
+        return is_told ? 0 : 3;
+}
+
+static void an_owner_that_the_namespace_lacks_is_told(void) {
+        static const char map[] = "0 0 65536\n";
+        int unshared[2], mapped[2], status = -1;
+        EXPECT(pipe(unshared) == 0 && pipe(mapped) == 0);
+        pid_t child = fork();
+        if (child == 0) {
+                if (unshare(CLONE_NEWUSER) < 0 || write(unshared[1], "x", 1) != 1)
+                        _exit(9);
+                _exit(own_a_large_id(mapped[0]));
+        }
+        EXPECT(is_ready(unshared[0]));
+        auto_free char *process = xasprintf("/proc/%d", (int)child);
+        auto_close int dir = open(process, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        static const char *const files[] = { "uid_map", "gid_map" };
+        for (size_t i = 0; i < lengthof(files); i++) {
+                auto_close int file = openat(dir, files[i], O_WRONLY | O_CLOEXEC);
+                EXPECT(write(file, map, sizeof map - 1) == (ssize_t)sizeof map - 1);
+        }
+        EXPECT(write(mapped[1], "x", 1) == 1);
+        EXPECT(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        for (size_t i = 0; i < 2; i++) {
+                close(unshared[i]);
+                close(mapped[i]);
+        }
+}
+
 int main(void) {
         auto_err err = { 0 };
         if (!mkdtemp(root_path) || !sandbox_enter(&err) || !fs_open_dir(AT_FDCWD, root_path, &root, &err))
@@ -136,6 +183,7 @@ int main(void) {
         RUN(refuses);
         RUN(resolves_owners);
         RUN(stays_inside_the_image);
+        RUN(an_owner_that_the_namespace_lacks_is_told);
         int failed = test_done();
         (void)!fs_remove_tree(AT_FDCWD, root_path, &err);
         return failed;
