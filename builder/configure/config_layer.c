@@ -275,7 +275,8 @@ static bool write_layer(struct config *config, const char *kiln_node_path, struc
         if (!write_kiln_node(config, kiln_node_path, err) || !services_write(config, err) ||
             !secret_units_write(config, err))
                 return false;
-        return remove_paths(config, err) && update_stamps_write(config, err) && node_json_write(config, err);
+        return remove_paths(config, err) && link_targets_check(config, err) && update_stamps_write(config, err) &&
+               node_json_write(config, err);
 }
 
 // ---- the overlay around it ----

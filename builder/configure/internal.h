@@ -46,6 +46,9 @@ must_check bool secret_units_write(struct config *config, struct err *err);
 // Enables, disables and presets what the role says, and kiln's own units.
 must_check bool services_write(struct config *config, struct err *err);
 
+// REFERENCE where the profile names a link that leads to nothing: when the layer is written.
+must_check bool link_targets_check(struct config *config, struct err *err);
+
 // Keeps, or takes away, what tells systemd that nothing of the image needs an update: after all files.
 must_check bool update_stamps_write(struct config *config, struct err *err);
 

@@ -153,6 +153,7 @@ struct role {
         struct place place;
         const char *name, *description;
         struct strings ancestors;                         // whose nodes count as nodes of, too: all that it inherits
+        bool is_abstract;                                 // only others inherit it
         bool ensemble;                                    // an odd number of members, stable ids 1..255
         bool strangers;                                   // nodes that the inventory does not know may come up
         struct strings packages;                          // release's names already applied; "@group" allowed

@@ -52,6 +52,7 @@ struct role_file {
         struct place place;
         const char *name, *path, *description;
         struct strings inherits, packages, overlays;
+        bool is_abstract;
         int ensemble, strangers;
         struct strings services_enable, services_disable, services_cluster;
         const char *default_target, *overlay_size, *on_failure, *boot_menu;

@@ -498,6 +498,7 @@ void role_join(struct loader *loader, struct role_library *library, const struct
         struct role role = { .place = file->place,
                              .name = file->name,
                              .description = file->description,
+                             .is_abstract = file->is_abstract,
                              .default_target = "multi-user.target",
                              .overlay_size = "50%",
                              .on_failure = "retry",

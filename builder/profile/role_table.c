@@ -141,6 +141,8 @@ static const struct schema_field role_rows[] = {
           "each other are refused",
           &type_texts, MEMBER(role_file, inherits), .or_one = true, .pattern = NAME_PATTERN,
           .pattern_means = NAME_MEANS },
+        { "abstract", "only a parent: no node has this role itself", &type_bool, MEMBER(role_file, is_abstract),
+          .fallback = "false" },
         { "ensemble", "nodes vote: an odd number of them, each with an id", &type_optional_bool,
           MEMBER(role_file, ensemble) },
         { "strangers", "machines that the inventory does not know may come up", &type_optional_bool,

@@ -349,6 +349,39 @@ static void refuses_what_is_wrong(void) {
         file->owner = owner;
 }
 
+// A wrong time zone, say. What only a node has is none of the build's business.
+static void links_lead_somewhere(void) {
+        static const struct {
+                const char *target;
+                bool is_right;
+        } cases[] = { { "plain", true },
+                      { "../etc/./plain", true },
+                      { "/usr/share/zoneinfo/Nowhere", false },
+                      { "/run/x", true },
+                      { "/dev/null", true },
+                      { "../run/../etc/absent", false },
+                      { "/var/lib/state/x", true },
+                      { "/etc/node", true },
+                      { "../../../dev/null", true } };
+        struct role *role = &cluster->roles[0];
+        struct file *file = NULL;
+        for (size_t i = 0; i < role->file_count; i++)
+                if (strcmp(role->files[i].path, "/etc/alias") == 0)
+                        file = &role->files[i];
+        const char *before = file->link;
+        for (size_t i = 0; i < lengthof(cases); i++) {
+                auto_close int layer = -1;
+                auto_err failure = { 0 };
+                auto_free char *name = xasprintf("link-%zu", i);
+                file->link = cases[i].target;
+                bool ok = write_layer(name, &layer, &failure);
+                EXPECT(ok == cases[i].is_right);
+                EXPECT(ok || (failure.kind == ERR_REFERENCE && strstr(failure.text, "one.yaml:") &&
+                              strstr(failure.text, "/etc/alias is a link to")));
+        }
+        file->link = before;
+}
+
 // What a node would refuse at its first boot is refused here.
 static void refuses_an_inventory_that_no_node_reads(void) {
         auto_close int layer = -1;
@@ -423,6 +456,7 @@ int main(void) {
         RUN(units_of_secrets_must_be_there);
         RUN(gives_the_same_bits);
         RUN(refuses_what_is_wrong);
+        RUN(links_lead_somewhere);
         RUN(refuses_an_inventory_that_no_node_reads);
         RUN(writes_the_state_disk);
         int failed = test_done();

@@ -285,7 +285,7 @@ static void owners_that_a_namespace_lacks_are_told(void) {
         declared = &users;
         bool ok = install("large-id", all, &failure);
         declared = NULL;
-        EXPECT(ok == !user_namespace_is_mapped());
+        EXPECT(ok || user_namespace_is_mapped());
         EXPECT(ok || (strstr(failure.text, "/opt/app/svc-a") && failure.hint && strstr(failure.hint, "/etc/subuid")));
 }
 

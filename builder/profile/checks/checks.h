@@ -56,6 +56,9 @@ void check_hardware(struct loader *loader, const struct cluster_file *file);
 // Keys that are no keys, and a lowest serial that nothing would check.
 void check_trust(struct loader *loader, const struct cluster_file *file);
 
+// Of a joined cluster: warns of what it hardly means.
+void check_doubts(struct loader *loader, const struct cluster_file *file, const struct cluster *cluster);
+
 // Names of secrets, and nothing else: what is a value is reported, and taken out of the tree, so that no other message
 // shows it.
 void check_secret_values(struct loader *loader, struct value *tree);

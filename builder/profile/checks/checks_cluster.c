@@ -65,6 +65,19 @@ static void check_vip_roles(struct loader *loader, const struct cluster_file *fi
         }
 }
 
+static void check_abstract_roles(struct loader *loader, const struct cluster *cluster, const struct value *rows) {
+        for (size_t i = 0; i < cluster->node_count; i++) {
+                const struct node *node = &cluster->nodes[i];
+                bool is_known = node->role < cluster->role_count; // an unknown one is reported
+                if (!is_known || !cluster->roles[node->role].is_abstract)
+                        continue;
+                const char *name = cluster->roles[node->role].name;
+                report(loader->diagnostics, ERR_CLUSTER, schema_place(rows->items[i], "role"),
+                       "node `%s` has role `%s`, which is only there to be inherited (`abstract: true`)", node->name,
+                       name);
+        }
+}
+
 // ---- joined roles: what no single file shows ----
 
 static void check_uids(struct loader *loader, const struct role *role) {
@@ -151,7 +164,9 @@ void check_cluster(struct loader *loader, const struct cluster_file *file, const
                 check_command_line(loader, cluster, &cluster->roles[i]);
                 check_secret_files(loader, &cluster->roles[i]);
         }
+        check_abstract_roles(loader, cluster, rows);
         check_vip_roles(loader, file, cluster);
+        check_doubts(loader, file, cluster);
         check_dhcp_options(loader, file);
         bool asked = value_get(file->tree, "nodes") || value_get(file->tree, "roles");
         if (cluster->role_count == 0 && (!asked || loader->diagnostics->mistake_count == 0))
