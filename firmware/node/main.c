@@ -25,6 +25,7 @@
 #include "firmware/node/plan_secrets.h"
 #include "firmware/node/reconsider.h"
 #include "firmware/node/report.h"
+#include "firmware/node/stages.h"
 #include "firmware/node/state/state_initrd.h"
 #include "firmware/node/state/state_keep.h"
 #include "firmware/node/state/state_serial.h"
@@ -58,8 +59,11 @@ static bool apply_here(const struct arguments *arguments, struct machine *machin
         fputs(buf_text(&text), stdout);
         if (!report_write(machine, &decision, &applied, err))
                 return wrap(err, "report");
-        if (is_live_root(arguments->root))
+        if (is_live_root(arguments->root)) {
                 console_show_on_others(buf_text(&text));
+                stages_begin(STAGES_PATH);
+                stage_add_decision(STAGES_PATH, &decision.plan);
+        }
         return !decision.plan.refusal || fail(err, ERR_IDENTITY, 0, "%s", decision.plan.refusal);
 }
 
@@ -314,10 +318,16 @@ static bool run_reconsider(const struct arguments *arguments, struct err *err) {
         return reconsider(arguments->root, arguments->command_line, tell_everywhere, &accepted, err);
 }
 
+static void add_root_stage(int percent) { stage_add(STAGES_INITRD_PATH, STAGE_ROOT, percent, ""); }
+
 static bool run_fetch(const struct arguments *arguments, struct err *err) {
         char **words = arguments->words;
         uint64_t seconds;
-        struct fetch fetch = { .urls = words[0], .path = words[1], .sha256 = words[2], .tell = tell_everywhere };
+        struct fetch fetch = { .urls = words[0],
+                               .path = words[1],
+                               .sha256 = words[2],
+                               .progress = add_root_stage,
+                               .tell = tell_everywhere };
         if (!parse_count(words[3], INT64_MAX, "SIZE", &fetch.size_bytes, err) ||
             !parse_count(words[4], 86400, "SECONDS", &seconds, err))
                 return false;
@@ -345,19 +355,54 @@ static bool run_take_layer(const struct arguments *arguments, struct err *err) {
         return initrd_take_layer(&trust, &source, err);
 }
 
+// What the command line says, else the profile. "": nothing.
+static const char *report_url_of(struct machine *machine) {
+        char url[URL_MAX];
+        if (cmdline_value(machine->facts.command_line, "kiln.report", url, sizeof url) && *url)
+                return arena_strdup(&machine->arena, url);
+        if (machine->inventory.report_url)
+                return machine->inventory.report_url;
+        return "";
+}
+
+// Goes on as long as the initrd does, which ends it; what was not heard by then the booted system sends.
+static bool run_send_stages(const struct arguments *arguments, struct err *err) {
+        struct machine machine __attribute__((cleanup(machine_close))) = { .root = -1 };
+        const char *path = STAGES_INITRD_PATH;
+        bool follow = true;
+        if (!machine_open(arguments->root, arguments->command_line, &machine, err))
+                return false;
+        if (arguments->word_count > 0) {
+                path = arguments->words[0];
+                follow = false;
+        }
+        const char *url = report_url_of(&machine);
+        hardware_read(&machine.facts);
+        return !*url || stages_send(&machine, path, url, follow, SILENCE_MS, err);
+}
+
+static bool send_stages(struct machine *machine, const char *url, int give_up_ms, struct err *err) {
+        hardware_read(&machine->facts);
+        if (!stages_send(machine, STAGES_PATH, url, false, give_up_ms, err))
+                return false;
+        stage_add_services(STAGES_PATH, give_up_ms);
+        return stages_send(machine, STAGES_PATH, url, false, give_up_ms, err);
+}
+
 static bool run_report(const struct arguments *arguments, struct err *err) {
         struct machine machine __attribute__((cleanup(machine_close))) = { .root = -1 };
         uint64_t seconds;
         if (!parse_count(arguments->seconds, 86400, "--for", &seconds, err) ||
             !machine_open(arguments->root, arguments->command_line, &machine, err))
                 return false;
-        const char *url = machine.inventory.report_url;
-        if (!url || !*url)
+        const char *url = report_url_of(&machine);
+        if (!*url)
                 return true; // the profile does not ask for one
         if (!report_send(machine.root, url, (int)seconds * 1000, err))
                 return false;
         printf("kiln-node: the report was sent to %s\n", url);
-        return true;
+        fflush(stdout);
+        return !is_live_root(arguments->root) || send_stages(&machine, url, (int)seconds * 1000, err);
 }
 
 static const struct verb {
@@ -373,6 +418,8 @@ static const struct verb {
         { "reconsider", "[--root DIR]", "refused: look again until this machine is somebody", 0, run_reconsider },
         { "report", "[--root DIR] [--for SECONDS]", "send the report of this boot to the profile's report_url", 0,
           run_report },
+        { "send-stages", "[--root DIR] [FILE]", "initrd: send what the boot has reached to the report URL", -1,
+          run_send_stages },
         { "keep", "[--root DIR]", "keep SSH host keys and this build's serial on the state disk", 0, run_keep },
         { "need-secret", "[--root DIR] NAME", "kiln-secret@NAME.service: has this machine a value for the secret", 1,
           run_need_secret },

@@ -18,6 +18,7 @@
 #define KILN_NODE_REPORT_H
 
 #include "firmware/node/apply.h"
+#include "firmware/node/http/http.h"
 
 // Writes /run/kiln/report.json and /var/lib/kiln/report.json.
 must_check bool report_write(const struct machine *machine, const struct decision *decision,
@@ -31,6 +32,9 @@ void report_text(const struct decision *decision, const struct applied *applied,
 
 // Adds "network" to the reports that are there: { "problem": null | "why it is not what was decided", "repairs" }.
 must_check bool report_add_network(int root, const char *problem, int repairs, struct err *err);
+
+// One POST of JSON. `ret_again`: whether asking again may help, after an error.
+must_check bool report_post(const struct url *url, const char *body, size_t size, bool *ret_again, struct err *err);
 
 // Sends /run/kiln/report.json below `root` to the URL by HTTP POST (application/json): any 2xx answer will do. Tries
 // again with growing pauses, for so long. ERR_NETWORK with the last reason.

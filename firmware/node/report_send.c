@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "firmware/node/facts/clock.h"
-#include "firmware/node/http/http.h"
 #include "firmware/node/report.h"
 #include "firmware/node/root/root.h"
 
@@ -17,10 +16,11 @@ static bool is_passing(int status) {
         return status / 100 == 5 || status == 404 || status == 408 || status == 425 || status == 429;
 }
 
-static bool post(const struct url *url, const struct buf *report, bool *ret_again, struct err *err) {
+bool report_post(const struct url *url, const char *body, size_t size, bool *ret_again, struct err *err) {
+        assert(url && body && ret_again);
         struct http http __attribute__((cleanup(http_close))) = { .fd = -1 };
         const struct http_request request = {
-                .method = "POST", .body = buf_text(report), .body_size = report->size, .timeout_ms = ANSWER_WAIT_MS
+                .method = "POST", .body = body, .body_size = size, .timeout_ms = ANSWER_WAIT_MS
         };
         *ret_again = true;
         if (!http_open(url, &request, &http, err))
@@ -59,7 +59,7 @@ bool report_send(int root, const char *text, int give_up_ms, struct err *err) {
         for (int delay_ms = DELAY_MS;;) {
                 bool again;
                 err_release(err);
-                if (post(&url, &report, &again, err))
+                if (report_post(&url, buf_text(&report), report.size, &again, err))
                         return true;
                 int64_t left_ms = deadline - clock_now_ms();
                 if (!again || left_ms <= 0)

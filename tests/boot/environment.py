@@ -95,6 +95,7 @@ class Lan:
         self.nodes, self.servers, self.aliases, self.dnsmasq = {}, [], {}, None
         self.has_masters = False
         self.reports = []  # (client's address, JSON) of each that a node sent
+        self.stages = []
 
     def __enter__(self):
         run = lambda *command: subprocess.run(command, check=True)  # noqa: E731
@@ -136,8 +137,11 @@ class Lan:
             def do_POST(handler):  # noqa: N802,N805 the base class asks for the name; self is the Lan's
                 body = handler.rfile.read(int(handler.headers["Content-Length"]))
                 client = handler.client_address[0]
-                if client in refused:
-                    self.reports.append((client, json.loads(body)))
+                told = json.loads(body)
+                if client in refused and "stage" in told:
+                    self.stages.append((client, told))
+                elif client in refused:
+                    self.reports.append((client, told))
                 handler.send_response(204 if client in refused else 503)
                 refused.add(client)
                 handler.end_headers()

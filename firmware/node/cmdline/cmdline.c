@@ -35,6 +35,7 @@ static const struct parameter {
         { "kiln.root", cmdline_take_nothing, false },
         { "kiln.debug", cmdline_take_nothing, false },
         { "kiln.on_failure", cmdline_take_nothing, false },
+        { "kiln.report", cmdline_take_nothing, false },
         { "kiln.overlay_size", cmdline_take_nothing, false },
         { "kiln.reboot_delay", cmdline_take_nothing, false },
         { "kiln.root_timeout", cmdline_take_nothing, false },

@@ -205,6 +205,8 @@ static void tell_progress(struct download *download) {
                  download->fetch->size_bytes / 1000000);
         download->told_ms = now;
         download->fetch->tell(text);
+        if (download->fetch->progress)
+                download->fetch->progress((int)(download->done * 100 / download->fetch->size_bytes));
 }
 
 static bool take_body(struct download *download, struct http *http, uint64_t known, struct err *err) {

@@ -23,6 +23,7 @@ struct fetch {
         uint64_t max_bytes;
         int give_up_ms;                 // how long to go on without progress: bytes that were not there before
         int silence_ms;                 // how long one connection may be silent, or slower than FETCH_RATE_MIN
+        void (*progress)(int percent);  // while it comes, every 5 s at most; NULL: nobody asks
         void (*tell)(const char *text); // a line for the consoles: progress, and why it tries again
 };
 
