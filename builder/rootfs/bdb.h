@@ -19,6 +19,8 @@ must_check bool bdb_open(const char *path, struct bdb_writer **ret, struct err *
 must_check bool bdb_put(struct bdb_writer *writer, uint32_t number, const void *data, size_t size, struct err *err);
 must_check bool bdb_close(struct bdb_writer *writer, struct err *err);
 
+// Whether a file is a table, by its first page; a link is none.
+bool bdb_is_table(int dir, const char *name);
 // The records of a table, whatever its kind.
 must_check bool bdb_count(const char *path, size_t *ret_count, struct err *err);
 

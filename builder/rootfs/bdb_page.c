@@ -227,3 +227,12 @@ bool bdb_settle_file(int dir, const char *name, struct err *err) {
                 return fail(err, ERR_SYSTEM, errno, "rewind %s", name);
         return fs_write_all(fd, bytes.data, bytes.size, err) || wrap(err, "%s", name);
 }
+
+bool bdb_is_table(int dir, const char *name) {
+        unsigned char head[META_MAGIC_AT + 4];
+        auto_close int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0 || pread(fd, head, sizeof head, 0) != sizeof head)
+                return false;
+        uint32_t magic = read32(head + META_MAGIC_AT);
+        return magic == HASH_MAGIC || magic == BTREE_MAGIC;
+}

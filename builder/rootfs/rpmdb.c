@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The image's own rpm must read what librpm wrote. librpm 4.18 writes sqlite only; an rpm before 4.16 reads Berkeley DB
 // only. For such a release librpm's database is translated: its headers become `Packages`, of which the image's rpm
-// makes the indexes (the only judge of what its indexes hold); an image without rpm carries `Packages` alone, enough
-// for any rpm that is added later. librpm's database leaves the tree and is kept beside it in the cache, where a role
-// layer's transaction finds it.
+// makes the indexes (the only judge of what its indexes hold) in a directory of its own; an image without rpm carries
+// `Packages` alone, enough for any rpm that is added later. librpm's database leaves the tree and is kept beside it in
+// the cache, where a role layer's transaction finds it.
 #include "rootfs/rpmdb.h"
 
 #include <errno.h>
@@ -33,21 +33,12 @@ bool rpmdb_check(size_t package_count, struct err *err) { return rpmdb_sqlite_ch
 // ---- Berkeley DB ----
 
 static const char packages_table[] = "/var/lib/rpm/Packages";
-static const char *const index_names[] = { "Basenames",   "Name",         "Group",        "Requirename",
-                                           "Providename", "Conflictname", "Obsoletename", "Triggername",
-                                           "Dirnames",    "Installtid",   "Sigmd5",       "Sha1header" };
+// Where the image's rpm makes its tables: it replaces the whole directory (rpm 4.14), or writes beside it (4.11).
+static const char workshop[] = "/var/lib/rpm/.kiln", new_dir[] = "/var/lib/rpm/.kiln/rpm",
+                  new_packages_table[] = "/var/lib/rpm/.kiln/rpm/Packages";
 
 static bool open_database_dir(int root, int *ret_fd, struct err *err) {
         return fs_open_in_root(root, database_dir, O_RDONLY | O_DIRECTORY, 0, ret_fd, err);
-}
-
-static bool is_table(const char *name) {
-        if (strcmp(name, "Packages") == 0)
-                return true;
-        for (size_t i = 0; i < lengthof(index_names); i++)
-                if (strcmp(name, index_names[i]) == 0)
-                        return true;
-        return false;
 }
 
 // Shared memory of processes that used the tables.
@@ -58,24 +49,24 @@ static bool remove_database_file(const struct fs_entry *entry, struct err *err) 
                fail(err, ERR_SYSTEM, errno, "remove %s/%s", database_dir, entry->name);
 }
 
-static bool remove_region(const struct fs_entry *entry, void *context, struct err *err) {
-        (void)context;
-        *entry->descend = false;
-        return !is_region(entry->name) || remove_database_file(entry, err);
-}
-
 static bool remove_region_or_table(const struct fs_entry *entry, void *context, struct err *err) {
         (void)context;
         *entry->descend = false;
-        if (!is_region(entry->name) && !is_table(entry->name))
+        if (!is_region(entry->name) && !bdb_is_table(entry->parent, entry->name))
                 return true;
         return remove_database_file(entry, err);
 }
 
-static bool settle_table(const struct fs_entry *entry, void *context, struct err *err) {
-        (void)context;
+// Which tables there are is the image's rpm's to know: 4.14 makes seven more than 4.11.
+static bool move_table(const struct fs_entry *entry, void *context, struct err *err) {
+        const int *to = context;
         *entry->descend = false;
-        return !is_table(entry->name) || bdb_settle_file(entry->parent, entry->name, err);
+        if (!bdb_is_table(entry->parent, entry->name))
+                return true;
+        if (!bdb_settle_file(entry->parent, entry->name, err))
+                return false;
+        return renameat(entry->parent, entry->name, *to, entry->name) == 0 ||
+               fail(err, ERR_SYSTEM, errno, "move %s/%s", new_dir, entry->name);
 }
 
 static bool put_header(sqlite3_stmt *row, struct bdb_writer *writer, uint32_t *ret_number, struct err *err) {
@@ -114,7 +105,7 @@ static bool write_headers(sqlite3 *db, uint32_t after, struct bdb_writer *writer
 
 static bool write_packages_from(sqlite3 *db, size_t *ret_count, struct err *err) {
         struct bdb_writer *writer;
-        if (!bdb_create(packages_table, &writer, err))
+        if (!bdb_create(new_packages_table, &writer, err))
                 return false;
         bool written = write_headers(db, 0, writer, ret_count, err);
         auto_err ignored = { 0 };
@@ -180,9 +171,9 @@ static bool make_indexes(size_t header_count, struct err *err) {
                 return false;
         if (!program)
                 return true;
-        if (!run_command(err, program, "--dbpath", database_dir, "--rebuilddb", NULL))
+        if (!run_command(err, program, "--dbpath", new_dir, "--rebuilddb", NULL))
                 return wrap(err, "making the indexes of rpm's database");
-        if (!bdb_count(packages_table, &records, err))
+        if (!bdb_count(new_packages_table, &records, err))
                 return false;
         if (records == header_count + 1) // and the highest number
                 return true;
@@ -271,16 +262,22 @@ static bool settle_sqlite(int64_t source_date_epoch, struct err *err) {
         return rpmdb_sqlite_settle(sqlite_path, source_date_epoch, err);
 }
 
+static bool make_tables(struct err *err) {
+        size_t count = 0;
+        return fs_mkdirs(AT_FDCWD, new_dir, 0755, err) && write_packages(&count, err) && make_indexes(count, err);
+}
+
+static bool move_tables(int to, struct err *err) {
+        auto_close int from = -1;
+        return fs_open_dir(AT_FDCWD, new_dir, &from, err) && fs_walk(from, move_table, &to, err);
+}
+
 static bool finish_bdb(int64_t source_date_epoch, struct err *err) {
         auto_close int dir = -1;
-        size_t count = 0;
         if (!settle_sqlite(source_date_epoch, err) || !fs_open_dir(AT_FDCWD, database_dir, &dir, err))
                 return false;
-        if (!fs_walk(dir, remove_region_or_table, NULL, err) || !write_packages(&count, err))
-                return false;
-        if (!make_indexes(count, err))
-                return false;
-        return fs_walk(dir, remove_region, NULL, err) && fs_walk(dir, settle_table, NULL, err);
+        return fs_remove_tree(AT_FDCWD, workshop, err) && fs_walk(dir, remove_region_or_table, NULL, err) &&
+               make_tables(err) && move_tables(dir, err) && fs_remove_tree(AT_FDCWD, workshop, err);
 }
 
 // ---- backends ----
@@ -313,8 +310,14 @@ bool rpmdb_restore(const struct rpmdb_backend *backend, int kept, int root, stru
 
 bool rpmdb_keep(const struct rpmdb_backend *backend, int root, int kept, struct err *err) {
         auto_close int dir = -1;
-        if (!backend->aside || !tree_exists(root, sqlite_path))
+        if (!backend->aside)
                 return true;
+        if (!tree_exists(root, sqlite_path)) {
+                if (!tree_exists(root, packages_table))
+                        return true; // nothing was ever installed
+                return fail(err, ERR_TRANSACTION, 0, "%s is gone: a scriptlet or the image's own rpm removed it",
+                            sqlite_path);
+        }
         if (!open_database_dir(root, &dir, err))
                 return false;
         // What is kept is read outside of the sandbox: a link, which a scriptlet can put there, would lead to the host.

@@ -44,9 +44,10 @@ static const char spec[] =
     "%package -n asks\nSummary: s\nAutoReqProv: no\nRequires(post): filesystem rpm shell\n%description -n asks\n"
     "%package -n asks-again\nSummary: s\nAutoReqProv: no\nRequires(post): asks\n%description -n asks-again\n"
     "%package -n brokenrpm\nSummary: s\nAutoReqProv: no\n%description -n brokenrpm\n"
+    "%package -n rpm8\nSummary: s\nAutoReqProv: no\nRequires: filesystem\nRecommends: many\n%description -n rpm8\n"
     "%install\nR=%{buildroot}\nmkdir -p $R/var/lib/rpm $R/usr/bin $R/usr/share/many $R/etc $R/opt\n"
-    "cp %{program} $R/usr/bin/rpm\ncp /usr/bin/busybox $R/opt/rpm\ncp /usr/bin/busybox $R/usr/bin/sh\necho small "
-    ">$R/etc/small\n"
+    "cp %{program} $R/usr/bin/rpm\ncp /usr/bin/busybox $R/opt/rpm\ncp /usr/bin/busybox $R/usr/bin/sh\n"
+    "cp %{program}8 $R/opt/rpm8\necho small >$R/etc/small\n"
     "for i in $(seq 900); do mkdir $R/usr/share/many/directory-$i\necho $i >$R/usr/share/many/directory-$i/file-$i; "
     "done\nfind $R -type f -exec touch -d @1400000000 {} +\n"
     "%files\n%dir /usr\n%dir /usr/bin\n%dir /etc\n%dir /var/lib/rpm\n%files -n rpm\n/usr/bin/rpm\n"
@@ -55,6 +56,7 @@ static const char spec[] =
     "%post -n asks -p /usr/bin/sh\nfor n in rpm asks asks-again; do /usr/bin/rpm -q $n; done >/etc/asked; exit 0\n"
     "%post -n asks-again -p /usr/bin/sh\nfor n in rpm asks asks-again; do /usr/bin/rpm -q $n; done >/etc/asked-again; "
     "exit 0\n"
+    "%files -n rpm8\n/opt/rpm8\n%post -n rpm8 -p <lua>\nposix.symlink('/opt/rpm8', '/usr/bin/rpm')\n"
     "%post -n brokenrpm -p <lua>\nposix.symlink('/opt/rpm', '/usr/bin/rpm')\n";
 
 static bool build_packages(struct err *err) {
@@ -62,8 +64,11 @@ static bool build_packages(struct err *err) {
         auto_free char *rpms = xasprintf("_rpmdir %s/rpms", work_path);
         auto_free char *file = xasprintf("%s/test.spec", work_path);
         auto_free char *program = xasprintf("%s/rpm", work_path);
+        auto_free char *program8 = xasprintf("%s8", program);
         auto_free char *define = xasprintf("program %s", program);
-        return run_command(err, "gcc", "-O1", "-static", "-o", program, "tests/unit/rpm-4.11/rpm.c", "-ldb-5.3",
+        return run_command(err, "gcc", "-O1", "-static", "-DRPM_4_14", "-o", program8, "tests/unit/rpm-4.11/rpm.c",
+                           "-ldb-5.3", "-lpthread", NULL) &&
+               run_command(err, "gcc", "-O1", "-static", "-o", program, "tests/unit/rpm-4.11/rpm.c", "-ldb-5.3",
                            "-lpthread", NULL) &&
                fs_write_atomic(work, "test.spec", spec, sizeof spec - 1, 0644, err) &&
                run_command(err, "rpmbuild", "-bb", "--quiet", "--define", top, "--define", rpms, "--define",
@@ -200,6 +205,62 @@ static void without_rpm_only_packages(void) {
         EXPECT(count == 3 && access(index, F_OK) < 0);
         EXPECT_OK(run_command(err, "db5.3_verify", "-q", path, NULL));
         expect_query(layer->path, (const char *const[]){ "-qa", "--qf", "%{name}\n", NULL }, "many\nfilesystem\n");
+}
+
+// A layer of `names` over one of `lower`, in a new cache; open. Their mount point is left to main().
+static bool make_pair(const char *cache, const char *const *lower, const char *const *names, struct mounted *ret,
+                      struct err *err) {
+        struct package_set base_set = set_of(lower), set = set_of(names);
+        struct rootfs_options options = { open_cache(arena_printf(&arena, "%s/%s", work_path, cache)), &release,
+                                          1447000000 };
+        struct layer *under, *upper;
+        bool ok = layer_install(&options, &base_set, NULL, NULL, &arena, &under, err) &&
+                  layer_install(&options, &set, under, &base_set, &arena, &upper, err) &&
+                  layer_mount(&options, upper, ret, err);
+        free(base_set.items);
+        free(set.items);
+        if (!ok)
+                return false;
+        auto_free char *kept = xasprintf("%s/../rpmdb.sqlite", upper->path);
+        return access(kept, F_OK) == 0 || fail(err, ERR_INTERNAL, errno, "%s", kept);
+}
+
+// Digests of all that lies in /var/lib/rpm; heap.
+static char *digests_of_database(const char *root) {
+        struct buf output = { 0 };
+        auto_free char *dir = xasprintf("%s/var/lib/rpm", root);
+        const char *const argv[] = { "sh", "-c", "cd \"$0\" && ls -A && sha256sum *", dir, NULL };
+        EXPECT_OK(run(&(struct run){ .argv = argv, .output = &output }, err));
+        return buf_take(&output);
+}
+
+// rpm 4.14 of EL8: more tables, and --rebuilddb replaces the directory with whatever else lies in it.
+static void rpm_4_14_may_replace_its_directory(void) {
+        static const char *const without[] = { "filesystem", NULL }, *const lower[] = { "filesystem", "rpm8", NULL },
+                                 *const names[] = { "filesystem", "rpm8", "many", NULL };
+        static const char *const caches[] = { "el8", "el8-again" };
+        char *digests[lengthof(caches)] = { NULL };
+        for (size_t i = 0; i < lengthof(caches); i++) {
+                struct mounted pair = { .fd = -1 };
+                EXPECT_OK(make_pair(caches[i], lower, names, &pair, err));
+                if (pair.fd < 0)
+                        return;
+                digests[i] = digests_of_database(pair.path);
+                expect_query(pair.path, (const char *const[]){ "-q", "--whatprovides", "capability", NULL },
+                             "many-1-1.x86_64\n");
+                layer_unmount(&pair);
+        }
+        EXPECT(strstr(digests[0], "\nRecommendname\n") && strstr(digests[0], "\nTransfiletriggername\n"));
+        EXPECT(!strstr(digests[0], ".kiln") && !strstr(digests[0], "__db") && !strstr(digests[0], "sqlite"));
+        EXPECT_TEXT(digests[0], digests[1]);
+        struct mounted late = { .fd = -1 }; // rpm in the role's layer alone
+        EXPECT_OK(make_pair("el8-late", without, names, &late, err));
+        if (late.fd >= 0)
+                expect_query(late.path, (const char *const[]){ "-q", "rpm8", "many", NULL },
+                             "rpm8-1-1.x86_64\nmany-1-1.x86_64\n");
+        layer_unmount(&late);
+        free(digests[0]);
+        free(digests[1]);
 }
 
 static void empty_base_is_fine(void) {
@@ -422,6 +483,7 @@ int main(int argc, char **argv) {
         RUN(empty_base_is_fine);
         RUN(scriptlets_ask_rpm);
         RUN(broken_rpm_is_told);
+        RUN(rpm_4_14_may_replace_its_directory);
         RUN(damaged_tables_are_refused_or_settled);
         RUN(rows_alone_decide);
         RUN(sqlite_judges_it);
@@ -429,7 +491,8 @@ int main(int argc, char **argv) {
         RUN(lost_writes_are_told);
         int failed = test_done();
         layer_unmount(&mounted);
-        static const char *const caches[] = { "cache", "other", "without", "empty", "broken" };
+        static const char *const caches[] = { "cache",  "other", "without",   "empty",
+                                              "broken", "el8",   "el8-again", "el8-late" };
         for (size_t i = 0; i < lengthof(caches); i++) {
                 auto_free char *mounts = xasprintf("%s/%s/mounts", work_path, caches[i]);
                 umount2(mounts, MNT_DETACH);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What an old rpm's --rebuilddb and -q do, for images of the tests: the tables and indexes of rpm 4.11 in Berkeley DB,
-// by a static program. Its memory is as dirty as a real one's, or dirtier: every byte that libdb leaves to chance is
-// random.
+// What an old rpm's --rebuilddb and -q do, for images of the tests: the tables and indexes of rpm 4.11 or 4.14 in
+// Berkeley DB, by a static program. Its memory is as dirty as a real one's, or dirtier: every byte that libdb leaves to
+// chance is random.
 #include <db.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,13 +20,37 @@ static const struct index {
         const char *name;
         uint32_t tag;
         DBTYPE type;
+        int later; // rpm 4.14 has it, 4.11 has not
 } indexes[] = {
-        { "Basenames", 1117, DB_HASH },    { "Name", 1000, DB_HASH },        { "Group", 1016, DB_HASH },
-        { "Requirename", 1049, DB_HASH },  { "Providename", 1047, DB_HASH }, { "Conflictname", 1054, DB_HASH },
-        { "Obsoletename", 1090, DB_HASH }, { "Triggername", 1066, DB_HASH }, { "Dirnames", 1118, DB_BTREE },
-        { "Installtid", 1128, DB_BTREE },  { "Sigmd5", 261, DB_BTREE },      { "Sha1header", 269, DB_HASH },
+        { "Basenames", 1117, DB_HASH },
+        { "Name", 1000, DB_HASH },
+        { "Group", 1016, DB_HASH },
+        { "Requirename", 1049, DB_HASH },
+        { "Providename", 1047, DB_HASH },
+        { "Conflictname", 1054, DB_HASH },
+        { "Obsoletename", 1090, DB_HASH },
+        { "Triggername", 1066, DB_HASH },
+        { "Dirnames", 1118, DB_BTREE },
+        { "Installtid", 1128, DB_BTREE },
+        { "Sigmd5", 261, DB_BTREE },
+        { "Sha1header", 269, DB_HASH },
+        { "Recommendname", 5046, DB_HASH, 1 },
+        { "Suggestname", 5049, DB_HASH, 1 },
+        { "Supplementname", 5052, DB_HASH, 1 },
+        { "Enhancename", 5055, DB_HASH, 1 },
+        { "Filetriggername", 5069, DB_HASH, 1 },
+        { "Transfiletriggername", 5079, DB_HASH, 1 },
 };
 enum { INDEXES = sizeof indexes / sizeof indexes[0] };
+
+// Whether this is the program of rpm 4.14 (-DRPM_4_14): more tables, and it replaces the directory by another.
+#ifdef RPM_4_14
+static const int is_4_14 = 1;
+#else
+static const int is_4_14 = 0;
+#endif
+
+static int is_made(int i) { return is_4_14 || !indexes[i].later; }
 
 static void check(int code, const char *what) {
         if (code != 0) {
@@ -77,7 +102,7 @@ static void add_header(DB **tables, const unsigned char *blob, uint32_t package)
                 uint32_t type = big_endian(entry + 4), count = big_endian(entry + 12);
                 const unsigned char *item = data + big_endian(entry + 8);
                 for (size_t j = 0; j < INDEXES; j++) {
-                        if (indexes[j].tag != big_endian(entry))
+                        if (!is_made((int)j) || indexes[j].tag != big_endian(entry))
                                 continue;
                         uint32_t number = type == 4 ? big_endian(item) : 0;
                         if (type == 4)
@@ -126,6 +151,25 @@ static DB_ENV *open_environment(const char *path) {
         return env;
 }
 
+// As rpm 4.14: the old directory is renamed and removed with all that is in it.
+static void replace_directory(const char *made, const char *path) {
+        char old[PATH_BYTES], command[2 * PATH_BYTES];
+        snprintf(old, sizeof old, "%sold.%d", path, getpid());
+        if (rename(path, old) < 0 || rename(made, path) < 0) {
+                fprintf(stderr, "error: failed to replace old database with new database!\n");
+                exit(1);
+        }
+        DIR *dir = opendir(old);
+        for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+                snprintf(command, sizeof command, "%s/%.255s", old, entry->d_name);
+                unlink(command);
+        }
+        if (!dir || closedir(dir) < 0 || rmdir(old) < 0) {
+                perror(old);
+                exit(1);
+        }
+}
+
 static void rebuild(const char *path) {
         char made[PATH_BYTES], from[2 * PATH_BYTES], to[2 * PATH_BYTES];
         snprintf(made, sizeof made, "%srebuilddb.%d", path, getpid());
@@ -136,16 +180,24 @@ static void rebuild(const char *path) {
         DB_ENV *old = open_environment(path), *new = open_environment(made);
         DB *tables[INDEXES], *before = open_table(old, "Packages", DB_UNKNOWN, DB_RDONLY),
                              *after = open_table(new, "Packages", DB_HASH, DB_CREATE);
-        for (size_t i = 0; i < INDEXES; i++)
-                tables[i] = open_table(new, indexes[i].name, indexes[i].type, DB_CREATE);
+        for (int i = 0; i < INDEXES; i++)
+                if (is_made(i))
+                        tables[i] = open_table(new, indexes[i].name, indexes[i].type, DB_CREATE);
         copy(before, after, tables);
-        for (size_t i = 0; i < INDEXES; i++)
-                check(tables[i]->close(tables[i], 0), indexes[i].name);
+        for (int i = 0; i < INDEXES; i++)
+                if (is_made(i))
+                        check(tables[i]->close(tables[i], 0), indexes[i].name);
         check(before->close(before, 0), "close");
         check(after->close(after, 0), "close");
         new->close(new, 0);
         old->close(old, 0); // leaves __db.001 and so on, as rpm does
+        if (is_4_14) {
+                replace_directory(made, path);
+                return;
+        }
         for (int i = -1; i < INDEXES; i++) {
+                if (i >= 0 && !is_made(i))
+                        continue;
                 const char *name = i < 0 ? "Packages" : indexes[i].name;
                 snprintf(from, sizeof from, "%s/%s", made, name);
                 snprintf(to, sizeof to, "%s/%s", path, name);
@@ -167,8 +219,9 @@ static void open_indexes(DB_ENV *env, const char *path, DB *packages, DB **table
         char file[PATH_BYTES];
         snprintf(file, sizeof file, "%s/Name", path);
         bool is_there = access(file, F_OK) == 0;
-        for (size_t i = 0; i < INDEXES; i++)
-                tables[i] = open_table(env, indexes[i].name, indexes[i].type, DB_CREATE);
+        for (int i = 0; i < INDEXES; i++)
+                if (is_made(i))
+                        tables[i] = open_table(env, indexes[i].name, indexes[i].type, DB_CREATE);
         if (is_there)
                 return;
         DBC *cursor;
@@ -189,7 +242,9 @@ static int query(const char *path, const char *name) {
         DB *packages = open_table(env, "Packages", DB_HASH, DB_RDONLY), *tables[INDEXES];
         int code = 0;
         open_indexes(env, path, packages, tables);
-        for (size_t i = 0; i < INDEXES; i++) {
+        for (int i = 0; i < INDEXES; i++) {
+                if (!is_made(i))
+                        continue;
                 DBT key = { .data = (void *)name, .size = (u_int32_t)strlen(name) }, value = { .flags = DB_DBT_MALLOC };
                 if (strcmp(indexes[i].name, "Name") == 0)
                         code = tables[i]->get(tables[i], NULL, &key, &value, 0);
@@ -205,7 +260,7 @@ int main(int count, char **arguments) {
         const char *path = "/var/lib/rpm", *asked = NULL;
         for (int i = 1; i < count; i++) {
                 if (strcmp(arguments[i], "--version") == 0)
-                        return puts("RPM version 4.11.3") < 0;
+                        return puts(is_4_14 ? "RPM version 4.14.3" : "RPM version 4.11.3") < 0;
                 if (strcmp(arguments[i], "--dbpath") == 0 && i + 1 < count)
                         path = arguments[++i];
                 if (strcmp(arguments[i], "-q") == 0 && i + 1 < count)
