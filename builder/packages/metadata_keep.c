@@ -44,7 +44,8 @@ static bool keep_keys(struct source *source, struct err *err) {
 
 static bool keep_source(struct source *source, struct err *err) {
         if (!keep_metadata(source, "primary metadata", &source->primary, err) ||
-            !keep_metadata(source, "package groups", &source->group, err) || !keep_filelists(source, err))
+            !keep_metadata(source, "package groups", &source->group, err) ||
+            !keep_metadata(source, "modules", &source->modules, err) || !keep_filelists(source, err))
                 return false;
         return keep_small_file(source, &source->signature, "repomd.xml.asc", err) &&
                keep_small_file(source, &source->repomd, "repomd.xml", err) && keep_keys(source, err);

@@ -30,6 +30,7 @@ struct repository {
         bool allow_sha1;                   // V4 RSA/SHA1 package signatures are accepted
         int priority;                      // 1..99, lower wins, default 99
         struct strings excludes, includes; // globs over name and name-version-release.arch
+        bool module_hotfixes;              // its packages do not hide behind those of modules
 };
 
 struct release {
@@ -41,6 +42,7 @@ struct release {
         size_t repository_count;
         struct strings excludes; // for every repository
         struct strings may_fail; // globs: packages whose %post, %posttrans and triggers may fail
+        struct strings modules;  // "NAME:STREAM": streams that are enabled beside the default ones
         bool install_weak_deps;  // what packages recommend is installed, too
         const struct value
             *package_names; // MAP role's name -> this release's name, list of names, or null (not needed here)

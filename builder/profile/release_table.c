@@ -31,6 +31,8 @@ static const struct schema_field repository_rows[] = {
           &type_integer, MEMBER(repository, priority), .fallback = "99", .min = 1, .max = 99 },
         { "excludes", "packages that do not exist: NAME, NAME.ARCH, NAME-VERSION[-RELEASE[.ARCH]], parts may be globs",
           &type_texts, MEMBER(repository, excludes), .pattern = GLOB_PATTERN, .pattern_means = GLOB_MEANS },
+        { "module_hotfixes", "packages of no module are offered beside those that modules have under the same name",
+          &type_bool, MEMBER(repository, module_hotfixes), .fallback = "false" },
         { "includes", "the only packages that exist, named likewise", &type_texts, MEMBER(repository, includes),
           .pattern = GLOB_PATTERN, .pattern_means = GLOB_MEANS },
 };
@@ -93,6 +95,9 @@ static const struct schema_field release_rows[] = {
           .required = true, .table = &repository_table },
         { "excludes", "packages that do not exist in any repository, named as in `repositories`", &type_texts,
           MEMBER(release, excludes), .pattern = GLOB_PATTERN, .pattern_means = GLOB_MEANS },
+        { "modules", "streams of modules that are enabled, as `nginx:1.24`; of others the default stream is offered",
+          &type_texts, MEMBER(release, modules), .pattern = "^[A-Za-z0-9._+-]+:[A-Za-z0-9._+-]+$",
+          .pattern_means = "NAME:STREAM" },
         { "install_weak_deps", "what packages recommend is installed with them, as dnf's option of this name has it",
           &type_bool, MEMBER(release, install_weak_deps), .fallback = "false" },
         { "scriptlets_may_fail",

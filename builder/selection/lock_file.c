@@ -106,6 +106,7 @@ void lock_hash_release(const struct release *release, char ret_hex[static LOCK_H
         struct digest *digest = digest_new("sha256");
         digest_line(digest, "arch", release->arch);
         digest_list(digest, "excludes", &release->excludes);
+        digest_list(digest, "module", &release->modules);
         if (release->install_weak_deps)
                 digest_line(digest, "install_weak_deps", "true");
         for (size_t i = 0; i < release->repository_count; i++) {

@@ -9,6 +9,9 @@
 //     group ID TITLE...            then: mandatory|default|optional NAME, conditional NAME REQUIRED
 //     environment ID TITLE...      then: group ID
 //     excludes GLOB                of the release
+//     yaml TEXT                    a line of the repository's modules.yaml; "." for an empty one
+//     modules NAME:STREAM          of the release
+//     releasever TEXT              of the release
 //     install_weak_deps true       of the release
 //     arch ARCH                    of the release; x86_64
 //     request TEXT                 one or more
@@ -32,7 +35,7 @@
 
 struct test_repo {
         char *name, *dir;
-        struct buf primary, filelists, comps;
+        struct buf primary, filelists, comps, modules;
         struct buf formats[5]; // dependencies of the package that is being read, by kind
         struct buf files, all_files;
         char *package_open; // its opening XML, NULL between packages
@@ -127,6 +130,8 @@ static void begin_repo(struct test_case *test, char *arguments) {
                         push_split(test, &repo->repository.excludes, word + 9);
                 else if (strncmp(word, "includes=", 9) == 0)
                         push_split(test, &repo->repository.includes, word + 9);
+                else if (strcmp(word, "hotfixes") == 0)
+                        repo->repository.module_hotfixes = true;
                 else
                         repo->no_filelists |= strcmp(word, "nofilelists") == 0;
         }
@@ -203,7 +208,9 @@ static bool read_repo_line(struct test_repo *repo, const char *word, char *rest)
                 if (strcmp(word, members[i]) == 0)
                         return add_member(repo, word, rest), true;
         bool inside_environment = repo->section && strcmp(repo->section, "environment") == 0;
-        if (strcmp(word, "pkg") == 0) {
+        if (strcmp(word, "yaml") == 0) {
+                buf_printf(&repo->modules, "%s\n", rest);
+        } else if (strcmp(word, "pkg") == 0) {
                 begin_package(repo, rest);
         } else if (strcmp(word, "file") == 0) {
                 if (in_primary(rest))
@@ -229,7 +236,7 @@ static bool read_line(struct test_case *test, const char *word, char *rest) {
                 { "request", &test->requests },          { "expect", &test->expected },
                 { "message", &test->messages },          { "hint", &test->hints },
                 { "excludes", &test->release.excludes }, { "warning", &test->warnings },
-                { "warnings", &test->no_warnings },
+                { "warnings", &test->no_warnings },      { "modules", &test->release.modules },
         };
         for (size_t i = 0; i < lengthof(lists); i++)
                 if (strcmp(word, lists[i].word) == 0)
@@ -238,6 +245,8 @@ static bool read_line(struct test_case *test, const char *word, char *rest) {
                 begin_repo(test, rest);
         else if (strcmp(word, "arch") == 0)
                 test->release.arch = arena_strdup(&test->arena, rest);
+        else if (strcmp(word, "releasever") == 0)
+                test->release.releasever = arena_strdup(&test->arena, rest);
         else if (strcmp(word, "install_weak_deps") == 0)
                 test->release.install_weak_deps = strcmp(rest, "true") == 0;
         else if (strcmp(word, "error") == 0)
@@ -299,6 +308,8 @@ static bool write_repo(struct test_repo *repo, struct err *err) {
         if (!write_metadata(repo, &repomd, "primary", &primary, false, err) ||
             !write_metadata(repo, &repomd, "filelists", &filelists, repo->no_filelists, err) ||
             !write_metadata(repo, &repomd, "group", &comps, false, err))
+                return false;
+        if (repo->modules.size > 0 && !write_metadata(repo, &repomd, "modules", &repo->modules, false, err))
                 return false;
         buf_append_text(&repomd, "</repomd>\n");
         return fs_write_atomic(AT_FDCWD, path, repomd.data, repomd.size, 0644, err);
@@ -400,8 +411,8 @@ static void solve_twice(struct test_case *test) {
 static void free_case(struct test_case *test) {
         for (size_t i = 0; i < test->repo_count; i++) {
                 struct test_repo *repo = &test->repos[i];
-                struct buf *buffers[] = { &repo->primary, &repo->filelists, &repo->comps, &repo->files,
-                                          &repo->all_files };
+                struct buf *buffers[] = { &repo->primary, &repo->filelists, &repo->comps,
+                                          &repo->files,   &repo->modules,   &repo->all_files };
                 for (size_t k = 0; k < lengthof(buffers); k++)
                         buf_release(buffers[k]);
                 for (size_t k = 0; k < lengthof(kinds); k++)
@@ -412,6 +423,7 @@ static void free_case(struct test_case *test) {
         }
         free(test->release.repositories);
         free(test->release.excludes.items);
+        free(test->release.modules.items);
         free(test->requests.items);
         free(test->expected.items);
         free(test->messages.items);

@@ -66,6 +66,7 @@ static bool find_repomd_entries(struct source *source, Repo *repo, struct err *e
         } wanted[] = {
                 { "primary", &source->primary }, { "filelists", &source->filelists }, { "group_gz", &source->group },
                 { "group_xz", &source->group },  { "group_zst", &source->group },     { "group", &source->group },
+                { "modules", &source->modules },
         };
         for (size_t i = 0; i < lengthof(wanted); i++)
                 if (!wanted[i].file->location && !find_repomd_entry(source, repo, wanted[i].type, wanted[i].file, err))
@@ -113,7 +114,7 @@ static bool parse_repomd(Repo *repo, const char *bytes, size_t size, struct err 
 
 bool repomd_parse(struct source *source, const char *bytes, size_t size, struct err *err) {
         assert(bytes);
-        source->primary = source->filelists = source->group = (struct metadata_file){ 0 };
+        source->primary = source->filelists = source->group = source->modules = (struct metadata_file){ 0 };
         source->published = 0;
         Pool *pool = pool_create();
         Repo *repo = repo_create(pool, source->repository->name);

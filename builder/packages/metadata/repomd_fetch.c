@@ -268,7 +268,8 @@ static size_t mirrors_left(const struct repomd_attempt *attempt) {
 
 // What repomd.xml lists is needed, also where this run does not open it: a build without a network may have to.
 static void note_metadata_files(const struct source *source) {
-        const struct metadata_file *files[] = { &source->primary, &source->filelists, &source->group };
+        const struct metadata_file *files[] = { &source->primary, &source->filelists, &source->group,
+                                                &source->modules };
         for (size_t i = 0; i < lengthof(files); i++) {
                 if (!files[i]->location)
                         continue;

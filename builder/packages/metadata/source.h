@@ -28,7 +28,7 @@ struct source {
         struct strings urls; // base URLs, replacement and mirror list applied
         const char *name;    // of its entry in the cache: a hash of the first URL
         const char *dir;     // the entry
-        struct metadata_file primary, filelists, group;
+        struct metadata_file primary, filelists, group, modules;
         struct buf repomd, signature; // as they were verified; the latter empty unless it was demanded
         int64_t published;            // when the metadata was made, as repomd.xml says; 0: it does not
         struct keyring *keyring;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "packages/metadata/source.h"
 #include "packages/packages.h"
+#include "packages/solve/modules.h"
 #include "packages/solve/package_spec.h"
 #include "packages/solve/pool.h"
 #include "profile/profile.h"
@@ -42,6 +43,9 @@ char *package_full_name(const struct packages *packages, Id id) {
 
 static char *explain_exclusion(const struct packages *packages, Id id, const char *name) {
         const struct repository *repository = pool_source(pool_id2solvable(packages->pool, id))->repository;
+        auto_free char *modular = modules_reason(packages, id);
+        if (modular)
+                return xasprintf("modules leave out %s: %s", name, modular);
         const char *pattern = pattern_of(packages, &packages->release->excludes, id);
         if (pattern)
                 return xasprintf("the release's `excludes` leave out %s, by `%s`", name, pattern);

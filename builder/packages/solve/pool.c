@@ -13,6 +13,7 @@
 #include "packages/metadata/source.h"
 #include "packages/metadata/stream.h"
 #include "packages/packages.h"
+#include "packages/solve/modules.h"
 #include "packages/solve/package_spec.h"
 #include "profile/profile.h"
 
@@ -168,7 +169,7 @@ bool pool_open(struct packages *packages, struct err *err) {
         }
         add_pseudo_package(packages);
         apply_excludes(packages);
-        return true;
+        return modules_apply(packages, err);
 }
 
 bool pool_load_filelists(struct packages *packages, struct err *err) {
@@ -195,6 +196,7 @@ void pool_close(struct packages *packages) {
         map_free(&packages->considered);
         map_free(&packages->limited);
         map_free(&packages->held);
+        modules_free(packages->modules);
         free(packages->described);
         pool_free(packages->pool);
 }

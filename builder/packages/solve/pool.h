@@ -17,6 +17,7 @@
 #include "packages/packages.h"
 
 struct groups;
+struct modules;
 struct source;
 
 struct packages {
@@ -31,11 +32,12 @@ struct packages {
         // The choice of the solver.
         Map considered; // what the excludes and includes of release and repositories leave
         enum limit limit;
-        Map limited;           // what packages_limit() leaves of that
-        Map held;              // LIMIT_NAMES: names (Ids) that are held to certain packages
-        size_t released;       // names that were held and are not any more
-        Queue obsoleted_told;  // names (Ids) that obsoleted_warn() has warned of
-        struct groups *groups; // loaded by the first "@..." request
+        Map limited;             // what packages_limit() leaves of that
+        Map held;                // LIMIT_NAMES: names (Ids) that are held to certain packages
+        size_t released;         // names that were held and are not any more
+        Queue obsoleted_told;    // names (Ids) that obsoleted_warn() has warned of
+        struct groups *groups;   // loaded by the first "@..." request
+        struct modules *modules; // modules.h
         // File dependencies (file_dependencies.h).
         bool filelists_loaded, filelists_refused;
         Id paths;           // pseudo package that "requires" paths which libsolv must look up

@@ -12,6 +12,7 @@
 #include "packages/solve/exclude_reason.h"
 #include "packages/solve/file_dependencies.h"
 #include "packages/solve/groups.h"
+#include "packages/solve/modules.h"
 #include "packages/solve/obsoleted.h"
 #include "packages/solve/package_spec.h"
 #include "packages/solve/suggestions.h"
@@ -290,17 +291,31 @@ static void add_selected(struct requests *requests, const char *request) {
         queue_free(&named);
 }
 
-// `name` begins with "@".
+static void add_unknown(struct requests *requests, const char *request, const struct err *unknown) {
+        begin_problem(requests, request);
+        buf_append_text(&requests->problems, unknown->text);
+        if (unknown->hint)
+                add_hint(requests, unknown->hint);
+}
+
+// "nginx:1.24/server", as `request` has it, perhaps with an "@".
+static void add_module_request(struct requests *requests, const char *request, const char *name) {
+        auto_err unknown = { 0 };
+        if (!modules_members(requests->packages->modules, name, add_group_member, requests, &unknown))
+                add_unknown(requests, request, &unknown);
+}
+
+// `name` begins with "@". As with dnf a module comes before a group of its name.
 static bool add_group_request(struct requests *requests, const char *name, struct err *err) {
+        if (modules_know(requests->packages->modules, name + 1)) {
+                add_module_request(requests, name, name + 1);
+                return true;
+        }
         if (!groups_load(requests->packages, err))
                 return false;
         auto_err unknown = { 0 };
-        if (groups_members(requests->packages->groups, name + 1, add_group_member, requests, &unknown))
-                return true;
-        begin_problem(requests, name);
-        buf_append_text(&requests->problems, unknown.text);
-        if (unknown.hint)
-                add_hint(requests, unknown.hint);
+        if (!groups_members(requests->packages->groups, name + 1, add_group_member, requests, &unknown))
+                add_unknown(requests, name, &unknown);
         return true;
 }
 
@@ -321,7 +336,10 @@ static void allow_several_versions(struct requests *requests) {
 static bool add_request(struct requests *requests, const char *request, struct err *err) {
         if (request[0] == '@')
                 return add_group_request(requests, request, err);
-        if (request[0] == '/')
+        bool names_stream = strchr(request, ':') && modules_know(requests->packages->modules, request);
+        if (names_stream)
+                add_module_request(requests, request, request);
+        else if (request[0] == '/')
                 add_path(requests, request);
         else
                 add_selected(requests, request);
