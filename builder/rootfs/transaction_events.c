@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // librpm's callbacks: packages that it asks for, progress, scriptlets that begin and fail, and its messages.
+#include <rpm/header.h>
 #include <rpm/rpmcallback.h>
 #include <rpm/rpmio.h>
 #include <rpm/rpmlog.h>
+#include <rpm/rpmtag.h>
 #include <rpm/rpmts.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #include "base/mem.h"
 #include "packages/packages.h"
 #include "rootfs/boot_tools.h"
+#include "rootfs/sysusers.h"
 #include "rootfs/transaction_worker.h"
 #include "sandbox/container.h"
 
@@ -63,12 +66,25 @@ static void start_unpacking(struct worker *worker, Header header) {
                 container_abort(worker->channel, &err);
 }
 
+// Before a package's %pre, and again before its files: not every package has a %pre.
+static void make_users(const struct worker *worker, Header header) {
+        auto_err err = { 0 };
+        if (!header || sysusers_make(header, worker->transaction.source_date_epoch, &err))
+                return;
+        auto_free char *nevra = headerGetAsString(header, RPMTAG_NEVRA);
+        (void)wrap(&err, "%s: making the users that it declares", nevra);
+        container_abort(worker->channel, &err);
+}
+
 static void *on_event(const void *header, const rpmCallbackType what, const rpm_loff_t amount, const rpm_loff_t total,
                       fnpyKey key, rpmCallbackData data) {
         static FD_t payload;
         struct worker *worker = data;
         (void)total;
         switch (what) {
+        case RPMCALLBACK_INST_START:
+                make_users(worker, (Header)header);
+                break;
         case RPMCALLBACK_INST_OPEN_FILE:
                 payload = worker_open_package(worker, index_of(key));
                 return payload;
@@ -84,6 +100,8 @@ static void *on_event(const void *header, const rpmCallbackType what, const rpm_
                 container_step(worker->channel);
                 break;
         case RPMCALLBACK_SCRIPT_START:
+                if (amount == RPMTAG_PREIN)
+                        make_users(worker, (Header)header);
                 start_scriptlet(worker, (Header)header, amount);
                 break;
         case RPMCALLBACK_SCRIPT_STOP:

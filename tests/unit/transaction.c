@@ -44,6 +44,12 @@ static const char spec[] =
     "%package -n badfiletrigger\nSummary: s\nAutoReqProv: no\nRequires(post): busybox\n%description -n badfiletrigger\n"
     "%package -n badtransfiletrigger\nSummary: s\nAutoReqProv: no\nRequires(post): busybox\n"
     "%description -n badtransfiletrigger\n"
+    "%package -n sysusers\nSummary: s\nAutoReqProv: no\nRequires(pre): setup busybox\nProvides: user(dbus) = "
+    "dSBkYnVzIDgxICJNZXNzYWdlIEJ1cyIgLyAtCgAA\n"
+    "Provides: user(auto) = dSBhdXRvIC0gIkF1dG8iIC92YXIvbGliL2F1dG8K\nProvides: group(plain) = ZyBwbGFpbiA3NwoA\n"
+    "Provides: user(of) = dSBvZiA0MDA6cGxhaW4gLQoA\n%description -n sysusers\n"
+    "%package -n badsysusers\nSummary: s\nAutoReqProv: no\nRequires(pre): setup\nProvides: user(ab) = dSBhOmIgNAoA\n"
+    "%description -n badsysusers\n"
     "%package -n badposttrans\nSummary: s\nAutoReqProv: no\nRequires(post): busybox\n%description -n badposttrans\n"
     "%package -n needy\nSummary: s\nAutoReqProv: no\nRequires: nothing-has-this\n%description -n needy\n"
     "%package -n updates\nSummary: s\nAutoReqProv: no\n%description -n updates\n"
@@ -66,6 +72,7 @@ static const char spec[] =
     "$R/var/lib/app/ghost\n"
     "echo owned >$R/opt/app/owned\necho late >$R/opt/app/late\n"
     "for n in a b c d; do echo $n >$R/opt/app/svc-$n; done\n"
+    "echo bus >$R/opt/app/bus\necho auto >$R/opt/app/auto\n"
     "U=$R/usr/lib/systemd/system\nmkdir -p $U\nC=ConditionNeedsUpdate\n"
     "printf \"[Unit]\\n$C=/etc\\n[Service]\\nExecStart=-/bin/touch /etc/hwdb.bin\\n\" >$U/systemd-hwdb-update.service\n"
     "printf \"[Unit]\\n$C=/var\\n[Service]\\nExecStart=touch /var/catalogue\\n\" "
@@ -91,7 +98,9 @@ static const char spec[] =
     "%attr(0640,app,app) /opt/app/owned\n"
     "%files -n late\n/opt/app/late\n"
     "%files -n badpre\n%files -n badpost\n%files -n badlua\n%files -n badtrigger\n%files -n badfiletrigger\n"
-    "%files -n badtransfiletrigger\n%files -n badposttrans\n%files -n "
+    "%files -n badtransfiletrigger\n%files -n badsysusers\n%files -n sysusers\n"
+    "%attr(0640,dbus,plain) /opt/app/bus\n%attr(0600,of,auto) /opt/app/auto\n"
+    "%files -n badposttrans\n%files -n "
     "needy\n%files -n slow\n"
     "%pretrans -p <lua>\nposix.mkdir('/usr')\nposix.mkdir('/usr/bin')\nposix.symlink('usr/bin', '/bin')\n"
     "%pre -n app\n"
@@ -113,6 +122,7 @@ static const char spec[] =
     "%pre -n badpre\necho no way\nexit 3\n"
     "%pretrans -n badlua -p <lua>\nerror('lua says no')\n"
     "%triggerin -n badtrigger -- busybox\necho pulled\nexit 9\n"
+    "%pre -n sysusers\nbusybox id -u dbus >/dev/null || exit 5\n"
     "%filetriggerin -n badfiletrigger -- /etc\necho filed\nexit 10\n"
     "%transfiletriggerin -n badtransfiletrigger -- /etc\necho transferred\nexit 11\n"
     "%posttrans -n badposttrans\nexit 4\n"
@@ -368,6 +378,26 @@ static void failing_scriptlets_fail(void) {
         expect_failure("needy", ERR_TRANSACTION, (const char *const[]){ "nothing-has-this", "needy", NULL });
 }
 
+// Users that rpm 4.19 would make: no scriptlet does.
+static void declared_users_are_made(void) {
+        static const char *const names[] = { "filesystem", "busybox", "setup", "sysusers", NULL };
+        struct stat bus = { 0 }, other = { 0 };
+        auto_close int tree = -1;
+        EXPECT_OK(install("sysusers", names, err));
+        EXPECT_OK(fs_open_dir(work_dir, "sysusers", &tree, err));
+        EXPECT(fstatat(tree, "opt/app/bus", &bus, 0) == 0 && bus.st_uid == 81 && bus.st_gid == 77);
+        EXPECT(fstatat(tree, "opt/app/auto", &other, 0) == 0 && other.st_uid == 400 && other.st_gid == 999);
+        auto_free char *users = text_of("sysusers/etc/passwd"), *groups = text_of("sysusers/etc/group");
+        auto_free char *shadow = text_of("sysusers/etc/shadow");
+        EXPECT_TEXT(users, "root:x:0:0:root:/root:/bin/sh\nauto:x:999:999:Auto:/var/lib/auto:/usr/sbin/nologin\n"
+                           "dbus:x:81:81:Message Bus:/:/usr/sbin/nologin\nof:x:400:77::/:/usr/sbin/nologin\n");
+        EXPECT_TEXT(groups, "root:x:0:\nplain:x:77:\nauto:x:999:\ndbus:x:81:\n");
+        EXPECT_TEXT(shadow, "root:*:16000:0:99999:7:::\nauto:!*:16747::::::\ndbus:!*:16747::::::\n"
+                            "of:!*:16747::::::\n");
+        expect_failure("badsysusers", ERR_TRANSACTION,
+                       (const char *const[]){ "badsysusers-1-1", "user(ab)", "not a line of sysusers.d", NULL });
+}
+
 static int sleepers(void) {
         auto_buf output = { 0 };
         auto_err err = { 0 };
@@ -420,6 +450,7 @@ int main(int argc, char **argv) {
         RUN(updates_are_done);
         RUN(same_packages_give_the_same_database);
         RUN(failing_scriptlets_fail);
+        RUN(declared_users_are_made);
         RUN(nothing_outlives_kiln);
         int failed = test_done();
         (void)!fs_remove_tree(AT_FDCWD, work_path, &err);
