@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "packages/metadata/source.h"
 #include "packages/packages.h"
-#include "packages/solve/modules.h"
+#include "packages/solve/module_streams.h"
 #include "packages/solve/package_spec.h"
 #include "packages/solve/pool.h"
 #include "profile/profile.h"

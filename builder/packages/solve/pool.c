@@ -13,7 +13,7 @@
 #include "packages/metadata/source.h"
 #include "packages/metadata/stream.h"
 #include "packages/packages.h"
-#include "packages/solve/modules.h"
+#include "packages/solve/module_streams.h"
 #include "packages/solve/package_spec.h"
 #include "profile/profile.h"
 

@@ -37,7 +37,7 @@ struct packages {
         size_t released;         // names that were held and are not any more
         Queue obsoleted_told;    // names (Ids) that obsoleted_warn() has warned of
         struct groups *groups;   // loaded by the first "@..." request
-        struct modules *modules; // modules.h
+        struct modules *modules; // module_streams.h
         // File dependencies (file_dependencies.h).
         bool filelists_loaded, filelists_refused;
         Id paths;           // pseudo package that "requires" paths which libsolv must look up

@@ -12,7 +12,7 @@
 #include "packages/solve/exclude_reason.h"
 #include "packages/solve/file_dependencies.h"
 #include "packages/solve/groups.h"
-#include "packages/solve/modules.h"
+#include "packages/solve/module_streams.h"
 #include "packages/solve/obsoleted.h"
 #include "packages/solve/package_spec.h"
 #include "packages/solve/suggestions.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "packages/solve/modules.h"
+#include "packages/solve/module_streams.h"
 
 #include <assert.h>
 #include <modulemd.h>
@@ -98,7 +98,7 @@ static bool load_modules(struct modules *modules, struct source *source, struct 
 
 // ---- streams ----
 
-static struct module *find_module(const struct modules *modules, const char *name) {
+static struct module *find_offered(const struct modules *modules, const char *name) {
         for (size_t i = 0; i < modules->count; i++)
                 if (strcmp(modules->items[i].name, name) == 0)
                         return &modules->items[i];
@@ -133,7 +133,7 @@ static bool fail_for_stream(const struct modules *modules, enum err_kind kind, c
 
 static bool activate(struct modules *modules, const char *name, const char *stream, const char *wanted_by,
                      struct err *err) {
-        struct module *module = find_module(modules, name);
+        struct module *module = find_offered(modules, name);
         if (!module) {
                 fail(err, ERR_REFERENCE, 0, "%s needs the module `%s`, which no repository has", wanted_by, name);
                 return false;
@@ -215,7 +215,7 @@ static bool needs_are_met(const struct modules *modules, const struct release *r
                                 return false;
                         continue;
                 }
-                const struct module *module = find_module(modules, names[i]);
+                const struct module *module = find_offered(modules, names[i]);
                 if (!module)
                         return false;
                 bool can_choose = !module->wanted_by && wanted && wanted[0];
@@ -276,7 +276,7 @@ static bool activate_needs(struct modules *modules, const struct release *releas
         const char *who = arena_printf(&modules->arena, "module %s:%s", module->name, module->stream);
         for (size_t i = 0; names && names[i]; i++) {
                 g_auto(GStrv) streams = modulemd_dependencies_get_runtime_streams_as_strv(needs, names[i]);
-                struct module *needed = find_module(modules, names[i]);
+                struct module *needed = find_offered(modules, names[i]);
                 if (!needed || (needed->stream && stream_fits(needed->stream, (const char *const *)streams)))
                         continue;
                 if (!activate(modules, names[i], streams[0], who, err))
@@ -435,7 +435,7 @@ static struct module_request split_module_request(const char *text) {
 
 bool modules_know(const struct modules *modules, const char *text) {
         struct module_request request = split_module_request(text);
-        bool known = modules && find_module(modules, request.name);
+        bool known = modules && find_offered(modules, request.name);
         free(request.name);
         return known;
 }
@@ -479,7 +479,7 @@ static bool fail_for_inactive(const struct module *module, const char *stream, s
 
 static bool answer_request(const struct modules *modules, const struct module_request *request, comps_member *add,
                            void *context, struct err *err) {
-        const struct module *module = find_module(modules, request->name);
+        const struct module *module = find_offered(modules, request->name);
         assert(module);
         if (request->stream && !has_stream(modules, module->name, request->stream))
                 return fail_for_stream(modules, ERR_PACKAGE, module->name, request->stream, err);

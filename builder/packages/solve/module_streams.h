@@ -2,8 +2,8 @@
 // Modules (modules.yaml of a repository): several streams of the same packages, of which one is offered. As in dnf: the
 // streams that the release enables, else each module's default one; what belongs to another stream does not exist, and
 // a package of no module hides behind those that an active stream has under its name.
-#ifndef KILN_PACKAGES_SOLVE_MODULES_H
-#define KILN_PACKAGES_SOLVE_MODULES_H
+#ifndef KILN_PACKAGES_SOLVE_MODULE_STREAMS_H
+#define KILN_PACKAGES_SOLVE_MODULE_STREAMS_H
 
 #include <stdbool.h>
 
