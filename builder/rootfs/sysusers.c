@@ -56,7 +56,7 @@ static bool is_account_name(const char *name) {
 }
 
 // rpm fills the line up with zero bytes, so that its base64 needs no padding.
-static bool read_line(const char *encoded, struct line *ret, struct err *err) {
+static bool read_declaration(const char *encoded, struct line *ret, struct err *err) {
         auto_buf bytes = { .max = LINE_BYTES_MAX };
         if (!base64_decode(encoded, strlen(encoded), &bytes))
                 return fail(err, ERR_TRANSACTION, 0, "`%s` is not base64", encoded);
@@ -78,7 +78,7 @@ static bool read_line(const char *encoded, struct line *ret, struct err *err) {
 
 // ---- account files ----
 
-static const char *find_account(const struct buf *file, const char *name) {
+static const char *find_entry(const struct buf *file, const char *name) {
         size_t length = strlen(name);
         for (const char *line = buf_text(file); line; line = strchr(line, '\n')) {
                 line += *line == '\n';
@@ -99,7 +99,7 @@ static long account_id(const char *line) {
         return strtol(third + 1, NULL, 10);
 }
 
-static bool has_id(const struct buf *file, long id) {
+static bool entry_has_id(const struct buf *file, long id) {
         for (const char *line = buf_text(file); line && *line; line = strchr(line, '\n')) {
                 line += *line == '\n';
                 if (*line && account_id(line) == id)
@@ -113,7 +113,7 @@ static bool read_accounts(const char *path, struct buf *ret, struct err *err) {
 }
 
 // A file that is not there has nobody to add to: an image need not have shadow passwords.
-static bool append_account(const char *path, const char *line, struct err *err) {
+static bool append_entry(const char *path, const char *line, struct err *err) {
         auto_buf text = { .max = ACCOUNTS_MAX };
         struct stat stat;
         if (lstat(path, &stat) < 0)
@@ -128,7 +128,7 @@ static bool append_account(const char *path, const char *line, struct err *err) 
 
 static bool choose_id(const struct buf *users, const struct buf *groups, long *ret, struct err *err) {
         for (long id = ID_MAX; id >= ID_MIN; id--) {
-                if (has_id(users, id) || has_id(groups, id))
+                if (entry_has_id(users, id) || entry_has_id(groups, id))
                         continue;
                 *ret = id;
                 return true;
@@ -158,22 +158,22 @@ static long number_of(const char *word) {
         return number;
 }
 
-static bool add_group(const struct line *line, long wanted, long *ret_gid, struct err *err) {
+static bool declare_group(const struct line *line, long wanted, long *ret_gid, struct err *err) {
         auto_buf users = { .max = ACCOUNTS_MAX }, groups = { .max = ACCOUNTS_MAX };
         const char *name = line->words[1];
         if (!read_accounts("/etc/passwd", &users, err) || !read_accounts("/etc/group", &groups, err))
                 return false;
-        const char *known = find_account(&groups, name);
+        const char *known = find_entry(&groups, name);
         *ret_gid = wanted;
         if (known) {
                 *ret_gid = account_id(known);
                 return true;
         }
-        if ((wanted < 0 || has_id(&groups, wanted)) && !choose_id(&users, &groups, ret_gid, err))
+        if ((wanted < 0 || entry_has_id(&groups, wanted)) && !choose_id(&users, &groups, ret_gid, err))
                 return false;
         auto_free char *entry = xasprintf("%s:x:%ld:\n", name, *ret_gid);
         auto_free char *shadow = xasprintf("%s:!*::\n", name);
-        return append_account("/etc/group", entry, err) && append_account("/etc/gshadow", shadow, err);
+        return append_entry("/etc/group", entry, err) && append_entry("/etc/gshadow", shadow, err);
 }
 
 // The group that "UID:GROUP" names, by number or by name.
@@ -185,7 +185,7 @@ static bool find_group(const char *group, long *ret_gid, struct err *err) {
                 return true;
         if (!read_accounts("/etc/group", &groups, err))
                 return false;
-        const char *known = find_account(&groups, group);
+        const char *known = find_entry(&groups, group);
         if (!known)
                 return fail(err, ERR_TRANSACTION, 0, "there is no group `%s`", group);
         *ret_gid = account_id(known);
@@ -198,13 +198,13 @@ static const char *said(const char *word, const char *otherwise) {
         return word;
 }
 
-static bool add_user(const struct line *line, int64_t source_date_epoch, struct err *err) {
+static bool declare_user(const struct line *line, int64_t source_date_epoch, struct err *err) {
         auto_buf users = { .max = ACCOUNTS_MAX };
         const char *name = line->words[1], *group;
         long uid, gid;
         if (!read_accounts("/etc/passwd", &users, err))
                 return false;
-        if (find_account(&users, name))
+        if (find_entry(&users, name))
                 return true;
         if (!read_ids(line->words[2], &uid, &group))
                 return fail(err, ERR_TRANSACTION, 0, "`%s` is no number of a user", line->words[2]);
@@ -212,15 +212,15 @@ static bool add_user(const struct line *line, int64_t source_date_epoch, struct 
         if (group)
                 found = find_group(group, &gid, err);
         else
-                found = add_group(line, uid, &gid, err);
+                found = declare_group(line, uid, &gid, err);
         if (!found)
                 return false;
-        if (uid < 0 || has_id(&users, uid))
-                uid = gid; // add_group() chose one that is free for both
+        if (uid < 0 || entry_has_id(&users, uid))
+                uid = gid; // declare_group() chose one that is free for both
         auto_free char *entry = xasprintf("%s:x:%ld:%ld:%s:%s:%s\n", name, uid, gid, said(line->words[3], ""),
                                           said(line->words[4], "/"), said(line->words[5], "/usr/sbin/nologin"));
         auto_free char *shadow = xasprintf("%s:!*:%lld::::::\n", name, (long long)(source_date_epoch / DAY_SECONDS));
-        return append_account("/etc/passwd", entry, err) && append_account("/etc/shadow", shadow, err);
+        return append_entry("/etc/passwd", entry, err) && append_entry("/etc/shadow", shadow, err);
 }
 
 // ---- provides ----
@@ -229,12 +229,12 @@ static bool make_declared(const char *kind, const char *encoded, int64_t source_
         struct line line = { 0 };
         long gid;
         bool ok = true;
-        if (!read_line(encoded, &line, err))
+        if (!read_declaration(encoded, &line, err))
                 return wrap(err, "%s", kind);
         if (strncmp(kind, "user(", 5) == 0)
-                ok = add_user(&line, source_date_epoch, err);
+                ok = declare_user(&line, source_date_epoch, err);
         else
-                ok = add_group(&line, number_of(line.words[2]), &gid, err);
+                ok = declare_group(&line, number_of(line.words[2]), &gid, err);
         free(line.text);
         return ok || wrap(err, "%s", kind);
 }
