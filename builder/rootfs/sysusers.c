@@ -89,7 +89,7 @@ static const char *find_entry(const struct buf *file, const char *name) {
 }
 
 // The number in the third field; -1: there is none.
-static long account_id(const char *line) {
+static long entry_id(const char *line) {
         const char *second = strchr(line, ':');
         const char *third = NULL;
         if (second)
@@ -102,7 +102,7 @@ static long account_id(const char *line) {
 static bool entry_has_id(const struct buf *file, long id) {
         for (const char *line = buf_text(file); line && *line; line = strchr(line, '\n')) {
                 line += *line == '\n';
-                if (*line && account_id(line) == id)
+                if (*line && entry_id(line) == id)
                         return true;
         }
         return false;
@@ -113,7 +113,7 @@ static bool read_accounts(const char *path, struct buf *ret, struct err *err) {
 }
 
 // A file that is not there has nobody to add to: an image need not have shadow passwords.
-static bool append_entry(const char *path, const char *line, struct err *err) {
+static bool append_declared(const char *path, const char *line, struct err *err) {
         auto_buf text = { .max = ACCOUNTS_MAX };
         struct stat stat;
         if (lstat(path, &stat) < 0)
@@ -166,14 +166,14 @@ static bool declare_group(const struct line *line, long wanted, long *ret_gid, s
         const char *known = find_entry(&groups, name);
         *ret_gid = wanted;
         if (known) {
-                *ret_gid = account_id(known);
+                *ret_gid = entry_id(known);
                 return true;
         }
         if ((wanted < 0 || entry_has_id(&groups, wanted)) && !choose_id(&users, &groups, ret_gid, err))
                 return false;
         auto_free char *entry = xasprintf("%s:x:%ld:\n", name, *ret_gid);
         auto_free char *shadow = xasprintf("%s:!*::\n", name);
-        return append_entry("/etc/group", entry, err) && append_entry("/etc/gshadow", shadow, err);
+        return append_declared("/etc/group", entry, err) && append_declared("/etc/gshadow", shadow, err);
 }
 
 // The group that "UID:GROUP" names, by number or by name.
@@ -188,7 +188,7 @@ static bool find_group(const char *group, long *ret_gid, struct err *err) {
         const char *known = find_entry(&groups, group);
         if (!known)
                 return fail(err, ERR_TRANSACTION, 0, "there is no group `%s`", group);
-        *ret_gid = account_id(known);
+        *ret_gid = entry_id(known);
         return true;
 }
 
@@ -220,7 +220,7 @@ static bool declare_user(const struct line *line, int64_t source_date_epoch, str
         auto_free char *entry = xasprintf("%s:x:%ld:%ld:%s:%s:%s\n", name, uid, gid, said(line->words[3], ""),
                                           said(line->words[4], "/"), said(line->words[5], "/usr/sbin/nologin"));
         auto_free char *shadow = xasprintf("%s:!*:%lld::::::\n", name, (long long)(source_date_epoch / DAY_SECONDS));
-        return append_entry("/etc/passwd", entry, err) && append_entry("/etc/shadow", shadow, err);
+        return append_declared("/etc/passwd", entry, err) && append_declared("/etc/shadow", shadow, err);
 }
 
 // ---- provides ----
