@@ -59,9 +59,9 @@ static void layer_key(const struct rootfs_options *options, const struct package
         char packages[65], key[DIGEST_HEX_SIZE];
         auto_buf text = { 0 };
         package_set_digest(set, packages);
-        buf_printf(&text, "kiln layer\nmaker %s\nparent %s\npackages %s\narch %s\nrpmdb %s\ntime %lld\n",
+        buf_printf(&text, "kiln layer\nmaker %s\nparent %s\npackages %s\narch %s\nrpmdb %s %s\ntime %lld\n",
                    text_or(options->maker, ""), parent_key, packages, release->arch, release->rpmdb,
-                   (long long)options->source_date_epoch);
+                   text_or(release->rpmdb_path, ""), (long long)options->source_date_epoch);
         for (size_t i = 0; i < release->may_fail.count; i++)
                 if (concerns(release->may_fail.items[i], set))
                         buf_printf(&text, "may fail %s\n", release->may_fail.items[i]);
@@ -121,8 +121,20 @@ static bool make_mount_points(int tree, struct err *err) {
                fs_mkdirs(tree, "dev", 0755, err) && fs_mkdirs(tree, "run", 0755, err);
 }
 
+// Where the release has rpm's database elsewhere, /var/lib/rpm is a link to it, as such releases have it: librpm and
+// whatever knows the old place follow it.
+static bool make_database_link(const struct release *release, int tree, struct err *err) {
+        const char *path = release->rpmdb_path;
+        if (!path || strcmp(path, "/var/lib/rpm") == 0)
+                return true;
+        auto_free char *target = xasprintf("../..%s", path);
+        return fs_mkdirs(tree, path + 1, 0755, err) && fs_mkdirs(tree, "var/lib", 0755, err) &&
+               (symlinkat(target, tree, "var/lib/rpm") == 0 || fail(err, ERR_SYSTEM, errno, "link /var/lib/rpm"));
+}
+
 static bool make_root(struct making *making, struct err *err) {
         return make_and_open(making->dir, "root", &making->tree, err) && make_mount_points(making->tree, err) &&
+               make_database_link(making->options->release, making->tree, err) &&
                overlay_bind(making->tree, false, &making->target, err);
 }
 

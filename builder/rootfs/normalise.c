@@ -50,6 +50,7 @@ static const struct rule {
         { REMOVE, "var/lib/rpm", "__db.*" },
         { REMOVE, "var/lib/rpm", ".rpm.lock" },
         { REMOVE, "var/lib/rpm", ".dbenv.lock" },
+        { REMOVE, "usr/lib/sysimage/rpm", ".rpm.lock" },
         { REMOVE, "var/cache/ldconfig", "aux-cache" },
         { REMOVE, "root", ".bash_history" },
         { REMOVE_KEY, "etc/pki/tls/private", "localhost.key" },

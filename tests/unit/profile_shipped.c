@@ -3,6 +3,7 @@
 // renders each of them for the build and for each node).
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "profile/profile.h"
 #include "tests/unit/test.h"
 
@@ -33,8 +34,25 @@ static void check_article(const char *release) {
 static void loads_for_lab(void) { check_article("lab"); }
 static void loads_for_centos(void) { check_article("centos-7.2"); }
 
+// The example for later releases, on each of them.
+static void example_loads_for_others(void) {
+        static const char *const releases[] = { "rocky-9",         "rocky-8",          "almalinux-9",
+                                                "centos-stream-9", "centos-stream-10", "fedora-44" };
+        for (size_t i = 0; i < lengthof(releases); i++) {
+                struct profile_options options = { .release = releases[i] };
+                struct cluster *cluster = NULL;
+                EXPECT_OK(cluster_load("profiles/rocky-9.yaml", &options, &cluster, err));
+                if (!cluster)
+                        continue;
+                EXPECT_TEXT(cluster->release.name, releases[i]);
+                EXPECT(!strchr(cluster->release.repositories[0].base_urls.items[0], '$'));
+                cluster_free(cluster);
+        }
+}
+
 int main(void) {
         RUN(loads_for_lab);
         RUN(loads_for_centos);
+        RUN(example_loads_for_others);
         return test_done();
 }

@@ -263,6 +263,34 @@ static void rpm_4_14_may_replace_its_directory(void) {
         free(digests[1]);
 }
 
+static void database_may_lie_elsewhere(void) {
+        static const struct release elsewhere = {
+                .name = "r", .arch = "x86_64", .rpmdb = "sqlite", .rpmdb_path = "/usr/lib/sysimage/rpm"
+        };
+        struct rootfs_options options = { open_cache(arena_printf(&arena, "%s/sysimage", work_path)), &elsewhere,
+                                          1447000000 };
+        static const char *const names[] = { "filesystem", "many", NULL };
+        struct package_set set = set_of(names);
+        struct layer *layer = NULL;
+        char target[64] = "";
+        EXPECT_OK(layer_install(&options, &set, NULL, NULL, &arena, &layer, err));
+        free(set.items);
+        if (!layer)
+                return;
+        auto_free char *link = xasprintf("%s/var/lib/rpm", layer->path);
+        EXPECT(readlink(link, target, sizeof target - 1) > 0);
+        EXPECT_TEXT(target, "../../usr/lib/sysimage/rpm");
+        auto_buf output = { 0 };
+        const char *const argv[] = {
+                "rpm", "--root", layer->path, "--dbpath", "/usr/lib/sysimage/rpm", "--define", "_db_backend sqlite",
+                "-q",  "many",   NULL
+        };
+        EXPECT_OK(run(&(struct run){ .argv = argv, .output = &output }, err));
+        EXPECT_TEXT(buf_text(&output), "many-1-1.x86_64\n");
+        auto_free char *lock = xasprintf("%s/usr/lib/sysimage/rpm/.rpm.lock", layer->path);
+        EXPECT(access(lock, F_OK) < 0);
+}
+
 static void empty_base_is_fine(void) {
         struct rootfs_options options = { open_cache(arena_printf(&arena, "%s/empty", work_path)), &release,
                                           1447000000 };
@@ -483,6 +511,7 @@ int main(int argc, char **argv) {
         RUN(empty_base_is_fine);
         RUN(scriptlets_ask_rpm);
         RUN(broken_rpm_is_told);
+        RUN(database_may_lie_elsewhere);
         RUN(rpm_4_14_may_replace_its_directory);
         RUN(damaged_tables_are_refused_or_settled);
         RUN(rows_alone_decide);
@@ -491,8 +520,8 @@ int main(int argc, char **argv) {
         RUN(lost_writes_are_told);
         int failed = test_done();
         layer_unmount(&mounted);
-        static const char *const caches[] = { "cache",  "other", "without",   "empty",
-                                              "broken", "el8",   "el8-again", "el8-late" };
+        static const char *const caches[] = { "cache", "other",     "without",  "empty",   "broken",
+                                              "el8",   "el8-again", "el8-late", "sysimage" };
         for (size_t i = 0; i < lengthof(caches); i++) {
                 auto_free char *mounts = xasprintf("%s/%s/mounts", work_path, caches[i]);
                 umount2(mounts, MNT_DETACH);
