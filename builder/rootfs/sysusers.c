@@ -27,7 +27,7 @@ struct line {
 };
 
 // A word, perhaps in quotes; NULL at the end.
-static char *next_word(char **next) {
+static char *next_field(char **next) {
         char *at = *next + strspn(*next, " \t\n");
         if (!*at)
                 return NULL;
@@ -63,7 +63,7 @@ static bool read_declaration(const char *encoded, struct line *ret, struct err *
         *ret = (struct line){ .text = xstrdup(buf_text(&bytes)) };
         char *next = ret->text;
         for (size_t i = 0; i < WORDS_MAX; i++) {
-                const char *word = next_word(&next);
+                const char *word = next_field(&next);
                 ret->words[i] = "-";
                 if (word)
                         ret->words[i] = word;

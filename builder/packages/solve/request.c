@@ -291,7 +291,7 @@ static void add_selected(struct requests *requests, const char *request) {
         queue_free(&named);
 }
 
-static void add_unknown(struct requests *requests, const char *request, const struct err *unknown) {
+static void add_unknown_members(struct requests *requests, const char *request, const struct err *unknown) {
         begin_problem(requests, request);
         buf_append_text(&requests->problems, unknown->text);
         if (unknown->hint)
@@ -302,7 +302,7 @@ static void add_unknown(struct requests *requests, const char *request, const st
 static void add_module_request(struct requests *requests, const char *request, const char *name) {
         auto_err unknown = { 0 };
         if (!modules_members(requests->packages->modules, name, add_group_member, requests, &unknown))
-                add_unknown(requests, request, &unknown);
+                add_unknown_members(requests, request, &unknown);
 }
 
 // `name` begins with "@". As with dnf a module comes before a group of its name.
@@ -315,7 +315,7 @@ static bool add_group_request(struct requests *requests, const char *name, struc
                 return false;
         auto_err unknown = { 0 };
         if (!groups_members(requests->packages->groups, name + 1, add_group_member, requests, &unknown))
-                add_unknown(requests, name, &unknown);
+                add_unknown_members(requests, name, &unknown);
         return true;
 }
 
