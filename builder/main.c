@@ -56,8 +56,8 @@ static void print_error(enum err_kind kind, const char *text, const char *hint_t
 // Returns the exit code. Messages may hold what others wrote, so nothing in them may reach the terminal as a command.
 static int report_error(struct err *err, const struct verb *verb, bool json) {
         auto_free char *what = xasprintf("kiln %s", verb->name);
-        if (err->kind == ERR_CHANGED)
-                return err_exit_code(err->kind);
+        if (err->kind == ERR_ANSWER)
+                return err->number;
         (void)err_need_reason(err, what);
         auto_buf text = { 0 }, hint_text = { 0 };
         mistake_printable(&text, err->text, strlen(err->text));

@@ -64,6 +64,12 @@ bool(fail)(struct err *err, enum err_kind kind, int number, const char *format, 
         return false;
 }
 
+bool fail_with_answer(struct err *err, int exit_status) {
+        (void)fail(err, ERR_ANSWER, 0, "exit status %d", exit_status);
+        err->number = exit_status;
+        return false;
+}
+
 bool(wrap)(struct err *err, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);

@@ -15,7 +15,8 @@
 // X(name, exit code, what it means). The one list: exit codes, --json names and the man page's table.
 #define ERR_KINDS(X)                                                                                                   \
         X(INTERNAL, 1, "a defect of kiln itself")                                                                      \
-        X(CHANGED, 1, "kiln diff: the two builds differ, which is no error and is said by nothing else")               \
+        X(ANSWER, 1,                                                                                                   \
+          "no error: kiln diff: the builds differ (1); kiln status: degraded (1), not serving (2), unknown (3)")       \
         X(USAGE, 2, "the command line is wrong")                                                                       \
         X(SYNTAX, 10, "a profile is not valid YAML, or a lock file is malformed")                                      \
         X(SCHEMA, 11, "a profile has an unknown key, a wrong type or a value out of range")                            \
@@ -65,6 +66,9 @@ bool fail(struct err *err, enum err_kind kind, int number, const char *format, .
 
 // Prefixes the held message with "FORMAT: " and returns false.
 bool wrap(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// Ends a verb with an exit status of its own, which is its answer and no error: nothing is printed. Returns false.
+bool fail_with_answer(struct err *err, int exit_status);
 
 // Replaces the hint and returns false, so that it can end a chain: `return hint(err, "try --offline");`
 bool hint(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

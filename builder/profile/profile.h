@@ -127,10 +127,38 @@ struct reserve {
         int memory_mb, cpus;
 };
 
+// A value that is read from the answer of a check, by its key in a JSON document or at the beginning of a line.
+struct health_value {
+        struct place place;
+        const char *name, *json, *line; // one of the two is NULL
+        const char *expect;             // extended regular expression that it must match; NULL: anything
+};
+
+enum health_kind { HEALTH_TCP, HEALTH_HTTP, HEALTH_TEXT };
+
 struct health_check {
         struct place place;
-        const char *name, *kind /* "tcp" or "http" */, *path /* http, may be NULL */;
+        const char *name;
+        int kind;           // enum health_kind
+        const char *path;   // http, may be NULL
+        const char *send;   // text, may be NULL: nothing is sent
+        const char *expect; // extended regular expression that the answer must match, or NULL
         int port;
+        bool vip; // asked through the role's VIPs, too
+        struct health_value *values;
+        size_t value_count;
+};
+
+// What the values of all nodes of a role say together.
+enum agreement_kind { AGREEMENT_SAME, AGREEMENT_ONE, AGREEMENT_SUM };
+struct agreement {
+        struct place place;
+        const char *name, *value; // CHECK.VALUE
+        int kind;                 // enum agreement_kind
+        const char *is;           // ONE: extended regular expression that exactly one value matches
+        const char *nodes_of;     // SUM: the role whose number of nodes the sum must be ...
+        int less;                 // ... less so many
+        bool serious;             // the cluster does not serve without it
 };
 
 // What a role's machines take from whom. kiln checks it and derives the addresses; a template makes a firewall of it.
@@ -182,6 +210,10 @@ struct role {
         struct place arguments_place; // of the last of them; no file: none is the role's own
         struct health_check *health;
         size_t health_count;
+        struct agreement *agreements;
+        size_t agreement_count;
+        const char
+            *need; // "majority", "all" or a number of nodes without which it does not serve; NULL: nothing is said
         struct firewall_rule *firewall;
         size_t firewall_count;
         const char *kickstart;  // template file on the build host, or NULL

@@ -71,6 +71,9 @@ struct role_file {
         int reserve_memory_mb, reserve_cpus; // -1: not given
         struct health_check *health;
         size_t health_count;
+        struct agreement *agreements;
+        size_t agreement_count;
+        const char *need;
         struct firewall_rule *firewall;
         size_t firewall_count;
         const char *kickstart;

@@ -374,6 +374,7 @@ static void join_scalars(struct join *join, const struct role_file *file) {
         join_text(&role->overlay_size, file->overlay_size);
         join_text(&role->on_failure, file->on_failure);
         join_text(&role->boot_menu, file->boot_menu);
+        join_text(&role->need, file->need);
         join_number(&role->reboot_delay_s, file->reboot_delay_s);
         join_number(&role->reserve.memory_mb, file->reserve_memory_mb);
         join_number(&role->reserve.cpus, file->reserve_cpus);
@@ -398,6 +399,7 @@ static void join_file(struct join *join, const struct role_file *file) {
         JOIN_ROWS(arena, role, file, users, user_count, name);
         JOIN_ROWS(arena, role, file, state, state_count, path);
         JOIN_ROWS(arena, role, file, health, health_count, name);
+        JOIN_ROWS(arena, role, file, agreements, agreement_count, name);
         join_firewall(arena, role, file);
 }
 

@@ -5,8 +5,9 @@
 #include "profile/internal.h"
 #include "profile/tables.h"
 
-static const char *const health_kinds[] = { "tcp", "http", NULL };
 static const char *const failure_actions[] = { "retry", "reboot", "shell", "halt", NULL };
+static const char *const health_kinds[] = { "tcp", "http", "text", NULL };
+static const char *const agreement_kinds[] = { "same", "one", "sum", NULL };
 
 static const char *const boot_menu_states[] = { "open", BOOT_MENU_LOCKED, NULL };
 
@@ -104,15 +105,53 @@ static const struct schema_field reserve_rows[] = {
 static const struct schema reserve_part = SCHEMA_PART(
     reserve_rows, "`reserve`", "what node.machine.task_memory_mb and task_cpus are less than the machine has");
 
+static const struct schema_field health_value_rows[] = {
+        { "name", "name of the value", &type_text, MEMBER(health_value, name), .required = true,
+          .pattern = FILE_NAME_PATTERN, .pattern_means = "a name" },
+        { "json", "its key in the JSON answer; a.b is b in a, 0 the first item of a list, # a list's length",
+          &type_text, MEMBER(health_value, json) },
+        { "line", "the word at the beginning of its line; a blank, `:` or `=` follows", &type_text,
+          MEMBER(health_value, line) },
+        { "expect", "extended regular expression that it matches on a healthy node", &type_text,
+          MEMBER(health_value, expect) },
+};
+static const struct schema health_value_table =
+    SCHEMA(health_value, health_value_rows, "a value", "what is read from the answer of a check");
+
+static const struct schema_field agreement_rows[] = {
+        { "name", "name for messages", &type_text, MEMBER(agreement, name), .required = true },
+        { "value", "whose value of every node is looked at: CHECK.VALUE", &type_text, MEMBER(agreement, value),
+          .required = true, .pattern = "^[A-Za-z0-9_.+-]+[.][A-Za-z0-9_+-]+$", .pattern_means = "CHECK.VALUE" },
+        { "kind",
+          "same: all that answer say the same; one: exactly one of them matches `is`; sum: their sum is the number of "
+          "nodes of `nodes_of`, less `less`",
+          &type_choice, MEMBER(agreement, kind), .required = true, .choices = agreement_kinds },
+        { "is", "for one: an extended regular expression", &type_text, MEMBER(agreement, is) },
+        { "nodes_of", "for sum: a role", &type_text, MEMBER(agreement, nodes_of), .pattern = NAME_PATTERN,
+          .pattern_means = NAME_MEANS },
+        { "less", "for sum: so many nodes do not count", &type_integer, MEMBER(agreement, less), .fallback = "0",
+          .min = 0, .max = 100000 },
+        { "serious", "the cluster does not serve while this does not hold", &type_bool, MEMBER(agreement, serious),
+          .fallback = "false" },
+};
+static const struct schema agreement_table =
+    SCHEMA(agreement, agreement_rows, "an agreement", "what the values of all nodes of a role say together");
+
 static const struct schema_field health_rows[] = {
         { "name", "name for messages", &type_text, MEMBER(health_check, name), .required = true,
           .pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$", .pattern_means = "a name of at most 64 characters" },
-        { "kind", "what is asked for", &type_text, MEMBER(health_check, kind), .required = true,
-          .choices = health_kinds },
+        { "kind", "tcp: the port is open; http: GET of `path` is answered 200; text: `send` is answered", &type_choice,
+          MEMBER(health_check, kind), .required = true, .choices = health_kinds },
         { "port", "port that must answer", &type_integer, MEMBER(health_check, port), .required = true, .min = 1,
           .max = 65535 },
         { "path", "path that must answer 200, for http", &type_text, MEMBER(health_check, path), .pattern = "^/[!-~]*$",
           .pattern_means = "a path that begins with `/`" },
+        { "send", "what is sent, for text", &type_text, MEMBER(health_check, send) },
+        { "expect", "extended regular expression that the answer matches", &type_text, MEMBER(health_check, expect) },
+        { "values", "what is read from the answer", &type_tables, MEMBERS(health_check, values, value_count),
+          .table = &health_value_table },
+        { "vip", "ask through the virtual addresses of the role, too", &type_bool, MEMBER(health_check, vip),
+          .fallback = "false" },
 };
 static const struct schema health_table =
     SCHEMA(health_check, health_rows, "a health check", "how one sees that a node works");
@@ -188,6 +227,14 @@ static const struct schema_field role_rows[] = {
         { "reserve", "what the machine keeps for itself", &type_table, .table = &reserve_part },
         { "health", "how one sees that a node works", &type_tables, MEMBERS(role_file, health, health_count),
           .table = &health_table },
+        { "agreements", "what the values of all its nodes say together", &type_tables,
+          MEMBERS(role_file, agreements, agreement_count), .table = &agreement_table },
+        { "need",
+          "how many of its nodes must be healthy for the cluster to serve: a number, all or majority; if nothing is "
+          "said, "
+          "majority for an ensemble, 1 for others",
+          &type_number_text, MEMBER(role_file, need), .pattern = "^([0-9]{1,6}|all|majority)$",
+          .pattern_means = "a number, all or majority" },
         { "firewall",
           "what its machines take from whom, beside SSH; what health asks for is for admin_networks anyhow. It is "
           "role.firewall in templates: the role "

@@ -17,7 +17,7 @@ enum option_kind { FLAG, TEXT, LIST, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
 // b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema, u builds, p publish, e secret, i
-// iso, d diff, n serve
+// iso, d diff, n serve, a status
 static const struct option {
         const char *name, *verbs, *value, *help;
         enum option_kind kind;
@@ -25,10 +25,10 @@ static const struct option {
 } option_table[] = {
 #define O(name, verbs, value, kind, member, help)                                                                      \
         { name, verbs, value, help, kind, offsetof(struct options, member) }
-        O("release", "blfvcron", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
-        O("set", "blfcon", "KEY=VALUE", LIST, set,
+        O("release", "blfvcrona", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
+        O("set", "blfcona", "KEY=VALUE", LIST, set,
           "override a value of the cluster file, as in variables.registry=host:5000"),
-        O("allow-outside", "blfvcon", "DIR", LIST, allow_outside,
+        O("allow-outside", "blfvcona", "DIR", LIST, allow_outside,
           "let profiles name files of this directory too, beside their own tree; may be repeated"),
         O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
         O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
@@ -54,6 +54,11 @@ static const struct option {
         O("node", "d", "NODE", TEXT, node, "what changes on this node, alone"),
         O("markdown", "d", NULL, FLAG, markdown, "for a pull request"),
         O("json", "d", NULL, FLAG, json, "one JSON object with everything, and errors as JSON lines"),
+        O("role", "a", "ROLE", LIST, roles, "only this role; may be repeated"),
+        O("wait", "a", "TIME", TEXT, wait, "ask again until all is healthy, for 90s, 10m or 1h at most"),
+        O("watch", "a", NULL, FLAG, watch, "ask again and again, until Ctrl-C"),
+        O("timeout", "a", "MS", NUMBER, timeout, "how long each question may take (default: 2000)"),
+        O("json", "a", NULL, FLAG, json, "a JSON object for each look, and errors as JSON lines on standard error"),
         O("mark", "u", "BUILD", TEXT, mark, "never remove this build"),
         O("unmark", "u", "BUILD", TEXT, unmark, "let this build be removed again"),
         O("no-rebuild", "v", NULL, FLAG, no_rebuild, "only check the files against SHA256SUMS and each other"),
@@ -106,10 +111,10 @@ static const struct option {
         O("print-config", "n", NULL, FLAG, print_config, "print dnsmasq's configuration, for a server of your own"),
         O("json", "blfvkcropein", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
         O("json", "u", NULL, FLAG, json, "a JSON object for each build, and errors as JSON lines on standard error"),
-        O("verbose", "blfvkcroupidn", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
-        O("quiet", "blfvkcroupidn", NULL, FLAG, quiet, "warnings and errors only"),
+        O("verbose", "blfvkcroupidna", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
+        O("quiet", "blfvkcroupidna", NULL, FLAG, quiet, "warnings and errors only"),
         O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
-        O("help", "blfvkcrosupeidn", NULL, FLAG, help, "this text"),
+        O("help", "blfvkcrosupeidna", NULL, FLAG, help, "this text"),
 #undef O
 };
 

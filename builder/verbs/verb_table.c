@@ -34,6 +34,8 @@ const struct verb verb_table[] = {
         { "secret", "put|list|remove FILE [NAME]",
           "Keep values that only nodes know in a file kiln.secrets, or in a config drive's image (.iso, .img).", 'e', 2,
           1000, verb_secret },
+        { "status", "CLUSTER.yaml", "Ask every node of a running cluster how it is, and say what that is together.",
+          'a', 1, 1, verb_status },
         { "schema", "cluster|release|role", "Print the keys of a kind of profile: JSON Schema for editors, or --text.",
           's', 1, 1, verb_schema },
 };

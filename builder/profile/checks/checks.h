@@ -25,6 +25,10 @@ const struct place *place_in_row(const struct value *row, const char *key, const
 void check_role_file(struct loader *loader, const struct role_file *file);
 // Ports, and names of roles: those that have a file in the folder `roles`.
 void check_firewall(struct loader *loader, const struct role_file *file, const char *roles);
+// Expressions, and keys that do not fit the kind.
+void check_health(struct loader *loader, const struct role_file *file);
+// Of a joined role: values and roles that agreements name.
+void check_agreements(struct loader *loader, const struct cluster *cluster, const struct role *role);
 void check_state_disk(struct loader *loader, const struct value *tree, const struct state_disk *disk);
 void check_state_paths(struct loader *loader, const struct role *role);
 

@@ -86,16 +86,6 @@ static void check_file_rows(struct loader *loader, const struct role_file *file)
         }
 }
 
-static void check_health(struct loader *loader, const struct role_file *file) {
-        const struct value *rows = value_get(file->tree, "health");
-        for (size_t i = 0; i < file->health_count; i++) {
-                const struct health_check *health = &file->health[i];
-                if (health->path && health->kind && strcmp(health->kind, "tcp") == 0)
-                        report(loader->diagnostics, ERR_SCHEMA, schema_place(rows->items[i], "path"),
-                               "`path` is for checks of kind `http`");
-        }
-}
-
 void check_role_file(struct loader *loader, const struct role_file *file) {
         check_rows(loader, file, "users", "name", "user");
         check_rows(loader, file, "users", "uid", "uid");
@@ -103,6 +93,7 @@ void check_role_file(struct loader *loader, const struct role_file *file) {
         check_rows(loader, file, "attributes", "path", "path");
         check_rows(loader, file, "state", "path", "state path");
         check_rows(loader, file, "health", "name", "health check");
+        check_rows(loader, file, "agreements", "name", "agreement");
         check_both(loader, file, "enable", &file->services_enable);
         check_both(loader, file, "cluster", &file->services_cluster);
         check_file_rows(loader, file);

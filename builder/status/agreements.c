@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// What the nodes of a role say together: a quorum of three of which each answers well is none if two of them lead.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "status/answer.h"
+#include "status/internal.h"
+
+// One value of each node that gave it.
+struct said {
+        struct said_value {
+                const char *node, *text;
+        } * items;
+        size_t count;
+};
+
+static const char *value_on(const json_t *node, const char *check, const char *name) {
+        size_t i;
+        json_t *item;
+        json_array_foreach(json_object_get(node, "checks"), i, item) {
+                const char *found = json_string_value(json_object_get(item, "name"));
+                if (strcmp(text_or(found, ""), check) == 0)
+                        return json_string_value(json_object_get(json_object_get(item, "values"), name));
+        }
+        return NULL;
+}
+
+// `value` is CHECK.VALUE; a check's name may have dots.
+static struct said collect(const struct cluster *cluster, const struct role *role, const json_t *nodes,
+                           const char *value) {
+        struct said said = { 0 };
+        const char *dot = strrchr(value, '.');
+        auto_free char *check = xstrndup(value, (size_t)(dot - value));
+        for (size_t i = 0; i < role->node_count; i++) {
+                const char *name = cluster->nodes[role->nodes[i]].name;
+                const char *text = value_on(json_object_get(nodes, name), check, dot + 1);
+                if (text)
+                        *array_append(&said.items, &said.count) = (struct said_value){ name, text };
+        }
+        return said;
+}
+
+static void append_values(const struct said *said, struct buf *ret) {
+        for (size_t i = 0; i < said->count; i++)
+                buf_printf(ret, "%s%s: %s", i > 0 ? ", " : "", said->items[i].node, said->items[i].text);
+}
+
+// ---- the kinds ----
+
+static bool say_same(const struct said *said) {
+        for (size_t i = 1; i < said->count; i++)
+                if (strcmp(said->items[i].text, said->items[0].text) != 0)
+                        return false;
+        return true;
+}
+
+static size_t count_matching(const struct said *said, const char *expression) {
+        size_t count = 0;
+        for (size_t i = 0; i < said->count; i++)
+                count += expression_matches(expression, said->items[i].text);
+        return count;
+}
+
+static double sum_of(const struct said *said) {
+        double sum = 0;
+        for (size_t i = 0; i < said->count; i++)
+                sum += strtod(said->items[i].text, NULL);
+        return sum;
+}
+
+static const struct role *find_named_role(const struct cluster *cluster, const char *name) {
+        for (size_t i = 0; i < cluster->role_count; i++)
+                if (strcmp(cluster->roles[i].name, name) == 0)
+                        return &cluster->roles[i];
+        return NULL;
+}
+
+static bool judge_sum(const struct cluster *cluster, const struct agreement *agreement, const struct said *said,
+                      struct buf *ret) {
+        const struct role *counted = find_named_role(cluster, text_or(agreement->nodes_of, ""));
+        if (!counted)
+                return true; // `kiln check` warned
+        double expected = (double)counted->node_count - agreement->less, sum = sum_of(said);
+        buf_printf(ret, "%g of %g; ", sum, expected);
+        return fabs(sum - expected) < 0.5;
+}
+
+static bool judge_one(const struct agreement *agreement, const struct said *said, struct buf *ret) {
+        size_t count = count_matching(said, agreement->is);
+        buf_printf(ret, "%zu nodes say %s; ", count, agreement->is);
+        return count == 1;
+}
+
+static bool judge_agreement(const struct cluster *cluster, const struct agreement *agreement, const struct said *said,
+                            struct buf *ret) {
+        switch ((enum agreement_kind)agreement->kind) {
+        case AGREEMENT_SAME:
+                return say_same(said);
+        case AGREEMENT_ONE:
+                return judge_one(agreement, said, ret);
+        case AGREEMENT_SUM:
+                return judge_sum(cluster, agreement, said, ret);
+        }
+        return false;
+}
+
+static void add_agreement(const struct role *role, const struct agreement *agreement, json_t *ok, const char *evidence,
+                          json_t *agreements) {
+        json_array_append_new(agreements, json_pack("{ss ss so ss}", "role", role->name, "name", agreement->name, "ok",
+                                                    ok, "evidence", evidence));
+}
+
+void agreements_judge(const struct cluster *cluster, const struct role *role, const json_t *nodes, json_t *agreements,
+                      json_t *findings, bool *ret_serious) {
+        for (size_t i = 0; i < role->agreement_count; i++) {
+                const struct agreement *agreement = &role->agreements[i];
+                struct said said = collect(cluster, role, nodes, agreement->value);
+                auto_buf evidence = { 0 };
+                bool ok = said.count > 0 && judge_agreement(cluster, agreement, &said, &evidence);
+                append_values(&said, &evidence);
+                if (said.count == 0) {
+                        add_agreement(role, agreement, json_null(), "no node says anything of it", agreements);
+                } else {
+                        add_agreement(role, agreement, json_boolean(ok), buf_text(&evidence), agreements);
+                }
+                if (!ok && said.count > 0) {
+                        auto_free char *what = xasprintf("%s: %s", role->name, agreement->name);
+                        add_finding(findings, what, buf_text(&evidence),
+                                    "the nodes do not agree: look at the one that differs, and at the network between "
+                                    "them",
+                                    agreement->serious);
+                }
+                if (!ok && agreement->serious)
+                        *ret_serious = true;
+                free(said.items);
+        }
+}

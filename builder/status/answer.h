@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// What is read from the answer of a health check.
+#ifndef KILN_STATUS_ANSWER_H
+#define KILN_STATUS_ANSWER_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "profile/profile.h"
+#include "status/probe.h"
+
+// The request of a check, appended; an HTTP one names the host. False: to be connected is enough.
+bool health_request(const struct health_check *check, const char *host, struct buf *ret);
+
+// Judges one answer: "" for one that is as it should be, or why it is not, in one line. `values` (an object) gets what
+// could be read of the check's values, as texts; a value that was not found is absent. Nothing in the answer is
+// trusted.
+void health_judge(const struct health_check *check, const struct probe *probe, json_t *values, struct buf *ret_why);
+
+// Whether a POSIX extended regular expression matches; one that does not compile matches nothing.
+bool expression_matches(const char *expression, const char *text);
+
+#endif

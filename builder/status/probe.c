@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+#include "status/probe.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/progress.h"
+
+enum { SPARE_DESCRIPTORS = 32, EVENTS_AT_ONCE = 256, READ_BYTES = 16 << 10, WAIT_MS = 100 };
+
+// A probe under way.
+struct connection {
+        struct probe *probe;
+        int fd; // -1: over
+        bool is_connected;
+        size_t sent;
+        int64_t started_ms;
+};
+
+struct run {
+        struct connection *connections;
+        size_t count, begun, open, first_open;
+        unsigned deadline_ms;
+        int epoll;
+};
+
+static void end_connection(struct run *run, struct connection *connection, enum probe_end end, int error) {
+        connection->probe->end = end;
+        connection->probe->error = error;
+        connection->probe->elapsed_ms = (unsigned)(monotonic_ms() - connection->started_ms);
+        if (connection->fd >= 0) {
+                close(connection->fd);
+                connection->fd = -1;
+                run->open--;
+        }
+}
+
+static enum probe_end end_of_error(int error, bool is_connected) {
+        if (is_connected)
+                return PROBE_BROKEN;
+        switch (error) {
+        case ECONNREFUSED:
+                return PROBE_REFUSED;
+        case ETIMEDOUT:
+                return PROBE_TIMED_OUT;
+        default:
+                return PROBE_UNREACHABLE;
+        }
+}
+
+static void fail_connection(struct run *run, struct connection *connection, int error) {
+        end_connection(run, connection, end_of_error(error, connection->is_connected), error);
+}
+
+// ---- one connection ----
+
+static bool watch(const struct run *run, const struct connection *connection, int operation, uint32_t events) {
+        struct epoll_event event = { .events = events, .data.ptr = (void *)connection };
+        return epoll_ctl(run->epoll, operation, connection->fd, &event) == 0;
+}
+
+// False, with errno, for what is no matter of the other side.
+static bool begin_connection(struct run *run, struct connection *connection) {
+        const struct sockaddr_in address = { .sin_family = AF_INET,
+                                             .sin_addr = connection->probe->address,
+                                             .sin_port = htons(connection->probe->port) };
+        connection->started_ms = monotonic_ms();
+        connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (connection->fd < 0)
+                return false;
+        run->open++;
+        if (!watch(run, connection, EPOLL_CTL_ADD, EPOLLOUT))
+                return false;
+        bool is_under_way =
+            connect(connection->fd, (const struct sockaddr *)&address, sizeof address) == 0 || errno == EINPROGRESS;
+        if (!is_under_way)
+                fail_connection(run, connection, errno);
+        return true;
+}
+
+// The length that the head of an HTTP answer gives its body, or SIZE_MAX; `*ret_body` is where that begins.
+static size_t announced_length(const struct buf *answer, size_t *ret_body) {
+        const char *text = buf_text(answer), *end = strstr(text, "\r\n\r\n");
+        if (!end)
+                return SIZE_MAX;
+        *ret_body = (size_t)(end - text) + 4;
+        for (const char *line = strstr(text, "\r\n"); line && line < end; line = strstr(line + 2, "\r\n"))
+                if (strncasecmp(line + 2, "Content-Length:", 15) == 0)
+                        return strtoul(line + 17, NULL, 10);
+        return SIZE_MAX;
+}
+
+static bool is_whole(const struct probe *probe) {
+        size_t body = 0;
+        if (!probe->is_http)
+                return false;
+        size_t length = announced_length(&probe->answer, &body);
+        return length != SIZE_MAX && probe->answer.size - body >= length;
+}
+
+static void read_some(struct run *run, struct connection *connection) {
+        struct probe *probe = connection->probe;
+        char block[READ_BYTES];
+        ssize_t got;
+        while ((got = read(connection->fd, block, sizeof block)) > 0) {
+                buf_append(&probe->answer, block, (size_t)got);
+                if (probe->answer.overflow || is_whole(probe)) {
+                        end_connection(run, connection, PROBE_ANSWERED, 0);
+                        return;
+                }
+        }
+        if (got == 0)
+                end_connection(run, connection, PROBE_ANSWERED, 0);
+        else if (errno != EAGAIN && errno != EINTR)
+                fail_connection(run, connection, errno);
+}
+
+static void send_some(struct run *run, struct connection *connection) {
+        const struct probe *probe = connection->probe;
+        size_t left = probe->request_size - connection->sent;
+        ssize_t sent = 0;
+        if (left > 0)
+                sent = send(connection->fd, probe->request + connection->sent, left, MSG_NOSIGNAL);
+        if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+                fail_connection(run, connection, errno);
+                return;
+        }
+        if (sent > 0)
+                connection->sent += (size_t)sent;
+        if (connection->sent == probe->request_size && !watch(run, connection, EPOLL_CTL_MOD, EPOLLIN))
+                fail_connection(run, connection, errno);
+}
+
+static void finish_connecting(struct run *run, struct connection *connection) {
+        int error = 0;
+        socklen_t size = sizeof error;
+        if (getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+                error = errno;
+        if (error != 0) {
+                fail_connection(run, connection, error);
+                return;
+        }
+        connection->is_connected = true;
+        if (!connection->probe->request)
+                end_connection(run, connection, PROBE_ANSWERED, 0);
+}
+
+static void serve_event(struct run *run, struct connection *connection, uint32_t events) {
+        if (connection->fd >= 0 && !connection->is_connected)
+                finish_connecting(run, connection);
+        if (connection->fd >= 0 && (events & EPOLLOUT))
+                send_some(run, connection);
+        if (connection->fd >= 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+                read_some(run, connection);
+}
+
+// ---- all of them ----
+
+static size_t most_at_once(void) {
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return SPARE_DESCRIPTORS;
+        limit.rlim_cur = limit.rlim_max;
+        (void)!setrlimit(RLIMIT_NOFILE, &limit); // fewer at once are slower and as right
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= 2 * SPARE_DESCRIPTORS)
+                return SPARE_DESCRIPTORS;
+        return limit.rlim_cur - SPARE_DESCRIPTORS;
+}
+
+static bool begin_more(struct run *run, size_t most, struct err *err) {
+        while (run->begun < run->count && run->open < most) {
+                if (!begin_connection(run, &run->connections[run->begun]))
+                        return fail(err, ERR_SYSTEM, errno, "open a connection");
+                run->begun++;
+        }
+        return true;
+}
+
+// Servers of texts may keep the connection: what they said until now is the answer.
+static enum probe_end end_at_deadline(const struct connection *connection) {
+        if (!connection->is_connected)
+                return PROBE_TIMED_OUT;
+        if (connection->probe->answer.size > 0 && !connection->probe->is_http)
+                return PROBE_ANSWERED;
+        return PROBE_SILENT;
+}
+
+static void end_overdue(struct run *run) {
+        int64_t now = monotonic_ms();
+        while (run->first_open < run->begun && run->connections[run->first_open].fd < 0)
+                run->first_open++;
+        // They began in this order, so that the first one which has time left ends the search.
+        for (size_t i = run->first_open; i < run->begun; i++) {
+                struct connection *connection = &run->connections[i];
+                if (connection->fd < 0)
+                        continue;
+                if (now - connection->started_ms < run->deadline_ms)
+                        break;
+                end_connection(run, connection, end_at_deadline(connection), 0);
+        }
+}
+
+static bool run_all(struct run *run, struct err *err) {
+        size_t most = most_at_once();
+        struct epoll_event events[EVENTS_AT_ONCE];
+        while (run->begun < run->count || run->open > 0) {
+                if (!interrupt_check(err) || !begin_more(run, most, err))
+                        return false;
+                int count = epoll_wait(run->epoll, events, EVENTS_AT_ONCE, WAIT_MS);
+                if (count < 0 && errno != EINTR)
+                        return fail(err, ERR_SYSTEM, errno, "wait for answers");
+                for (int i = 0; i < count; i++)
+                        serve_event(run, events[i].data.ptr, events[i].events);
+                end_overdue(run);
+        }
+        return true;
+}
+
+bool probes_run(struct probe *probes, size_t count, unsigned deadline_ms, struct err *err) {
+        assert((probes || count == 0) && deadline_ms > 0);
+        struct run run = { .count = count, .deadline_ms = deadline_ms, .epoll = epoll_create1(EPOLL_CLOEXEC) };
+        auto_close int epoll = run.epoll;
+        if (epoll < 0)
+                return fail(err, ERR_SYSTEM, errno, "epoll_create");
+        auto_free struct connection *connections = xcalloc(count + 1, sizeof *connections);
+        run.connections = connections;
+        for (size_t i = 0; i < count; i++) {
+                probes[i].answer.max = PROBE_ANSWER_MAX;
+                connections[i] = (struct connection){ .probe = &probes[i], .fd = -1 };
+        }
+        bool ok = run_all(&run, err);
+        for (size_t i = 0; i < count; i++)
+                if (connections[i].fd >= 0)
+                        close(connections[i].fd);
+        return ok;
+}
+
+void probe_release(struct probe *probe) { buf_release(&probe->answer); }

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT
+#include "status/status.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "base/progress.h"
+#include "status/answer.h"
+#include "status/internal.h"
+#include "status/probe.h"
+
+const char *status_state_name(enum status_state state) {
+        static const char *const names[] = { "healthy", "degraded", "not serving", "unknown" };
+        return names[state];
+}
+
+void add_finding(json_t *findings, const char *what, const char *evidence, const char *remedy, bool is_serious) {
+        json_array_append_new(findings, json_pack("{ss ss ss sb}", "what", what, "evidence", evidence, "remedy", remedy,
+                                                  "serious", is_serious));
+}
+
+// ---- questions ----
+
+// One question: a check of a role, to a node or to a virtual address.
+struct question {
+        const struct role *role;
+        const struct health_check *check;
+        const struct node *node; // NULL: `vip` is asked
+        const struct vip *vip;
+        struct buf request;
+};
+
+struct asking {
+        const struct cluster *cluster;
+        const struct status_options *options;
+        struct question *questions;
+        struct probe *probes; // of the same number
+        size_t count;
+        json_t *nodes, *vips, *roles, *agreements, *findings;
+        const struct node *told_away; // the last one of which it was said that no connection is made
+        bool any_answer, any_serious;
+};
+
+static bool asks_role(const struct asking *asking, const struct role *role) {
+        const struct strings *roles = asking->options->roles;
+        return !roles || roles->count == 0 || strings_have(roles, role->name);
+}
+
+static void add_question(struct asking *asking, const struct question *question) {
+        *array_append(&asking->questions, &asking->count) = *question;
+}
+
+static void add_role_questions(struct asking *asking, const struct role *role) {
+        for (size_t i = 0; i < role->node_count; i++)
+                for (size_t j = 0; j < role->health_count; j++)
+                        add_question(asking, &(struct question){ .role = role,
+                                                                 .check = &role->health[j],
+                                                                 .node = &asking->cluster->nodes[role->nodes[i]] });
+}
+
+static const struct role *role_of_vip(const struct cluster *cluster, const struct vip *vip) {
+        for (size_t i = 0; i < cluster->role_count; i++)
+                if (strcmp(cluster->roles[i].name, text_or(vip->role, "")) == 0)
+                        return &cluster->roles[i];
+        return NULL;
+}
+
+static void add_vip_questions(struct asking *asking, const struct vip *vip) {
+        const struct role *role = role_of_vip(asking->cluster, vip);
+        if (!role || !asks_role(asking, role))
+                return;
+        for (size_t i = 0; i < role->health_count; i++)
+                if (role->health[i].vip)
+                        add_question(asking, &(struct question){ .role = role, .check = &role->health[i], .vip = vip });
+}
+
+static struct in_addr address_of_question(const struct question *question) {
+        if (question->node)
+                return question->node->ip;
+        return question->vip->ip;
+}
+
+static void prepare_probes(struct asking *asking) {
+        asking->probes = xcalloc(asking->count + 1, sizeof *asking->probes);
+        for (size_t i = 0; i < asking->count; i++) {
+                struct question *question = &asking->questions[i];
+                struct probe *probe = &asking->probes[i];
+                char host[INET_ADDRSTRLEN];
+                probe->address = address_of_question(question);
+                probe->port = (uint16_t)question->check->port;
+                probe->is_http = question->check->kind == HEALTH_HTTP;
+                inet_ntop(AF_INET, &probe->address, host, sizeof host);
+                if (health_request(question->check, host, &question->request)) {
+                        probe->request = buf_text(&question->request);
+                        probe->request_size = question->request.size;
+                }
+        }
+}
+
+// ---- answers ----
+
+static json_t *target_of(struct asking *asking, const struct question *question) {
+        char ip[INET_ADDRSTRLEN];
+        struct in_addr address = address_of_question(question);
+        json_t *map = asking->nodes;
+        const char *name = NULL;
+        if (question->node)
+                name = question->node->name;
+        else {
+                map = asking->vips;
+                name = question->vip->name;
+        }
+        json_t *target = json_object_get(map, name);
+        if (target)
+                return target;
+        inet_ntop(AF_INET, &address, ip, sizeof ip);
+        target = json_pack("{ss ss sb s[]}", "role", question->role->name, "ip", ip, "healthy", 1, "checks");
+        (void)!json_object_set_new(map, name, target);
+        return target;
+}
+
+static const char *remedy_of_probe(const struct probe *probe) {
+        static const char *const remedies[] = {
+                [PROBE_ANSWERED] = "on the node: systemctl --failed; journalctl -b -u of the service",
+                [PROBE_REFUSED] =
+                    "the machine is up and the service is not: systemctl status, journalctl -b on the node",
+                [PROBE_TIMED_OUT] = "is the machine on, and did it boot? Look at its console; a firewall may drop, too",
+                [PROBE_SILENT] = "the service hangs: its log, memory and disk on the node",
+                [PROBE_UNREACHABLE] = "no way there from this machine: routes, cable, VLAN",
+                [PROBE_BROKEN] = "the service closes connections: its log on the node",
+        };
+        return remedies[probe->end];
+}
+
+// A machine that is off is told once, and not for each of its checks.
+static bool is_told(struct asking *asking, const struct question *question, const struct probe *probe) {
+        bool is_away = probe->end == PROBE_TIMED_OUT || probe->end == PROBE_UNREACHABLE;
+        if (!is_away || !question->node)
+                return false;
+        bool was_told = asking->told_away == question->node;
+        asking->told_away = question->node;
+        return was_told;
+}
+
+static void add_check_finding(struct asking *asking, const struct question *question, const struct probe *probe,
+                              const char *why) {
+        char ip[INET_ADDRSTRLEN];
+        if (is_told(asking, question, probe))
+                return;
+        inet_ntop(AF_INET, &probe->address, ip, sizeof ip);
+        const char *name = NULL, *kind = "";
+        if (question->node)
+                name = question->node->name;
+        else {
+                name = question->vip->name;
+                kind = "virtual address ";
+        }
+        auto_free char *what = xasprintf("%s%s (%s): %s", kind, name, ip, question->check->name);
+        add_finding(asking->findings, what, why, remedy_of_probe(probe), question->vip != NULL);
+        if (question->vip)
+                asking->any_serious = true;
+}
+
+static void take_answer(struct asking *asking, const struct question *question, const struct probe *probe) {
+        auto_buf why = { 0 };
+        json_t *values = json_object(), *target = target_of(asking, question);
+        health_judge(question->check, probe, values, &why);
+        bool is_there = probe->end != PROBE_TIMED_OUT && probe->end != PROBE_UNREACHABLE;
+        if (is_there)
+                asking->any_answer = true;
+        json_t *check = json_pack("{ss sb si so}", "name", question->check->name, "ok", why.size == 0, "ms",
+                                  (int)probe->elapsed_ms, "values", values);
+        json_t *evidence = json_string(buf_text(&why));
+        if (!evidence)
+                evidence = json_string("the answer is no UTF-8");
+        (void)!json_object_set_new(check, "evidence", evidence);
+        json_array_append_new(json_object_get(target, "checks"), check);
+        if (why.size == 0)
+                return;
+        json_object_set_new(target, "healthy", json_false());
+        add_check_finding(asking, question, probe, json_string_value(evidence));
+}
+
+// ---- roles ----
+
+static size_t needed_nodes(const struct role *role) {
+        const char *need = role->need;
+        if (!need && role->ensemble)
+                need = "majority";
+        need = text_or(need, "1");
+        if (strcmp(need, "majority") == 0)
+                return role->node_count / 2 + 1;
+        if (strcmp(need, "all") == 0)
+                return role->node_count;
+        return size_min(strtoul(need, NULL, 10), role->node_count);
+}
+
+static enum status_state state_of_role(size_t healthy, size_t need, size_t nodes) {
+        if (healthy < need)
+                return STATUS_NOT_SERVING;
+        if (healthy < nodes)
+                return STATUS_DEGRADED;
+        return STATUS_HEALTHY;
+}
+
+static enum status_state judge_role(struct asking *asking, const struct role *role) {
+        size_t healthy = 0, need = needed_nodes(role), spare = 0;
+        for (size_t i = 0; i < role->node_count; i++) {
+                const json_t *node = json_object_get(asking->nodes, asking->cluster->nodes[role->nodes[i]].name);
+                healthy += json_is_true(json_object_get(node, "healthy"));
+        }
+        enum status_state state = state_of_role(healthy, need, role->node_count);
+        if (healthy > need)
+                spare = healthy - need;
+        (void)!json_object_set_new(asking->roles, role->name,
+                                   json_pack("{si si si si ss}", "nodes", (int)role->node_count, "healthy",
+                                             (int)healthy, "need", (int)need, "spare", (int)spare, "state",
+                                             status_state_name(state)));
+        agreements_judge(asking->cluster, role, asking->nodes, asking->agreements, asking->findings,
+                         &asking->any_serious);
+        return state;
+}
+
+static void judge_owners(struct asking *asking) {
+        const char *name;
+        json_t *vip;
+        json_object_foreach(asking->vips, name, vip) {
+                struct in_addr address;
+                const struct node *owner = NULL;
+                if (inet_pton(AF_INET, json_string_value(json_object_get(vip, "ip")), &address) == 1)
+                        owner = vip_owner(asking->cluster, address);
+                if (owner)
+                        json_object_set_new(vip, "owner", json_string(owner->name));
+                else
+                        json_object_set_new(vip, "owner", json_null());
+        }
+}
+
+// A role without checks says nothing, and is not counted.
+static enum status_state judge_all(struct asking *asking) {
+        enum status_state worst = STATUS_HEALTHY;
+        for (size_t i = 0; i < asking->cluster->role_count; i++) {
+                const struct role *role = &asking->cluster->roles[i];
+                if (role->health_count == 0 || role->node_count == 0 || !asks_role(asking, role))
+                        continue;
+                enum status_state state = judge_role(asking, role);
+                if (state > worst)
+                        worst = state;
+        }
+        judge_owners(asking);
+        if (asking->count == 0 || !asking->any_answer) {
+                add_finding(asking->findings, "the cluster", "nothing of it answers",
+                            "is this machine in its network? Else no node of it is on, or none has booted", true);
+                return STATUS_UNKNOWN;
+        }
+        if (asking->any_serious)
+                return STATUS_NOT_SERVING;
+        if (worst == STATUS_HEALTHY && json_array_size(asking->findings) > 0)
+                return STATUS_DEGRADED;
+        return worst;
+}
+
+static json_t *describe_status(struct asking *asking, enum status_state state, int64_t took_ms) {
+        return json_pack("{si ss sI sI ss so so so so so}", "format", 1, "cluster", asking->cluster->name, "at",
+                         (json_int_t)time(NULL), "took_ms", (json_int_t)took_ms, "state", status_state_name(state),
+                         "roles", asking->roles, "nodes", asking->nodes, "vips", asking->vips, "agreements",
+                         asking->agreements, "findings", asking->findings);
+}
+
+static void release_asking(struct asking *asking) {
+        for (size_t i = 0; i < asking->count; i++) {
+                buf_release(&asking->questions[i].request);
+                probe_release(&asking->probes[i]);
+        }
+        free(asking->questions);
+        free(asking->probes);
+}
+
+bool status_ask(const struct cluster *cluster, const struct status_options *options, json_t **ret,
+                enum status_state *ret_state, struct err *err) {
+        assert(cluster && options && ret && ret_state);
+        struct asking asking = { .cluster = cluster, .options = options };
+        int64_t began = monotonic_ms();
+        for (size_t i = 0; i < cluster->role_count; i++)
+                if (asks_role(&asking, &cluster->roles[i]))
+                        add_role_questions(&asking, &cluster->roles[i]);
+        for (size_t i = 0; i < cluster->vip_count; i++)
+                add_vip_questions(&asking, &cluster->vips[i]);
+        prepare_probes(&asking);
+        bool ok = probes_run(asking.probes, asking.count, options->deadline_ms, err);
+        if (ok) {
+                json_t **members[] = { &asking.nodes, &asking.vips, &asking.roles };
+                for (size_t i = 0; i < lengthof(members); i++)
+                        *members[i] = json_object();
+                asking.agreements = json_array();
+                asking.findings = json_array();
+                for (size_t i = 0; i < asking.count; i++)
+                        take_answer(&asking, &asking.questions[i], &asking.probes[i]);
+                *ret_state = judge_all(&asking);
+                *ret = describe_status(&asking, *ret_state, monotonic_ms() - began);
+        }
+        release_asking(&asking);
+        return ok;
+}
