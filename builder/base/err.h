@@ -15,9 +15,10 @@
 // X(name, exit code, what it means). The one list: exit codes, --json names and the man page's table.
 #define ERR_KINDS(X)                                                                                                   \
         X(INTERNAL, 1, "a defect of kiln itself")                                                                      \
-        X(ANSWER, 1,                                                                                                   \
-          "no error: kiln diff: the builds differ (1); kiln status: degraded (1), not serving (2), unknown (3)")       \
         X(USAGE, 2, "the command line is wrong")                                                                       \
+        X(ANSWER, 3,                                                                                                   \
+          "no error, but an answer: kiln status: unknown; 1 is degraded there and 2 not serving; kiln diff: 1, the "   \
+          "builds differ")                                                                                             \
         X(SYNTAX, 10, "a profile is not valid YAML, or a lock file is malformed")                                      \
         X(SCHEMA, 11, "a profile has an unknown key, a wrong type or a value out of range")                            \
         X(REFERENCE, 12, "a profile names something that does not exist: a role, a release, a file")                   \
