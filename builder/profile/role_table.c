@@ -215,8 +215,9 @@ static const struct schema_field role_rows[] = {
         { "on_failure", "what a machine does whose boot fails in the initrd; retry if nothing is said", &type_text,
           MEMBER(role_file, on_failure), .choices = failure_actions },
         { "boot_menu",
-          "whether who stands at the console may change what the boot loaders' menus say: `locked` lets entries be "
-          "chosen, and GRUB asks for the cluster's boot_menu_password before it edits one; open if nothing is said",
+          "whether who stands at the console may change what the boot loaders' menus say. `locked`: GRUB's entries can "
+          "be chosen, and it asks for the cluster's boot_menu_password before it edits one; isolinux and pxelinux "
+          "start their default entry and offer no choice; open if nothing is said",
           &type_text, MEMBER(role_file, boot_menu), .choices = boot_menu_states },
         { "reboot_delay_s", "how long the reason is shown before a reboot, in seconds; 10 if nothing is said", &type_id,
           MEMBER(role_file, reboot_delay_s), .min = 0, .max = 86400 },
