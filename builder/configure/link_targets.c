@@ -36,7 +36,7 @@ static char *absolute_target(const struct file *file) {
                         continue;
                 if (strcmp(part, "..") != 0) {
                         *end = '/';
-                        strcpy(end + 1, part);
+                        memcpy(end + 1, part, strlen(part) + 1);
                         continue;
                 }
                 char *slash = strrchr(clean, '/');

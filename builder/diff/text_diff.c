@@ -169,6 +169,7 @@ static struct script script_of(const struct lines *from, const struct lines *to)
 // ---- printing ----
 
 static void append_line(struct buf *to, char step, const struct text *line) {
+        assert(line && line->size > 0);
         buf_append_char(to, step);
         buf_append(to, line->data, line->size);
         if (line->data[line->size - 1] != '\n')

@@ -136,10 +136,8 @@ static bool check_key_lines(struct loader *loader, const struct access_file *fil
         const char *text = buf_text(&file->text);
         bool has_any = false;
         while (*text) {
-                size_t size = strcspn(text, "\n"), end = size;
                 text += strspn(text, " \t");
-                size = strcspn(text, "\n");
-                end = size;
+                size_t size = strcspn(text, "\n"), end = size;
                 while (end > 0 && strchr(" \t\r", text[end - 1]))
                         end--;
                 if (end > 0 && text[0] != '#') {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reading a cluster file and all that it names.
 #include <arpa/inet.h>
+#include <assert.h>
 #include <string.h>
 
 #include "base/mistake.h"
@@ -87,6 +88,7 @@ static size_t role_index(const struct cluster *cluster, const char *name) {
 
 // What says that it is no ensemble has no vote in one that it inherits.
 static void leave_ensembles(struct cluster *cluster) {
+        assert(cluster->roles);
         for (size_t i = 0; i < cluster->role_count; i++)
                 for (size_t j = 0; j < cluster->role_count; j++)
                         if (cluster->roles[j].ensemble && !cluster->roles[i].ensemble)

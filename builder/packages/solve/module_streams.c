@@ -490,7 +490,8 @@ static bool answer_request(const struct modules *modules, const struct module_re
                 fail(err, ERR_PACKAGE, 0, "module `%s` has no default stream", module->name);
                 return hint(err, "its streams are: %s; `modules` of the release enables one", buf_text(&known));
         }
-        bool is_active = module->version && (!request->stream || strcmp(request->stream, module->stream) == 0);
+        bool is_enabled = module->version && module->stream;
+        bool is_active = is_enabled && (!request->stream || strcmp(request->stream, module->stream) == 0);
         if (!is_active && request->stream)
                 return fail_for_inactive(module, request->stream, err);
         if (!is_active)

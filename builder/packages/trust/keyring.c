@@ -150,8 +150,10 @@ static void add_unreadable_block(const char *block, const char *begin, struct le
         if (armor_decode(block, begin, &packets)) {
                 const unsigned char *bytes = (const unsigned char *)packets.data;
                 if (!packet_is_supported(bytes, packets.size))
-                        what = described = packet_describe(bytes, packets.size);
+                        described = packet_describe(bytes, packets.size);
         }
+        if (described)
+                what = described;
         add_listed(&left_out->unreadable, what);
 }
 

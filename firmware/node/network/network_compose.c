@@ -107,6 +107,7 @@ static bool compose_inventory_network(struct net_link *link, const struct invent
 }
 
 static struct net_link *link_of_network(const struct composer *composer, const struct inventory_network *network) {
+        assert(network);
         struct net_link *first = primary(composer), *base = composer_base(composer, first);
         for (size_t i = 0; network->vlan && i < composer->network->link_count; i++) {
                 struct net_link *link = &composer->network->links[i];
