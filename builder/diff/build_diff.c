@@ -59,6 +59,7 @@ static json_t *diff_options(const json_t *from, const json_t *to) {
 struct comparison {
         struct diffed_build from, to;
         json_t *roles, *nodes;
+        json_t *former_roles; // of each node of the older build
 };
 
 static void add_size(const struct comparison *comparison, const char *role, const char *name, json_t *list) {
@@ -110,6 +111,14 @@ static const char *change_of_role(const struct role_pair *roles, const json_t *d
         return "same";
 }
 
+static void remember_roles(const struct role_pair *roles, json_t *ret) {
+        const char *name;
+        json_t *entry;
+        json_object_foreach(roles->from_layer.nodes, name,
+                            entry) if (strcmp(member_text(entry, "role"), roles->name) ==
+                                       0)(void) !json_object_set_new(ret, name, json_string(roles->name));
+}
+
 static bool diff_opened_role(struct comparison *comparison, const struct role_pair *roles, struct err *err) {
         json_t *files = diff_files(roles), *accounts = json_array();
         const json_t *old_kernel = json_object_get(roles->from, "kernel");
@@ -120,6 +129,7 @@ static bool diff_opened_role(struct comparison *comparison, const struct role_pa
                                  diff_units(files), "users", accounts, "sizes", diff_sizes(comparison, roles->name));
         (void)!json_object_set_new(comparison->roles, roles->name, diff);
         json_object_set_new(diff, "change", json_string(change_of_role(roles, diff)));
+        remember_roles(roles, comparison->former_roles);
         if (roles->to)
                 diff_nodes(roles, diff, comparison->nodes);
         return diff_accounts(&comparison->from, &comparison->to, roles, accounts, err);
@@ -150,17 +160,25 @@ static bool diff_roles(struct comparison *comparison, struct err *err) {
 
 // ---- both ----
 
-static bool same_artefacts(const struct comparison *comparison) {
-        return json_equal(json_object_get(comparison->from.manifest, "artefacts"),
-                          json_object_get(comparison->to.manifest, "artefacts"));
+// Builds made with --only may have no artefacts to tell them apart.
+static bool same_contents(const struct comparison *comparison) {
+        static const char *const members[] = { "artefacts", "roles" };
+        for (size_t i = 0; i < lengthof(members); i++)
+                if (!json_equal(json_object_get(comparison->from.manifest, members[i]),
+                                json_object_get(comparison->to.manifest, members[i])))
+                        return false;
+        return true;
 }
 
 static bool compare_opened(struct comparison *comparison, json_t **ret, struct err *err) {
         comparison->roles = json_object();
         comparison->nodes = json_object();
+        comparison->former_roles = json_object();
         bool ok = diff_roles(comparison, err);
+        finish_nodes(comparison->former_roles, comparison->nodes);
+        json_decref(comparison->former_roles);
         json_t *options = diff_options(comparison->from.manifest, comparison->to.manifest);
-        bool same = json_array_size(options) == 0 && same_artefacts(comparison);
+        bool same = json_array_size(options) == 0 && same_contents(comparison);
         json_t *diff = json_pack("{si sb so so so so so}", "format", 1, "same", same, "from",
                                  describe_build(&comparison->from), "to", describe_build(&comparison->to), "options",
                                  options, "roles", comparison->roles, "nodes", comparison->nodes);

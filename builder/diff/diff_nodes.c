@@ -140,6 +140,53 @@ static size_t count_files(const json_t *role_diff, const char *layer) {
         return count;
 }
 
+// They may be rendered alike here and not on the machine, which knows its secrets and its processors.
+static bool templates_differ(const struct role_pair *roles) {
+        size_t i;
+        json_t *template;
+        json_array_foreach(json_object_get(roles->to_layer.node_json, "templates"), i, template) {
+                const char *source = member_text(template, "source");
+                const struct config_file *before = config_layer_find(&roles->from_layer, source);
+                const struct config_file *after = config_layer_find(&roles->to_layer, source);
+                bool is_same = before && after && before->content.size == after->content.size &&
+                               memcmp(before->content.data, after->content.data, after->content.size) == 0;
+                if (!is_same && (before || after))
+                        return true;
+        }
+        return false;
+}
+
+// The root's digest and size are told by the root.
+static bool names_root(const char *line) { return strncmp(line, "ROOT_", strlen("ROOT_")) == 0; }
+
+// A line of root.conf without the build's name, which URLs of mirrors contain, too.
+static void append_setting(const char *line, const char *build, struct buf *ret) {
+        size_t length = strlen(build);
+        for (const char *found; length > 0 && (found = strstr(line, build)); line = found + length)
+                buf_append(ret, line, (size_t)(found - line));
+        buf_printf(ret, "%s\n", line);
+}
+
+static void append_settings(const struct config_layer *layer, struct buf *ret) {
+        auto_free char *text = xstrndup(text_or(layer->root_conf.data, ""), layer->root_conf.size);
+        char *rest = text;
+        for (char *line; (line = strsep(&rest, "\n"));)
+                if (!names_root(line))
+                        append_setting(line, member_text(layer->node_json, "build"), ret);
+}
+
+static bool root_conf_differs(const struct role_pair *roles) {
+        auto_buf before = { 0 }, after = { 0 };
+        append_settings(&roles->from_layer, &before);
+        append_settings(&roles->to_layer, &after);
+        return strcmp(buf_text(&before), buf_text(&after)) != 0;
+}
+
+static bool root_differs(const struct role_pair *roles) {
+        const json_t *before = json_object_get(roles->from, "root"), *after = json_object_get(roles->to, "root");
+        return strcmp(member_text(before, "sha256"), member_text(after, "sha256")) != 0;
+}
+
 // What holds for every node of the role alike.
 static json_t *role_reasons(const struct role_pair *roles, const json_t *role_diff) {
         json_t *why = json_array();
@@ -151,22 +198,26 @@ static json_t *role_reasons(const struct role_pair *roles, const json_t *role_di
                 add_reason(why, "the kernel's file");
         if (json_is_object(json_object_get(role_diff, "arguments")))
                 add_reason(why, "arguments of the kernel");
-        if (changes_artefact(role_diff, "rootfs.squashfs"))
+        if (changes_artefact(role_diff, "rootfs.squashfs") || root_differs(roles))
                 add_reason(why, "root: packages: %zu, files: %zu", packages, count_files(role_diff, "root"));
         if (changes_artefact(role_diff, "initrd.img"))
                 add_reason(why, "initrd");
         if (files > 0)
                 add_reason(why, "files of the configuration: %zu", files);
+        if (templates_differ(roles))
+                add_reason(why, "templates of files");
+        if (root_conf_differs(roles))
+                add_reason(why, "what the initrd is told of the root");
         add_inventory_reasons(roles, why);
         return why;
 }
 
 // ---- one node ----
 
-static const char *kind_of_change(const json_t *role_diff, const json_t *why) {
+static const char *kind_of_change(const struct role_pair *roles, const json_t *role_diff, const json_t *why) {
         if (json_array_size(why) == 0)
                 return "nothing";
-        if (changes_artefact(role_diff, "rootfs.squashfs"))
+        if (changes_artefact(role_diff, "rootfs.squashfs") || root_differs(roles))
                 return "root";
         if (changes_artefact(role_diff, "vmlinuz") || changes_artefact(role_diff, "initrd.img"))
                 return "kernel";
@@ -205,7 +256,7 @@ static json_t *diff_node(const struct node_pair *node, const struct role_facts *
         if (json_array_size(files) > 0)
                 add_reason(why, "files that are rendered on it: %zu", json_array_size(files));
         if (is_of_role)
-                change = kind_of_change(role->diff, why);
+                change = kind_of_change(node->roles, role->diff, why);
         else if (node->from)
                 change = "role";
         json_int_t bytes = 0;
@@ -215,16 +266,17 @@ static json_t *diff_node(const struct node_pair *node, const struct role_facts *
                          "files", files);
 }
 
-static void add_gone_nodes(const struct role_pair *roles, json_t *ret) {
+void finish_nodes(const json_t *former_roles, json_t *nodes) {
         const char *name;
-        json_t *entry;
-        json_object_foreach(roles->from_layer.nodes, name, entry) {
-                bool is_gone =
-                    strcmp(role_of(entry), roles->name) == 0 && !json_object_get(roles->to_layer.nodes, name);
-                if (is_gone)
-                        (void)!json_object_set_new(ret, name,
-                                                   json_pack("{ss ss si s[] s[]}", "role", roles->name, "change",
-                                                             "gone", "bytes", 0, "why", "files"));
+        json_t *role;
+        json_object_foreach((json_t *)former_roles, name, role) {
+                json_t *node = json_object_get(nodes, name);
+                if (!node)
+                        (void)!json_object_set_new(nodes, name,
+                                                   json_pack("{ss ss si s[] s[]}", "role", json_string_value(role),
+                                                             "change", "gone", "bytes", 0, "why", "files"));
+                else if (strcmp(member_text(node, "change"), "new") == 0)
+                        (void)!json_object_set_new(node, "change", json_string("role"));
         }
 }
 
@@ -237,6 +289,5 @@ void diff_nodes(const struct role_pair *roles, const json_t *role_diff, json_t *
                 if (strcmp(role_of(entry), roles->name) == 0)
                         (void)!json_object_set_new(ret, name, diff_node(&node, &role));
         }
-        add_gone_nodes(roles, ret);
         json_decref(role.why);
 }

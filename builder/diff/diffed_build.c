@@ -105,6 +105,8 @@ static bool list_layer(struct config_layer *layer, struct err *err) {
                 if (!newc_next(&layer->archive, &offset, &entry, err))
                         return false;
                 const char *path = path_in_layer(&entry);
+                if (strcmp(entry.name, "kiln/root.conf") == 0)
+                        layer->root_conf = (struct text){ entry.data, entry.size };
                 if (path)
                         *array_append(&layer->files, &layer->count) =
                             (struct config_file){ path, { entry.data, entry.size } };

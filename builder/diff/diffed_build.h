@@ -39,8 +39,9 @@ struct config_layer {
                 struct text content;
         } * files; // sorted by path
         size_t count;
-        json_t *node_json; // /etc/kiln/node.json, NULL: there is none, or it is none
-        json_t *nodes;     // its nodes by their names
+        struct text root_conf; // kiln/root.conf, which binds the layer to its root
+        json_t *node_json;     // /etc/kiln/node.json, NULL: there is none, or it is none
+        json_t *nodes;         // its nodes by their names
 };
 
 // A build without the artefact has an empty layer.

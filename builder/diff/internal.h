@@ -28,4 +28,8 @@ void set_text_diff(json_t *object, const struct text *from, const struct text *t
 // the role.
 void diff_nodes(const struct role_pair *roles, const json_t *role_diff, json_t *ret);
 
+// After all roles: nodes that are in the older build alone are "gone", and one that is "new" in a role that the older
+// build does not have, but was there in another, changes its role. `former_roles`: role of each node of that build.
+void finish_nodes(const json_t *former_roles, json_t *nodes);
+
 #endif

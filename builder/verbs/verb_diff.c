@@ -44,13 +44,27 @@ static void print_whole_json(const json_t *diff) {
         puts(text_or(text, "{}"));
 }
 
-static bool print_build_diff(const struct options *options, const json_t *diff, struct err *err) {
+// With --node the other nodes and roles are left out.
+static void keep_node(json_t *diff, const char *name) {
+        json_t *nodes = json_object_get(diff, "nodes"), *roles = json_object_get(diff, "roles");
+        json_t *node = json_incref(json_object_get(nodes, name));
+        const char *role = text_or(json_string_value(json_object_get(node, "role")), "");
+        json_t *role_diff = json_incref(json_object_get(roles, role));
+        json_object_clear(nodes);
+        json_object_clear(roles);
+        json_object_set_new(roles, role, role_diff);
+        json_object_set_new(nodes, name, node);
+}
+
+static bool print_build_diff(const struct options *options, json_t *diff, struct err *err) {
         auto_buf text = { 0 }, printable = { 0 };
         enum diff_form form = DIFF_TEXT;
         if (!check_node(diff, options->node, err))
                 return false;
         if (options->markdown)
                 form = DIFF_MARKDOWN;
+        if (options->json && options->node)
+                keep_node(diff, options->node);
         if (options->json) {
                 print_whole_json(diff);
         } else {
@@ -58,7 +72,8 @@ static bool print_build_diff(const struct options *options, const json_t *diff, 
                 mistake_printable(&printable, buf_text(&text), text.size); // builds may come from elsewhere
                 fputs(buf_text(&printable), stdout);
         }
-        return fflush(stdout) == 0 || fail(err, ERR_SYSTEM, errno, "write standard output");
+        bool is_written = fflush(stdout) == 0 && !ferror(stdout); // a long text is written before the flush
+        return is_written || fail(err, ERR_SYSTEM, errno, "write standard output");
 }
 
 bool verb_diff(const struct options *options, struct err *err) {
