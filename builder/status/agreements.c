@@ -63,11 +63,16 @@ static size_t count_matching(const struct said *said, const char *expression) {
         return count;
 }
 
-static double sum_of(const struct said *said) {
-        double sum = 0;
-        for (size_t i = 0; i < said->count; i++)
-                sum += strtod(said->items[i].text, NULL);
-        return sum;
+// False: one of them says what is no number.
+static bool sum_values(const struct said *said, double *ret) {
+        *ret = 0;
+        for (size_t i = 0; i < said->count; i++) {
+                char *end;
+                *ret += strtod(said->items[i].text, &end);
+                if (end == said->items[i].text || *end)
+                        return false;
+        }
+        return true;
 }
 
 static const struct role *find_named_role(const struct cluster *cluster, const char *name) {
@@ -82,7 +87,11 @@ static bool judge_sum(const struct cluster *cluster, const struct agreement *agr
         const struct role *counted = find_named_role(cluster, text_or(agreement->nodes_of, ""));
         if (!counted)
                 return true; // `kiln check` warned
-        double expected = (double)counted->node_count - agreement->less, sum = sum_of(said);
+        double expected = (double)counted->node_count - agreement->less, sum;
+        if (!sum_values(said, &sum)) {
+                buf_append_text(ret, "a value is no number; ");
+                return false;
+        }
         buf_printf(ret, "%g of %g; ", sum, expected);
         return fabs(sum - expected) < 0.5;
 }
@@ -112,6 +121,33 @@ static void add_agreement(const struct role *role, const struct agreement *agree
                                                     ok, "evidence", evidence));
 }
 
+// Of a role whose nodes are off that is told node by node; a node that answers and does not say it is told here.
+static bool answers_check(const json_t *node, const char *value) {
+        size_t i, length = (size_t)(strrchr(value, '.') - value);
+        json_t *item;
+        json_array_foreach(json_object_get(node, "checks"), i, item) {
+                const char *name = text_or(json_string_value(json_object_get(item, "name")), "");
+                bool is_it = strlen(name) == length && strncmp(name, value, length) == 0;
+                if (is_it && json_is_true(json_object_get(item, "ok")))
+                        return true;
+        }
+        return false;
+}
+
+static bool any_answers(const struct cluster *cluster, const struct role *role, const json_t *nodes,
+                        const char *value) {
+        for (size_t i = 0; i < role->node_count; i++)
+                if (answers_check(json_object_get(nodes, cluster->nodes[role->nodes[i]].name), value))
+                        return true;
+        return false;
+}
+
+// A sum of nothing is 0: a lone ZooKeeper has no followers to tell of.
+static bool needs_no_value(const struct cluster *cluster, const struct agreement *agreement) {
+        const struct role *counted = find_named_role(cluster, text_or(agreement->nodes_of, ""));
+        return agreement->kind == AGREEMENT_SUM && (!counted || (int)counted->node_count <= agreement->less);
+}
+
 void agreements_judge(const struct cluster *cluster, const struct role *role, const json_t *nodes, json_t *agreements,
                       json_t *findings, bool *ret_serious) {
         for (size_t i = 0; i < role->agreement_count; i++) {
@@ -125,7 +161,11 @@ void agreements_judge(const struct cluster *cluster, const struct role *role, co
                 } else {
                         add_agreement(role, agreement, json_boolean(ok), buf_text(&evidence), agreements);
                 }
-                if (!ok && said.count > 0) {
+                bool is_missed = said.count == 0 && !needs_no_value(cluster, agreement) &&
+                                 any_answers(cluster, role, nodes, agreement->value);
+                if (is_missed)
+                        buf_printf(&evidence, "the nodes answer, and none of them says %s", agreement->value);
+                if (is_missed || (!ok && said.count > 0)) {
                         auto_free char *what = xasprintf("%s: %s", role->name, agreement->name);
                         add_finding(findings, what, buf_text(&evidence),
                                     "the nodes do not agree: look at the one that differs, and at the network between "

@@ -56,8 +56,11 @@ static void say_end(const struct probe *probe, struct buf *ret) {
 // The first line, so that it is one line in a message.
 static void show_answer(const char *text, struct buf *ret) {
         size_t length = strcspn(text, "\r\n");
-        if (length > SHOWN_BYTES)
+        if (length > SHOWN_BYTES) {
                 length = SHOWN_BYTES;
+                while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+                        length--; // not within a character
+        }
         buf_append(ret, text, length);
 }
 
@@ -212,6 +215,8 @@ void health_judge(const struct health_check *check, const struct probe *probe, j
                 return;
         if (check->kind == HEALTH_HTTP)
                 judge_http(check, &probe->answer, values, ret_why);
-        if (check->kind == HEALTH_TEXT)
+        if (check->kind == HEALTH_TEXT && probe->answer.size == 0)
+                buf_printf(ret_why, "port %d closes the connection without an answer", check->port);
+        else if (check->kind == HEALTH_TEXT)
                 judge_body(check, buf_text(&probe->answer), values, ret_why);
 }

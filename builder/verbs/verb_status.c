@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/mistake.h"
+#include "base/progress.h"
 #include "status/status.h"
 #include "verbs/verb.h"
 #include "verbs/verb_common.h"
@@ -57,38 +57,43 @@ static bool show_status(const struct options *options, const json_t *status, str
                 mistake_printable(&printable, buf_text(&text), text.size); // nodes wrote parts of it
                 fputs(buf_text(&printable), stdout);
         }
-        return fflush(stdout) == 0 || fail(err, ERR_SYSTEM, errno, "write standard output");
+        bool is_written = fflush(stdout) == 0 && !ferror(stdout); // a long text is written before the flush
+        return is_written || fail(err, ERR_SYSTEM, errno, "write standard output");
 }
 
-static bool ask_and_show(const struct options *options, const struct cluster *cluster, bool is_shown,
+// Shows what ends a wait, which is also what is exited with, and every look of --watch.
+static bool ask_and_show(const struct options *options, const struct cluster *cluster, bool is_last,
                          enum status_state *ret, struct err *err) {
         const struct status_options ask = { &options->roles, number_or(options->timeout, DEADLINE_MS_DEFAULT) };
         json_t *status = NULL;
-        bool ok = status_ask(cluster, &ask, &status, ret, err) && (!is_shown || show_status(options, status, err));
+        if (!status_ask(cluster, &ask, &status, ret, err))
+                return false;
+        bool is_shown = options->watch || is_last || *ret == STATUS_HEALTHY;
+        bool ok = !is_shown || show_status(options, status, err);
         json_decref(status);
         return ok;
 }
 
 static bool ask_until(const struct options *options, const struct cluster *cluster, int64_t wait_s,
                       enum status_state *ret, struct err *err) {
-        int64_t until = time(NULL) + wait_s;
+        int64_t until_ms = monotonic_ms() + wait_s * 1000;
         for (;;) {
-                bool is_shown = wait_s == 0 || options->watch;
-                if (!ask_and_show(options, cluster, is_shown, ret, err))
+                bool is_last = monotonic_ms() >= until_ms;
+                if (!ask_and_show(options, cluster, is_last, ret, err))
                         return false;
-                bool is_over = !options->watch && (*ret == STATUS_HEALTHY || time(NULL) >= until);
-                if (is_over)
-                        break;
+                if (!options->watch && (is_last || *ret == STATUS_HEALTHY))
+                        return true;
                 if (!pause_between(err))
                         return false;
         }
-        return wait_s == 0 || ask_and_show(options, cluster, true, ret, err);
 }
 
 bool verb_status(const struct options *options, struct err *err) {
         struct cluster *cluster = NULL;
         enum status_state state = STATUS_UNKNOWN;
         int64_t wait_s = 0;
+        if (options->timeout.given && options->timeout.value == 0)
+                return fail(err, ERR_USAGE, 0, "--timeout takes at least 1 ms");
         if (options->wait && !read_duration(options->wait, &wait_s, err))
                 return false;
         bool ok = options_load_cluster(options, &cluster, err) && ask_until(options, cluster, wait_s, &state, err);
