@@ -69,7 +69,7 @@ static void print_spare(const json_t *status, struct buf *to) {
         bool serves = strcmp(text_member(status, "state"), "healthy") == 0 ||
                       strcmp(text_member(status, "state"), "degraded") == 0;
         if (least_name && serves)
-                buf_printf(to, " (spare: %d more failures, of %s)", least, least_name);
+                buf_printf(to, " (failures to spare: %d, of %s)", least, least_name);
 }
 
 void status_print(const json_t *status, struct buf *ret) {
