@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // kiln check.
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "artefact/artefact.h"
 #include "verbs/verb.h"
@@ -11,7 +12,7 @@ static void print_role(const struct cluster *cluster, const struct role *role) {
         for (size_t i = 0; i < role->node_count; i++)
                 printf(" %s", cluster->nodes[role->nodes[i]].name);
         size_t votes;
-        auto_free size_t *members = cluster_members(cluster, role->name, &votes);
+        free(cluster_members(cluster, role->name, &votes)); // only their number counts
         const struct role *ensemble = cluster_ensemble_of(cluster, role);
         if (role->ensemble && ensemble == role)
                 printf("  (quorum %zu of %zu)", votes / 2 + 1, votes);

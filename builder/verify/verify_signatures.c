@@ -182,6 +182,7 @@ bool verify_signatures(const struct published_build *build, const struct verify_
         bool ok = find_trusted_keys(build, options, &trusted, err) &&
                   (trusted.count == 0 || check_all_signatures(&signatures, err));
         auto_free char *source = trusted.source;
+        (void)source;
         if (!ok)
                 return false;
         if (trusted.count > 0)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Checks of the joined cluster: whether it can work as described.
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/progress.h"
@@ -58,7 +59,7 @@ static void check_vip_roles(struct loader *loader, const struct cluster_file *fi
         for (size_t i = 0; i < file->vip_count; i++) {
                 const char *role = text_or(file->vips[i].role, "");
                 size_t count;
-                auto_free size_t *members = cluster_members(cluster, role, &count);
+                free(cluster_members(cluster, role, &count));        // only their number counts
                 if (is_role_of_cluster(cluster, role) && count == 0) // an unknown one is reported
                         report(loader->diagnostics, ERR_CLUSTER, schema_place(rows->items[i], "role"),
                                "no node has role `%s`, so nobody holds the VIP", role);
