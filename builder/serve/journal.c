@@ -31,7 +31,7 @@ static size_t replay(struct boot_state *state, const char *text, size_t size) {
         return at;
 }
 
-static bool lock_journal(int dir, struct err *err) {
+bool journal_lock(int dir, struct err *err) {
         // Held until the process ends; the journal itself is replaced when it is written anew.
         int fd = openat(dir, JOURNAL_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
@@ -55,8 +55,6 @@ bool journal_open(int dir, struct boot_state *state, struct journal *ret, struct
         assert(dir >= 0 && state && ret);
         struct journal journal = { .dir = dir, .fd = -1 };
         auto_buf text = { .max = JOURNAL_MAX };
-        if (!lock_journal(dir, err))
-                return false;
         if (fs_exists(dir, JOURNAL_NAME) && !fs_read(dir, JOURNAL_NAME, &text, err))
                 return wrap(err, "the journal");
         if (text.size > 0)
@@ -85,12 +83,15 @@ bool journal_compact(struct journal *journal, const struct boot_state *state, st
                 return wrap(err, "the journal");
         close_cleanup(&journal->fd);
         journal->fd = fd;
-        journal->size_bytes = text.size;
+        journal->size_bytes = journal->compact_bytes = text.size;
         journal->is_dirty = false;
         return true;
 }
 
-bool journal_is_long(const struct journal *journal) { return journal->size_bytes > JOURNAL_LONG; }
+// A large rack's is long when it has just been written.
+bool journal_is_long(const struct journal *journal) {
+        return journal->size_bytes > JOURNAL_LONG && journal->size_bytes > 2 * journal->compact_bytes;
+}
 
 // One write a line: a process that dies leaves whole lines.
 void journal_append(struct journal *journal, const struct boot_event *event) {

@@ -13,14 +13,17 @@
 
 struct journal {
         int dir, fd;
-        uint64_t size_bytes;
-        bool is_dirty; // written, and not on the disk yet
+        uint64_t size_bytes, compact_bytes; // now, and when it was last written anew
+        bool is_dirty;                      // written, and not on the disk yet
         int64_t synced_ms;
         bool has_failed; // told once
 };
 
-// Opens <dir>/journal, applies what it holds to the state, and writes it anew if it is longer than it has to be. LOCKED
-// if another kiln serves with it. `dir` is an open directory, which the journal keeps.
+// Takes <dir>/lock until the process ends. LOCKED if another kiln serves with the directory: before anything in it is
+// touched.
+must_check bool journal_lock(int dir, struct err *err);
+// Opens <dir>/journal, whose directory is locked, applies what it holds to the state, and writes it anew. `dir` is an
+// open directory, which the journal keeps.
 must_check bool journal_open(int dir, struct boot_state *state, struct journal *ret, struct err *err);
 // Appends an event. A disk that is full costs the journal and no boot: a warning says so, once.
 void journal_append(struct journal *journal, const struct boot_event *event);

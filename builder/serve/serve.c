@@ -99,10 +99,11 @@ static bool start_children(struct server *server, struct err *err) {
 static bool start_server(struct server *server, struct err *err) {
         take_hangups();
         if (!read_token(server, err) || !setup_admission(server, err) ||
-            !http_server_bind(&server->place, &server->http_socket, err) || !open_state(server, err))
+            !http_server_bind(&server->place, &server->http_socket, err))
                 return false;
-        rack_setup(&server->rack, server->rack.cluster);
-        if (!check_readable(server, err) || !server_configure(server, err) || !start_children(server, err))
+        rack_setup(&server->rack, server->rack.cluster); // before the journal, whose machines it knows
+        if (!open_state(server, err) || !check_readable(server, err) || !server_configure(server, err) ||
+            !start_children(server, err))
                 return false;
         unsigned threads = server->options->jobs;
         return http_server_start(&server->rack, take_fd(server->http_socket), threads, server->token, &server->http,

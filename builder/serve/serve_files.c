@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/locations.h"
 #include "base/mem.h"
+#include "serve/journal.h"
 
 enum { CONFIG_MAX = 64 << 20 };
 
@@ -31,10 +32,40 @@ char *serve_state_dir(const char *option, const char *cluster) {
         return absolute;
 }
 
+// Names that kiln serve and its dnsmasq write, or of which a killed one left the temporary file NAME.XXXXXXXX.
+static bool is_our_name(const char *name) {
+        static const char *const names[] = { "dhcp.conf", "tftp.conf", "hosts", "leases", "tftp", "journal", "lock" };
+        for (size_t i = 0; i < lengthof(names); i++) {
+                size_t length = strlen(names[i]);
+                if (strncmp(name, names[i], length) == 0 && (name[length] == '\0' || name[length] == '.'))
+                        return true;
+        }
+        return false;
+}
+
+static bool refuse_directory(const char *path, const char *name, struct err *err) {
+        fail(err, ERR_REFERENCE, 0, "%s is no state directory of kiln serve: there is %s in it", path, name);
+        return hint(err,
+                    "--state takes a directory of its own, which need not be there: what lies in it is replaced, and "
+                    "may be given to another user");
+}
+
+// A state directory has a lock, which is made before anything else; a new one is empty.
+static bool check_is_ours(int dir, const char *path, struct err *err) {
+        auto_closedir DIR *stream = NULL;
+        struct dirent *entry;
+        bool ok = fs_open_listing(dir, &stream, err), has_lock = fs_exists(dir, "lock");
+        while (ok && (ok = fs_next_entry(stream, &entry, err)) && entry)
+                if (!has_lock || !is_our_name(entry->d_name))
+                        return refuse_directory(path, entry->d_name, err);
+        return ok;
+}
+
 bool serve_files_open(const char *path, int *ret_dir, struct err *err) {
         auto_close int dir = -1;
         if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !fs_open_dir(AT_FDCWD, path, &dir, err) ||
-            !fs_remove_tree(dir, "tftp", err) || !fs_mkdirs(dir, "tftp", 0755, err))
+            !check_is_ours(dir, path, err) || !journal_lock(dir, err) || !fs_remove_tree(dir, "tftp", err) ||
+            !fs_mkdirs(dir, "tftp", 0755, err))
                 return wrap(err, "the state directory");
         *ret_dir = take_fd(dir);
         return true;

@@ -16,7 +16,8 @@
 // $XDG_STATE_HOME/kiln/serve/CLUSTER; heap, absolute.
 char *serve_state_dir(const char *option, const char *cluster);
 
-// Makes the directory, mode 0755 with nothing secret but the journal in it, and links of earlier runs go.
+// Makes the directory, mode 0755 with nothing secret but the journal in it, and links of earlier runs go. REFERENCE for
+// one that holds anything else: it is somebody's, and is left as it is.
 must_check bool serve_files_open(const char *path, int *ret_dir, struct err *err);
 
 // A link for TFTP to a build.

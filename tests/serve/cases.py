@@ -13,7 +13,7 @@ import threading
 import time
 
 import firmware
-from rack import ADDRESS, KILN, PORT, ROOT_BYTES, Rack, ip_of, mac_of, wait_for
+from rack import ADDRESS, KILN, PORT, ROOT_BYTES, Rack, ip_of, mac_of, wait_for, write
 from tap import Skip, check, same
 
 FIRST, SECOND = "00000000000000a1", "00000000000000b2"
@@ -391,6 +391,34 @@ def a_journal_that_survives(world):
     second.state = rack.state
     done = second.kiln("serve", second.cluster, "--out", second.out, "--state", rack.state, "--no-dhcp", "--no-tftp", "--http-port", "8081")
     same(done.returncode, 34, f"another one with the same state: {done.stderr}")
+    check(os.listdir(f"{rack.state}/tftp"), "the other one took away what this one serves")
+
+
+def a_restart_of_a_large_rack(world):
+    """More machines than strangers are kept: none of the inventory is taken for one while the journal is read."""
+    rack = world.rack(nodes=1500)
+    rack.build(FIRST)
+    rack.serve("--no-dhcp", "--no-tftp")
+    for index in range(1500):
+        same(rack.report(attempt="a", mac=[mac_of(index)], stage="decided", text="told").status, 204, f"report of n{index}")
+    rack.stop(signal.SIGKILL)
+    for turn in range(2):  # the second time it is read as the first one wrote it
+        rack.serve("--no-dhcp", "--no-tftp")
+        lost = [machine["name"] for machine in rack.get("/api/state").json["machines"] if machine["stage"] != "decided"]
+        same(lost, [], f"nodes whose state is lost after restart {turn}")
+        rack.stop()
+
+
+def a_directory_of_somebody_else(world):
+    rack = world.rack()
+    rack.build(FIRST)
+    for name in ("tftp/pxelinux.0", "www/index.html"):
+        write(f"{rack.state}/{name}", "mine\n")
+    before = os.stat(rack.state).st_uid, os.stat(f"{rack.state}/tftp").st_uid
+    done = rack.kiln("serve", rack.cluster, "--out", rack.out, "--state", rack.state, "--no-dhcp", "--no-tftp")
+    check(done.returncode == 12 and "--state" in done.stderr, done.stderr)
+    check(os.path.exists(f"{rack.state}/tftp/pxelinux.0"), "a file of somebody else was removed")
+    same((os.stat(rack.state).st_uid, os.stat(f"{rack.state}/tftp").st_uid), before, "owners")
 
 
 # ---- many ----
@@ -449,8 +477,8 @@ def mistakes_are_told(world):
 
 
 CASES += [files_over_http, thousands_of_slow_connections, a_switch_that_booting_machines_do_not_notice, a_build_that_is_loaded_is_kept,
-          as_many_roots_at_once_as_the_uplink_feeds, reports_and_what_they_add_up_to, events_as_they_happen, a_journal_that_survives,
-          two_thousand_nodes, what_a_plain_user_can, mistakes_are_told]
+          as_many_roots_at_once_as_the_uplink_feeds, reports_and_what_they_add_up_to, events_as_they_happen, a_journal_that_survives, a_restart_of_a_large_rack,
+          a_directory_of_somebody_else, two_thousand_nodes, what_a_plain_user_can, mistakes_are_told]
 
 
 def what_is_wrong_is_told_before(world):

@@ -165,9 +165,9 @@ class Rack:
     def raw(self, data, seconds=5):
         """What comes back for bytes that need be no HTTP."""
         with socket.create_connection((ADDRESS, PORT), timeout=seconds) as connection:
-            connection.sendall(data)
             got = b""
             try:
+                connection.sendall(data)  # the server may hang up before it has all of it
                 while part := connection.recv(65536):
                     got += part
             except (socket.timeout, ConnectionError):
