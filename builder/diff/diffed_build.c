@@ -15,14 +15,6 @@
 
 enum { MANIFEST_MAX_BYTES = 512 << 20, LAYER_MAX_BYTES = 256 << 20 };
 
-const char *member_text(const json_t *object, const char *key) {
-        return text_or(json_string_value(json_object_get(object, key)), "");
-}
-
-json_int_t member_number(const json_t *object, const char *key) {
-        return json_integer_value(json_object_get(object, key));
-}
-
 // ---- the manifest ----
 
 static void index_artefacts(struct diffed_build *build) {

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json_member.h"
 #include "base/mem.h"
 #include "diff/text_diff.h"
 
@@ -22,10 +23,6 @@ struct diffed_build {
 // CORRUPT for a manifest that is none. To be closed also after an error.
 must_check bool diffed_build_open(const char *path, struct diffed_build *ret, struct err *err);
 void diffed_build_close(struct diffed_build *build);
-
-// Members of objects; "" and 0 where one is absent or of another type.
-const char *member_text(const json_t *object, const char *key);
-json_int_t member_number(const json_t *object, const char *key);
 
 const json_t *diffed_build_role(const struct diffed_build *build, const char *role); // NULL: it has none such
 // What the manifest says of the artefact ROLE/NAME, or NULL.

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_member.h"
 #include "base/mem.h"
 #include "status/answer.h"
 #include "status/internal.h"
@@ -20,8 +21,7 @@ static const char *value_on(const json_t *node, const char *check, const char *n
         size_t i;
         json_t *item;
         json_array_foreach(json_object_get(node, "checks"), i, item) {
-                const char *found = json_string_value(json_object_get(item, "name"));
-                if (strcmp(text_or(found, ""), check) == 0)
+                if (strcmp(member_text(item, "name"), check) == 0)
                         return json_string_value(json_object_get(json_object_get(item, "values"), name));
         }
         return NULL;
@@ -127,7 +127,7 @@ static bool answers_check(const json_t *node, const char *value) {
         size_t i, length = (size_t)(strrchr(value, '.') - value);
         json_t *item;
         json_array_foreach(json_object_get(node, "checks"), i, item) {
-                const char *name = text_or(json_string_value(json_object_get(item, "name")), "");
+                const char *name = member_text(item, "name");
                 bool is_it = strlen(name) == length && strncmp(name, value, length) == 0;
                 if (is_it && json_is_true(json_object_get(item, "ok")))
                         return true;

@@ -191,16 +191,18 @@ static void judge_body(const struct health_check *check, const char *body, json_
         json_decref(document);
 }
 
-static void judge_http(const struct health_check *check, const struct buf *answer, json_t *values,
+static void judge_http(const struct health_check *check, const struct probe *probe, json_t *values,
                        struct buf *ret_why) {
-        int status = status_of(buf_text(answer));
+        int status = status_of(buf_text(&probe->answer));
         auto_buf body = { .max = PROBE_ANSWER_MAX };
-        append_body(answer, &body);
+        append_body(&probe->answer, &body);
         if (status == 0) {
                 buf_printf(ret_why, "port %d does not speak HTTP", check->port);
         } else if (status != 200) {
                 buf_printf(ret_why, "GET %s answers %d: ", text_or(check->path, "/"), status);
                 show_answer(buf_text(&body), ret_why);
+        } else if (probe_is_cut(probe)) {
+                buf_printf(ret_why, "the answer to GET %s breaks off", text_or(check->path, "/"));
         } else {
                 judge_body(check, buf_text(&body), values, ret_why);
         }
@@ -214,7 +216,7 @@ void health_judge(const struct health_check *check, const struct probe *probe, j
         if (ret_why->size > 0)
                 return;
         if (check->kind == HEALTH_HTTP)
-                judge_http(check, &probe->answer, values, ret_why);
+                judge_http(check, probe, values, ret_why);
         if (check->kind == HEALTH_TEXT && probe->answer.size == 0)
                 buf_printf(ret_why, "port %d closes the connection without an answer", check->port);
         else if (check->kind == HEALTH_TEXT)

@@ -101,6 +101,12 @@ static size_t announced_length(const struct buf *answer, size_t *ret_body) {
         return SIZE_MAX;
 }
 
+bool probe_is_cut(const struct probe *probe) {
+        size_t body = 0, length = announced_length(&probe->answer, &body);
+        bool has_head = body > 0;
+        return !has_head || (length != SIZE_MAX && probe->answer.size - body < length);
+}
+
 static bool is_whole(const struct probe *probe) {
         size_t body = 0;
         if (!probe->is_http)

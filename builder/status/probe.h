@@ -43,4 +43,7 @@ enum { PROBE_ANSWER_MAX = 16 << 20 };
 must_check bool probes_run(struct probe *probes, size_t count, unsigned deadline_ms, struct err *err);
 void probe_release(struct probe *probe);
 
+// Whether an HTTP answer ends before its head does, or before the Content-Length that the head gives.
+bool probe_is_cut(const struct probe *probe);
+
 #endif

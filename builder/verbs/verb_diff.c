@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json_member.h"
 #include "base/mem.h"
 #include "base/mistake.h"
 #include "diff/build_diff.h"
@@ -48,7 +49,7 @@ static void print_whole_json(const json_t *diff) {
 static void keep_node(json_t *diff, const char *name) {
         json_t *nodes = json_object_get(diff, "nodes"), *roles = json_object_get(diff, "roles");
         json_t *node = json_incref(json_object_get(nodes, name));
-        const char *role = text_or(json_string_value(json_object_get(node, "role")), "");
+        const char *role = member_text(node, "role");
         json_t *role_diff = json_incref(json_object_get(roles, role));
         json_object_clear(nodes);
         json_object_clear(roles);

@@ -7,6 +7,7 @@
 
 #include "artefact/artefact.h"
 #include "base/fs.h"
+#include "base/json_member.h"
 #include "base/mem.h"
 #include "compare/compare_iso.h"
 #include "compare/compare_newc.h"
@@ -37,20 +38,13 @@ static bool load_manifest(struct published_build *build, struct err *err) {
         return true;
 }
 
-static const char *manifest_text(const json_t *object, const char *key) {
-        const char *text = json_string_value(json_object_get(object, key));
-        if (!text)
-                return "";
-        return text;
-}
-
 static void check_listed_artefact(struct published_build *build, const json_t *artefact) {
-        const char *path = manifest_text(artefact, "path");
+        const char *path = member_text(artefact, "path");
         const struct published_file *file = published_find(build, path);
         json_int_t size = json_integer_value(json_object_get(artefact, "size"));
         if (!file)
                 published_note(build, MANIFEST_NAME ": lists %s, which is not there", path);
-        else if (file->exists && strcmp(manifest_text(artefact, "sha256"), file->sha256) != 0)
+        else if (file->exists && strcmp(member_text(artefact, "sha256"), file->sha256) != 0)
                 published_note(build, "%s: its digest is not that of " MANIFEST_NAME, path);
         else if (file->exists && size != (json_int_t)file->stat.st_size)
                 published_note(build, "%s: its size is not that of " MANIFEST_NAME, path);
@@ -81,15 +75,15 @@ static bool check_config_layer(struct published_build *build, const char *role, 
         check_root_conf(build, path, &conf, "ROOT_SHA256", root->sha256);
         check_root_conf(build, path, &conf, "ROOT_SIZE", size);
         check_root_conf(build, path, &conf, "ROLE", role);
-        check_root_conf(build, path, &conf, "CLUSTER", manifest_text(build->manifest, "cluster"));
-        check_root_conf(build, path, &conf, "BUILD_ID", manifest_text(build->manifest, "build"));
+        check_root_conf(build, path, &conf, "CLUSTER", member_text(build->manifest, "cluster"));
+        check_root_conf(build, path, &conf, "BUILD_ID", member_text(build->manifest, "build"));
         return true;
 }
 
 static void check_described_root(struct published_build *build, const char *role, const json_t *described) {
         auto_free char *path = xasprintf("%s/rootfs.squashfs", role);
         const struct published_file *file = published_find_existing(build, path);
-        const char *sha256 = manifest_text(json_object_get(described, "root"), "sha256");
+        const char *sha256 = member_text(json_object_get(described, "root"), "sha256");
         if (file && *sha256 && strcmp(sha256, file->sha256) != 0)
                 published_note(build, "%s: not the root that " MANIFEST_NAME " describes for role %s", path, role);
 }
@@ -116,7 +110,7 @@ static bool check_iso_file(const char *path, const char *sha256, void *context, 
 }
 
 static bool check_iso(struct published_build *build, const char *role, struct err *err) {
-        auto_free char *path = xasprintf("%s/%s-%s.iso", role, manifest_text(build->manifest, "cluster"), role);
+        auto_free char *path = xasprintf("%s/%s-%s.iso", role, member_text(build->manifest, "cluster"), role);
         struct iso iso = { build, role, path };
         auto_close int fd = -1;
         if (!published_find_existing(build, path))

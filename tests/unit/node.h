@@ -115,4 +115,29 @@ static inline void trial_release(struct trial *trial) {
         arena_release(&trial->arena);
 }
 
+// A machine with one card, eth0, after another one.
+static inline void trial_begin(struct trial *trial, const char *json, const char *command_line, const char *mac) {
+        trial_release(trial);
+        trial_init(trial, json, command_line);
+        trial_interface(trial, "eth0", mac, true);
+}
+
+// Whether it is planned, and what it is called comes from this source.
+static inline bool trial_becomes(struct trial *trial, const char *hostname, const char *source) {
+        bool ok = trial_plan(trial) && !trial->plan.refusal && strcmp(trial->plan.hostname, hostname) == 0 &&
+                  strcmp(trial_source(trial, "hostname"), source) == 0;
+        if (!ok)
+                printf("# %s: %s (%s): %s\n", trial->facts.command_line, trial->plan.hostname,
+                       trial_source(trial, "hostname") ? trial_source(trial, "hostname") : "",
+                       trial->plan.refusal ? trial->plan.refusal : "");
+        return ok;
+}
+
+static inline bool trial_noted(const struct trial *trial, const char *part) {
+        for (size_t i = 0; i < trial->plan.note_count; i++)
+                if (strstr(trial->plan.notes[i], part))
+                        return true;
+        return false;
+}
+
 #endif

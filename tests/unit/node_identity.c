@@ -34,28 +34,10 @@
 static struct trial trial;
 
 static void start(const char *json, const char *command_line, const char *mac) {
-        trial_release(&trial);
-        trial_init(&trial, json, command_line);
-        trial_interface(&trial, "eth0", mac, true);
+        trial_begin(&trial, json, command_line, mac);
 }
-
-static bool is(const char *hostname, const char *source) {
-        bool ok = trial_plan(&trial) && !trial.plan.refusal && strcmp(trial.plan.hostname, hostname) == 0 &&
-                  strcmp(trial_source(&trial, "hostname"), source) == 0;
-        if (!ok)
-                printf("# %s: %s (%s): %s\n", trial.facts.command_line, trial.plan.hostname,
-                       trial_source(&trial, "hostname") ? trial_source(&trial, "hostname") : "",
-                       trial.plan.refusal ? trial.plan.refusal : "");
-        return ok;
-}
-
-static bool noted(const char *part) {
-        for (size_t i = 0; i < trial.plan.note_count; i++)
-                if (strstr(trial.plan.notes[i], part))
-                        return true;
-        return false;
-}
-
+static bool is(const char *hostname, const char *source) { return trial_becomes(&trial, hostname, source); }
+static bool noted(const char *part) { return trial_noted(&trial, part); }
 static bool refused(const char *part) { return trial_plan(&trial) && trial_refused(&trial, part); }
 
 static void set_smbios(const char *serial, const char *uuid, const char *asset_tag) {

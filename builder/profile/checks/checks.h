@@ -47,11 +47,13 @@ void check_inventory_names(struct loader *loader, const struct cluster_file *fil
 void check_networks(struct loader *loader, const struct cluster_file *file);
 // Routes, MTUs, further addresses, bonds and names of cards.
 void check_links(struct loader *loader, const struct cluster_file *file);
-// Of those: a node's further links; what a bond is; a route of a network, or of none that is known (NULL).
+// Of those: a node's further links; what a bond is; the routes of a network, or of none that is known
+// (NULL), as the row's `routes` has them.
 void check_node_links(struct loader *loader, const struct cluster_file *file, const struct node *node,
                       const struct value *row);
 void check_bond(struct loader *loader, const struct bond *bond, const struct value *written);
-void check_route(struct loader *loader, const struct network *network, const char *text, const struct place *place);
+void check_route_list(struct loader *loader, const struct network *network, const struct strings *list,
+                      const struct value *row);
 void check_route6(struct loader *loader, const struct network *network, const char *text, const struct place *place);
 // IPv6 of networks, nodes and links.
 void check_ipv6(struct loader *loader, const struct cluster_file *file);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/progress.h"
 #include "profile/checks/checks.h"
 
 // `row` has the key, `text` is its value or NULL.
@@ -103,7 +102,8 @@ void check_agreements(struct loader *loader, const struct cluster *cluster, cons
                         report(loader->diagnostics, ERR_REFERENCE, &agreement->place,
                                "no `health` check of role `%s` reads a value `%s`", role->name, agreement->value);
                 if (agreement->nodes_of && !has_role(cluster, agreement->nodes_of))
-                        warning("%s: agreement `%s`: the cluster has no role `%s`, so it is not asked for",
-                                place_text(loader->arena, &agreement->place), agreement->name, agreement->nodes_of);
+                        report_warning(loader->diagnostics, &agreement->place,
+                                       "agreement `%s`: the cluster has no role `%s`, so it is not asked for",
+                                       agreement->name, agreement->nodes_of);
         }
 }

@@ -32,7 +32,8 @@ static bool parse_static_route(const char *text, struct route *ret) {
         return inet_pton(AF_INET, to, &ret->to) == 1 && inet_pton(AF_INET, via + 5, &ret->gateway) == 1;
 }
 
-void check_route(struct loader *loader, const struct network *network, const char *text, const struct place *place) {
+static void check_route(struct loader *loader, const struct network *network, const char *text,
+                        const struct place *place) {
         struct route route;
         if (strchr(text, ':')) {
                 check_route6(loader, network, text, place);
@@ -55,15 +56,20 @@ void check_route(struct loader *loader, const struct network *network, const cha
                        in_addr_text(loader->arena, route.gateway), network->name);
 }
 
-static void check_network_links(struct loader *loader, const struct network *network, const struct value *row) {
-        auto_free struct once *routes = xcalloc(network->routes.count, sizeof *routes);
-        for (size_t i = 0; i < network->routes.count; i++) {
-                const char *text = network->routes.items[i];
+void check_route_list(struct loader *loader, const struct network *network, const struct strings *list,
+                      const struct value *row) {
+        auto_free struct once *routes = xcalloc(list->count, sizeof *routes);
+        for (size_t i = 0; i < list->count; i++) {
+                const char *text = list->items[i];
                 const struct place *place = place_in_row(row, "routes", text);
                 check_route(loader, network, text, place);
                 routes[i] = (struct once){ arena_strndup(loader->arena, text, strcspn(text, " ")), place };
         }
-        check_once(loader, "route to", routes, network->routes.count);
+        check_once(loader, "route to", routes, list->count);
+}
+
+static void check_network_links(struct loader *loader, const struct network *network, const struct value *row) {
+        check_route_list(loader, network, &network->routes, row);
         if (network->mtu && network->mtu < MTU_IPV6_MIN)
                 warning("%s: network `%s` has MTU %d, and IPv6 needs %d",
                         place_text(loader->arena, schema_place(row, "mtu")), network->name, network->mtu, MTU_IPV6_MIN);

@@ -68,18 +68,6 @@ static void check_source_of_address(struct loader *loader, const struct node_lin
                 report(loader->diagnostics, ERR_SCHEMA, &row->place, "a link needs `ip`, or `dhcp: true`");
 }
 
-static void check_routes_of_link(struct loader *loader, const struct node_link *link, const struct network *network,
-                                 const struct value *row) {
-        auto_free struct once *routes = xcalloc(link->routes.count, sizeof *routes);
-        for (size_t i = 0; i < link->routes.count; i++) {
-                const char *text = link->routes.items[i];
-                const struct place *place = place_in_row(row, "routes", text);
-                check_route(loader, network, text, place);
-                routes[i] = (struct once){ arena_strndup(loader->arena, text, strcspn(text, " ")), place };
-        }
-        check_once(loader, "route to", routes, link->routes.count);
-}
-
 static void check_further_of_link(struct loader *loader, const struct cluster_file *file, const struct node_link *link,
                                   const struct value *row) {
         for (size_t i = 0; i < link->addresses.count; i++) {
@@ -97,7 +85,7 @@ static void check_node_link(struct loader *loader, const struct cluster_file *fi
         check_cards_of_link(loader, link, row);
         check_source_of_address(loader, link, row);
         const struct network *network = check_network_of_link(loader, file, link, row);
-        check_routes_of_link(loader, link, network, row);
+        check_route_list(loader, network, &link->routes, row);
         check_further_of_link(loader, file, link, row);
         if (!network)
                 return;
