@@ -26,7 +26,7 @@ endif
 
 # Debian packages first: pkg-config's answers below need them. A goal installs the groups that it needs, and no other.
 GOALS := $(or $(MAKECMDGOALS),all)
-DEPS_GROUPS := build $(if $(filter images lab test bench,$(GOALS)),images) $(filter test bench lint,$(GOALS))
+DEPS_GROUPS := build $(if $(filter images lab test bench,$(GOALS)),images) $(if $(filter test,$(GOALS)),serve) $(filter test bench lint,$(GOALS))
 DEPS_MISSING := $(strip $(foreach group,$(DEPS_GROUPS),$(shell test build/deps.$(group).stamp -nt .debian-packages || echo $(group))))
 ifneq ($(filter-out deps clean help distclean,$(GOALS)),)
 ifneq ($(DEPS_MISSING),)
