@@ -16,6 +16,10 @@ static void describe_boot(const struct machine *machine) {
         notice("%s: %s, %s, MAC %s; boots %s by %s; %u MiB, %s", machine->node->name, machine->role->name, address,
                machine->mac, media[machine->medium], firmwares[machine->firmware], machine->memory_mib,
                machine->accelerator);
+        if (machine->ssh_port != 0)
+                notice("once it is up: ssh -p %u -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
+                       "root@127.0.0.1",
+                       machine->ssh_port);
         const char *serial = text_or(machine->options->serial, "stdio");
         if (strcmp(serial, "stdio") == 0)
                 notice("its serial console follows; Ctrl-A X switches it off, Ctrl-A H helps");

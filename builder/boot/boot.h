@@ -22,7 +22,12 @@ struct boot_options {
         const char *accelerator;  // "auto": KVM if it boots the build's own kernel, else TCG; "tcg"; "kvm"
         const char *entry;        // PXE in network "user" only: "node/NAME" or "role/NAME", instead of asking by MAC
         const char *config_drive; // image of a drive that the machine gets beside its medium, read-only; NULL: none
+        const char *state_disk;   // image of a disk that keeps what is written; made (sparse) if it is not there
+        struct strings cards;     // networks of the node's further cards, in the inventory's order, as `network` is
+                                  // said, or "none"; what is not said: as `network`, and none for "tap"
         struct strings forwards;  // network "user" only: "HOST-PORT:GUEST-PORT" (TCP, on 127.0.0.1)
+        bool ssh;                 // network "user" only: forward a free port to sshd's, and say the command
+        struct strings qemu;      // further words for QEMU, after kiln's own
 };
 
 // Blocks until the machine is switched off, by itself, by Ctrl-A X, or by a signal to kiln (ERR_INTERRUPTED). No QEMU

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the files of boot/ share: a machine is settled from options (qemu_machine.c), becomes QEMU's argv
-// (qemu_arguments.c, qemu_network.c, qemu_option.c) for an accelerator (accelerator.c), and runs as a child
-// (process.c).
+// (qemu_arguments.c, qemu_network.c, qemu_cards.c, qemu_option.c) for an accelerator (accelerator.c), and runs as a
+// child (process.c).
 #ifndef KILN_BOOT_INTERNAL_H
 #define KILN_BOOT_INTERNAL_H
 
@@ -30,6 +30,7 @@ struct machine {
         const char *image;       // ISO; NULL for PXE
         const char *kernel;      // the role's
         const char *accelerator; // "tcg" or "kvm"
+        unsigned ssh_port;       // of 127.0.0.1, for --ssh; 0: none
         int variables;           // memfd with the UEFI variables, inherited by QEMU; -1 for BIOS
 };
 
@@ -52,8 +53,19 @@ must_check bool qemu_machine_settle(const struct boot_options *options, struct m
 must_check bool qemu_machine_arguments(struct machine *machine, struct arguments *ret, struct err *err);
 void qemu_machine_release(struct machine *machine);
 
+// One side of a machine's cards: what -netdev is called, and which network of the inventory is there.
+struct netdev {
+        const char *id;
+        const char *kind;              // "user", "tap:IF" or "bridge:NAME"
+        const struct network *network; // NULL: none that the inventory knows
+        struct in_addr ip;             // the node's there, which QEMU's DHCP hands out; 0: any
+        bool boots;                    // DHCP says what to boot, and forwards end here
+};
 // The value of -netdev. ERR_USAGE for a network that is none of the kinds.
-must_check bool network_argument(struct machine *machine, const char **ret, struct err *err);
+must_check bool network_argument(struct machine *machine, const struct netdev *netdev, const char **ret,
+                                 struct err *err);
+// All cards of the machine with what they are plugged into: the one with `machine->mac` first, which boots.
+must_check bool plug_cards(struct machine *machine, struct arguments *arguments, struct err *err);
 
 // Decides "tcg" or "kvm". A probe takes seconds, so its result is kept for the run.
 must_check bool accelerator_choose(const char *wanted, const char *kernel, const char **ret, struct err *err);

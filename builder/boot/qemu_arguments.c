@@ -83,16 +83,13 @@ static void add_config_drive(struct machine *machine, struct arguments *argument
         arguments_printf(arguments, arena, "-device", "virtio-blk-pci,drive=config");
 }
 
-static bool add_network_card(struct machine *machine, struct arguments *arguments, struct err *err) {
-        const char *netdev;
-        if (!network_argument(machine, &netdev, err))
-                return false;
-        arguments_printf(arguments, &machine->arena, "-netdev", "%s", netdev);
-        // Without a boot ROM the firmware does not spend time on the network of a machine that has a medium.
-        const char *boot = machine->medium == MEDIUM_PXE ? "bootindex=1" : "romfile=";
-        arguments_printf(arguments, &machine->arena, "-device", "virtio-net-pci,netdev=lan,mac=%s,%s", machine->mac,
-                         boot);
-        return true;
+static void attach_state_disk(struct machine *machine, struct arguments *arguments) {
+        struct arena *arena = &machine->arena;
+        if (!machine->options->state_disk)
+                return;
+        arguments_printf(arguments, arena, "-drive", "if=none,id=state,format=raw,file=%s",
+                         quote_commas(arena, machine->options->state_disk));
+        arguments_printf(arguments, arena, "-device", "virtio-blk-pci,drive=state");
 }
 
 // What follows "KIND:" in a text; NULL for another kind or nothing.
@@ -141,8 +138,11 @@ bool qemu_machine_arguments(struct machine *machine, struct arguments *ret, stru
                 return false;
         add_medium(machine, ret);
         add_config_drive(machine, ret);
-        if (!add_network_card(machine, ret, err) || !add_serial(machine, ret, err))
+        attach_state_disk(machine, ret);
+        if (!plug_cards(machine, ret, err) || !add_serial(machine, ret, err))
                 return false;
+        for (size_t i = 0; i < machine->options->qemu.count; i++)
+                arguments_add(ret, machine->options->qemu.items[i]);
         arguments_add(ret, NULL);
         return true;
 }

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT
 // The user's options, checked against the inventory and the build.
+#include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/progress.h"
 #include "boot/internal.h"
 
 enum { MEMORY_MIN_MIB = 256, MEMORY_MAX_MIB = 1 << 20, MEMORY_DEFAULT_MIB = 2048 };
@@ -115,6 +120,47 @@ static bool check_config_drive(const char *path, struct err *err) {
         return hint(err, "`kiln secret put %s NAME` makes one that holds a secret", path);
 }
 
+enum { STATE_DISK_SIZE_GIB = 8 };
+
+// What is there is kept as it is: it may be another boot's.
+static bool make_state_disk(const struct machine *machine, struct err *err) {
+        const char *path = machine->options->state_disk;
+        const struct state_disk *wanted = &machine->role->state_disk;
+        auto_close int fd = -1;
+        if (!path)
+                return true;
+        if (fs_exists(AT_FDCWD, path)) {
+                if (fs_open(AT_FDCWD, path, O_RDWR, 0, &fd, err))
+                        return true;
+                return wrap(err, "state disk");
+        }
+        if (!fs_open(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL, 0600, &fd, err))
+                return wrap(err, "state disk");
+        if (ftruncate(fd, (off_t)STATE_DISK_SIZE_GIB << 30) < 0)
+                return fail(err, ERR_SYSTEM, errno, "make %s, %d GiB", path, STATE_DISK_SIZE_GIB);
+        notice("%s: a new blank disk of %d GiB, which takes room as it is written", path, STATE_DISK_SIZE_GIB);
+        if (!wanted->wanted)
+                notice("role %s looks for no state disk: nothing will be kept on it", machine->role->name);
+        else if (!wanted->claim.wanted)
+                notice("role %s claims no blank disk: `mkfs.ext4 -L %s %s` makes it one of its own",
+                       machine->role->name, wanted->label, path);
+        return true;
+}
+
+// A port that nobody listens on now. QEMU binds it a moment later, and says so if somebody was faster.
+static bool choose_ssh_port(struct machine *machine, struct err *err) {
+        struct sockaddr_in any = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t size = sizeof(any);
+        if (!machine->options->ssh)
+                return true;
+        auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0 ||
+            getsockname(fd, (struct sockaddr *)&any, &size) < 0)
+                return fail(err, ERR_SYSTEM, errno, "find a free port of 127.0.0.1");
+        machine->ssh_port = ntohs(any.sin_port);
+        return true;
+}
+
 static bool fail_unknown_node(const struct boot_options *options, struct err *err) {
         auto_buf names = { 0 };
         for (size_t i = 0; i < options->cluster->node_count; i++) {
@@ -141,7 +187,8 @@ bool qemu_machine_settle(const struct boot_options *options, struct machine *ret
                 return false;
         ret->medium = (enum medium)medium;
         ret->firmware = (enum firmware)firmware;
-        return check_config_drive(options->config_drive, err) && find_boot_files(ret, err);
+        return check_config_drive(options->config_drive, err) && find_boot_files(ret, err) &&
+               choose_ssh_port(ret, err) && make_state_disk(ret, err);
 }
 
 void qemu_machine_release(struct machine *machine) {

@@ -69,6 +69,8 @@ static bool add_forwards(struct machine *machine, struct buf *argument, struct e
                                     forwards->items[i]);
                 buf_printf(argument, ",hostfwd=tcp:127.0.0.1:%u-:%u", host, guest);
         }
+        if (machine->ssh_port != 0)
+                buf_printf(argument, ",hostfwd=tcp:127.0.0.1:%u-:22", machine->ssh_port);
         return true;
 }
 
@@ -84,10 +86,13 @@ static bool check_boot_entry(const struct machine *machine, struct err *err) {
         return true;
 }
 
-static bool user_network(struct machine *machine, struct buf *argument, struct err *err) {
+// What QEMU's own network says of itself to the machine: the inventory's subnet, gateway and address.
+static bool user_subnet(struct machine *machine, const struct netdev *netdev, struct buf *argument, struct err *err) {
         const struct cluster *cluster = machine->options->cluster;
-        const struct network *network = &cluster->networks[machine->node->network];
+        const struct network *network = netdev->network;
         struct arena *arena = &machine->arena;
+        if (!network) // one of QEMU's own
+                return true;
         uint32_t host = ntohl(network->gateway.s_addr);
         if (host == 0)
                 host = free_address(cluster, network, 0);
@@ -95,9 +100,21 @@ static bool user_network(struct machine *machine, struct buf *argument, struct e
         if (host == 0 || dns == 0)
                 return fail(err, ERR_CLUSTER, 0, "network %s has no free address for QEMU's gateway and name server",
                             network->name);
-        buf_printf(argument, "user,id=lan,net=%s/%d,host=%s,dns=%s,dhcpstart=%s,hostname=%s",
-                   ip_text(arena, ntohl(network->address.s_addr)), network->prefix, ip_text(arena, host),
-                   ip_text(arena, dns), ip_text(arena, ntohl(machine->node->ip.s_addr)), machine->node->name);
+        buf_printf(argument, ",net=%s/%d,host=%s,dns=%s", ip_text(arena, ntohl(network->address.s_addr)),
+                   network->prefix, ip_text(arena, host), ip_text(arena, dns));
+        if (netdev->ip.s_addr != 0)
+                buf_printf(argument, ",dhcpstart=%s", ip_text(arena, ntohl(netdev->ip.s_addr)));
+        return true;
+}
+
+static bool user_network(struct machine *machine, const struct netdev *netdev, struct buf *argument, struct err *err) {
+        struct arena *arena = &machine->arena;
+        buf_printf(argument, "user,id=%s", netdev->id);
+        if (!user_subnet(machine, netdev, argument, err))
+                return false;
+        if (!netdev->boots)
+                return true;
+        buf_printf(argument, ",hostname=%s", machine->node->name);
         if (!check_boot_entry(machine, err))
                 return false;
         if (machine->medium == MEDIUM_PXE)
@@ -106,31 +123,32 @@ static bool user_network(struct machine *machine, struct buf *argument, struct e
         return add_forwards(machine, argument, err);
 }
 
-static bool named_network(struct machine *machine, const char *kind, const char *name, struct buf *argument,
-                          struct err *err) {
+static bool named_network(struct machine *machine, const struct netdev *netdev, const char *kind, const char *name,
+                          struct buf *argument, struct err *err) {
         const char *quoted = quote_commas(&machine->arena, name);
+        bool needs_user = machine->options->forwards.count > 0 || machine->options->entry || machine->options->ssh;
         if (!*name)
                 return fail(err, ERR_USAGE, 0, "network `%s:`: the name is missing", kind);
-        if (machine->options->forwards.count > 0 || machine->options->entry)
-                return fail(err, ERR_USAGE, 0, "port forwards and boot entries belong to network `user`, not `%s`",
-                            kind);
+        if (netdev->boots && needs_user)
+                return fail(err, ERR_USAGE, 0,
+                            "port forwards, --ssh and boot entries belong to network `user`, not `%s`", kind);
         if (strcmp(kind, "tap") == 0)
-                buf_printf(argument, "tap,id=lan,ifname=%s,script=no,downscript=no", quoted);
+                buf_printf(argument, "tap,id=%s,ifname=%s,script=no,downscript=no", netdev->id, quoted);
         else
-                buf_printf(argument, "bridge,id=lan,br=%s", quoted);
+                buf_printf(argument, "bridge,id=%s,br=%s", netdev->id, quoted);
         return true;
 }
 
-bool network_argument(struct machine *machine, const char **ret, struct err *err) {
-        const char *text = text_or(machine->options->network, "user");
+bool network_argument(struct machine *machine, const struct netdev *netdev, const char **ret, struct err *err) {
+        const char *text = netdev->kind;
         auto_buf argument = { 0 };
         bool ok;
         if (strcmp(text, "user") == 0)
-                ok = user_network(machine, &argument, err);
+                ok = user_network(machine, netdev, &argument, err);
         else if (strncmp(text, "tap:", 4) == 0)
-                ok = named_network(machine, "tap", text + 4, &argument, err);
+                ok = named_network(machine, netdev, "tap", text + 4, &argument, err);
         else if (strncmp(text, "bridge:", 7) == 0)
-                ok = named_network(machine, "bridge", text + 7, &argument, err);
+                ok = named_network(machine, netdev, "bridge", text + 7, &argument, err);
         else
                 ok = fail(err, ERR_USAGE, 0, "network `%s`: there are user, tap:INTERFACE and bridge:NAME", text);
         if (ok)

@@ -13,7 +13,8 @@
 #include "base/mistake.h"
 #include "verbs/verb.h"
 
-enum option_kind { FLAG, TEXT, LIST, NUMBER };
+// A WORDS option repeats as a LIST does, but its values keep their commas.
+enum option_kind { FLAG, TEXT, LIST, WORDS, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
 // b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema, u builds, p publish, e secret, i
@@ -90,6 +91,12 @@ static const struct option {
         O("config-drive", "o", "FILE", TEXT, config_drive,
           "the image of a config drive for the machine, such as `kiln secret put` makes"),
         O("forward", "o", "PORT:PORT", LIST, forwards, "forward a port of 127.0.0.1 to the machine's (network user)"),
+        O("ssh", "o", NULL, FLAG, ssh, "forward a free port of 127.0.0.1 to the machine's 22, and say the command"),
+        O("state-disk", "o", "FILE", TEXT, state_disk,
+          "the image of a disk for what outlives a boot; a new one of 8 GiB if it is not there"),
+        O("card", "o", "KIND", LIST, cards,
+          "the network of the node's next further card: user, tap:INTERFACE, bridge:NAME or none; may be repeated"),
+        O("qemu", "o", "WORD", WORDS, qemu, "one more word for QEMU's command line; may be repeated"),
         O("listen", "n", "ADDRESS", TEXT, listen, "the address of this machine to serve on"),
         O("interface", "n", "NAME", TEXT, interface,
           "the interface to serve on (default: the one with an address in a network of the cluster)"),
@@ -172,6 +179,8 @@ static bool store_value(const struct option *option, const char *value, void *me
                 return store_number(option, value, member, err);
         if (option->kind == LIST)
                 list_add_all(member, value);
+        else if (option->kind == WORDS)
+                list_add(member, xstrdup(value));
         else
                 *(const char **)member = value;
         return true;
@@ -237,7 +246,8 @@ bool options_parse(const struct verb *verb, char **argv, struct options *ret, st
 
 void options_release(struct options *options) {
         struct strings *lists[] = { &options->set,          &options->roles,         &options->only,
-                                    &options->repositories, &options->allow_outside, &options->forwards };
+                                    &options->repositories, &options->allow_outside, &options->forwards,
+                                    &options->cards,        &options->qemu };
         for (size_t i = 0; i < lengthof(lists); i++) {
                 for (size_t j = 0; j < lists[i]->count; j++)
                         free((char *)lists[i]->items[j]);

@@ -33,8 +33,9 @@ struct options {
         struct number keep, cache_limit, timeout;
         // kiln boot
         const char *artefacts, *medium, *firmware, *network, *serial, *mac, *memory, *accelerator, *entry,
-            *config_drive;
-        struct strings forwards;
+            *config_drive, *state_disk;
+        struct strings cards, forwards, qemu;
+        bool ssh;
         // kiln serve
         const char *listen, *interface, *uplink, *state_dir, *token, *user;
         struct number http_port, transfers;

@@ -24,7 +24,11 @@ static bool boot_loaded(const struct options *options, struct cluster *cluster, 
                 .accelerator = options->accelerator,
                 .entry = options->entry,
                 .config_drive = options->config_drive,
+                .state_disk = options->state_disk,
+                .cards = options->cards,
                 .forwards = options->forwards,
+                .ssh = options->ssh,
+                .qemu = options->qemu,
         };
         return boot_node(&boot, err);
 }

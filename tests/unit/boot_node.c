@@ -23,28 +23,40 @@ static struct in_addr address(const char *text) {
 }
 
 static struct cluster *test_cluster(void) {
-        static struct network lan = { .name = "lan", .prefix = 24 };
-        static struct node nodes[2] = {
+        static struct network networks[2] = { { .name = "lan", .prefix = 24 }, { .name = "store", .prefix = 24 } };
+        static const char *members[] = { "02:00:00:00:00:01", "02:00:00:00:00:02" };
+        static struct node_link links[2] = { { .mac = { 2, 0, 0, 0, 0, 3 }, .has_mac = true, .network = 1 },
+                                             { .mac = { 2, 0, 0, 0, 0, 4 }, .has_mac = true, .network = 2 } };
+        static struct node nodes[3] = {
                 { .name = "master101", .mac = { 0x52, 0x54, 0, 0xa8, 2, 0x47 }, .has_mac = true },
-                { .name = "bare", .role = 0 }
+                { .name = "bare", .role = 0 },
+                { .name = "wired",
+                  .mac = { 2, 0, 0, 0, 0, 1 },
+                  .has_mac = true,
+                  .bond = { .members = { members, 2 } },
+                  .links = links,
+                  .link_count = 2 },
         };
         static struct vip vip;
         static struct role role = { .name = "master" };
         static struct cluster cluster = { .name = "article",
                                           .path = "cluster.yaml",
-                                          .networks = &lan,
-                                          .network_count = 1,
+                                          .networks = networks,
+                                          .network_count = 2,
                                           .vips = &vip,
                                           .vip_count = 1,
                                           .nodes = nodes,
-                                          .node_count = 2,
+                                          .node_count = 3,
                                           .roles = &role,
                                           .role_count = 1 };
-        lan.address = address("192.168.2.0");
-        lan.gateway = address("192.168.2.1");
+        networks[0].address = address("192.168.2.0");
+        networks[0].gateway = address("192.168.2.1");
+        networks[1].address = address("10.9.0.0");
+        links[0].ip = address("10.9.0.7");
         vip.ip = address("192.168.2.254");
         nodes[0].ip = address("192.168.2.71");
         nodes[1].ip = address("192.168.2.72");
+        nodes[2].ip = address("192.168.2.73");
         return &cluster;
 }
 
@@ -130,6 +142,55 @@ static void knows_media_networks_and_serial_lines(void) {
         const char *forwards[] = { "2222:22", "5050:5050" };
         expect_argument((struct boot_options){ .forwards = { forwards, 2 } },
                         "hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:5050-:5050");
+}
+
+static void makes_a_state_disk_that_is_not_there(void) {
+        auto_free char *disk = xasprintf("%s/state.img", build_dir);
+        struct stat status;
+        expect_argument((struct boot_options){ .state_disk = disk }, "-drive if=none,id=state,format=raw,file=/tmp/");
+        expect_argument((struct boot_options){ .state_disk = disk }, "virtio-blk-pci,drive=state");
+        EXPECT(stat(disk, &status) == 0 && status.st_size == 8LL << 30 && status.st_blocks < 1000);
+        EXPECT(truncate(disk, 4096) == 0); // what is there stays
+        expect_argument((struct boot_options){ .state_disk = disk }, "drive=state");
+        EXPECT(stat(disk, &status) == 0 && status.st_size == 4096);
+        expect_refusal((struct boot_options){ .state_disk = "/nowhere/state.img" }, ERR_SYSTEM);
+}
+
+static void forwards_a_free_port_to_sshd(void) {
+        expect_argument((struct boot_options){ .ssh = true }, ",hostfwd=tcp:127.0.0.1:");
+        expect_argument((struct boot_options){ .ssh = true }, "-:22 -device");
+        expect_refusal((struct boot_options){ .ssh = true, .network = "bridge:br0" }, ERR_USAGE);
+}
+
+static void gives_further_words_to_qemu(void) {
+        const char *words[] = { "-device", "usb-ehci,id=a" };
+        expect_argument((struct boot_options){ .qemu = { words, 2 } }, "-serial mon:stdio -device usb-ehci,id=a");
+}
+
+static void has_the_cards_of_bonds_and_links(void) {
+        const char *bridges[] = { "bridge:b1", "none", "tap:t2" }, *four[] = { "user", "user", "user", "user" };
+        struct boot_options two = { .node = "wired" };
+        // The members of the node's bond are on one network.
+        expect_argument(two, "-netdev user,id=lan,net=192.168.2.0/24,");
+        expect_argument(two, "-netdev hubport,id=hub0-0,hubid=0,netdev=lan -netdev hubport,id=hub0-1,hubid=0 -device "
+                             "virtio-net-pci,netdev=hub0-1,mac=02:00:00:00:00:01,bootindex=1 ");
+        expect_argument(two, "-netdev hubport,id=hub0-2,hubid=0 -device "
+                             "virtio-net-pci,netdev=hub0-2,mac=02:00:00:00:00:02,romfile= ");
+        // A link with an address gets it from DHCP, too, and one in no network has some network.
+        expect_argument(two, "-netdev user,id=lan3,net=10.9.0.0/24,host=10.9.0.254,dns=10.9.0.253,dhcpstart=10.9.0.7 "
+                             "-device virtio-net-pci,netdev=lan3,mac=02:00:00:00:00:03,romfile= ");
+        expect_argument(two, "-netdev user,id=lan4 -device virtio-net-pci,netdev=lan4,mac=02:00:00:00:00:04,romfile=");
+        two.network = "bridge:br0";
+        expect_argument(two, "-netdev bridge,id=lan3,br=br0 -device virtio-net-pci,netdev=lan3,");
+        two.network = "tap:t0"; // nobody else can have it
+        expect_argument(two, "tap,id=lan,ifname=t0,script=no,downscript=no -device "
+                             "virtio-net-pci,netdev=lan,mac=02:00:00:00:00:01,bootindex=1 -serial");
+        two.cards = (struct strings){ bridges, 3 };
+        expect_argument(two, "bridge,id=lan2,br=b1 -device virtio-net-pci,netdev=lan2,mac=02:00:00:00:00:02,romfile= "
+                             "-netdev tap,id=lan4,ifname=t2,script=no,downscript=no -device virtio-net-pci,netdev=lan4,"
+                             "mac=02:00:00:00:00:04,");
+        two.cards = (struct strings){ four, 4 };
+        expect_refusal(two, ERR_USAGE);
 }
 
 static void refuses_what_it_does_not_know(void) {
@@ -224,6 +285,10 @@ int main(void) {
         RUN(gives_the_inventory_s_mac_and_address);
         RUN(boots_a_node_without_a_mac_by_name);
         RUN(knows_media_networks_and_serial_lines);
+        RUN(makes_a_state_disk_that_is_not_there);
+        RUN(forwards_a_free_port_to_sshd);
+        RUN(gives_further_words_to_qemu);
+        RUN(has_the_cards_of_bonds_and_links);
         RUN(refuses_what_it_does_not_know);
         RUN(chooses_the_accelerator_that_was_named);
         RUN(ends_a_program_when_its_time_is_over);
