@@ -145,6 +145,8 @@ void boot_event_format(const struct boot_event *event, struct buf *ret) {
                         json_object_set_new(json, event_flags[i].name, json_true());
         if (event->percent >= 0)
                 json_object_set_new(json, "percent", json_integer(event->percent));
+        if (event->number > 0)
+                json_object_set_new(json, "number", json_integer(event->number));
         auto_free char *text = json_dumps(json, JSON_COMPACT);
         json_decref(json);
         buf_append_text(ret, text_or(text, "{}"));
@@ -175,7 +177,9 @@ static bool event_from_json(const json_t *json, struct boot_event *event) {
         event->percent = -1;
         if (json_is_integer(percent))
                 event->percent = (int)json_integer_value(percent);
-        return event->percent >= -1 && event->percent <= 100;
+        json_int_t number = json_integer_value(json_object_get(json, "number")); // 0 where there is none
+        event->number = (unsigned)number;
+        return event->percent >= -1 && event->percent <= 100 && number >= 0 && number <= UINT32_MAX;
 }
 
 bool boot_event_parse(const char *line, size_t size, struct boot_event *ret) {

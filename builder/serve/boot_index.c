@@ -106,8 +106,11 @@ struct boot_machine *boot_index_get(const struct boot_index *index, char kind, c
         return find_slot(index, whole, whole_size)->machine;
 }
 
-void boot_index_drop(struct boot_index *index, const struct boot_machine *machine) {
-        for (size_t i = 0; i < index->room; i++)
-                if (index->slots[i].machine == machine)
-                        index->slots[i].machine = NULL;
+void boot_index_drop(struct boot_index *index, char kind, const void *key, size_t size,
+                     const struct boot_machine *machine) {
+        char whole[BOOT_INDEX_KEY_MAX + 1];
+        size_t whole_size = make_key(kind, key, size, whole);
+        struct index_slot *slot = find_slot(index, whole, whole_size);
+        if (slot->machine == machine)
+                slot->machine = NULL;
 }

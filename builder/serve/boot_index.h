@@ -17,7 +17,8 @@ void boot_index_free(struct boot_index *index); // NULL is fine
 // `kind` tells keys of different meaning apart. A second entry of a key replaces the first.
 void boot_index_put(struct boot_index *index, char kind, const void *key, size_t size, struct boot_machine *machine);
 struct boot_machine *boot_index_get(const struct boot_index *index, char kind, const void *key, size_t size);
-// Takes all keys of a machine out.
-void boot_index_drop(struct boot_index *index, const struct boot_machine *machine);
+// Takes a key out, if it is that machine's.
+void boot_index_drop(struct boot_index *index, char kind, const void *key, size_t size,
+                     const struct boot_machine *machine);
 
 #endif

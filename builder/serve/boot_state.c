@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "serve/boot_state.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,10 @@ struct boot_machine *boot_state_by_name(const struct boot_state *state, const ch
         return boot_index_get(state->index, 'n', name, strlen(name));
 }
 
+struct boot_machine *boot_state_by_assigned(const struct boot_state *state, struct in_addr ip) {
+        return boot_index_get(state->index, 'a', &ip, sizeof ip);
+}
+
 static void touch_machine(struct boot_state *state, struct boot_machine *machine) {
         machine->version = ++state->version;
 }
@@ -71,19 +76,45 @@ static void join_node(struct boot_machine *machine, const struct cluster *cluste
         machine->ip = node->ip;
 }
 
+static void index_assigned(struct boot_state *state, const struct strings *addresses, struct boot_machine *machine) {
+        for (size_t i = 0; i < addresses->count; i++) {
+                struct in_addr ip;
+                if (inet_pton(AF_INET, addresses->items[i], &ip) == 1)
+                        boot_index_put(state->index, 'a', &ip, sizeof ip, machine);
+        }
+}
+
+static void index_node(struct boot_state *state, struct boot_machine *machine) {
+        const struct node *node = machine->node;
+        boot_index_put(state->index, 'n', machine->name, strlen(machine->name), machine);
+        boot_index_put(state->index, 'a', &node->ip, sizeof node->ip, machine);
+        index_assigned(state, &node->addresses, machine);
+        for (size_t i = 0; i < node->link_count; i++) {
+                if (node->links[i].ip.s_addr)
+                        boot_index_put(state->index, 'a', &node->links[i].ip, sizeof node->ip, machine);
+                index_assigned(state, &node->links[i].addresses, machine);
+        }
+        for (size_t i = 0; i < node->bond.members.count; i++) {
+                uint8_t mac[BOOT_MAC_SIZE];
+                if (boot_mac_parse(node->bond.members.items[i], mac))
+                        boot_index_put(state->index, 'm', mac, BOOT_MAC_SIZE, machine);
+        }
+}
+
+// What the inventory gives to a node stays that node's, whoever else shows it.
+static void index_address(struct boot_state *state, struct boot_machine *machine) {
+        const struct boot_machine *owner = boot_state_by_assigned(state, machine->ip);
+        if (!owner || owner == machine)
+                boot_index_put(state->index, 'i', &machine->ip, sizeof machine->ip, machine);
+}
+
 static void index_machine(struct boot_state *state, struct boot_machine *machine) {
+        if (machine->is_known)
+                index_node(state, machine);
         if (machine->has_mac)
                 boot_index_put(state->index, 'm', machine->mac, BOOT_MAC_SIZE, machine);
         if (machine->ip.s_addr)
-                boot_index_put(state->index, 'i', &machine->ip, sizeof machine->ip, machine);
-        if (!machine->is_known)
-                return;
-        boot_index_put(state->index, 'n', machine->name, strlen(machine->name), machine);
-        for (size_t i = 0; i < machine->node->bond.members.count; i++) {
-                uint8_t mac[BOOT_MAC_SIZE];
-                if (boot_mac_parse(machine->node->bond.members.items[i], mac))
-                        boot_index_put(state->index, 'm', mac, BOOT_MAC_SIZE, machine);
-        }
+                index_address(state, machine);
 }
 
 static void append_machine(struct boot_state *state, struct boot_machine *machine) {
@@ -122,6 +153,7 @@ void boot_state_take_inventory(struct boot_state *state, const struct cluster *c
                 append_machine(state, machine);
                 touch_machine(state, machine);
         }
+        state->known_count = state->count;
         keep_unknown(state, old, old_count);
         free(old);
         boot_index_free(state->index);
@@ -132,9 +164,19 @@ void boot_state_take_inventory(struct boot_state *state, const struct cluster *c
 
 // ---- who an event is about ----
 
+static void drop_address(struct boot_state *state, const struct boot_machine *machine) {
+        if (machine->ip.s_addr)
+                boot_index_drop(state->index, 'i', &machine->ip, sizeof machine->ip, machine);
+}
+
+// An unknown machine, which has no more keys than its card and its address.
 static void remove_machine(struct boot_state *state, size_t at) {
-        boot_index_drop(state->index, state->machines[at]);
-        free_machine(state->machines[at]);
+        struct boot_machine *machine = state->machines[at];
+        assert(at >= state->known_count && !machine->is_known);
+        if (machine->has_mac)
+                boot_index_drop(state->index, 'm', machine->mac, BOOT_MAC_SIZE, machine);
+        drop_address(state, machine);
+        free_machine(machine);
         memmove(state->machines + at, state->machines + at + 1,
                 (state->count - at - 1) * sizeof(struct boot_machine *));
         state->count--;
@@ -143,24 +185,22 @@ static void remove_machine(struct boot_state *state, size_t at) {
 
 void boot_state_forget(struct boot_state *state, const struct boot_machine *machine) {
         assert(state && machine && !machine->is_known);
-        for (size_t i = 0; i < state->count; i++)
+        for (size_t i = state->known_count; i < state->count; i++)
                 if (state->machines[i] == machine) {
                         remove_machine(state, i);
                         return;
                 }
 }
 
+// Strangers push out strangers, and never a machine of the inventory.
 static void evict_unknown(struct boot_state *state) {
-        size_t unknown = 0, oldest = state->count;
-        for (size_t i = 0; i < state->count; i++) {
-                if (state->machines[i]->is_known)
-                        continue;
-                unknown++;
-                if (oldest == state->count || state->machines[i]->last_ms < state->machines[oldest]->last_ms)
+        size_t oldest = state->known_count;
+        if (state->count - state->known_count < UNKNOWN_MAX)
+                return;
+        for (size_t i = oldest + 1; i < state->count; i++)
+                if (state->machines[i]->last_ms < state->machines[oldest]->last_ms)
                         oldest = i;
-        }
-        if (unknown >= UNKNOWN_MAX)
-                remove_machine(state, oldest);
+        remove_machine(state, oldest);
 }
 
 static struct boot_machine *add_unknown(struct boot_state *state, const struct boot_event *event) {
@@ -174,16 +214,14 @@ static struct boot_machine *add_unknown(struct boot_state *state, const struct b
 }
 
 // Cards first: a node may say a name that is not its own, and addresses move.
-static struct boot_machine *machine_of_event(struct boot_state *state, const struct boot_event *event) {
+struct boot_machine *boot_state_find(const struct boot_state *state, const struct boot_event *event) {
         struct boot_machine *found = NULL;
         for (size_t i = 0; i < event->mac_count; i++) {
                 struct boot_machine *machine = boot_state_by_mac(state, event->macs[i]);
                 if (machine && (!found || (machine->is_known && !found->is_known)))
                         found = machine;
         }
-        if (!found && event->mac_count > 0)
-                found = add_unknown(state, event);
-        if (found)
+        if (found || event->mac_count > 0)
                 return found;
         if (*event->node)
                 found = boot_state_by_name(state, event->node);
@@ -197,8 +235,10 @@ static void note_address(struct boot_state *state, struct boot_machine *machine,
         bool is_sure = event->stage == BOOT_DHCP || event->is_local || !machine->ip.s_addr;
         if (!is_sure || !event->ip.s_addr || event->mac_count == 0 || machine->ip.s_addr == event->ip.s_addr)
                 return;
+        if (boot_state_by_assigned(state, machine->ip) != machine)
+                drop_address(state, machine);
         machine->ip = event->ip;
-        boot_index_put(state->index, 'i', &machine->ip, sizeof machine->ip, machine);
+        index_address(state, machine);
 }
 
 // ---- attempts ----
@@ -213,8 +253,11 @@ static struct boot_attempt *begin_attempt(struct boot_machine *machine, const st
         machine->attempts = xrealloc(machine->attempts, (kept + 1) * sizeof *machine->attempts);
         memmove(machine->attempts + 1, machine->attempts, kept * sizeof *machine->attempts);
         machine->attempt_count = kept + 1;
+        machine->last_number++;
+        if (event->number > 0)
+                machine->last_number = event->number;
         machine->attempts[0] = (struct boot_attempt){
-                .number = ++machine->last_number,
+                .number = machine->last_number,
                 .started_ms = event->time_ms,
                 .last_ms = event->time_ms,
                 .percent = -1,
@@ -249,8 +292,9 @@ static void reach_stage(struct boot_attempt *attempt, const struct boot_event *e
                 attempt->stage = event->stage;
         if (event->stage == BOOT_ROOT && event->percent >= 0)
                 attempt->percent = event->percent;
-        if (attempt->stage >= BOOT_HANDOVER && attempt->stage < BOOT_REFUSED)
-                attempt->percent = 100;
+        for (size_t stage = BOOT_HANDOVER; stage < BOOT_REFUSED; stage++)
+                if (attempt->at_ms[stage])
+                        attempt->percent = 100; // its system runs
 }
 
 static void note_texts(struct boot_machine *machine, struct boot_attempt *attempt, const struct boot_event *event) {
@@ -275,7 +319,9 @@ static void note_texts(struct boot_machine *machine, struct boot_attempt *attemp
 
 struct boot_machine *boot_state_apply(struct boot_state *state, const struct boot_event *event) {
         assert(state && event && event->stage < BOOT_STAGE_COUNT);
-        struct boot_machine *machine = machine_of_event(state, event);
+        struct boot_machine *machine = boot_state_find(state, event);
+        if (!machine && event->mac_count > 0)
+                machine = add_unknown(state, event);
         if (!machine)
                 return NULL;
         struct boot_attempt *attempt = machine->attempts;
@@ -289,51 +335,4 @@ struct boot_machine *boot_state_apply(struct boot_state *state, const struct boo
         machine->last_ms = event->time_ms;
         touch_machine(state, machine);
         return machine;
-}
-
-// ---- a journal of what is left ----
-
-static void event_of_stage(const struct boot_machine *machine, const struct boot_attempt *attempt,
-                           enum boot_stage stage, struct boot_event *ret) {
-        *ret = (struct boot_event){
-                .time_ms = attempt->at_ms[stage],
-                .stage = stage,
-                .percent = -1,
-                .ip = machine->ip,
-                .is_firmware = stage == BOOT_DHCP,
-                .is_local = stage >= BOOT_HANDOVER,
-        };
-        if (machine->has_mac)
-                boot_event_add_mac(ret, machine->mac);
-        memcpy(ret->node, machine->name, sizeof ret->node);
-        memcpy(ret->build, attempt->build, sizeof ret->build);
-        memcpy(ret->attempt, attempt->id, sizeof ret->attempt);
-        memcpy(ret->firmware, machine->firmware, sizeof ret->firmware);
-        memcpy(ret->uuid, machine->uuid, sizeof ret->uuid);
-        memcpy(ret->serial, machine->serial, sizeof ret->serial);
-        if (stage == attempt->stage)
-                memcpy(ret->text, attempt->text, sizeof ret->text);
-        if (stage == BOOT_ROOT)
-                ret->percent = attempt->percent;
-}
-
-static void visit_attempt(const struct boot_machine *machine, const struct boot_attempt *attempt,
-                          boot_event_visit *visit, void *context) {
-        bool is_begin = true;
-        for (size_t stage = BOOT_DHCP; stage < BOOT_STAGE_COUNT; stage++) {
-                struct boot_event event;
-                if (attempt->at_ms[stage] == 0)
-                        continue;
-                event_of_stage(machine, attempt, (enum boot_stage)stage, &event);
-                event.is_begin = is_begin;
-                is_begin = false;
-                visit(&event, context);
-        }
-}
-
-void boot_state_each_event(const struct boot_state *state, boot_event_visit *visit, void *context) {
-        assert(state && visit);
-        for (size_t i = 0; i < state->count; i++)
-                for (size_t j = state->machines[i]->attempt_count; j > 0; j--)
-                        visit_attempt(state->machines[i], &state->machines[i]->attempts[j - 1], visit, context);
 }

@@ -40,7 +40,7 @@ struct boot_machine {
 
 struct boot_state {
         struct boot_machine **machines; // those of the inventory in its order, then unknown ones
-        size_t count;
+        size_t count, known_count;
         uint64_t version; // rises with each change
         struct boot_index *index;
 };
@@ -64,11 +64,15 @@ bool boot_state_tick(struct boot_state *state, int64_t now_ms);
 struct boot_machine *boot_state_by_ip(const struct boot_state *state, struct in_addr ip);  // NULL: none
 struct boot_machine *boot_state_by_name(const struct boot_state *state, const char *name); // NULL: none
 struct boot_machine *boot_state_by_mac(const struct boot_state *state, const uint8_t mac[static BOOT_MAC_SIZE]);
+// The node to which the inventory gives an address; NULL: none.
+struct boot_machine *boot_state_by_assigned(const struct boot_state *state, struct in_addr ip);
+// The machine that an event is about; NULL: none is known.
+struct boot_machine *boot_state_find(const struct boot_state *state, const struct boot_event *event);
 
 // Whether a boot is under way: seen, and neither up nor over.
 bool boot_attempt_is_open(const struct boot_attempt *attempt);
 
-// Writes events that add up to this state, oldest first: what a journal needs to hold.
+// Visits events that add up to this state, in the order of their times: what a journal needs to hold (boot_replay.c).
 typedef void boot_event_visit(const struct boot_event *event, void *context);
 void boot_state_each_event(const struct boot_state *state, boot_event_visit *visit, void *context);
 

@@ -193,6 +193,112 @@ static void a_journal_adds_up_to_the_same(void) {
         free_inventory(cluster);
 }
 
+// Whatever happened, a journal that is written anew says the same of every machine, down to the numbers of boots.
+static void expect_same_attempt(const struct boot_attempt *a, const struct boot_attempt *b) {
+        EXPECT(a->number == b->number && a->stage == b->stage && a->percent == b->percent);
+        EXPECT(a->started_ms == b->started_ms && a->last_ms == b->last_ms);
+        EXPECT(memcmp(a->at_ms, b->at_ms, sizeof a->at_ms) == 0);
+        EXPECT_TEXT(b->id, a->id);
+        EXPECT_TEXT(b->build, a->build);
+        EXPECT_TEXT(b->text, a->text);
+}
+
+static void expect_same_machine(const struct boot_machine *a, const struct boot_machine *b) {
+        EXPECT(a->attempt_count == b->attempt_count && a->last_ms == b->last_ms && a->ip.s_addr == b->ip.s_addr);
+        EXPECT_TEXT(b->role, a->role);
+        EXPECT_TEXT(b->firmware, a->firmware);
+        for (size_t i = 0; i < a->attempt_count && i < b->attempt_count; i++)
+                expect_same_attempt(&a->attempts[i], &b->attempts[i]);
+}
+
+static struct boot_event random_event(int64_t time_ms) {
+        static const char *const names[] = { "", "", "one", "two" };
+        struct boot_event event = { .time_ms = time_ms, .percent = -1 };
+        event.stage = (enum boot_stage)(BOOT_DHCP + rand() % (BOOT_STAGE_COUNT - BOOT_DHCP));
+        event.is_firmware = event.stage == BOOT_DHCP && rand() % 2;
+        event.is_ipxe = event.stage == BOOT_DHCP && rand() % 3 == 0;
+        event.is_local = event.stage >= BOOT_INITRD && rand() % 2;
+        if (event.stage == BOOT_ROOT)
+                event.percent = rand() % 101;
+        unsigned char number = (unsigned char)(rand() % 6); // 0 to 3 are known
+        boot_event_add_mac(&event, (unsigned char[]){ 0x52, 0x54, 0, 0, 0, number });
+        if (rand() % 2)
+                event.ip.s_addr = htonl(0x0a000000U + number + 1);
+        if (event.is_local)
+                boot_text_copy(event.attempt, sizeof event.attempt, names[rand() % 4]);
+        if (rand() % 3 == 0)
+                snprintf(event.text, sizeof event.text, "text %d", rand() % 100);
+        if (number > 3 && rand() % 4 == 0)
+                boot_text_copy(event.role, sizeof event.role, "mini");
+        if (rand() % 5 == 0)
+                boot_text_copy(event.firmware, sizeof event.firmware, "BIOS");
+        return event;
+}
+
+static void a_journal_written_anew_says_the_same_of_anything(void) {
+        srand(7);
+        for (int turn = 0; turn < 300; turn++) {
+                struct cluster *cluster = make_inventory(4);
+                struct boot_state *state = boot_state_new(), *again = boot_state_new();
+                int64_t now_ms = 1000;
+                boot_state_take_inventory(state, cluster);
+                boot_state_take_inventory(again, cluster);
+                for (int i = 0; i < 120; i++) {
+                        struct boot_event event = random_event(now_ms);
+                        now_ms += rand() % 3000 + 1;
+                        if (rand() % 50 == 0)
+                                now_ms -= 5000; // somebody sets the clock
+                        now_ms = now_ms > 1000 ? now_ms : 1000;
+                        (void)boot_state_apply(state, &event);
+                }
+                boot_state_each_event(state, apply_event, again);
+                EXPECT(state->count == again->count);
+                for (unsigned char i = 0; i < 6; i++) {
+                        const unsigned char mac[] = { 0x52, 0x54, 0, 0, 0, i };
+                        const struct boot_machine *a = boot_state_by_mac(state, mac),
+                                                  *b = boot_state_by_mac(again, mac);
+                        EXPECT((a == NULL) == (b == NULL));
+                        if (a && b)
+                                expect_same_machine(a, b);
+                }
+                boot_state_free(state);
+                boot_state_free(again);
+                free_inventory(cluster);
+        }
+}
+
+// ---- strangers ----
+
+static struct boot_machine *see_stranger(struct boot_state *state, unsigned number, uint32_t ip) {
+        struct boot_event event = {
+                .time_ms = 1000 + number, .stage = BOOT_DHCP, .percent = -1, .ip.s_addr = htonl(ip)
+        };
+        boot_event_add_mac(&event, (unsigned char[]){ 0x02, 1, 0, (unsigned char)(number >> 16),
+                                                      (unsigned char)(number >> 8), (unsigned char)number });
+        return boot_state_apply(state, &event);
+}
+
+static void a_flood_of_strangers_takes_nothing_away(void) {
+        struct cluster *cluster = make_inventory(200);
+        struct boot_state *state = boot_state_new();
+        boot_state_take_inventory(state, cluster);
+        (void)happen(state, BOOT_DECIDED, 3, 10);
+        for (unsigned i = 0; i < 100000; i++)
+                (void)see_stranger(state, i, 0x0a000001U + i % 250); // also with the addresses of nodes
+        EXPECT(state->count == 200 + UNKNOWN_MAX && state->known_count == 200);
+        for (unsigned char i = 0; i < 200; i++) {
+                const struct boot_machine *machine =
+                    boot_state_by_mac(state, (unsigned char[]){ 0x52, 0x54, 0, 0, 0, i });
+                EXPECT(machine && machine->is_known);
+                EXPECT(boot_state_by_ip(state, (struct in_addr){ htonl(0x0a000001U + i) }) == machine);
+        }
+        EXPECT(boot_state_by_name(state, "n3")->attempts[0].stage == BOOT_DECIDED);
+        EXPECT(boot_state_by_mac(state, (unsigned char[]){ 2, 1, 0, 1, 0x86, 0x9f }) != NULL); // the last
+        EXPECT(boot_state_by_mac(state, (unsigned char[]){ 2, 1, 0, 0, 0, 0 }) == NULL);       // the first
+        boot_state_free(state);
+        free_inventory(cluster);
+}
+
 // ---- texts of strangers ----
 
 static void texts_are_cut_and_printable(void) {
@@ -229,6 +335,8 @@ int main(void) {
         RUN(who_is_silent_is_lost_and_who_is_slow_is_marked);
         RUN(a_new_inventory_keeps_what_was_seen);
         RUN(a_journal_adds_up_to_the_same);
+        RUN(a_journal_written_anew_says_the_same_of_anything);
+        RUN(a_flood_of_strangers_takes_nothing_away);
         RUN(texts_are_cut_and_printable);
         RUN(reports_are_checked);
         return test_done();
