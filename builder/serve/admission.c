@@ -108,3 +108,20 @@ void admission_end(struct admission *admission) {
         assert(admission->active > 0);
         admission->active--;
 }
+
+void admission_slow(struct admission *admission, bool is_slow) {
+        if (is_slow) {
+                admission_end(admission);
+                admission->slow++;
+                return;
+        }
+        assert(admission->slow > 0);
+        admission->active++;
+        admission->slow--;
+}
+
+uint64_t admission_share(const struct admission *admission) {
+        if (admission->limit == 0)
+                return 0;
+        return admission->rate / admission->limit;
+}

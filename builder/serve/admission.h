@@ -16,6 +16,7 @@ struct admission_waiter {
 
 struct admission {
         unsigned limit, active;           // limit 0: everybody
+        unsigned slow;                    // transfers that hardly use the uplink, and hold no place
         uint64_t rate;                    // bytes a second of the uplink; 0: not known
         uint64_t typical_bytes;           // of a transfer, a moving mean
         struct admission_waiter *waiters; // the one who waits longest first
@@ -32,5 +33,8 @@ void admission_release(struct admission *admission);
 bool admission_begin(struct admission *admission, uint32_t client, bool must, uint64_t bytes, int64_t now_ms,
                      unsigned *ret_retry_s);
 void admission_end(struct admission *admission);
+// A transfer gives its place up, or, having become faster, counts again.
+void admission_slow(struct admission *admission, bool is_slow);
+uint64_t admission_share(const struct admission *admission); // bytes a second that a place should get; 0: not known
 
 #endif

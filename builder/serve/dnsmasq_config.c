@@ -8,8 +8,26 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/mistake.h"
 
 enum { TFTP_AT_ONCE = 1000 };
+
+bool dnsmasq_check_value(const char *what, const char *value, const char *option, struct err *err) {
+        assert(what && value && option);
+        static const char special[] = "\",#\\*";
+        size_t size = strlen(value);
+        bool is_plain = size > 0 && value[0] != ' ' && value[size - 1] != ' ';
+        for (const char *at = value; *at; at++)
+                if ((unsigned char)*at < ' ' || *at == 0x7f || strchr(special, *at))
+                        is_plain = false;
+        if (is_plain)
+                return true;
+        auto_buf shown = { 0 };
+        mistake_printable(&shown, value, size);
+        fail(err, ERR_USAGE, 0, "%s `%s` cannot stand in dnsmasq's configuration", what, buf_text(&shown));
+        return hint(err, "%s gives another one, without %s, control characters and spaces at its ends", option,
+                    special);
+}
 
 // ---- which loader a machine gets ----
 

@@ -5,6 +5,7 @@
 #define KILN_SERVE_DNSMASQ_CONFIG_H
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "serve/serve_place.h"
 
 // What the build that machines get offers to firmware.
@@ -20,6 +21,10 @@ struct dnsmasq_config {
         enum serve_dhcp dhcp;
         const char *state_dir; // absolute
 };
+
+// Whether a path or a name means itself in the configuration, where quotes, commas, "#" and control characters mean
+// something else; USAGE if not. `what` is what it is, `option` gives another one.
+must_check bool dnsmasq_check_value(const char *what, const char *value, const char *option, struct err *err);
 
 // Appends the DHCP server's configuration. `hosts_file`: where dnsmasq finds the hosts, which it reads anew upon
 // SIGHUP; NULL: they are lines of the configuration.

@@ -3,25 +3,20 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "serve/http_guard.h"
 #include "serve/http_request.h"
 #include "serve/page.h"
 #include "serve/report_read.h"
 #include "serve/state_json.h"
 
 #define JSON_TYPE "application/json"
-// The page is one file: what it has is in it, and it talks to where it came from.
-#define PAGE_POLICY                                                                                                    \
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "              \
-        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
 static enum MHD_Result answer_page(const struct http_request *request) {
         struct MHD_Response *response =
             MHD_create_response_from_buffer(page_html_size(), (void *)page_html, MHD_RESPMEM_PERSISTENT);
         if (response) {
                 MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/html; charset=utf-8");
                 MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
-                MHD_add_response_header(response, "Content-Security-Policy", PAGE_POLICY);
-                MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+                MHD_add_response_header(response, "Content-Security-Policy", page_policy());
         }
         return http_answer(request, MHD_HTTP_OK, response);
 }
@@ -61,6 +56,11 @@ static enum MHD_Result answer_whole(const struct http_request *request, const ch
 static void format_state(const struct rack *rack, struct buf *ret) { state_json_changes(rack, 0, ret); }
 
 enum MHD_Result http_answer_api(struct http_request *request) {
+        enum MHD_Result refused;
+        if (!http_guard_get(request, &refused))
+                return refused;
+        if (strcmp(request->url, "/api/events") == 0 && !request->is_head)
+                return http_answer_events(request);
         if (strcmp(request->url, "/") == 0)
                 return answer_page(request);
         if (strcmp(request->url, "/api/state") == 0)
@@ -77,14 +77,21 @@ enum MHD_Result http_answer_api(struct http_request *request) {
 // ---- POST ----
 
 static enum MHD_Result answer_report(struct http_request *request) {
+        static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
         struct boot_event event;
         auto_err err = { 0 };
         if (request->is_too_large)
                 return http_answer_text(request, MHD_HTTP_CONTENT_TOO_LARGE, "the report is too large");
-        if (!report_read(buf_text(&request->body), request->body.size, boot_now_ms(), &event, &err))
+        if (!rack_may_report(request->rack, request->client))
+                return http_answer_text(request, MHD_HTTP_TOO_MANY_REQUESTS, "too many reports from one address");
+        // One after the other: what a report takes in memory is taken once.
+        pthread_mutex_lock(&reading);
+        bool is_report = report_read(buf_text(&request->body), request->body.size, boot_now_ms(), &event, &err);
+        pthread_mutex_unlock(&reading);
+        if (!is_report)
                 return http_answer_text(request, MHD_HTTP_BAD_REQUEST, err.text);
-        event.ip = request->client;
-        rack_note(request->rack, &event);
+        if (!rack_take_report(request->rack, request->client, &event))
+                return http_answer_text(request, MHD_HTTP_FORBIDDEN, "this address may not tell of that machine");
         return http_answer(request, MHD_HTTP_NO_CONTENT,
                            MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
 }
@@ -121,7 +128,11 @@ static enum MHD_Result answer_forget(struct http_request *request) {
 }
 
 enum MHD_Result http_answer_post(struct http_request *request) {
-        if (strcmp(request->url, "/report") == 0 || strcmp(request->url, "/api/report") == 0)
+        enum MHD_Result refused;
+        bool is_report = strcmp(request->url, "/report") == 0 || strcmp(request->url, "/api/report") == 0;
+        if (!http_guard_post(request, is_report, &refused))
+                return refused;
+        if (is_report)
                 return answer_report(request);
         if (strcmp(request->url, "/api/forget") == 0)
                 return answer_forget(request);

@@ -8,11 +8,12 @@
 #include "serve/http_request.h"
 #include "serve/state_json.h"
 
-enum { WATCHERS_MAX = 64, BLOCK_BYTES = 16384, HEARTBEAT_MS = 15000 };
+enum { WATCHERS_MAX = 128, BLOCK_BYTES = 16384, HEARTBEAT_MS = 15000 };
 
 struct watcher {
         struct http_watchers *all;
         struct MHD_Connection *connection;
+        struct in_addr client;
         uint64_t seen; // version of the state
         struct buf text;
         size_t at; // what of the text is sent
@@ -100,6 +101,7 @@ static void free_watcher(void *context) {
         if (*at)
                 *at = watcher->next;
         all->count--;
+        clients_give(&all->rack->clients, CLIENT_WATCHER, watcher->client.s_addr);
         pthread_mutex_unlock(&all->rack->lock);
         buf_release(&watcher->text);
         free(watcher);
@@ -109,9 +111,13 @@ static struct watcher *add_watcher(struct http_request *request) {
         struct http_watchers *all = request->watchers;
         struct watcher *watcher = NULL;
         pthread_mutex_lock(&all->rack->lock);
-        if (all->count < WATCHERS_MAX && !all->is_end) {
+        bool has_room = all->count < WATCHERS_MAX && !all->is_end;
+        struct clients *clients = &all->rack->clients;
+        if (has_room && clients_take(clients, CLIENT_WATCHER, request->client.s_addr, monotonic_ms())) {
                 watcher = xcalloc(1, sizeof *watcher);
-                *watcher = (struct watcher){ .all = all, .connection = request->connection, .next = all->first };
+                *watcher = (struct watcher){
+                        .all = all, .connection = request->connection, .client = request->client, .next = all->first
+                };
                 all->first = watcher;
                 all->count++;
         }

@@ -22,7 +22,8 @@ static bool must_be_let_in(const struct http_request *request) {
 }
 
 static enum MHD_Result answer_busy(const struct http_request *request, unsigned retry_s) {
-        static const char text[] = "as many roots are being sent as the uplink can feed\n";
+        static const char text[] =
+            "as many are being sent as the uplink, this machine and its limits for one address allow\n";
         struct MHD_Response *response =
             MHD_create_response_from_buffer(sizeof text - 1, (void *)text, MHD_RESPMEM_PERSISTENT);
         auto_free char *seconds = xasprintf("%u", retry_s);
@@ -61,8 +62,7 @@ static void watch_root(struct http_request *request, const char *path, uint64_t 
             MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         if (boot_file_stage(path) != BOOT_ROOT || request->is_head || !info)
                 return;
-        request->transfer = rack_watch(request->rack, request->client, info->connect_fd, first,
-                                       request->file.size_bytes, request->file.build->id);
+        request->transfer = rack_watch(request->rack, info->connect_fd, first, &request->file);
         request->is_whole = first + count == request->file.size_bytes;
 }
 

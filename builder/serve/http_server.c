@@ -5,9 +5,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "base/progress.h"
 #include "serve/http_events.h"
 #include "serve/http_request.h"
 #include "serve/report_read.h"
@@ -15,9 +17,10 @@
 enum {
         BACKLOG = 1024,
         CONNECTIONS_MAX = 8192,
+        FILES_SPARE = 256,       // descriptors for all that is no connection
         CONNECTION_BYTES = 8192, // request line and headers must fit
         IDLE_S = 60,
-        BODIES_MAX_BYTES = 64 << 20, // of all requests together
+        BODIES_MAX_BYTES = 16 << 20, // of all requests together
 };
 
 struct http_server {
@@ -52,8 +55,6 @@ bool http_server_bind(const struct serve_place *place, int *ret_socket, struct e
         return true;
 }
 
-// ---- requests ----
-
 static struct in_addr client_of(struct MHD_Connection *connection) {
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
         struct sockaddr_in address = { 0 };
@@ -61,6 +62,71 @@ static struct in_addr client_of(struct MHD_Connection *connection) {
                 memcpy(&address, info->client_addr, sizeof address);
         return address.sin_addr;
 }
+
+// ---- connections ----
+
+static enum MHD_Result on_accept(void *context, const struct sockaddr *address, socklen_t size) {
+        const struct http_server *server = context;
+        struct sockaddr_in client = { 0 };
+        if (size < sizeof client || address->sa_family != AF_INET)
+                return MHD_NO;
+        memcpy(&client, address, sizeof client);
+        pthread_mutex_lock(&server->rack->lock);
+        bool may = clients_may_take(&server->rack->clients, CLIENT_CONNECTION, client.sin_addr.s_addr);
+        pthread_mutex_unlock(&server->rack->lock);
+        if (!may)
+                return MHD_NO;
+        return MHD_YES;
+}
+
+// Counted from the beginning to the end; what on_accept() lets in at the same moment may be one more.
+static void on_connection(void *context, struct MHD_Connection *connection, void **state,
+                          enum MHD_ConnectionNotificationCode code) {
+        const struct http_server *server = context;
+        struct clients *clients = &server->rack->clients;
+        struct in_addr client = client_of(connection);
+        pthread_mutex_lock(&server->rack->lock);
+        if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+                if (clients_take(clients, CLIENT_CONNECTION, client.s_addr, monotonic_ms()))
+                        *state = context;
+        } else if (*state) {
+                clients_give(clients, CLIENT_CONNECTION, client.s_addr);
+                *state = NULL;
+        }
+        pthread_mutex_unlock(&server->rack->lock);
+}
+
+// Each takes a socket and a file. More than 8,192 need more descriptors than systems give without being asked.
+static unsigned connections_possible(void) {
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return CONNECTIONS_MAX;
+        if (limit.rlim_cur >= 2 * CONNECTIONS_MAX + FILES_SPARE)
+                return CONNECTIONS_MAX;
+        if (limit.rlim_cur <= 2 * FILES_SPARE)
+                return FILES_SPARE / 4;
+        return (unsigned)(limit.rlim_cur - FILES_SPARE) / 2;
+}
+
+void http_server_raise_limit(size_t machines) {
+        const rlim_t wanted = 2 * CONNECTIONS_MAX + FILES_SPARE;
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        struct rlimit raised = { .rlim_cur = wanted, .rlim_max = wanted };
+        if (limit.rlim_max >= wanted)
+                raised.rlim_max = limit.rlim_max;
+        if (limit.rlim_cur < wanted && setrlimit(RLIMIT_NOFILE, &raised) < 0) { // who is no superuser
+                raised.rlim_cur = raised.rlim_max = limit.rlim_max;
+                (void)setrlimit(RLIMIT_NOFILE, &raised);
+        }
+        if (connections_possible() < machines)
+                warning("%u connections at once are possible, and there are %zu machines: raise LimitNOFILE or ulimit "
+                        "-n to %ju",
+                        connections_possible(), machines, (uintmax_t)(2 * machines + FILES_SPARE));
+}
+
+// ---- requests ----
 
 static struct http_request *begin_request(struct http_server *server, struct MHD_Connection *connection,
                                           const char *method) {
@@ -93,8 +159,6 @@ static bool is_api(const char *url) {
 }
 
 static enum MHD_Result answer_get(struct http_request *request) {
-        if (strcmp(request->url, "/api/events") == 0 && !request->is_head)
-                return http_answer_events(request);
         if (is_api(request->url))
                 return http_answer_api(request);
         return http_answer_file(request);
@@ -159,17 +223,18 @@ bool http_server_start(struct rack *rack, int socket, unsigned threads, const ch
         const struct MHD_OptionItem options[] = {
                 { MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)drop_message, NULL },
                 { MHD_OPTION_LISTEN_SOCKET, socket, NULL },
-                { MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, NULL },
+                { MHD_OPTION_CONNECTION_LIMIT, connections_possible(), NULL },
                 { MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, NULL },
                 { MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, NULL },
                 { MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)size_max(threads, 2), NULL },
                 { MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, server },
+                { MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, server },
                 { MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
                 { MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL },
                 { MHD_OPTION_END, 0, NULL },
         };
-        server->daemon =
-            MHD_start_daemon(flags, 0, NULL, NULL, on_request, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+        server->daemon = MHD_start_daemon(flags, 0, on_accept, server, on_request, server, MHD_OPTION_ARRAY, options,
+                                          MHD_OPTION_END);
         if (!server->daemon) {
                 http_watchers_free(server->watchers);
                 free(server);

@@ -23,6 +23,10 @@ struct http_server;
 // before privileges are dropped.
 must_check bool http_server_bind(const struct serve_place *place, int *ret_socket, struct err *err);
 
+// Raises this process's limit of open files (RLIMIT_NOFILE) to what the server may need, as far as it may; a warning
+// says if a rack of so many machines needs more. Before privileges are dropped and the server is started.
+void http_server_raise_limit(size_t machines);
+
 // Takes the socket. `token` is NULL or a text that must outlive the server.
 must_check bool http_server_start(struct rack *rack, int socket, unsigned threads, const char *token,
                                   struct http_server **ret, struct err *err);

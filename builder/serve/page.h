@@ -8,4 +8,8 @@
 extern const char page_html[];
 size_t page_html_size(void);
 
+// Its Content-Security-Policy (W3C CSP 3): nothing from elsewhere, and of what is inline only the page's own style and
+// script, by their digests. Made once, by the first who asks.
+const char *page_policy(void);
+
 #endif

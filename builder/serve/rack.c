@@ -2,29 +2,22 @@
 #include "serve/rack.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <linux/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/progress.h"
+#include "serve/boot_speaker.h"
 #include "serve/dnsmasq_log.h"
+#include "serve/free_address.h"
 
-enum { NEWS_MS = 5000, PERCENT_STEP = 10 };
-
-struct rack_transfer {
-        struct rack_transfer *next;
-        struct in_addr client;
-        int socket, percent;
-        uint64_t first, size, acked_before;
-        char build[SERVED_ID_SIZE];
-};
+enum { NEWS_MS = 5000, BUSY_RETRY_S = 5 };
 
 void rack_setup(struct rack *rack, struct cluster *cluster) {
         assert(rack && cluster && rack->state);
@@ -32,6 +25,9 @@ void rack_setup(struct rack *rack, struct cluster *cluster) {
         rack->cluster = cluster;
         rack->started_ms = boot_now_ms();
         boot_state_take_inventory(rack->state, cluster);
+        rack->free_address = next_free_address(cluster);
+        if (rack->wanted)
+                pins_switch(&rack->pins, NULL, rack->wanted, monotonic_ms());
 }
 
 void rack_release(struct rack *rack) {
@@ -39,6 +35,7 @@ void rack_release(struct rack *rack) {
         served_builds_release(&rack->builds, rack->wanted);
         served_builds_close(&rack->builds);
         admission_release(&rack->admission);
+        clients_release(&rack->clients);
         journal_close(&rack->journal);
         boot_state_free(rack->state);
         cluster_free(rack->cluster);
@@ -50,6 +47,7 @@ void rack_switch(struct rack *rack, struct served_build *build) {
         pthread_mutex_lock(&rack->lock);
         struct served_build *before = rack->wanted;
         rack->wanted = served_build_hold(build);
+        pins_switch(&rack->pins, before, build, monotonic_ms());
         served_builds_release(&rack->builds, before);
         rack->state->version++;
         pthread_mutex_unlock(&rack->lock);
@@ -60,6 +58,7 @@ void rack_take_inventory(struct rack *rack, struct cluster *cluster) {
         struct cluster *before = rack->cluster;
         rack->cluster = cluster;
         boot_state_take_inventory(rack->state, cluster);
+        rack->free_address = next_free_address(cluster);
         cluster_free(before);
         pthread_mutex_unlock(&rack->lock);
 }
@@ -77,7 +76,7 @@ static void update_pin(struct rack *rack, const struct boot_event *event, const 
                 pins_drop(&rack->pins, &rack->builds, client.s_addr);
 }
 
-static void note_locked(struct rack *rack, const struct boot_event *event) {
+void rack_note_locked(struct rack *rack, const struct boot_event *event) {
         const struct boot_machine *machine = boot_state_apply(rack->state, event);
         update_pin(rack, event, machine);
         if (machine)
@@ -87,8 +86,29 @@ static void note_locked(struct rack *rack, const struct boot_event *event) {
 void rack_note(struct rack *rack, const struct boot_event *event) {
         assert(rack && event);
         pthread_mutex_lock(&rack->lock);
-        note_locked(rack, event);
+        rack_note_locked(rack, event);
         pthread_mutex_unlock(&rack->lock);
+}
+
+bool rack_may_report(struct rack *rack, struct in_addr client) {
+        pthread_mutex_lock(&rack->lock);
+        bool may = clients_take_report(&rack->clients, client.s_addr, monotonic_ms());
+        pthread_mutex_unlock(&rack->lock);
+        return may;
+}
+
+// Who is on this machine may tell of all, and has none of their addresses.
+bool rack_take_report(struct rack *rack, struct in_addr client, struct boot_event *event) {
+        assert(rack && event);
+        bool is_own = client.s_addr == rack->clients.own;
+        pthread_mutex_lock(&rack->lock);
+        if (!is_own)
+                event->ip = client;
+        bool may = is_own || boot_may_speak(rack->state, rack->cluster, client, event);
+        if (may)
+                rack_note_locked(rack, event);
+        pthread_mutex_unlock(&rack->lock);
+        return may;
 }
 
 void rack_forget(struct rack *rack, const struct boot_machine *machine) {
@@ -137,8 +157,11 @@ void rack_note_file(struct rack *rack, struct in_addr client, const char *path, 
         boot_text_copy(event.build, sizeof event.build, build);
         take_mac_of_path(path, &event);
         pthread_mutex_lock(&rack->lock);
+        bool may_say = client.s_addr == rack->clients.own || boot_may_speak(rack->state, rack->cluster, client, &event);
+        if (!may_say)
+                event.mac_count = 0; // it asks for another one's file
         if (is_news(rack, &event))
-                note_locked(rack, &event);
+                rack_note_locked(rack, &event);
         pthread_mutex_unlock(&rack->lock);
 }
 
@@ -169,22 +192,31 @@ static struct served_build *build_of_path(struct rack *rack, struct in_addr clie
         return build;
 }
 
-static int open_published(const struct served_build *build, const char *path, struct stat *ret_stat) {
+// RACK_BUSY: there is such a file, and no room to open it.
+static enum rack_answer open_published(const struct served_build *build, const char *path, struct stat *ret_stat,
+                                       int *ret_fd) {
         struct open_how how = {
                 .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
         };
         auto_close int fd = (int)syscall(SYS_openat2, build->dir, path, &how, sizeof how);
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+                return RACK_BUSY;
         if (fd < 0 || fstat(fd, ret_stat) < 0 || !S_ISREG(ret_stat->st_mode))
-                return -1;
-        return take_fd(fd);
+                return RACK_ABSENT;
+        *ret_fd = take_fd(fd);
+        return RACK_FILE;
 }
 
-static bool admit(struct rack *rack, struct in_addr client, const char *path, bool must, struct rack_file *file) {
+static bool admit(struct rack *rack, const char *path, bool must, struct rack_file *file) {
         if (boot_file_stage(path) != BOOT_ROOT)
                 return true;
-        file->is_admitted =
-            admission_begin(&rack->admission, client.s_addr, must, file->size_bytes, monotonic_ms(), &file->retry_s);
+        file->retry_s = BUSY_RETRY_S;
+        file->is_counted = clients_take(&rack->clients, CLIENT_ROOT, file->client.s_addr, monotonic_ms());
+        if (!file->is_counted)
+                return false;
+        file->is_admitted = admission_begin(&rack->admission, file->client.s_addr, must, file->size_bytes,
+                                            monotonic_ms(), &file->retry_s);
         return file->is_admitted;
 }
 
@@ -197,14 +229,16 @@ static enum rack_answer open_file_locked(struct rack *rack, struct in_addr clien
         file->build = build_of_path(rack, client, path, &file->is_fixed);
         if (!file->build)
                 return RACK_ABSENT;
-        auto_close int fd = open_published(file->build, inside + 1, &stat);
-        if (fd < 0)
-                return RACK_ABSENT;
+        auto_close int fd = -1;
+        enum rack_answer answer = open_published(file->build, inside + 1, &stat, &fd);
+        file->retry_s = BUSY_RETRY_S;
+        if (answer != RACK_FILE)
+                return answer;
         file->size_bytes = (uint64_t)stat.st_size;
         const char *digest = served_build_digest(file->build, inside + 1);
         if (digest)
                 memcpy(file->digest, digest, sizeof file->digest);
-        if (is_read && !admit(rack, client, path, must, file))
+        if (is_read && !admit(rack, path, must, file))
                 return RACK_BUSY;
         file->fd = take_fd(fd);
         return RACK_FILE;
@@ -213,7 +247,7 @@ static enum rack_answer open_file_locked(struct rack *rack, struct in_addr clien
 enum rack_answer rack_open_file(struct rack *rack, struct in_addr client, const char *path, bool is_read, bool must,
                                 struct rack_file *ret) {
         assert(rack && path && ret);
-        *ret = (struct rack_file){ .fd = -1 };
+        *ret = (struct rack_file){ .fd = -1, .client = client };
         pthread_mutex_lock(&rack->lock);
         enum rack_answer answer = open_file_locked(rack, client, path, is_read, must, ret);
         rack->requests++;
@@ -228,76 +262,19 @@ void rack_close_file(struct rack *rack, struct rack_file *file) {
         pthread_mutex_lock(&rack->lock);
         if (file->is_admitted)
                 admission_end(&rack->admission);
-        file->is_admitted = false;
+        if (file->is_counted)
+                clients_give(&rack->clients, CLIENT_ROOT, file->client.s_addr);
+        file->is_admitted = file->is_counted = false;
         served_builds_release(&rack->builds, file->build);
         file->build = NULL;
         pthread_mutex_unlock(&rack->lock);
-}
-
-// ---- progress ----
-
-static uint64_t acked_of(int socket) {
-        struct tcp_info info = { 0 };
-        socklen_t size = sizeof info;
-        if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
-                return 0;
-        return info.tcpi_bytes_acked;
-}
-
-struct rack_transfer *rack_watch(struct rack *rack, struct in_addr client, int socket, uint64_t first, uint64_t size,
-                                 const char *build) {
-        struct rack_transfer *transfer = xcalloc(1, sizeof *transfer);
-        *transfer = (struct rack_transfer){
-                .client = client, .socket = socket, .first = first, .size = size, .acked_before = acked_of(socket)
-        };
-        boot_text_copy(transfer->build, sizeof transfer->build, build);
-        pthread_mutex_lock(&rack->lock);
-        transfer->next = rack->transfers;
-        rack->transfers = transfer;
-        pthread_mutex_unlock(&rack->lock);
-        return transfer;
-}
-
-static void note_percent(struct rack *rack, struct rack_transfer *transfer, int percent) {
-        struct boot_event event = {
-                .time_ms = boot_now_ms(), .stage = BOOT_ROOT, .ip = transfer->client, .percent = percent
-        };
-        if (percent == transfer->percent)
-                return;
-        memcpy(event.build, transfer->build, sizeof transfer->build);
-        if (percent / PERCENT_STEP != transfer->percent / PERCENT_STEP)
-                note_locked(rack, &event);
-        else
-                (void)boot_state_apply(rack->state, &event);
-        transfer->percent = percent;
-}
-
-static void look_at_transfer(struct rack *rack, struct rack_transfer *transfer) {
-        uint64_t acked = acked_of(transfer->socket), done = transfer->first;
-        if (acked > transfer->acked_before)
-                done += acked - transfer->acked_before;
-        if (transfer->size > 0 && done < transfer->size)
-                note_percent(rack, transfer, (int)(done * 100 / transfer->size));
-}
-
-void rack_unwatch(struct rack *rack, struct rack_transfer *transfer, bool is_done) {
-        pthread_mutex_lock(&rack->lock);
-        struct rack_transfer **at = &rack->transfers;
-        while (*at != transfer)
-                at = &(*at)->next;
-        *at = transfer->next;
-        if (is_done)
-                note_percent(rack, transfer, 100);
-        pthread_mutex_unlock(&rack->lock);
-        free(transfer);
 }
 
 void rack_tick(struct rack *rack, int64_t now_ms) {
         assert(rack);
         auto_err err = { 0 };
         pthread_mutex_lock(&rack->lock);
-        for (struct rack_transfer *transfer = rack->transfers; transfer; transfer = transfer->next)
-                look_at_transfer(rack, transfer);
+        rack_look_at_transfers(rack, monotonic_ms());
         pins_expire(&rack->pins, &rack->builds, monotonic_ms());
         (void)boot_state_tick(rack->state, now_ms);
         journal_tick(&rack->journal, now_ms);

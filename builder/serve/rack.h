@@ -9,6 +9,7 @@
 
 #include "serve/admission.h"
 #include "serve/boot_state.h"
+#include "serve/clients.h"
 #include "serve/journal.h"
 #include "serve/pins.h"
 #include "serve/served_builds.h"
@@ -24,6 +25,8 @@ struct rack {
         struct boot_state *state;
         struct journal journal;
         struct admission admission;
+        struct clients clients;
+        struct in_addr free_address;     // that the next node of the inventory could have; 0: none
         struct rack_transfer *transfers; // those whose progress is watched
         uint64_t bytes_sent, requests, refused_requests;
         int64_t started_ms;
@@ -39,6 +42,11 @@ void rack_take_inventory(struct rack *rack, struct cluster *cluster);
 
 // Something happened: it is written down and added up.
 void rack_note(struct rack *rack, const struct boot_event *event);
+void rack_note_locked(struct rack *rack, const struct boot_event *event); // by who holds the lock
+// What a node says from an address. False: it is not for that address to tell (boot_speaker.h).
+bool rack_take_report(struct rack *rack, struct in_addr client, struct boot_event *event);
+// Whether the address may send one more report now; before anything is read of it.
+bool rack_may_report(struct rack *rack, struct in_addr client);
 // The same for what a server sees of an address: told only if it is news.
 void rack_note_file(struct rack *rack, struct in_addr client, const char *path, const char *build);
 
@@ -47,6 +55,7 @@ void rack_forget(struct rack *rack, const struct boot_machine *machine);
 
 // ---- files ----
 
+// BUSY: as many as may are under way, or this process can open no more files.
 enum rack_answer { RACK_FILE, RACK_ABSENT, RACK_BUSY };
 
 struct rack_file {
@@ -55,8 +64,10 @@ struct rack_file {
         char digest[65];            // of SHA256SUMS; "": it does not name the file
         bool is_fixed;              // the URL names its build, so its bytes never change
         struct served_build *build; // held until rack_close_file()
-        bool is_admitted;           // counts as a transfer of a root
-        unsigned retry_s;           // RACK_BUSY
+        struct in_addr client;
+        bool is_counted;  // as a root of its client
+        bool is_admitted; // counts as a transfer of a root
+        unsigned retry_s; // RACK_BUSY
 };
 
 // Opens what a path (http_path_clean()) names: "current/..." or "<build id>/...". `is_read`: its bytes will be sent, so
@@ -67,10 +78,11 @@ enum rack_answer rack_open_file(struct rack *rack, struct in_addr client, const 
 void rack_close_file(struct rack *rack, struct rack_file *file);
 
 // Watches how much of a root the other end of a connection has, until rack_unwatch(). `socket` must stay open until
-// then.
-struct rack_transfer *rack_watch(struct rack *rack, struct in_addr client, int socket, uint64_t first, uint64_t size,
-                                 const char *build);
+// then, and the file, too. One that is slow gives its place to others; one that stands is cut off.
+struct rack_transfer *rack_watch(struct rack *rack, int socket, uint64_t first, struct rack_file *file);
 void rack_unwatch(struct rack *rack, struct rack_transfer *transfer, bool is_done);
+
+void rack_look_at_transfers(struct rack *rack, int64_t now_ms); // by who holds the lock; `now_ms` is monotonic
 
 // To be called several times a second.
 void rack_tick(struct rack *rack, int64_t now_ms);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What nodes POST, as an event. Two forms, both JSON objects of at most REPORT_BODY_MAX bytes:
+// What nodes POST, as an event. Two forms, both JSON objects of at most REPORT_BODY_MAX bytes, REPORT_VALUES_MAX values
+// and REPORT_DEPTH_MAX levels, several times what a real one has; so what it takes in memory is bounded before it is
+// parsed:
 //
 //     { "version": 1, "attempt", "mac": ["52:54:.."], "node", "role", "build",
 //       "stage": "initrd" | "root" | "handover" | "decided" | "refused" | "services" | "healthy" | "failed",
@@ -11,7 +13,7 @@
 #include "base/err.h"
 #include "serve/boot_event.h"
 
-enum { REPORT_BODY_MAX = 4 << 20 };
+enum { REPORT_BODY_MAX = 256 << 10, REPORT_VALUES_MAX = 16384, REPORT_DEPTH_MAX = 16 };
 
 // ERR_SCHEMA with what is wrong. What the event does not say of its origin, such as the address, is the caller's to
 // add.

@@ -57,7 +57,8 @@ static bool setup_admission(struct server *server, struct err *err) {
 
 static bool open_state(struct server *server, struct err *err) {
         server->state_path = serve_state_dir(server->options->state_dir, server->rack.cluster->name);
-        if (!serve_files_open(server->state_path, &server->state_dir, err) ||
+        if (!dnsmasq_check_value("the state directory", server->state_path, "--state", err) ||
+            !serve_files_open(server->state_path, &server->state_dir, err) ||
             !privileges_drop(server->options->user, server->state_dir, err))
                 return false;
         int dir = dup(server->state_dir);
@@ -101,6 +102,8 @@ static bool start_server(struct server *server, struct err *err) {
         if (!read_token(server, err) || !setup_admission(server, err) ||
             !http_server_bind(&server->place, &server->http_socket, err))
                 return false;
+        http_server_raise_limit(server->rack.cluster->node_count);
+        server->rack.clients.own = server->place.address.s_addr;
         rack_setup(&server->rack, server->rack.cluster); // before the journal, whose machines it knows
         if (!open_state(server, err) || !check_readable(server, err) || !server_configure(server, err) ||
             !start_children(server, err))
@@ -171,7 +174,8 @@ bool serve_run(const struct serve_options *options, struct err *err) {
 bool serve_print_config(const struct serve_options *options, struct err *err) {
         assert(options && options->cluster_path && options->out);
         struct server server = { 0 };
-        bool ok = server_open(&server, options, err);
+        bool ok = server_open(&server, options, err) &&
+                  dnsmasq_check_value("the builds' directory", server.rack.builds.path, "--out", err);
         if (ok) {
                 struct boot_files files;
                 struct dnsmasq_config config;

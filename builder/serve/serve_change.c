@@ -53,6 +53,7 @@ bool server_open(struct server *server, const struct serve_options *options, str
         struct rack *rack = &server->rack;
         if (!cluster_load(options->cluster_path, &options->profile, &rack->cluster, err) ||
             !serve_place_find(options, rack->cluster, &server->place, err) ||
+            !dnsmasq_check_value("the interface", server->place.interface, "--interface", err) ||
             !served_builds_open(options->out, rack->cluster->name, &rack->builds, err))
                 return false;
         server->inputs_mark = server_inputs_mark(rack->cluster);

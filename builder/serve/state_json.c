@@ -12,45 +12,13 @@
 
 // ---- the line for the inventory ----
 
-static bool is_address_taken(const struct cluster *cluster, const struct network *network, uint32_t address) {
-        uint32_t first = ntohl(network->pool_first.s_addr), last = ntohl(network->pool_last.s_addr);
-        if (address == ntohl(network->gateway.s_addr) || (first && address >= first && address <= last))
-                return true;
-        for (size_t i = 0; i < cluster->vip_count; i++)
-                if (ntohl(cluster->vips[i].ip.s_addr) == address)
-                        return true;
-        for (size_t i = 0; i < cluster->node_count; i++)
-                if (ntohl(cluster->nodes[i].ip.s_addr) == address)
-                        return true;
-        return false;
-}
-
-// The first free address behind the last node of the first network; 0: none.
-static struct in_addr next_free_address(const struct cluster *cluster) {
-        const struct network *network = &cluster->networks[0];
-        uint32_t last = ntohl(network->address.s_addr);
-        uint32_t end = last | (network->prefix > 0 ? ~(~0U << (32 - network->prefix)) : ~0U);
-        for (size_t i = 0; i < cluster->node_count; i++) {
-                uint32_t address = ntohl(cluster->nodes[i].ip.s_addr);
-                if (cluster->nodes[i].network == 0 && address > last)
-                        last = address;
-        }
-        for (uint32_t address = last + 1; address < end; address++)
-                if (!is_address_taken(cluster, network, address))
-                        return (struct in_addr){ htonl(address) };
-        return (struct in_addr){ 0 };
-}
-
 void state_yaml_line(const struct rack *rack, const struct boot_machine *machine, struct buf *ret) {
         assert(rack && machine && ret);
         char mac[18], ip[INET_ADDRSTRLEN] = "ADDRESS";
         const char *role = "ROLE";
-        struct in_addr address = { 0 };
         boot_mac_format(machine->mac, mac);
-        if (rack->cluster->network_count > 0)
-                address = next_free_address(rack->cluster);
-        if (address.s_addr)
-                inet_ntop(AF_INET, &address, ip, sizeof ip);
+        if (rack->free_address.s_addr)
+                inet_ntop(AF_INET, &rack->free_address, ip, sizeof ip);
         if (cluster_find_role(rack->cluster, machine->role))
                 role = machine->role;
         buf_printf(ret, "- {name: NAME, role: %s, mac: \"%s\", ip: %s}", role, mac, ip);

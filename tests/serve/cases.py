@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What kiln serve is asked, case by case."""
+import contextlib
 import hashlib
 import json
 import os
@@ -481,19 +482,11 @@ CASES += [files_over_http, thousands_of_slow_connections, a_switch_that_booting_
           a_directory_of_somebody_else, two_thousand_nodes, what_a_plain_user_can, mistakes_are_told]
 
 
-def what_is_wrong_is_told_before(world):
-    rack = world.rack()
-    place = rack.build(FIRST, root=os.urandom(1000000))
-    common = ("serve", rack.cluster, "--out", rack.out, "--state", rack.state, "--check", "--uplink", "1M")
-    done = rack.kiln(*common)
-    same(done.returncode, 0, done.stdout + done.stderr)
-    for said in ("10.0.0.1 (srv) is in network lan", "port 67 is free", "port 69 is free", "port 8080 is free", "no other DHCP server",
-                 "files are what was published", "10 nodes load 0.0 GB: 1.3 minutes at 1 Mbit/s"):
-        check(said in done.stdout, f"no {said} in\n{done.stdout}")
-    check(not os.path.exists(rack.state), "a check writes something")
-    subprocess.run(["ip", "link", "add", "br0", "type", "bridge"], check=True)
-    for words in ("link set br0 up", "addr del 10.0.0.1/16 dev srv", "addr add 10.0.0.1/16 dev br0", "link set srv master br0",
-                  "link add oth type veth peer name oth0", "link set oth0 master br0", "link set oth0 up"):
+@contextlib.contextmanager
+def another_dhcp_server(world):
+    """10.0.77.1, which gives 10.0.77.10 to 20 to whoever asks, on a bridge with this machine and the cable."""
+    for words in ("link add br0 type bridge", "link set br0 up", "addr del 10.0.0.1/16 dev srv", "addr add 10.0.0.1/16 dev br0",
+                  "link set srv master br0", "link add oth type veth peer name oth0", "link set oth0 master br0", "link set oth0 up"):
         subprocess.run(["ip", *words.split()], check=True)
     pause = subprocess.Popen(["unshare", "--net", "sleep", "60"])
     wait_for("its namespace", lambda: os.readlink(f"/proc/{pause.pid}/ns/net") != os.readlink("/proc/self/ns/net"))
@@ -504,6 +497,23 @@ def what_is_wrong_is_told_before(world):
     other = subprocess.Popen([*inside, "dnsmasq", "-k", "-p", "0", "--conf-file=/dev/null", "--interface=oth", "--bind-interfaces", "--user=root",
                               "--dhcp-range=10.0.77.10,10.0.77.20", f"--dhcp-leasefile={world.base}/other", "--no-ping", "--pid-file="])
     try:
+        yield
+    finally:
+        other.kill()
+        pause.kill()
+
+
+def what_is_wrong_is_told_before(world):
+    rack = world.rack()
+    place = rack.build(FIRST, root=os.urandom(1000000))
+    common = ("serve", rack.cluster, "--out", rack.out, "--state", rack.state, "--check", "--uplink", "1M")
+    done = rack.kiln(*common)
+    same(done.returncode, 0, done.stdout + done.stderr)
+    for said in ("10.0.0.1 (srv) is in network lan", "port 67 is free", "port 69 is free", "port 8080 is free", "no other DHCP server",
+                 "files are what was published", "10 nodes load 0.0 GB: 1.3 minutes at 1 Mbit/s"):
+        check(said in done.stdout, f"no {said} in\n{done.stdout}")
+    check(not os.path.exists(rack.state), "a check writes something")
+    with another_dhcp_server(world):
         with open(f"{place}/pxe/boot.ipxe", "a", encoding="utf-8") as stream:
             stream.write("x")
         with socket.create_server((ADDRESS, PORT)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
@@ -514,12 +524,30 @@ def what_is_wrong_is_told_before(world):
             check(said in done.stdout, f"no {said} in\n{done.stdout}")
         done = rack.kiln(*common, "--proxy")
         check("10.0.77.1 gives the addresses" in done.stdout, done.stdout)
-    finally:
-        other.kill()
-        pause.kill()
 
 
-CASES.append(what_is_wrong_is_told_before)
+def a_proxy_beside_the_server_that_gives_addresses(world):
+    rack, card = world.rack(), firmware.Card("cli")
+    rack.build(FIRST)
+    with another_dhcp_server(world):
+        wait_for("the other one gives addresses", lambda: card.offers(mac_of(1), firmware.client(0), 0.5))
+        rack.serve("--proxy")
+        offers = {offer[54]: offer for offer in card.offers(mac_of(1), firmware.client(0))}
+        same(set(offers), {socket.inet_aton("10.0.77.1"), socket.inet_aton(ADDRESS)}, "who answers firmware")
+        theirs, ours = offers[socket.inet_aton("10.0.77.1")], offers[socket.inet_aton(ADDRESS)]
+        check(theirs["ip"].startswith("10.0.77.") and not boot_file(theirs), f"the other one's offer: {theirs}")
+        same(ours["ip"], "0.0.0.0", "an address is theirs to give")
+        check(b"kiln" in ours.get(43, b""), f"no service is offered: {ours}")
+        lease = card.lease(mac_of(1), firmware.client(0))
+        check(lease and lease["ip"].startswith("10.0.77."), f"the lease: {lease}")
+        asked = [socket.inet_ntoa(offer[54]) for offer in card.offers(mac_of(2), firmware.option(60, b"no firmware at all"), 1)]
+        same(asked, ["10.0.77.1"], "who answers an operating system")
+        state = wait_for("its boot is seen", lambda: rack.machine(name="n1"))
+        same((state["stage"], state["firmware"]), ("dhcp", "BIOS"), "what is known of it")
+        rack.stop()
+
+
+CASES += [what_is_wrong_is_told_before, a_proxy_beside_the_server_that_gives_addresses]
 
 
 def the_page_in_a_browser(world):

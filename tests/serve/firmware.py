@@ -93,6 +93,14 @@ class Card:
                 return answer
         return None
 
+    def offers(self, mac, options, seconds=3):
+        """All that answer to one DISCOVER within a time."""
+        xid, deadline, found = random.getrandbits(32), time.monotonic() + seconds, []
+        self.send(packet(mac, 1, options, xid))
+        while answer := self.receive(xid, max(0.01, deadline - time.monotonic())):
+            found.append(answer)
+        return found
+
     def lease(self, mac, options, seconds=4):
         """DISCOVER to ACK: the ACK, or None."""
         xid = random.getrandbits(32)

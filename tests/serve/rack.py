@@ -140,10 +140,12 @@ class Rack:
     # ---- HTTP ----
 
     def request(self, method, url, body=None, headers=None, source=None):
+        """POSTs are JSON, as kiln-node's are, unless `headers` say otherwise."""
+        headers = {**({"Content-Type": "application/json"} if method == "POST" else {}), **(headers or {})}
         connection = http.client.HTTPConnection(ADDRESS, PORT, timeout=LIMIT, source_address=source and (source, 0))
         try:
-            connection.putrequest(method, url, skip_accept_encoding=True)
-            for name, value in {**(headers or {}), **({"Content-Length": str(len(body))} if body is not None else {})}.items():
+            connection.putrequest(method, url, skip_accept_encoding=True, skip_host="Host" in headers)
+            for name, value in {**headers, **({"Content-Length": str(len(body))} if body is not None else {})}.items():
                 connection.putheader(name, value)
             connection.endheaders(body)
             response = connection.getresponse()
@@ -154,9 +156,9 @@ class Rack:
     def get(self, url, headers=None, source=None):
         return self.request("GET", url, None, headers, source)
 
-    def report(self, **values):
+    def report(self, source=None, **values):
         body = json.dumps({"version": 1, **values}).encode()
-        return self.request("POST", "/report", body)
+        return self.request("POST", "/report", body, source=source)
 
     def machine(self, **query):
         reply = self.get("/api/machine?" + urllib.parse.urlencode(query))
