@@ -13,29 +13,29 @@ struct taken {
         size_t count;
 };
 
-static void take_number(struct taken *taken, struct in_addr address) {
+static void note_taken(struct taken *taken, struct in_addr address) {
         if (address.s_addr)
                 *array_append(&taken->items, &taken->count) = ntohl(address.s_addr);
 }
 
-static void take_texts(struct taken *taken, const struct strings *addresses) {
+static void note_taken_texts(struct taken *taken, const struct strings *addresses) {
         for (size_t i = 0; i < addresses->count; i++) {
                 struct in_addr address;
                 if (inet_pton(AF_INET, addresses->items[i], &address) == 1)
-                        take_number(taken, address);
+                        note_taken(taken, address);
         }
 }
 
 static void take_node(struct taken *taken, const struct node *node) {
-        take_number(taken, node->ip);
-        take_texts(taken, &node->addresses);
+        note_taken(taken, node->ip);
+        note_taken_texts(taken, &node->addresses);
         for (size_t i = 0; i < node->link_count; i++) {
-                take_number(taken, node->links[i].ip);
-                take_texts(taken, &node->links[i].addresses);
+                note_taken(taken, node->links[i].ip);
+                note_taken_texts(taken, &node->links[i].addresses);
         }
 }
 
-static int compare_numbers(const void *left, const void *right) {
+static int compare_taken(const void *left, const void *right) {
         uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
         return (a > b) - (a < b);
 }
@@ -69,10 +69,10 @@ struct in_addr next_free_address(const struct cluster *cluster) {
                 end = base | ~(~0U << (32 - network->prefix));
         if (network->prefix == 32)
                 end = base;
-        take_number(&taken, network->gateway);
-        take_texts(&taken, &network->dns);
+        note_taken(&taken, network->gateway);
+        note_taken_texts(&taken, &network->dns);
         for (size_t i = 0; i < cluster->vip_count; i++)
-                take_number(&taken, cluster->vips[i].ip);
+                note_taken(&taken, cluster->vips[i].ip);
         for (size_t i = 0; i < cluster->node_count; i++) {
                 uint32_t address = ntohl(cluster->nodes[i].ip.s_addr);
                 take_node(&taken, &cluster->nodes[i]);
@@ -80,7 +80,7 @@ struct in_addr next_free_address(const struct cluster *cluster) {
                         last = address;
         }
         if (taken.count > 0)
-                qsort(taken.items, taken.count, sizeof *taken.items, compare_numbers);
+                qsort(taken.items, taken.count, sizeof *taken.items, compare_taken);
         uint32_t found = free_from(&taken, network, last + 1, end);
         if (found == 0)
                 found = free_from(&taken, network, base + 1, end);
