@@ -5,17 +5,26 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fs.h"
 
 static const struct {
-        const char *firmware, *kiln_node; // relative to the program's directory
+        const char *firmware, *kiln_node, *examples; // relative to the program's directory
 } layouts[] = {
-        { "../firmware", "kiln-node" },                   // source tree: build/kiln
-        { "../../firmware", "kiln-node" },                // source tree: build/sanitize/kiln
-        { "../share/kiln", "../libexec/kiln/kiln-node" }, // installed
+        { "../firmware", "kiln-node", ".." },                             // source tree: build/kiln
+        { "../../firmware", "kiln-node", "../.." },                       // source tree: build/sanitize/kiln
+        { "../share/kiln", "../libexec/kiln/kiln-node", "../share/kiln" }, // installed
 };
+
+// Messages name files below it, so it is shown without "..".
+static const char *plain_path(struct arena *arena, const char *path) {
+        char real[PATH_MAX];
+        if (!realpath(path, real))
+                return path;
+        return arena_strdup(arena, real);
+}
 
 bool locations_find(struct arena *arena, struct locations *ret, struct err *err) {
         char program[PATH_MAX];
@@ -35,6 +44,8 @@ bool locations_find(struct arena *arena, struct locations *ret, struct err *err)
                         .initramfs = arena_printf(arena, "%s/initramfs", firmware),
                         .bootloader = arena_printf(arena, "%s/bootloader", firmware),
                         .kiln_node = kiln_node,
+                        .examples =
+                            plain_path(arena, arena_printf(arena, "%s/%s", program, layouts[i].examples)),
                 };
                 return true;
         }

@@ -11,6 +11,7 @@ struct locations {
         const char *firmware; // holds initramfs/, bootloader/ and node/kiln-node.service
         const char *initramfs, *bootloader;
         const char *kiln_node; // the static helper
+        const char *examples;  // holds profiles/, overlays/ and kickstart/, for clusters that have none of their own
 };
 
 must_check bool locations_find(struct arena *arena, struct locations *ret, struct err *err);

@@ -89,12 +89,23 @@ static const char *name_elsewhere(json_t *files, const char *path) {
         return name;
 }
 
-static bool put_inputs(json_t *files, const struct cluster *cluster, struct err *err) {
+// Nor where kiln is installed, whose roles and overlays a cluster may take.
+static const char *name_of_example(struct arena *arena, const struct locations *locations, const char *path) {
+        size_t length = strlen(locations->examples);
+        if (strncmp(path, locations->examples, length) != 0 || path[length] != '/')
+                return NULL;
+        return arena_printf(arena, "kiln%s", path + length);
+}
+
+static bool put_inputs(json_t *files, const struct cluster *cluster, const struct locations *locations,
+                       struct err *err) {
         struct arena arena = { 0 };
         bool ok = true;
         for (size_t i = 0; ok && i < cluster->inputs.count; i++) {
                 const char *path = cluster->inputs.items[i];
                 const char *name = name_nearby(&arena, cluster, path);
+                if (!name)
+                        name = name_of_example(&arena, locations, path);
                 if (!name)
                         name = name_elsewhere(files, path);
                 ok = put_file(files, name, AT_FDCWD, path, err);
@@ -121,7 +132,7 @@ static bool put_stub(json_t *files, const char *path, struct err *err) {
 bool build_inputs(const struct cluster *cluster, const struct locations *locations, const char *uki_stub, json_t **ret,
                   struct err *err) {
         json_t *files = json_object();
-        if (!put_inputs(files, cluster, err) || !put_tree(files, "kiln/initramfs/", locations->initramfs, err) ||
+        if (!put_inputs(files, cluster, locations, err) || !put_tree(files, "kiln/initramfs/", locations->initramfs, err) ||
             !put_tree(files, "kiln/bootloader/", locations->bootloader, err) || !put_units(files, locations, err) ||
             !put_file(files, "kiln/kiln-node", AT_FDCWD, locations->kiln_node, err) ||
             !put_stub(files, uki_stub, err)) {

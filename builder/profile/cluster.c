@@ -21,8 +21,10 @@ static bool is_file_name(const char *name) {
 static const char *release_path(struct loader *loader, const char *cluster_path, const struct cluster_file *file,
                                 const char *override) {
         const char *name = text_or(override, file->release);
-        if (!is_file_name(name))
-                return arena_printf(loader->arena, "%s/%s.yaml", file->paths.releases, name);
+        if (!is_file_name(name)) {
+                const char *base = arena_printf(loader->arena, "%s.yaml", name);
+                return profile_folder_path(loader, &file->folders.releases, base);
+        }
         if (override)
                 return name;
         return path_beside(loader->arena, cluster_path, name);
@@ -44,7 +46,7 @@ static bool read_release(struct loader *loader, const struct cluster_file *file,
                 return release_read(loader, path, from, &cluster->release);
         if (found == FOUND_REFUSED)
                 return false;
-        struct strings known = loader_names(loader, file->paths.releases, ".yaml");
+        struct strings known = profile_folder_names(loader, &file->folders.releases, ".yaml");
         report(loader->diagnostics, ERR_REFERENCE, from, "unknown release `%s`: there is no %s", name, path);
         report_known(loader->diagnostics, name, &known);
         return false;
@@ -98,7 +100,7 @@ static void leave_ensembles(struct cluster *cluster) {
 static void read_roles_of_cluster(struct loader *loader, const struct cluster_file *file, struct cluster *cluster) {
         size_t count;
         auto_free struct wanted_role *wanted = list_roles(file, &count);
-        struct role_library library = { .paths = &file->paths,
+        struct role_library library = { .folders = &file->folders,
                                         .fragments = &file->inherits,
                                         .fragment_list = value_get(file->tree, "inherits") };
         cluster->roles = arena_alloc(loader->arena, (count + 1) * sizeof *cluster->roles);
@@ -249,28 +251,6 @@ static void join_cluster(struct loader *loader, const struct cluster_file *file,
         join_nodes_to_roles(loader, file, cluster);
 }
 
-// False after a report: one that leads elsewhere is told of once, and not again for each file in it.
-static bool read_folders(struct loader *loader, const char *path, struct cluster_file *file) {
-        const struct {
-                const char *key, **folder;
-        } folders[] = { { "roles", &file->paths.roles },
-                        { "releases", &file->paths.releases },
-                        { "overlays", &file->paths.overlays },
-                        { "kickstart", &file->paths.kickstart } };
-        const struct value *paths = value_get(file->tree, "paths");
-        bool ok = true;
-        for (size_t i = 0; i < lengthof(folders); i++) {
-                const char *real = NULL;
-                const struct place *from = &file->place;
-                if (paths && value_get(paths, folders[i].key))
-                        from = schema_place(paths, folders[i].key);
-                *folders[i].folder = path_beside(loader->arena, path, text_or(*folders[i].folder, ""));
-                if (loader_find_folder(loader, *folders[i].folder, from, &real) == FOUND_REFUSED)
-                        ok = false;
-        }
-        return ok;
-}
-
 static bool read_cluster_file(struct loader *loader, const char *path, const struct profile_options *options,
                               struct cluster_file *file) {
         struct value *tree = loader_read(loader, path, NULL);
@@ -286,7 +266,7 @@ static bool read_cluster_file(struct loader *loader, const char *path, const str
         schema_read(&loader->reader, &cluster_schema, tree, file);
         if (tree->type != VALUE_MAP)
                 return false;
-        return read_folders(loader, path, file);
+        return profile_folders_read(loader, path, file);
 }
 
 static void keep_inputs(struct loader *loader, struct cluster *cluster) {

@@ -9,13 +9,26 @@
 
 extern const struct schema cluster_schema, release_schema, role_schema, state_disk_table;
 
+// ---- folders ----
+
+// Fills in `folders`. False after a report.
+bool profile_folders_read(struct loader *loader, const char *path, struct cluster_file *file);
+// The path of NAME in the own folder, or in the installed one if only that has it.
+const char *profile_folder_path(struct loader *loader, const struct profile_folder *folder, const char *name);
+// The same for what belongs to a role file, the overlay that is called like it and such: an own role does not take the
+// installed one's.
+const char *profile_folder_path_of(struct loader *loader, const struct profile_folder *folder, const char *name,
+                                   const struct role_file *role);
+// The names in both that end in `suffix`, which is taken off.
+struct strings profile_folder_names(struct loader *loader, const struct profile_folder *folder, const char *suffix);
+
 // ---- roles ----
 
 // Every role file that was asked for, by name.
 struct role_library {
         struct role_file **files; // heap array
         size_t count;
-        const struct cluster_paths *paths;
+        const struct profile_folders *folders;
         const struct strings *fragments;   // what each role of the cluster inherits beside its own parents; or NULL
         const struct value *fragment_list; // as written
         const struct role_file *youngest;  // whose lineage is collected
@@ -37,10 +50,10 @@ void state_disk_join(const struct value *tree, const struct state_disk *written,
 
 // Appends to an arena array, or replaces the file of the same path.
 void file_put(struct arena *arena, struct file **files, size_t *count, const struct file *file);
-// The overlay folder NAME appended to `files`, files of the same path replaced. False if there is no such folder. One
-// that is not to be read is reported at `from`.
-bool overlay_add(struct loader *loader, const char *overlays, const char *name, const struct place *from,
-                 struct file **files, size_t *count);
+// An overlay folder appended to `files`, files of the same path replaced. False if there is no such folder. One that is
+// not to be read is reported at `from`.
+bool overlay_add(struct loader *loader, const char *folder, const struct place *from, struct file **files,
+                 size_t *count);
 // Reports a script whose first line ends in CR LF. `name` is below `dir`, `shown` is what the user calls it.
 void check_script_lines(struct loader *loader, int dir, const char *name, const char *shown);
 

@@ -156,9 +156,9 @@ static bool overlay_has(const struct file *files, size_t count, const char *path
         return false;
 }
 
-bool overlay_add(struct loader *loader, const char *overlays, const char *name, const struct place *from,
-                 struct file **files, size_t *count) {
-        struct visit visit = { .loader = loader, .folder = arena_printf(loader->arena, "%s/%s", overlays, name) };
+bool overlay_add(struct loader *loader, const char *folder, const struct place *from, struct file **files,
+                 size_t *count) {
+        struct visit visit = { .loader = loader, .folder = folder };
         enum found found = loader_find_folder(loader, visit.folder, from, &visit.real);
         if (found != FOUND)
                 return found == FOUND_REFUSED;

@@ -10,6 +10,15 @@ struct cluster_paths {
         const char *roles, *releases, *overlays, *kickstart; // as seen from the working directory
 };
 
+// A folder of the cluster's own, and behind it the one that is installed with kiln, so that a cluster is one file until
+// it needs more. Either as seen from the working directory; NULL: `paths` names the own one, or kiln is not installed.
+struct profile_folder {
+        const char *own, *example;
+};
+struct profile_folders {
+        struct profile_folder roles, releases, overlays, kickstart;
+};
+
 struct node_row {
         struct node node;
         const char *role;
@@ -19,6 +28,7 @@ struct cluster_file {
         struct place place;
         const char *name, *release, *report_url, *http_base;
         struct cluster_paths paths;
+        struct profile_folders folders;
         struct strings roles, inherits;
         struct network *networks;
         size_t network_count;
@@ -78,6 +88,7 @@ struct role_file {
         size_t firewall_count;
         const char *kickstart;
         const struct value *tree;
+        bool is_example; // it was installed with kiln, and is no file of the cluster's own
         bool usable;   // it was read; otherwise that was reported
         bool visiting; // inheritance: on the way from the role to its ancestors
 };

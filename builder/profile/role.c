@@ -13,7 +13,7 @@
 
 static void report_no_role(struct loader *loader, const struct role_library *library, const char *name,
                            const char *path, const struct place *from) {
-        struct strings known = loader_names(loader, library->paths->roles, ".yaml");
+        struct strings known = profile_folder_names(loader, &library->folders->roles, ".yaml");
         report(loader->diagnostics, ERR_REFERENCE, from, "unknown role `%s`: there is no %s", name, path);
         report_known(loader->diagnostics, name, &known);
 }
@@ -70,7 +70,7 @@ static struct role_file *read_role(struct loader *loader, const struct role_libr
                 resolve_sources(loader, role);
                 note_services(role);
                 check_role_file(loader, role);
-                check_firewall(loader, role, library->paths->roles);
+                check_firewall(loader, role, &library->folders->roles);
         }
         return role;
 }
@@ -86,7 +86,9 @@ struct role_file *role_file_get(struct loader *loader, struct role_library *libr
                                 const struct place *from) {
         struct role_file *role = find_role_file(library, name);
         if (!role) {
-                const char *path = arena_printf(loader->arena, "%s/%s.yaml", library->paths->roles, name);
+                const char *base = arena_printf(loader->arena, "%s.yaml", name);
+                const char *own = arena_printf(loader->arena, "%s/%s", library->folders->roles.own, base);
+                const char *path = profile_folder_path(loader, &library->folders->roles, base);
                 const char *real = NULL;
                 enum found found = loader_find_file(loader, path, from, &real);
                 if (found == FOUND_NOTHING)
@@ -94,6 +96,7 @@ struct role_file *role_file_get(struct loader *loader, struct role_library *libr
                 if (found != FOUND)
                         return NULL;
                 role = read_role(loader, library, name, path, from);
+                role->is_example = strcmp(path, own) != 0;
                 *array_append(&library->files, &library->count) = role;
         }
         if (!role->usable)
@@ -189,7 +192,7 @@ static struct strings renamed_units(struct arena *arena, const struct value *nam
 struct join {
         struct loader *loader;
         const struct release *release;
-        const struct cluster_paths *paths;
+        const struct profile_folders *folders;
         struct role *role;
         struct value *sysctl;
 };
@@ -270,11 +273,15 @@ static void join_overlay(struct join *join, const struct role_file *file, const 
         const struct place *from = place;
         if (!from)
                 from = &file->place;
-        if (overlay_add(join->loader, join->paths->overlays, name, from, &role->files, &role->file_count) || !place)
+        const char *folder = NULL;
+        if (place)
+                folder = profile_folder_path(join->loader, &join->folders->overlays, name);
+        else
+                folder = profile_folder_path_of(join->loader, &join->folders->overlays, name, file);
+        if (overlay_add(join->loader, folder, from, &role->files, &role->file_count) || !place)
                 return;
-        struct strings known = loader_names(join->loader, join->paths->overlays, "");
-        report(join->loader->diagnostics, ERR_REFERENCE, place, "role `%s`: no overlay folder %s/%s", file->name,
-               join->paths->overlays, name);
+        struct strings known = profile_folder_names(join->loader, &join->folders->overlays, "");
+        report(join->loader->diagnostics, ERR_REFERENCE, place, "role `%s`: no overlay folder %s", file->name, folder);
         report_known(join->loader->diagnostics, name, &known);
 }
 
@@ -461,7 +468,7 @@ static const char *find_kickstart(struct join *join, const struct lineage *linea
                 const char *name = file->kickstart;
                 if (!name)
                         name = arena_printf(join->loader->arena, "%s.ks.tmpl", file->name);
-                const char *path = arena_printf(join->loader->arena, "%s/%s", join->paths->kickstart, name);
+                const char *path = profile_folder_path_of(join->loader, &join->folders->kickstart, name, file);
                 const char *real = NULL;
                 const struct place *from = &file->place;
                 if (file->kickstart)
@@ -473,7 +480,7 @@ static const char *find_kickstart(struct join *join, const struct lineage *linea
                         return real;
                 if (!file->kickstart || !name[0])
                         continue;
-                struct strings known = loader_names(join->loader, join->paths->kickstart, "");
+                struct strings known = profile_folder_names(join->loader, &join->folders->kickstart, "");
                 report(join->loader->diagnostics, ERR_REFERENCE, schema_place(file->tree, "kickstart"),
                        "no such file: %s", path);
                 report_known(join->loader->diagnostics, name, &known);
@@ -506,7 +513,7 @@ void role_join(struct loader *loader, struct role_library *library, const struct
                              .on_failure = "retry",
                              .boot_menu = "open",
                              .reboot_delay_s = 10 };
-        struct join join = { loader, release, library->paths, &role, value_map(loader->arena) };
+        struct join join = { loader, release, library->folders, &role, value_map(loader->arena) };
         for (size_t i = 0; i < lineage.count; i++)
                 join_file(&join, lineage.files[i]);
         for (size_t i = 0; i + 1 < lineage.count; i++)

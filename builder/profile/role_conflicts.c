@@ -73,11 +73,15 @@ static void state_overlays_and_files(struct statements *statements, const struct
                                      const struct role_file *file, size_t order) {
         struct file *files = NULL;
         size_t count = 0;
+        const struct profile_folder *overlays = &library->folders->overlays;
         const struct place *from = schema_place(file->tree, "overlays");
         for (size_t i = 0; i < file->overlays.count; i++)
-                (void)overlay_add(statements->loader, library->paths->overlays, file->overlays.items[i], from, &files,
-                                  &count);
-        (void)overlay_add(statements->loader, library->paths->overlays, file->name, &file->place, &files, &count);
+                (void)overlay_add(statements->loader,
+                                  profile_folder_path(statements->loader, overlays, file->overlays.items[i]), from,
+                                  &files, &count);
+        (void)overlay_add(statements->loader,
+                          profile_folder_path_of(statements->loader, overlays, file->name, file), &file->place, &files,
+                          &count);
         for (size_t i = 0; i < file->file_count; i++)
                 file_put(statements->loader->arena, &files, &count, &file->files[i]);
         for (size_t i = 0; i < count; i++) {

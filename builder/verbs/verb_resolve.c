@@ -50,7 +50,7 @@ static bool resolve_requests(const struct options *options, const struct release
         return ok;
 }
 
-// A release by its file, or by name: of profiles/ here, or else of kiln's source tree.
+// A release by its file, or by name: of profiles/ here, or else of those that kiln was installed with.
 static const char *release_file(struct arena *arena, const char *name) {
         if (strchr(name, '/') || strstr(name, ".yaml"))
                 return name;
@@ -59,7 +59,7 @@ static const char *release_file(struct arena *arena, const char *name) {
         auto_err ignored = { 0 };
         if (access(here, F_OK) == 0 || !locations_find(arena, &locations, &ignored))
                 return here;
-        const char *shipped = arena_printf(arena, "%s/../profiles/releases/%s.yaml", locations.firmware, name);
+        const char *shipped = arena_printf(arena, "%s/profiles/releases/%s.yaml", locations.examples, name);
         if (access(shipped, F_OK) == 0)
                 return shipped;
         return here; // what the message about an absent file is to name

@@ -24,7 +24,7 @@ const struct place *place_in_row(const struct value *row, const char *key, const
 // Of a role file, and of a role with what it inherits.
 void check_role_file(struct loader *loader, const struct role_file *file);
 // Ports, and names of roles: those that have a file in the folder `roles`.
-void check_firewall(struct loader *loader, const struct role_file *file, const char *roles);
+void check_firewall(struct loader *loader, const struct role_file *file, const struct profile_folder *roles);
 // Expressions, and keys that do not fit the kind.
 void check_health(struct loader *loader, const struct role_file *file);
 // Of a joined role: values and roles that agreements name.

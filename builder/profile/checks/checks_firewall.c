@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "profile/checks/checks.h"
+#include "profile/internal.h"
 
 static bool needs_port(const char *protocol) {
         return strcmp(protocol, "tcp") == 0 || strcmp(protocol, "udp") == 0 || strcmp(protocol, "sctp") == 0;
@@ -50,13 +51,14 @@ static void check_ports(struct loader *loader, const struct value *ports) {
         }
 }
 
-static bool has_role_file(struct loader *loader, const char *roles, const char *name, const struct place *from) {
+static bool has_role_file(struct loader *loader, const struct profile_folder *roles, const char *name,
+                          const struct place *from) {
         const char *real = NULL;
-        return loader_find_file(loader, arena_printf(loader->arena, "%s/%s.yaml", roles, name), from, &real) !=
-               FOUND_NOTHING;
+        const char *path = profile_folder_path(loader, roles, arena_printf(loader->arena, "%s.yaml", name));
+        return loader_find_file(loader, path, from, &real) != FOUND_NOTHING;
 }
 
-static void check_sources(struct loader *loader, const struct value *from, const char *roles) {
+static void check_sources(struct loader *loader, const struct value *from, const struct profile_folder *roles) {
         for (size_t i = 0; i < item_count(from); i++) {
                 const char *name = item_text(from, i);
                 bool is_word =
@@ -64,7 +66,7 @@ static void check_sources(struct loader *loader, const struct value *from, const
                 bool is_subnet = strchr(name, '/') != NULL;
                 if (!name[0] || is_word || is_subnet || has_role_file(loader, roles, name, item_place(from, i)))
                         continue;
-                struct strings known = loader_names(loader, roles, ".yaml");
+                struct strings known = profile_folder_names(loader, roles, ".yaml");
                 strings_add_once(loader->arena, &known, FROM_ANY);
                 strings_add_once(loader->arena, &known, FROM_CLUSTER);
                 strings_add_once(loader->arena, &known, FROM_ADMIN);
@@ -73,7 +75,7 @@ static void check_sources(struct loader *loader, const struct value *from, const
         }
 }
 
-void check_firewall(struct loader *loader, const struct role_file *file, const char *roles) {
+void check_firewall(struct loader *loader, const struct role_file *file, const struct profile_folder *roles) {
         const struct value *rows = value_get(file->tree, "firewall");
         for (size_t i = 0; i < file->firewall_count; i++) {
                 const struct value *row = rows->items[i], *ports = schema_given(row, "port");

@@ -29,8 +29,12 @@ static void add_folder_beside(struct profile_tree *tree, struct arena *arena, co
 static void add_own_files(struct profile_tree *tree, struct arena *arena) {
         struct locations locations;
         auto_err absent = { 0 };
-        if (locations_find(arena, &locations, &absent))
-                (void)add_place(tree, arena, locations.firmware);
+        if (!locations_find(arena, &locations, &absent))
+                return;
+        (void)add_place(tree, arena, locations.firmware);
+        static const char *const folders[] = { "profiles", "overlays", "kickstart" };
+        for (size_t i = 0; i < lengthof(folders); i++)
+                (void)add_place(tree, arena, arena_printf(arena, "%s/%s", locations.examples, folders[i]));
 }
 
 bool profile_tree_open(struct arena *arena, const char *cluster_path, const struct strings *allowed,
