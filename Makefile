@@ -152,6 +152,9 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 0644 $(B)/kiln-serve@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/kiln-serve@.service
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/share/kiln/initramfs $(wildcard firmware/initramfs/*)
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiln/bootloader $(wildcard firmware/bootloader/*)
+	rm -rf $(addprefix $(DESTDIR)$(PREFIX)/share/kiln/,profiles overlays kickstart)
+	cp -R --preserve=mode profiles overlays kickstart $(DESTDIR)$(PREFIX)/share/kiln/
+	rm $(DESTDIR)$(PREFIX)/share/kiln/profiles/releases/lab.yaml
 
 clean: ## remove what was compiled (the lab and the cache stay)
 	rm -rf $(B)/kiln $(B)/kiln-node $(B)/builder $(B)/static $(B)/tests $(B)/firmware

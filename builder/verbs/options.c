@@ -18,7 +18,7 @@ enum option_kind { FLAG, TEXT, LIST, WORDS, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
 // b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema, u builds, p publish, e secret, i
-// iso, d diff, n serve, a status
+// iso, d diff, n serve, a status, I init
 static const struct option {
         const char *name, *verbs, *value, *help;
         enum option_kind kind;
@@ -26,6 +26,23 @@ static const struct option {
 } option_table[] = {
 #define O(name, verbs, value, kind, member, help)                                                                      \
         { name, verbs, value, help, kind, offsetof(struct options, member) }
+        O("masters", "I", "N", NUMBER, masters, "so many nodes of role master; an odd number"),
+        O("slaves", "I", "N", NUMBER, slaves, "so many nodes of role slave"),
+        O("balancers", "I", "N", NUMBER, balancers, "so many nodes of role balancer"),
+        O("registries", "I", "N", NUMBER, registries, "so many nodes of role registry"),
+        O("nodes", "I", "ROLE=N", LIST, nodes, "so many nodes of any role; may be repeated"),
+        O("from", "I", "FILE", TEXT, from,
+          "take the machines from a list: HOSTS.csv, an Ansible inventory, dnsmasq.conf or dhcpd.conf"),
+        O("role", "I", "ROLE", LIST, roles, "the role of listed machines of which neither group nor name tells"),
+        O("release", "I", "NAME", TEXT, release, "the release (default: centos-7.2)"),
+        O("name", "I", "NAME", TEXT, name, "the cluster's name (default: that of DIR)"),
+        O("subnet", "I", "SUBNET", TEXT, subnet,
+          "the network of the machines, such as 10.1.0.0/24 (default: 192.168.2.0/24, or that of the list)"),
+        O("gateway", "I", "ADDRESS", TEXT, gateway, "their router (default: the first address of the subnet)"),
+        O("dns", "I", "ADDRESS", TEXT, dns, "their name server (default: the router)"),
+        O("server", "I", "ADDRESS", TEXT, server, "the machine that will serve the builds (default: the router)"),
+        O("ssh-key", "I", "FILE", TEXT, ssh_key, "a public key that may log in as root"),
+        O("yes", "I", NULL, FLAG, yes, "ask nothing, on a terminal neither"),
         O("release", "blfvcrona", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
         O("set", "blfcona", "KEY=VALUE", LIST, set,
           "override a value of the cluster file, as in variables.registry=host:5000"),
@@ -116,12 +133,12 @@ static const struct option {
           "say what would go wrong before anybody boots: ports, another DHCP server, a damaged build, how long it "
           "takes"),
         O("print-config", "n", NULL, FLAG, print_config, "print dnsmasq's configuration, for a server of your own"),
-        O("json", "blfvkcropein", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
+        O("json", "Iblfvkcropein", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
         O("json", "u", NULL, FLAG, json, "a JSON object for each build, and errors as JSON lines on standard error"),
         O("verbose", "blfvkcroupidna", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
-        O("quiet", "blfvkcroupidna", NULL, FLAG, quiet, "warnings and errors only"),
+        O("quiet", "Iblfvkcroupidna", NULL, FLAG, quiet, "warnings and errors only"),
         O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
-        O("help", "blfvkcrosupeidna", NULL, FLAG, help, "this text"),
+        O("help", "Iblfvkcrosupeidna", NULL, FLAG, help, "this text"),
 #undef O
 };
 

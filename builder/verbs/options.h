@@ -31,6 +31,11 @@ struct options {
         const char *lock, *export;
         bool update, allow_downgrade, prune, no_rebuild;
         struct number keep, cache_limit, timeout;
+        // kiln init
+        const char *name, *subnet, *gateway, *dns, *server, *ssh_key, *from;
+        struct strings nodes;
+        struct number masters, slaves, balancers, registries;
+        bool yes;
         // kiln boot
         const char *artefacts, *medium, *firmware, *network, *serial, *mac, *memory, *accelerator, *entry,
             *config_drive, *state_disk;

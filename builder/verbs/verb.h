@@ -31,6 +31,7 @@ bool verb_cache(const struct options *options, struct err *err);
 bool verb_check(const struct options *options, struct err *err);
 bool verb_diff(const struct options *options, struct err *err);
 bool verb_fetch(const struct options *options, struct err *err);
+bool verb_init(const struct options *options, struct err *err);
 bool verb_iso(const struct options *options, struct err *err);
 bool verb_lock(const struct options *options, struct err *err);
 bool verb_publish(const struct options *options, struct err *err);

@@ -6,6 +6,8 @@
 
 // In the order in which a newcomer needs them.
 const struct verb verb_table[] = {
+        { "init", "DIR", "Write a first cluster file: from numbers of machines, or from a list of them that exists.",
+          'I', 1, 1, verb_init },
         { "build", "CLUSTER.yaml", "Bake the images of every role of a cluster and publish them.", 'b', 1, 1,
           verb_build },
         { "lock", "CLUSTER.yaml [PACKAGE...]", "Write down the very packages of every role, for builds to obey.", 'l',

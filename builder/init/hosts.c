@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+// Which format a list has, and what is the same for all.
+#include "init/hosts.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <fcntl.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/fs.h"
+#include "init/internal.h"
+#include "profile/reader/names.h"
+
+enum { LIST_MAX_BYTES = 16 << 20, HOSTS_MAX = 20000 };
+
+// ---- values ----
+
+static const struct {
+        const char *key;
+        size_t offset;
+} host_keys[] = {
+#define KEY(name, member)                                                                                              \
+        { name, offsetof(struct host, member) }
+        KEY("name", name),
+        KEY("hostname", name),
+        KEY("host", name),
+        KEY("node", name),
+        KEY("inventory_hostname", name),
+        KEY("mac", mac),
+        KEY("mac_address", mac),
+        KEY("macaddress", mac),
+        KEY("hwaddr", mac),
+        KEY("ethernet", mac),
+        KEY("ip", ip),
+        KEY("ip_address", ip),
+        KEY("address", ip),
+        KEY("ipv4", ip),
+        KEY("ansible_host", ip),
+        KEY("ansible_ssh_host", ip),
+        KEY("role", group),
+        KEY("group", group),
+        KEY("kiln_role", group),
+        KEY("id", id),
+        KEY("myid", id),
+        KEY("serial", serial),
+        KEY("serial_number", serial),
+        KEY("uuid", uuid),
+#undef KEY
+};
+
+const char *host_text(struct arena *arena, const char *text, size_t size) {
+        while (size > 0 && isspace((unsigned char)*text)) {
+                text++;
+                size--;
+        }
+        while (size > 0 && isspace((unsigned char)text[size - 1]))
+                size--;
+        return arena_strndup(arena, text, size);
+}
+
+bool host_list_set(struct arena *arena, struct host *host, const char *key, const char *value) {
+        for (size_t i = 0; i < lengthof(host_keys); i++) {
+                if (strcasecmp(host_keys[i].key, key) != 0)
+                        continue;
+                const char **member = (const char **)((char *)host + host_keys[i].offset);
+                if (value[0])
+                        *member = arena_strdup(arena, value);
+                return true;
+        }
+        return false;
+}
+
+struct host *host_list_add(struct host_list *list, const struct place *place) {
+        struct hosts *hosts = &list->hosts;
+        hosts->items = arena_grow(list->arena, hosts->items, hosts->count, sizeof *hosts->items);
+        hosts->items[hosts->count] = (struct host){ .place = *place };
+        return &hosts->items[hosts->count++];
+}
+
+void host_list_lines(struct host_list *list, host_line_reader *each, void *context) {
+        const char *at = list->text, *end = list->text + list->size;
+        for (int line = 1; at < end; line++) {
+                const char *stop = memchr(at, '\n', (size_t)(end - at));
+                size_t size = (size_t)((stop ? stop : end) - at);
+                if (size > 0 && at[size - 1] == '\r')
+                        size--;
+                struct host_line row = { { list->name, line, 1 }, at, size };
+                each(list, &row, context);
+                if (!stop)
+                        return;
+                at = stop + 1;
+        }
+}
+
+// ---- which format ----
+
+struct marks {
+        bool has_dhcp_host, has_host_block, has_section, has_yaml_groups;
+};
+
+static bool begins_with(const struct host_line *line, const char *word) {
+        size_t skip = 0, length = strlen(word);
+        while (skip < line->size && isblank((unsigned char)line->text[skip]))
+                skip++;
+        return line->size - skip >= length && strncmp(line->text + skip, word, length) == 0;
+}
+
+static void look_at_line(struct host_list *list, const struct host_line *line, void *context) {
+        (void)list;
+        struct marks *marks = context;
+        bool is_host_word = begins_with(line, "host ") || begins_with(line, "host\t");
+        marks->has_dhcp_host |= begins_with(line, "dhcp-host=");
+        marks->has_host_block |= is_host_word && memchr(line->text, '{', line->size) != NULL;
+        marks->has_section |= line->size > 2 && line->text[0] == '[' && memchr(line->text, ']', line->size) != NULL;
+        marks->has_yaml_groups |= begins_with(line, "hosts:") || begins_with(line, "children:");
+}
+
+static void read_any(struct host_list *list) {
+        struct marks marks = { 0 };
+        host_list_lines(list, look_at_line, &marks);
+        if (marks.has_dhcp_host)
+                hosts_read_dnsmasq(list);
+        else if (marks.has_host_block)
+                hosts_read_dhcpd(list);
+        else if (marks.has_section)
+                hosts_read_ansible_ini(list);
+        else if (marks.has_yaml_groups)
+                hosts_read_ansible_yaml(list);
+        else
+                hosts_read_csv(list);
+}
+
+// ---- what a host must be ----
+
+// "masters" is "master", "registries" is "registry".
+static bool group_is_role(const char *group, const char *role) {
+        size_t length = strlen(role);
+        if (strcasecmp(group, role) == 0)
+                return true;
+        if (role[0] && role[length - 1] == 'y' && strncasecmp(group, role, length - 1) == 0)
+                return strcasecmp(group + length - 1, "ies") == 0;
+        return strncasecmp(group, role, length) == 0 && strcasecmp(group + length, "s") == 0;
+}
+
+static const char *role_of_name(const struct strings *roles, const char *name) {
+        const char *best = NULL;
+        for (size_t i = 0; i < roles->count; i++) {
+                size_t length = strlen(roles->items[i]);
+                if (strncasecmp(name, roles->items[i], length) == 0 && (!best || length > strlen(best)))
+                        best = roles->items[i];
+        }
+        return best;
+}
+
+static void find_role(struct host_list *list, const struct strings *roles, const char *otherwise, struct host *host) {
+        for (size_t i = 0; host->group && i < roles->count; i++)
+                if (group_is_role(host->group, roles->items[i]))
+                        host->role = roles->items[i];
+        if (!host->role)
+                host->role = role_of_name(roles, host->name);
+        if (!host->role)
+                host->role = otherwise;
+        if (host->role)
+                return;
+        host->role = "";
+        if (host->group)
+                report(list->diagnostics, ERR_REFERENCE, &host->place,
+                       "`%s` is of group `%s`, and no role is called so", host->name, host->group);
+        else
+                report(list->diagnostics, ERR_REFERENCE, &host->place, "what role has `%s`?", host->name);
+        report_hint(list->diagnostics, "--role ROLE is for those that neither their group nor their name tells of");
+}
+
+static void check_address(struct host_list *list, const struct host *host) {
+        struct in_addr address;
+        if (!host->ip)
+                report(list->diagnostics, ERR_SCHEMA, &host->place, "`%s` has no IP address", host->name);
+        else if (inet_pton(AF_INET, host->ip, &address) != 1)
+                report(list->diagnostics, ERR_SCHEMA, &host->place, "`%s` is no IPv4 address", host->ip);
+}
+
+// What a file cuts off is not said.
+static void drop_empty(struct host *host) {
+        const char **const texts[] = { &host->name, &host->mac, &host->ip, &host->id, &host->serial, &host->uuid };
+        for (size_t i = 0; i < lengthof(texts); i++)
+                if (*texts[i] && !**texts[i])
+                        *texts[i] = NULL;
+}
+
+// As the cluster file writes it.
+static void check_mac(struct host_list *list, struct host *host) {
+        unsigned char mac[6];
+        if (!host->mac)
+                return;
+        if (mac_read(host->mac, mac))
+                host->mac = mac_text(list->arena, mac);
+        else
+                report(list->diagnostics, ERR_SCHEMA, &host->place, "`%s` is no MAC address", host->mac);
+}
+
+static const char *const unique_words[] = { "name", "MAC address", "IP address" };
+
+static const char *unique_value(const struct host *host, size_t which) {
+        const char *const values[] = { host->name, host->mac, host->ip };
+        return values[which];
+}
+
+static size_t compared_by; // of compare_hosts(): qsort(3) hands nothing on
+
+static int compare_hosts(const void *left, const void *right) {
+        const struct host *a = *(struct host *const *)left, *b = *(struct host *const *)right;
+        int order = strcasecmp(text_or(unique_value(a, compared_by), ""), text_or(unique_value(b, compared_by), ""));
+        if (order == 0)
+                order = (a > b) - (a < b);
+        return order;
+}
+
+static void check_unique(struct host_list *list) {
+        const struct hosts *hosts = &list->hosts;
+        auto_free const struct host **sorted = xcalloc(hosts->count + 1, sizeof *sorted);
+        for (size_t which = 0; which < lengthof(unique_words); which++) {
+                for (size_t i = 0; i < hosts->count; i++)
+                        sorted[i] = &hosts->items[i];
+                compared_by = which;
+                qsort(sorted, hosts->count, sizeof *sorted, compare_hosts);
+                for (size_t i = 1; i < hosts->count; i++) {
+                        const char *value = unique_value(sorted[i], which);
+                        const char *before = unique_value(sorted[i - 1], which);
+                        if (value && before && strcasecmp(value, before) == 0)
+                                report(list->diagnostics, ERR_DUPLICATE, &sorted[i]->place,
+                                       "two hosts have the %s `%s`: `%s` has it on line %d, too", unique_words[which],
+                                       value, sorted[i - 1]->name, sorted[i - 1]->place.line);
+                }
+        }
+}
+
+// They become words of a YAML file.
+static void check_words(struct host_list *list, const struct host *host) {
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+        const struct {
+                const char *what, *text, *more;
+        } words[] = { { "name", host->name, "" },
+                      { "id", text_or(host->id, ""), "" },
+                      { "serial number", text_or(host->serial, ""), " /:+()" },
+                      { "UUID", text_or(host->uuid, ""), "" } };
+        for (size_t i = 0; i < lengthof(words); i++)
+                for (const char *at = words[i].text; *at; at++)
+                        if (!strchr(plain, *at) && !strchr(words[i].more, *at)) {
+                                report(list->diagnostics, ERR_SCHEMA, &host->place, "`%s` cannot be a %s",
+                                       words[i].text, words[i].what);
+                                break;
+                        }
+}
+
+static void check_hosts(struct host_list *list, const struct strings *roles, const char *otherwise) {
+        for (size_t i = 0; i < list->hosts.count; i++) {
+                struct host *host = &list->hosts.items[i];
+                drop_empty(host);
+                if (!host->name) {
+                        host->name = "";
+                        report(list->diagnostics, ERR_SCHEMA, &host->place, "a host without a name");
+                        continue;
+                }
+                check_words(list, host);
+                find_role(list, roles, otherwise, host);
+                check_address(list, host);
+                check_mac(list, host);
+        }
+        check_unique(list);
+        if (list->hosts.count == 0 && list->diagnostics->mistake_count == 0)
+                report(list->diagnostics, ERR_SCHEMA, &(struct place){ list->name, 0, 0 }, "no host is listed there");
+        if (list->hosts.count > HOSTS_MAX)
+                report(list->diagnostics, ERR_SCHEMA, &(struct place){ list->name, 0, 0 },
+                       "more than %d hosts, which is all that a node can read", HOSTS_MAX);
+}
+
+bool hosts_read(struct arena *arena, const char *path, const struct strings *roles, const char *otherwise,
+                struct hosts *ret, struct err *err) {
+        auto_buf text = { .max = LIST_MAX_BYTES };
+        auto_diagnostics diagnostics = { .arena = arena };
+        if (!fs_read(AT_FDCWD, path, &text, err))
+                return hint(err, "--from takes HOSTS.csv, an Ansible inventory, dnsmasq.conf or dhcpd.conf");
+        if (memchr(buf_text(&text), '\0', text.size))
+                return fail(err, ERR_SYNTAX, 0, "%s is no text: it has zero bytes", path);
+        static const char bom[] = "\xEF\xBB\xBF";
+        const char *start = buf_text(&text);
+        if (strncmp(start, bom, strlen(bom)) == 0)
+                start += strlen(bom);
+        struct host_list list = {
+                .arena = arena, .diagnostics = &diagnostics, .name = path, .text = arena_strdup(arena, start)
+        };
+        list.size = strlen(list.text);
+        read_any(&list);
+        // The reader of YAML has told of it already.
+        if (diagnostics.source_count == 0)
+                diagnostics_add_source(&diagnostics, path, list.text, list.size);
+        check_hosts(&list, roles, otherwise);
+        if (!diagnostics_finish(&diagnostics, err))
+                return false;
+        *ret = list.hosts;
+        return true;
+}

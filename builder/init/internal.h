@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// What the readers of lists share.
+#ifndef KILN_INIT_INTERNAL_H
+#define KILN_INIT_INTERNAL_H
+
+#include "base/buf.h"
+#include "init/hosts.h"
+#include "profile/reader/diagnostics.h"
+
+struct host_list {
+        struct arena *arena;
+        struct diagnostics *diagnostics;
+        const char *name; // of the file, as messages call it
+        const char *text; // NUL-terminated
+        size_t size;
+        struct hosts hosts;
+};
+
+struct host *host_list_add(struct host_list *list, const struct place *place);
+// Stores a value by the name that files give it ("mac", "hwaddr", "ansible_host", ...). False: it is none of a host's.
+bool host_list_set(struct arena *arena, struct host *host, const char *key, const char *value);
+
+// Calls back for each line, without its end; `line` is not NUL-terminated. Stops if `each` returns false.
+struct host_line {
+        struct place place; // of its first byte
+        const char *text;
+        size_t size;
+};
+typedef void host_line_reader(struct host_list *list, const struct host_line *line, void *context);
+void host_list_lines(struct host_list *list, host_line_reader *each, void *context);
+
+// Without blanks at both ends, on the arena.
+const char *host_text(struct arena *arena, const char *text, size_t size);
+
+// The readers, one a format.
+void hosts_read_csv(struct host_list *list);
+void hosts_read_ansible_ini(struct host_list *list);
+void hosts_read_ansible_yaml(struct host_list *list);
+void hosts_read_dnsmasq(struct host_list *list);
+void hosts_read_dhcpd(struct host_list *list);
+
+#endif
