@@ -32,6 +32,8 @@ PUBLIC = {"builder/packages": {"packages.h"}, "builder/rootfs": {"rootfs.h", "tr
           "builder/artefact": {"artefact.h"},
           "builder/boot": {"boot.h"}, "builder/configure": {"configure.h"}, "builder/verify": {"verify.h"},
           "builder/profile": {"profile.h"}, "builder/serve": {"serve.h"}}
+# These count as inside of a house: they read what profiles are written in.
+LODGERS = {"builder/init": "builder/profile"}
 LIBRARIES = {"solv/": {"builder/packages", "builder/rootfs"}, "rpm/": {"builder/packages", "builder/rootfs"}}
 # Every folder may have one of each.
 COMMON_NAMES = {"internal.h", "main.c"}
@@ -78,7 +80,7 @@ def include_problem(path, target):
         return "is internal to its folder" if private else None
     if own.startswith("firmware") and other.startswith("builder") and other not in NODE_BORROWS:
         return "is the builder's alone"
-    if any(other.startswith(house + "/") and not own.startswith(house) for house in HOUSES):
+    if any(other.startswith(house + "/") and not own.startswith(house) and LODGERS.get(own) != house for house in HOUSES):
         return f"is internal to {os.path.dirname(other)}/"
     if ORDER.index(own) < ORDER.index(other) or (own.startswith("builder") and other.startswith("firmware")):
         return f"stands above {own}/"

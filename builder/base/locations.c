@@ -13,8 +13,8 @@
 static const struct {
         const char *firmware, *kiln_node, *examples; // relative to the program's directory
 } layouts[] = {
-        { "../firmware", "kiln-node", ".." },                             // source tree: build/kiln
-        { "../../firmware", "kiln-node", "../.." },                       // source tree: build/sanitize/kiln
+        { "../firmware", "kiln-node", ".." },                              // source tree: build/kiln
+        { "../../firmware", "kiln-node", "../.." },                        // source tree: build/sanitize/kiln
         { "../share/kiln", "../libexec/kiln/kiln-node", "../share/kiln" }, // installed
 };
 
@@ -44,8 +44,7 @@ bool locations_find(struct arena *arena, struct locations *ret, struct err *err)
                         .initramfs = arena_printf(arena, "%s/initramfs", firmware),
                         .bootloader = arena_printf(arena, "%s/bootloader", firmware),
                         .kiln_node = kiln_node,
-                        .examples =
-                            plain_path(arena, arena_printf(arena, "%s/%s", program, layouts[i].examples)),
+                        .examples = plain_path(arena, arena_printf(arena, "%s/%s", program, layouts[i].examples)),
                 };
                 return true;
         }

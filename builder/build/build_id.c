@@ -132,7 +132,8 @@ static bool put_stub(json_t *files, const char *path, struct err *err) {
 bool build_inputs(const struct cluster *cluster, const struct locations *locations, const char *uki_stub, json_t **ret,
                   struct err *err) {
         json_t *files = json_object();
-        if (!put_inputs(files, cluster, locations, err) || !put_tree(files, "kiln/initramfs/", locations->initramfs, err) ||
+        if (!put_inputs(files, cluster, locations, err) ||
+            !put_tree(files, "kiln/initramfs/", locations->initramfs, err) ||
             !put_tree(files, "kiln/bootloader/", locations->bootloader, err) || !put_units(files, locations, err) ||
             !put_file(files, "kiln/kiln-node", AT_FDCWD, locations->kiln_node, err) ||
             !put_stub(files, uki_stub, err)) {

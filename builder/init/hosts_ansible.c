@@ -31,7 +31,7 @@ struct ini {
         bool is_of_hosts;  // [group:vars] and [group:children] are not
 };
 
-static void read_section(struct host_list *list, const struct host_line *line, struct ini *ini) {
+static void read_ini_section(struct host_list *list, const struct host_line *line, struct ini *ini) {
         const char *end = memchr(line->text, ']', line->size);
         if (!end) {
                 report(list->diagnostics, ERR_SYNTAX, &line->place, "a section without `]`");
@@ -45,7 +45,7 @@ static void read_section(struct host_list *list, const struct host_line *line, s
 }
 
 // The next word, in which quotes hold blanks together; they are taken off. NULL: there is none.
-static const char *next_word(struct arena *arena, const struct host_line *line, size_t *at) {
+static const char *next_ini_word(struct arena *arena, const struct host_line *line, size_t *at) {
         auto_buf word = { 0 };
         char quote = '\0';
         while (*at < line->size && isblank((unsigned char)line->text[*at]))
@@ -73,13 +73,13 @@ static void read_ini_line(struct host_list *list, const struct host_line *line, 
         if (!text[0] || text[0] == '#' || text[0] == ';')
                 return;
         if (line->text[0] == '[') {
-                read_section(list, line, ini);
+                read_ini_section(list, line, ini);
                 return;
         }
         if (!ini->is_of_hosts)
                 return;
         size_t at = 0;
-        const char *name = next_word(list->arena, line, &at), *word = NULL;
+        const char *name = next_ini_word(list->arena, line, &at), *word = NULL;
         if (!name)
                 return;
         if (strchr(name, '[')) {
@@ -88,7 +88,7 @@ static void read_ini_line(struct host_list *list, const struct host_line *line, 
                 return;
         }
         struct host *host = host_named(list, name, ini->group, &line->place);
-        while ((word = next_word(list->arena, line, &at))) {
+        while ((word = next_ini_word(list->arena, line, &at))) {
                 const char *equals = strchr(word, '=');
                 if (equals)
                         (void)host_list_set(list->arena, host,

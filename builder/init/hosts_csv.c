@@ -14,8 +14,8 @@ struct csv {
 };
 
 // One field, "quoted" with "" for a quote, or not. Moves `*at` behind its separator; false: the line is at its end.
-static bool next_field(struct arena *arena, const struct csv *csv, const struct host_line *line, size_t *at,
-                       const char **ret) {
+static bool next_csv_field(struct arena *arena, const struct csv *csv, const struct host_line *line, size_t *at,
+                           const char **ret) {
         if (*at > line->size)
                 return false;
         auto_buf field = { 0 };
@@ -49,7 +49,7 @@ static void read_head(struct host_list *list, const struct host_line *line, stru
         csv->separator = separator_of(line);
         struct host probe = { 0 };
         const char *field = NULL;
-        for (size_t at = 0; csv->count < COLUMNS_MAX && next_field(list->arena, csv, line, &at, &field);) {
+        for (size_t at = 0; csv->count < COLUMNS_MAX && next_csv_field(list->arena, csv, line, &at, &field);) {
                 (void)host_list_set(list->arena, &probe, field, "x");
                 csv->columns[csv->count++] = field;
         }
@@ -73,7 +73,7 @@ static void read_row(struct host_list *list, const struct host_line *line, void 
         struct host *host = host_list_add(list, &line->place);
         const char *field = NULL;
         size_t column = 0;
-        for (size_t at = 0; column < csv->count && next_field(list->arena, csv, line, &at, &field); column++)
+        for (size_t at = 0; column < csv->count && next_csv_field(list->arena, csv, line, &at, &field); column++)
                 (void)host_list_set(list->arena, host, csv->columns[column], field);
 }
 

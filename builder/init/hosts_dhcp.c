@@ -16,7 +16,7 @@ static bool is_lease_time(const char *word) {
 }
 
 // dhcp-host=[MAC|id:X|set:TAG|tag:TAG|IP|NAME|TIME|ignore],...: what a word is, its form says.
-static void take_word(struct arena *arena, struct host *host, const char *word) {
+static void take_dhcp_word(struct arena *arena, struct host *host, const char *word) {
         unsigned char mac[6];
         struct in_addr address;
         bool is_other = strncasecmp(word, "id:", 3) == 0 || strncmp(word, "tag:", 4) == 0 || word[0] == '[' ||
@@ -44,7 +44,7 @@ static void read_dhcp_host(struct host_list *list, const struct host_line *line,
         text = arena_strndup(list->arena, text, strcspn(text, "#"));
         while (*text) {
                 size_t length = strcspn(text, ",");
-                take_word(list->arena, &host, host_text(list->arena, text, length));
+                take_dhcp_word(list->arena, &host, host_text(list->arena, text, length));
                 text += length + (text[length] == ',');
         }
         if (!host.name && !host.ip)

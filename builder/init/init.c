@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/locations.h"
-#include "init/hosts.h"
+#include "init/host_lists.h"
 #include "profile/profile.h"
 #include "profile/reader/diagnostics.h"
 #include "profile/reader/names.h"
@@ -65,12 +65,12 @@ static const char *address_text(struct init *init, uint32_t address) {
         return in_addr_text(&init->arena, (struct in_addr){ htonl(address) });
 }
 
-static bool is_inside(const struct init *init, struct in_addr address) {
+static bool is_in_subnet(const struct init *init, struct in_addr address) {
         uint32_t number = ntohl(address.s_addr);
         return number > init->subnet && number - init->subnet <= init->hosts_in_subnet;
 }
 
-static bool read_subnet(struct init *init, const char *text, struct err *err) {
+static bool take_subnet(struct init *init, const char *text, struct err *err) {
         struct in_addr address;
         const char *slash = strchr(text, '/');
         char *end = NULL;
@@ -112,20 +112,20 @@ static bool guess_subnet(struct init *init, struct err *err) {
                      init->options->from, address_text(init, first), address_text(init, last));
                 return hint(err, "--subnet says which one it is; write further networks into the cluster file");
         }
-        return read_subnet(init, arena_printf(&init->arena, "%s/%d", address_text(init, first & mask), prefix), err);
+        return take_subnet(init, arena_printf(&init->arena, "%s/%d", address_text(init, first & mask), prefix), err);
 }
 
 static bool read_inside(const struct init *init, const char *option, const char *text, struct in_addr *ret,
                         struct err *err) {
         if (inet_pton(AF_INET, text, ret) != 1)
                 return fail(err, ERR_USAGE, 0, "--%s %s: an IPv4 address is needed", option, text);
-        if (!is_inside(init, *ret))
+        if (!is_in_subnet(init, *ret))
                 return fail(err, ERR_USAGE, 0, "--%s %s is outside of the subnet %s", option, text,
                             text_or(init->options->subnet, "of the machines"));
         return true;
 }
 
-static bool is_taken(const struct init *init, uint32_t address) {
+static bool is_address_taken(const struct init *init, uint32_t address) {
         if (address == ntohl(init->gateway.s_addr) || address == ntohl(init->vip.s_addr))
                 return true;
         for (size_t i = 0; i < init->hosts.count; i++) {
@@ -141,10 +141,10 @@ static bool is_taken(const struct init *init, uint32_t address) {
 static void choose_pool(struct init *init) {
         enum { POOL_MAX = 50 };
         uint32_t last = init->subnet + init->hosts_in_subnet, lowest = init->subnet + init->hosts_in_subnet / 2;
-        while (last > lowest && is_taken(init, last))
+        while (last > lowest && is_address_taken(init, last))
                 last--;
         uint32_t first = last;
-        while (first - 1 > lowest && last - first + 1 < POOL_MAX && !is_taken(init, first - 1))
+        while (first - 1 > lowest && last - first + 1 < POOL_MAX && !is_address_taken(init, first - 1))
                 first--;
         if (last > lowest && first < last)
                 init->pool = arena_printf(&init->arena, "%s-%s", address_text(init, first), address_text(init, last));
@@ -156,12 +156,12 @@ static bool prepare_network(struct init *init, struct err *err) {
         if (options->from && !is_said) {
                 if (!guess_subnet(init, err))
                         return false;
-        } else if (!read_subnet(init, text_or(options->subnet, INIT_SUBNET), err)) {
+        } else if (!take_subnet(init, text_or(options->subnet, INIT_SUBNET), err)) {
                 return false;
         }
         init->gateway.s_addr = 0;
         uint32_t first = init->subnet + 1, last = init->subnet + init->hosts_in_subnet;
-        init->gateway.s_addr = htonl(is_taken(init, first) ? last : first);
+        init->gateway.s_addr = htonl(is_address_taken(init, first) ? last : first);
         return !options->gateway || read_inside(init, "gateway", options->gateway, &init->gateway, err);
 }
 
@@ -203,7 +203,7 @@ static bool list_machines(struct init *init, struct err *err) {
         return init->hosts.count > 0 || fail(err, ERR_USAGE, 0, "a cluster of no machine");
 }
 
-static bool refuse_address(struct init *init, const struct host *host, struct err *err) {
+static bool refuse_far_address(struct init *init, const struct host *host, struct err *err) {
         if (init->options->from)
                 return fail_at(err, ERR_SCHEMA, &host->place, "%s of `%s` is outside of the subnet %s/%d", host->ip,
                                host->name, address_text(init, init->subnet), init->prefix);
@@ -225,7 +225,7 @@ static bool give_addresses(struct init *init, struct err *err) {
         uint32_t next = init->subnet + LEAVE_LITTLE;
         if (init->hosts_in_subnet >= ROOMY)
                 next = init->subnet + LEAVE_ROOM;
-        while (is_taken(init, next))
+        while (is_address_taken(init, next))
                 next++;
         init->vip.s_addr = htonl(next);
         for (size_t i = 0; i < init->hosts.count; i++) {
@@ -236,11 +236,11 @@ static bool give_addresses(struct init *init, struct err *err) {
                         host->ip = address_text(init, next++);
                 }
                 (void)!inet_pton(AF_INET, host->ip, &address); // it was read, or just written
-                if (!is_inside(init, address))
-                        return refuse_address(init, host, err);
+                if (!is_in_subnet(init, address))
+                        return refuse_far_address(init, host, err);
         }
-        if (!is_inside(init, init->vip))
-                return refuse_address(init, &init->hosts.items[0], err);
+        if (!is_in_subnet(init, init->vip))
+                return refuse_far_address(init, &init->hosts.items[0], err);
         return true;
 }
 
@@ -263,19 +263,19 @@ static void give_macs(struct init *init) {
 
 // ---- the text ----
 
-static void set_text(struct init *init, struct value *map, const char *key, const char *text) {
+static void put_word(struct init *init, struct value *map, const char *key, const char *text) {
         struct value *value = arena_alloc(&init->arena, sizeof *value); // null
         if (text)
                 value = value_scalar(&init->arena, text);
         value_set(&init->arena, map, key, value);
 }
 
-static void set_number(struct init *init, struct value *map, const char *key, size_t number) {
-        set_text(init, map, key, arena_printf(&init->arena, "%zu", number));
+static void put_count(struct init *init, struct value *map, const char *key, size_t number) {
+        put_word(init, map, key, arena_printf(&init->arena, "%zu", number));
 }
 
 // For each known role, whether it is the one.
-static struct value *is_role(struct init *init, const char *role) {
+static struct value *role_flags(struct init *init, const char *role) {
         struct value *is = value_map(&init->arena);
         for (size_t i = 0; i < init->roles.count; i++)
                 value_set(&init->arena, is, init->roles.items[i],
@@ -286,17 +286,17 @@ static struct value *is_role(struct init *init, const char *role) {
 static struct value *node_of_host(struct init *init, const struct host *host, size_t number) {
         enum { FIRST_RANK = 150, RANK_STEP = 10, LAST_RANK = 10 };
         struct value *node = value_map(&init->arena);
-        set_text(init, node, "name", host->name);
-        set_text(init, node, "role", host->role);
-        set_text(init, node, "mac", host->mac);
-        set_text(init, node, "ip", host->ip);
-        set_text(init, node, "serial", host->serial);
-        set_text(init, node, "uuid", host->uuid);
-        set_text(init, node, "id", text_or(host->id, arena_printf(&init->arena, "%zu", number)));
+        put_word(init, node, "name", host->name);
+        put_word(init, node, "role", host->role);
+        put_word(init, node, "mac", host->mac);
+        put_word(init, node, "ip", host->ip);
+        put_word(init, node, "serial", host->serial);
+        put_word(init, node, "uuid", host->uuid);
+        put_word(init, node, "id", text_or(host->id, arena_printf(&init->arena, "%zu", number)));
         size_t below = size_min((number - 1) * RANK_STEP, FIRST_RANK - LAST_RANK);
-        set_number(init, node, "rank", FIRST_RANK - below);
+        put_count(init, node, "rank", FIRST_RANK - below);
         value_set(&init->arena, node, "is_first", value_bool(&init->arena, number == 1));
-        value_set(&init->arena, node, "is", is_role(init, host->role));
+        value_set(&init->arena, node, "is", role_flags(init, host->role));
         return node;
 }
 
@@ -305,14 +305,14 @@ static void set_nodes(struct init *init, struct value *scope) {
         struct value *nodes = value_list(&init->arena), *first = value_map(&init->arena);
         auto_free size_t *numbers = xcalloc(init->roles.count, sizeof *numbers);
         for (size_t role = 0; role < init->roles.count; role++)
-                set_text(init, first, init->roles.items[role], NULL);
+                put_word(init, first, init->roles.items[role], NULL);
         for (size_t i = 0; i < init->hosts.count; i++) {
                 const struct host *host = &init->hosts.items[i];
                 size_t role = 0;
                 while (role + 1 < init->roles.count && strcmp(init->roles.items[role], host->role) != 0)
                         role++;
                 if (++numbers[role] == 1)
-                        set_text(init, first, host->role, host->ip);
+                        put_word(init, first, host->role, host->ip);
                 value_append(&init->arena, nodes, node_of_host(init, host, numbers[role]));
         }
         value_set(&init->arena, scope, "nodes", nodes);
@@ -348,20 +348,20 @@ static const char *quoted_text(struct init *init, const char *text, size_t size)
         return arena_strdup(&init->arena, buf_text(&quoted));
 }
 
-static struct value *make_scope(struct init *init, struct value *keys) {
+static struct value *scope_of_init(struct init *init, struct value *keys) {
         const struct init_options *options = init->options;
         struct value *scope = value_map(&init->arena);
         const char *gateway = in_addr_text(&init->arena, init->gateway);
-        set_text(init, scope, "cluster", cluster_name(init));
-        set_text(init, scope, "release", text_or(options->release, INIT_RELEASE));
-        set_text(init, scope, "subnet",
+        put_word(init, scope, "cluster", cluster_name(init));
+        put_word(init, scope, "release", text_or(options->release, INIT_RELEASE));
+        put_word(init, scope, "subnet",
                  arena_printf(&init->arena, "%s/%d", address_text(init, init->subnet), init->prefix));
-        set_text(init, scope, "gateway", gateway);
-        set_text(init, scope, "dns", text_or(options->dns, gateway));
-        set_text(init, scope, "server", text_or(options->server, gateway));
-        set_text(init, scope, "free_address", in_addr_text(&init->arena, init->vip));
-        set_number(init, scope, "free_address_end", ntohl(init->vip.s_addr) & 0xff);
-        set_text(init, scope, "pool", init->pool);
+        put_word(init, scope, "gateway", gateway);
+        put_word(init, scope, "dns", text_or(options->dns, gateway));
+        put_word(init, scope, "server", text_or(options->server, gateway));
+        put_word(init, scope, "free_address", in_addr_text(&init->arena, init->vip));
+        put_count(init, scope, "free_address_end", ntohl(init->vip.s_addr) & 0xff);
+        put_word(init, scope, "pool", init->pool);
         value_set(&init->arena, scope, "has_invented_macs", value_bool(&init->arena, init->has_invented_macs));
         value_set(&init->arena, scope, "keys", keys);
         set_nodes(init, scope);
@@ -396,7 +396,7 @@ static bool render(struct init *init, struct buf *to, struct err *err) {
         auto_buf text = { 0 };
         struct value *keys = value_list(&init->arena);
         return read_keys(init, keys, err) && fs_read(AT_FDCWD, path, &text, err) &&
-               template_render(path, buf_text(&text), text.size, make_scope(init, keys), NULL, to, NULL, err);
+               template_render(path, buf_text(&text), text.size, scope_of_init(init, keys), NULL, to, NULL, err);
 }
 
 // ---- the file ----

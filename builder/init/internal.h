@@ -4,7 +4,7 @@
 #define KILN_INIT_INTERNAL_H
 
 #include "base/buf.h"
-#include "init/hosts.h"
+#include "init/host_lists.h"
 #include "profile/reader/diagnostics.h"
 
 struct host_list {

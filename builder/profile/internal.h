@@ -13,14 +13,10 @@ extern const struct schema cluster_schema, release_schema, role_schema, state_di
 
 // Fills in `folders`. False after a report.
 bool profile_folders_read(struct loader *loader, const char *path, struct cluster_file *file);
-// The path of NAME in the own folder, or in the installed one if only that has it.
-const char *profile_folder_path(struct loader *loader, const struct profile_folder *folder, const char *name);
-// The same for what belongs to a role file, the overlay that is called like it and such: an own role does not take the
-// installed one's.
+// profile_folder_path() for what belongs to a role file, the overlay that is called like it and such: an own role does
+// not take the installed one's.
 const char *profile_folder_path_of(struct loader *loader, const struct profile_folder *folder, const char *name,
                                    const struct role_file *role);
-// The names in both that end in `suffix`, which is taken off.
-struct strings profile_folder_names(struct loader *loader, const struct profile_folder *folder, const char *suffix);
 
 // ---- roles ----
 

@@ -4,17 +4,14 @@
 #define KILN_PROFILE_PROFILE_FILES_H
 
 #include "profile/profile.h"
+#include "profile/reader/profile_folder.h"
 #include "profile/reader/schema.h"
 
 struct cluster_paths {
         const char *roles, *releases, *overlays, *kickstart; // as seen from the working directory
 };
 
-// A folder of the cluster's own, and behind it the one that is installed with kiln, so that a cluster is one file until
-// it needs more. Either as seen from the working directory; NULL: `paths` names the own one, or kiln is not installed.
-struct profile_folder {
-        const char *own, *example;
-};
+// Without an example where `paths` names the own one, or kiln is not installed.
 struct profile_folders {
         struct profile_folder roles, releases, overlays, kickstart;
 };
@@ -89,8 +86,8 @@ struct role_file {
         const char *kickstart;
         const struct value *tree;
         bool is_example; // it was installed with kiln, and is no file of the cluster's own
-        bool usable;   // it was read; otherwise that was reported
-        bool visiting; // inheritance: on the way from the role to its ancestors
+        bool usable;     // it was read; otherwise that was reported
+        bool visiting;   // inheritance: on the way from the role to its ancestors
 };
 
 #endif

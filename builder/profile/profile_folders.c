@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The folders of roles, releases, overlays and kickstart templates: the cluster's own, and behind them those that are
 // installed with kiln, so that a cluster of one's own is one file until it needs more.
-#include <fcntl.h>
 #include <stddef.h>
 
-#include "base/fs.h"
 #include "base/locations.h"
 #include "profile/internal.h"
 #include "profile/reader/paths.h"
@@ -45,31 +43,10 @@ bool profile_folders_read(struct loader *loader, const char *path, struct cluste
         return ok;
 }
 
-const char *profile_folder_path(struct loader *loader, const struct profile_folder *folder, const char *name) {
-        const char *own = arena_printf(loader->arena, "%s/%s", folder->own, name);
-        if (!folder->example || fs_exists(AT_FDCWD, own))
-                return own;
-        const char *example = arena_printf(loader->arena, "%s/%s", folder->example, name);
-        if (!fs_exists(AT_FDCWD, example))
-                return own;
-        return example;
-}
-
 const char *profile_folder_path_of(struct loader *loader, const struct profile_folder *folder, const char *name,
                                    const struct role_file *role) {
         struct profile_folder alone = { .own = folder->own };
         if (role->is_example)
                 alone.example = folder->example;
         return profile_folder_path(loader, &alone, name);
-}
-
-struct strings profile_folder_names(struct loader *loader, const struct profile_folder *folder, const char *suffix) {
-        struct strings names = loader_names(loader, folder->own, suffix);
-        struct strings more = { 0 };
-        if (folder->example)
-                more = loader_names(loader, folder->example, suffix);
-        for (size_t i = 0; i < more.count; i++)
-                strings_add_once(loader->arena, &names, more.items[i]);
-        strings_sort(&names);
-        return names;
 }

@@ -79,9 +79,8 @@ static void state_overlays_and_files(struct statements *statements, const struct
                 (void)overlay_add(statements->loader,
                                   profile_folder_path(statements->loader, overlays, file->overlays.items[i]), from,
                                   &files, &count);
-        (void)overlay_add(statements->loader,
-                          profile_folder_path_of(statements->loader, overlays, file->name, file), &file->place, &files,
-                          &count);
+        (void)overlay_add(statements->loader, profile_folder_path_of(statements->loader, overlays, file->name, file),
+                          &file->place, &files, &count);
         for (size_t i = 0; i < file->file_count; i++)
                 file_put(statements->loader->arena, &files, &count, &file->files[i]);
         for (size_t i = 0; i < count; i++) {

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "profile/checks/checks.h"
-#include "profile/internal.h"
 
 static bool needs_port(const char *protocol) {
         return strcmp(protocol, "tcp") == 0 || strcmp(protocol, "udp") == 0 || strcmp(protocol, "sctp") == 0;

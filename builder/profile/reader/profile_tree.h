@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Where the files that a profile names may lie. A profile may be somebody else's, and what it names is published: so it
 // reaches the directory of the cluster file, the folders `overlays` and `kickstart` beside that directory, kiln's own
-// files with the examples that are installed with it, and what the user opens by --allow-outside, and nothing else of the build host. What counts is where a file
-// really lies, links resolved.
+// files with the examples that are installed with it, and what the user opens by --allow-outside, and nothing else of
+// the build host. What counts is where a file really lies, links resolved.
 #ifndef KILN_PROFILE_READER_PROFILE_TREE_H
 #define KILN_PROFILE_READER_PROFILE_TREE_H
 

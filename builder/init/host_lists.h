@@ -2,8 +2,8 @@
 // Lists of machines that people have in files, read for `kiln init --from`: comma, semicolon or tab separated values
 // with a head line; an Ansible inventory, INI or YAML; dhcp-host lines of dnsmasq.conf (dnsmasq(8)); host blocks of
 // dhcpd.conf (dhcpd.conf(5)). Which it is follows from the content.
-#ifndef KILN_INIT_HOSTS_H
-#define KILN_INIT_HOSTS_H
+#ifndef KILN_INIT_HOST_LISTS_H
+#define KILN_INIT_HOST_LISTS_H
 
 #include "base/err.h"
 #include "base/mem.h"
