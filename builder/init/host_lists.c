@@ -93,7 +93,7 @@ static void find_role(struct host_list *list, const struct strings *roles, const
         report_hint(list->diagnostics, "--role ROLE is for those that neither their group nor their name tells of");
 }
 
-static void check_host_address(struct host_list *list, const struct host *host) {
+static void check_listed_address(struct host_list *list, const struct host *host) {
         struct in_addr address;
         if (!host->ip)
                 report(list->diagnostics, ERR_SCHEMA, &host->place, "`%s` has no IP address", host->name);
@@ -185,7 +185,7 @@ static void check_hosts(struct host_list *list, const struct strings *roles, con
                 }
                 check_words(list, host);
                 find_role(list, roles, otherwise, host);
-                check_host_address(list, host);
+                check_listed_address(list, host);
                 check_mac(list, host);
         }
         check_unique(list);

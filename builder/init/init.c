@@ -125,7 +125,7 @@ static bool read_inside(const struct init *init, const char *option, const char 
         return true;
 }
 
-static bool is_address_taken(const struct init *init, uint32_t address) {
+static bool init_address_is_taken(const struct init *init, uint32_t address) {
         if (address == ntohl(init->gateway.s_addr) || address == ntohl(init->vip.s_addr))
                 return true;
         for (size_t i = 0; i < init->hosts.count; i++) {
@@ -141,10 +141,10 @@ static bool is_address_taken(const struct init *init, uint32_t address) {
 static void choose_pool(struct init *init) {
         enum { POOL_MAX = 50 };
         uint32_t last = init->subnet + init->hosts_in_subnet, lowest = init->subnet + init->hosts_in_subnet / 2;
-        while (last > lowest && is_address_taken(init, last))
+        while (last > lowest && init_address_is_taken(init, last))
                 last--;
         uint32_t first = last;
-        while (first - 1 > lowest && last - first + 1 < POOL_MAX && !is_address_taken(init, first - 1))
+        while (first - 1 > lowest && last - first + 1 < POOL_MAX && !init_address_is_taken(init, first - 1))
                 first--;
         if (last > lowest && first < last)
                 init->pool = arena_printf(&init->arena, "%s-%s", address_text(init, first), address_text(init, last));
@@ -161,7 +161,7 @@ static bool prepare_network(struct init *init, struct err *err) {
         }
         init->gateway.s_addr = 0;
         uint32_t first = init->subnet + 1, last = init->subnet + init->hosts_in_subnet;
-        init->gateway.s_addr = htonl(is_address_taken(init, first) ? last : first);
+        init->gateway.s_addr = htonl(init_address_is_taken(init, first) ? last : first);
         return !options->gateway || read_inside(init, "gateway", options->gateway, &init->gateway, err);
 }
 
@@ -225,7 +225,7 @@ static bool give_addresses(struct init *init, struct err *err) {
         uint32_t next = init->subnet + LEAVE_LITTLE;
         if (init->hosts_in_subnet >= ROOMY)
                 next = init->subnet + LEAVE_ROOM;
-        while (is_address_taken(init, next))
+        while (init_address_is_taken(init, next))
                 next++;
         init->vip.s_addr = htonl(next);
         for (size_t i = 0; i < init->hosts.count; i++) {
