@@ -106,13 +106,18 @@ $(B)/tests/unit/node_dhcp_client: $(B)/tests/unit/node_dhcp_client.o $(filter-ou
 $(B)/tests/dhcp/client: $(B)/tests/dhcp/client.o $(NODE_TESTED) $(NODE_SHARED_LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(NODE_LIBS)
 
+# Machines of paper, against kiln serve.
+PAPER := $(patsubst %.c,$(B)/%.o,$(wildcard tests/paper/*.c))
+$(B)/tests/paper/paper: $(PAPER) $(NODE_SHARED_LIBRARY)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(PAPER) $(NODE_SHARED_LIBRARY) -ljansson
+
 $(B)/tests/unit/node%: $(B)/tests/unit/node%.o $(NODE_TESTED) $(NODE_SHARED_LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(NODE_LIBS)
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(KILN_LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
--include $(KILN_OBJECTS:.o=.d) $(NODE_OBJECTS:.o=.d) $(NODE_SHARED:%.c=$(B)/static/%.d) $(UNIT_TESTS:=.d) $(B)/tests/dhcp/client.d
+-include $(KILN_OBJECTS:.o=.d) $(NODE_OBJECTS:.o=.d) $(NODE_SHARED:%.c=$(B)/static/%.d) $(UNIT_TESTS:=.d) $(B)/tests/dhcp/client.d $(PAPER:.o=.d)
 
 deps: ## install the Debian packages that kiln needs, or those of GROUP=NAME
 	./tests/deps $(GROUP)
@@ -126,7 +131,7 @@ images: all $(if $(filter lab,$(RELEASE)),lab) ## bake every role of $(CLUSTER) 
 # TEST=SUITE or SUITE/TEST: one suite, one test of it, a boot scenario (tests/run says more). Made is what that one needs.
 TEST ?=
 ifneq ($(filter test,$(MAKECMDGOALS)),)
-TEST_TARGETS := $(if $(TEST),$(shell tests/run --targets $(TEST)),all lab $(UNIT_TESTS) $(B)/tests/dhcp/client)
+TEST_TARGETS := $(if $(TEST),$(shell tests/run --targets $(TEST)),all lab $(UNIT_TESTS) $(B)/tests/dhcp/client $(B)/tests/paper/paper)
 $(if $(TEST_TARGETS),,$(error TEST=$(TEST) names nothing))
 endif
 test: $(TEST_TARGETS) ## run every test, or TEST=NAME
@@ -135,7 +140,7 @@ test: $(TEST_TARGETS) ## run every test, or TEST=NAME
 lint: all ## format, size and layering checks, clang-tidy, cppcheck, shellcheck
 	tests/lint
 
-bench: all lab ## ratios beside dnf --installroot, mksquashfs and xorriso
+bench: all lab $(B)/tests/paper/paper ## ratios beside dnf --installroot, mksquashfs and xorriso
 	tests/bench/packages
 	tests/bench/run
 

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/mistake.h"
 
-enum { TFTP_AT_ONCE = 1000 };
+enum { TFTP_AT_ONCE = 1000, LEASES_MAX = 65536 };
 
 bool dnsmasq_check_value(const char *what, const char *value, const char *option, struct err *err) {
         assert(what && value && option);
@@ -182,6 +182,19 @@ void dnsmasq_hosts(const struct cluster *cluster, const char *prefix, struct buf
                         config_host(&cluster->nodes[i], prefix, ret);
 }
 
+// Addresses that the inventory gives need no memory, and dnsmasq writes the whole file anew, and to the disk, for each
+// of them: with 500 machines nothing else would be done. Those of a pool must not be given twice after a restart.
+static void append_leases(const struct dnsmasq_config *config, struct buf *ret) {
+        bool has_pool = false;
+        for (size_t i = 0; i < config->cluster->network_count; i++)
+                has_pool = has_pool || config->cluster->networks[i].pool_first.s_addr;
+        if (has_pool && config->dhcp == SERVE_DHCP_FULL)
+                buf_printf(ret, "dhcp-leasefile=%s/leases\n", config->state_dir);
+        else
+                buf_append_text(ret, "leasefile-ro\n");
+        buf_printf(ret, "dhcp-lease-max=%d\n", LEASES_MAX); // 1,000 otherwise, and the others get no address
+}
+
 static void append_full(const struct dnsmasq_config *config, const char *hosts_file, struct buf *ret) {
         buf_append_text(ret, "dhcp-authoritative\n");
         for (size_t i = 0; i < config->cluster->network_count; i++)
@@ -237,7 +250,8 @@ static void append_common(const struct dnsmasq_config *config, struct buf *ret) 
 void dnsmasq_dhcp_config(const struct dnsmasq_config *config, const char *hosts_file, struct buf *ret) {
         assert(config && ret && config->dhcp != SERVE_DHCP_NONE);
         append_common(config, ret);
-        buf_printf(ret, "log-dhcp\ndhcp-leasefile=%s/leases\n", config->state_dir); // a proxy, too, opens one
+        buf_append_text(ret, "log-dhcp\n");
+        append_leases(config, ret);
         append_classes(config, ret);
         if (config->dhcp == SERVE_DHCP_PROXY)
                 append_proxy(config, ret);
