@@ -20,7 +20,9 @@ static bool probe_kvm(const char *kernel, bool *ret_works, struct err *err) {
         auto_buf output = { 0 };
         bool timed_out;
         auto_err failure = { 0 };
-        struct process process = { .argv = argv, .output = &output, .keep_fd = -1, .limit_ms = PROBE_LIMIT_MS };
+        struct process process = {
+                .argv = argv, .output = &output, .output_fd = -1, .dir = -1, .limit_ms = PROBE_LIMIT_MS
+        };
         if (!process_run(&process, &timed_out, &failure) && failure.kind == ERR_INTERRUPTED) {
                 *err = take_err(&failure);
                 return false;

@@ -70,14 +70,21 @@ must_check bool plug_cards(struct machine *machine, struct arguments *arguments,
 // Decides "tcg" or "kvm". A probe takes seconds, so its result is kept for the run.
 must_check bool accelerator_choose(const char *wanted, const char *kernel, const char **ret, struct err *err);
 
-// Starts a program that dies with kiln, waits for it, passes on kiln's own end by a signal. With `output`, its standard
-// output and error go there and its input is empty; else all three are kiln's. `limit_ms` (0: none) ends it with
-// `*ret_timed_out` set. `keep_fd` (-1: none) stays open in it.
+// A program that dies with the thread that started it. Descriptors that it keeps are `keep`, and no other.
+enum { PROCESS_KEEP_MAX = 8 };
 struct process {
         const char *const *argv;
-        struct buf *output;
-        int keep_fd, limit_ms;
+        struct buf *output; // process_run(): gets its standard output and error, and its input is empty
+        int output_fd;      // the same for process_start(); -1: `output` or kiln's own
+        int dir;            // that it starts in; -1: kiln's own
+        int keep[PROCESS_KEEP_MAX];
+        size_t keep_count;
+        int limit_ms; // process_run(): ends it after so long, with `*ret_timed_out` set; 0: never
 };
+
+// Starts it and waits for it, passing on kiln's own end by a signal. With `output`, its status is no error.
 must_check bool process_run(const struct process *process, bool *ret_timed_out, struct err *err);
+// Starts it; whoever calls waits for it.
+must_check bool process_start(const struct process *process, pid_t *ret_pid, struct err *err);
 
 #endif

@@ -33,8 +33,10 @@ static _Noreturn void become_program(const struct process *process, pid_t parent
                 dup2(output, STDOUT_FILENO);
                 dup2(output, STDERR_FILENO);
         }
-        if (process->keep_fd >= 0)
-                fcntl(process->keep_fd, F_SETFD, 0);
+        if (process->dir >= 0 && fchdir(process->dir) < 0)
+                _exit(127);
+        for (size_t i = 0; i < process->keep_count; i++)
+                fcntl(process->keep[i], F_SETFD, 0);
         execvp(process->argv[0], (char *const *)process->argv);
         int number = errno;
         if (write(failure, &number, sizeof(number)) < 0)
@@ -42,7 +44,7 @@ static _Noreturn void become_program(const struct process *process, pid_t parent
         _exit(127);
 }
 
-static bool start_process(const struct process *process, pid_t *ret_pid, int *ret_output, struct err *err) {
+static bool spawn_process(const struct process *process, pid_t *ret_pid, int *ret_output, struct err *err) {
         int output[2] = { -1, -1 }, failure[2];
         pid_t parent = getpid();
         if (pipe2(failure, O_CLOEXEC) < 0)
@@ -52,9 +54,12 @@ static bool start_process(const struct process *process, pid_t *ret_pid, int *re
                 close(failure[1]);
                 return fail(err, ERR_SYSTEM, errno, "pipe");
         }
+        int output_to = process->output_fd;
+        if (process->output)
+                output_to = output[1];
         pid_t pid = fork();
         if (pid == 0)
-                become_program(process, parent, output[1], failure[1]);
+                become_program(process, parent, output_to, failure[1]);
         int fork_error = errno, number = 0; // of fork(), if that failed
         close(failure[1]);
         close_cleanup(&output[1]);
@@ -109,13 +114,20 @@ static void watch_process(const struct process *process, pid_t pid, int handle, 
         }
 }
 
+bool process_start(const struct process *process, pid_t *ret_pid, struct err *err) {
+        int ignored;
+        assert(!process->output && process->limit_ms == 0);
+        return spawn_process(process, ret_pid, &ignored, err);
+}
+
 bool process_run(const struct process *process, bool *ret_timed_out, struct err *err) {
         struct termios terminal;
         bool has_terminal = !process->output && tcgetattr(STDIN_FILENO, &terminal) == 0;
         auto_close int output = -1;
         pid_t pid = -1;
         *ret_timed_out = false;
-        if (!start_process(process, &pid, &output, err))
+        assert(process->output_fd < 0);
+        if (!spawn_process(process, &pid, &output, err))
                 return false;
         auto_close int handle = (int)syscall(SYS_pidfd_open, pid, 0);
         if (handle < 0) {

@@ -92,12 +92,40 @@ static void attach_state_disk(struct machine *machine, struct arguments *argumen
         arguments_printf(arguments, arena, "-device", "virtio-blk-pci,drive=state");
 }
 
+// The descriptor is the same file in QEMU, even of a file that has no name.
+static void add_disks(struct machine *machine, struct arguments *arguments) {
+        struct arena *arena = &machine->arena;
+        for (size_t i = 0; i < machine->options->disk_count; i++) {
+                const struct boot_disk *disk = &machine->options->disks[i];
+                arguments_printf(arguments, arena, "-drive",
+                                 "if=none,id=disk%zu,format=raw,cache=writeback,discard=unmap,werror=report,"
+                                 "file=/proc/self/fd/%d",
+                                 i, disk->fd);
+                arguments_printf(arguments, arena, "-device", "virtio-blk-pci,drive=disk%zu,serial=%s", i,
+                                 quote_commas(arena, disk->serial));
+        }
+}
+
 // What follows "KIND:" in a text; NULL for another kind or nothing.
 static const char *path_after(const char *text, const char *kind) {
         size_t length = strlen(kind);
         if (strncmp(text, kind, length) != 0 || !text[length])
                 return NULL;
         return text + length;
+}
+
+static void add_console(struct machine *machine, struct arguments *arguments, const char *socket) {
+        struct arena *arena = &machine->arena;
+        const char *log = machine->options->serial_log;
+        if (!log) {
+                arguments_printf(arguments, arena, "-serial", "unix:%s,server=on,wait=off",
+                                 quote_commas(arena, socket));
+                return;
+        }
+        arguments_printf(arguments, arena, "-chardev",
+                         "socket,id=console,path=%s,server=on,wait=off,logfile=%s,logappend=on",
+                         quote_commas(arena, socket), quote_commas(arena, log));
+        arguments_printf(arguments, arena, "-serial", "chardev:console");
 }
 
 static bool add_serial(struct machine *machine, struct arguments *arguments, struct err *err) {
@@ -107,8 +135,7 @@ static bool add_serial(struct machine *machine, struct arguments *arguments, str
         if (strcmp(serial, "stdio") == 0)
                 arguments_printf(arguments, arena, "-serial", "mon:stdio");
         else if (socket)
-                arguments_printf(arguments, arena, "-serial", "unix:%s,server=on,wait=off",
-                                 quote_commas(arena, socket));
+                add_console(machine, arguments, socket);
         else if (file)
                 arguments_printf(arguments, arena, "-serial", "file:%s", quote_commas(arena, file));
         else
@@ -116,18 +143,39 @@ static bool add_serial(struct machine *machine, struct arguments *arguments, str
         return true;
 }
 
+static void add_control(struct machine *machine, struct arguments *arguments) {
+        struct arena *arena = &machine->arena;
+        const struct boot_options *options = machine->options;
+        if (options->control)
+                arguments_printf(arguments, arena, "-qmp", "unix:%s,server=on,wait=off",
+                                 quote_commas(arena, options->control));
+        if (options->clock)
+                arguments_printf(arguments, arena, "-rtc", "base=%s", options->clock);
+}
+
+static void add_accelerator(struct machine *machine, struct arguments *arguments) {
+        struct arena *arena = &machine->arena;
+        unsigned code_mib = machine->options->code_mib;
+        if (code_mib == 0 || strcmp(machine->accelerator, "tcg") != 0) {
+                arguments_printf(arguments, arena, "-machine", "q35,accel=%s", machine->accelerator);
+                return;
+        }
+        arguments_printf(arguments, arena, "-machine", "q35");
+        arguments_printf(arguments, arena, "-accel", "tcg,tb-size=%u", code_mib);
+}
+
 bool qemu_machine_arguments(struct machine *machine, struct arguments *ret, struct err *err) {
         struct arena *arena = &machine->arena;
         assert(machine->accelerator);
         bool has_kvm = strcmp(machine->accelerator, "kvm") == 0;
-        int processors = 1;
-        if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
-                processors = 2;
+        unsigned processors = machine->options->processors;
+        if (processors == 0)
+                processors = 1 + (sysconf(_SC_NPROCESSORS_ONLN) > 1);
         arguments_add(ret, QEMU);
         arguments_printf(ret, arena, "-name", "kiln-%s", machine->node->name);
-        arguments_printf(ret, arena, "-machine", "q35,accel=%s", machine->accelerator);
+        add_accelerator(machine, ret);
         arguments_printf(ret, arena, "-cpu", "%s", has_kvm ? "host" : "max,svm=off,la57=off");
-        arguments_printf(ret, arena, "-smp", "%d", processors);
+        arguments_printf(ret, arena, "-smp", "%u", processors);
         arguments_printf(ret, arena, "-m", "%u", machine->memory_mib);
         arguments_add(ret, "-nodefaults");
         arguments_add(ret, "-no-user-config");
@@ -139,6 +187,8 @@ bool qemu_machine_arguments(struct machine *machine, struct arguments *ret, stru
         add_medium(machine, ret);
         add_config_drive(machine, ret);
         attach_state_disk(machine, ret);
+        add_disks(machine, ret);
+        add_control(machine, ret);
         if (!plug_cards(machine, ret, err) || !add_serial(machine, ret, err))
                 return false;
         for (size_t i = 0; i < machine->options->qemu.count; i++)

@@ -227,7 +227,7 @@ static void chooses_the_accelerator_that_was_named(void) {
 
 static bool run_shell(const char *script, int limit_ms, struct buf *output, bool *ret_timed_out, struct err *err) {
         const char *argv[] = { "sh", "-c", script, NULL };
-        struct process process = { .argv = argv, .output = output, .keep_fd = -1, .limit_ms = limit_ms };
+        struct process process = { .argv = argv, .output = output, .output_fd = -1, .dir = -1, .limit_ms = limit_ms };
         return process_run(&process, ret_timed_out, err);
 }
 
@@ -248,7 +248,7 @@ static void says_when_a_program_cannot_be_started(void) {
         auto_buf output = { 0 };
         bool timed_out;
         const char *argv[] = { "kiln-has-no-such-program", NULL };
-        struct process process = { .argv = argv, .output = &output, .keep_fd = -1 };
+        struct process process = { .argv = argv, .output = &output, .output_fd = -1, .dir = -1 };
         EXPECT(!process_run(&process, &timed_out, &err));
         EXPECT(err.kind == ERR_TOOL && err.hint != NULL);
 }
@@ -265,7 +265,7 @@ static void leaves_no_program_behind_when_it_is_killed(void) {
                 dup2(ends[1], STDOUT_FILENO);
                 close(ends[0]);
                 close(ends[1]);
-                struct process process = { .argv = argv, .keep_fd = -1 };
+                struct process process = { .argv = argv, .output_fd = -1, .dir = -1 };
                 _exit(process_run(&process, &timed_out, &err) ? 0 : 1);
         }
         close(ends[1]);
