@@ -244,7 +244,8 @@ static void append_common(const struct dnsmasq_config *config, struct buf *ret) 
         if (strcmp(config->place->interface, "lo") != 0)
                 buf_append_text(ret, "except-interface=lo\n");
         if (geteuid() == 0)
-                buf_append_text(ret, "user=root\n"); // as whoever kiln is
+                // As whoever kiln is. Else it would take the group dip, which a user namespace of one id does not have.
+                buf_append_text(ret, "user=root\ngroup=\n");
 }
 
 void dnsmasq_dhcp_config(const struct dnsmasq_config *config, const char *hosts_file, struct buf *ret) {
