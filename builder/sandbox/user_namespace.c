@@ -168,7 +168,7 @@ static bool has_setting(const char *path, const char *value) {
 }
 
 // What is set against user namespaces here; else it is a filter of system calls, as container runtimes have one.
-static bool hint_user_namespace(struct err *err) {
+bool user_namespace_hint(struct err *err) {
         static const struct {
                 const char *path, *value, *remedy;
         } settings[] = {
@@ -183,10 +183,10 @@ static bool hint_user_namespace(struct err *err) {
                         buf_printf(&remedy, " %s", settings[i].remedy);
         if (remedy.size)
                 return hint(
-                    err, "this machine keeps user namespaces from plain users: as root, `sysctl%s`, or build as root",
+                    err, "this machine keeps user namespaces from plain users: as root, `sysctl%s`, or do it as root",
                     buf_text(&remedy));
         return hint(err, "a container that runs kiln must allow it to make namespaces (docker run --privileged); a "
-                         "security module may refuse them too, and root may build in any case");
+                         "security module may refuse them too, and root needs none");
 }
 
 bool namespace_fail(const char *kind, const char *limit, bool *ret_limited, struct err *err) {
@@ -203,7 +203,7 @@ static bool unshare_user(struct err *err) {
                 return true;
         (void)namespace_fail("user", "user.max_user_namespaces", &limited, err);
         if (!limited)
-                (void)hint_user_namespace(err);
+                (void)user_namespace_hint(err);
         return false;
 }
 
@@ -265,10 +265,24 @@ static bool unshare_and_map(const struct mapper *mapper, struct err *err) {
                 return false;
         if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) {
                 fail(err, ERR_SANDBOX, errno, "become root in the user namespace");
-                return hint_user_namespace(err);
+                return user_namespace_hint(err);
         }
         prctl(PR_SET_DUMPABLE, 1); // a change of ids takes it away, and with it the owner of /proc/self
         return true;
+}
+
+static bool write_own(const char *path, const char *text, struct err *err) {
+        auto_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text))
+                return true;
+        fail(err, ERR_SANDBOX, errno, "map ids: write %s", path);
+        return user_namespace_hint(err);
+}
+
+bool user_namespace_map_one(unsigned uid, unsigned outside_uid, unsigned gid, unsigned outside_gid, struct err *err) {
+        auto_free char *uids = xasprintf("%u %u 1", uid, outside_uid), *gids = xasprintf("%u %u 1", gid, outside_gid);
+        return write_own("/proc/self/setgroups", "deny", err) && write_own("/proc/self/uid_map", uids, err) &&
+               write_own("/proc/self/gid_map", gids, err);
 }
 
 // The user's own id is the one more that is needed.

@@ -14,6 +14,13 @@ enum { USER_NAMESPACE_IDS_NEEDED = 65536 };
 // Before any thread. SANDBOX with what is missing and the remedy.
 must_check bool user_namespace_enter(struct err *err);
 
+// In a new user namespace: gives the caller one user and one group of it, and no other; `outside` are its own. Needs no
+// program and no subordinate ids. SANDBOX.
+must_check bool user_namespace_map_one(unsigned uid, unsigned outside_uid, unsigned gid, unsigned outside_gid,
+                                       struct err *err);
+// Gives the error of a namespace that could not be made a hint at what is set against that. Always false.
+bool user_namespace_hint(struct err *err);
+
 // Whether this process lives in a user namespace that is not the system's first: owners are shifted on disk, and
 // overlayfs keeps its marks in user.* attributes.
 bool user_namespace_is_mapped(void);
