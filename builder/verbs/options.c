@@ -18,7 +18,7 @@ enum option_kind { FLAG, TEXT, LIST, WORDS, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
 // b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema, u builds, p publish, e secret, i
-// iso, d diff, n serve, a status, I init
+// iso, d diff, n serve, a status, I init, R rack
 static const struct option {
         const char *name, *verbs, *value, *help;
         enum option_kind kind;
@@ -43,14 +43,14 @@ static const struct option {
         O("server", "I", "ADDRESS", TEXT, server, "the machine that will serve the builds (default: the router)"),
         O("ssh-key", "I", "FILE", TEXT, ssh_key, "a public key that may log in as root"),
         O("yes", "I", NULL, FLAG, yes, "ask nothing, on a terminal neither"),
-        O("release", "blfvcrona", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
-        O("set", "blfcona", "KEY=VALUE", LIST, set,
+        O("release", "blfvcronaR", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
+        O("set", "blfconaR", "KEY=VALUE", LIST, set,
           "override a value of the cluster file, as in variables.registry=host:5000"),
-        O("allow-outside", "blfvcona", "DIR", LIST, allow_outside,
+        O("allow-outside", "blfvconaR", "DIR", LIST, allow_outside,
           "let profiles name files of this directory too, beside their own tree; may be repeated"),
         O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
         O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
-        O("out", "boupidn", "DIR", TEXT, out, "where builds are published (default: out)"),
+        O("out", "boupidnR", "DIR", TEXT, out, "where builds are published (default: out)"),
         O("cache", "blfvkcr", "DIR", TEXT, cache, "packages, layers and packed roots (default: $XDG_CACHE_HOME/kiln)"),
         O("cache-limit", "b", "GB", NUMBER, cache_limit,
           "forget what the least recent builds used once the cache is larger; 0: never (default: 30)"),
@@ -103,7 +103,7 @@ static const struct option {
         O("serial", "o", "PLACE", TEXT, serial, "stdio, unix:PATH or file:PATH (default: stdio)"),
         O("mac", "o", "MAC", TEXT, mac, "another MAC address than the inventory's"),
         O("memory", "o", "MIB", TEXT, memory, "memory of the machine (default: 2048)"),
-        O("accel", "o", "KIND", TEXT, accelerator, "auto, tcg or kvm (default: auto)"),
+        O("accel", "oR", "KIND", TEXT, accelerator, "auto, tcg or kvm (default: auto)"),
         O("entry", "o", "NAME", TEXT, entry, "boot this PXE entry instead of asking by MAC: node/NAME or role/NAME"),
         O("config-drive", "o", "FILE", TEXT, config_drive,
           "the image of a config drive for the machine, such as `kiln secret put` makes"),
@@ -133,12 +133,23 @@ static const struct option {
           "say what would go wrong before anybody boots: ports, another DHCP server, a damaged build, how long it "
           "takes"),
         O("print-config", "n", NULL, FLAG, print_config, "print dnsmasq's configuration, for a server of your own"),
-        O("json", "Iblfvkcropein", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
+        O("rack", "R", "NAME", TEXT, rack, "the rack of this cluster, where several are up"),
+        O("state", "R", "DIR", TEXT, state_dir,
+          "the rack's directory: sockets, consoles, logs (default: below $XDG_RUNTIME_DIR, /run for root)"),
+        O("detach", "R", NULL, FLAG, detach,
+          "up: leave the rack in the background once its machines are being started"),
+        O("build", "R", "BUILD", TEXT, build, "up: boot this build, by its id or path (default: current)"),
+        O("at-once", "R", "N", NUMBER, at_once,
+          "up: machines that boot at the same time; the others wait (default: as many as there are processors)"),
+        O("memory", "R", "[ROLE=]MIB", LIST, memories, "up: memory of all machines, of a role's, or of a node"),
+        O("disks", "R", "DIR", TEXT, disks, "up: keep state disks here, as NODE.img; else they end with the rack"),
+        O("seed", "R", "N", TEXT, seed, "up: what faults that choose begin with (default: another one each time)"),
+        O("json", "IblfvkcropeinR", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
         O("json", "u", NULL, FLAG, json, "a JSON object for each build, and errors as JSON lines on standard error"),
-        O("verbose", "blfvkcroupidna", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
-        O("quiet", "Iblfvkcroupidna", NULL, FLAG, quiet, "warnings and errors only"),
+        O("verbose", "blfvkcroupidnaR", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
+        O("quiet", "IblfvkcroupidnaR", NULL, FLAG, quiet, "warnings and errors only"),
         O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
-        O("help", "Iblfvkcrosupeidna", NULL, FLAG, help, "this text"),
+        O("help", "IblfvkcrosupeidnaR", NULL, FLAG, help, "this text"),
 #undef O
 };
 
@@ -264,7 +275,7 @@ bool options_parse(const struct verb *verb, char **argv, struct options *ret, st
 void options_release(struct options *options) {
         struct strings *lists[] = { &options->set,          &options->roles,         &options->only,
                                     &options->repositories, &options->allow_outside, &options->forwards,
-                                    &options->cards,        &options->qemu };
+                                    &options->cards,        &options->qemu,          &options->memories };
         for (size_t i = 0; i < lengthof(lists); i++) {
                 for (size_t j = 0; j < lists[i]->count; j++)
                         free((char *)lists[i]->items[j]);

@@ -45,6 +45,11 @@ struct options {
         const char *listen, *interface, *uplink, *state_dir, *token, *user;
         struct number http_port, transfers;
         bool proxy, no_dhcp, no_tftp, print_config, check;
+        // kiln rack
+        const char *rack, *build, *disks, *seed;
+        struct strings memories;
+        struct number at_once;
+        bool detach;
 };
 
 // Parses what follows the verb, up to a NULL. Long options only, `--name value` or `--name=value`; `--` ends them;

@@ -35,6 +35,7 @@ bool verb_init(const struct options *options, struct err *err);
 bool verb_iso(const struct options *options, struct err *err);
 bool verb_lock(const struct options *options, struct err *err);
 bool verb_publish(const struct options *options, struct err *err);
+bool verb_rack(const struct options *options, struct err *err);
 bool verb_resolve(const struct options *options, struct err *err);
 bool verb_secret(const struct options *options, struct err *err);
 bool verb_schema(const struct options *options, struct err *err);

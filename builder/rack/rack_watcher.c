@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#include "rack/rack_watcher.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/json_member.h"
+#include "base/mem.h"
+#include "status/probe.h"
+#include "status/status.h"
+
+// What a check costs, machines that are emulated feel: as long as nothing changes it is asked less often.
+enum { SERVE_MS = 2000, CHECK_MS = 1500, PAUSE_LEAST_MS = 1000, PAUSE_MOST_MS = 8000 };
+
+struct watcher {
+        const struct cluster *cluster;
+        struct in_addr address;
+        uint16_t port;
+        int output;
+};
+
+static json_t *machine_of(json_t *machines, const char *name) {
+        json_t *machine = json_object_get(machines, name);
+        if (machine)
+                return machine;
+        machine = json_object();
+        json_object_set_new(machines, name, machine);
+        return machine;
+}
+
+static void copy_member(const json_t *from, json_t *to, const char *key) {
+        json_t *value = json_object_get(from, key);
+        if (value)
+                json_object_set(to, key, value);
+}
+
+static void take_stages(const char *answer, json_t *machines) {
+        static const char *const keys[] = { "stage", "percent", "since", "started", "text" };
+        const char *body = strstr(answer, "\r\n\r\n");
+        json_t *state = body ? json_loads(body, 0, NULL) : NULL;
+        size_t index;
+        json_t *machine;
+        json_array_foreach(json_object_get(state, "machines"), index, machine) {
+                const char *name = member_text(machine, "name");
+                if (!*name || !json_is_true(json_object_get(machine, "known")))
+                        continue;
+                for (size_t i = 0; i < lengthof(keys); i++)
+                        copy_member(machine, machine_of(machines, name), keys[i]);
+        }
+        json_decref(state);
+}
+
+static void ask_serve(const struct watcher *watcher, json_t *machines) {
+        static const char request[] = "GET /api/state HTTP/1.1\r\nHost: rack\r\nConnection: close\r\n\r\n";
+        auto_err ignored = { 0 };
+        struct probe probe = { .address = watcher->address,
+                               .port = watcher->port,
+                               .request = request,
+                               .request_size = sizeof request - 1,
+                               .is_http = true };
+        bool is_whole =
+            probes_run(&probe, 1, SERVE_MS, &ignored) && probe.end == PROBE_ANSWERED && !probe_is_cut(&probe);
+        if (is_whole)
+                take_stages(buf_text(&probe.answer), machines);
+        probe_release(&probe);
+}
+
+static const char *answers_of(const json_t *node) {
+        size_t index;
+        const json_t *check, *checks = json_object_get(node, "checks");
+        if (json_array_size(checks) > 0 && json_is_true(json_object_get(node, "healthy")))
+                return "all";
+        json_array_foreach(checks, index, check) {
+                if (json_is_true(json_object_get(check, "ok")))
+                        return "some";
+        }
+        return "none";
+}
+
+static void ask_machines(const struct watcher *watcher, json_t *machines) {
+        auto_err ignored = { 0 };
+        enum status_state state;
+        json_t *status = NULL, *node;
+        const char *name;
+        if (!status_ask(watcher->cluster,
+                        &(struct status_options){ .roles = &(struct strings){ 0 }, .deadline_ms = CHECK_MS }, &status,
+                        &state, &ignored))
+                return;
+        json_object_foreach(json_object_get(status, "nodes"), name, node) {
+                json_object_set_new(machine_of(machines, name), "answers", json_string(answers_of(node)));
+        }
+        json_decref(status);
+}
+
+static char *look_once(const struct watcher *watcher) {
+        json_t *machines = json_object();
+        ask_serve(watcher, machines);
+        ask_machines(watcher, machines);
+        char *text = json_dumps(machines, JSON_COMPACT | JSON_SORT_KEYS);
+        json_decref(machines);
+        return text;
+}
+
+static _Noreturn void watch_machines(const struct watcher *watcher) {
+        auto_free char *last = xstrdup("");
+        auto_err ignored = { 0 };
+        int pause_ms = PAUSE_LEAST_MS;
+        for (;;) {
+                auto_free char *line = look_once(watcher);
+                if (pause_ms < PAUSE_MOST_MS)
+                        pause_ms *= 2;
+                if (line && strcmp(line, last) != 0)
+                        pause_ms = PAUSE_LEAST_MS;
+                if (line && (!fs_write_all(watcher->output, line, strlen(line), &ignored) ||
+                             !fs_write_all(watcher->output, "\n", 1, &ignored)))
+                        _exit(1); // the supervisor is gone
+                free(last);
+                last = xstrdup(text_or(line, ""));
+                usleep((useconds_t)pause_ms * 1000);
+        }
+}
+
+static _Noreturn void become_watcher(const struct watcher *watcher, pid_t parent) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+                _exit(1);
+        signal(SIGTERM, SIG_DFL);
+        signal(SIGINT, SIG_DFL);
+        watch_machines(watcher);
+}
+
+bool rack_watcher_start(const struct cluster *cluster, struct in_addr address, uint16_t port, pid_t *ret_pid,
+                        int *ret_output, struct err *err) {
+        assert(cluster && port > 0);
+        int output[2];
+        pid_t self = getpid();
+        if (pipe2(output, O_CLOEXEC) < 0)
+                return fail(err, ERR_SYSTEM, errno, "pipe");
+        pid_t pid = fork();
+        if (pid == 0) {
+                struct watcher watcher = { cluster, address, port, output[1] };
+                close(output[0]);
+                become_watcher(&watcher, self);
+        }
+        close(output[1]);
+        if (pid < 0) {
+                close(output[0]);
+                return fail(err, ERR_SYSTEM, errno, "fork");
+        }
+        (void)fcntl(output[0], F_SETFL, O_NONBLOCK);
+        *ret_pid = pid;
+        *ret_output = output[0];
+        return true;
+}
