@@ -329,7 +329,8 @@ static bool register_framework(const char *address) {
                          NULL);
 }
 
-static void learn_hosts(const char *address) {
+// True if there are any.
+static bool learn_hosts(const char *address) {
         auto_free char *url = xasprintf("http://%s/state.json", address);
         json_t *state = NULL, *slave, *hosts = json_array();
         size_t i;
@@ -342,9 +343,11 @@ static void learn_hosts(const char *address) {
         bool changed = !json_equal(hosts, marathon.hosts);
         json_decref(marathon.hosts);
         marathon.hosts = hosts;
+        bool has_hosts = json_array_size(hosts) > 0;
         pthread_mutex_unlock(&lock);
         if (changed)
                 http_publish("status_update_event", "{\"eventType\":\"status_update_event\"}");
+        return has_hosts;
 }
 
 // The leader is the framework; every member learns the slaves, since every member lists the tasks.
@@ -362,9 +365,12 @@ static void *stay_registered(void *context) {
                 if (registered && !was_registered)
                         say("Registered as %s to master '%s'", marathon.framework_id, address);
                 was_registered = registered;
-                if (address)
-                        learn_hosts(address);
-                sleep(2);
+                bool has_hosts = address && learn_hosts(address);
+                bool is_settled = has_hosts && (registered || !leading);
+                if (mesos)
+                        zk_wait(mesos, is_settled ? HEARTBEAT_S * 1000 : 2000);
+                else
+                        sleep(2);
         }
         return NULL;
 }
@@ -419,7 +425,7 @@ static _Noreturn void elect(void) {
                         settle_framework_id();
                 if (load_apps())
                         http_publish("api_post_event", "{\"eventType\":\"api_post_event\"}");
-                zk_wait(zk, 1000);
+                zk_wait(zk, *marathon.leader && marathon.framework_id ? ZK_IDLE_MS : 1000);
         }
 }
 

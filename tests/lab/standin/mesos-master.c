@@ -297,7 +297,8 @@ static _Noreturn void elect(const char *url) {
                 }
                 watch_leader(zk, path);
                 recover_registry(zk, path);
-                zk_wait(zk, 1000);
+                bool is_settled = *master.leader && (master.elected <= 0 || master.recovered);
+                zk_wait(zk, is_settled ? ZK_IDLE_MS : 1000);
         }
 }
 

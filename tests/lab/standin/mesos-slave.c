@@ -267,6 +267,7 @@ static _Noreturn void stay_registered(void) {
         char *hosts = NULL, *path = NULL;
         struct zk *zk = zk_split_url(flag("master"), &hosts, &path) ? zk_open(hosts) : NULL;
         double next = 0;
+        int pause_s = 1;
         auto_free char *known = xstrdup("");
         for (;;) {
                 auto_free char *pid = find_master(zk, path);
@@ -276,12 +277,13 @@ static _Noreturn void stay_registered(void) {
                 if (!found || strcmp(pid, known) != 0 || now_seconds() >= next) {
                         bool registered = found && register_with(pid);
                         set_master(registered ? pid : "");
-                        next = now_seconds() + (registered ? HEARTBEAT_S : 1);
+                        pause_s = registered ? HEARTBEAT_S : 1;
+                        next = now_seconds() + pause_s;
                 }
                 free(known);
                 known = xstrdup(found ? pid : "");
                 if (zk)
-                        zk_wait(zk, 1000);
+                        zk_wait(zk, pause_s * 1000);
                 else
                         sleep(1);
         }

@@ -9,6 +9,9 @@
 
 struct zk;
 
+// How long to wait where nothing is amiss: watches tell what changes, and an idle machine shall sleep.
+enum { ZK_IDLE_MS = 15000 };
+
 // Splits "zk://host:port,.../path". False if it is not of that form. Heap.
 bool zk_split_url(const char *url, char **ret_hosts, char **ret_path);
 
