@@ -97,11 +97,14 @@ static void add_disks(struct machine *machine, struct arguments *arguments) {
         struct arena *arena = &machine->arena;
         for (size_t i = 0; i < machine->options->disk_count; i++) {
                 const struct boot_disk *disk = &machine->options->disks[i];
-                arguments_printf(arguments, arena, "-drive",
-                                 "if=none,id=disk%zu,format=raw,cache=writeback,discard=unmap,werror=report,"
-                                 "file=/proc/self/fd/%d",
-                                 i, disk->fd);
-                arguments_printf(arguments, arena, "-device", "virtio-blk-pci,drive=disk%zu,serial=%s", i,
+                arguments_printf(arguments, arena, "-blockdev",
+                                 "driver=file,node-name=disk%zu-file,filename=/proc/self/fd/%d,discard=unmap", i,
+                                 disk->fd);
+                arguments_printf(arguments, arena, "-blockdev",
+                                 "driver=raw,node-name=disk%zu,file=disk%zu-file,discard=unmap", i, i);
+                // An error is the machine's to see; else QEMU would stop it.
+                arguments_printf(arguments, arena, "-device",
+                                 "virtio-blk-pci,id=state%zu,drive=disk%zu,serial=%s,werror=report,rerror=report", i, i,
                                  quote_commas(arena, disk->serial));
         }
 }

@@ -33,6 +33,9 @@ _Noreturn void supervisor_main(struct supervisor *supervisor, int ready);
 // Switches on whoever's turn it is.
 void supervisor_start_next(struct supervisor *supervisor);
 
+// The fault that a request names: "kind", "node", "value". The answer gets the node that was chosen.
+must_check bool supervisor_fault(struct supervisor *supervisor, const json_t *request, json_t *answer, struct err *err);
+
 // Answers one client.
 void supervisor_answer(struct supervisor *supervisor);
 // Makes the socket that they come to.

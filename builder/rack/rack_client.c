@@ -129,6 +129,17 @@ bool virtual_rack_cut(const struct virtual_rack_name *where, const struct string
         return ask_about_nodes(where, "cut", nodes, "its power is cut", err);
 }
 
+bool virtual_rack_fault(const struct virtual_rack_name *where, const char *kind, const char *node, const char *value,
+                        struct err *err) {
+        json_t *answer;
+        json_t *request = json_pack("{ss ss ss ss}", "do", "fault", "kind", kind, "node", node, "value", value);
+        if (!rack_client_ask(where, request, NULL, &answer, err))
+                return false;
+        puts(member_text(answer, "node"));
+        json_decref(answer);
+        return true;
+}
+
 // It is down when nobody holds its lock.
 static bool await_end(const struct rack_place *place, struct err *err) {
         auto_free char *path = xasprintf("%s/lock", place->path);

@@ -156,8 +156,9 @@ static const struct request {
         bool (*answer)(struct supervisor *supervisor, const json_t *request, json_t *answer, struct err *err);
         bool gives_namespaces;
 } requests[] = {
-        { "list", answer_list, false }, { "on", answer_on, false },      { "cut", answer_cut, false },
-        { "find", answer_find, false }, { "enter", answer_enter, true }, { "down", answer_down, false },
+        { "list", answer_list, false }, { "on", answer_on, false },           { "cut", answer_cut, false },
+        { "find", answer_find, false }, { "fault", supervisor_fault, false }, { "enter", answer_enter, true },
+        { "down", answer_down, false },
 };
 
 // ---- a client ----

@@ -125,20 +125,20 @@ static size_t count_members(const struct bond *bond, const char *other) {
         return count;
 }
 
-static void format_mac(const unsigned char mac[static 6], char ret[static RACK_MAC_SIZE]) {
+void rack_format_mac(const unsigned char mac[static 6], char ret[static RACK_MAC_SIZE]) {
         snprintf(ret, RACK_MAC_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
 // Those beside the one that boots, as boot/ plugs them: of the node's bond, and of its further links.
 static size_t count_cards(const struct node *node) {
         char own[RACK_MAC_SIZE];
-        format_mac(node->mac, own);
+        rack_format_mac(node->mac, own);
         size_t count = count_members(&node->bond, own);
         for (size_t i = 0; i < node->link_count; i++) {
                 const struct node_link *link = &node->links[i];
                 own[0] = '\0';
                 if (link->has_mac)
-                        format_mac(link->mac, own);
+                        rack_format_mac(link->mac, own);
                 count += link->has_mac + count_members(&link->bond, own);
         }
         return count;

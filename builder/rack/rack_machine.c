@@ -158,6 +158,7 @@ bool rack_machine_start(const struct rack_machines *machines, struct rack_machin
         machine->power = RACK_ON;
         machine->on_ms = rack_now_ms();
         machine->attempt_ms = 0;
+        machine->has_full_disk = false;
         set_stage(machine, "on", "", machine->on_ms);
         return true;
 }

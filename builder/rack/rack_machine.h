@@ -35,7 +35,8 @@ struct rack_machine {
         char tap[IFNAMSIZ];
         char cards[RACK_CARDS_MAX][IFNAMSIZ]; // taps of further ones
         size_t card_count;
-        char mac[RACK_MAC_SIZE];     // another one than the inventory's; "": none
+        char mac[RACK_MAC_SIZE]; // another one than the inventory's; "": none
+        bool has_full_disk, has_slow_cable;
         char clock[RACK_CLOCK_SIZE]; // that it begins with; "": the right one
         int disk;                    // state disk; -1: its role has none
 };
@@ -82,5 +83,6 @@ bool rack_machine_is_booting(const struct rack_machine *machine, int64_t now_ms)
 json_t *rack_machine_json(const struct rack_machine *machine);
 
 int64_t rack_now_ms(void); // since 1970
+void rack_format_mac(const unsigned char mac[static 6], char ret[static RACK_MAC_SIZE]);
 
 #endif

@@ -55,6 +55,10 @@ must_check bool virtual_rack_is_up(const struct virtual_rack_name *where, bool *
 must_check bool virtual_rack_power_on(const struct virtual_rack_name *where, const struct strings *nodes,
                                       struct err *err);
 must_check bool virtual_rack_cut(const struct virtual_rack_name *where, const struct strings *nodes, struct err *err);
+// Causes a fault (rack_fault.c has them) on a node, on "any" or on "any:ROLE"; `value` "": none. USAGE, REFERENCE,
+// TOOL.
+must_check bool virtual_rack_fault(const struct virtual_rack_name *where, const char *kind, const char *node,
+                                   const char *value, struct err *err);
 must_check bool virtual_rack_down(const struct virtual_rack_name *where, struct err *err);
 // To standard output: a table for people, or the supervisor's JSON.
 must_check bool virtual_rack_list(const struct virtual_rack_name *where, bool as_json, struct err *err);

@@ -119,6 +119,13 @@ static bool rack_cut(struct order *order, struct err *err) {
         return virtual_rack_cut(&order->where, &order->words, err);
 }
 
+static bool rack_fault(struct order *order, struct err *err) {
+        const char *value = "";
+        if (order->words.count > 2)
+                value = order->words.items[2];
+        return virtual_rack_fault(&order->where, order->words.items[0], order->words.items[1], value, err);
+}
+
 static bool rack_down(struct order *order, struct err *err) { return virtual_rack_down(&order->where, err); }
 
 static const struct sub_verb {
@@ -134,6 +141,7 @@ static const struct sub_verb {
         { "shell", "", 0, 0, rack_shell },
         { "status", "[-- OPTION...]", 0, 1000, rack_status },
         { "cut", "NODE...", 1, 100000, rack_cut },
+        { "fault", "KIND NODE|any|any:ROLE [VALUE]", 2, 3, rack_fault },
         { "down", "", 0, 0, rack_down },
 };
 

@@ -29,7 +29,7 @@ const struct verb verb_table[] = {
           verb_resolve },
         { "boot", "CLUSTER.yaml NODE", "Boot a node of the inventory from the published artefacts, in QEMU.", 'o', 2, 2,
           verb_boot },
-        { "rack", "up|ps|console|ssh|run|shell|status|cut|down [ARGUMENT...]",
+        { "rack", "up|ps|console|ssh|run|shell|status|cut|fault|down [ARGUMENT...]",
           "Boot a whole inventory in QEMU, on a network of its own, by PXE from kiln serve.", 'R', 1, 100000,
           verb_rack },
         { "serve", "CLUSTER.yaml [BUILD]",
