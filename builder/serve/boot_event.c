@@ -145,6 +145,8 @@ void boot_event_format(const struct boot_event *event, struct buf *ret) {
                         json_object_set_new(json, event_flags[i].name, json_true());
         if (event->percent >= 0)
                 json_object_set_new(json, "percent", json_integer(event->percent));
+        if (event->xid > 0)
+                json_object_set_new(json, "xid", json_integer(event->xid));
         if (event->number > 0)
                 json_object_set_new(json, "number", json_integer(event->number));
         auto_free char *text = json_dumps(json, JSON_COMPACT);
@@ -178,8 +180,11 @@ static bool event_from_json(const json_t *json, struct boot_event *event) {
         if (json_is_integer(percent))
                 event->percent = (int)json_integer_value(percent);
         json_int_t number = json_integer_value(json_object_get(json, "number")); // 0 where there is none
+        json_int_t xid = json_integer_value(json_object_get(json, "xid"));
         event->number = (unsigned)number;
-        return event->percent >= -1 && event->percent <= 100 && number >= 0 && number <= UINT32_MAX;
+        event->xid = (uint32_t)xid;
+        return event->percent >= -1 && event->percent <= 100 && number >= 0 && number <= UINT32_MAX && xid >= 0 &&
+               xid <= UINT32_MAX;
 }
 
 bool boot_event_parse(const char *line, size_t size, struct boot_event *ret) {

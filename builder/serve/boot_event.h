@@ -50,6 +50,7 @@ struct boot_event {
         char uuid[BOOT_ID_SIZE], serial[BOOT_NAME_SIZE];
         char text[BOOT_TEXT_SIZE]; // why, or as whom
         int percent;               // of the root; -1: not known
+        uint32_t xid;              // of firmware's DHCP, which asks again with the same one; 0: none
         unsigned number;           // of the boot that begins, where it is not the next one; 0: it is
         bool is_begin;             // a boot begins, whatever it looks like
         bool is_firmware;          // DHCP of firmware: a boot begins

@@ -12,6 +12,9 @@
 
 // A firmware that asks again after so long has been started anew: it asks for at most a minute (PXE 2.1, 2.2.4).
 enum { DHCP_AGAIN_MS = 90000 };
+// No machine gets from its end to its firmware's first packet within so little, but dnsmasq's lines may be read so much
+// later than its files are asked for.
+enum { FIRMWARE_LEAST_MS = 1000 };
 
 // ---- machines ----
 
@@ -265,6 +268,15 @@ static struct boot_attempt *begin_attempt(struct boot_machine *machine, const st
         return &machine->attempts[0];
 }
 
+// A packet that firmware sent again and dnsmasq found late, or one whose line comes behind the requests that followed
+// it.
+static bool is_late_firmware(const struct boot_attempt *attempt, const struct boot_event *event) {
+        bool is_same = event->xid > 0 && event->xid == attempt->xid;
+        bool is_loading = attempt->stage > BOOT_DHCP && attempt->stage < BOOT_HANDOVER;
+        int64_t since_ms = event->time_ms - attempt->last_ms;
+        return is_same || (is_loading && since_ms >= 0 && since_ms < FIRMWARE_LEAST_MS);
+}
+
 // Firmware that asks for an address, and a node that names a boot which is not this one, are in a new boot. The
 // kernel's own DHCP is not, and neither is iPXE's, which firmware has loaded, unless the boot was beyond that.
 static bool is_new_attempt(const struct boot_attempt *attempt, const struct boot_event *event) {
@@ -276,6 +288,8 @@ static bool is_new_attempt(const struct boot_attempt *attempt, const struct boot
         if (*event->attempt && attempt->stage >= BOOT_HANDOVER && event->stage < BOOT_HANDOVER)
                 return true;
         if (event->stage != BOOT_DHCP)
+                return false;
+        if (event->is_firmware && is_late_firmware(attempt, event))
                 return false;
         if (event->is_firmware)
                 return attempt->stage > BOOT_DHCP || event->time_ms - attempt->last_ms > DHCP_AGAIN_MS;
@@ -330,6 +344,8 @@ struct boot_machine *boot_state_apply(struct boot_state *state, const struct boo
         note_address(state, machine, event);
         reach_stage(attempt, event);
         note_texts(machine, attempt, event);
+        if (event->xid > 0)
+                attempt->xid = event->xid;
         attempt->is_lost = false;
         attempt->last_ms = event->time_ms;
         machine->last_ms = event->time_ms;

@@ -17,6 +17,7 @@ struct boot_attempt {
         int64_t at_ms[BOOT_STAGE_COUNT]; // when a stage was reached; 0: not seen
         int percent;                     // of the root; -1: not known
         char id[BOOT_ID_SIZE];           // what the node calls it
+        uint32_t xid;                    // of its firmware's DHCP; 0: not known
         char build[BOOT_ID_SIZE];
         char text[BOOT_TEXT_SIZE]; // as whom it decided, or why it refused
         bool is_lost;              // silent for too long before it was up

@@ -123,6 +123,8 @@ static void take_vendor_class(struct dnsmasq_log *log, const char *class) {
 static void describe_client(const struct dnsmasq_log *log, struct boot_event *event) {
         event->is_firmware = log->is_firmware && !log->is_ipxe;
         event->is_ipxe = log->is_ipxe;
+        if (event->is_firmware)
+                event->xid = log->xid;
         boot_text_copy(event->firmware, sizeof event->firmware, boot_arch_name(log->arch));
         if (log->arch == ARCH_EFI_IA32)
                 boot_text_copy(event->text, sizeof event->text, "32-bit UEFI firmware: kiln has no loader for it");

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 
-enum { PIN_MS = 900000, PINS_MAX = 65536 };
+enum { PIN_MS = 900000, PINS_MAX = 65536, PIN_FRESH_MS = 3000 };
 
 // Where a client's pin stands, or would.
 static size_t place_of_pin(const struct pins *pins, uint32_t client) {
@@ -110,6 +110,12 @@ static void remove_pin(struct pins *pins, struct served_builds *builds, struct p
 void pins_drop(struct pins *pins, struct served_builds *builds, uint32_t client) {
         struct pin *pin = find_pin(pins, client);
         if (pin)
+                remove_pin(pins, builds, pin);
+}
+
+void pins_begin(struct pins *pins, struct served_builds *builds, uint32_t client, int64_t now_ms) {
+        struct pin *pin = find_pin(pins, client);
+        if (pin && now_ms - pin->seen_ms > PIN_FRESH_MS)
                 remove_pin(pins, builds, pin);
 }
 

@@ -41,6 +41,8 @@ void pins_put(struct pins *pins, struct served_builds *builds, uint32_t client, 
 // From now on machines are given `wanted`, and `before` no more; NULL: there was none.
 void pins_switch(struct pins *pins, const struct served_build *before, const struct served_build *wanted,
                  int64_t now_ms);
+// A client begins anew, as is heard a little late: a pin that has just been used is of this boot already.
+void pins_begin(struct pins *pins, struct served_builds *builds, uint32_t client, int64_t now_ms);
 void pins_drop(struct pins *pins, struct served_builds *builds, uint32_t client); // no pin is fine
 // Drops those that were not used for long: machines that were switched off, and people's browsers.
 void pins_expire(struct pins *pins, struct served_builds *builds, int64_t now_ms);

@@ -72,8 +72,23 @@ static void update_pin(struct rack *rack, const struct boot_event *event, const 
         struct in_addr client = event->ip;
         if (!client.s_addr && machine)
                 client = machine->ip;
-        if (client.s_addr && (is_over || is_beginning))
+        if (client.s_addr && is_over)
                 pins_drop(&rack->pins, &rack->builds, client.s_addr);
+        else if (client.s_addr && is_beginning)
+                pins_begin(&rack->pins, &rack->builds, client.s_addr, monotonic_ms());
+}
+
+// What was loaded by TFTP names its build, too: what follows by HTTP may not.
+static void pin_tftp(struct rack *rack, const struct boot_event *event) {
+        auto_err ignored = { 0 };
+        struct served_build *build = NULL;
+        bool is_file = event->stage >= BOOT_LOADER && event->stage <= BOOT_ROOT && !event->is_local;
+        if (!is_file || !*event->build || !event->ip.s_addr)
+                return;
+        if (!served_builds_get(&rack->builds, event->build, &build, &ignored) || !build)
+                return;
+        pins_put(&rack->pins, &rack->builds, event->ip.s_addr, build, monotonic_ms());
+        served_builds_release(&rack->builds, build);
 }
 
 void rack_note_locked(struct rack *rack, const struct boot_event *event) {
@@ -87,6 +102,7 @@ void rack_note(struct rack *rack, const struct boot_event *event) {
         assert(rack && event);
         pthread_mutex_lock(&rack->lock);
         rack_note_locked(rack, event);
+        pin_tftp(rack, event);
         pthread_mutex_unlock(&rack->lock);
 }
 

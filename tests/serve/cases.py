@@ -269,6 +269,22 @@ def a_switch_that_booting_machines_do_not_notice(world):
     check(f"of {ids[0]}" in rack.get("/current/pxe/boot.ipxe", source=source).text, "its next boot does not get what is current")
 
 
+def who_loads_by_tftp_is_bound_too(world):
+    rack, source = world.rack(), "10.0.200.10"
+    subprocess.run(["ip", "addr", "add", f"{source}/32", "dev", "lo"], check=True)
+    for build_id in (FIRST, SECOND):
+        rack.build(build_id)
+    rack.publish(FIRST)
+    rack.serve("--interface", "srv")
+    subprocess.run(["curl", "-sf", "--interface", source, f"tftp://{ADDRESS}/{FIRST}/pxe/images/mini/vmlinuz"], capture_output=True, check=True)
+    wait_for("it was seen", lambda: "images/mini/vmlinuz to 10.0.200.10" in rack.log())
+    rack.publish(SECOND)
+    rack.process.send_signal(signal.SIGHUP)
+    wait_for("the new build", lambda: rack.get("/api/state").json["build"] == SECOND)
+    check(f"of {FIRST}" in rack.get("/current/pxe/images/mini/initrd.img", source=source).text, "its kernel is of another build than its initrd")
+    check(f"of {SECOND}" in rack.get("/current/pxe/images/mini/initrd.img").text, "others do not get what is current")
+
+
 def a_build_that_is_loaded_is_kept(world):
     rack = world.rack()
     for build_id in (FIRST, SECOND, "00000000000000c3"):
@@ -477,7 +493,7 @@ def mistakes_are_told(world):
         check(done.returncode == 31 and "--http-port" in done.stderr, done.stderr)
 
 
-CASES += [files_over_http, thousands_of_slow_connections, a_switch_that_booting_machines_do_not_notice, a_build_that_is_loaded_is_kept,
+CASES += [files_over_http, thousands_of_slow_connections, a_switch_that_booting_machines_do_not_notice, who_loads_by_tftp_is_bound_too, a_build_that_is_loaded_is_kept,
           as_many_roots_at_once_as_the_uplink_feeds, reports_and_what_they_add_up_to, events_as_they_happen, a_journal_that_survives, a_restart_of_a_large_rack,
           a_directory_of_somebody_else, two_thousand_nodes, what_a_plain_user_can, mistakes_are_told]
 

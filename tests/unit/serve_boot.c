@@ -110,6 +110,32 @@ static void stages_only_go_forward(void) {
         free_inventory(cluster);
 }
 
+// dnsmasq's lines are read behind the requests that follow them, and its queue may hold a packet that was sent again.
+static void firmware_that_is_heard_late_begins_nothing(void) {
+        struct cluster *cluster = make_inventory(2);
+        struct boot_state *state = boot_state_new();
+        boot_state_take_inventory(state, cluster);
+        const struct boot_machine *machine = happen(state, BOOT_KERNEL, 1, 1000);
+        struct boot_event event = {
+                .time_ms = 1010, .stage = BOOT_DHCP, .percent = -1, .is_firmware = true, .xid = 0x80000001
+        };
+        boot_event_add_mac(&event, (unsigned char[]){ 0x52, 0x54, 0, 0, 0, 1 });
+        (void)boot_state_apply(state, &event);
+        EXPECT(machine->attempt_count == 1 && machine->attempts[0].stage == BOOT_KERNEL);
+        (void)happen(state, BOOT_HEALTHY, 1, 20000);
+        event.time_ms = 30000;
+        auto_buf line = { 0 };
+        boot_event_format(&event, &line); // as a server that was started anew reads it
+        EXPECT(boot_event_parse(buf_text(&line), line.size, &event) && event.xid == 0x80000001);
+        (void)boot_state_apply(state, &event);
+        EXPECT(machine->attempt_count == 1 && machine->attempts[0].stage == BOOT_HEALTHY);
+        event.xid++;
+        (void)boot_state_apply(state, &event);
+        EXPECT(machine->attempt_count == 2 && machine->attempts[0].stage == BOOT_DHCP);
+        boot_state_free(state);
+        free_inventory(cluster);
+}
+
 static void a_report_alone_begins_a_boot(void) {
         struct cluster *cluster = make_inventory(2);
         struct boot_state *state = boot_state_new();
@@ -331,6 +357,7 @@ int main(void) {
         RUN(lines_become_events);
         RUN(other_lines_do_not);
         RUN(stages_only_go_forward);
+        RUN(firmware_that_is_heard_late_begins_nothing);
         RUN(a_report_alone_begins_a_boot);
         RUN(who_is_silent_is_lost_and_who_is_slow_is_marked);
         RUN(a_new_inventory_keeps_what_was_seen);
