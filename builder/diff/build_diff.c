@@ -57,14 +57,14 @@ static json_t *diff_options(const json_t *from, const json_t *to) {
 // ---- roles ----
 
 struct comparison {
-        struct diffed_build from, to;
+        struct build_pair builds;
         json_t *roles, *nodes;
         json_t *former_roles; // of each node of the older build
 };
 
 static void add_size(const struct comparison *comparison, const char *role, const char *name, json_t *list) {
-        const json_t *from = diffed_build_artefact(&comparison->from, role, name);
-        const json_t *to = diffed_build_artefact(&comparison->to, role, name);
+        const json_t *from = diffed_build_artefact(&comparison->builds.from, role, name);
+        const json_t *to = diffed_build_artefact(&comparison->builds.to, role, name);
         if (strcmp(member_text(from, "sha256"), member_text(to, "sha256")) != 0)
                 json_array_append_new(list, json_pack("{ss sI sI}", "artefact", name, "from",
                                                       member_number(from, "size"), "to", member_number(to, "size")));
@@ -73,7 +73,7 @@ static void add_size(const struct comparison *comparison, const char *role, cons
 // The artefacts of a role, as either build has them: ROLE/NAME.
 static json_t *diff_sizes(const struct comparison *comparison, const char *role) {
         json_t *list = json_array(), *names = json_object(), *artefact;
-        const json_t *sums[] = { comparison->from.sums, comparison->to.sums };
+        const json_t *sums[] = { comparison->builds.from.sums, comparison->builds.to.sums };
         const char *path, *name;
         size_t length = strlen(role);
         for (size_t i = 0; i < lengthof(sums); i++)
@@ -130,17 +130,20 @@ static bool diff_opened_role(struct comparison *comparison, const struct role_pa
         (void)!json_object_set_new(comparison->roles, roles->name, diff);
         json_object_set_new(diff, "change", json_string(change_of_role(roles, diff)));
         remember_roles(roles, comparison->former_roles);
-        if (roles->to)
-                diff_nodes(roles, diff, comparison->nodes);
-        return diff_accounts(&comparison->from, &comparison->to, roles, accounts, err);
+        bool is_known = !roles->from || roles->from_layer.exists == roles->to_layer.exists;
+        if (roles->to && is_known)
+                diff_nodes(&comparison->builds, roles, diff, comparison->nodes);
+        else if (roles->to)
+                diff_unknown_nodes(&comparison->builds, roles, comparison->nodes);
+        return diff_accounts(&comparison->builds.from, &comparison->builds.to, roles, accounts, err);
 }
 
 static bool diff_role(struct comparison *comparison, const char *name, struct err *err) {
         struct role_pair roles = { .name = name,
-                                   .from = diffed_build_role(&comparison->from, name),
-                                   .to = diffed_build_role(&comparison->to, name) };
-        bool ok = config_layer_open(&comparison->from, name, &roles.from_layer, err) &&
-                  config_layer_open(&comparison->to, name, &roles.to_layer, err) &&
+                                   .from = diffed_build_role(&comparison->builds.from, name),
+                                   .to = diffed_build_role(&comparison->builds.to, name) };
+        bool ok = config_layer_open(&comparison->builds.from, name, &roles.from_layer, err) &&
+                  config_layer_open(&comparison->builds.to, name, &roles.to_layer, err) &&
                   diff_opened_role(comparison, &roles, err);
         config_layer_close(&roles.from_layer);
         config_layer_close(&roles.to_layer);
@@ -148,8 +151,8 @@ static bool diff_role(struct comparison *comparison, const char *name, struct er
 }
 
 static bool diff_roles(struct comparison *comparison, struct err *err) {
-        const json_t *before = json_object_get(comparison->from.manifest, "roles");
-        const json_t *after = json_object_get(comparison->to.manifest, "roles");
+        const json_t *before = json_object_get(comparison->builds.from.manifest, "roles");
+        const json_t *after = json_object_get(comparison->builds.to.manifest, "roles");
         const char *name;
         json_t *role;
         json_object_foreach((json_t *)after, name, role) if (!diff_role(comparison, name, err)) return false;
@@ -164,8 +167,8 @@ static bool diff_roles(struct comparison *comparison, struct err *err) {
 static bool same_contents(const struct comparison *comparison) {
         static const char *const members[] = { "artefacts", "roles" };
         for (size_t i = 0; i < lengthof(members); i++)
-                if (!json_equal(json_object_get(comparison->from.manifest, members[i]),
-                                json_object_get(comparison->to.manifest, members[i])))
+                if (!json_equal(json_object_get(comparison->builds.from.manifest, members[i]),
+                                json_object_get(comparison->builds.to.manifest, members[i])))
                         return false;
         return true;
 }
@@ -175,13 +178,13 @@ static bool compare_opened(struct comparison *comparison, json_t **ret, struct e
         comparison->nodes = json_object();
         comparison->former_roles = json_object();
         bool ok = diff_roles(comparison, err);
-        finish_nodes(comparison->former_roles, comparison->nodes);
+        finish_nodes(&comparison->builds, comparison->former_roles, comparison->nodes);
         json_decref(comparison->former_roles);
-        json_t *options = diff_options(comparison->from.manifest, comparison->to.manifest);
+        json_t *options = diff_options(comparison->builds.from.manifest, comparison->builds.to.manifest);
         bool same = json_array_size(options) == 0 && same_contents(comparison);
         json_t *diff = json_pack("{si sb so so so so so}", "format", 1, "same", same, "from",
-                                 describe_build(&comparison->from), "to", describe_build(&comparison->to), "options",
-                                 options, "roles", comparison->roles, "nodes", comparison->nodes);
+                                 describe_build(&comparison->builds.from), "to", describe_build(&comparison->builds.to),
+                                 "options", options, "roles", comparison->roles, "nodes", comparison->nodes);
         if (ok)
                 *ret = diff;
         else
@@ -202,11 +205,11 @@ static bool open_one(size_t index, void *context, struct err *err) {
 
 bool build_diff(const char *from, const char *to, json_t **ret, struct err *err) {
         assert(from && to && ret);
-        struct comparison comparison = { .from.dir = -1, .to.dir = -1 };
-        struct opening openings[] = { { from, &comparison.from }, { to, &comparison.to } };
+        struct comparison comparison = { .builds = { .from.dir = -1, .to.dir = -1 } };
+        struct opening openings[] = { { from, &comparison.builds.from }, { to, &comparison.builds.to } };
         bool ok = parallel_for(lengthof(openings), lengthof(openings), open_one, openings, err) &&
                   compare_opened(&comparison, ret, err);
-        diffed_build_close(&comparison.from);
-        diffed_build_close(&comparison.to);
+        diffed_build_close(&comparison.builds.from);
+        diffed_build_close(&comparison.builds.to);
         return ok;
 }

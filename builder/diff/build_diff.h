@@ -13,10 +13,11 @@
 //       "units": [{"unit","change":"new"|"gone"|"changed"|"enabled"|"disabled"|"masked"|"unmasked"}],
 //       "users": [{"name","kind":"user"|"group","change":"new"|"gone"|"changed"}],
 //       "sizes": [{"artefact","from","to"}] } },  bytes, of those whose content differs
-//   "nodes": { NAME: { "role","change":"nothing"|"configuration"|"kernel"|"root"|"role"|"new"|"gone",
+//   "nodes": { NAME: { "role","change":"nothing"|"configuration"|"kernel"|"root"|"role"|"new"|"gone"|"unknown",
 //       "bytes": what its next boot loads that it did not have before, "why": [texts],
 //       "files": [{"path","diff"}] } } }          templates as they are rendered on it
 //
+// "unknown" are the nodes of a role of which one build has no configuration layer, as --only may leave it.
 // "nothing" is a node whose kernel, initrd, root, arguments and configuration are the same but for the build's name; it
 // need not boot again.
 #ifndef KILN_DIFF_BUILD_DIFF_H

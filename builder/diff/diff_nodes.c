@@ -224,15 +224,18 @@ static const char *kind_of_change(const struct role_pair *roles, const json_t *r
         return "configuration";
 }
 
-static json_int_t bytes_to_load(const json_t *role_diff) {
+// What a machine that had `from_role` of the older build loads at its first boot of the newer one; NULL: it had
+// nothing.
+static json_int_t bytes_to_load(const struct build_pair *builds, const char *from_role, const char *to_role) {
         static const char *const loaded[] = { "vmlinuz", "initrd.img", "config.cpio", "rootfs.squashfs" };
         json_int_t bytes = 0;
-        size_t i;
-        json_t *size;
-        json_array_foreach(json_object_get(role_diff, "sizes"), i,
-                           size) for (size_t j = 0; j < lengthof(loaded);
-                                      j++) if (strcmp(member_text(size, "artefact"), loaded[j]) == 0) bytes +=
-            member_number(size, "to");
+        for (size_t i = 0; i < lengthof(loaded); i++) {
+                const json_t *to = diffed_build_artefact(&builds->to, to_role, loaded[i]), *from = NULL;
+                if (from_role)
+                        from = diffed_build_artefact(&builds->from, from_role, loaded[i]);
+                if (to && strcmp(member_text(from, "sha256"), member_text(to, "sha256")) != 0)
+                        bytes += member_number(to, "size");
+        }
         return bytes;
 }
 
@@ -240,10 +243,18 @@ static const char *role_of(const json_t *entry) { return member_text(entry, "rol
 
 // What is the same for all nodes of a role.
 struct role_facts {
+        const struct build_pair *builds;
         const json_t *diff;
         json_t *why;
         size_t differing_entries;
 };
+
+// In the older build, where it is there at all.
+static const char *former_role(const struct node_pair *node) {
+        if (!node->from)
+                return NULL;
+        return role_of(node->from);
+}
 
 static json_t *diff_node(const struct node_pair *node, const struct role_facts *role) {
         const char *name = member_text(node->to, "name"), *change = "new";
@@ -260,13 +271,21 @@ static json_t *diff_node(const struct node_pair *node, const struct role_facts *
         else if (node->from)
                 change = "role";
         json_int_t bytes = 0;
-        if (strcmp(change, "nothing") != 0)
-                bytes = bytes_to_load(role->diff);
+        if (is_of_role && strcmp(change, "nothing") != 0)
+                bytes = bytes_to_load(role->builds, node->roles->name, node->roles->name);
+        else if (!is_of_role)
+                bytes = bytes_to_load(role->builds, former_role(node), node->roles->name);
         return json_pack("{ss ss sI so so}", "role", node->roles->name, "change", change, "bytes", bytes, "why", why,
                          "files", files);
 }
 
-void finish_nodes(const json_t *former_roles, json_t *nodes) {
+static void become_of_role(const struct build_pair *builds, const char *from_role, json_t *node) {
+        json_int_t bytes = bytes_to_load(builds, from_role, member_text(node, "role"));
+        (void)!json_object_set_new(node, "change", json_string("role"));
+        (void)!json_object_set_new(node, "bytes", json_integer(bytes));
+}
+
+void finish_nodes(const struct build_pair *builds, const json_t *former_roles, json_t *nodes) {
         const char *name;
         json_t *role;
         json_object_foreach((json_t *)former_roles, name, role) {
@@ -276,12 +295,34 @@ void finish_nodes(const json_t *former_roles, json_t *nodes) {
                                                    json_pack("{ss ss si s[] s[]}", "role", json_string_value(role),
                                                              "change", "gone", "bytes", 0, "why", "files"));
                 else if (strcmp(member_text(node, "change"), "new") == 0)
-                        (void)!json_object_set_new(node, "change", json_string("role"));
+                        become_of_role(builds, json_string_value(role), node);
         }
 }
 
-void diff_nodes(const struct role_pair *roles, const json_t *role_diff, json_t *ret) {
-        const struct role_facts role = { role_diff, role_reasons(roles, role_diff), count_differing_entries(roles) };
+void diff_unknown_nodes(const struct build_pair *builds, const struct role_pair *roles, json_t *ret) {
+        const struct diffed_build *without = &builds->to;
+        const struct config_layer *layer = &roles->from_layer;
+        const char *name;
+        json_t *entry;
+        if (roles->to_layer.exists) {
+                without = &builds->from;
+                layer = &roles->to_layer;
+        }
+        json_object_foreach(layer->nodes, name, entry) {
+                if (strcmp(role_of(entry), roles->name) != 0)
+                        continue;
+                json_t *why = json_array();
+                add_reason(why, "build %s has no configuration layer of role %s",
+                           member_text(without->manifest, "build"), roles->name);
+                (void)!json_object_set_new(ret, name,
+                                           json_pack("{ss ss si so s[]}", "role", roles->name, "change", "unknown",
+                                                     "bytes", 0, "why", why, "files"));
+        }
+}
+
+void diff_nodes(const struct build_pair *builds, const struct role_pair *roles, const json_t *role_diff, json_t *ret) {
+        const struct role_facts role = { builds, role_diff, role_reasons(roles, role_diff),
+                                         count_differing_entries(roles) };
         const char *name;
         json_t *entry;
         json_object_foreach(roles->to_layer.nodes, name, entry) {

@@ -17,6 +17,31 @@ struct printing {
 
 // ---- marks ----
 
+// Names and values come from builds that somebody else may have made: no more than a line each, and no marks of
+// Markdown, which would also take <node.machine.cpus> for HTML.
+static void append_plain(const struct printing *printing, const char *text) {
+        const char *special = "";
+        if (printing->form == DIFF_MARKDOWN)
+                special = "\\`*_[<";
+        for (; *text; text++) {
+                char byte = *text;
+                if (strchr(special, byte))
+                        buf_append_char(printing->to, '\\');
+                if (byte == '\n' || byte == '\r')
+                        byte = '?';
+                buf_append_char(printing->to, byte);
+        }
+}
+
+static void append_formatted(const struct printing *printing, const char *format, va_list arguments) {
+        auto_buf text = { 0 };
+        buf_vprintf(&text, format, arguments);
+        // "+", "-" and ">" would begin a list or a quotation in the item.
+        if (printing->form == DIFF_MARKDOWN && strspn(buf_text(&text), "+->") > 0)
+                buf_append_char(printing->to, '\\');
+        append_plain(printing, buf_text(&text));
+}
+
 __attribute__((format(printf, 2, 3))) static void print_heading(const struct printing *printing, const char *format,
                                                                 ...) {
         va_list arguments;
@@ -25,7 +50,7 @@ __attribute__((format(printf, 2, 3))) static void print_heading(const struct pri
         else if (printing->to->size > 0)
                 buf_append_char(printing->to, '\n');
         va_start(arguments, format);
-        buf_vprintf(printing->to, format, arguments);
+        append_formatted(printing, format, arguments);
         va_end(arguments);
         buf_append_char(printing->to, '\n');
         if (printing->form == DIFF_MARKDOWN)
@@ -39,7 +64,7 @@ __attribute__((format(printf, 2, 3))) static void print_line(const struct printi
                 mark = "- ";
         buf_append_text(printing->to, mark);
         va_start(arguments, format);
-        buf_vprintf(printing->to, format, arguments);
+        append_formatted(printing, format, arguments);
         va_end(arguments);
         buf_append_char(printing->to, '\n');
 }
@@ -56,14 +81,36 @@ static void print_indented(struct buf *to, const char *text, const char *indent)
         }
 }
 
+// A fence ends with as many backticks as it began with, or more: one more than the text has in a row.
+static size_t fence_size(const char *text) {
+        size_t longest = 2;
+        for (const char *at = text; (at = strchr(at, '`'));) {
+                size_t size = strspn(at, "`");
+                longest = size_max(longest, size);
+                at += size;
+        }
+        return longest + 1;
+}
+
+static void print_fence(const struct printing *printing, size_t size, const char *end) {
+        buf_append_text(printing->to, "  ");
+        for (size_t i = 0; i < size; i++)
+                buf_append_char(printing->to, '`');
+        buf_append_text(printing->to, end);
+}
+
 static void print_diff(const struct printing *printing, const char *diff) {
         if (!*diff)
                 return;
-        if (printing->form == DIFF_MARKDOWN)
-                buf_append_text(printing->to, "\n  ```diff\n");
-        print_indented(printing->to, diff, printing->form == DIFF_MARKDOWN ? "  " : "      ");
-        if (printing->form == DIFF_MARKDOWN)
-                buf_append_text(printing->to, "  ```\n\n");
+        if (printing->form == DIFF_TEXT) {
+                print_indented(printing->to, diff, "      ");
+                return;
+        }
+        size_t size = fence_size(diff);
+        buf_append_char(printing->to, '\n');
+        print_fence(printing, size, "diff\n");
+        print_indented(printing->to, diff, "  ");
+        print_fence(printing, size, "\n\n");
 }
 
 static void print_size(struct buf *to, json_int_t bytes) {
@@ -243,8 +290,12 @@ static void print_head(const struct printing *printing, const json_t *diff) {
         const json_t *from = json_object_get(diff, "from"), *to = json_object_get(diff, "to");
         size_t i;
         json_t *option;
-        buf_printf(printing->to, "%s%s %s -> %s\n", printing->form == DIFF_MARKDOWN ? "## " : "",
-                   member_text(to, "cluster"), member_text(from, "build"), member_text(to, "build"));
+        auto_free char *title =
+            xasprintf("%s %s -> %s", member_text(to, "cluster"), member_text(from, "build"), member_text(to, "build"));
+        if (printing->form == DIFF_MARKDOWN)
+                buf_append_text(printing->to, "## ");
+        append_plain(printing, title);
+        buf_append_char(printing->to, '\n');
         if (json_is_true(json_object_get(diff, "same")))
                 print_line(printing, "the two are the same");
         json_array_foreach(json_object_get(diff, "options"), i, option)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "base/mistake.h"
 #include "compare/unpack.h"
 
 #define MANIFEST "manifest.json"
@@ -25,6 +26,22 @@ static void index_artefacts(struct diffed_build *build) {
                            artefact)(void) !json_object_set(build->sums, member_text(artefact, "path"), artefact);
 }
 
+// A role is a folder of the build, and a manifest may come from elsewhere.
+static bool check_roles(const struct diffed_build *build, struct err *err) {
+        const char *name;
+        json_t *role;
+        json_object_foreach(json_object_get(build->manifest, "roles"), name, role) {
+                bool is_folder = fs_path_is_safe(name) && !strchr(name, '/');
+                if (is_folder)
+                        continue;
+                auto_buf shown = { 0 };
+                mistake_printable(&shown, name, strlen(name));
+                return fail(err, ERR_CORRUPT, 0, "%s/" MANIFEST ": `%s` is no name of a role", build->path,
+                            buf_text(&shown));
+        }
+        return true;
+}
+
 static bool read_manifest(struct diffed_build *build, struct err *err) {
         auto_buf text = { .max = MANIFEST_MAX_BYTES };
         json_error_t error;
@@ -34,7 +51,7 @@ static bool read_manifest(struct diffed_build *build, struct err *err) {
         if (!json_is_object(json_object_get(build->manifest, "roles")))
                 return fail(err, ERR_CORRUPT, 0, "%s/" MANIFEST ": line %d: %s", build->path, error.line, error.text);
         index_artefacts(build);
-        return true;
+        return check_roles(build, err);
 }
 
 static bool has_manifest(const char *path) {
@@ -124,7 +141,8 @@ bool config_layer_open(const struct diffed_build *build, const char *role, struc
         auto_free char *path = xasprintf("%s/config.cpio", role);
         auto_buf packed = { .max = LAYER_MAX_BYTES };
         *ret = (struct config_layer){ .archive.max = LAYER_MAX_BYTES };
-        if (!fs_exists(build->dir, path))
+        ret->exists = fs_exists(build->dir, path);
+        if (!ret->exists)
                 return true;
         if (!fs_read(build->dir, path, &packed, err) || !newc_unpack(&packed, &ret->archive, err) ||
             !list_layer(ret, err))

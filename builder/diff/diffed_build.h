@@ -30,6 +30,7 @@ const json_t *diffed_build_artefact(const struct diffed_build *build, const char
 
 // The files that a role's configuration layer adds, by path.
 struct config_layer {
+        bool exists;
         struct buf archive; // what the files' contents point into
         struct config_file {
                 const char *path; // "/etc/hosts"
@@ -41,7 +42,7 @@ struct config_layer {
         json_t *nodes;         // its nodes by their names
 };
 
-// A build without the artefact has an empty layer.
+// A build without the artefact has an empty layer, which `exists` tells from one that holds nothing.
 must_check bool config_layer_open(const struct diffed_build *build, const char *role, struct config_layer *ret,
                                   struct err *err);
 void config_layer_close(struct config_layer *layer);

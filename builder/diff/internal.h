@@ -24,12 +24,20 @@ must_check bool diff_accounts(const struct diffed_build *from, const struct diff
 // Sets the member "diff" to the unified diff of two files, if both are texts; NULL: there is no such file.
 void set_text_diff(json_t *object, const struct text *from, const struct text *to);
 
+struct build_pair {
+        struct diffed_build from, to;
+};
+
 // The nodes of one role of the newer build, added to the object `ret` by their names. `role_diff` is what was found of
 // the role.
-void diff_nodes(const struct role_pair *roles, const json_t *role_diff, json_t *ret);
+void diff_nodes(const struct build_pair *builds, const struct role_pair *roles, const json_t *role_diff, json_t *ret);
+
+// The same where one of the builds has the role without its configuration layer, and with it all that is known of
+// nodes.
+void diff_unknown_nodes(const struct build_pair *builds, const struct role_pair *roles, json_t *ret);
 
 // After all roles: nodes that are in the older build alone are "gone", and one that is "new" in a role that the older
 // build does not have, but was there in another, changes its role. `former_roles`: role of each node of that build.
-void finish_nodes(const json_t *former_roles, json_t *nodes);
+void finish_nodes(const struct build_pair *builds, const json_t *former_roles, json_t *nodes);
 
 #endif
