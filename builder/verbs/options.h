@@ -28,7 +28,7 @@ struct options {
         const char *secure_boot_key, *secure_boot_cert, *uki_stub;
         struct strings set, roles, only, repositories, allow_outside;
         bool offline, json, verbose, quiet, text, help, markdown, watch;
-        const char *lock, *export;
+        const char *lock, *export, *running;
         bool update, allow_downgrade, prune, no_rebuild;
         struct number keep, cache_limit, timeout;
         // kiln init

@@ -12,6 +12,7 @@
 #include "release/build_list.h"
 #include "verbs/verb.h"
 #include "verbs/verb_common.h"
+#include "verbs/verb_diff.h"
 
 // A path, or a build of the output directory by its id; heap.
 static bool path_of_argument(const struct build_list *list, const char *out, const char *name, char **ret,
@@ -77,15 +78,32 @@ static bool print_build_diff(const struct options *options, json_t *diff, struct
         return is_written || fail(err, ERR_SYSTEM, errno, "write standard output");
 }
 
+static bool diff_builds(const struct options *options, const struct build_list *list, bool *ret_same, struct err *err) {
+        json_t *diff = NULL;
+        bool ok = find_and_diff(options, list, &diff, err) && print_build_diff(options, diff, err);
+        if (ok)
+                *ret_same = json_is_true(json_object_get(diff, "same"));
+        json_decref(diff);
+        return ok;
+}
+
+static bool diff_with_running(const struct options *options, const struct build_list *list, bool *ret_same,
+                              struct err *err) {
+        auto_free char *path = NULL;
+        return path_of_argument(list, options_out_dir(options), options->arguments[0], &path, err) &&
+               diff_running(options, list, path, ret_same, err);
+}
+
 bool verb_diff(const struct options *options, struct err *err) {
         struct build_list list = { 0 };
-        json_t *diff = NULL;
-        bool same = false;
-        bool ok = build_list_read(options_out_dir(options), NULL, &list, err) &&
-                  find_and_diff(options, &list, &diff, err) && print_build_diff(options, diff, err);
-        if (ok)
-                same = json_is_true(json_object_get(diff, "same"));
-        json_decref(diff);
+        bool same = false, is_running = options->running != NULL;
+        if (is_running == (options->argument_count == 2))
+                return fail(err, ERR_USAGE, 0, "two builds are compared, or one with what --running says");
+        bool ok = build_list_read(options_out_dir(options), NULL, &list, err);
+        if (ok && is_running)
+                ok = diff_with_running(options, &list, &same, err);
+        else if (ok)
+                ok = diff_builds(options, &list, &same, err);
         build_list_release(&list);
         if (!ok)
                 return false;
