@@ -19,7 +19,7 @@ struct printing {
 
 // Names and values come from builds that somebody else may have made: no more than a line each, and no marks of
 // Markdown, which would also take <node.machine.cpus> for HTML.
-static void append_plain(const struct printing *printing, const char *text) {
+static void append_own_line(const struct printing *printing, const char *text) {
         const char *special = "";
         if (printing->form == DIFF_MARKDOWN)
                 special = "\\`*_[<";
@@ -39,7 +39,7 @@ static void append_formatted(const struct printing *printing, const char *format
         // "+", "-" and ">" would begin a list or a quotation in the item.
         if (printing->form == DIFF_MARKDOWN && strspn(buf_text(&text), "+->") > 0)
                 buf_append_char(printing->to, '\\');
-        append_plain(printing, buf_text(&text));
+        append_own_line(printing, buf_text(&text));
 }
 
 __attribute__((format(printf, 2, 3))) static void print_heading(const struct printing *printing, const char *format,
@@ -294,7 +294,7 @@ static void print_head(const struct printing *printing, const json_t *diff) {
             xasprintf("%s %s -> %s", member_text(to, "cluster"), member_text(from, "build"), member_text(to, "build"));
         if (printing->form == DIFF_MARKDOWN)
                 buf_append_text(printing->to, "## ");
-        append_plain(printing, title);
+        append_own_line(printing, title);
         buf_append_char(printing->to, '\n');
         if (json_is_true(json_object_get(diff, "same")))
                 print_line(printing, "the two are the same");
