@@ -11,7 +11,7 @@ CACHE ?= $(B)/cache
 JOBS ?= $(shell nproc)
 
 CC ?= gcc
-PACKAGES := yaml-0.1 modulemd-2.0 libsolv libsolvext rpm sqlite3 libcurl libarchive libcrypto libdeflate zlib libsquashfs1 blkid jansson liblzma libzstd libmicrohttpd libcap
+PACKAGES := yaml-0.1 modulemd-2.0 libsolv libsolvext rpm sqlite3 libcurl libarchive libcrypto libdeflate zlib libsquashfs1 blkid jansson liblzma libzstd libmicrohttpd libcap expat
 CPPFLAGS += -D_GNU_SOURCE -Ibuilder -I.
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu17 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \

@@ -39,7 +39,9 @@ static bool choose_records(struct prune *prune, unsigned record_count, struct er
 
 // Of an entry in parts that is needed: metadata of an earlier day goes, what repomd.xml said and when stays.
 static bool prune_part(int dir, const char *name, void *context, struct err *err) {
-        static const char *const always[] = { "lock", "newest", "repomd.xml", "repomd.xml.asc", "mirrorlist" };
+        static const char *const always[] = {
+                "lock", "newest", "repomd.xml", "repomd.xml.asc", "mirrorlist", "metalink"
+        };
         const struct prune *prune = context;
         for (size_t i = 0; i < lengthof(always); i++)
                 if (strcmp(name, always[i]) == 0)

@@ -23,6 +23,7 @@ struct repository {
         const char *name;
         struct strings base_urls; // mirrors, tried in turn; file://, http://, https:// (a relative path became file://)
         const char *mirrorlist;   // URL, or NULL
+        const char *metalink;     // URL of a list that also says which repomd.xml is good, or NULL
         struct strings keys;      // gpgkeys: URLs or (made absolute) file paths
         struct strings fingerprints;       // pinned, upper-case hex without spaces; empty: whatever `keys` holds
         enum trust trust;                  // DIGEST: packages need no signature, metadata's sha256 is enough

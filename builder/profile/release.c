@@ -80,6 +80,9 @@ static void expand_locations(struct loader *loader, const struct release *releas
         if (repository->mirrorlist)
                 repository->mirrorlist =
                     expand_location(loader, release, repository->mirrorlist, schema_place(row, "mirrorlist"));
+        if (repository->metalink)
+                repository->metalink =
+                    expand_location(loader, release, repository->metalink, schema_place(row, "metalink"));
 }
 
 static void finish_repository(struct loader *loader, const char *path, const struct value *row,
@@ -96,9 +99,12 @@ static void finish_repository(struct loader *loader, const char *path, const str
         if (repository->mirrorlist)
                 repository->mirrorlist =
                     read_location(loader, path, repository->mirrorlist, true, schema_place(row, "mirrorlist"));
-        if (repository->base_urls.count == 0 && !repository->mirrorlist)
+        if (repository->metalink)
+                repository->metalink =
+                    read_location(loader, path, repository->metalink, true, schema_place(row, "metalink"));
+        if (repository->base_urls.count == 0 && !repository->mirrorlist && !repository->metalink)
                 report(loader->diagnostics, ERR_SCHEMA, &repository->place,
-                       "repository `%s` needs `baseurl` or `mirrorlist`", repository->name);
+                       "repository `%s` needs `baseurl`, `mirrorlist` or `metalink`", repository->name);
         bool needs_keys = repository->trust == TRUST_SIGNATURE || repository->check_metadata_signature;
         if (needs_keys && repository->keys.count == 0) {
                 report(loader->diagnostics, ERR_SCHEMA, &repository->place,

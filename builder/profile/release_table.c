@@ -15,6 +15,8 @@ static const struct schema_field repository_rows[] = {
         { "baseurl", "URLs, tried in turn, or paths relative to this file; they may have $basearch and $releasever",
           &type_texts, MEMBER(repository, base_urls), .or_one = true },
         { "mirrorlist", "URL of a list of base URLs", &type_text, MEMBER(repository, mirrorlist) },
+        { "metalink", "URL of a list of mirrors with the digests of their repomd.xml, as Fedora and EPEL publish it",
+          &type_text, MEMBER(repository, metalink) },
         { "gpgkeys", "public keys: URLs, or paths relative to this file", &type_texts, MEMBER(repository, keys),
           .or_one = true },
         { "fingerprints", "fingerprints that the keys must have", &type_texts, MEMBER(repository, fingerprints),

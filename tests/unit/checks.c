@@ -476,7 +476,7 @@ static void release_errors(void) {
                 { "releases/r.yaml", "baseurl: ../repo", "baseurl: ftp://x/", ERR_SCHEMA,
                   "releases/r.yaml:3:14: `ftp` URLs are not supported: ftp://x/", "use http, https or file" },
                 { "releases/r.yaml", "    baseurl: ../repo\n", "", ERR_SCHEMA,
-                  "releases/r.yaml:2:5: repository `one` needs `baseurl` or `mirrorlist`", NULL },
+                  "releases/r.yaml:2:5: repository `one` needs `baseurl`, `mirrorlist` or `metalink`", NULL },
                 { "releases/r.yaml", "trust: digest", "trust: signature", ERR_SCHEMA,
                   "releases/r.yaml:2:5: repository `one` has no `gpgkeys`", "`trust: digest`" },
                 { "releases/r.yaml", "trust: digest", "trust: diggest", ERR_SCHEMA,

@@ -18,6 +18,11 @@ static bool is_plain_http(const char *url) { return strncasecmp(url, "http://", 
 static const char *first_plain_url(const struct source *source) {
         const struct repository *repository = source->repository;
         bool replaced = url_replacement(source->options->replace, repository->name) != NULL;
+        if (source->metalink_url) { // it vouches for repomd.xml, wherever that comes from
+                if (is_plain_http(source->metalink_url))
+                        return source->metalink_url;
+                return NULL;
+        }
         if (!replaced && repository->mirrorlist && is_plain_http(repository->mirrorlist))
                 return repository->mirrorlist;
         for (size_t i = 0; i < source->urls.count; i++)

@@ -239,12 +239,28 @@ static bool update_cache(const struct repomd_attempt *attempt, struct err *err) 
         return ok && replace_cached(source, "repomd.xml", err);
 }
 
+// A repomd.xml out of the cache was one of them when it was taken; the metalink may be newer by now.
+static bool check_metalink_digest(const struct repomd_attempt *attempt, struct err *err) {
+        const struct source *source = attempt->source;
+        bool is_cached = attempt->url < 0;
+        if (source->metalink.digest_count == 0 || is_cached ||
+            metalink_vouches_for(&source->metalink, buf_text(&source->repomd), source->repomd.size))
+                return true;
+        auto_free char *shown = url_shown(source->urls.items[attempt->url]);
+        fail(err, ERR_CHECKSUM, 0, "repository %s: repomd.xml of %s is none of those that the metalink lists",
+             source->repository->name, shown);
+        return hint(err, "the mirrors may not have the newest metadata yet: try again later, or --repo %s=URL",
+                    source->repository->name);
+}
+
 static bool try_once(struct repomd_attempt *attempt, struct err *err) {
         struct source *source = attempt->source;
         bool found = false;
         buf_release(&source->repomd);
         buf_release(&source->signature);
         if (!read_anywhere(attempt, "repomd.xml", false, &source->repomd, &found, err))
+                return false;
+        if (!check_metalink_digest(attempt, err))
                 return false;
         if (source->repository->check_metadata_signature && !check_repomd_signature(attempt, err))
                 return false;
@@ -256,7 +272,8 @@ static bool try_once(struct repomd_attempt *attempt, struct err *err) {
 }
 
 static bool is_the_mirrors_fault(const struct err *err) {
-        return err->kind == ERR_DOWNGRADE || err->kind == ERR_SIGNATURE || err->kind == ERR_CORRUPT;
+        return err->kind == ERR_DOWNGRADE || err->kind == ERR_SIGNATURE || err->kind == ERR_CORRUPT ||
+               err->kind == ERR_CHECKSUM;
 }
 
 static size_t mirrors_left(const struct repomd_attempt *attempt) {
@@ -300,13 +317,16 @@ bool repomd_fetch(struct source *source, struct err *err) {
                 bool try_next = is_the_mirrors_fault(err) && attempt.url >= 0;
                 if (try_next)
                         refused[attempt.url] = true;
+                bool is_last = !try_next || mirrors_left(&attempt) == 0;
+                if (!is_last) {
+                        auto_free char *shown = url_shown(source->urls.items[attempt.url]);
+                        notice("passing over the mirror %s: %s", shown, err->text);
+                }
                 if (!first.kind)
                         first = take_err(err);
                 err_release(err);
-                if (!try_next || mirrors_left(&attempt) == 0)
+                if (is_last)
                         break;
-                auto_free char *shown = url_shown(source->urls.items[attempt.url]);
-                notice("passing over the mirror %s: %s", shown, first.text);
         }
         *err = take_err(&first); // of the mirror that is preferred
         return false;

@@ -51,14 +51,25 @@ bool source_fetch_small(const struct source *source, const struct strings *urls,
         return true;
 }
 
-static bool fetch_mirrorlist(const struct source *source, const char *url, const char *path, struct err *err) {
+// A list of mirrors: where it is, and how messages call it.
+struct list {
+        const char *file; // in the cache
+        const char *what;
+        const char *url;
+        bool (*add)(struct source *source, const struct list *list, struct buf *text, struct err *err);
+};
+
+static bool fetch_list(const struct source *source, const struct list *list, const char *path, bool *ret_fetched,
+                       struct err *err) {
         struct transfer ignored;
-        if (!source->options->offline)
-                return source_fetch_small(source, &(struct strings){ &url, 1 }, "mirrorlist", path, false, &ignored,
-                                          err);
+        *ret_fetched = !source->options->offline;
+        auto_free char *pending = xasprintf("%s.new", path);
+        if (*ret_fetched)
+                return source_fetch_small(source, &(struct strings){ (const char **)&list->url, 1 }, list->file,
+                                          pending, false, &ignored, err);
         if (fs_exists(AT_FDCWD, path))
                 return true;
-        fail(err, ERR_NETWORK, 0, "the mirror list of %s is not in the cache %s, and --offline forbids to fetch it",
+        fail(err, ERR_NETWORK, 0, "the %s of %s is not in the cache %s, and --offline forbids to fetch it", list->what,
              source->repository->name, cache_path(source->options->cache));
         return hint(err, "build once without --offline, or name a local copy with --repo %s=DIRECTORY",
                     source->repository->name);
@@ -78,7 +89,7 @@ static void add_mirror(struct source *source, const char *line, char **ret_unkno
                 *ret_unknown = take_ptr(unknown);
 }
 
-// A mirror list is one URL a line; comments and XML (metalink) are not URLs.
+// A mirror list is one URL a line; comments are not URLs.
 static void add_mirrors(struct source *source, char *text, char **ret_unknown) {
         char *line;
         while ((line = strsep(&text, "\n")) != NULL) {
@@ -88,27 +99,71 @@ static void add_mirrors(struct source *source, char *text, char **ret_unknown) {
         }
 }
 
-static bool read_mirrorlist(struct source *source, const char *url, struct err *err) {
-        auto_free char *path = url_local_path(url);
-        auto_free char *unknown = NULL;
-        auto_buf text = { .max = LIST_MAX };
-        if (!path) {
-                path = xasprintf("%s/mirrorlist", source->dir);
-                if (!fetch_mirrorlist(source, url, path, err))
-                        return false;
+static bool add_metalink(struct source *source, const struct list *list, struct buf *text, struct err *err) {
+        struct metalink metalink = { 0 };
+        if (!metalink_parse(buf_text(text), text->size, source->arena, &metalink, err)) {
+                auto_free char *shown = url_shown(list->url);
+                wrap(err, "metalink %s of %s", shown, source->repository->name);
+                return hint(err, "use a mirror with --repo %s=URL, or `baseurl` instead of it",
+                            source->repository->name);
         }
-        if (!fs_read(AT_FDCWD, path, &text, err))
-                return wrap(err, "mirror list of %s", source->repository->name);
+        metalink_release(&source->metalink); // a list of another kind may have been one, too
+        source->metalink = metalink;
+        source->metalink_url = arena_strdup(source->arena, list->url);
+        for (size_t i = 0; i < source->metalink.urls.count; i++)
+                add_base_url(source, source->metalink.urls.items[i]);
+        return true;
+}
+
+// Some write the URL of a metalink behind `mirrorlist`, as yum lets them.
+static bool add_mirrorlist(struct source *source, const struct list *list, struct buf *text, struct err *err) {
+        auto_free char *unknown = NULL;
         size_t before = source->urls.count;
-        if (text.size > 0)
-                add_mirrors(source, text.data, &unknown);
+        if (metalink_is_likely(buf_text(text)))
+                return add_metalink(source, list, text, err);
+        if (text->size > 0)
+                add_mirrors(source, text->data, &unknown);
         if (source->urls.count > before)
                 return true;
-        auto_free char *shown = url_shown(url);
+        auto_free char *shown = url_shown(list->url);
         if (unknown)
                 return fail(err, ERR_NETWORK, 0, "mirror list %s of %s holds no URL but with `$%s`, which has no value",
                             shown, source->repository->name, unknown);
         return fail(err, ERR_NETWORK, 0, "mirror list %s of %s holds no URL", shown, source->repository->name);
+}
+
+// A list that cannot be used takes the place of none that could.
+static bool read_list(struct source *source, const struct list *list, struct err *err) {
+        auto_free char *local = url_local_path(list->url);
+        auto_free char *path = xasprintf("%s/%s", source->dir, list->file);
+        auto_free char *pending = xasprintf("%s.new", path);
+        auto_buf text = { .max = LIST_MAX };
+        const char *from = local;
+        bool fetched = false;
+        if (!local && !fetch_list(source, list, path, &fetched, err))
+                return false;
+        if (fetched)
+                from = pending;
+        else if (!local)
+                from = path;
+        if (!fs_read(AT_FDCWD, from, &text, err))
+                return wrap(err, "%s of %s", list->what, source->repository->name);
+        if (!list->add(source, list, &text, err))
+                return false;
+        if (fetched && rename(pending, path) < 0)
+                return fail(err, ERR_SYSTEM, errno, "rename %s", pending);
+        return true;
+}
+
+static bool read_lists(struct source *source, struct err *err) {
+        const struct list lists[] = {
+                { "metalink", "metalink", source->repository->metalink, add_metalink },
+                { "mirrorlist", "mirror list", source->repository->mirrorlist, add_mirrorlist },
+        };
+        for (size_t i = 0; i < lengthof(lists); i++)
+                if (lists[i].url && !read_list(source, &lists[i], err))
+                        return false;
+        return true;
 }
 
 static void choose_dir(struct source *source, const char *first_url) {
@@ -119,25 +174,43 @@ static void choose_dir(struct source *source, const char *first_url) {
         source->dir = arena_strdup(source->arena, path);
 }
 
+// https://mirrors.example.org/metalink?repo=os, or a file with one of the names that such files have.
+static bool is_metalink_url(const char *url) {
+        static const char *const ends[] = { "/metalink", "/metalink.xml", ".metalink", ".meta4" };
+        size_t length = strcspn(url, "?#");
+        for (size_t i = 0; i < lengthof(ends); i++) {
+                size_t end = strlen(ends[i]);
+                if (length > end && strncmp(url + length - end, ends[i], end) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static bool use_replacement(struct source *source, const char *url, struct err *err) {
+        choose_dir(source, url);
+        if (is_metalink_url(url))
+                return read_list(source, &(struct list){ "metalink", "metalink", url, add_metalink }, err);
+        add_base_url(source, url);
+        return true;
+}
+
 // The base URL that --repo gave takes the place of all others.
 static bool choose_urls(struct source *source, struct err *err) {
         const struct repository *repository = source->repository;
         const char *replacement = url_replacement(source->options->replace, repository->name);
         if (replacement) {
                 auto_free char *url = url_from_user(replacement);
-                add_base_url(source, url);
-                choose_dir(source, url);
-                return true;
+                return use_replacement(source, url, err);
         }
         for (size_t i = 0; i < repository->base_urls.count; i++)
                 add_base_url(source, repository->base_urls.items[i]);
-        const char *first = repository->mirrorlist;
+        const char *first = text_or(repository->metalink, repository->mirrorlist);
         if (source->urls.count > 0)
                 first = source->urls.items[0];
         if (!first)
                 return fail(err, ERR_REFERENCE, 0, "repository %s has no base URL", repository->name);
         choose_dir(source, first);
-        return !repository->mirrorlist || read_mirrorlist(source, repository->mirrorlist, err);
+        return read_lists(source, err);
 }
 
 char *source_find_local(const struct source *source, const char *location, bool *ret_any_local) {
@@ -175,6 +248,7 @@ void source_close(struct source *source) {
         solv_cache_wait(&source->writer);
         keyring_free(source->keyring);
         free(source->urls.items);
+        metalink_release(&source->metalink);
         buf_release(&source->repomd);
         buf_release(&source->signature);
 }

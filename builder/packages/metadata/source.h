@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "packages/metadata/metalink.h"
 #include "packages/packages.h"
 
 struct keyring;
@@ -25,9 +26,11 @@ struct source {
         const struct release *release;
         const struct packages_options *options;
         struct arena *arena;
-        struct strings urls; // base URLs, replacement and mirror list applied
-        const char *name;    // of its entry in the cache: a hash of the first URL
-        const char *dir;     // the entry
+        struct strings urls;      // base URLs, replacement and lists of mirrors applied
+        struct metalink metalink; // without digests: there is none
+        const char *metalink_url; // where that came from, or NULL
+        const char *name;         // of its entry in the cache: a hash of the first URL
+        const char *dir;          // the entry
         struct metadata_file primary, filelists, group, modules;
         struct buf repomd, signature; // as they were verified; the latter empty unless it was demanded
         int64_t published;            // when the metadata was made, as repomd.xml says; 0: it does not
