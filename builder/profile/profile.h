@@ -54,7 +54,7 @@ struct release {
         int squashfs_level;                // gzip 1..12 (libdeflate's scale), others the library's
         uint32_t squashfs_block_bytes;
         const char *rpmdb;             // "sqlite" or "bdb"
-        const char *rpmdb_path;        // directory of the image that holds it
+        const char *rpmdb_path;        // directory of the image that holds it; NULL: what its rpm says
         const char *network;           // writer that kiln-node uses: "systemd-networkd", "ifcfg"
         const char *initrd_compressor; // "gzip" or "xz"
         struct strings initrd_modules; // kernel modules for the initrd, by name; dependencies are added

@@ -116,8 +116,9 @@ static const struct schema_field release_rows[] = {
         { "rpmdb", "backend of the rpm database", &type_text, MEMBER(release, rpmdb), .fallback = "sqlite",
           .choices = databases },
         { "rpmdb_path",
-          "directory of the database, where the release's rpm has it (%_dbpath); /var/lib/rpm leads there", &type_path,
-          MEMBER(release, rpmdb_path), .fallback = "/var/lib/rpm" },
+          "directory of the database, to which /var/lib/rpm leads; absent: what the macros of the package rpm say "
+          "(%_dbpath)",
+          &type_path, MEMBER(release, rpmdb_path) },
         { "network", "what configures the network on a node", &type_text, MEMBER(release, network),
           .fallback = "systemd-networkd", .choices = network_writers },
         { "initrd", "the initial ramdisk", &type_table, .table = &initrd_part },

@@ -28,6 +28,7 @@
 #include "rootfs/normalise.h"
 #include "rootfs/rootfs.h"
 #include "rootfs/rpmdb.h"
+#include "rootfs/rpmdb_place.h"
 #include "rootfs/transaction.h"
 #include "sandbox/overlay.h"
 #include "sandbox/user_namespace.h"
@@ -121,20 +122,9 @@ static bool make_mount_points(int tree, struct err *err) {
                fs_mkdirs(tree, "dev", 0755, err) && fs_mkdirs(tree, "run", 0755, err);
 }
 
-// Where the release has rpm's database elsewhere, /var/lib/rpm is a link to it, as such releases have it: librpm and
-// whatever knows the old place follow it.
-static bool make_database_link(const struct release *release, int tree, struct err *err) {
-        const char *path = release->rpmdb_path;
-        if (!path || strcmp(path, "/var/lib/rpm") == 0)
-                return true;
-        auto_free char *target = xasprintf("../..%s", path);
-        return fs_mkdirs(tree, path + 1, 0755, err) && fs_mkdirs(tree, "var/lib", 0755, err) &&
-               (symlinkat(target, tree, "var/lib/rpm") == 0 || fail(err, ERR_SYSTEM, errno, "link /var/lib/rpm"));
-}
-
-static bool make_root(struct making *making, struct err *err) {
+static bool make_root(struct making *making, const struct package_set *set, struct err *err) {
         return make_and_open(making->dir, "root", &making->tree, err) && make_mount_points(making->tree, err) &&
-               make_database_link(making->options->release, making->tree, err) &&
+               rpmdb_place_make(making->options->release, set, making->dir, making->tree, err) &&
                overlay_bind(making->tree, false, &making->target, err);
 }
 
@@ -182,7 +172,8 @@ static bool restore_database(const struct making *making, const struct rpmdb_bac
 static bool run_and_keep(struct making *making, const struct transaction *transaction, struct err *err) {
         const struct rpmdb_backend *backend;
         return rpmdb_find(transaction->rpmdb, &backend, err) && restore_database(making, backend, err) &&
-               transaction_run(transaction, err) && rpmdb_keep(backend, making->target, making->dir, err);
+               transaction_run(transaction, err) && rpmdb_place_check(making->options->release, making->target, err) &&
+               rpmdb_keep(backend, making->target, making->dir, err);
 }
 
 // Those of `set` that the parent lacks, in an order that does not depend on where the cache has them: it decides rpm's.
@@ -245,10 +236,10 @@ static bool install_packages(struct making *making, const struct package_set *se
         return ok;
 }
 
-static bool make_target(struct making *making, struct err *err) {
+static bool make_target(struct making *making, const struct package_set *set, struct err *err) {
         if (making->parent)
                 return make_upper(making, err);
-        return make_root(making, err);
+        return make_root(making, set, err);
 }
 
 static void close_fd(int *fd) {
@@ -259,7 +250,7 @@ static void close_fd(int *fd) {
 static bool make_tree(struct making *making, const struct package_set *set, const struct package_set *parent_set,
                       struct err *err) {
         making->started = (int64_t)time(NULL) - 1; // the file system's clock may be a tick behind
-        bool ok = acl_inherit_nothing(making->dir, err) && make_target(making, err) &&
+        bool ok = acl_inherit_nothing(making->dir, err) && make_target(making, set, err) &&
                   install_packages(making, set, parent_set, err);
         close_fd(&making->target); // the overlay ends before its upper directory is touched
         if (!ok || !normalise_tree(making->tree, making->started, making->options->source_date_epoch, err) ||

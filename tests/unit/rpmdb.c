@@ -44,14 +44,18 @@ static const char spec[] =
     "%package -n asks\nSummary: s\nAutoReqProv: no\nRequires(post): filesystem rpm shell\n%description -n asks\n"
     "%package -n asks-again\nSummary: s\nAutoReqProv: no\nRequires(post): asks\n%description -n asks-again\n"
     "%package -n brokenrpm\nSummary: s\nAutoReqProv: no\n%description -n brokenrpm\n"
+    "%package -n macros\nSummary: s\nAutoReqProv: no\n%description -n macros\n"
     "%package -n rpm8\nSummary: s\nAutoReqProv: no\nRequires: filesystem\nRecommends: many\n%description -n rpm8\n"
     "%install\nR=%{buildroot}\nmkdir -p $R/var/lib/rpm $R/usr/bin $R/usr/share/many $R/etc $R/opt\n"
     "cp %{program} $R/usr/bin/rpm\ncp /usr/bin/busybox $R/opt/rpm\ncp /usr/bin/busybox $R/usr/bin/sh\n"
+    "mkdir -p $R/usr/lib/rpm $R/usr/lib/sysimage/rpm\nprintf '%%%%_dbpath\\t\\t%%%%{_usr}/lib/sysimage/rpm\\n' "
+    ">$R/usr/lib/rpm/macros\n"
     "cp %{program}8 $R/opt/rpm8\necho small >$R/etc/small\n"
     "for i in $(seq 900); do mkdir $R/usr/share/many/directory-$i\necho $i >$R/usr/share/many/directory-$i/file-$i; "
     "done\nfind $R -type f -exec touch -d @1400000000 {} +\n"
     "%files\n%dir /usr\n%dir /usr/bin\n%dir /etc\n%dir /var/lib/rpm\n%files -n rpm\n/usr/bin/rpm\n"
     "%files -n many\n/usr/share/many\n%files -n small\n/etc/small\n%files -n brokenrpm\n/opt/rpm\n"
+    "%files -n macros\n/usr/lib/rpm/macros\n%dir /usr/lib/sysimage/rpm\n"
     "%files -n shell\n/usr/bin/sh\n%files -n asks\n%files -n asks-again\n"
     "%post -n asks -p /usr/bin/sh\nfor n in rpm asks asks-again; do /usr/bin/rpm -q $n; done >/etc/asked; exit 0\n"
     "%post -n asks-again -p /usr/bin/sh\nfor n in rpm asks asks-again; do /usr/bin/rpm -q $n; done >/etc/asked-again; "
@@ -79,13 +83,15 @@ static struct package_set set_of(const char *const *names) {
         struct package_set set = { 0 };
         for (size_t i = 0; names[i]; i++) {
                 struct package *package = arena_alloc(&arena, sizeof *package);
+                char *checksum = arena_strndup(&arena, "", DIGEST_HEX_SIZE);
                 *package = (struct package){
                         .name = names[i],
                         .nevra = arena_printf(&arena, "%s-1-1.x86_64", names[i]),
-                        .checksum = "00",
+                        .checksum = checksum,
                         .checksum_type = "sha256",
                         .path = arena_printf(&arena, "%s/rpms/x86_64/%s-1-1.x86_64.rpm", work_path, names[i]),
                 };
+                EXPECT_OK(digest_file("sha256", AT_FDCWD, package->path, checksum, err));
                 *array_append(&set.items, &set.count) = package;
         }
         return set;
@@ -289,6 +295,39 @@ static void database_may_lie_elsewhere(void) {
         EXPECT_TEXT(buf_text(&output), "many-1-1.x86_64\n");
         auto_free char *lock = xasprintf("%s/usr/lib/sysimage/rpm/.rpm.lock", layer->path);
         EXPECT(access(lock, F_OK) < 0);
+}
+
+// The package rpm, whose macros say that its database is elsewhere, is the last of the names.
+static struct package_set set_with_rpm(const char *const *names) {
+        struct package_set set = set_of(names);
+        ((struct package *)set.items[set.count - 1])->name = "rpm";
+        return set;
+}
+
+static void the_package_rpm_says_where_it_lies(void) {
+        static const char *const names[] = { "filesystem", "many", "macros", NULL };
+        static const char *const without[] = { "filesystem", NULL };
+        static struct release says_nothing = { .name = "r", .path = "r.yaml", .arch = "x86_64", .rpmdb = "sqlite" };
+        struct rootfs_options options = { open_cache(arena_printf(&arena, "%s/macros", work_path)), &says_nothing,
+                                          1447000000 };
+        struct package_set set = set_with_rpm(names), less = set_of(without);
+        struct layer *layer = NULL, *role = NULL;
+        char target[64] = "";
+        auto_err failure = { 0 };
+        EXPECT_OK(layer_install(&options, &set, NULL, NULL, &arena, &layer, err));
+        EXPECT(readlink(arena_printf(&arena, "%s/var/lib/rpm", layer->path), target, sizeof target - 1) > 0);
+        EXPECT_TEXT(target, "../../usr/lib/sysimage/rpm");
+        EXPECT(fs_exists(AT_FDCWD, arena_printf(&arena, "%s/usr/lib/sysimage/rpm/rpmdb.sqlite", layer->path)));
+        EXPECT(!fs_exists(AT_FDCWD, arena_printf(&arena, "%s/../rpm-package", layer->path)));
+        EXPECT_OK(layer_install(&options, &less, NULL, NULL, &arena, &layer, err)); // rpm is a role's alone
+        EXPECT(!layer_install(&options, &set, layer, &less, &arena, &role, &failure));
+        EXPECT_TEXT(err_kind_name(failure.kind), "TRANSACTION");
+        EXPECT_TEXT(text_or(failure.hint, ""), "add `rpmdb_path: /usr/lib/sysimage/rpm` to the release file r.yaml");
+        says_nothing.rpmdb_path = "/var/lib/rpm"; // a warning: the profile knows better
+        EXPECT_OK(layer_install(&options, &set, NULL, NULL, &arena, &layer, err));
+        EXPECT(fs_exists(AT_FDCWD, arena_printf(&arena, "%s/var/lib/rpm/rpmdb.sqlite", layer->path)));
+        free(set.items);
+        free(less.items);
 }
 
 static void empty_base_is_fine(void) {
@@ -512,6 +551,7 @@ int main(int argc, char **argv) {
         RUN(scriptlets_ask_rpm);
         RUN(broken_rpm_is_told);
         RUN(database_may_lie_elsewhere);
+        RUN(the_package_rpm_says_where_it_lies);
         RUN(rpm_4_14_may_replace_its_directory);
         RUN(damaged_tables_are_refused_or_settled);
         RUN(rows_alone_decide);
