@@ -193,7 +193,7 @@ static const struct net_link *plan_network(struct plan *plan, const struct facts
 static bool fill_plan(struct plan *plan, const struct facts *facts, const struct network_writer *writer,
                       const struct identity *identity, const struct network *network, struct err *err) {
         plan->identity = identity;
-        plan->is_on_vlan = network->links[network->primary].kind == NET_VLAN;
+        plan->vlan_id = network->links[network->primary].vlan_id;
         add_hostname(plan, identity);
         add_hosts(plan, facts, identity);
         const struct net_link *link = plan_network(plan, facts, writer, network);

@@ -15,6 +15,7 @@
 #include "tests/unit/network_namespace.h"
 
 #define KNOWN_MAC "52:54:00:a8:02:47"
+#define BOOTIF_MAC "52-54-00-a8-02-47"
 #define OTHER_MAC "52:54:00:a8:02:99"
 
 static bool make_cables(void) {
@@ -33,7 +34,7 @@ static void start_dnsmasq(void) {
             "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0",
             "--user=", "--group=", "--pid-file=", "--leasefile-ro", "--interface=server", "--bind-interfaces",
             "--no-ping", "--dhcp-authoritative", "--dhcp-range=192.168.2.150,192.168.2.160,255.255.255.0,1h",
-            "--dhcp-host=" KNOWN_MAC ",192.168.2.71,master101",
+            "--dhcp-host=" KNOWN_MAC ",192.168.2.71,master101", "--dhcp-option=option:router,192.168.2.9",
             "--dhcp-option=option:dns-server,192.168.2.1,192.168.2.2", NULL });
 }
 
@@ -80,7 +81,7 @@ static bool ask(char *mac, int timeout_ms) {
 
 static void a_reservation_gives_name_and_address(void) {
         EXPECT(ask(KNOWN_MAC, 20000) && facts.lease_count == 1);
-        EXPECT(leases[0].address == 0xc0a80247 && leases[0].prefix == 24 && leases[0].router == 0xc0a80201);
+        EXPECT(leases[0].address == 0xc0a80247 && leases[0].prefix == 24 && leases[0].router == 0xc0a80209);
         EXPECT(leases[0].dns_count == 2 && leases[0].lease_s == 3600);
         EXPECT_TEXT(leases[0].hostname, "master101");
         EXPECT_TEXT(leases[0].interface, "served");
@@ -102,7 +103,7 @@ static void a_dead_cable_fails_no_boot_over_another_card(void) {
         auto_buf text = { 0 };
         auto_close int file = mkstemp(resolver);
         EXPECT(file >= 0 && RUN_PROGRAM("ip", "link", "set", "served", "address", KNOWN_MAC));
-        facts = (struct facts){ .inventory = &inventory, .interface_count = 2 };
+        facts = (struct facts){ .inventory = &inventory, .command_line = "", .interface_count = 2 };
         facts.interfaces[0] = interface_named("unplugged", "52:54:00:00:00:01");
         facts.interfaces[1] = interface_named("served", KNOWN_MAC);
         identity.interface = &facts.interfaces[0];
@@ -111,6 +112,115 @@ static void a_dead_cable_fails_no_boot_over_another_card(void) {
         EXPECT(RUN_PROGRAM("sh", "-c", "test -z \"$(ip -4 -o address show dev unplugged)\""));
         EXPECT(RUN_PROGRAM("ip", "address", "flush", "dev", "served"));
         unlink(resolver);
+}
+
+// What initrd_network() says; the cards are left without an address. `cards` are "unplugged", "silent" and "served".
+static char *network_of_initrd(const struct plan *plan, const struct inventory *inventory, const char *command_line) {
+        char resolver[] = "/tmp/kiln-resolver.XXXXXX";
+        auto_buf text = { 0 };
+        auto_err err = { 0 };
+        auto_close int file = mkstemp(resolver);
+        facts = (struct facts){ .inventory = inventory, .command_line = command_line, .interface_count = 3 };
+        facts.interfaces[0] = interface_named("unplugged", "52:54:00:00:00:01");
+        facts.interfaces[1] = interface_named("silent", "52:54:00:00:00:02");
+        facts.interfaces[2] = interface_named("served", KNOWN_MAC);
+        EXPECT(file >= 0 && RUN_PROGRAM("ip", "link", "set", "served", "address", KNOWN_MAC));
+        if (!initrd_network(plan, &facts, resolver, &text, &err))
+                buf_append_text(&text, err.text);
+        unlink(resolver);
+        return buf_take(&text);
+}
+
+static bool shell_says_yes(const char *script) { return RUN_PROGRAM("sh", "-c", (char *)script); }
+
+static void flush_cards(void) {
+        EXPECT(shell_says_yes("for card in unplugged silent served; do ip address flush dev $card; done; "
+                              "while ip route delete default; do :; done; true"));
+}
+
+static const struct inventory waits_little = {
+        .dhcp = { .timeout_ms = 20000, .carrier_timeout_ms = 1000, .arp_check = true }
+};
+
+// The server is behind the card that the firmware booted over, with the address that the inventory has for it; the
+// identity's card is used beside it, and has the default route.
+static void a_boot_over_a_further_link_fetches_there(void) {
+        static const struct inventory_network lan = { .name = "lan", .address = 0x0a000000, .prefix = 24 };
+        static const struct inventory_network provisioning = {
+                .name = "pxe", .address = 0xc0a80200, .prefix = 24, .gateway = 0xc0a80209
+        };
+        struct inventory_address address = { 0xc0a80205, &provisioning };
+        struct inventory_link link = { .network = &provisioning, .addresses = &address, .address_count = 1 };
+        const struct inventory_node node = { .network = &lan, .links = &link, .link_count = 1 };
+        struct interface own = interface_named("silent", "52:54:00:00:00:02");
+        flush_cards();
+        struct identity identity = { .node = &node,
+                                     .interface = &own,
+                                     .address = 0x0a000007,
+                                     .gateway = 0x0a000001,
+                                     .prefix = 24,
+                                     .address_source = "mac table" };
+        struct plan plan = { .identity = &identity };
+        EXPECT(mac_parse(KNOWN_MAC, &link.mac));
+        auto_free char *said = network_of_initrd(&plan, &waits_little, "BOOTIF=01-" BOOTIF_MAC);
+        EXPECT_TEXT(said, "served 192.168.2.5/24 (inventory, BOOTIF)\n");
+        EXPECT(shell_says_yes("ip route | grep -q '^default via 10.0.0.1 dev silent' && ip route | grep -c ^default | "
+                              "grep -qx 1"));
+        flush_cards();
+        // The link with the default route has it here, too; and so has the only one that is up.
+        link.default_route = true;
+        auto_free char *with_default = network_of_initrd(&plan, &waits_little, "BOOTIF=01-" BOOTIF_MAC);
+        EXPECT_TEXT(with_default, said);
+        EXPECT(shell_says_yes("ip route | grep -q '^default via 192.168.2.9 dev served' && ip route | grep -c ^default "
+                              "| grep -qx 1"));
+        flush_cards();
+        own = interface_named("unplugged", "52:54:00:00:00:01");
+        link.default_route = false;
+        auto_free char *alone = network_of_initrd(&plan, &waits_little, "BOOTIF=01-" BOOTIF_MAC);
+        EXPECT_TEXT(alone, said);
+        EXPECT(shell_says_yes("ip route | grep -q '^default via 192.168.2.9 dev served'"));
+        flush_cards();
+        // DHCP gives the link its address.
+        link.address_count = 0;
+        link.dhcp = true;
+        auto_free char *leased = network_of_initrd(&plan, &waits_little, "BOOTIF=01-" BOOTIF_MAC);
+        EXPECT_TEXT(leased, "served 192.168.2.71/24 (dhcp)\n");
+        flush_cards();
+}
+
+// Without the bond a machine has one of its cards at a time: the one that the firmware booted over, or one with a link.
+static void a_bond_boots_over_the_card_that_works(void) {
+        static const struct inventory_network lan = { .name = "lan", .address = 0xc0a80200, .prefix = 24 };
+        struct mac members[2];
+        const struct inventory_node node = {
+                .network = &lan, .bond = "bond0", .bond_members = members, .bond_member_count = 2
+        };
+        struct interface dead = interface_named("unplugged", "52:54:00:00:00:01");
+        struct identity identity = {
+                .node = &node, .interface = &dead, .address = 0xc0a80205, .prefix = 24, .address_source = "mac table"
+        };
+        struct plan plan = { .identity = &identity };
+        EXPECT(mac_parse("52:54:00:00:00:01", &members[0]) && mac_parse(KNOWN_MAC, &members[1]));
+        auto_free char *with_link = network_of_initrd(&plan, &waits_little, "");
+        EXPECT_TEXT(with_link, "served 192.168.2.5/24 (mac table)\n");
+        flush_cards();
+        dead = interface_named("silent", "52:54:00:00:00:02"); // has a link, and nobody behind it
+        EXPECT(mac_parse("52:54:00:00:00:02", &members[0]));
+        auto_free char *booted = network_of_initrd(&plan, &waits_little, "BOOTIF=01-" BOOTIF_MAC);
+        EXPECT_TEXT(booted, "served 192.168.2.5/24 (mac table)\n");
+        flush_cards();
+}
+
+// DHCP comes first, as the firmware had it; the VLAN itself needs a kernel that knows them (tests/initrd).
+static void a_node_on_a_vlan_takes_what_dhcp_gives_without_a_tag(void) {
+        struct interface own = interface_named("served", KNOWN_MAC);
+        struct identity identity = {
+                .interface = &own, .address = 0x0a000007, .prefix = 24, .address_source = "mac table"
+        };
+        struct plan plan = { .identity = &identity, .vlan_id = 5 };
+        auto_free char *said = network_of_initrd(&plan, &waits_little, "");
+        EXPECT_TEXT(said, "served 192.168.2.71/24 (dhcp)\n");
+        flush_cards();
 }
 
 static void silence_ends_at_the_limit(void) {
@@ -132,6 +242,9 @@ int main(void) {
         RUN(a_reservation_gives_name_and_address);
         RUN(another_card_gets_an_address_of_the_pool);
         RUN(a_dead_cable_fails_no_boot_over_another_card);
+        RUN(a_boot_over_a_further_link_fetches_there);
+        RUN(a_bond_boots_over_the_card_that_works);
+        RUN(a_node_on_a_vlan_takes_what_dhcp_gives_without_a_tag);
         RUN(silence_ends_at_the_limit);
         return test_done();
 }

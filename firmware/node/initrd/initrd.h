@@ -22,9 +22,11 @@ must_check bool initrd_copy_root(const char *from, const char *to, const char *s
 must_check bool initrd_find_label(const char *label, int timeout_ms, struct buf *ret, struct err *err);
 
 // Brings the network up for fetching the root, as the plan's identity says, and writes `resolver` (/etc/resolv.conf).
-// DHCP must do where the firmware did not fetch with that identity either: a machine that is going to be refused, which
-// boots all the same, to say so; and one whose address is on a VLAN. It is asked now, into the facts, if it was not
-// before. `ret` says in a line what was done. ERR_NETWORK or ERR_SYSTEM.
+// A further link of the inventory comes first if the firmware booted over its card (BOOTIF=), since the server is
+// there. A bond's cards are used one at a time, as the firmware did. DHCP must do where the firmware did not fetch with
+// that identity either: a machine that is going to be refused, which boots all the same, to say so; and one whose
+// address is on a VLAN, which is made if DHCP gives nothing without a tag. DHCP is asked now, into the facts, if it was
+// not before. `ret` says in a line what was done. ERR_NETWORK or ERR_SYSTEM.
 must_check bool initrd_network(const struct plan *plan, struct facts *facts, const char *resolver, struct buf *ret,
                                struct err *err);
 

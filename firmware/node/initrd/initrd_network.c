@@ -3,17 +3,23 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_vlan.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/route.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "firmware/node/cmdline/cmdline.h"
+#include "firmware/node/devices/module_load.h"
 #include "firmware/node/dhcp/dhcp_client.h"
 #include "firmware/node/dhcp/dhcp_io.h"
 #include "firmware/node/facts/clock.h"
 #include "firmware/node/facts/hardware.h"
 #include "firmware/node/initrd/initrd.h"
+#include "firmware/node/inventory/inventory_find.h"
 
 enum {
         OTHER_LINK_WAIT_MS = 10000, // for the identity's card, while another one has a link: the boot came over that
@@ -78,7 +84,7 @@ static bool add_kernel_route(int fd, struct rtentry *route, uint32_t to, uint32_
 // A gateway outside the subnet (DHCP's option 121 can give one) is reached by a route of its own.
 static bool route_to_gateway(int fd, const struct setup *setup, struct ifreq *request, struct err *err) {
         struct rtentry link = { .rt_flags = RTF_UP | RTF_HOST, .rt_dev = request->ifr_name };
-        struct rtentry all = { .rt_flags = RTF_UP | RTF_GATEWAY };
+        struct rtentry all = { .rt_flags = RTF_UP | RTF_GATEWAY, .rt_dev = request->ifr_name };
         put_sockaddr(&link.rt_gateway, 0);
         put_sockaddr(&all.rt_gateway, setup->gateway);
         bool is_in_subnet = address_in_subnet(setup->gateway, setup->address, setup->prefix);
@@ -124,12 +130,37 @@ static const struct interface *find_interface(const struct facts *facts, const c
         return NULL;
 }
 
+// The card that the firmware booted over, if the command line says which (BOOTIF=) and it is there.
+static const struct interface *boot_card(const struct facts *facts) {
+        auto_free struct cmdline *cmdline = xcalloc(1, sizeof *cmdline);
+        auto_err ignored = { 0 }; // a malformed word has refused the machine already
+        if (!cmdline_read(facts, cmdline, &ignored) || !cmdline->has_bootif)
+                return NULL;
+        for (size_t i = 0; i < facts->interface_count; i++)
+                if (mac_equal(&facts->interfaces[i].mac, &cmdline->bootif))
+                        return &facts->interfaces[i];
+        return NULL;
+}
+
+// The server that the firmware booted from is behind the card that it booted over.
+static const struct lease *lease_to_fetch(const struct facts *facts) {
+        const struct interface *boot = boot_card(facts);
+        for (size_t i = 0; boot && i < facts->lease_count; i++)
+                if (mac_equal(&facts->leases[i].mac, &boot->mac))
+                        return &facts->leases[i];
+        if (facts->lease_count == 0)
+                return NULL;
+        return &facts->leases[0];
+}
+
 static bool setup_from_lease(struct facts *facts, struct setup *ret, struct err *err) {
         auto_buf notes = { .max = NOTES_MAX };
         if (!facts->dhcp_asked && !dhcp_ask(facts, &notes, err))
                 return false;
-        const struct lease *lease = facts->lease_count > 0 ? &facts->leases[0] : NULL;
-        const struct interface *interface = lease ? find_interface(facts, lease->interface) : NULL;
+        const struct lease *lease = lease_to_fetch(facts);
+        const struct interface *interface = NULL;
+        if (lease)
+                interface = find_interface(facts, lease->interface);
         if (!interface)
                 return fail(err, ERR_NETWORK, 0, "DHCP gave no address on any of %zu interfaces",
                             facts->interface_count);
@@ -177,37 +208,164 @@ static void take_down(const struct interface *interface) {
         (void)!set_address(fd, &request, SIOCSIFADDR, 0, &ignored);
 }
 
-static bool bring_up_identity(const struct identity *identity, const struct facts *facts, struct setup *ret,
-                              struct err *err) {
-        setup_from_identity(identity, facts, ret);
-        set_all_up(facts);
-        if (bring_up(ret, err))
+static bool bring_up_leased(struct facts *facts, struct setup *ret, struct err *err) {
+        return setup_from_lease(facts, ret, err) && bring_up(ret, err);
+}
+
+// Without an address where it fails, so that no answer goes to a card without a link.
+static bool bring_up_or_leave(const struct setup *setup, struct err *err) {
+        if (bring_up(setup, err))
                 return true;
-        take_down(ret->interface);
+        take_down(setup->interface);
         return false;
 }
 
-static bool bring_up_leased(struct facts *facts, struct setup *ret, struct err *err) {
-        return setup_from_lease(facts, ret, err) && bring_up(ret, err);
+// Of a bond's members the one that the firmware booted over, or else one with a link: without the bond a machine has
+// one card at a time.
+static const struct interface *member_to_use(const struct identity *identity, const struct facts *facts) {
+        const struct inventory_node *node = identity->node;
+        const struct interface *boot = boot_card(facts), *best = identity->interface;
+        for (size_t i = 0; node && i < node->bond_member_count; i++)
+                for (size_t j = 0; j < facts->interface_count; j++) {
+                        const struct interface *card = &facts->interfaces[j];
+                        if (!mac_equal(&card->mac, &node->bond_members[i]))
+                                continue;
+                        if (card == boot)
+                                return card;
+                        if (!dhcp_io_carrier(best) && dhcp_io_carrier(card))
+                                best = card;
+                }
+        return best;
+}
+
+static bool bring_up_identity(const struct identity *identity, const struct facts *facts, struct setup *ret,
+                              struct err *err) {
+        setup_from_identity(identity, facts, ret);
+        ret->interface = member_to_use(identity, facts);
+        return bring_up_or_leave(ret, err);
+}
+
+// A first address of the link that needs no tag. NULL: none.
+static const struct inventory_address *untagged_address(const struct inventory_link *link) {
+        for (size_t i = 0; i < link->address_count && !link->vlan; i++)
+                if (!link->addresses[i].network->vlan)
+                        return &link->addresses[i];
+        return NULL;
+}
+
+// The further link of the node that the firmware booted over. `ret_interface` is NULL for none.
+static const struct inventory_address *boot_link_address(const struct plan *plan, const struct facts *facts,
+                                                         const struct interface **ret_interface, bool *ret_is_default) {
+        const struct interface *boot = boot_card(facts);
+        *ret_interface = NULL;
+        if (plan->refusal || !plan->identity->node || !boot)
+                return NULL;
+        const struct inventory_link *link = inventory_link_of_mac(plan->identity->node, &boot->mac);
+        if (!link)
+                return NULL;
+        *ret_interface = boot;
+        *ret_is_default = link->default_route;
+        return untagged_address(link);
+}
+
+// Brings up the further link that the firmware booted over, and the identity's card beside it, if it can be had.
+// `ret_done` is false if there is no such link, or it has no address that can be used.
+static bool bring_up_boot_link(const struct plan *plan, struct facts *facts, struct setup *ret, bool *ret_done,
+                               struct err *err) {
+        const struct interface *interface;
+        bool is_default = false;
+        const struct inventory_address *address = boot_link_address(plan, facts, &interface, &is_default);
+        *ret_done = false;
+        if (!interface)
+                return true;
+        struct setup identity = { 0 };
+        auto_err ignored = { 0 }, dead = { 0 };
+        if (!address) { // DHCP gives it one, without a tag as to the firmware
+                *ret_done = bring_up_leased(facts, ret, &ignored) && ret->interface == interface;
+                return true;
+        }
+        *ret = (struct setup){ .facts = facts,
+                               .interface = interface,
+                               .address = address->ip,
+                               .name_servers = plan->identity->name_servers,
+                               .prefix = address->network->prefix,
+                               .source = "inventory, BOOTIF" };
+        if (!bring_up_or_leave(ret, &dead)) {
+                if (dead.kind == ERR_NETWORK) // no link: what came before was another card, whatever BOOTIF says
+                        return true;
+                return fail(err, dead.kind, 0, "%s", dead.text);
+        }
+        *ret_done = true;
+        // The default route is where the inventory has it, or at least somewhere.
+        setup_from_identity(plan->identity, facts, &identity);
+        if (is_default)
+                identity.gateway = 0;
+        bool has_identity = plan->vlan_id == 0 && bring_up_or_leave(&identity, &ignored);
+        bool has_default = has_identity && identity.gateway && !is_default;
+        if (!has_default)
+                ret->gateway = address->network->gateway;
+        return !ret->gateway || bring_up(ret, err);
+}
+
+// The identity's card with a VLAN on it, where nobody answers without a tag.
+static bool bring_up_vlan(const struct plan *plan, const struct facts *facts, struct setup *ret, struct interface *vlan,
+                          struct err *err) {
+        struct vlan_ioctl_args request = { .cmd = ADD_VLAN_CMD, .u.VID = plan->vlan_id };
+        char *module[] = { (char[]){ "8021q" } };
+        auto_err ignored = { 0 };
+        (void)!modules_load(module, 1, &ignored); // may be built in
+        setup_from_identity(plan->identity, facts, ret);
+        const struct interface *card = member_to_use(plan->identity, facts);
+        auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        memcpy(request.device1, card->name, sizeof card->name);
+        if (ioctl(fd, SIOCSIFVLAN, &request) < 0 && errno != EEXIST)
+                return fail(err, ERR_NETWORK, errno, "make VLAN %d on %s", plan->vlan_id, card->name);
+        *vlan = *card;
+        // What the kernel calls it (VLAN_NAME_TYPE_RAW_PLUS_VID_NO_PAD, the default)
+        int length = snprintf(vlan->name, sizeof vlan->name, "%s.%d", card->name, plan->vlan_id);
+        if (length >= (int)sizeof vlan->name)
+                return fail(err, ERR_NETWORK, 0, "VLAN %d on %s: its name is too long", plan->vlan_id, card->name);
+        ret->interface = vlan;
+        return bring_up_or_leave(ret, err);
+}
+
+static bool bring_up_untagged(const struct plan *plan, struct facts *facts, struct setup *setup, struct err *dead,
+                              struct err *err) {
+        bool is_up = !plan->refusal && plan->vlan_id == 0 && bring_up_identity(plan->identity, facts, setup, dead);
+        if (is_up)
+                return true;
+        // A dead cable of the identity's card fails no boot that came over another one.
+        if (dead->text && dead->kind != ERR_NETWORK)
+                return fail(err, dead->kind, 0, "%s", dead->text);
+        if (bring_up_leased(facts, setup, err))
+                return true;
+        if (dead->text)
+                return wrap(err, "%s, and on the other cards", dead->text);
+        return false;
+}
+
+static bool fail_network(struct err *untagged, bool tried_tagged, struct err *err) {
+        if (tried_tagged)
+                return wrap(err, "%s, and with its tag", untagged->text);
+        *err = take_err(untagged);
+        return false;
 }
 
 bool initrd_network(const struct plan *plan, struct facts *facts, const char *resolver, struct buf *ret,
                     struct err *err) {
         assert(plan->refusal || plan->identity);
         struct setup setup = { 0 };
-        auto_err dead = { 0 };
+        struct interface vlan;
+        auto_err dead = { 0 }, untagged = { 0 };
         char address[ADDRESS_TEXT_SIZE];
-        // The firmware fetched its part without a tag, and so does the initrd.
-        bool identity_holds = !plan->refusal && !plan->is_on_vlan;
-        bool is_up = identity_holds && bring_up_identity(plan->identity, facts, &setup, &dead);
-        // A dead cable of the identity's card fails no boot that came over another one.
-        if (!is_up && identity_holds && dead.kind != ERR_NETWORK)
-                return fail(err, dead.kind, 0, "%s", dead.text);
-        if (!is_up && !bring_up_leased(facts, &setup, err)) {
-                if (dead.text)
-                        return wrap(err, "%s, and on the other cards", dead.text);
+        bool is_up;
+        set_all_up(facts);
+        if (!bring_up_boot_link(plan, facts, &setup, &is_up, err))
                 return false;
-        }
+        is_up = is_up || bring_up_untagged(plan, facts, &setup, &dead, &untagged);
+        bool may_be_tagged = !plan->refusal && plan->vlan_id > 0;
+        if (!is_up && (!may_be_tagged || !bring_up_vlan(plan, facts, &setup, &vlan, err)))
+                return fail_network(&untagged, may_be_tagged, err);
         address_format(setup.address, address);
         buf_printf(ret, "%s %s/%d (%s)\n", setup.interface->name, address, setup.prefix, setup.source);
         if (dead.text)

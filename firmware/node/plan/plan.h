@@ -44,8 +44,7 @@ struct plan {
         const char *hostname;
         // Who the machine is; the arena's, and points into the facts. NULL with a refusal.
         const struct identity *identity;
-        // The identity's address is on a VLAN: only tagged frames reach it.
-        bool is_on_vlan;
+        int vlan_id; // of the VLAN that the identity's address is on, which only tagged frames reach; 0: none
         // The plan names cards beside the chosen one, or gives names to cards: udev must be done with all of them.
         bool names_other_cards;
         bool lacks_secrets; // some have no value: a config drive that is found later may have it
