@@ -69,6 +69,9 @@ static inline void trial_lease(struct trial *trial, const char *mac, const char 
         if (!address_parse(address, &lease->address))
                 printf("# bad address %s\n", address);
         snprintf(lease->hostname, sizeof lease->hostname, "%s", hostname);
+        for (size_t i = 0; i < trial->facts.interface_count; i++)
+                if (mac_equal(&trial->facts.interfaces[i].mac, &lease->mac))
+                        memcpy(lease->interface, trial->facts.interfaces[i].name, sizeof lease->interface);
         trial->facts.dhcp_asked = true;
 }
 

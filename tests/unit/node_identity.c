@@ -430,7 +430,9 @@ static void a_stranger_is_where_its_lease_is(void) {
         EXPECT_TEXT(trial_file(&trial, "/etc/resolv.conf"), "search a.example b.example\nnameserver 10.0.0.53\n");
         trial_lease(&trial, MAC_SECOND, "10.0.0.71", "on-eth1");
         EXPECT(is("on-eth1", "dhcp") && trial.plan.note_count == 1);
-        EXPECT(trial.plan.note_count == 1 && strstr(trial.plan.notes[0], "DHCP answered on"));
+        EXPECT(trial.plan.note_count == 1 &&
+               strstr(trial.plan.notes[0], "DHCP answered on eth0 too: the address is that "
+                                           "of eth1 (bootdev= chooses another)"));
         EXPECT_TEXT(trial_value(&trial, "ip"), "10.0.0.71/24");
         EXPECT_TEXT(trial_value(&trial, "interface"), "eth1");
 }
@@ -443,7 +445,11 @@ static void a_stranger_has_no_name_of_the_cluster(void) {
                       { "WEB.example.org", "a VIP's name" },
                       { "localhost", "every machine's own name" },
                       { "localhost.localdomain", "every machine's own name" },
+                      { "localhost4", "every machine's own name" },
+                      { "localhost6.localdomain6", "every machine's own name" },
                       { "10.0.0.11", "an address" },
+                      { "1.2.3", "an address" },
+                      { "0x7f.1", "an address" },
                       { "172.16.1.1", "an address" } };
         for (size_t i = 0; i < lengthof(taken); i++) {
                 auto_free char *line = xasprintf("kiln.hostname=%s kiln.ip=10.0.0.70/24", taken[i].name);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Checks of the names in an inventory: what must be unique, and what a host may be called.
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -16,15 +17,26 @@ static bool is_host_label(const char *label, size_t size) {
         return true;
 }
 
+// In the /etc/hosts of EL, with whatever domain.
+static bool is_loopback_name(const char *name) {
+        size_t size = strcspn(name, ".");
+        if (size == 10 && (name[9] == '4' || name[9] == '6'))
+                size--;
+        return size == 9 && strncasecmp(name, "localhost", size) == 0;
+}
+
 // What is wrong with a host name (RFC 1123, and short enough for Linux), or NULL.
 static const char *hostname_problem(const char *name) {
+        struct in_addr address;
         // Linux keeps 64 bytes; RFC 1123 lets a name of digits stand, but then it reads as an address.
         if (strlen(name) > 64)
                 return "it is longer than 64 characters";
-        if (strcasecmp(name, "localhost") == 0 || strncasecmp(name, "localhost.", 10) == 0)
+        if (is_loopback_name(name))
                 return "it is the loopback's name";
         if (name[strspn(name, "0123456789.")] == '\0')
                 return "it has no letter and reads as a number or an address";
+        if (inet_aton(name, &address)) // "0x7f.1"
+                return "it reads as an address";
         for (const char *label = name;; label++) {
                 size_t size = strcspn(label, ".");
                 if (!is_host_label(label, size))

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -285,19 +286,37 @@ static void note_lease_in_spite(const struct situation *at, struct identity *ide
 }
 
 static void note_other_leases(const struct situation *at, struct identity *identity) {
-        for (size_t i = 0; i < at->facts->lease_count && identity->lease; i++)
-                if (!mac_equal(&at->facts->leases[i].mac, &identity->lease->mac))
-                        snprintf(identity->note, sizeof identity->note,
-                                 "DHCP answered on %s too; the address is that of %s: bootdev= says another",
-                                 at->facts->leases[i].interface, identity->lease->interface);
+        auto_buf others = { .max = sizeof identity->note / 2 };
+        const char *separator = "";
+        for (size_t i = 0; i < at->facts->lease_count && identity->lease; i++) {
+                if (mac_equal(&at->facts->leases[i].mac, &identity->lease->mac))
+                        continue;
+                buf_printf(&others, "%s%s", separator, at->facts->leases[i].interface);
+                separator = ", ";
+        }
+        if (others.size > 0)
+                snprintf(identity->note, sizeof identity->note,
+                         "DHCP answered on %s too: the address is that of %s (bootdev= chooses another)",
+                         buf_text(&others), identity->lease->interface);
+}
+
+// localhost4 and localhost6 are in the /etc/hosts of EL.
+static bool is_own_name_of_all(const char *name) {
+        return hostname_names(name, "localhost") || hostname_names(name, "localhost4") ||
+               hostname_names(name, "localhost6");
+}
+
+// As inet_aton(3), and with it every resolver, takes names for addresses: "1.2.3" and "0x7f.1" are some.
+static bool is_address_to_resolvers(const char *name) {
+        struct in_addr address;
+        return inet_aton(name, &address) != 0;
 }
 
 // Whose a host name is that a stranger must not have; NULL: it is free.
 static const char *owner_of_name(const struct inventory *inventory, const char *name) {
-        uint32_t address;
-        if (hostname_names(name, "localhost"))
+        if (is_own_name_of_all(name))
                 return "every machine's own name";
-        if (address_parse(name, &address))
+        if (is_address_to_resolvers(name))
                 return "an address";
         const struct inventory_node *nodes[2];
         if (inventory_by_name(inventory, name) || inventory_name_is_ambiguous(inventory, name, nodes))
