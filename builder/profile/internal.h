@@ -50,6 +50,8 @@ void file_put(struct arena *arena, struct file **files, size_t *count, const str
 // not to be read is reported at `from`.
 bool overlay_add(struct loader *loader, const char *folder, const struct place *from, struct file **files,
                  size_t *count);
+// Tells of each file of an overlay whose mode neither overlays keep nor the role's `attributes` set.
+void check_lost_modes(struct loader *loader, const struct role *role);
 // Reports a script whose first line ends in CR LF. `name` is below `dir`, `shown` is what the user calls it.
 void check_script_lines(struct loader *loader, int dir, const char *name, const char *shown);
 

@@ -79,7 +79,7 @@ void check_script_lines(struct loader *loader, int dir, const char *name, const 
 
 // git and copies keep no modes but the owner's x, and a checkout's umask is not the image's: so modes are said in the
 // profile. A tree that is private as a whole is its user's umask.
-static void check_mode(struct visit *visit, const struct fs_entry *entry) {
+static int lost_mode(const struct visit *visit, const struct fs_entry *entry) {
         mode_t mode = entry->stat->st_mode;
         bool is_private = (mode & 0004) == 0 && visit->is_public;
         bool is_inherited = S_ISDIR(mode) && visit->is_shared;
@@ -87,15 +87,23 @@ static void check_mode(struct visit *visit, const struct fs_entry *entry) {
         if (is_inherited)
                 special &= ~(mode_t)S_ISGID;
         if (special == 0 && !is_private)
-                return;
-        const char *as = "0644, or 0755 if it is a program";
-        if (S_ISDIR(mode))
-                as = "0755, or as packages have it";
-        overlay_warn(visit->loader,
-                     arena_printf(visit->loader->arena,
-                                  "%s/%s has mode %04o, which overlays do not keep: it becomes %s; `attributes` of the "
-                                  "role sets modes",
-                                  visit->folder, entry->path, mode & 07777, as));
+                return 0;
+        return (int)(mode & 07777);
+}
+
+void check_lost_modes(struct loader *loader, const struct role *role) {
+        for (size_t i = 0; i < role->file_count; i++) {
+                const struct file *file = &role->files[i];
+                const char *as = "0644, or 0755 if it is a program";
+                if (file->lost_mode == 0 || file->mode >= 0)
+                        continue;
+                if (file->is_directory)
+                        as = "0755, or as packages have it";
+                overlay_warn(loader, arena_printf(loader->arena,
+                                                  "%s has mode %04o, which overlays do not keep: it becomes %s; "
+                                                  "`attributes` of the role sets modes",
+                                                  file->place.file, (unsigned)file->lost_mode, as));
+        }
 }
 
 static bool leave_out(struct visit *visit, const struct fs_entry *entry) {
@@ -117,7 +125,7 @@ static bool visit_entry(const struct fs_entry *entry, void *context, struct err 
         struct file file = { .place = { source, 0, 0 }, .mode = -1, .owner = "root", .group = "root" };
         if (leave_out(visit, entry))
                 return true;
-        check_mode(visit, entry);
+        file.lost_mode = lost_mode(visit, entry);
         if (type == S_IFDIR) {
                 file.is_directory = true;
                 file.owner = NULL;

@@ -92,6 +92,7 @@ struct file {
         // "root" by default. A directory that the image has keeps its mode if that is -1, and its owner and group if
         // they are NULL, as those of overlays are. A new one is root's then, with 0755.
         const char *owner, *group;
+        int lost_mode; // of an overlay's file, with bits that an overlay does not keep; 0: it has none
         // Units that stay down on a node where a secret that it needs has no value; not said: all of services_cluster
         bool has_services;
         struct strings services; // units with suffix; release's names already applied

@@ -520,6 +520,7 @@ void role_join(struct loader *loader, struct role_library *library, const struct
                 strings_add_once(loader->arena, &role.ancestors, lineage.files[i]->name);
         for (size_t i = 0; i < lineage.count; i++)
                 apply_attributes(&join, lineage.files[i]);
+        check_lost_modes(loader, &role);
         rename_services(&join);
         role.sysctl = join.sysctl;
         role.kickstart = find_kickstart(&join, &lineage);

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/progress.h"
 #include "profile/profile.h"
+#include "tests/unit/said.h"
 #include "tests/unit/test.h"
 
 #define HEAD                                                                                                           \
@@ -151,6 +152,28 @@ static void only_files_are_files(void) {
         EXPECT(!fs_open_regular(AT_FDCWD, "/dev/null", &fd, &err) && strstr(err.text, "a device"));
 }
 
+static void modes_that_overlays_do_not_keep_are_told(void) {
+        auto_buf text = { 0 };
+        make_site();
+        write_text("site/overlays/a/etc/key", "x");
+        write_text("site/overlays/a/etc/set", "x");
+        EXPECT_OK(fs_mkdirs(AT_FDCWD, "site/overlays/a/srv/drop", 0755, err));
+        EXPECT_OK(fs_mkdirs(AT_FDCWD, "site/overlays/a/srv/shared", 0755, err));
+        EXPECT(chmod("site/overlays/a/etc/key", 0600) == 0 && chmod("site/overlays/a/etc/set", 0640) == 0);
+        EXPECT(chmod("site/overlays/a/srv/drop", 01777) == 0 && chmod("site/overlays/a/srv/shared", 02775) == 0);
+        write_text("site/profiles/roles/a.yaml",
+                   "attributes: [{path: /etc/set, mode: 0640}, {path: /srv/shared, mode: 2775}]\n");
+        struct said said = said_begin();
+        expect_accepted(NULL);
+        said_end(&said, &text);
+        EXPECT(strstr(buf_text(&text), "overlays/a/etc/key has mode 0600, which overlays do not keep: it becomes 0644, "
+                                       "or 0755 if it is a program") != NULL);
+        EXPECT(strstr(buf_text(&text),
+                      "overlays/a/srv/drop has mode 1777, which overlays do not keep: it becomes 0755, "
+                      "or as packages have it") != NULL);
+        EXPECT(!strstr(buf_text(&text), "etc/set") && !strstr(buf_text(&text), "srv/shared"));
+}
+
 static void sparse_files_are_not_read(void) {
         static const struct {
                 const char *name, *message;
@@ -178,6 +201,7 @@ int main(void) {
         RUN(links_do_not_lead_out);
         RUN(folders_stay_inside);
         RUN(only_files_are_files);
+        RUN(modes_that_overlays_do_not_keep_are_told);
         RUN(sparse_files_are_not_read);
         (void)!chdir("/");
         EXPECT_OK(fs_remove_tree(AT_FDCWD, directory, err));
