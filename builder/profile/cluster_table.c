@@ -28,7 +28,8 @@ static const struct schema path_table =
 static const struct schema_field network_rows[] = {
         { "name", "name, networks.NAME in templates", &type_text, MEMBER(network, name), .required = true,
           .pattern = NAME_PATTERN, .pattern_means = NAME_MEANS },
-        { "subnet", "addresses of the network", &type_subnet, MEMBERS(network, address, prefix), .required = true },
+        { "subnet", "addresses of the network", &type_subnet, MEMBERS(network, address, prefix), .required = true,
+          .required_hint = "IPv6 (`subnet6`) stands beside IPv4: a private subnet that nobody routes will do" },
         { "gateway", "default router of its hosts", &type_address, MEMBER(network, gateway) },
         { "subnet6", "IPv6 addresses of the network", &type_text, MEMBER(network, subnet6),
           .pattern = "^[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*/([1-9]|[1-9][0-9]|1[01][0-9]|12[0-8])$",
@@ -114,7 +115,9 @@ static const struct schema_field node_rows[] = {
           .pattern = NAME_PATTERN, .pattern_means = NAME_MEANS },
         { "mac", "MAC address of the interface it boots from", &type_mac, MEMBERS(node_row, node.mac, node.has_mac) },
         { "ip", "address; the network whose subnet holds it is the node's", &type_address, MEMBER(node_row, node.ip),
-          .required = true },
+          .required = true,
+          .required_hint =
+              "IPv6 (`ip6`) stands beside IPv4: an address of a private subnet that nobody routes will do" },
         { "addresses", "further addresses, each in one of the networks, on that network's VLAN if it has one",
           &type_texts, MEMBER(node_row, node.addresses), .or_one = true, .pattern = ADDRESS_PATTERN,
           .pattern_means = "an IPv4 address" },

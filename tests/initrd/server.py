@@ -43,7 +43,10 @@ class Server:
 
             def log_message(self, *_):
                 pass
-        self.server = http.server.ThreadingHTTPServer((address, port), Handler)
+
+        class Listener(http.server.ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.server = Listener((address, port), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

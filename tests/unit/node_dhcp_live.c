@@ -211,6 +211,30 @@ static void a_bond_boots_over_the_card_that_works(void) {
         flush_cards();
 }
 
+static void ipv6_of_the_node_is_there_too(void) {
+        struct inventory_network lan = {
+                .name = "lan", .address = 0xc0a80200, .prefix = 24, .prefix6 = 64, .gateway6.family = 6
+        };
+        const struct inventory_network other = { .name = "other", .prefix6 = 64 };
+        struct inventory_address6 addresses[] = { { .network = &lan }, { .network = &other } };
+        const struct inventory_node node = { .network = &lan, .addresses6 = addresses, .address6_count = 2 };
+        struct interface card = interface_named("served", KNOWN_MAC);
+        struct identity identity = { .node = &node,
+                                     .network = &lan,
+                                     .interface = &card,
+                                     .address = 0xc0a80205,
+                                     .prefix = 24,
+                                     .address_source = "mac table" };
+        struct plan plan = { .identity = &identity };
+        EXPECT(address6_parse("fd00::5", &addresses[0].ip) && address6_parse("fd01::5", &addresses[1].ip) &&
+               address6_parse("fd00::9", &lan.gateway6));
+        auto_free char *said = network_of_initrd(&plan, &waits_little, "");
+        EXPECT_TEXT(said, "served 192.168.2.5/24 (mac table)\n");
+        EXPECT(shell_says_yes("ip -6 address show dev served | grep -q fd00::5/64 && ! ip -6 address | grep -q fd01 && "
+                              "ip -6 route | grep -q '^default via fd00::9 dev served'"));
+        flush_cards();
+}
+
 // DHCP comes first, as the firmware had it; the VLAN itself needs a kernel that knows them (tests/initrd).
 static void a_node_on_a_vlan_takes_what_dhcp_gives_without_a_tag(void) {
         struct interface own = interface_named("served", KNOWN_MAC);
@@ -244,6 +268,7 @@ int main(void) {
         RUN(a_dead_cable_fails_no_boot_over_another_card);
         RUN(a_boot_over_a_further_link_fetches_there);
         RUN(a_bond_boots_over_the_card_that_works);
+        RUN(ipv6_of_the_node_is_there_too);
         RUN(a_node_on_a_vlan_takes_what_dhcp_gives_without_a_tag);
         RUN(silence_ends_at_the_limit);
         return test_done();

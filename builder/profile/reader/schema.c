@@ -85,6 +85,8 @@ static void schema_read_field(const struct schema_reader *reader, const struct s
                         place = &value->place;
                 report(reader->diagnostics, ERR_SCHEMA, place, "%s needs `%s`, %s", schema->what, row->key,
                        row->type->what);
+                if (row->required_hint)
+                        report_hint(reader->diagnostics, "%s", row->required_hint);
         } else if (row->fallback) {
                 struct value fallback = { .type = VALUE_SCALAR, .text = row->fallback };
                 row->type->read(reader, row, &fallback, object);

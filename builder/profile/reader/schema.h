@@ -37,6 +37,7 @@ struct schema_field {
         size_t offset; // of the member that is written
         size_t second; // of its companion: count of tables, prefix of a subnet, `has` of a MAC, end of a range
         bool required;
+        const char *required_hint;  // what to do where it is missing; NULL: its help says enough
         bool or_one;                // lists of texts: a single text is a list of one
         const char *fallback;       // read when the key is absent; NULL: the member keeps what it has
         long min, max;              // integers, both inclusive; unchecked if both are 0

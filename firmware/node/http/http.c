@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "firmware/node/http/http.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +13,7 @@
 #include "base/mem.h"
 #include "firmware/node/facts/clock.h"
 
-enum { ADDRESSES_MAX = 8, LINE_MAX_BYTES = 256 };
+enum { ADDRESSES_MAX = 16, LINE_MAX_BYTES = 256 };
 
 static bool wait_for_socket(int fd, short events, int timeout_ms, const char *what, struct err *err) {
         struct pollfd poller = { fd, events, 0 };
@@ -29,16 +28,35 @@ static bool wait_for_socket(int fd, short events, int timeout_ms, const char *wh
 
 // ---- connecting ----
 
-static bool connect_address(uint32_t address, const struct url *url, int timeout_ms, int *ret_fd, struct err *err) {
-        struct sockaddr_in to = { AF_INET, htons(url->port), { address }, { 0 } };
-        char text[INET_ADDRSTRLEN];
-        inet_ntop(AF_INET, &to.sin_addr, text, sizeof text);
-        auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+union socket_address {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+};
+
+static socklen_t put_socket_address(const struct address *address, uint16_t port, union socket_address *ret) {
+        *ret = (union socket_address){ .in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) } };
+        if (address->family == 6) {
+                memcpy(&ret->in6.sin6_addr, address->bytes, sizeof ret->in6.sin6_addr);
+                return sizeof ret->in6;
+        }
+        *ret = (union socket_address){ .in = { .sin_family = AF_INET, .sin_port = htons(port) } };
+        memcpy(&ret->in.sin_addr, address->bytes, sizeof ret->in.sin_addr);
+        return sizeof ret->in;
+}
+
+static bool connect_address(const struct address *address, const struct url *url, int timeout_ms, int *ret_fd,
+                            struct err *err) {
+        union socket_address to;
+        socklen_t to_size = put_socket_address(address, url->port, &to);
+        char text[ADDRESS_ANY_TEXT_SIZE];
+        address_format_any(address, text);
+        auto_close int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         int failure = 0;
         socklen_t size = sizeof failure;
         if (fd < 0)
                 return fail(err, ERR_SYSTEM, errno, "open a socket");
-        if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS)
+        if (connect(fd, &to.any, to_size) < 0 && errno != EINPROGRESS)
                 return fail(err, ERR_NETWORK, errno, "connect to %s port %u", text, url->port);
         if (!wait_for_socket(fd, POLLOUT, timeout_ms, "no connection", err))
                 return wrap(err, "connect to %s port %u", text, url->port);
@@ -49,11 +67,11 @@ static bool connect_address(uint32_t address, const struct url *url, int timeout
 }
 
 static bool connect_host(const struct url *url, int timeout_ms, int *ret_fd, struct err *err) {
-        uint32_t addresses[ADDRESSES_MAX];
+        struct address addresses[ADDRESSES_MAX];
         size_t count = http_resolve(url->host, addresses, lengthof(addresses), err);
         for (size_t i = 0; i < count; i++) {
                 err_release(err);
-                if (connect_address(addresses[i], url, timeout_ms, ret_fd, err))
+                if (connect_address(&addresses[i], url, timeout_ms, ret_fd, err))
                         return true;
         }
         return false;
@@ -77,9 +95,8 @@ static bool send_bytes(int fd, const char *data, size_t size, int timeout_ms, st
 
 static bool send_request(int fd, const struct url *url, const struct http_request *request, struct err *err) {
         auto_buf text = { 0 };
-        buf_printf(&text, "%s %s HTTP/1.1\r\nHost: %s", request->method, url->path, url->host);
-        if (url->port != 80)
-                buf_printf(&text, ":%u", url->port);
+        buf_printf(&text, "%s %s HTTP/1.1\r\nHost: ", request->method, url->path);
+        url_format_authority(url, &text);
         buf_append_text(&text, "\r\nUser-Agent: kiln-node\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
                                "Connection: close\r\n");
         if (request->first_byte)

@@ -10,20 +10,23 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "firmware/node/facts/address.h"
 
 enum { URL_MAX = 1024, HTTP_HEAD_MAX = 16384, HTTP_REDIRECTS_MAX = 5 };
 
-// http://HOST[:PORT][/PATH]: a name or an IPv4 address.
+// http://HOST[:PORT][/PATH]: a name, an IPv4 address, or an IPv6 address in brackets.
 struct url {
-        char host[256], path[URL_MAX]; // the path begins with "/" and has the query, and no fragment
+        char host[256],
+            path[URL_MAX]; // the host without brackets; the path begins with "/" and has the query, and no fragment
         uint16_t port;
 };
 
-// ERR_USAGE with a sentence: other schemes, user names, IPv6, blanks and control characters are refused.
+// ERR_USAGE with a sentence: other schemes, user names, zones of IPv6, blanks and control characters are refused.
 must_check bool url_parse(const char *text, struct url *ret, struct err *err);
 // A Location header, which may be relative (RFC 3986, section 4.2: absolute, "//host", "/path", "name", "../name").
 must_check bool url_follow(const struct url *from, const char *location, struct url *ret, struct err *err);
 void url_format(const struct url *url, struct buf *ret);
+void url_format_authority(const struct url *url, struct buf *ret); // HOST[:PORT]
 
 struct http_request {
         const char *method;  // "GET" or "POST"
@@ -68,8 +71,8 @@ void http_close(struct http *http);
 // "404 Not Found" and what it means for us.
 const char *http_status_text(int status);
 
-// The IPv4 addresses of a host, in network order; asks the name servers of /etc/resolv.conf (resolver(3)) and knows
-// /etc/hosts. The number found; 0 with ERR_NETWORK.
-size_t http_resolve(const char *host, uint32_t *ret, size_t room, struct err *err);
+// The addresses of a host, IPv4 first, for `room` of at least two; asks the name servers of /etc/resolv.conf
+// (resolver(3)) and knows /etc/hosts. The number found; 0 with ERR_NETWORK.
+size_t http_resolve(const char *host, struct address *ret, size_t room, struct err *err);
 
 #endif

@@ -29,23 +29,48 @@ static bool read_url_port(const char *text, size_t size, uint16_t *ret) {
         return true;
 }
 
+// "[fd00::1]" without its brackets; `*ret_size` has them.
+static bool read_host6(const char *text, size_t size, struct url *url, size_t *ret_size) {
+        struct address address;
+        const char *end = memchr(text, ']', size);
+        size_t inside = 0;
+        if (end)
+                inside = (size_t)(end - text) - 1;
+        if (inside == 0 || inside >= sizeof url->host)
+                return false;
+        memcpy(url->host, text + 1, inside);
+        url->host[inside] = '\0';
+        *ret_size = inside + 2;
+        return address6_parse(url->host, &address);
+}
+
+static bool read_host(const char *text, size_t size, struct url *url, size_t *ret_size) {
+        const char *colon = memchr(text, ':', size);
+        *ret_size = size;
+        if (colon)
+                *ret_size = (size_t)(colon - text);
+        if (*ret_size >= sizeof url->host || !host_is_valid(text, *ret_size))
+                return false;
+        memcpy(url->host, text, *ret_size);
+        url->host[*ret_size] = '\0';
+        return true;
+}
+
 // HOST[:PORT], whose end is given.
 static bool read_authority(const char *text, size_t size, struct url *url, const char *whole, struct err *err) {
-        const char *colon = memchr(text, ':', size);
-        size_t host = size;
-        if (colon)
-                host = (size_t)(colon - text);
+        size_t host = 0;
         if (memchr(text, '@', size))
                 return fail(err, ERR_USAGE, 0, "%s: a name and password in a URL are not understood", whole);
-        if (text[0] == '[')
-                return fail(err, ERR_USAGE, 0, "%s: IPv6 addresses are not understood", whole);
-        if (host >= sizeof url->host || !host_is_valid(text, host))
+        if (text[0] == '[' && !read_host6(text, size, url, &host))
+                return fail(err, ERR_USAGE, 0, "%s: between the brackets there is no IPv6 address, without a zone",
+                            whole);
+        if (text[0] != '[' && !read_host(text, size, url, &host))
                 return fail(err, ERR_USAGE, 0, "%s: there is no host in it", whole);
         url->port = 80;
-        if (colon && !read_url_port(colon + 1, size - host - 1, &url->port))
+        if (host == size)
+                return true;
+        if (text[host] != ':' || !read_url_port(text + host + 1, size - host - 1, &url->port))
                 return fail(err, ERR_USAGE, 0, "%s: the port is not a number from 1 to 65535", whole);
-        memcpy(url->host, text, host);
-        url->host[host] = '\0';
         return true;
 }
 
@@ -79,10 +104,18 @@ bool url_parse(const char *text, struct url *ret, struct err *err) {
         return true;
 }
 
-void url_format(const struct url *url, struct buf *ret) {
-        buf_printf(ret, "http://%s", url->host);
+void url_format_authority(const struct url *url, struct buf *ret) {
+        if (strchr(url->host, ':'))
+                buf_printf(ret, "[%s]", url->host);
+        else
+                buf_append_text(ret, url->host);
         if (url->port != 80)
                 buf_printf(ret, ":%u", url->port);
+}
+
+void url_format(const struct url *url, struct buf *ret) {
+        buf_append_text(ret, "http://");
+        url_format_authority(url, ret);
         buf_append_text(ret, url->path);
 }
 

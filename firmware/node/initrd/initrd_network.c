@@ -238,11 +238,41 @@ static const struct interface *member_to_use(const struct identity *identity, co
         return best;
 }
 
+// ipv6_addr's request of linux/ipv6.h, which cannot stand beside the C library's headers.
+struct address6_request {
+        struct in6_addr address;
+        uint32_t prefix;
+        int interface;
+};
+
+// The node's IPv6 addresses of the identity's network: the server may be known by such an address alone. Where they
+// fail there is IPv4, and what a router advertises.
+static void add_addresses6(const struct identity *identity, const struct interface *interface) {
+        auto_close int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        for (size_t i = 0; identity->node && i < identity->node->address6_count; i++) {
+                const struct inventory_address6 *from = &identity->node->addresses6[i];
+                struct address6_request request = { .prefix = (uint32_t)from->network->prefix6,
+                                                    .interface = (int)if_nametoindex(interface->name) };
+                struct in6_rtmsg route = { .rtmsg_flags = RTF_UP | RTF_GATEWAY,
+                                           .rtmsg_metric = 1,
+                                           .rtmsg_ifindex = request.interface };
+                if (from->network != identity->network)
+                        continue;
+                memcpy(&request.address, from->ip.bytes, sizeof request.address);
+                memcpy(&route.rtmsg_gateway, from->network->gateway6.bytes, sizeof route.rtmsg_gateway);
+                if (ioctl(fd, SIOCSIFADDR, &request) == 0 && from->network->gateway6.family == 6)
+                        (void)ioctl(fd, SIOCADDRT, &route);
+        }
+}
+
 static bool bring_up_identity(const struct identity *identity, const struct facts *facts, struct setup *ret,
                               struct err *err) {
         setup_from_identity(identity, facts, ret);
         ret->interface = member_to_use(identity, facts);
-        return bring_up_or_leave(ret, err);
+        if (!bring_up_or_leave(ret, err))
+                return false;
+        add_addresses6(identity, ret->interface);
+        return true;
 }
 
 // A first address of the link that needs no tag. NULL: none.
