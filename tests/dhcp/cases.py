@@ -5,9 +5,10 @@ import os
 import re
 import sys
 import threading
+import time
 
 import lan
-from lan import NODE_MAC, STRANGER_MAC, Client, Machine, Server, dhcpd, dnsmasq
+from lan import NODE_MAC, STRANGER_MAC, Client, Machine, Server, command, dhcpd, dnsmasq
 
 CASES = []
 POOL = "--dhcp-range=192.168.2.150,192.168.2.160,255.255.255.0,1h"
@@ -288,9 +289,8 @@ def servers_that_name_different_nodes_are_refused(world):
     expect((status, "contradiction" in text), (40, True))
 
 
-@case
-def through_a_relay(world):
-    """The server is two networks away and its answers carry the relay's options; both servers."""
+def behind_a_relay(world):
+    """A machine two networks away, for a server whose answers carry the relay's options."""
     relay = world.machine("relay", address="192.168.2.1/24")
     lan.command("ip", "link", "add", "br1", "type", "bridge")
     lan.command("ip", "link", "set", "br1", "up")
@@ -300,12 +300,34 @@ def through_a_relay(world):
     relay.ip("link", "set", "eth1", "up")
     far.ip("route", "add", "192.168.2.0/24", "via", "10.9.0.2")
     world.serve(Server, relay, "Sending on", "dhcrelay", "-4", "-d", "--no-pid", "-a", "-id", "eth0", "-iu", "eth1", "10.9.0.1")
-    node = world.node()
+    return far
+
+
+@case
+def through_a_relay(world):
+    """Both servers."""
+    far, node = behind_a_relay(world), world.node()
     server = world.serve(dnsmasq, far, POOL)
     expect(in_pool(expect_lease(node.ask(), server="10.9.0.1")), True)
     server.stop()
     world.serve(dhcpd, far, "subnet 10.9.0.0 netmask 255.255.255.0 { }\n" + SUBNET.format(""))
     expect(in_pool(expect_lease(node.ask(), server="10.9.0.1")), True)
+    lan.command("ip", "link", "delete", "br1")
+
+
+@case
+def a_rival_behind_a_relay_is_heard(world):
+    """Its offer comes 0.7 s after that of the server on the spot, and names another node."""
+    far, node = behind_a_relay(world), world.node()
+    world.serve(dnsmasq, world.server("two", "192.168.2.2/24"), POOL, f"--dhcp-host={STRANGER_MAC},192.168.2.71")
+    world.serve(dhcpd, far, "subnet 10.9.0.0 netmask 255.255.255.0 { }\n" + SUBNET.format("") +
+                f"host a {{ hardware ethernet {STRANGER_MAC}; fixed-address 192.168.2.72; }}")
+    node.ask()  # relay and server know each other's MAC then
+    far.put_on_bad_cable(delay_ms=350)
+    expect(sorted(lease["address"] for lease in node.ask()["leases"]), ["192.168.2.71", "192.168.2.72"])
+    status, text = node.apply("")
+    expect((status, "contradiction" in text), (40, True))
+    far.put_on_good_cable()
     lan.command("ip", "link", "delete", "br1")
 
 
@@ -361,6 +383,44 @@ def a_static_address_in_use(world):
     expect(node.apply("", arp_check=False)[0], 0)
     twin.ip("link", "set", "eth0", "down")
     expect(node.apply("")[0], 0)
+
+
+def starts_its_services(process, called):
+    """Once, in their order; nothing before."""
+    expect(process.wait(60), 0)
+    with open(called) as file:
+        expect(file.read(), "restart kiln-node.service systemd-networkd.service\n--no-block start default.target\n")
+    return process.stdout.read()
+
+
+@case
+def a_refused_machine_gets_its_card(world):
+    """The driver of the inventory's card is late: the machine is refused until the card is there, and then it is not."""
+    node = world.node()
+    settings = {"dhcp_timeout_ms": 1000, "carrier_timeout_ms": 1000, "device_timeout_ms": 1000}
+    status, text = node.apply("", **settings)
+    expect((status, "no node of cluster article matches this machine" in text), (40, True))
+    process, called = node.reconsider("", **settings)
+    time.sleep(2)
+    expect((process.poll(), os.path.getsize(called)), (None, 0))
+    node.machine.add_card("eth1", NODE_MAC, "late", "br0")
+    expect("this machine is master101 now" in starts_its_services(process, called), True)
+
+
+@case
+def a_refused_stranger_gets_its_cable(world):
+    """Nobody answers DHCP while the cable is out; the link alone is a reason to ask again, long before it is time to."""
+    world.serve(dnsmasq, world.server(), POOL)
+    node = world.node()
+    settings = {"strangers": True, "dhcp_timeout_ms": 1000, "carrier_timeout_ms": 1000, "device_timeout_ms": 1000}
+    node.machine.ip("link", "set", "eth0", "up")
+    command("ip", "link", "set", "node", "down")
+    expect(node.apply("", **settings)[0], 40)
+    process, called = node.reconsider("", **settings | {"dhcp_timeout_ms": 20000})
+    time.sleep(2)
+    expect((process.poll(), os.path.getsize(called)), (None, 0))
+    command("ip", "link", "set", "node", "up")
+    starts_its_services(process, called)
 
 
 # ---- a server that is none ----

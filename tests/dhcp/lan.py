@@ -191,6 +191,19 @@ class Client:
         """Runs kiln-node itself below a root: its exit status and what it says."""
         return self._node("apply", command_line, settings)
 
+    def reconsider(self, command_line, **settings):
+        """A refused machine that looks again: the process, and the file that has what it asked of systemctl."""
+        root, called = os.path.join(WORK, "root"), write("systemctl.log", "")
+        os.makedirs(os.path.join(root, "etc/kiln"), exist_ok=True)
+        write("root/etc/kiln/node.json", json.dumps(node_json(**settings)))
+        os.makedirs(os.path.join(WORK, "bin"), exist_ok=True)
+        os.chmod(write("bin/systemctl", f'#!/bin/sh\necho "$*" >>{called}\n'), 0o755)
+        path = os.path.join(WORK, "bin") + ":" + os.environ["PATH"]
+        words = [os.path.join(BUILD, "kiln-node"), "reconsider", "--root", root, "--cmdline",
+                 write("cmdline", command_line + "\n")]
+        return subprocess.Popen(self.machine.argv("env", f"PATH={path}", *words), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True), called
+
     def network(self, command_line, **settings):
         """What the initrd does to fetch its root: exit status, words, the routes that there are then."""
         status, text = self._node("network", command_line, settings, os.path.join(WORK, "resolv.conf"))
