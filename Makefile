@@ -26,7 +26,8 @@ endif
 
 # Debian packages first: pkg-config's answers below need them. A goal installs the groups that it needs, and no other.
 GOALS := $(or $(MAKECMDGOALS),all)
-DEPS_GROUPS := build $(if $(filter images lab test bench,$(GOALS)),images) $(if $(filter test,$(GOALS)),serve) $(filter test bench lint,$(GOALS))
+DEPS_GROUPS := build $(if $(filter images lab test test-rack bench,$(GOALS)),images) \
+	$(if $(filter test test-rack,$(GOALS)),serve) $(sort $(patsubst test-rack,test,$(filter test test-rack bench lint,$(GOALS))))
 DEPS_MISSING := $(strip $(foreach group,$(DEPS_GROUPS),$(shell test build/deps.$(group).stamp -nt .debian-packages || echo $(group))))
 ifneq ($(filter-out deps clean help distclean,$(GOALS)),)
 ifneq ($(DEPS_MISSING),)
@@ -55,7 +56,7 @@ NODE_TESTED := $(filter-out %/firmware/node/main.o,$(NODE_OBJECTS))
 
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 
-.PHONY: all images test lint bench install clean distclean help deps lab
+.PHONY: all images test test-rack lint bench install clean distclean help deps lab
 .DELETE_ON_ERROR:
 
 all: $(B)/kiln $(B)/kiln-node ## build kiln and kiln-node
@@ -136,6 +137,9 @@ $(if $(TEST_TARGETS),,$(error TEST=$(TEST) names nothing))
 endif
 test: $(TEST_TARGETS) ## run every test, or TEST=NAME
 	tests/run $(TEST)
+
+test-rack: all lab ## the article's ten machines in QEMU, with failures and a new build: half an hour and more, 12 GB
+	tests/rack/run --whole
 
 lint: all ## format, size and layering checks, clang-tidy, cppcheck, shellcheck
 	tests/lint
