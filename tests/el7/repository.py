@@ -67,11 +67,11 @@ def tiny_elf(path, bits):
 
 # ---- packages ----
 
-def build(spec, work, *arguments):
+def build(spec, work, *arguments, macros=f"{HERE}/macros"):
     defines = {"_topdir": f"{work}/rpmbuild", "_rpmdir": f"{work}/rpms", "_dbpath": f"{work}/none",
                "programs": f"{work}/programs", "coreutils": " ".join(COREUTILS),
                "_buildhost": "el7.kiln.invalid", "use_source_date_epoch_as_buildtime": "1"}
-    command = ["rpmbuild", "-bb", "--quiet", "--load", f"{HERE}/macros"]
+    command = ["rpmbuild", "-bb", "--quiet", "--load", macros]
     for name, value in defines.items():
         command += ["--define", f"{name} {value}"]
     run([*command, *arguments, spec])
