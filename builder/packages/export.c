@@ -3,7 +3,7 @@
 // --repo NAME=DIR for each repository of the release.
 //
 //     Packages/REPOSITORY/*.rpm     as their repositories published them
-//     repodata/                     by createrepo_c, with the groups of all repositories
+//     repodata/                     by createrepo_c, with the groups and modules of all repositories
 //     RPM-GPG-KEY-...               the keys that the release names
 #include <assert.h>
 #include <errno.h>
@@ -24,6 +24,7 @@
 #include "packages/metadata/source.h"
 #include "packages/packages.h"
 #include "packages/solve/groups.h"
+#include "packages/solve/module_streams.h"
 #include "packages/solve/pool.h"
 #include "packages/trust/keyring.h"
 #include "profile/profile.h"
@@ -31,8 +32,9 @@
 // Says that a directory is an export, and may be replaced by the next.
 #define MARK ".kiln-export"
 #define COMPS "comps.xml"
+#define MODULES "modules.yaml" // createrepo_c takes it along
 
-enum { COMPS_MAX = 64 << 20, KEYS_BYTES_MAX = 16 << 20 };
+enum { COMPS_MAX = 64 << 20, KEYS_BYTES_MAX = 16 << 20, MODULES_MAX = 64 << 20 };
 
 struct export {
         struct packages *packages;
@@ -65,6 +67,26 @@ static bool export_comps(struct export *export, struct err *err) {
         if (!export->has_comps)
                 return true;
         return fs_write_atomic(AT_FDCWD, comps, buf_text(&text), text.size, 0644, err);
+}
+
+// Without them, the packages of every stream would be offered at once.
+static bool export_modules(const struct export *export, struct err *err) {
+        auto_buf all = { .max = MODULES_MAX };
+        auto_free char *path = xasprintf("%s/" MODULES, export->dir);
+        for (size_t i = 0; i < export->packages->source_count; i++) {
+                auto_buf text = { .max = MODULES_MAX };
+                if (!modules_read(&export->packages->sources[i], &text, err))
+                        return false;
+                bool begins_document = strncmp(buf_text(&text), "---", 3) == 0;
+                if (text.size > 0 && !begins_document)
+                        buf_append_text(&all, "---\n");
+                buf_append(&all, buf_text(&text), text.size);
+                if (text.size > 0)
+                        buf_append_char(&all, '\n');
+        }
+        if (all.overflow)
+                return fail(err, ERR_CORRUPT, 0, "the modules of all repositories are more than %d bytes", MODULES_MAX);
+        return all.size == 0 || fs_write_atomic(AT_FDCWD, path, buf_text(&all), all.size, 0644, err);
 }
 
 // Two repositories may call their keys the same: both go into that file. A keyring takes from it what is pinned.
@@ -118,8 +140,11 @@ static bool make_export_metadata(const struct export *export, struct err *err) {
                 wrap(err, "writing the repository's metadata");
                 return hint(err, "the package createrepo_c (createrepo-c on Debian) must be installed");
         }
-        if (unlink(comps) < 0 && errno != ENOENT)
-                return fail(err, ERR_SYSTEM, errno, "remove %s", comps);
+        auto_free char *modules = xasprintf("%s/" MODULES, export->dir);
+        const char *const taken[] = { comps, modules };
+        for (size_t i = 0; i < lengthof(taken); i++)
+                if (unlink(taken[i]) < 0 && errno != ENOENT)
+                        return fail(err, ERR_SYSTEM, errno, "remove %s", taken[i]);
         return fs_write_atomic(AT_FDCWD, mark, "", 0, 0644, err);
 }
 
@@ -134,7 +159,7 @@ static bool export_all(struct export *export, const struct package_set *set, str
         progress_end(&export->progress);
         for (size_t i = 0; ok && i < export->packages->source_count; i++)
                 ok = export_keys(export, export->packages->sources[i].repository, err);
-        return ok && export_comps(export, err) && make_export_metadata(export, err);
+        return ok && export_comps(export, err) && export_modules(export, err) && make_export_metadata(export, err);
 }
 
 // An empty directory or an earlier export may be replaced; anything else belongs to

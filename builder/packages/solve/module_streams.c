@@ -83,20 +83,23 @@ static bool parse_modules_text(struct modules *modules, const char *name, const 
         return true;
 }
 
-static bool load_modules(struct modules *modules, struct source *source, struct err *err) {
+bool modules_read(struct source *source, struct buf *ret, struct err *err) {
         auto_close int fd = -1;
-        auto_buf text = { .max = MODULES_MAX_BYTES };
         if (!source->modules.location)
                 return true;
-        if (!metadata_file_open(source, "modules", &source->modules, &fd, err))
+        return metadata_file_open(source, "modules", &source->modules, &fd, err) &&
+               (read_modules_text(source, fd, ret, err) ||
+                wrap(err, "repository %s: modules (%s)", source->repository->name, source->modules.location));
+}
+
+static bool load_modules(struct modules *modules, struct source *source, struct err *err) {
+        auto_buf text = { .max = MODULES_MAX_BYTES };
+        if (!modules_read(source, &text, err))
                 return false;
-        if (read_modules_text(source, fd, &text, err) &&
-            parse_modules_text(modules, source->repository->name, buf_text(&text), err))
+        if (text.size == 0 || parse_modules_text(modules, source->repository->name, buf_text(&text), err))
                 return true;
         return wrap(err, "repository %s: modules (%s)", source->repository->name, source->modules.location);
 }
-
-// ---- streams ----
 
 static struct module *find_offered(const struct modules *modules, const char *name) {
         for (size_t i = 0; i < modules->count; i++)

@@ -7,7 +7,9 @@
 
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "packages/metadata/source.h"
 #include "packages/solve/groups.h"
 #include "packages/solve/pool.h"
 
@@ -18,6 +20,10 @@ struct modules;
 // what it needs contradicts another. CORRUPT.
 must_check bool modules_apply(struct packages *packages, struct err *err);
 void modules_free(struct modules *modules);
+
+// Appends the text of a repository's modules.yaml, verified and unpacked, if it has one. Errors as
+// metadata_file_open().
+must_check bool modules_read(struct source *source, struct buf *ret, struct err *err);
 
 // Whether a request, without its "@", is "MODULE[:STREAM][/PROFILE]" of a module that there is.
 bool modules_know(const struct modules *modules, const char *request);
