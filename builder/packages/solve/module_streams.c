@@ -361,6 +361,21 @@ static bool words_have(const struct strings *list, const char *word) {
         return list->count > 0 && bsearch(&word, list->items, list->count, sizeof *list->items, compare_words);
 }
 
+// Whether a package has one of these names, or says that it stands for one, of whatever version: dnf hides both.
+static bool provides_one_of(const struct strings *names, Pool *pool, Solvable *solvable) {
+        const Id *next = solvable->repo->idarraydata + solvable->provides;
+        if (words_have(names, pool_id2str(pool, solvable->name)))
+                return true;
+        while (solvable->provides && *next) {
+                Id name = *next++;
+                while (ISRELDEP(name))
+                        name = GETRELDEP(pool, name)->name;
+                if (words_have(names, pool_id2str(pool, name)))
+                        return true;
+        }
+        return false;
+}
+
 static bool is_hidden(const struct modules *modules, Pool *pool, Solvable *solvable) {
         const char *evr = pool_id2str(pool, solvable->evr);
         const char *epoch = "0:";
@@ -372,7 +387,7 @@ static bool is_hidden(const struct modules *modules, Pool *pool, Solvable *solva
                 return false;
         if (words_have(&modules->inactive, artifact))
                 return true;
-        return words_have(&modules->names, name) && !pool_source(solvable)->repository->module_hotfixes;
+        return !pool_source(solvable)->repository->module_hotfixes && provides_one_of(&modules->names, pool, solvable);
 }
 
 static void leave_out_hidden(struct packages *packages) {
