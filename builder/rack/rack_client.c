@@ -18,7 +18,7 @@
 #include "rack/internal.h"
 #include "rack/rack_namespace.h"
 
-enum { PATIENCE_S = 30, STARTING_MS = 5000, STEP_US = 50000, SECOND_MS = 1000 };
+enum { PATIENCE_S = 30, STARTING_MS = 60000, STEP_US = 50000, SECOND_MS = 1000 };
 
 static bool refuse_absent(const struct virtual_rack_name *where, struct err *err) {
         if (where->state)

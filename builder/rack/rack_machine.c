@@ -43,7 +43,11 @@ struct rack_machine *rack_machine_of_pid(const struct rack_machines *machines, p
 
 // ---- cables ----
 
-static bool plug_machine(struct rack_machine *machine, unsigned short number, struct err *err) {
+// At its first start, since a bridge has 1,024 ports and an inventory may have more nodes.
+static bool plug_machine(const struct rack_machines *machines, struct rack_machine *machine, struct err *err) {
+        unsigned short number = (unsigned short)(machine - machines->items);
+        if (machine->tap[0])
+                return true;
         snprintf(machine->tap, sizeof machine->tap, "n%hu", number);
         if (!rack_network_add_tap(machine->tap, err))
                 return false;
@@ -55,20 +59,13 @@ static bool plug_machine(struct rack_machine *machine, unsigned short number, st
         return true;
 }
 
-bool rack_machines_plug(struct rack_machines *machines, struct err *err) {
-        for (size_t i = 0; i < machines->count; i++)
-                if (!plug_machine(&machines->items[i], (unsigned short)i, err))
-                        return wrap(err, "the cables of %s", machines->items[i].node->name);
-        return true;
-}
-
 // ---- QEMU ----
 
 // What boot/ makes a machine of, with room for what the options point to.
 struct settings {
         struct boot_options options;
         struct boot_disk disk;
-        const char *cards[RACK_CARDS_MAX];
+        const char *cards[RACK_CARDS_MAX], *qemu[2];
         struct arena arena;
 };
 
@@ -92,7 +89,11 @@ static void settle_options(const struct rack_machines *machines, const struct ra
                 .disks = &ret->disk,
                 .disk_count = machine->disk >= 0,
                 .cards = { ret->cards, machine->card_count },
+                .qemu = { ret->qemu, lengthof(ret->qemu) },
         };
+        // What the machine frees, the root that the boot loader has loaded above all, this side gets back.
+        ret->qemu[0] = "-device";
+        ret->qemu[1] = "virtio-balloon-pci,free-page-reporting=on";
         if (machine->mac[0])
                 ret->options.mac = machine->mac;
         if (machine->clock[0])
@@ -147,8 +148,9 @@ bool rack_machine_start(const struct rack_machines *machines, struct rack_machin
         struct settings settings;
         auto_close int output = -1;
         auto_free char *log = xasprintf("%s.qemu", machine->node->name);
-        if (!fs_open(machines->place->dir, log, O_WRONLY | O_CREAT | O_APPEND, 0600, &output, err))
-                return false;
+        if (!plug_machine(machines, machine, err) ||
+            !fs_open(machines->place->dir, log, O_WRONLY | O_CREAT | O_APPEND, 0600, &output, err))
+                return wrap(err, "%s", machine->node->name);
         settle_options(machines, machine, &settings);
         bool ok = boot_node_start(&settings.options, machines->place->dir, output, &machine->pid, err);
         arena_release(&settings.arena);

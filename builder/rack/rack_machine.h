@@ -60,9 +60,6 @@ void rack_machines_release(struct rack_machines *machines);
 struct rack_machine *rack_machine_find(const struct rack_machines *machines, const char *name); // NULL: none
 struct rack_machine *rack_machine_of_pid(const struct rack_machines *machines, pid_t pid);      // NULL: none
 
-// Inside of the rack's network: plugs the cables of all of them in.
-must_check bool rack_machines_plug(struct rack_machines *machines, struct err *err);
-
 // What is wrong with a machine before it is started: the build lacks a file, QEMU refuses an option.
 must_check bool rack_machine_check(const struct rack_machines *machines, const struct rack_machine *machine,
                                    struct err *err);
@@ -70,6 +67,7 @@ must_check bool rack_machine_check(const struct rack_machines *machines, const s
 must_check bool rack_machine_accelerator(const struct rack_machines *machines, const struct rack_machine *machine,
                                          const char *wanted, const char **ret, struct err *err);
 
+// Plugs its cables into the rack's bridge, if it was never on, and starts QEMU.
 must_check bool rack_machine_start(const struct rack_machines *machines, struct rack_machine *machine, struct err *err);
 // Power is gone from one moment to the next. Waits until it is.
 void rack_machine_cut(struct rack_machine *machine);

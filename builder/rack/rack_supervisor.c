@@ -39,7 +39,7 @@ static void queue_nodes(struct supervisor *supervisor) {
 static bool supervisor_start(struct supervisor *supervisor, struct err *err) {
         uint16_t port = 0;
         if (!rack_network_make(supervisor->machines.cluster, supervisor->address, err) ||
-            !rack_machines_plug(&supervisor->machines, err) || !supervisor_serve(supervisor, &port, err) ||
+            !supervisor_serve(supervisor, &port, err) ||
             !rack_watcher_start(supervisor->machines.cluster, supervisor->address, port, &supervisor->watcher,
                                 &supervisor->watcher_output, err) ||
             !supervisor_listen(supervisor, err))

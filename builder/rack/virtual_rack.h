@@ -60,7 +60,11 @@ must_check bool virtual_rack_cut(const struct virtual_rack_name *where, const st
 must_check bool virtual_rack_fault(const struct virtual_rack_name *where, const char *kind, const char *node,
                                    const char *value, struct err *err);
 must_check bool virtual_rack_down(const struct virtual_rack_name *where, struct err *err);
-// To standard output: a table for people, or the supervisor's JSON.
+// To standard output: a table for people, or JSON:
+//     { "rack", "accelerator", "seed", "now": ms since 1970, "serve": whether kiln serve runs,
+//       "machines": [ { "name", "role", "ip", "power": "off"|"waiting"|"on", "stage", "percent": of the root, "text",
+//                       "since", "on": ms since 1970 | null, "pid": outside of the rack, "memory": MiB } ] }
+// "stage" is one of kiln serve's /api/state, or "on", "off", "silent".
 must_check bool virtual_rack_list(const struct virtual_rack_name *where, bool as_json, struct err *err);
 
 // The serial port of a node, on this terminal, until Ctrl-].
