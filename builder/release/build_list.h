@@ -24,6 +24,7 @@ struct listed_build {
         int64_t made_s;       // when it was published, since 1970
         uint64_t size_bytes;  // on the disk, a file with several names once
         uint64_t alone_bytes; // of them what no other build and no cache holds, too
+        size_t running;       // machines that run it, where the caller has found out; pruning keeps it then
         bool is_partial, is_current, is_marked;
 };
 

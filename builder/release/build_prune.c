@@ -31,7 +31,7 @@ static bool is_served(const struct publication *publication, const struct listed
 // The list may be older than the lock.
 static bool may_go(const struct publication *publication, const struct listed_build *build) {
         auto_free char *mark = mark_name(build);
-        return !is_current_now(publication, build->id) && !fs_exists(publication->dir, mark) &&
+        return build->running == 0 && !is_current_now(publication, build->id) && !fs_exists(publication->dir, mark) &&
                publication_has(publication, build->id) && !is_served(publication, build);
 }
 

@@ -70,6 +70,9 @@ static const struct option {
           "how many whole and how many partial builds of each cluster --prune keeps (default: 3)"),
         O("output", "i", "FILE", TEXT, output, "where the ISO goes (default: CLUSTER-ROLE.iso, here)"),
         O("node", "d", "NODE", TEXT, node, "what changes on this node, alone"),
+        O("running", "u", "URL|FILE", TEXT, running,
+          "say how many machines run each build, as kiln serve at http://HOST:PORT saw it (or a file with its "
+          "/api/state); --prune keeps those"),
         O("running", "d", "URL|FILE", TEXT, running,
           "instead of an older build: what machines run, as kiln serve at http://HOST:PORT saw it (or a file with its "
           "/api/state); says who has to boot again, and why"),

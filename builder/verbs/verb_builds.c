@@ -6,12 +6,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/json_member.h"
 #include "base/mem.h"
 #include "base/progress.h"
 #include "build/publish.h"
 #include "release/build_list.h"
 #include "release/build_prune.h"
 #include "release/build_publish.h"
+#include "verbs/running_state.h"
 #include "verbs/verb.h"
 #include "verbs/verb_common.h"
 
@@ -36,33 +38,57 @@ static void format_time(int64_t seconds, char *ret, size_t size) {
         strftime(ret, size, "%Y-%m-%d %H:%M", &local);
 }
 
+// What --running says, to the builds of that rack's cluster.
+static bool count_running(const struct options *options, struct build_list *list, struct err *err) {
+        json_t *state = NULL, *machine;
+        size_t i;
+        if (!options->running)
+                return true;
+        if (!running_state_read(options->running, &state, err))
+                return false;
+        const char *cluster = member_text(state, "cluster");
+        json_array_foreach(json_object_get(state, "machines"), i, machine) {
+                const char *id = member_text(machine, "build");
+                for (size_t j = 0; j < list->count; j++)
+                        list->items[j].running +=
+                            strcmp(list->items[j].id, id) == 0 && strcmp(list->items[j].cluster, cluster) == 0;
+        }
+        bool is_state = *cluster && json_is_array(json_object_get(state, "machines"));
+        json_decref(state);
+        return is_state || fail(err, ERR_CORRUPT, 0, "--running %s: it tells of no machines", options->running);
+}
+
 static void print_build_line(const struct listed_build *build) {
         char made[32];
         format_time(build->made_s, made, sizeof made);
         printf("%-10s %s  %s  %7.1f %7.1f  %-7s  %-12s %s\n", build->cluster, build->id, made,
                (double)build->size_bytes / MEGABYTE, (double)build->alone_bytes / MEGABYTE, state_of(build),
                build->release, buf_text(&build->roles));
+        if (build->running > 0)
+                printf("%10s runs on %zu machines\n", "", build->running);
 }
 
-static void print_build_json(const char *out, const struct listed_build *build) {
+static void print_build_json(const char *out, const struct listed_build *build, bool is_running_known) {
         auto_free char *path = listed_build_path(out, build);
         json_t *json = json_pack("{ss ss ss ss ss sI sI sI sI sb sb sb}", "cluster", build->cluster, "id", build->id,
                                  "path", path, "release", build->release, "roles", buf_text(&build->roles), "made",
                                  (json_int_t)build->made_s, "serial", (json_int_t)build->serial, "size",
                                  (json_int_t)build->size_bytes, "alone", (json_int_t)build->alone_bytes, "current",
                                  build->is_current, "marked", build->is_marked, "partial", build->is_partial);
+        if (is_running_known)
+                (void)!json_object_set_new(json, "running", json_integer((json_int_t)build->running));
         auto_free char *text = json_dumps(json, JSON_COMPACT);
         json_decref(json);
         puts(text_or(text, "{}"));
 }
 
-static void print_builds(const char *out, const struct build_list *list, bool as_json) {
-        if (!as_json && list->count > 0)
+static void print_builds(const struct options *options, const char *out, const struct build_list *list) {
+        if (!options->json && list->count > 0)
                 printf("%-10s %-16s  %-16s  %7s %7s  %-7s  %-12s %s\n", "CLUSTER", "BUILD", "MADE", "MB", "ALONE", "",
                        "RELEASE", "ROLES");
         for (size_t i = 0; i < list->count; i++)
-                if (as_json)
-                        print_build_json(out, &list->items[i]);
+                if (options->json)
+                        print_build_json(out, &list->items[i], options->running != NULL);
                 else
                         print_build_line(&list->items[i]);
 }
@@ -90,7 +116,8 @@ static bool prune_builds(const struct options *options, const char *out, const s
 
 static bool change_builds(const struct options *options, const char *out, const char *cluster, struct err *err) {
         struct build_list list = { 0 };
-        bool ok = build_list_read(out, cluster, &list, err) && mark_named_build(out, &list, options->mark, true, err) &&
+        bool ok = build_list_read(out, cluster, &list, err) && count_running(options, &list, err) &&
+                  mark_named_build(out, &list, options->mark, true, err) &&
                   mark_named_build(out, &list, options->unmark, false, err) && prune_builds(options, out, &list, err);
         build_list_release(&list);
         return ok;
@@ -106,11 +133,11 @@ bool verb_builds(const struct options *options, struct err *err) {
         bool changes = options->prune || options->mark || options->unmark;
         if (changes && !change_builds(options, out, cluster, err))
                 return false;
-        if (!build_list_read(out, cluster, &list, err))
-                return false;
-        print_builds(out, &list, options->json);
+        bool ok = build_list_read(out, cluster, &list, err) && count_running(options, &list, err);
+        if (ok)
+                print_builds(options, out, &list);
         build_list_release(&list);
-        return true;
+        return ok;
 }
 
 // ---- kiln publish ----
