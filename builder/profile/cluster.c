@@ -221,6 +221,7 @@ static void join_cluster(struct loader *loader, const struct cluster_file *file,
         cluster->place = file->place;
         cluster->name = file->name;
         cluster->report_url = file->report_url;
+        cluster->status_port = file->status_port;
         cluster->http_base = file->http_base;
         cluster->mirrors = file->mirrors;
         cluster->dhcp = file->dhcp;

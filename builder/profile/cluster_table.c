@@ -217,6 +217,12 @@ static const struct schema_field cluster_rows[] = {
           MEMBER(cluster_file, report_url), .fallback = "",
           .pattern = "^(http://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[!-~]*)?)?$",
           .pattern_means = "http://HOST[:PORT][/PATH] with a name or IPv4 address: nodes have no TLS for it" },
+        { "status_port",
+          "TCP port on which every machine tells whoever asks which build it runs, how full its disks are, which units "
+          "failed, and its time: `kiln status` reads it. It is open for admin_networks where a role makes a firewall; "
+          "0: "
+          "nothing listens",
+          &type_integer, MEMBER(cluster_file, status_port), .fallback = "0", .min = 0, .max = 65535 },
         { "state_disk", "the disk on which the roles' state outlives reboots", &type_table,
           MEMBER(cluster_file, state_disk), .table = &state_disk_table },
         { "admin_networks",

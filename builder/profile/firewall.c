@@ -210,5 +210,10 @@ struct value *firewall_value(struct arena *arena, const struct cluster *cluster,
                 struct firewall_rule rule = health_rule(arena, &role->health[i]);
                 append_rule(arena, list, cluster, &rule);
         }
+        if (cluster->status_port != 0) {
+                const struct health_check machine = { .name = "the machine", .port = cluster->status_port };
+                struct firewall_rule rule = health_rule(arena, &machine);
+                append_rule(arena, list, cluster, &rule);
+        }
         return list;
 }

@@ -129,11 +129,12 @@ struct reserve {
         int memory_mb, cpus;
 };
 
-// A value that is read from the answer of a check, by its key in a JSON document or at the beginning of a line.
+// A value that is read from the answer of a check: by its key in a JSON document, at the beginning of a line, or by an
+// extended regular expression, whose first group is taken if it has one. One of the four is not NULL.
 struct health_value {
         struct place place;
-        const char *name, *json, *line; // one of the two is NULL
-        const char *expect;             // extended regular expression that it must match; NULL: anything
+        const char *name, *json, *line, *match, *matches; // `matches`, and a `json` with a `*`: a list
+        const char *expect; // extended regular expression that it must match; NULL: anything
 };
 
 enum health_kind { HEALTH_TCP, HEALTH_HTTP, HEALTH_TEXT };
@@ -145,22 +146,37 @@ struct health_check {
         const char *path;   // http, may be NULL
         const char *send;   // text, may be NULL: nothing is sent
         const char *expect; // extended regular expression that the answer must match, or NULL
+        const char *remedy; // what to do if it fails, or NULL
         int port;
-        bool vip; // asked through the role's VIPs, too
+        bool vip;      // asked through the role's VIPs, too
+        bool optional; // no node is unhealthy because it fails
         struct health_value *values;
         size_t value_count;
 };
 
 // What the values of all nodes of a role say together.
-enum agreement_kind { AGREEMENT_SAME, AGREEMENT_ONE, AGREEMENT_SUM };
+enum agreement_kind {
+        AGREEMENT_SAME,
+        AGREEMENT_ONE,
+        AGREEMENT_SUM,
+        AGREEMENT_EVERY,
+        AGREEMENT_NAMES,
+        AGREEMENT_MEMBERS,
+        AGREEMENT_RECENT,
+};
 struct agreement {
         struct place place;
         const char *name, *value; // CHECK.VALUE
         int kind;                 // enum agreement_kind
-        const char *is;           // ONE: extended regular expression that exactly one value matches
-        const char *nodes_of;     // SUM: the role whose number of nodes the sum must be ...
-        int less;                 // ... less so many
+        const char *is;           // ONE, EVERY, NAMES: extended regular expression
+        const char *where;        // NAMES: the CHECK.VALUE that matches `is` on the node that is named
+        const char *nodes_of;     // SUM, MEMBERS: a role
+        const char *says;         // MEMBERS: the CHECK.VALUE by which its nodes call themselves; NULL: name or address
+        int less;                 // SUM: the sum is the number of its nodes less so many
+        int within_s;             // RECENT: seconds
+        bool each;                // MEMBERS: every node lists all of them, and not all nodes together
         bool serious;             // the cluster does not serve without it
+        const char *remedy;       // what to do if it does not hold, or NULL
 };
 
 // What a role's machines take from whom. kiln checks it and derives the addresses; a template makes a firewall of it.
@@ -335,6 +351,7 @@ struct cluster {
         struct strings mirrors;       // URLs that serve the same
         const char *http_base;        // URL that serves the builds of this cluster; NULL: none is said
         const char *report_url;       // where kiln-node sends its report; ""
+        int status_port;              // where kiln-node tells how its machine is; 0: nowhere
         struct ssh_key *trusted_keys; // nodes boot what one of them signed; none: they ask for no signature
         size_t trusted_key_count;
         uint64_t minimum_serial;

@@ -24,6 +24,7 @@ struct node_row {
 struct cluster_file {
         struct place place;
         const char *name, *release, *report_url, *http_base;
+        int status_port;
         struct cluster_paths paths;
         struct profile_folders folders;
         struct strings roles, inherits;

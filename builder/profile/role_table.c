@@ -7,7 +7,9 @@
 
 static const char *const failure_actions[] = { "retry", "reboot", "shell", "halt", NULL };
 static const char *const health_kinds[] = { "tcp", "http", "text", NULL };
-static const char *const agreement_kinds[] = { "same", "one", "sum", NULL };
+static const char *const agreement_kinds[] = { "same", "one", "sum", "every", "names", "members", "recent", NULL };
+
+#define VALUE_NAME_PATTERN "^[A-Za-z0-9_.+-]+[.][A-Za-z0-9_+-]+$"
 
 static const char *const boot_menu_states[] = { "open", BOOT_MENU_LOCKED, NULL };
 
@@ -108,10 +110,17 @@ static const struct schema reserve_part = SCHEMA_PART(
 static const struct schema_field health_value_rows[] = {
         { "name", "name of the value", &type_text, MEMBER(health_value, name), .required = true,
           .pattern = FILE_NAME_PATTERN, .pattern_means = "a name" },
-        { "json", "its key in the JSON answer; a.b is b in a, 0 the first item of a list, # a list's length",
+        { "json",
+          "its key in the JSON answer; a.b is b in a, 0 the first item of a list, # a list's length, * each of its "
+          "items, "
+          "which makes a list of texts",
           &type_text, MEMBER(health_value, json) },
         { "line", "the word at the beginning of its line; a blank, `:` or `=` follows", &type_text,
           MEMBER(health_value, line) },
+        { "match", "extended regular expression; what its first group matches, or all of it if it has none", &type_text,
+          MEMBER(health_value, match) },
+        { "matches", "the same, everywhere in the answer, which makes a list of texts", &type_text,
+          MEMBER(health_value, matches) },
         { "expect", "extended regular expression that it matches on a healthy node", &type_text,
           MEMBER(health_value, expect) },
 };
@@ -121,18 +130,31 @@ static const struct schema health_value_table =
 static const struct schema_field agreement_rows[] = {
         { "name", "name for messages", &type_text, MEMBER(agreement, name), .required = true },
         { "value", "whose value of every node is looked at: CHECK.VALUE", &type_text, MEMBER(agreement, value),
-          .required = true, .pattern = "^[A-Za-z0-9_.+-]+[.][A-Za-z0-9_+-]+$", .pattern_means = "CHECK.VALUE" },
+          .required = true, .pattern = VALUE_NAME_PATTERN, .pattern_means = "CHECK.VALUE" },
         { "kind",
           "same: all that answer say the same; one: exactly one of them matches `is`; sum: their sum is the number of "
-          "nodes of `nodes_of`, less `less`",
+          "nodes of `nodes_of`, less `less`; every: all match `is`; names: all name the one node whose `where` matches "
+          "`is`; members: the lists hold each node of `nodes_of` once, and nobody else; recent: no time in the lists "
+          "is "
+          "older than `within_s`",
           &type_choice, MEMBER(agreement, kind), .required = true, .choices = agreement_kinds },
-        { "is", "for one: an extended regular expression", &type_text, MEMBER(agreement, is) },
-        { "nodes_of", "for sum: a role", &type_text, MEMBER(agreement, nodes_of), .pattern = NAME_PATTERN,
+        { "is", "for one, every and names: an extended regular expression", &type_text, MEMBER(agreement, is) },
+        { "where", "for names: the CHECK.VALUE that matches `is` on the node that is named", &type_text,
+          MEMBER(agreement, where), .pattern = VALUE_NAME_PATTERN, .pattern_means = "CHECK.VALUE" },
+        { "nodes_of", "for sum and members: a role", &type_text, MEMBER(agreement, nodes_of), .pattern = NAME_PATTERN,
           .pattern_means = NAME_MEANS },
+        { "says",
+          "for members: the CHECK.VALUE of that role's nodes by which they are listed; absent: by name or address",
+          &type_text, MEMBER(agreement, says), .pattern = VALUE_NAME_PATTERN, .pattern_means = "CHECK.VALUE" },
+        { "each", "for members: every node lists all of them, and not all nodes together", &type_bool,
+          MEMBER(agreement, each), .fallback = "false" },
+        { "within_s", "for recent: seconds", &type_optional_count, MEMBER(agreement, within_s), .min = 1,
+          .max = 1000000000 },
         { "less", "for sum: so many nodes do not count", &type_integer, MEMBER(agreement, less), .fallback = "0",
           .min = 0, .max = 100000 },
         { "serious", "the cluster does not serve while this does not hold", &type_bool, MEMBER(agreement, serious),
           .fallback = "false" },
+        { "remedy", "what to do while it does not hold, in a line", &type_text, MEMBER(agreement, remedy) },
 };
 static const struct schema agreement_table =
     SCHEMA(agreement, agreement_rows, "an agreement", "what the values of all nodes of a role say together");
@@ -148,10 +170,14 @@ static const struct schema_field health_rows[] = {
           .pattern_means = "a path that begins with `/`" },
         { "send", "what is sent, for text", &type_text, MEMBER(health_check, send) },
         { "expect", "extended regular expression that the answer matches", &type_text, MEMBER(health_check, expect) },
+        { "remedy", "what to do while it fails, in a line", &type_text, MEMBER(health_check, remedy) },
         { "values", "what is read from the answer", &type_tables, MEMBERS(health_check, values, value_count),
           .table = &health_value_table },
         { "vip", "ask through the virtual addresses of the role, too", &type_bool, MEMBER(health_check, vip),
           .fallback = "false" },
+        { "optional",
+          "a node that does not answer it as it should is healthy all the same; `agreements` use what it says",
+          &type_bool, MEMBER(health_check, optional), .fallback = "false" },
 };
 static const struct schema health_table =
     SCHEMA(health_check, health_rows, "a health check", "how one sees that a node works");

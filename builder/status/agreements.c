@@ -1,66 +1,71 @@
 // SPDX-License-Identifier: MIT
 // What the nodes of a role say together: a quorum of three of which each answers well is none if two of them lead.
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/json_member.h"
 #include "base/mem.h"
 #include "status/answer.h"
 #include "status/internal.h"
+#include "status/said.h"
 
-// One value of each node that gave it.
-struct said {
-        struct said_value {
-                const char *node, *text;
-        } * items;
-        size_t count;
-};
-
-static const char *value_on(const json_t *node, const char *check, const char *name) {
-        size_t i;
-        json_t *item;
-        json_array_foreach(json_object_get(node, "checks"), i, item) {
-                if (strcmp(member_text(item, "name"), check) == 0)
-                        return json_string_value(json_object_get(json_object_get(item, "values"), name));
-        }
-        return NULL;
-}
-
-// `value` is CHECK.VALUE; a check's name may have dots.
-static struct said collect(const struct cluster *cluster, const struct role *role, const json_t *nodes,
-                           const char *value) {
-        struct said said = { 0 };
-        const char *dot = strrchr(value, '.');
-        auto_free char *check = xstrndup(value, (size_t)(dot - value));
-        for (size_t i = 0; i < role->node_count; i++) {
-                const char *name = cluster->nodes[role->nodes[i]].name;
-                const char *text = value_on(json_object_get(nodes, name), check, dot + 1);
-                if (text)
-                        *array_append(&said.items, &said.count) = (struct said_value){ name, text };
-        }
-        return said;
-}
+enum { EVIDENCE_VALUES_MAX = 8 };
 
 static void append_values(const struct said *said, struct buf *ret) {
-        for (size_t i = 0; i < said->count; i++)
-                buf_printf(ret, "%s%s: %s", i > 0 ? ", " : "", said->items[i].node, said->items[i].text);
+        for (size_t i = 0; i < said->count; i++) {
+                if (i == EVIDENCE_VALUES_MAX) {
+                        buf_printf(ret, " and %zu more", said->count - i);
+                        return;
+                }
+                if (i > 0)
+                        buf_append_text(ret, ", ");
+                buf_printf(ret, "%s: %s", said->items[i].node->name, said->items[i].text);
+        }
 }
 
-// ---- the kinds ----
+// ---- the kinds: each appends what it saw, and says whether that is an agreement ----
 
-static bool say_same(const struct said *said) {
-        for (size_t i = 1; i < said->count; i++)
-                if (strcmp(said->items[i].text, said->items[0].text) != 0)
-                        return false;
-        return true;
+struct judging {
+        const struct cluster *cluster;
+        const struct role *role;
+        const struct agreement *agreement;
+        const json_t *nodes;
+        struct said said; // of agreement->value
+};
+
+// One node alone agrees with itself, but of several of which one speaks nothing is known.
+static enum agreed judge_same(const struct judging *judging, struct buf *evidence) {
+        const struct said *said = &judging->said;
+        if (said->node_count == 1 && judging->role->node_count > 1) {
+                buf_append_text(evidence, "only one node says it; ");
+                return AGREED_UNKNOWN;
+        }
+        for (size_t i = 1; i < said->node_count; i++) {
+                auto_free char *one = said_join(said, 0), *other = said_join(said, i);
+                if (strcmp(one, other) != 0)
+                        return AGREED_NO;
+        }
+        return AGREED_YES;
 }
 
-static size_t count_matching(const struct said *said, const char *expression) {
+static enum agreed judge_one(const struct judging *judging, struct buf *evidence) {
+        const char *is = judging->agreement->is;
         size_t count = 0;
-        for (size_t i = 0; i < said->count; i++)
-                count += expression_matches(expression, said->items[i].text);
-        return count;
+        for (size_t i = 0; i < judging->said.count; i++)
+                count += expression_matches(is, judging->said.items[i].text);
+        buf_printf(evidence, "%zu nodes say %s; ", count, is);
+        return agreed_if(count == 1);
+}
+
+static enum agreed judge_every(const struct judging *judging, struct buf *evidence) {
+        (void)evidence;
+        for (size_t i = 0; i < judging->said.count; i++)
+                if (!expression_matches(judging->agreement->is, judging->said.items[i].text))
+                        return AGREED_NO;
+        return AGREED_YES;
 }
 
 // False: one of them says what is no number.
@@ -75,51 +80,122 @@ static bool sum_values(const struct said *said, double *ret) {
         return true;
 }
 
-static const struct role *find_named_role(const struct cluster *cluster, const char *name) {
-        for (size_t i = 0; i < cluster->role_count; i++)
-                if (strcmp(cluster->roles[i].name, name) == 0)
-                        return &cluster->roles[i];
-        return NULL;
-}
-
-static bool judge_sum(const struct cluster *cluster, const struct agreement *agreement, const struct said *said,
-                      struct buf *ret) {
-        const struct role *counted = find_named_role(cluster, text_or(agreement->nodes_of, ""));
+static enum agreed judge_sum(const struct judging *judging, struct buf *evidence) {
+        const struct agreement *agreement = judging->agreement;
+        const struct role *counted = cluster_find_role(judging->cluster, text_or(agreement->nodes_of, ""));
         if (!counted)
-                return true; // `kiln check` warned
+                return AGREED_YES; // `kiln check` warned
         double expected = (double)counted->node_count - agreement->less, sum;
-        if (!sum_values(said, &sum)) {
-                buf_append_text(ret, "a value is no number; ");
-                return false;
+        if (!sum_values(&judging->said, &sum)) {
+                buf_append_text(evidence, "a value is no number; ");
+                return AGREED_NO;
         }
-        buf_printf(ret, "%g of %g; ", sum, expected);
+        buf_printf(evidence, "%g of %g; ", sum, expected);
         bool is_more_fine = counted->strangers; // machines that the inventory does not know count, too
-        return fabs(sum - expected) < 0.5 || (is_more_fine && sum > expected);
+        return agreed_if(fabs(sum - expected) < 0.5 || (is_more_fine && sum > expected));
 }
 
-static bool judge_one(const struct agreement *agreement, const struct said *said, struct buf *ret) {
-        size_t count = count_matching(said, agreement->is);
-        buf_printf(ret, "%zu nodes say %s; ", count, agreement->is);
-        return count == 1;
+// The one node whose `where` matches `is`, or NULL: there is none, or there are several, which others tell.
+static const struct node *find_meant(const struct judging *judging) {
+        struct said where = said_collect(judging->cluster, judging->role, judging->nodes, judging->agreement->where);
+        const struct node *meant = NULL;
+        size_t count = 0;
+        for (size_t i = 0; i < where.count; i++)
+                if (expression_matches(judging->agreement->is, where.items[i].text)) {
+                        meant = where.items[i].node;
+                        count++;
+                }
+        said_release(&where);
+        if (count != 1)
+                return NULL;
+        return meant;
 }
 
-static bool judge_agreement(const struct cluster *cluster, const struct agreement *agreement, const struct said *said,
-                            struct buf *ret) {
-        switch ((enum agreement_kind)agreement->kind) {
-        case AGREEMENT_SAME:
-                return say_same(said);
-        case AGREEMENT_ONE:
-                return judge_one(agreement, said, ret);
-        case AGREEMENT_SUM:
-                return judge_sum(cluster, agreement, said, ret);
+static enum agreed judge_names(const struct judging *judging, struct buf *evidence) {
+        const struct node *meant = find_meant(judging);
+        if (!meant) {
+                buf_append_text(evidence, "which one is meant is not known; ");
+                return AGREED_UNKNOWN;
         }
-        return false;
+        buf_printf(evidence, "it is %s; ", meant->name);
+        for (size_t i = 0; i < judging->said.count; i++)
+                if (!text_names_node(judging->said.items[i].text, meant))
+                        return AGREED_NO;
+        return AGREED_YES;
 }
 
-static void add_agreement(const struct role *role, const struct agreement *agreement, json_t *ok, const char *evidence,
-                          json_t *agreements) {
-        json_array_append_new(agreements, json_pack("{ss ss so ss}", "role", role->name, "name", agreement->name, "ok",
-                                                    ok, "evidence", evidence));
+static enum agreed judge_members(const struct judging *judging, struct buf *evidence) {
+        const struct agreement *agreement = judging->agreement;
+        const struct role *listed = cluster_find_role(judging->cluster, text_or(agreement->nodes_of, ""));
+        if (!listed)
+                return AGREED_YES; // `kiln check` warned
+        struct said says = { 0 };
+        struct members members = { .role = listed, .cluster = judging->cluster };
+        if (agreement->says) {
+                says = said_collect(judging->cluster, listed, judging->nodes, agreement->says);
+                members.says = &says;
+        }
+        enum agreed agreed = AGREED_YES;
+        if (agreement->says && says.node_count == 0) {
+                buf_printf(evidence, "no node of role %s says %s; ", listed->name, agreement->says);
+                agreed = AGREED_UNKNOWN;
+        } else if (!agreement->each) {
+                agreed = members_compare(&members, &judging->said, SAID_BY_ALL, evidence);
+        } else {
+                for (size_t i = 0; i < judging->said.node_count; i++)
+                        if (members_compare(&members, &judging->said, i, evidence) == AGREED_NO)
+                                agreed = AGREED_NO;
+        }
+        said_release(&says);
+        return agreed;
+}
+
+static enum agreed judge_recent(const struct judging *judging, struct buf *evidence) {
+        enum agreed agreed = AGREED_YES;
+        time_t now = time(NULL);
+        for (size_t i = 0; i < judging->said.count; i++) {
+                const struct said_value *value = &judging->said.items[i];
+                double at = time_of_text(value->text);
+                if (isnan(at)) {
+                        buf_printf(evidence, "%s is no time; ", value->text);
+                        return AGREED_NO;
+                }
+                if (agreed == AGREED_YES && (double)now - at > judging->agreement->within_s) {
+                        buf_printf(evidence, "since %.0f min, and %d s are the most; ", ((double)now - at) / 60,
+                                   judging->agreement->within_s);
+                        agreed = AGREED_NO;
+                }
+        }
+        return agreed;
+}
+
+static const struct {
+        enum agreed (*judge)(const struct judging *judging, struct buf *evidence);
+        bool is_list; // an empty list is an answer
+        const char *remedy;
+} kinds[] = {
+        [AGREEMENT_SAME] = { judge_same, false,
+                             "the nodes do not agree: look at the one that differs, and at the network between them" },
+        [AGREEMENT_ONE] = { judge_one, false,
+                            "look at each of the nodes that say it, and at the network between them" },
+        [AGREEMENT_SUM] = { judge_sum, false,
+                            "some are missing: look at those that are not counted, and at their logs" },
+        [AGREEMENT_EVERY] = { judge_every, false, "look at the node that differs: systemctl status, journalctl -b" },
+        [AGREEMENT_NAMES] = { judge_names, false,
+                              "who names another has an old view: look at its connections, then restart its service" },
+        [AGREEMENT_MEMBERS] = { judge_members, true,
+                                "what is missing has to join: its service and log; what nobody knows has to go" },
+        [AGREEMENT_RECENT] = { judge_recent, true, "it does not come to an end: look at what it waits for" },
+};
+
+// ---- findings ----
+
+static void add_agreement(const struct judging *judging, enum agreed agreed, const char *evidence, json_t *agreements) {
+        json_t *ok = json_null();
+        if (agreed != AGREED_UNKNOWN)
+                ok = json_boolean(agreed == AGREED_YES);
+        json_array_append_new(agreements, json_pack("{ss ss so ss}", "role", judging->role->name, "name",
+                                                    judging->agreement->name, "ok", ok, "evidence", evidence));
 }
 
 // Of a role whose nodes are off that is told node by node; a node that answers and does not say it is told here.
@@ -135,46 +211,66 @@ static bool answers_check(const json_t *node, const char *value) {
         return false;
 }
 
-static bool any_answers(const struct cluster *cluster, const struct role *role, const json_t *nodes,
-                        const char *value) {
-        for (size_t i = 0; i < role->node_count; i++)
-                if (answers_check(json_object_get(nodes, cluster->nodes[role->nodes[i]].name), value))
+static bool any_answers(const struct judging *judging) {
+        const struct role *role = judging->role;
+        for (size_t i = 0; i < role->node_count; i++) {
+                const char *name = judging->cluster->nodes[role->nodes[i]].name;
+                if (answers_check(json_object_get(judging->nodes, name), judging->agreement->value))
                         return true;
+        }
         return false;
 }
 
 // A sum of nothing is 0: a lone ZooKeeper has no followers to tell of.
-static bool needs_no_value(const struct cluster *cluster, const struct agreement *agreement) {
-        const struct role *counted = find_named_role(cluster, text_or(agreement->nodes_of, ""));
+static bool needs_no_value(const struct judging *judging) {
+        const struct agreement *agreement = judging->agreement;
+        const struct role *counted = cluster_find_role(judging->cluster, text_or(agreement->nodes_of, ""));
         return agreement->kind == AGREEMENT_SUM && (!counted || (int)counted->node_count <= agreement->less);
+}
+
+static void tell(const struct judging *judging, const char *evidence, json_t *findings) {
+        const struct agreement *agreement = judging->agreement;
+        auto_free char *what = xasprintf("%s: %s", judging->role->name, agreement->name);
+        add_finding(findings, what, evidence, text_or(agreement->remedy, kinds[agreement->kind].remedy),
+                    agreement->serious);
+}
+
+// Nobody says anything of it.
+static void judge_silence(const struct judging *judging, json_t *agreements, json_t *findings) {
+        add_agreement(judging, AGREED_UNKNOWN, "no node says anything of it", agreements);
+        if (needs_no_value(judging) || !any_answers(judging))
+                return;
+        auto_free char *evidence = xasprintf("the nodes answer, and none of them says %s", judging->agreement->value);
+        tell(judging, evidence, findings);
+}
+
+static enum agreed judge_said(const struct judging *judging, json_t *agreements, json_t *findings) {
+        auto_buf evidence = { 0 };
+        enum agreed agreed = kinds[judging->agreement->kind].judge(judging, &evidence);
+        append_values(&judging->said, &evidence);
+        if (judging->said.count == 0)
+                buf_append_text(&evidence, "the lists are empty");
+        add_agreement(judging, agreed, buf_text(&evidence), agreements);
+        if (agreed == AGREED_NO)
+                tell(judging, buf_text(&evidence), findings);
+        return agreed;
 }
 
 void agreements_judge(const struct cluster *cluster, const struct role *role, const json_t *nodes, json_t *agreements,
                       json_t *findings, bool *ret_serious) {
+        assert(cluster && role && ret_serious);
         for (size_t i = 0; i < role->agreement_count; i++) {
-                const struct agreement *agreement = &role->agreements[i];
-                struct said said = collect(cluster, role, nodes, agreement->value);
-                auto_buf evidence = { 0 };
-                bool ok = said.count > 0 && judge_agreement(cluster, agreement, &said, &evidence);
-                append_values(&said, &evidence);
-                if (said.count == 0) {
-                        add_agreement(role, agreement, json_null(), "no node says anything of it", agreements);
-                } else {
-                        add_agreement(role, agreement, json_boolean(ok), buf_text(&evidence), agreements);
-                }
-                bool is_missed = said.count == 0 && !needs_no_value(cluster, agreement) &&
-                                 any_answers(cluster, role, nodes, agreement->value);
-                if (is_missed)
-                        buf_printf(&evidence, "the nodes answer, and none of them says %s", agreement->value);
-                if (is_missed || (!ok && said.count > 0)) {
-                        auto_free char *what = xasprintf("%s: %s", role->name, agreement->name);
-                        add_finding(findings, what, buf_text(&evidence),
-                                    "the nodes do not agree: look at the one that differs, and at the network between "
-                                    "them",
-                                    agreement->serious);
-                }
-                if (!ok && agreement->serious)
+                struct judging judging = { cluster, role, &role->agreements[i], nodes, { 0 } };
+                judging.said = said_collect(cluster, role, nodes, judging.agreement->value);
+                bool is_said =
+                    judging.said.count > 0 || (judging.said.node_count > 0 && kinds[judging.agreement->kind].is_list);
+                enum agreed agreed = AGREED_UNKNOWN;
+                if (is_said)
+                        agreed = judge_said(&judging, agreements, findings);
+                else
+                        judge_silence(&judging, agreements, findings);
+                if (agreed != AGREED_YES && judging.agreement->serious)
                         *ret_serious = true;
-                free(said.items);
+                said_release(&judging.said);
         }
 }

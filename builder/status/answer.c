@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-enum { SHOWN_BYTES = 120 };
+enum { SHOWN_BYTES = 120, VALUE_BYTES_MAX = 4096, LIST_ITEMS_MAX = 20000, LINE_BYTES_MAX = 64 << 10 };
 
 bool expression_matches(const char *expression, const char *text) {
         regex_t compiled;
@@ -119,6 +119,25 @@ static void append_scalar(const json_t *value, struct buf *ret) {
                 buf_append_text(ret, json_is_true(value) ? "true" : "false");
 }
 
+static json_t *scalar_text(const json_t *value) {
+        auto_buf text = { .max = VALUE_BYTES_MAX };
+        bool is_scalar = value && !json_is_object(value) && !json_is_array(value) && !json_is_null(value);
+        if (!is_scalar)
+                return NULL;
+        append_scalar(value, &text);
+        if (text.overflow)
+                return NULL;
+        return json_string(buf_text(&text)); // NULL: no UTF-8
+}
+
+static void append_item(json_t *list, json_t *text) {
+        bool has_room = json_array_size(list) < LIST_ITEMS_MAX;
+        if (text && has_room)
+                json_array_append_new(list, text);
+        else
+                json_decref(text);
+}
+
 static const json_t *step_into(const json_t *value, const char *key, json_t **made) {
         if (json_is_array(value) && strcmp(key, "#") == 0)
                 return *made = json_integer((json_int_t)json_array_size(value));
@@ -127,20 +146,56 @@ static const json_t *step_into(const json_t *value, const char *key, json_t **ma
         return json_object_get(value, key);
 }
 
-static bool find_json(const json_t *document, const char *path, struct buf *ret) {
+// Follows a path; `*ret_rest` is what is left of it, from a `*` on, or NULL.
+static const json_t *follow_path(const json_t *value, const char *path, json_t **made, const char **ret_rest) {
         auto_free char *copy = xstrdup(path);
         char *rest = copy;
-        json_t *made = NULL;
-        const json_t *value = document;
-        for (char *key; value && (key = strsep(&rest, "."));)
-                value = step_into(value, key, &made);
-        append_scalar(value, ret);
-        bool found = value && !json_is_object(value) && !json_is_array(value) && !json_is_null(value);
+        *ret_rest = NULL;
+        while (value && rest) {
+                const char *from = path + (rest - copy);
+                const char *key = strsep(&rest, ".");
+                if (strcmp(key, "*") == 0) {
+                        *ret_rest = from;
+                        return value;
+                }
+                value = step_into(value, key, made);
+        }
+        return value;
+}
+
+// Of every item what stands at `path`; further stars open further lists. A profile's path has few of them.
+static void collect_items(const json_t *list, const char *path, json_t *ret) {
+        size_t i;
+        json_t *item;
+        json_array_foreach(list, i, item) {
+                const char *star = NULL;
+                json_t *made = NULL;
+                const json_t *found = item;
+                if (*path)
+                        found = follow_path(item, path, &made, &star);
+                if (star && json_is_array(found))
+                        collect_items(found, star + 1 + (star[1] == '.'), ret);
+                else if (!star)
+                        append_item(ret, scalar_text(found));
+                json_decref(made);
+        }
+}
+
+static json_t *find_json(const json_t *document, const char *path) {
+        json_t *made = NULL, *found = NULL;
+        const char *star = NULL;
+        const json_t *value = follow_path(document, path, &made, &star);
+        if (!star)
+                found = scalar_text(value);
+        else if (json_is_array(value)) {
+                found = json_array();
+                collect_items(value, star + 1 + (star[1] == '.'), found);
+        }
         json_decref(made);
         return found;
 }
 
-static bool find_line(const char *text, const char *word, struct buf *ret) {
+static json_t *find_line(const char *text, const char *word) {
         size_t length = strlen(word);
         for (const char *line = text; *line;) {
                 size_t size = strcspn(line, "\n");
@@ -148,36 +203,103 @@ static bool find_line(const char *text, const char *word, struct buf *ret) {
                 if (fits) {
                         const char *value = line + length;
                         value += strspn(value, " \t:=");
-                        buf_append(ret, value, strcspn(value, "\r\n"));
-                        return true;
+                        size_t value_size = strcspn(value, "\r\n");
+                        if (value_size >= VALUE_BYTES_MAX)
+                                return NULL;
+                        return json_stringn(value, value_size);
                 }
                 line += size;
                 line += *line == '\n';
         }
-        return false;
+        return NULL;
 }
 
-static bool find_answer_value(const struct health_value *value, const char *body, const json_t *document,
-                              struct buf *ret) {
+// All that matches in one line, which is changed.
+static void match_line(const regex_t *compiled, char *line, bool every, json_t *ret) {
+        regmatch_t groups[2];
+        int flags = 0;
+        while (json_array_size(ret) < LIST_ITEMS_MAX && regexec(compiled, line, lengthof(groups), groups, flags) == 0) {
+                regmatch_t taken = groups[0];
+                if (compiled->re_nsub > 0)
+                        taken = groups[1];
+                size_t size = (size_t)(taken.rm_eo - taken.rm_so);
+                bool is_value = taken.rm_so >= 0 && size < VALUE_BYTES_MAX;
+                if (is_value)
+                        append_item(ret, json_stringn(line + taken.rm_so, size));
+                bool goes_on = every && groups[0].rm_eo > 0 && line[groups[0].rm_eo];
+                if (!goes_on)
+                        return;
+                line += groups[0].rm_eo;
+                flags = REG_NOTBOL;
+        }
+}
+
+// Line by line: of a line that is too long for an answer that people wrote rules for, nothing is taken.
+static json_t *find_matches(const char *text, const char *expression, bool every) {
+        regex_t compiled;
+        json_t *found = json_array();
+        if (regcomp(&compiled, expression, REG_EXTENDED) != 0)
+                return found;
+        while (*text && (every || json_array_size(found) == 0)) {
+                size_t size = strcspn(text, "\n");
+                if (size <= LINE_BYTES_MAX) {
+                        auto_free char *line = xstrndup(text, size);
+                        line[strcspn(line, "\r")] = '\0';
+                        match_line(&compiled, line, every, found);
+                }
+                text += size;
+                text += *text == '\n';
+        }
+        regfree(&compiled);
+        return found;
+}
+
+static json_t *find_match(const char *text, const char *expression) {
+        json_t *found = find_matches(text, expression, false);
+        json_t *first = json_incref(json_array_get(found, 0));
+        json_decref(found);
+        return first;
+}
+
+// A text, a list of texts, or NULL; an answer that is no UTF-8 has no values.
+static json_t *find_answer_value(const struct health_value *value, const char *body, const json_t *document) {
         if (value->json)
-                return find_json(document, value->json, ret);
-        return find_line(body, text_or(value->line, ""), ret);
+                return find_json(document, value->json);
+        if (value->match)
+                return find_match(body, value->match);
+        if (value->matches)
+                return find_matches(body, value->matches, true);
+        return find_line(body, text_or(value->line, ""));
+}
+
+// The first text that is not as it should be, or NULL.
+static const char *find_unexpected(const json_t *found, const char *expression) {
+        size_t i;
+        json_t *item;
+        if (json_is_string(found) && !expression_matches(expression, json_string_value(found)))
+                return json_string_value(found);
+        json_array_foreach(found, i, item) {
+                if (!expression_matches(expression, json_string_value(item)))
+                        return json_string_value(item);
+        }
+        return NULL;
 }
 
 static void judge_value(const struct health_value *value, const char *body, const json_t *document, json_t *values,
                         struct buf *ret_why) {
-        auto_buf text = { .max = 4096 };
-        bool found = find_answer_value(value, body, document, &text) && !text.overflow;
-        if (found) // an answer that is no UTF-8 has no values
-                (void)!json_object_set_new(values, value->name, json_string(buf_text(&text)));
-        if (!value->expect || ret_why->size > 0)
-                return;
-        if (!found)
-                buf_printf(ret_why, "the answer has no %s", value->name);
-        else if (!expression_matches(value->expect, buf_text(&text))) {
-                buf_printf(ret_why, "%s is ", value->name);
-                show_answer(buf_text(&text), ret_why);
+        json_t *found = find_answer_value(value, body, document);
+        if (found)
+                (void)!json_object_set(values, value->name, found);
+        if (value->expect && ret_why->size == 0) {
+                const char *unexpected = find_unexpected(found, value->expect);
+                if (!found)
+                        buf_printf(ret_why, "the answer has no %s", value->name);
+                else if (unexpected) {
+                        buf_printf(ret_why, "%s is ", value->name);
+                        show_answer(unexpected, ret_why);
+                }
         }
+        json_decref(found);
 }
 
 static void judge_body(const struct health_check *check, const char *body, json_t *values, struct buf *ret_why) {
@@ -191,21 +313,40 @@ static void judge_body(const struct health_check *check, const char *body, json_
         json_decref(document);
 }
 
-static void judge_http(const struct health_check *check, const struct probe *probe, json_t *values,
-                       struct buf *ret_why) {
+bool health_body(const struct probe *probe, const char *path, struct buf *ret, struct buf *ret_why) {
+        assert(probe && path && ret && ret_why);
+        say_end(probe, ret_why);
+        if (ret_why->size > 0)
+                return false;
         int status = status_of(buf_text(&probe->answer));
-        auto_buf body = { .max = PROBE_ANSWER_MAX };
-        append_body(&probe->answer, &body);
+        append_body(&probe->answer, ret);
         if (status == 0) {
-                buf_printf(ret_why, "port %d does not speak HTTP", check->port);
+                buf_printf(ret_why, "port %d does not speak HTTP", probe->port);
         } else if (status != 200) {
-                buf_printf(ret_why, "GET %s answers %d: ", text_or(check->path, "/"), status);
-                show_answer(buf_text(&body), ret_why);
+                buf_printf(ret_why, "GET %s answers %d: ", path, status);
+                show_answer(buf_text(ret), ret_why);
         } else if (probe_is_cut(probe)) {
-                buf_printf(ret_why, "the answer to GET %s breaks off", text_or(check->path, "/"));
-        } else {
-                judge_body(check, buf_text(&body), values, ret_why);
+                buf_printf(ret_why, "the answer to GET %s breaks off", path);
         }
+        return ret_why->size == 0;
+}
+
+bool health_header(const struct probe *probe, const char *name, char *ret, size_t room) {
+        const char *text = buf_text(&probe->answer), *end = strstr(text, "\r\n\r\n");
+        size_t length = strlen(name);
+        for (const char *line = strstr(text, "\r\n"); end && line && line < end; line = strstr(line + 2, "\r\n")) {
+                if (strncasecmp(line + 2, name, length) != 0 || line[2 + length] != ':')
+                        continue;
+                const char *value = line + 2 + length + 1;
+                value += strspn(value, " \t");
+                size_t size = strcspn(value, "\r\n");
+                if (size >= room)
+                        return false;
+                memcpy(ret, value, size);
+                ret[size] = '\0';
+                return true;
+        }
+        return false;
 }
 
 void health_judge(const struct health_check *check, const struct probe *probe, json_t *values, struct buf *ret_why) {
@@ -215,8 +356,9 @@ void health_judge(const struct health_check *check, const struct probe *probe, j
                 buf_printf(ret_why, "port %d answers more than %d MiB", check->port, PROBE_ANSWER_MAX >> 20);
         if (ret_why->size > 0)
                 return;
-        if (check->kind == HEALTH_HTTP)
-                judge_http(check, probe, values, ret_why);
+        auto_buf body = { .max = PROBE_ANSWER_MAX };
+        if (check->kind == HEALTH_HTTP && health_body(probe, text_or(check->path, "/"), &body, ret_why))
+                judge_body(check, buf_text(&body), values, ret_why);
         if (check->kind == HEALTH_TEXT && probe->answer.size == 0)
                 buf_printf(ret_why, "port %d closes the connection without an answer", check->port);
         else if (check->kind == HEALTH_TEXT)

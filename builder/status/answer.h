@@ -13,9 +13,15 @@
 bool health_request(const struct health_check *check, const char *host, struct buf *ret);
 
 // Judges one answer: "" for one that is as it should be, or why it is not, in one line. `values` (an object) gets what
-// could be read of the check's values, as texts; a value that was not found is absent. Nothing in the answer is
-// trusted.
+// could be read of the check's values, as texts or lists of texts; a value that was not found is absent. Nothing in the
+// answer is trusted.
 void health_judge(const struct health_check *check, const struct probe *probe, json_t *values, struct buf *ret_why);
+
+// The body of an HTTP answer with status 200 that is whole. False, with one line why not.
+must_check bool health_body(const struct probe *probe, const char *path, struct buf *ret, struct buf *ret_why);
+
+// The value of a header of an HTTP answer, or false.
+bool health_header(const struct probe *probe, const char *name, char *ret, size_t room);
 
 // Whether a POSIX extended regular expression matches; one that does not compile matches nothing.
 bool expression_matches(const char *expression, const char *text);

@@ -34,6 +34,7 @@ struct probe {
         int error; // errno, or 0
         struct buf answer;
         unsigned elapsed_ms;
+        double ended_s; // of this machine's clock, since 1970
 };
 
 enum { PROBE_ANSWER_MAX = 16 << 20 };

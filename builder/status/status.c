@@ -18,11 +18,6 @@ const char *status_state_name(enum status_state state) {
         return names[state];
 }
 
-void add_finding(json_t *findings, const char *what, const char *evidence, const char *remedy, bool is_serious) {
-        json_array_append_new(findings, json_pack("{ss ss ss sb}", "what", what, "evidence", evidence, "remedy", remedy,
-                                                  "serious", is_serious));
-}
-
 // ---- questions ----
 
 // One question: a check of a role, to a node or to a virtual address.
@@ -40,6 +35,10 @@ struct asking {
         struct question *questions;
         struct probe *probes; // of the same number
         size_t count;
+        struct health_check machine_check; // of kiln-node's own answer
+        struct arp_question *owners;       // of each of the cluster's virtual addresses
+        struct clock_sample *clocks;
+        size_t clock_count;
         json_t *nodes, *vips, *roles, *agreements, *findings;
         const struct node *told_away; // the last one of which it was said that no connection is made
         bool any_answer, any_serious;
@@ -55,11 +54,16 @@ static void add_question(struct asking *asking, const struct question *question)
 }
 
 static void add_role_questions(struct asking *asking, const struct role *role) {
-        for (size_t i = 0; i < role->node_count; i++)
-                for (size_t j = 0; j < role->health_count; j++)
-                        add_question(asking, &(struct question){ .role = role,
-                                                                 .check = &role->health[j],
-                                                                 .node = &asking->cluster->nodes[role->nodes[i]] });
+        for (size_t i = 0; i < role->node_count; i++) {
+                struct question question = { .role = role, .node = &asking->cluster->nodes[role->nodes[i]] };
+                for (size_t j = 0; j < role->health_count; j++) {
+                        question.check = &role->health[j];
+                        add_question(asking, &question);
+                }
+                question.check = &asking->machine_check;
+                if (asking->machine_check.port != 0)
+                        add_question(asking, &question);
+        }
 }
 
 static const struct role *role_of_vip(const struct cluster *cluster, const struct vip *vip) {
@@ -69,9 +73,14 @@ static const struct role *role_of_vip(const struct cluster *cluster, const struc
         return NULL;
 }
 
+static bool asks_vip(const struct asking *asking, const struct vip *vip) {
+        const struct role *role = role_of_vip(asking->cluster, vip);
+        return role && asks_role(asking, role);
+}
+
 static void add_vip_questions(struct asking *asking, const struct vip *vip) {
         const struct role *role = role_of_vip(asking->cluster, vip);
-        if (!role || !asks_role(asking, role))
+        if (!asks_vip(asking, vip))
                 return;
         for (size_t i = 0; i < role->health_count; i++)
                 if (role->health[i].vip)
@@ -103,24 +112,45 @@ static void prepare_probes(struct asking *asking) {
 
 // ---- answers ----
 
-static json_t *target_of(struct asking *asking, const struct question *question) {
+// Of what nothing was asked nothing is known.
+static void add_judged(json_t *map, const char *name, const char *role, struct in_addr address, bool is_asked) {
         char ip[INET_ADDRSTRLEN];
-        struct in_addr address = address_of_question(question);
-        json_t *map = asking->nodes;
-        const char *name = NULL;
-        if (question->node)
-                name = question->node->name;
-        else {
-                map = asking->vips;
-                name = question->vip->name;
-        }
-        json_t *target = json_object_get(map, name);
-        if (target)
-                return target;
         inet_ntop(AF_INET, &address, ip, sizeof ip);
-        target = json_pack("{ss ss sb s[]}", "role", question->role->name, "ip", ip, "healthy", 1, "checks");
-        (void)!json_object_set_new(map, name, target);
-        return target;
+        (void)!json_object_set_new(
+            map, name, json_pack("{ss ss sb s[]}", "role", role, "ip", ip, "healthy", (int)is_asked, "checks"));
+}
+
+static bool has_vip_check(const struct role *role) {
+        for (size_t i = 0; i < role->health_count; i++)
+                if (role->health[i].vip)
+                        return true;
+        return false;
+}
+
+static bool is_role_asked(const struct asking *asking, const struct role *role) {
+        return role->health_count > 0 || asking->machine_check.port != 0;
+}
+
+static void add_all_judged(struct asking *asking) {
+        const struct cluster *cluster = asking->cluster;
+        for (size_t i = 0; i < cluster->node_count; i++) {
+                const struct node *node = &cluster->nodes[i];
+                const struct role *role = &cluster->roles[node->role];
+                if (asks_role(asking, role))
+                        add_judged(asking->nodes, node->name, role->name, node->ip, is_role_asked(asking, role));
+        }
+        for (size_t i = 0; i < cluster->vip_count; i++) {
+                const struct vip *vip = &cluster->vips[i];
+                if (asks_vip(asking, vip))
+                        add_judged(asking->vips, vip->name, text_or(vip->role, ""), vip->ip,
+                                   has_vip_check(role_of_vip(cluster, vip)));
+        }
+}
+
+static json_t *target_of(struct asking *asking, const struct question *question) {
+        if (question->node)
+                return json_object_get(asking->nodes, question->node->name);
+        return json_object_get(asking->vips, question->vip->name);
 }
 
 static const char *remedy_of_probe(const struct probe *probe) {
@@ -160,15 +190,58 @@ static void add_check_finding(struct asking *asking, const struct question *ques
                 kind = "virtual address ";
         }
         auto_free char *what = xasprintf("%s%s (%s): %s", kind, name, ip, question->check->name);
-        add_finding(asking->findings, what, why, remedy_of_probe(probe), question->vip != NULL);
+        const char *remedy = remedy_of_probe(probe);
+        bool is_answer = probe->end == PROBE_ANSWERED;
+        if (is_answer)
+                remedy = text_or(question->check->remedy, remedy);
+        add_finding(asking->findings, what, why, remedy, question->vip != NULL);
         if (question->vip)
                 asking->any_serious = true;
+}
+
+// The first time that a node tells is its time.
+static void take_clock(struct asking *asking, const struct question *question, const struct probe *probe) {
+        struct clock_sample sample = { .node = question->node };
+        const struct clock_sample *last = asking->clocks + asking->clock_count - 1;
+        bool is_known = asking->clock_count > 0 && last->node == question->node;
+        if (question->node && !is_known && clock_sample_http(probe, &sample))
+                *array_append(&asking->clocks, &asking->clock_count) = sample;
+}
+
+// kiln-node's time is finer than a Date, and takes its place.
+static void take_machine_clock(struct asking *asking, const struct question *question, const struct probe *probe,
+                               const json_t *target) {
+        const json_t *at = json_object_get(json_object_get(target, "machine"), "time");
+        if (!json_is_number(at))
+                return;
+        struct clock_sample *last = asking->clocks + asking->clock_count - 1;
+        if (asking->clock_count == 0 || last->node != question->node)
+                last = array_append(&asking->clocks, &asking->clock_count);
+        *last = (struct clock_sample){ question->node, json_number_value(at) - probe->ended_s,
+                                       (double)probe->elapsed_ms / 1000 };
+}
+
+static void judge_question(struct asking *asking, const struct question *question, const struct probe *probe,
+                           json_t *target, json_t *values, bool *ret_matters, struct buf *why) {
+        *ret_matters = !question->check->optional;
+        if (question->check != &asking->machine_check) {
+                health_judge(question->check, probe, values, why);
+                take_clock(asking, question, probe);
+                return;
+        }
+        bool is_other = false;
+        (void)!machine_judge(asking->cluster, question->node, probe, asking->options->wanted_build, target,
+                             asking->findings, &is_other, why);
+        bool is_only_check = question->role->health_count == 0;
+        *ret_matters = is_other || is_only_check;
+        take_machine_clock(asking, question, probe, target);
 }
 
 static void take_answer(struct asking *asking, const struct question *question, const struct probe *probe) {
         auto_buf why = { 0 };
         json_t *values = json_object(), *target = target_of(asking, question);
-        health_judge(question->check, probe, values, &why);
+        bool matters = true;
+        judge_question(asking, question, probe, target, values, &matters, &why);
         bool is_there = probe->end != PROBE_TIMED_OUT && probe->end != PROBE_UNREACHABLE;
         if (is_there)
                 asking->any_answer = true;
@@ -181,7 +254,8 @@ static void take_answer(struct asking *asking, const struct question *question, 
         json_array_append_new(json_object_get(target, "checks"), check);
         if (why.size == 0)
                 return;
-        json_object_set_new(target, "healthy", json_false());
+        if (matters)
+                json_object_set_new(target, "healthy", json_false());
         add_check_finding(asking, question, probe, json_string_value(evidence));
 }
 
@@ -207,6 +281,14 @@ static enum status_state state_of_role(size_t healthy, size_t need, size_t nodes
         return STATUS_HEALTHY;
 }
 
+static void tell_unasked_role(struct asking *asking, const struct role *role) {
+        auto_free char *what = xasprintf("role %s", role->name);
+        add_finding(asking->findings, what, "nothing is asked of its nodes, so that nothing is known of them",
+                    "give its role file `health`, if only {name: ssh, kind: tcp, port: 22}, or the cluster file "
+                    "`status_port`",
+                    false);
+}
+
 static enum status_state judge_role(struct asking *asking, const struct role *role) {
         size_t healthy = 0, need = needed_nodes(role), spare = 0;
         for (size_t i = 0; i < role->node_count; i++) {
@@ -216,6 +298,10 @@ static enum status_state judge_role(struct asking *asking, const struct role *ro
         enum status_state state = state_of_role(healthy, need, role->node_count);
         if (healthy > need)
                 spare = healthy - need;
+        if (!is_role_asked(asking, role)) {
+                state = STATUS_UNKNOWN;
+                tell_unasked_role(asking, role);
+        }
         (void)!json_object_set_new(asking->roles, role->name,
                                    json_pack("{si si si si ss}", "nodes", (int)role->node_count, "healthy",
                                              (int)healthy, "need", (int)need, "spare", (int)spare, "state",
@@ -225,33 +311,42 @@ static enum status_state judge_role(struct asking *asking, const struct role *ro
         return state;
 }
 
-static void judge_owners(struct asking *asking) {
-        const char *name;
-        json_t *vip;
-        json_object_foreach(asking->vips, name, vip) {
-                struct in_addr address;
-                const struct node *owner = NULL;
-                if (inet_pton(AF_INET, json_string_value(json_object_get(vip, "ip")), &address) == 1)
-                        owner = vip_owner(asking->cluster, address);
-                if (owner)
-                        json_object_set_new(vip, "owner", json_string(owner->name));
-                else
-                        json_object_set_new(vip, "owner", json_null());
+static void judge_vips(struct asking *asking) {
+        for (size_t i = 0; i < asking->cluster->vip_count; i++) {
+                const struct vip *vip = &asking->cluster->vips[i];
+                json_t *target = json_object_get(asking->vips, vip->name);
+                if (!target)
+                        continue;
+                if (vip_judge_owner(asking->cluster, vip, &asking->owners[i], asking->nodes, target, asking->findings))
+                        asking->any_serious = true;
+                if (has_vip_check(role_of_vip(asking->cluster, vip)))
+                        continue;
+                auto_free char *what = xasprintf("virtual address %s", vip->name);
+                add_finding(asking->findings, what, "nothing is asked through it, so that nothing is known of it",
+                            "give one of the role's `health` checks `vip: true`", false);
         }
 }
 
-// A role without checks says nothing, and is not counted.
-static enum status_state judge_all(struct asking *asking) {
+// The worst of the roles; one of which nothing is known lets the cluster be degraded at best.
+static enum status_state judge_roles(struct asking *asking) {
         enum status_state worst = STATUS_HEALTHY;
         for (size_t i = 0; i < asking->cluster->role_count; i++) {
                 const struct role *role = &asking->cluster->roles[i];
-                if (role->health_count == 0 || role->node_count == 0 || !asks_role(asking, role))
+                if (role->node_count == 0 || !asks_role(asking, role))
                         continue;
                 enum status_state state = judge_role(asking, role);
+                if (state == STATUS_UNKNOWN)
+                        state = STATUS_DEGRADED;
                 if (state > worst)
                         worst = state;
         }
-        judge_owners(asking);
+        return worst;
+}
+
+static enum status_state judge_all(struct asking *asking) {
+        enum status_state worst = judge_roles(asking);
+        judge_vips(asking);
+        clocks_judge(asking->clocks, asking->clock_count, asking->findings);
         if (asking->count == 0 || !asking->any_answer) {
                 add_finding(asking->findings, "the cluster", "nothing of it answers",
                             "is this machine in its network? Else no node of it is on, or none has booted", true);
@@ -265,10 +360,10 @@ static enum status_state judge_all(struct asking *asking) {
 }
 
 static json_t *describe_status(struct asking *asking, enum status_state state, int64_t took_ms) {
-        return json_pack("{si ss sI sI ss so so so so so}", "format", 1, "cluster", asking->cluster->name, "at",
+        return json_pack("{si ss sI sI ss ss? so so so so so}", "format", 1, "cluster", asking->cluster->name, "at",
                          (json_int_t)time(NULL), "took_ms", (json_int_t)took_ms, "state", status_state_name(state),
-                         "roles", asking->roles, "nodes", asking->nodes, "vips", asking->vips, "agreements",
-                         asking->agreements, "findings", asking->findings);
+                         "wanted_build", asking->options->wanted_build, "roles", asking->roles, "nodes", asking->nodes,
+                         "vips", asking->vips, "agreements", asking->agreements, "findings", asking->findings);
 }
 
 static void release_asking(struct asking *asking) {
@@ -278,29 +373,50 @@ static void release_asking(struct asking *asking) {
         }
         free(asking->questions);
         free(asking->probes);
+        free(asking->owners);
+        free(asking->clocks);
+}
+
+static void prepare_questions(struct asking *asking) {
+        const struct cluster *cluster = asking->cluster;
+        asking->machine_check = (struct health_check){
+                .name = "kiln-node", .kind = HEALTH_HTTP, .path = "/", .port = cluster->status_port
+        };
+        for (size_t i = 0; i < cluster->role_count; i++)
+                if (asks_role(asking, &cluster->roles[i]))
+                        add_role_questions(asking, &cluster->roles[i]);
+        for (size_t i = 0; i < cluster->vip_count; i++)
+                add_vip_questions(asking, &cluster->vips[i]);
+        prepare_probes(asking);
+        asking->owners = xcalloc(cluster->vip_count + 1, sizeof *asking->owners);
+        for (size_t i = 0; i < cluster->vip_count; i++)
+                asking->owners[i].address = cluster->vips[i].ip;
+}
+
+static enum status_state take_answers(struct asking *asking) {
+        json_t **members[] = { &asking->nodes, &asking->vips, &asking->roles };
+        for (size_t i = 0; i < lengthof(members); i++)
+                *members[i] = json_object();
+        asking->agreements = json_array();
+        asking->findings = json_array();
+        add_all_judged(asking);
+        for (size_t i = 0; i < asking->count; i++)
+                take_answer(asking, &asking->questions[i], &asking->probes[i]);
+        return judge_all(asking);
 }
 
 bool status_ask(const struct cluster *cluster, const struct status_options *options, json_t **ret,
                 enum status_state *ret_state, struct err *err) {
+        enum { ARP_WAIT_MS = 500 };
         assert(cluster && options && ret && ret_state);
         struct asking asking = { .cluster = cluster, .options = options };
         int64_t began = monotonic_ms();
-        for (size_t i = 0; i < cluster->role_count; i++)
-                if (asks_role(&asking, &cluster->roles[i]))
-                        add_role_questions(&asking, &cluster->roles[i]);
-        for (size_t i = 0; i < cluster->vip_count; i++)
-                add_vip_questions(&asking, &cluster->vips[i]);
-        prepare_probes(&asking);
+        prepare_questions(&asking);
+        struct arp_asking *owners = arp_begin(asking.owners, cluster->vip_count);
         bool ok = probes_run(asking.probes, asking.count, options->deadline_ms, err);
+        arp_end(owners, (int)size_min(options->deadline_ms, ARP_WAIT_MS));
         if (ok) {
-                json_t **members[] = { &asking.nodes, &asking.vips, &asking.roles };
-                for (size_t i = 0; i < lengthof(members); i++)
-                        *members[i] = json_object();
-                asking.agreements = json_array();
-                asking.findings = json_array();
-                for (size_t i = 0; i < asking.count; i++)
-                        take_answer(&asking, &asking.questions[i], &asking.probes[i]);
-                *ret_state = judge_all(&asking);
+                *ret_state = take_answers(&asking);
                 *ret = describe_status(&asking, *ret_state, monotonic_ms() - began);
         }
         release_asking(&asking);

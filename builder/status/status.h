@@ -4,14 +4,16 @@
 // role files.
 //
 // { "format": 1, "cluster", "at": seconds since 1970, "took_ms", "state": STATE,
+//   "wanted_build": text | null,                                                    that nodes should run
 //   "roles": { NAME: { "nodes", "healthy", "need", "spare", "state": STATE } },     spare: so many more may fail
-//   "nodes": { NAME: { "role", "ip", "healthy", "checks": [CHECK] } },
-//   "vips": { NAME: { "role", "ip", "owner": node | null, "checks": [CHECK] } },
-//   "agreements": [ { "role", "name", "ok": true|false|null, "evidence" } ],         null: nobody could be asked
+//   "nodes": { NAME: { "role", "ip", "healthy", "checks": [CHECK], "machine": kiln-node's answer } },
+//   "vips": { NAME: { "role", "ip", "healthy", "owner": node | null, "cards": [MAC], "holders": [node], "checks" } },
+//   "agreements": [ { "role", "name", "ok": true|false|null, "evidence" } ],         null: it is not known
 //   "findings": [ { "what", "evidence", "remedy", "serious" } ] }
-// CHECK: { "name", "ok", "ms", "evidence", "values": { NAME: text } }
-// STATE: "healthy", "degraded" (it serves, and something is wrong), "not serving", "unknown" (nothing answered, so that
-// it may be this machine that is at fault)
+// CHECK: { "name", "ok", "ms", "evidence", "values": { NAME: text | [text] } }
+// STATE: "healthy", "degraded" (it serves, and something is wrong), "not serving", "unknown": of the cluster that
+// nothing answers, so that it may be this machine that is at fault, of a role that nothing is asked of it. A cluster
+// with a role of which nothing is known is degraded at best.
 #ifndef KILN_STATUS_STATUS_H
 #define KILN_STATUS_STATUS_H
 
@@ -26,6 +28,7 @@ enum status_state { STATUS_HEALTHY, STATUS_DEGRADED, STATUS_NOT_SERVING, STATUS_
 struct status_options {
         const struct strings *roles; // only these; none: all
         unsigned deadline_ms;        // for each question
+        const char *wanted_build;    // that nodes should run; NULL: none is known
 };
 
 // Asks the cluster once. `ret` is a new object. Errors: SYSTEM, INTERRUPTED; what is wrong with the cluster is none.
@@ -33,6 +36,9 @@ must_check bool status_ask(const struct cluster *cluster, const struct status_op
                            enum status_state *ret_state, struct err *err);
 
 const char *status_state_name(enum status_state state);
+
+// The JSON Schema of a status; heap.
+char *status_schema(void);
 
 // A table of roles, and the findings, for people.
 void status_print(const json_t *status, struct buf *ret);

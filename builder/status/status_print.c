@@ -22,6 +22,10 @@ static void print_vips(const json_t *vips, struct buf *to) {
                 buf_printf(to, "virtual address %s %s", name, member_text(vip, "ip"));
                 if (json_is_string(json_object_get(vip, "owner")))
                         buf_printf(to, ", held by %s", member_text(vip, "owner"));
+                if (json_array_size(json_object_get(vip, "checks")) == 0) {
+                        buf_append_text(to, ": unknown\n");
+                        continue;
+                }
                 buf_append_text(to,
                                 json_is_true(json_object_get(vip, "healthy")) ? ": answers\n" : ": does not serve\n");
         }

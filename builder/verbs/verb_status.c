@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // kiln status.
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/mem.h"
 #include "base/mistake.h"
 #include "base/progress.h"
+#include "release/build_list.h"
 #include "status/status.h"
 #include "verbs/verb.h"
 #include "verbs/verb_common.h"
@@ -61,11 +63,37 @@ static bool show_status(const struct options *options, const json_t *status, str
         return is_written || fail(err, ERR_SYSTEM, errno, "write standard output");
 }
 
+// What OUT/CLUSTER/current names, or the build that --build says; NULL: nothing is published here.
+static bool find_wanted(const struct options *options, const struct cluster *cluster, char **ret, struct err *err) {
+        struct build_list list = { 0 };
+        const struct listed_build *found = NULL;
+        const char *out = options_out_dir(options);
+        auto_free char *current = xasprintf("%s/%s/current", out, cluster->name);
+        char target[PATH_MAX];
+        if (options->build) {
+                bool ok = build_list_read(out, cluster->name, &list, err) &&
+                          build_list_find(&list, options->build, &found, err);
+                if (ok)
+                        *ret = xstrdup(found->id);
+                build_list_release(&list);
+                return ok;
+        }
+        ssize_t length = readlink(current, target, sizeof target - 1);
+        if (length > 0) {
+                target[length] = '\0';
+                *ret = xstrdup(target);
+        }
+        return true;
+}
+
 // Shows what ends a wait, which is also what is exited with, and every look of --watch.
 static bool ask_and_show(const struct options *options, const struct cluster *cluster, bool is_last,
                          enum status_state *ret, struct err *err) {
-        const struct status_options ask = { &options->roles, number_or(options->timeout, DEADLINE_MS_DEFAULT) };
+        auto_free char *wanted = NULL; // asked for at each look: a build may be published meanwhile
         json_t *status = NULL;
+        if (!find_wanted(options, cluster, &wanted, err))
+                return false;
+        const struct status_options ask = { &options->roles, number_or(options->timeout, DEADLINE_MS_DEFAULT), wanted };
         if (!status_ask(cluster, &ask, &status, ret, err))
                 return false;
         bool is_shown = options->watch || is_last || *ret == STATUS_HEALTHY;
@@ -77,11 +105,12 @@ static bool ask_and_show(const struct options *options, const struct cluster *cl
 static bool ask_until(const struct options *options, const struct cluster *cluster, int64_t wait_s,
                       enum status_state *ret, struct err *err) {
         int64_t until_ms = monotonic_ms() + wait_s * 1000;
+        bool is_endless = options->watch && !options->wait; // with --wait each look is shown until it is over
         for (;;) {
                 bool is_last = monotonic_ms() >= until_ms;
                 if (!ask_and_show(options, cluster, is_last, ret, err))
                         return false;
-                if (!options->watch && (is_last || *ret == STATUS_HEALTHY))
+                if (!is_endless && (is_last || *ret == STATUS_HEALTHY))
                         return true;
                 if (!pause_between(err))
                         return false;

@@ -42,7 +42,9 @@ const struct verb verb_table[] = {
           1000, verb_secret },
         { "status", "CLUSTER.yaml", "Ask every node of a running cluster how it is, and say what that is together.",
           'a', 1, 1, verb_status },
-        { "schema", "cluster|release|role", "Print the keys of a kind of profile: JSON Schema for editors, or --text.",
+        { "schema", "cluster|release|role|status",
+          "Print the JSON Schema of a kind of profile, for editors, or of what `kiln status --json` prints; --text: "
+          "every key with its meaning.",
           's', 1, 1, verb_schema },
 };
 const size_t verb_table_count = lengthof(verb_table);

@@ -3,6 +3,7 @@
 #include <regex.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "profile/checks/checks.h"
 
@@ -31,10 +32,12 @@ static void check_kind_has(struct loader *loader, const struct value *row, const
 }
 
 static void check_value(struct loader *loader, const struct value *row, const struct health_value *value) {
-        bool has_one = (value->json != NULL) != (value->line != NULL);
-        if (!has_one)
+        int readers = (value->json != NULL) + (value->line != NULL) + (value->match != NULL) + (value->matches != NULL);
+        if (readers != 1)
                 report(loader->diagnostics, ERR_SCHEMA, &row->place,
-                       "a value is read by `json` or by `line`, and by one of them");
+                       "a value is read by `json`, `line`, `match` or `matches`, and by one of them");
+        check_expression(loader, row, "match", value->match);
+        check_expression(loader, row, "matches", value->matches);
         check_expression(loader, row, "expect", value->expect);
 }
 
@@ -50,17 +53,45 @@ static void check_health_row(struct loader *loader, const struct value *row, con
                         check_value(loader, values->items[i], &health->values[i]);
 }
 
+// Which keys an agreement of a kind has beside those of all: `needs` it cannot do without.
+static const struct {
+        const char *name, *needs[3], *takes[4];
+} agreement_keys[] = {
+        [AGREEMENT_SAME] = { "same", { NULL }, { NULL } },
+        [AGREEMENT_ONE] = { "one", { "is" }, { "is" } },
+        [AGREEMENT_SUM] = { "sum", { "nodes_of" }, { "nodes_of", "less" } },
+        [AGREEMENT_EVERY] = { "every", { "is" }, { "is" } },
+        [AGREEMENT_NAMES] = { "names", { "where", "is" }, { "where", "is" } },
+        [AGREEMENT_MEMBERS] = { "members", { "nodes_of" }, { "nodes_of", "says", "each" } },
+        [AGREEMENT_RECENT] = { "recent", { "within_s" }, { "within_s" } },
+};
+
+static bool takes_key(int kind, const char *key) {
+        for (const char *const *at = agreement_keys[kind].takes; *at; at++)
+                if (strcmp(*at, key) == 0)
+                        return true;
+        return false;
+}
+
+// "one, every, names"
+static void list_kinds_with(const char *key, struct buf *ret) {
+        for (size_t kind = 0; kind < lengthof(agreement_keys); kind++)
+                if (takes_key((int)kind, key))
+                        buf_printf(ret, "%s%s", ret->size > 0 ? ", " : "", agreement_keys[kind].name);
+}
+
 static void check_agreement_row(struct loader *loader, const struct value *row, const struct agreement *agreement) {
-        static const char *const needed[] = { [AGREEMENT_ONE] = "is", [AGREEMENT_SUM] = "nodes_of" };
-        static const char *const names[] = { "same", "one", "sum" };
-        for (int kind = AGREEMENT_ONE; kind <= AGREEMENT_SUM; kind++) {
-                bool is_kind = agreement->kind == kind, has = value_get(row, needed[kind]) != NULL;
-                if (is_kind && !has)
+        static const char *const keys[] = { "is", "where", "nodes_of", "less", "says", "each", "within_s" };
+        for (const char *const *key = agreement_keys[agreement->kind].needs; *key; key++)
+                if (!value_get(row, *key))
                         report(loader->diagnostics, ERR_SCHEMA, &row->place, "an agreement of kind %s needs `%s`",
-                               names[kind], needed[kind]);
-                if (has && !is_kind)
-                        report(loader->diagnostics, ERR_SCHEMA, schema_place(row, needed[kind]),
-                               "`%s` is for agreements of kind %s", needed[kind], names[kind]);
+                               agreement_keys[agreement->kind].name, *key);
+        for (size_t i = 0; i < lengthof(keys); i++) {
+                auto_buf kinds = { 0 };
+                list_kinds_with(keys[i], &kinds);
+                if (value_get(row, keys[i]) && !takes_key(agreement->kind, keys[i]))
+                        report(loader->diagnostics, ERR_SCHEMA, schema_place(row, keys[i]),
+                               "`%s` is for agreements of kind %s", keys[i], buf_text(&kinds));
         }
         check_expression(loader, row, "is", agreement->is);
 }
@@ -87,21 +118,32 @@ static bool reads_value(const struct role *role, const char *wanted) {
         return false;
 }
 
-static bool has_role(const struct cluster *cluster, const char *name) {
+static const struct role *find_counted(const struct cluster *cluster, const char *name) {
         for (size_t i = 0; i < cluster->role_count; i++)
                 if (strcmp(cluster->roles[i].name, name) == 0)
-                        return true;
-        return false;
+                        return &cluster->roles[i];
+        return NULL;
+}
+
+static void check_value_name(struct loader *loader, const struct role *role, const struct agreement *agreement,
+                             const char *value) {
+        if (value && *value && !reads_value(role, value))
+                report(loader->diagnostics, ERR_REFERENCE, &agreement->place,
+                       "no `health` check of role `%s` reads a value `%s`", role->name, value);
 }
 
 // A role that the cluster does not have has no nodes: that is a sum of 0, and nobody means it.
 void check_agreements(struct loader *loader, const struct cluster *cluster, const struct role *role) {
         for (size_t i = 0; i < role->agreement_count; i++) {
                 const struct agreement *agreement = &role->agreements[i];
-                if (agreement->value && *agreement->value && !reads_value(role, agreement->value))
-                        report(loader->diagnostics, ERR_REFERENCE, &agreement->place,
-                               "no `health` check of role `%s` reads a value `%s`", role->name, agreement->value);
-                if (agreement->nodes_of && !has_role(cluster, agreement->nodes_of))
+                const struct role *counted = NULL;
+                if (agreement->nodes_of)
+                        counted = find_counted(cluster, agreement->nodes_of);
+                check_value_name(loader, role, agreement, agreement->value);
+                check_value_name(loader, role, agreement, agreement->where);
+                if (counted)
+                        check_value_name(loader, counted, agreement, agreement->says);
+                if (agreement->nodes_of && !counted)
                         report_warning(loader->diagnostics, &agreement->place,
                                        "agreement `%s`: the cluster has no role `%s`, so it is not asked for",
                                        agreement->name, agreement->nodes_of);
