@@ -80,7 +80,9 @@ static bool wants_reports(const struct config *config) {
         return config->cluster && config->cluster->report_url && *config->cluster->report_url;
 }
 
-// It is started by the units that require it (secret_units.c).
+static bool wants_status(const struct config *config) { return config->cluster && config->cluster->status_port != 0; }
+
+// They are started by the units that require them (secret_units.c), or by their socket.
 static bool wants_never(const struct config *config) { return config == NULL; }
 
 static const struct {
@@ -89,6 +91,7 @@ static const struct {
 } own_units[] = { { "kiln-node.service", wants_always },        { "kiln-network.service", wants_always },
                   { "kiln-reconsider.service", wants_always },  { "kiln-keep.service", wants_state_disk },
                   { "kiln-discard.service", wants_state_disk }, { "kiln-report.service", wants_reports },
+                  { "kiln-status.socket", wants_status },       { "kiln-status.service", wants_never },
                   { "kiln-secret@.service", wants_never } };
 
 const char *configure_own_unit(size_t index) {
@@ -148,6 +151,16 @@ static bool enable_cluster_units(struct config *config, const struct strings *na
         return true;
 }
 
+// The unit itself has a port that only the machine can reach.
+static bool write_status_port(struct config *config, struct err *err) {
+        if (!wants_status(config))
+                return true;
+        auto_free char *text =
+            xasprintf("[Socket]\nListenStream=\nListenStream=0.0.0.0:%d\n", config->cluster->status_port);
+        return tree_write(config->root, UNIT_CONFIG_DIR "/kiln-status.socket.d/10-kiln.conf", text, strlen(text), 0644,
+                          0, 0, err);
+}
+
 static bool enable_own_units(struct config *config, struct err *err) {
         for (size_t i = 0; i < lengthof(own_units); i++)
                 if (own_units[i].wanted(config) && !enable_unit(config, own_units[i].name, err))
@@ -161,5 +174,6 @@ bool services_write(struct config *config, struct err *err) {
             !enable_units(config, &role->services_enable, err) ||
             !enable_cluster_units(config, &role->services_cluster, err))
                 return false;
-        return enable_own_units(config, err) && write_presets(config, err) && write_default_target(config, err);
+        return write_status_port(config, err) && enable_own_units(config, err) && write_presets(config, err) &&
+               write_default_target(config, err);
 }

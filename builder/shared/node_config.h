@@ -61,7 +61,8 @@
 // and kiln-node.service itself (from firmware/node/kiln-node.service, installed as
 // /etc/systemd/system/kiln-node.service, with /usr/libexec/kiln/kiln-node) is enabled in every image, and
 // kiln-network.service and kiln-reconsider.service beside it;
-// kiln-keep.service and kiln-discard.service beside it in those with a state_disk.
+// kiln-keep.service and kiln-discard.service beside it in those with a state_disk, and kiln-status.socket with
+// status_port, whose port is in kiln-status.socket.d/10-kiln.conf.
 #ifndef KILN_SHARED_NODE_CONFIG_H
 #define KILN_SHARED_NODE_CONFIG_H
 

@@ -63,6 +63,9 @@ static void judge_units(const struct judged_machine *judged) {
                         buf_append_text(&names, ", ");
                 buf_append_text(&names, text_or(json_string_value(unit), ""));
         }
+        if (!json_is_array(json_object_get(judged->machine, "failed")))
+                tell_machine(judged, "failed units", "systemd does not say which units failed",
+                             "does systemctl --failed answer on the node?");
         if (names.size > 0)
                 tell_machine(judged, "failed units", buf_text(&names),
                              "on the node: journalctl -b -u of each; systemctl reset-failed when it is mended");

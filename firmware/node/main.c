@@ -31,6 +31,7 @@
 #include "firmware/node/state/state_serial.h"
 #include "firmware/node/trust/trust.h"
 #include "firmware/node/watch/network_watch.h"
+#include "firmware/node/watch/status_serve.h"
 
 enum { LINE_MAX_BYTES = 2 * CMDLINE_MAX + 65536 };
 enum { SILENCE_MS = 20000 }; // of a server, before the connection is given up
@@ -405,6 +406,22 @@ static bool run_report(const struct arguments *arguments, struct err *err) {
         return !is_live_root(arguments->root) || send_stages(&machine, url, (int)seconds * 1000, err);
 }
 
+// As a user that owns nothing, who may read the report; a machine that nobody asks any more has no process for it.
+static bool run_serve_status(const struct arguments *arguments, struct err *err) {
+        enum { IDLE_MS = 60000 };
+        const char *port = NULL;
+        int idle_ms = IDLE_MS;
+        auto_close int listener = -1;
+        if (arguments->word_count > 0) {
+                port = arguments->words[0];
+                idle_ms = -1;
+        }
+        auto_close int root = open(arguments->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (root < 0)
+                return fail(err, ERR_SYSTEM, errno, "open %s", arguments->root);
+        return status_listen(port, &listener, err) && status_serve(root, listener, idle_ms, err);
+}
+
 static const struct verb {
         const char *name, *usage, *help;
         int words; // -1: any number
@@ -420,6 +437,8 @@ static const struct verb {
           run_report },
         { "send-stages", "[--root DIR] [FILE]", "initrd: send what the boot has reached to the report URL", -1,
           run_send_stages },
+        { "serve-status", "[--root DIR] [PORT]", "tell who asks how this machine is, on systemd's socket or on PORT",
+          -1, run_serve_status },
         { "keep", "[--root DIR]", "keep SSH host keys and this build's serial on the state disk", 0, run_keep },
         { "need-secret", "[--root DIR] NAME", "kiln-secret@NAME.service: has this machine a value for the secret", 1,
           run_need_secret },

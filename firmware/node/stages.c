@@ -16,6 +16,7 @@
 #include "firmware/node/facts/text_json.h"
 #include "firmware/node/report.h"
 #include "firmware/node/root/root.h"
+#include "firmware/node/watch/system_services.h"
 
 enum {
         SPOOL_MAX_BYTES = 256 << 10,
@@ -259,28 +260,6 @@ static bool is_starting(void) {
         return strncmp(buf_text(&text), "starting", 8) == 0 || strncmp(buf_text(&text), "initializing", 12) == 0;
 }
 
-// The names among what `systemctl --failed` prints, with marks or without.
-static void list_failed(struct buf *ret) {
-        auto_buf text = { .max = 64 << 10 };
-        auto_err ignored = { 0 };
-        char *save = NULL;
-        const struct run list = { .argv = (const char *const[]){ "systemctl", "--failed", "--no-legend", "--no-pager",
-                                                                 "--full", NULL },
-                                  .output = &text };
-        if (!run(&list, &ignored) || text.size == 0)
-                return;
-        for (char *line = strtok_r(text.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-                while (*line && !isalnum((unsigned char)*line) && *line != '-')
-                        line++;
-                size_t size = strcspn(line, " ");
-                if (size == 0)
-                        continue;
-                if (ret->size > 0)
-                        buf_append_char(ret, ' ');
-                buf_append(ret, line, size);
-        }
-}
-
 void stage_add_services(const char *path, int give_up_ms) {
         assert(path && give_up_ms >= 0);
         auto_buf failed = { 0 };
@@ -288,7 +267,7 @@ void stage_add_services(const char *path, int give_up_ms) {
         bool starts;
         while ((starts = is_starting()) && clock_now_ms() < deadline)
                 usleep(SERVICES_LOOK_MS * 1000);
-        list_failed(&failed);
+        (void)!services_list_failed(&failed);
         if (failed.size > 0)
                 stage_add(path, STAGE_SERVICES, -1, buf_text(&failed));
         else if (starts)

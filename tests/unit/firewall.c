@@ -17,14 +17,15 @@ static void write_file(const char *name, const char *text) {
 }
 
 static void write_profiles(void) {
-        write_file("p/cluster.yaml", "cluster: test\nrelease: one\nadmin_networks: [10.9.0.77/24]\nnetworks:\n"
-                                     "  - {name: lan, subnet: 192.168.2.0/24, dhcp: 192.168.2.150-192.168.2.199}\n"
-                                     "  - {name: store, subnet: 10.20.0.0/16}\n"
-                                     "nodes:\n"
-                                     "  - {name: d1, role: door, ip: 192.168.2.8, addresses: [10.20.0.8]}\n"
-                                     "  - {name: d2, role: door, ip: 192.168.2.9}\n"
-                                     "  - {name: d3, role: door, ip: 192.168.2.11}\n"
-                                     "  - {name: w1, role: worker, ip: 192.168.2.149}\n");
+        write_file("p/cluster.yaml",
+                   "cluster: test\nrelease: one\nstatus_port: 5199\nadmin_networks: [10.9.0.77/24]\nnetworks:\n"
+                   "  - {name: lan, subnet: 192.168.2.0/24, dhcp: 192.168.2.150-192.168.2.199}\n"
+                   "  - {name: store, subnet: 10.20.0.0/16}\n"
+                   "nodes:\n"
+                   "  - {name: d1, role: door, ip: 192.168.2.8, addresses: [10.20.0.8]}\n"
+                   "  - {name: d2, role: door, ip: 192.168.2.9}\n"
+                   "  - {name: d3, role: door, ip: 192.168.2.11}\n"
+                   "  - {name: w1, role: worker, ip: 192.168.2.149}\n");
         write_file("p/releases/one.yaml", "repositories: [{name: r, baseurl: /srv/repo, trust: digest}]\n");
         write_file("p/roles/old.yaml", "firewall: [{name: old, port: 1, from: any}]\n");
         write_file("p/roles/absent.yaml", "description: no machine has it\n");
@@ -60,14 +61,15 @@ static void rules_name_addresses(void) {
                              " 112/vrrp  192.168.2.149/32\n 112/vrrp  192.168.2.150/31\n 112/vrrp  192.168.2.152/29\n"
                              " 112/vrrp  192.168.2.160/27\n 112/vrrp  192.168.2.192/29\n"
                              " 17/udp 2 10.9.0.0/24\n 17/udp 2 172.16.0.0/12\n"
-                             "health of web 6/tcp 80 10.9.0.0/24\n");
+                             "health of web 6/tcp 80 10.9.0.0/24\nhealth of the machine 6/tcp 5199 10.9.0.0/24\n");
 }
 
 // The pool is there because one role takes machines that the inventory does not know.
 static void the_cluster_is_every_node(void) {
         expect_rules("worker", " 6/tcp 4 10.20.0.8/32\n 6/tcp 4 192.168.2.8/31\n 6/tcp 4 192.168.2.11/32\n"
                                " 6/tcp 4 192.168.2.149/32\n 6/tcp 4 192.168.2.150/31\n 6/tcp 4 192.168.2.152/29\n"
-                               " 6/tcp 4 192.168.2.160/27\n 6/tcp 4 192.168.2.192/29\n");
+                               " 6/tcp 4 192.168.2.160/27\n 6/tcp 4 192.168.2.192/29\n"
+                               "health of the machine 6/tcp 5199 10.9.0.0/24\n");
 }
 
 int main(void) {

@@ -44,6 +44,7 @@ static const struct {
         { "kiln-node.service", "[Install]\nWantedBy=multi-user.target\n" },
         { "kiln-reconsider.service", "[Install]\nWantedBy=multi-user.target\n" },
         { "kiln-report.service", "[Install]\nWantedBy=multi-user.target\n" },
+        { "kiln-status.socket", "[Socket]\nListenStream=127.0.0.1:5199\n[Install]\nWantedBy=sockets.target\n" },
         { "multi-user.target", "[Unit]\nDescription=m\n" },
         { "old.service", "[Install]\nWantedBy=multi-user.target\nAlias=ancient.service\nAlso=old.timer\n" },
         { "old.timer", "[Install]\nWantedBy=timers.target\n" },
@@ -199,7 +200,7 @@ static void the_role_wins(void) {
                              .services_cluster = { gated, 1 },
                              .default_target = "multi-user.target" };
         auto_close int root = make_root("role");
-        struct cluster cluster = { .report_url = "http://192.168.2.1/" };
+        struct cluster cluster = { .report_url = "http://192.168.2.1/", .status_port = 5199 };
         struct config config = { .cluster = &cluster, .role = &role, .root = root };
         EXPECT_OK(enable_one(root, "old.service", err));
         EXPECT_OK(enable_one(root, "long.service", err)); // a package did, the role does not speak of it
@@ -212,13 +213,18 @@ static void the_role_wins(void) {
         EXPECT(strstr(text, "multi-user.target.wants/kiln-report.service"));
         EXPECT(!strstr(text, "kiln-keep") && !strstr(text, "kiln-discard"));
         EXPECT(strstr(text, "default.target -> /usr/lib/systemd/system/multi-user.target"));
-        auto_buf gate = { 0 }, preset = { 0 };
+        auto_buf gate = { 0 }, preset = { 0 }, port = { 0 };
+        EXPECT(strstr(text, "sockets.target.wants/kiln-status.socket"));
+        EXPECT_OK(tree_read(root, "/etc/systemd/system/kiln-status.socket.d/10-kiln.conf", &port, err));
+        EXPECT_TEXT(buf_text(&port), "[Socket]\nListenStream=\nListenStream=0.0.0.0:5199\n");
         EXPECT_OK(tree_read(root, "/etc/systemd/system/b.service.d/10-kiln.conf", &gate, err));
         EXPECT_TEXT(buf_text(&gate), "[Unit]\nRequires=kiln-node.service\nAfter=kiln-node.service\n");
         EXPECT_OK(tree_read(root, "/etc/systemd/system-preset/10-kiln.preset", &preset, err));
-        EXPECT_TEXT(buf_text(&preset), "enable kiln-node.service\nenable kiln-network.service\nenable "
-                                       "kiln-reconsider.service\nenable kiln-report.service\nenable b.service\nenable "
-                                       "a.service\ndisable old.service\n");
+        EXPECT_TEXT(
+            buf_text(&preset),
+            "enable kiln-node.service\nenable kiln-network.service\nenable "
+            "kiln-reconsider.service\nenable kiln-report.service\nenable kiln-status.socket\nenable b.service\nenable "
+            "a.service\ndisable old.service\n");
 }
 
 static void names_the_nearest_unit(void) {
