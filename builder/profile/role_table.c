@@ -176,7 +176,7 @@ static const struct schema_field health_rows[] = {
         { "vip", "ask through the virtual addresses of the role, too", &type_bool, MEMBER(health_check, vip),
           .fallback = "false" },
         { "optional",
-          "a node that does not answer it as it should is healthy all the same; `agreements` use what it says",
+          "a node that does not answer it as it should is healthy all the same, and what it does not say is not known",
           &type_bool, MEMBER(health_check, optional), .fallback = "false" },
 };
 static const struct schema health_table =

@@ -256,7 +256,8 @@ static void take_answer(struct asking *asking, const struct question *question, 
                 return;
         if (matters)
                 json_object_set_new(target, "healthy", json_false());
-        add_check_finding(asking, question, probe, json_string_value(evidence));
+        if (!question->check->optional)
+                add_check_finding(asking, question, probe, json_string_value(evidence));
 }
 
 // ---- roles ----

@@ -34,9 +34,16 @@ static void print_vips(const json_t *vips, struct buf *to) {
 static void print_agreements(const json_t *agreements, struct buf *to) {
         size_t i;
         json_t *agreement;
-        json_array_foreach(agreements, i, agreement) if (json_is_true(json_object_get(agreement, "ok")))
-            buf_printf(to, "ok  %s: %s (%s)\n", member_text(agreement, "role"), member_text(agreement, "name"),
-                       member_text(agreement, "evidence"));
+        json_array_foreach(agreements, i, agreement) {
+                const json_t *ok = json_object_get(agreement, "ok");
+                const char *mark = "ok ";
+                if (json_is_false(ok))
+                        continue; // a finding
+                if (json_is_null(ok))
+                        mark = "?  ";
+                buf_printf(to, "%s %s: %s (%s)\n", mark, member_text(agreement, "role"), member_text(agreement, "name"),
+                           member_text(agreement, "evidence"));
+        }
 }
 
 static void print_findings(const json_t *findings, struct buf *to) {

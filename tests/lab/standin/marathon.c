@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Stand-in for Marathon 0.11.0: its options, leader election and applications in ZooKeeper, registration as a framework
-// with the leading Mesos master, /v2/{info,leader,apps,tasks,events}. It starts no processes: a task is a line in
-// /v2/tasks, at the hosts and ports of the application's environment variable STAND_IN_TASKS ("host:port,host:port"),
-// or else dealt to the master's slaves from port 31000 on.
+// with the leading Mesos master, /v2/{info,leader,apps,tasks,deployments,events}. It starts no processes: a task is a
+// line in /v2/tasks, at the hosts and ports of the application's environment variable STAND_IN_TASKS
+// ("host:port,host:port"), or else dealt to the master's slaves from port 31000 on.
 #include <pthread.h>
 #include <string.h>
 
@@ -290,6 +290,8 @@ static void handle_locked(const struct request *request, struct reply *reply) {
                 handle_app(request, reply, path + 8);
         else if (strcmp(path, "/v2/tasks") == 0)
                 reply_json(reply, 200, list_tasks());
+        else if (strcmp(path, "/v2/deployments") == 0)
+                reply_json(reply, 200, json_array()); // each is over as it begins
         else if (strcmp(path, "/v2/events") == 0)
                 reply->events = true;
         else if (strcmp(path, "/") == 0)

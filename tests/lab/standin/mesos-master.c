@@ -124,6 +124,23 @@ static bool is_active(json_t *member) {
         return now_seconds() - json_real_value(json_object_get(member, "seen")) < LOST_AFTER_S;
 }
 
+// A slave that comes back under another id takes the place of what was at its address, and one that is gone for 75 s is
+// no slave any more.
+static void forget_slaves(const char *new_id, const char *new_pid) {
+        const char *id;
+        json_t *slave;
+        void *next;
+        json_object_foreach_safe(master.slaves, next, id, slave) {
+                const char *pid = json_string_value(json_object_get(slave, "pid"));
+                bool replaced = new_pid && pid && strcmp(id, new_id) != 0 && strcmp(pid, new_pid) == 0;
+                bool gone = now_seconds() - json_real_value(json_object_get(slave, "seen")) > REMOVED_AFTER_S;
+                if (replaced || gone) {
+                        say("Removed slave %s", id);
+                        json_object_del(master.slaves, id);
+                }
+        }
+}
+
 static json_t *list_members(json_t *members, size_t *ret_active) {
         json_t *list = json_array();
         const char *id;
@@ -141,6 +158,7 @@ static json_t *list_members(json_t *members, size_t *ret_active) {
 
 static json_t *state(void) {
         size_t active, active_frameworks;
+        forget_slaves(NULL, NULL);
         json_t *slaves = list_members(master.slaves, &active);
         json_t *frameworks = list_members(master.frameworks, &active_frameworks);
         size_t lost = json_array_size(slaves) - active;
@@ -179,6 +197,8 @@ static void register_member(const struct request *request, struct reply *reply, 
         }
         if (!json_object_get(members, id))
                 say("Registered %s %s (%s)", what, id, hostname);
+        if (members == master.slaves)
+                forget_slaves(id, json_string_value(json_object_get(member, "pid")));
         json_object_set_new(member, "seen", json_real(now_seconds()));
         json_object_set_new(members, id, member);
         reply_json(reply, 200, json_pack("{s:b}", "registered", 1));

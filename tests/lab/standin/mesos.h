@@ -12,6 +12,6 @@
 #define SLAVES_PATH "/stand-in/slaves"
 #define FRAMEWORKS_PATH "/stand-in/frameworks"
 
-enum { HEARTBEAT_S = 5, LOST_AFTER_S = 30 };
+enum { HEARTBEAT_S = 5, LOST_AFTER_S = 30, REMOVED_AFTER_S = 75 };
 
 #endif
