@@ -219,6 +219,7 @@ static void join_trusted_keys(struct loader *loader, const struct cluster_file *
 static void join_cluster(struct loader *loader, const struct cluster_file *file, const struct profile_options *options,
                          struct cluster *cluster) {
         cluster->place = file->place;
+        cluster->tree = file->tree;
         cluster->name = file->name;
         cluster->report_url = file->report_url;
         cluster->status_port = file->status_port;

@@ -67,6 +67,7 @@ struct release {
                 const char *ipxe_bios, *ipxe_efi;
         } bootloader;
         const struct value *variables; // MAP, `release.variables.*` in templates
+        const struct value *tree;      // the file as it is written
 };
 
 // ---- roles ----
@@ -335,6 +336,7 @@ extern const char *const dhcp_client_ids[]; // NULL-terminated
 struct cluster {
         struct arena arena;
         struct place place;
+        const struct value *tree;  // the file as it is written, with --set applied
         const struct value *scope; // what the scopes of all roles share (cluster_scope)
         const char *name, *path;
         struct release release;

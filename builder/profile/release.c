@@ -179,6 +179,7 @@ bool release_read(struct loader *loader, const char *path, const struct place *f
         if (!tree)
                 return false;
         schema_read(&loader->reader, &release_schema, tree, ret);
+        ret->tree = tree;
         if (tree->type != VALUE_MAP)
                 return false;
         ret->name = path_stem(loader->arena, path);

@@ -18,7 +18,7 @@ enum option_kind { FLAG, TEXT, LIST, WORDS, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
 // b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema, u builds, p publish, e secret, i
-// iso, d diff, n serve, a status, I init, R rack
+// iso, d diff, n serve, a status, I init, R rack, w show
 static const struct option {
         const char *name, *verbs, *value, *help;
         enum option_kind kind;
@@ -43,10 +43,10 @@ static const struct option {
         O("server", "I", "ADDRESS", TEXT, server, "the machine that will serve the builds (default: the router)"),
         O("ssh-key", "I", "FILE", TEXT, ssh_key, "a public key that may log in as root"),
         O("yes", "I", NULL, FLAG, yes, "ask nothing, on a terminal neither"),
-        O("release", "blfvcronaR", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
-        O("set", "blfconaR", "KEY=VALUE", LIST, set,
+        O("release", "blfvcronaRw", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
+        O("set", "blfconaRw", "KEY=VALUE", LIST, set,
           "override a value of the cluster file, as in variables.registry=host:5000"),
-        O("allow-outside", "blfvconaR", "DIR", LIST, allow_outside,
+        O("allow-outside", "blfvconaRw", "DIR", LIST, allow_outside,
           "let profiles name files of this directory too, beside their own tree; may be repeated"),
         O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
         O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
@@ -76,6 +76,10 @@ static const struct option {
         O("running", "d", "URL|FILE", TEXT, running,
           "instead of an older build: what machines run, as kiln serve at http://HOST:PORT saw it (or a file with its "
           "/api/state); says who has to boot again, and why"),
+        O("node", "w", "NODE", TEXT, node,
+          "as this node has it: its files, or with --variables what its templates may use"),
+        O("role", "w", "ROLE", LIST, roles, "the same for a machine that the inventory does not know"),
+        O("variables", "w", NULL, FLAG, variables, "the variables that templates of a node or role may use"),
         O("markdown", "d", NULL, FLAG, markdown, "for a pull request"),
         O("json", "d", NULL, FLAG, json, "one JSON object with everything, and errors as JSON lines"),
         O("role", "a", "ROLE", LIST, roles, "only this role; may be repeated"),
@@ -152,12 +156,12 @@ static const struct option {
         O("memory", "R", "[ROLE=]MIB", LIST, memories, "up: memory of all machines, of a role's, or of a node"),
         O("disks", "R", "DIR", TEXT, disks, "up: keep state disks here, as NODE.img; else they end with the rack"),
         O("seed", "R", "N", TEXT, seed, "up: what faults that choose begin with (default: another one each time)"),
-        O("json", "IblfvkcropeinR", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
+        O("json", "IblfvkcropeinRw", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
         O("json", "u", NULL, FLAG, json, "a JSON object for each build, and errors as JSON lines on standard error"),
         O("verbose", "blfvkcroupidnaR", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
-        O("quiet", "IblfvkcroupidnaR", NULL, FLAG, quiet, "warnings and errors only"),
+        O("quiet", "IblfvkcroupidnaRw", NULL, FLAG, quiet, "warnings and errors only"),
         O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
-        O("help", "IblfvkcrosupeidnaR", NULL, FLAG, help, "this text"),
+        O("help", "IblfvkcrosupeidnaRw", NULL, FLAG, help, "this text"),
 #undef O
 };
 

@@ -40,6 +40,7 @@ bool verb_resolve(const struct options *options, struct err *err);
 bool verb_secret(const struct options *options, struct err *err);
 bool verb_schema(const struct options *options, struct err *err);
 bool verb_serve(const struct options *options, struct err *err);
+bool verb_show(const struct options *options, struct err *err);
 bool verb_status(const struct options *options, struct err *err);
 bool verb_verify(const struct options *options, struct err *err);
 
