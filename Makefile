@@ -56,7 +56,7 @@ NODE_TESTED := $(filter-out %/firmware/node/main.o,$(NODE_OBJECTS))
 
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 
-.PHONY: all images test test-rack lint bench install clean distclean help deps lab
+.PHONY: all images test test-rack lint bench install clean distclean help deps lab deb rpm
 .DELETE_ON_ERROR:
 
 all: $(B)/kiln $(B)/kiln-node ## build kiln and kiln-node
@@ -164,6 +164,17 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	rm -rf $(addprefix $(DESTDIR)$(PREFIX)/share/kiln/,profiles overlays kickstart)
 	cp -R --preserve=mode profiles overlays kickstart $(DESTDIR)$(PREFIX)/share/kiln/
 	rm $(DESTDIR)$(PREFIX)/share/kiln/profiles/releases/lab.yaml
+
+# Where packages go.
+OUT_PACKAGES = $(if $(filter-out out,$(OUT)),$(OUT),build/packages)
+
+deb: all ## kiln itself as a Debian package, in build/packages or OUT=
+	mkdir -p $(OUT_PACKAGES)
+	@builder/package/make-deb $(OUT_PACKAGES)
+
+rpm: all ## kiln itself as an RPM, in build/packages or OUT=
+	mkdir -p $(OUT_PACKAGES)
+	@builder/package/make-rpm $(OUT_PACKAGES)
 
 clean: ## remove what was compiled (the lab and the cache stay)
 	rm -rf $(B)/kiln $(B)/kiln-node $(B)/builder $(B)/static $(B)/tests $(B)/firmware

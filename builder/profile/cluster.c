@@ -280,6 +280,23 @@ static void keep_inputs(struct loader *loader, struct cluster *cluster) {
                         cluster->inputs.items[cluster->inputs.count++] = inputs->items[i];
 }
 
+// A variable may be missing only because the file that gives it could not be read. What is wrong with names, addresses
+// and numbers of nodes hides no variable.
+static bool may_try_templates(const struct diagnostics *diagnostics) {
+        for (size_t i = 0; i < diagnostics->mistake_count; i++) {
+                enum err_kind kind = diagnostics->mistakes[i].kind;
+                if (kind != ERR_DUPLICATE && kind != ERR_CLUSTER)
+                        return false;
+        }
+        return true;
+}
+
+static void pass_finding(const struct mistake *mistake, void *context) {
+        const struct profile_options *options = context;
+        struct profile_finding finding = { mistake->kind, mistake->place, mistake->message, mistake->hint };
+        options->finding(&finding, options->context);
+}
+
 static void read_cluster(struct loader *loader, const struct profile_options *options, struct cluster *cluster) {
         struct cluster_file file = { 0 };
         if (!read_cluster_file(loader, cluster->path, options, &file))
@@ -301,8 +318,7 @@ static void read_cluster(struct loader *loader, const struct profile_options *op
         check_cluster(loader, &file, cluster);
         check_installer(loader, cluster);
         check_known_passwords(loader, cluster);
-        // A variable may be missing only because the file that gives it could not be read.
-        if (!has_release || loader->diagnostics->mistake_count > 0)
+        if (!has_release || !may_try_templates(loader->diagnostics))
                 return;
         scope_prepare(cluster);
         templates_try(loader, cluster);
@@ -329,6 +345,8 @@ bool cluster_load(const char *path, const struct profile_options *options, struc
         for (size_t i = 0; i < options->set.count; i++)
                 strings_add_once(loader.arena, &cluster->set, arena_strdup(loader.arena, options->set.items[i]));
         cluster->warnings = diagnostics_warnings(&diagnostics);
+        if (options->finding)
+                diagnostics_each(&diagnostics, pass_finding, (void *)options);
         if (!diagnostics_finish(&diagnostics, err)) {
                 cluster_free(cluster);
                 return false;

@@ -370,7 +370,18 @@ struct cluster {
         const char *firmware_dir; // set by build.c: initramfs/, bootloader/, kiln-node
 };
 
+// One thing that is wrong, or that may be meant as it is (`kind` NONE), for programs. Texts are the caller's only while
+// it is called.
+struct profile_finding {
+        enum err_kind kind;
+        struct place place;
+        const char *message, *hint; // `hint` may be NULL
+};
+
 struct profile_options {
+        // Called for each finding at the end, mistakes first. NULL: they are in err->text and cluster->warnings alone.
+        void (*finding)(const struct profile_finding *finding, void *context);
+        void *context;
         const char *release;          // overrides the file's: a name or a path; or NULL
         struct strings set;           // "variables.x=y": overrides in the cluster file's tree before checking
         struct strings allow_outside; // directories that profiles may name files of, beside their own tree

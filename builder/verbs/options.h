@@ -31,7 +31,8 @@ struct options {
         const char *lock, *export, *running;
         bool update, allow_downgrade, prune, no_rebuild;
         struct number keep, cache_limit, timeout;
-        bool variables; // kiln show
+        bool variables;     // kiln show
+        const char *format; // kiln check
         // kiln init
         const char *name, *subnet, *gateway, *dns, *server, *ssh_key, *from;
         struct strings nodes;

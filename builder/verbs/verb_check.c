@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "artefact/artefact.h"
+#include "verbs/findings.h"
 #include "verbs/verb.h"
 #include "verbs/verb_common.h"
 
@@ -21,8 +22,34 @@ static void print_role(const struct cluster *cluster, const struct role *role) {
         putchar('\n');
 }
 
+// The findings are what is printed; only the exit status says the rest.
+static bool check_for_programs(const struct options *options, enum findings_format format, struct err *err) {
+        struct findings findings = { .format = format };
+        struct profile_options profile = options_profile(options);
+        struct cluster *cluster = NULL;
+        profile.finding = findings_add;
+        profile.context = &findings;
+        bool ok = cluster_load(options->arguments[0], &profile, &cluster, err);
+        bool has_template_mistake = ok && !kickstart_try(cluster, cluster->http_base, err);
+        if (has_template_mistake)
+                findings_add(&(struct profile_finding){ err->kind, .message = err->text, .hint = err->hint },
+                             &findings);
+        cluster_free(cluster);
+        findings_print(&findings);
+        if (ok && !has_template_mistake)
+                return true;
+        return fail_with_answer(err, err_exit_code(err->kind));
+}
+
 bool verb_check(const struct options *options, struct err *err) {
         struct cluster *cluster = NULL;
+        enum findings_format format = FINDINGS_TEXT;
+        if (!findings_format_read(options->format, &format, err))
+                return false;
+        if (options->json && !options->format)
+                format = FINDINGS_JSON;
+        if (format != FINDINGS_TEXT)
+                return check_for_programs(options, format, err);
         if (!options_load_cluster(options, &cluster, err))
                 return false;
         show_warnings(cluster);

@@ -8,11 +8,15 @@
 #include "base/locations.h"
 #include "base/progress.h"
 
+struct profile_options options_profile(const struct options *options) {
+        return (struct profile_options){ .release = options->release,
+                                         .set = options->set,
+                                         .allow_outside = options->allow_outside,
+                                         .roles = options->roles };
+}
+
 bool options_load_cluster(const struct options *options, struct cluster **ret, struct err *err) {
-        struct profile_options profile = { .release = options->release,
-                                           .set = options->set,
-                                           .allow_outside = options->allow_outside,
-                                           .roles = options->roles };
+        struct profile_options profile = options_profile(options);
         return cluster_load(options->arguments[0], &profile, ret, err);
 }
 

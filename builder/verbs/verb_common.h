@@ -13,6 +13,8 @@
 // Shows cluster->warnings: of verbs that people look at before machines boot.
 void show_warnings(const struct cluster *cluster);
 
+// How the options have a cluster read.
+struct profile_options options_profile(const struct options *options);
 must_check bool options_load_cluster(const struct options *options, struct cluster **ret, struct err *err);
 // --repo values as the NULL-terminated list that packages_open() takes.
 // --allow-outside as absolute paths, NULL-terminated.

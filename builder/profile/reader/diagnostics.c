@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "profile/reader/diagnostics.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -131,6 +132,58 @@ bool diagnostics_finish(const struct diagnostics *diagnostics, struct err *err) 
         if (diagnostics->mistake_count > SHOWN_MAX)
                 buf_printf(&text, "\nand %zu more", diagnostics->mistake_count - SHOWN_MAX);
         return fail(err, diagnostics->mistakes[0].kind, 0, "%s", buf_text(&text));
+}
+
+// "FILE:LINE:COLUMN: MESSAGE", which may be all that there is of a place.
+static bool split_place(struct arena *arena, const char *message, struct place *ret, const char **ret_rest) {
+        for (const char *colon = strchr(message, ':'); colon; colon = strchr(colon + 1, ':')) {
+                char *end = NULL, *last = NULL;
+                long line = strtol(colon + 1, &end, 10), column = 0;
+                if (end == colon + 1 || *end != ':')
+                        continue;
+                column = strtol(end + 1, &last, 10);
+                if (last == end + 1 || strncmp(last, ": ", 2) != 0)
+                        continue;
+                *ret =
+                    (struct place){ arena_strndup(arena, message, (size_t)(colon - message)), (int)line, (int)column };
+                *ret_rest = last + 2;
+                return true;
+        }
+        return false;
+}
+
+// A template that is a text of a role file is called "/PATH (FILE:LINE:COLUMN)": then that is its place.
+static void use_inner_place(struct arena *arena, struct place *place) {
+        const char *open = strrchr(place->file, '(');
+        size_t length = strlen(place->file);
+        if (!open || place->file[length - 1] != ')')
+                return;
+        const char *inner = arena_strndup(arena, open + 1, strlen(open) - 2), *rest = NULL;
+        struct place found = { 0 };
+        if (split_place(arena, arena_printf(arena, "%s: ", inner), &found, &rest))
+                *place = found;
+}
+
+static struct mistake take_apart(struct arena *arena, const struct mistake *mistake) {
+        struct mistake apart = *mistake;
+        const char *rest = NULL;
+        if (apart.place.file || !split_place(arena, apart.message, &apart.place, &rest))
+                return apart;
+        use_inner_place(arena, &apart.place);
+        apart.message = arena_strndup(arena, rest, strcspn(rest, "\n"));
+        return apart;
+}
+
+void diagnostics_each(const struct diagnostics *diagnostics, void (*each)(const struct mistake *mistake, void *context),
+                      void *context) {
+        for (size_t i = 0; i < diagnostics->mistake_count; i++) {
+                struct mistake mistake = take_apart(diagnostics->arena, &diagnostics->mistakes[i]);
+                each(&mistake, context);
+        }
+        for (size_t i = 0; i < diagnostics->warning_count; i++) {
+                struct mistake warning = take_apart(diagnostics->arena, &diagnostics->warnings[i]);
+                each(&warning, context);
+        }
 }
 
 struct strings diagnostics_warnings(const struct diagnostics *diagnostics) {

@@ -49,6 +49,10 @@ void report_known(struct diagnostics *diagnostics, const char *wanted, const str
 // "FILE:LINE:COLUMN", or what there is of it, on the arena.
 const char *place_text(struct arena *arena, const struct place *place);
 
+// The mistakes and the warnings, one by one, as they were reported. What a template's renderer says begins with its
+// place and ends with the line: these are taken apart.
+void diagnostics_each(const struct diagnostics *diagnostics, void (*each)(const struct mistake *mistake, void *context),
+                      void *context);
 // True if nothing was reported; otherwise all of it as one error, of the first mistake's kind.
 must_check bool diagnostics_finish(const struct diagnostics *diagnostics, struct err *err);
 // The warnings, a text each, on the arena.

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "verbs/findings.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/version.h"
+
+static const char *const format_names[] = { "text", "json", "sarif", "github" };
+
+bool findings_format_read(const char *name, enum findings_format *ret, struct err *err) {
+        for (size_t i = 0; i < lengthof(format_names); i++)
+                if (strcmp(text_or(name, "text"), format_names[i]) == 0) {
+                        *ret = (enum findings_format)i;
+                        return true;
+                }
+        return fail(err, ERR_USAGE, 0, "--format %s: text, json, sarif or github is needed", name);
+}
+
+static bool is_warning(const struct profile_finding *finding) { return finding->kind == ERR_NONE; }
+
+static const char *rule_of(const struct profile_finding *finding) {
+        if (is_warning(finding))
+                return "WARNING";
+        return err_kind_name(finding->kind);
+}
+
+// Jansson takes UTF-8 alone; a profile that is none was refused, and its message shows it as "?".
+static void add_json_line(struct findings *findings, const struct profile_finding *finding) {
+        json_t *object = json_pack("{ss ss ss ss* ss* ss*}", "event", "finding", "level",
+                                   is_warning(finding) ? "warning" : "error", "text", finding->message, "kind",
+                                   rule_of(finding), "hint", finding->hint, "file", finding->place.file);
+        if (object && finding->place.line > 0) {
+                (void)json_object_set_new(object, "line", json_integer(finding->place.line));
+                (void)json_object_set_new(object, "column", json_integer(finding->place.column));
+        }
+        auto_free char *line = object ? json_dumps(object, JSON_COMPACT) : NULL;
+        buf_printf(&findings->text, "%s\n", text_or(line, "{\"event\":\"finding\"}"));
+        json_decref(object);
+}
+
+static void add_result(struct findings *findings, const struct profile_finding *finding) {
+        auto_free char *text = NULL;
+        if (finding->hint)
+                text = xasprintf("%s\n%s", finding->message, finding->hint);
+        json_t *result =
+            json_pack("{ss ss s{ss}}", "ruleId", rule_of(finding), "level", is_warning(finding) ? "warning" : "error",
+                      "message", "text", text_or(text, finding->message));
+        if (result && finding->place.file) {
+                json_t *physical = json_pack("{s{ss}}", "artifactLocation", "uri", finding->place.file);
+                if (physical && finding->place.line > 0)
+                        (void)json_object_set_new(physical, "region",
+                                                  json_pack("{si si}", "startLine", finding->place.line, "startColumn",
+                                                            finding->place.column));
+                (void)json_object_set_new(result, "locations", json_pack("[{so}]", "physicalLocation", physical));
+        }
+        if (!findings->results)
+                findings->results = json_array();
+        (void)json_array_append_new(findings->results, result);
+}
+
+// In values of properties, commas and colons are escaped, too.
+static void append_escaped(struct buf *to, const char *text, bool is_property) {
+        for (; *text; text++) {
+                bool is_special = *text == '%' || *text == '\r' || *text == '\n';
+                if (is_special || (is_property && (*text == ':' || *text == ',')))
+                        buf_printf(to, "%%%02X", (unsigned char)*text);
+                else
+                        buf_append_char(to, *text);
+        }
+}
+
+static void add_annotation(struct findings *findings, const struct profile_finding *finding) {
+        struct buf *to = &findings->text;
+        buf_printf(to, "::%s title=kiln %s", is_warning(finding) ? "warning" : "error", rule_of(finding));
+        if (finding->place.file) {
+                buf_append_text(to, ",file=");
+                append_escaped(to, finding->place.file, true);
+        }
+        if (finding->place.line > 0)
+                buf_printf(to, ",line=%d,col=%d", finding->place.line, finding->place.column);
+        buf_append_text(to, "::");
+        append_escaped(to, finding->message, false);
+        if (finding->hint) {
+                buf_append_text(to, "%0A");
+                append_escaped(to, finding->hint, false);
+        }
+        buf_append_char(to, '\n');
+}
+
+void findings_add(const struct profile_finding *finding, void *context) {
+        static void (*const add[])(struct findings *, const struct profile_finding *) = {
+                [FINDINGS_JSON] = add_json_line, [FINDINGS_SARIF] = add_result, [FINDINGS_GITHUB] = add_annotation
+        };
+        struct findings *findings = context;
+        if (findings->format != FINDINGS_TEXT)
+                add[findings->format](findings, finding);
+}
+
+static void print_sarif(struct findings *findings) {
+        if (!findings->results)
+                findings->results = json_array();
+        json_t *log = json_pack("{ss ss s[{s{s{ss ss}} so}]}", "$schema",
+                                "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json",
+                                "version", "2.1.0", "runs", "tool", "driver", "name", "kiln", "version", KILN_VERSION,
+                                "results", findings->results);
+        auto_free char *text = log ? json_dumps(log, JSON_INDENT(2)) : NULL;
+        printf("%s\n", text_or(text, "{}"));
+        json_decref(log);
+}
+
+void findings_print(struct findings *findings) {
+        if (findings->format == FINDINGS_SARIF)
+                print_sarif(findings);
+        else
+                (void)fwrite(buf_text(&findings->text), 1, findings->text.size, stdout);
+        buf_release(&findings->text);
+}
