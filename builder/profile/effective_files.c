@@ -26,7 +26,7 @@ struct value *cluster_node_scope(struct arena *arena, const struct cluster *clus
         return scope;
 }
 
-static const char *name_of_template(struct arena *arena, const struct file *file) {
+static const char *template_shown_as(struct arena *arena, const struct file *file) {
         if (file->place.line == 0 && file->place.file)
                 return file->place.file;
         if (file->source)
@@ -60,7 +60,7 @@ bool cluster_render_file(const struct cluster *cluster, const struct role *role,
                 buf_append_text(&text, text_or(file->content, text_or(file->link, "")));
         bool ok = true;
         if (file->is_template)
-                ok = render_twice(&arena, cluster, role, node, name_of_template(&arena, file), &text, to, err);
+                ok = render_twice(&arena, cluster, role, node, template_shown_as(&arena, file), &text, to, err);
         else
                 buf_append(to, buf_text(&text), text.size);
         arena_release(&arena);

@@ -14,7 +14,7 @@ enum { PLACE_COLUMN = 60 };
 // ---- finding ----
 
 // The item of a list of maps that is called so, or that has this number.
-static const struct value *find_item(const struct value *list, const char *name, size_t length) {
+static const struct value *values_item(const struct value *list, const char *name, size_t length) {
         auto_free char *wanted = xstrndup(name, length);
         char *end = NULL;
         unsigned long number = strtoul(wanted, &end, 10);
@@ -30,7 +30,7 @@ static const struct value *find_item(const struct value *list, const char *name,
 }
 
 // The longest key that the path begins with.
-static const struct value *find_key(const struct value *map, const char *path, size_t *ret_length) {
+static const struct value *values_key(const struct value *map, const char *path, size_t *ret_length) {
         const struct value *best = NULL;
         for (size_t i = 0; i < map->count; i++) {
                 size_t length = strlen(map->keys[i]);
@@ -68,9 +68,9 @@ bool values_find(const struct value *root, const char *path, const struct value 
                 size_t length = strcspn(path + done, ".");
                 const struct value *next = NULL;
                 if (value->type == VALUE_MAP)
-                        next = find_key(value, path + done, &length);
+                        next = values_key(value, path + done, &length);
                 else if (value->type == VALUE_LIST)
-                        next = find_item(value, path + done, length);
+                        next = values_item(value, path + done, length);
                 if (!next)
                         return refuse_path(value, path, done, err);
                 value = next;
@@ -108,7 +108,7 @@ static void append_scalar(struct buf *line, const struct value *value) {
 }
 
 // The line with where its value is written, in a column of its own.
-static void print_line(const struct buf *line, const struct place *place) {
+static void values_print_line(const struct buf *line, const struct place *place) {
         const char *text = buf_text(line);
         if (!place->file)
                 printf("%s\n", text);
@@ -118,7 +118,7 @@ static void print_line(const struct buf *line, const struct place *place) {
                 printf("%-*s # %s\n", PLACE_COLUMN, text, place->file);
 }
 
-static void print_value(const struct value *value, unsigned depth, struct buf *head);
+static void values_print_value(const struct value *value, unsigned depth, struct buf *head);
 
 static void start_line(struct buf *line, unsigned depth) {
         buf_clear(line);
@@ -127,30 +127,30 @@ static void start_line(struct buf *line, unsigned depth) {
 }
 
 // `head` is what stands on the first line already, such as "  - ".
-static void print_map(const struct value *map, unsigned depth, struct buf *head) {
+static void values_print_map(const struct value *map, unsigned depth, struct buf *head) {
         for (size_t i = 0; i < map->count; i++) {
                 if (i > 0)
                         start_line(head, depth);
                 buf_printf(head, "%s:", map->keys[i]);
-                print_value(map->items[i], depth + 1, head);
+                values_print_value(map->items[i], depth + 1, head);
         }
 }
 
-static void print_list(const struct value *list, unsigned depth, struct buf *head) {
+static void values_print_list(const struct value *list, unsigned depth, struct buf *head) {
         for (size_t i = 0; i < list->count; i++) {
                 start_line(head, depth);
                 buf_append_text(head, "-");
                 if (list->items[i]->type == VALUE_MAP && list->items[i]->count > 0) {
                         buf_append_text(head, " ");
-                        print_map(list->items[i], depth + 1, head);
+                        values_print_map(list->items[i], depth + 1, head);
                 } else {
-                        print_value(list->items[i], depth + 1, head);
+                        values_print_value(list->items[i], depth + 1, head);
                 }
         }
 }
 
 // Behind "KEY:" or "-".
-static void print_value(const struct value *value, unsigned depth, struct buf *head) {
+static void values_print_value(const struct value *value, unsigned depth, struct buf *head) {
         bool is_container = value->type == VALUE_MAP || value->type == VALUE_LIST;
         if (is_container && value->count == 0)
                 buf_append_text(head, value->type == VALUE_MAP ? " {}" : " []");
@@ -158,9 +158,9 @@ static void print_value(const struct value *value, unsigned depth, struct buf *h
                 printf("%s\n", buf_text(head));
                 if (value->type == VALUE_MAP) {
                         start_line(head, depth);
-                        print_map(value, depth, head);
+                        values_print_map(value, depth, head);
                 } else {
-                        print_list(value, depth, head);
+                        values_print_list(value, depth, head);
                 }
                 return;
         }
@@ -168,19 +168,19 @@ static void print_value(const struct value *value, unsigned depth, struct buf *h
                 buf_append_text(head, " ");
                 append_scalar(head, value);
         }
-        print_line(head, &value->place);
+        values_print_line(head, &value->place);
 }
 
 void values_print(const struct value *value) {
         auto_buf line = { 0 };
         if (value->type == VALUE_MAP && value->count > 0) {
-                print_map(value, 0, &line);
+                values_print_map(value, 0, &line);
         } else if (value->type == VALUE_LIST && value->count > 0) {
-                print_list(value, 0, &line);
+                values_print_list(value, 0, &line);
         } else {
                 if (value->type == VALUE_SCALAR || value->type == VALUE_NULL)
                         append_scalar(&line, value);
-                print_line(&line, &value->place);
+                values_print_line(&line, &value->place);
         }
 }
 

@@ -79,7 +79,7 @@ static bool refuse_unknown_file(const struct role *role, const char *path, struc
                     role->name);
 }
 
-static bool print_file(struct show *show, const struct file *file, struct err *err) {
+static bool print_rendered(struct show *show, const struct file *file, struct err *err) {
         auto_buf text = { 0 };
         if (!cluster_render_file(show->cluster, show->role, show->node, file, &text, err))
                 return false;
@@ -91,7 +91,7 @@ static bool print_named_file(struct show *show, struct err *err) {
         if (!show->role)
                 return fail(err, ERR_USAGE, 0, "%s: of which machine? --node NODE or --role ROLE says it", show->what);
         const struct file *file = find_file(show->role, show->what);
-        return file ? print_file(show, file, err) : refuse_unknown_file(show->role, show->what, err);
+        return file ? print_rendered(show, file, err) : refuse_unknown_file(show->role, show->what, err);
 }
 
 static void print_file_json(const struct file *file, const struct buf *text) {
