@@ -88,7 +88,7 @@ static bool is_plain_word(const char *text) {
         return *text && (*text != '-' || text[1]) && *text != '@' && *text != '%' && text[strspn(text, plain)] == '\0';
 }
 
-static void append_scalar(struct buf *line, const struct value *value) {
+static void values_append(struct buf *line, const struct value *value) {
         if (value->type == VALUE_NULL) {
                 buf_append_text(line, "null");
                 return;
@@ -166,7 +166,7 @@ static void values_print_value(const struct value *value, unsigned depth, struct
         }
         if (!is_container) {
                 buf_append_text(head, " ");
-                append_scalar(head, value);
+                values_append(head, value);
         }
         values_print_line(head, &value->place);
 }
@@ -179,7 +179,7 @@ void values_print(const struct value *value) {
                 values_print_list(value, 0, &line);
         } else {
                 if (value->type == VALUE_SCALAR || value->type == VALUE_NULL)
-                        append_scalar(&line, value);
+                        values_append(&line, value);
                 values_print_line(&line, &value->place);
         }
 }

@@ -29,7 +29,7 @@ static bool refuse_unknown_node(const struct cluster *cluster, const char *name,
         return false;
 }
 
-static bool choose_machine(struct show *show, struct err *err) {
+static bool show_choose_machine(struct show *show, struct err *err) {
         const struct options *options = show->options;
         if (options->node && options->roles.count > 0)
                 return fail(err, ERR_USAGE, 0, "--node and --role: one machine is shown at a time");
@@ -61,7 +61,7 @@ static bool print_values(struct show *show, const struct value *root, struct err
 
 // ---- files ----
 
-static const struct file *find_file(const struct role *role, const char *path) {
+static const struct file *role_file_at(const struct role *role, const char *path) {
         for (size_t i = 0; i < role->file_count; i++)
                 if (strcmp(role->files[i].path, path) == 0)
                         return &role->files[i];
@@ -79,7 +79,7 @@ static bool refuse_unknown_file(const struct role *role, const char *path, struc
                     role->name);
 }
 
-static bool print_rendered(struct show *show, const struct file *file, struct err *err) {
+static bool show_print_file(struct show *show, const struct file *file, struct err *err) {
         auto_buf text = { 0 };
         if (!cluster_render_file(show->cluster, show->role, show->node, file, &text, err))
                 return false;
@@ -90,8 +90,8 @@ static bool print_rendered(struct show *show, const struct file *file, struct er
 static bool print_named_file(struct show *show, struct err *err) {
         if (!show->role)
                 return fail(err, ERR_USAGE, 0, "%s: of which machine? --node NODE or --role ROLE says it", show->what);
-        const struct file *file = find_file(show->role, show->what);
-        return file ? print_rendered(show, file, err) : refuse_unknown_file(show->role, show->what, err);
+        const struct file *file = role_file_at(show->role, show->what);
+        return file ? show_print_file(show, file, err) : refuse_unknown_file(show->role, show->what, err);
 }
 
 static void print_file_json(const struct file *file, const struct buf *text) {
@@ -140,7 +140,7 @@ bool verb_show(const struct options *options, struct err *err) {
                 show.what = options->arguments[1];
         bool ok = options_load_cluster(options, &show.cluster, err);
         if (ok)
-                ok = choose_machine(&show, err) && show_it(&show, err);
+                ok = show_choose_machine(&show, err) && show_it(&show, err);
         cluster_free(show.cluster);
         arena_release(&show.arena);
         return ok;
