@@ -25,8 +25,8 @@ static void add_text(struct arena *arena, struct value *map, const char *key, co
         add_value(arena, map, key, value);
 }
 
-static void add_list(struct arena *arena, struct value *map, const char *key, const struct strings *texts,
-                     const struct role *role) {
+static void add_texts(struct arena *arena, struct value *map, const char *key, const struct strings *texts,
+                      const struct role *role) {
         struct value *list = value_list(arena);
         for (size_t i = 0; i < texts->count; i++) {
                 struct value *item = value_scalar(arena, texts->items[i]);
@@ -44,9 +44,9 @@ static void add_list(struct arena *arena, struct value *map, const char *key, co
 
 static struct value *services_effective(struct arena *arena, const struct role *role) {
         struct value *services = value_map(arena);
-        add_list(arena, services, "enable", &role->services_enable, role);
-        add_list(arena, services, "disable", &role->services_disable, role);
-        add_list(arena, services, "cluster", &role->services_cluster, role);
+        add_texts(arena, services, "enable", &role->services_enable, role);
+        add_texts(arena, services, "disable", &role->services_disable, role);
+        add_texts(arena, services, "cluster", &role->services_cluster, role);
         return services;
 }
 
@@ -59,7 +59,7 @@ static struct value *users_effective(struct arena *arena, const struct role *rol
                         add_text(arena, map, "uid", arena_printf(arena, "%lld", (long long)user->uid), &user->place);
                 add_text(arena, map, "home", user->home, &user->place);
                 add_text(arena, map, "shell", user->shell, &user->place);
-                add_list(arena, map, "groups", &user->groups, role);
+                add_texts(arena, map, "groups", &user->groups, role);
                 add_value(arena, users, user->name, map);
         }
         return users;
@@ -116,18 +116,18 @@ static void add_part(struct arena *arena, struct value *map, const char *key, co
 static struct value *role_effective(struct arena *arena, const struct role *role) {
         struct value *map = value_map(arena);
         add_text(arena, map, "description", role->description, &role->place);
-        add_list(arena, map, "inherits", &role->ancestors, role);
+        add_texts(arena, map, "inherits", &role->ancestors, role);
         add_text(arena, map, "ensemble", role->ensemble ? "true" : "false", NULL);
         add_text(arena, map, "strangers", role->strangers ? "true" : "false", NULL);
-        add_list(arena, map, "packages", &role->packages, role);
+        add_texts(arena, map, "packages", &role->packages, role);
         add_part(arena, map, "services", services_effective(arena, role));
         add_text(arena, map, "default_target", role->default_target, NULL);
         add_part(arena, map, "users", users_effective(arena, role));
         add_part(arena, map, "files", files_effective(arena, role));
-        add_list(arena, map, "remove", &role->remove, role);
+        add_texts(arena, map, "remove", &role->remove, role);
         add_part(arena, map, "state", state_effective(arena, role));
         add_part(arena, map, "sysctl", role->sysctl);
-        add_list(arena, map, "kernel_arguments", &role->kernel_arguments, role);
+        add_texts(arena, map, "kernel_arguments", &role->kernel_arguments, role);
         add_text(arena, map, "overlay_size", role->overlay_size, NULL);
         add_text(arena, map, "on_failure", role->on_failure, NULL);
         add_text(arena, map, "boot_menu", role->boot_menu, NULL);

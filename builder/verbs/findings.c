@@ -62,7 +62,7 @@ static void add_result(struct findings *findings, const struct profile_finding *
 }
 
 // In values of properties, commas and colons are escaped, too.
-static void append_escaped(struct buf *to, const char *text, bool is_property) {
+static void append_for_github(struct buf *to, const char *text, bool is_property) {
         for (; *text; text++) {
                 bool is_special = *text == '%' || *text == '\r' || *text == '\n';
                 if (is_special || (is_property && (*text == ':' || *text == ',')))
@@ -77,15 +77,15 @@ static void add_annotation(struct findings *findings, const struct profile_findi
         buf_printf(to, "::%s title=kiln %s", is_warning(finding) ? "warning" : "error", rule_of(finding));
         if (finding->place.file) {
                 buf_append_text(to, ",file=");
-                append_escaped(to, finding->place.file, true);
+                append_for_github(to, finding->place.file, true);
         }
         if (finding->place.line > 0)
                 buf_printf(to, ",line=%d,col=%d", finding->place.line, finding->place.column);
         buf_append_text(to, "::");
-        append_escaped(to, finding->message, false);
+        append_for_github(to, finding->message, false);
         if (finding->hint) {
                 buf_append_text(to, "%0A");
-                append_escaped(to, finding->hint, false);
+                append_for_github(to, finding->hint, false);
         }
         buf_append_char(to, '\n');
 }
