@@ -14,8 +14,8 @@ static void add_value(struct arena *arena, struct value *map, const char *key, s
         value_append_pair(arena, map, key, &value->place, value);
 }
 
-static void add_word(struct arena *arena, struct value *map, const char *key, const char *text,
-                     const struct place *place) {
+static void add_shown_text(struct arena *arena, struct value *map, const char *key, const char *text,
+                           const struct place *place) {
         if (!text)
                 return;
         struct value *value = value_scalar(arena, text);
@@ -56,9 +56,10 @@ static struct value *users_effective(struct arena *arena, const struct role *rol
                 const struct user *user = &role->users[i];
                 struct value *map = value_map(arena);
                 if (user->uid >= 0)
-                        add_word(arena, map, "uid", arena_printf(arena, "%lld", (long long)user->uid), &user->place);
-                add_word(arena, map, "home", user->home, &user->place);
-                add_word(arena, map, "shell", user->shell, &user->place);
+                        add_shown_text(arena, map, "uid", arena_printf(arena, "%lld", (long long)user->uid),
+                                       &user->place);
+                add_shown_text(arena, map, "home", user->home, &user->place);
+                add_shown_text(arena, map, "shell", user->shell, &user->place);
                 add_texts(arena, map, "groups", &user->groups, role);
                 add_value(arena, users, user->name, map);
         }
@@ -78,7 +79,7 @@ static const char *file_kind(const struct file *file) {
 static struct value *files_effective(struct arena *arena, const struct role *role) {
         struct value *files = value_map(arena);
         for (size_t i = 0; i < role->file_count; i++)
-                add_word(arena, files, role->files[i].path, file_kind(&role->files[i]), &role->files[i].place);
+                add_shown_text(arena, files, role->files[i].path, file_kind(&role->files[i]), &role->files[i].place);
         return files;
 }
 
@@ -96,12 +97,12 @@ static void add_checks(struct arena *arena, const struct role *role, struct valu
         static const char *const kinds[] = { "tcp", "http", "text" };
         struct value *health = value_map(arena), *agreements = value_map(arena);
         for (size_t i = 0; i < role->health_count; i++)
-                add_word(arena, health, role->health[i].name,
-                         arena_printf(arena, "%s, port %d", kinds[role->health[i].kind], role->health[i].port),
-                         &role->health[i].place);
+                add_shown_text(arena, health, role->health[i].name,
+                               arena_printf(arena, "%s, port %d", kinds[role->health[i].kind], role->health[i].port),
+                               &role->health[i].place);
         for (size_t i = 0; i < role->agreement_count; i++)
-                add_word(arena, agreements, role->agreements[i].name, role->agreements[i].value,
-                         &role->agreements[i].place);
+                add_shown_text(arena, agreements, role->agreements[i].name, role->agreements[i].value,
+                               &role->agreements[i].place);
         if (health->count > 0)
                 add_value(arena, map, "health", health);
         if (agreements->count > 0)
@@ -115,25 +116,25 @@ static void add_part(struct arena *arena, struct value *map, const char *key, co
 
 static struct value *role_effective(struct arena *arena, const struct role *role) {
         struct value *map = value_map(arena);
-        add_word(arena, map, "description", role->description, &role->place);
+        add_shown_text(arena, map, "description", role->description, &role->place);
         add_texts(arena, map, "inherits", &role->ancestors, role);
-        add_word(arena, map, "ensemble", role->ensemble ? "true" : "false", NULL);
-        add_word(arena, map, "strangers", role->strangers ? "true" : "false", NULL);
+        add_shown_text(arena, map, "ensemble", role->ensemble ? "true" : "false", NULL);
+        add_shown_text(arena, map, "strangers", role->strangers ? "true" : "false", NULL);
         add_texts(arena, map, "packages", &role->packages, role);
         add_part(arena, map, "services", services_effective(arena, role));
-        add_word(arena, map, "default_target", role->default_target, NULL);
+        add_shown_text(arena, map, "default_target", role->default_target, NULL);
         add_part(arena, map, "users", users_effective(arena, role));
         add_part(arena, map, "files", files_effective(arena, role));
         add_texts(arena, map, "remove", &role->remove, role);
         add_part(arena, map, "state", state_effective(arena, role));
         add_part(arena, map, "sysctl", role->sysctl);
         add_texts(arena, map, "kernel_arguments", &role->kernel_arguments, role);
-        add_word(arena, map, "overlay_size", role->overlay_size, NULL);
-        add_word(arena, map, "on_failure", role->on_failure, NULL);
-        add_word(arena, map, "boot_menu", role->boot_menu, NULL);
+        add_shown_text(arena, map, "overlay_size", role->overlay_size, NULL);
+        add_shown_text(arena, map, "on_failure", role->on_failure, NULL);
+        add_shown_text(arena, map, "boot_menu", role->boot_menu, NULL);
         add_checks(arena, role, map);
-        add_word(arena, map, "need", role->need, NULL);
-        add_word(arena, map, "kickstart", role->kickstart, NULL);
+        add_shown_text(arena, map, "need", role->need, NULL);
+        add_shown_text(arena, map, "kickstart", role->kickstart, NULL);
         add_part(arena, map, "variables", role->variables);
         return map;
 }
