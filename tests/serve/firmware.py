@@ -101,12 +101,21 @@ class Card:
             found.append(answer)
         return found
 
+    def receive_that(self, xid, seconds, is_wanted):
+        """The next answer to a transaction that is wanted, or None: a server beside the other one may be the first."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            answer = self.receive(xid, left)
+            if answer is None or is_wanted(answer):
+                return answer
+        return None
+
     def lease(self, mac, options, seconds=4):
         """DISCOVER to ACK: the ACK, or None."""
         xid = random.getrandbits(32)
         self.send(packet(mac, 1, options, xid))
-        offer = self.receive(xid, seconds)
+        offer = self.receive_that(xid, seconds, lambda answer: answer["ip"] != "0.0.0.0")
         if not offer:
             return None
         self.send(packet(mac, 3, options, xid, socket.inet_ntoa(offer[54]), offer["ip"]))
-        return self.receive(xid, seconds)
+        return self.receive_that(xid, seconds, lambda answer: answer.get(53) == b"\x05" and answer["ip"] != "0.0.0.0")
