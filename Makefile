@@ -147,6 +147,7 @@ lint: all ## format, size and layering checks, clang-tidy, cppcheck, shellcheck
 bench: all lab $(B)/tests/paper/paper ## ratios beside dnf --installroot, mksquashfs and xorriso
 	tests/bench/packages
 	tests/bench/run
+	tests/bench/serve
 
 install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 0755 $(B)/kiln $(DESTDIR)$(PREFIX)/bin/kiln

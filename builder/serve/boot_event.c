@@ -45,7 +45,7 @@ int64_t boot_now_ms(void) {
 
 static bool is_utf8_continuation(char byte) { return ((unsigned char)byte & 0xc0) == 0x80; }
 
-void boot_text_copy(char *to, size_t room, const char *from) {
+static void copy_shown(char *to, size_t room, const char *from, bool has_lines) {
         assert(to && room > 0);
         auto_buf text = { 0 };
         if (from)
@@ -57,9 +57,14 @@ void boot_text_copy(char *to, size_t room, const char *from) {
         memcpy(to, buf_text(&text), size);
         to[size] = '\0';
         for (char *at = to; *at; at++)
-                if ((unsigned char)*at < ' ') // newlines and tabs are printable to others
+                if ((unsigned char)*at < ' ' &&
+                    !(has_lines && *at == '\n')) // newlines and tabs are printable to others
                         *at = '?';
 }
+
+void boot_text_copy(char *to, size_t room, const char *from) { copy_shown(to, room, from, false); }
+
+void boot_lines_copy(char *to, size_t room, const char *from) { copy_shown(to, room, from, true); }
 
 bool boot_mac_parse(const char *text, uint8_t ret[static BOOT_MAC_SIZE]) {
         uint8_t mac[BOOT_MAC_SIZE];
@@ -101,7 +106,7 @@ static const struct event_text {
 } event_texts[] = {
 #define T(member)                                                                                                      \
         { #member, offsetof(struct boot_event, member), sizeof((struct boot_event *)0)->member }
-        T(node), T(role), T(build), T(attempt), T(firmware), T(uuid), T(serial), T(text),
+        T(node), T(role), T(build), T(attempt), T(firmware), T(uuid), T(serial), T(text), T(console),
 #undef T
 };
 
@@ -171,8 +176,9 @@ static bool event_from_json(const json_t *json, struct boot_event *event) {
                 boot_event_add_mac(event, mac);
         }
         for (size_t i = 0; i < lengthof(event_texts); i++)
-                boot_text_copy((char *)event + event_texts[i].offset, event_texts[i].room,
-                               json_string_value(json_object_get(json, event_texts[i].name)));
+                copy_shown((char *)event + event_texts[i].offset, event_texts[i].room,
+                           json_string_value(json_object_get(json, event_texts[i].name)),
+                           event_texts[i].offset == offsetof(struct boot_event, console));
         for (size_t i = 0; i < lengthof(event_flags); i++)
                 *(bool *)((char *)event + event_flags[i].offset) =
                     json_is_true(json_object_get(json, event_flags[i].name));

@@ -34,7 +34,14 @@ enum boot_stage {
             BOOT_STAGE_COUNT
 };
 
-enum { BOOT_MAC_SIZE = 6, BOOT_MACS_MAX = 16, BOOT_NAME_SIZE = 64, BOOT_ID_SIZE = 40, BOOT_TEXT_SIZE = 256 };
+enum {
+        BOOT_MAC_SIZE = 6,
+        BOOT_MACS_MAX = 16,
+        BOOT_NAME_SIZE = 64,
+        BOOT_ID_SIZE = 40,
+        BOOT_TEXT_SIZE = 256,
+        BOOT_CONSOLE_SIZE = 2048
+};
 
 struct boot_event {
         int64_t time_ms; // since 1970
@@ -48,14 +55,15 @@ struct boot_event {
         char attempt[BOOT_ID_SIZE];    // what the node calls this boot
         char firmware[BOOT_NAME_SIZE]; // "BIOS", "UEFI x86-64", ...
         char uuid[BOOT_ID_SIZE], serial[BOOT_NAME_SIZE];
-        char text[BOOT_TEXT_SIZE]; // why, or as whom
-        int percent;               // of the root; -1: not known
-        uint32_t xid;              // of firmware's DHCP, which asks again with the same one; 0: none
-        unsigned number;           // of the boot that begins, where it is not the next one; 0: it is
-        bool is_begin;             // a boot begins, whatever it looks like
-        bool is_firmware;          // DHCP of firmware: a boot begins
-        bool is_ipxe;              // of iPXE, which may have been loaded by firmware
-        bool is_local;             // the node's own report, not what a server saw
+        char text[BOOT_TEXT_SIZE];       // why, or as whom
+        char console[BOOT_CONSOLE_SIZE]; // what it says at length, in lines
+        int percent;                     // of the root; -1: not known
+        uint32_t xid;                    // of firmware's DHCP, which asks again with the same one; 0: none
+        unsigned number;                 // of the boot that begins, where it is not the next one; 0: it is
+        bool is_begin;                   // a boot begins, whatever it looks like
+        bool is_firmware;                // DHCP of firmware: a boot begins
+        bool is_ipxe;                    // of iPXE, which may have been loaded by firmware
+        bool is_local;                   // the node's own report, not what a server saw
 };
 
 const char *boot_stage_name(enum boot_stage stage);
@@ -64,6 +72,7 @@ bool boot_stage_parse(const char *text, enum boot_stage *ret); // false: there i
 
 // Copies a text that anybody wrote: cut to the room, what is not printable UTF-8 becomes "?".
 void boot_text_copy(char *to, size_t room, const char *from);
+void boot_lines_copy(char *to, size_t room, const char *from); // newlines stay
 
 // "52:54:00:a8:02:47", with ":" or "-"; false for anything else.
 bool boot_mac_parse(const char *text, uint8_t ret[static BOOT_MAC_SIZE]);

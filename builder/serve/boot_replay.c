@@ -106,6 +106,8 @@ static void event_of(const struct replayed *item, struct boot_event *ret) {
             true; // the stage, which may be an earlier one than was reached, and the address are to be believed
         memcpy(ret->build, attempt->build, sizeof ret->build);
         memcpy(ret->text, attempt->text, sizeof ret->text);
+        if (attempt->console)
+                boot_lines_copy(ret->console, sizeof ret->console, attempt->console);
         memcpy(ret->role, machine->role, sizeof ret->role);
         memcpy(ret->firmware, machine->firmware, sizeof ret->firmware);
         memcpy(ret->uuid, machine->uuid, sizeof ret->uuid);

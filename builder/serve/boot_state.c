@@ -25,6 +25,8 @@ struct boot_state *boot_state_new(void) {
 }
 
 static void free_machine(struct boot_machine *machine) {
+        for (size_t i = 0; i < machine->attempt_count; i++)
+                free(machine->attempts[i].console);
         free(machine->attempts);
         free(machine);
 }
@@ -253,6 +255,8 @@ bool boot_attempt_is_open(const struct boot_attempt *attempt) {
 
 static struct boot_attempt *begin_attempt(struct boot_machine *machine, const struct boot_event *event) {
         size_t kept = size_min(machine->attempt_count, ATTEMPTS_KEPT - 1);
+        for (size_t i = kept; i < machine->attempt_count; i++)
+                free(machine->attempts[i].console);
         machine->attempts = xrealloc(machine->attempts, (kept + 1) * sizeof *machine->attempts);
         memmove(machine->attempts + 1, machine->attempts, kept * sizeof *machine->attempts);
         machine->attempt_count = kept + 1;
@@ -327,6 +331,10 @@ static void note_texts(struct boot_machine *machine, struct boot_attempt *attemp
         for (size_t i = 0; i < lengthof(texts); i++)
                 if (*texts[i].from)
                         memcpy(texts[i].to, texts[i].from, strlen(texts[i].from) + 1);
+        if (*event->console) {
+                free(attempt->console);
+                attempt->console = xstrdup(event->console);
+        }
         if (!machine->is_known && *event->role)
                 memcpy(machine->role, event->role, sizeof machine->role);
 }

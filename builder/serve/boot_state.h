@@ -20,6 +20,7 @@ struct boot_attempt {
         uint32_t xid;                    // of its firmware's DHCP; 0: not known
         char build[BOOT_ID_SIZE];
         char text[BOOT_TEXT_SIZE]; // as whom it decided, or why it refused
+        char *console;             // what it said at length, in lines, heap; NULL: nothing
         bool is_lost;              // silent for too long before it was up
         bool is_slow;              // against its role's median
         char cause[CAUSE_SIZE];    // of that, in words

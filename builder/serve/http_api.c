@@ -67,10 +67,12 @@ enum MHD_Result http_answer_api(struct http_request *request) {
                 return answer_whole(request, JSON_TYPE, format_state);
         if (strcmp(request->url, "/metrics") == 0)
                 return answer_whole(request, "text/plain; version=0.0.4; charset=utf-8", state_metrics);
+        if (strcmp(request->url, "/api/diff") == 0)
+                return http_answer_diff(request);
         if (strcmp(request->url, "/api/machine") == 0)
                 return answer_machine(request);
         return http_answer_text(request, MHD_HTTP_NOT_FOUND,
-                                "/api/state, /api/machine, /api/events and /metrics is what "
+                                "/api/state, /api/machine, /api/events, /api/diff and /metrics is what "
                                 "there is");
 }
 

@@ -6,6 +6,7 @@
 //     GET /api/state                    every machine, JSON
 //     GET /api/machine?name= or ?mac=   one, with its earlier boots
 //     GET /api/events                   the same as server-sent events, as they change
+//     GET /api/diff                     what this build changes of the one before, as text in JSON
 //     GET /metrics                      for Prometheus
 //     POST /report                      what nodes tell (report_read.h)
 //     POST /api/forget?mac=             forgets a machine that the inventory does not know; with the token

@@ -113,12 +113,16 @@ void journal_append(struct journal *journal, const struct boot_event *event) {
         }
 }
 
-void journal_tick(struct journal *journal, int64_t now_ms) {
+int journal_unsynced(struct journal *journal, int64_t now_ms) {
+        assert(journal);
         if (!journal->is_dirty || now_ms - journal->synced_ms < SYNC_MS)
-                return;
-        (void)fdatasync(journal->fd);
+                return -1;
+        int fd = fcntl(journal->fd, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
+                return -1; // the next time
         journal->is_dirty = false;
         journal->synced_ms = now_ms;
+        return fd;
 }
 
 void journal_close(struct journal *journal) {

@@ -27,8 +27,9 @@ must_check bool journal_lock(int dir, struct err *err);
 must_check bool journal_open(int dir, struct boot_state *state, struct journal *ret, struct err *err);
 // Appends an event. A disk that is full costs the journal and no boot: a warning says so, once.
 void journal_append(struct journal *journal, const struct boot_event *event);
-// To be called often: puts it on the disk at most once a second.
-void journal_tick(struct journal *journal, int64_t now_ms);
+// What is to be put on the disk now: a descriptor to fdatasync() and close without holding anything that a slow disk
+// would hold up; -1: nothing. At most once a second.
+int journal_unsynced(struct journal *journal, int64_t now_ms);
 // Whether it has grown so much that journal_compact() is worth it.
 bool journal_is_long(const struct journal *journal);
 must_check bool journal_compact(struct journal *journal, const struct boot_state *state, struct err *err);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -26,16 +27,21 @@ void rack_setup(struct rack *rack, struct cluster *cluster) {
         rack->started_ms = boot_now_ms();
         boot_state_take_inventory(rack->state, cluster);
         rack->free_address = next_free_address(cluster);
+        vip_watch_take(&rack->vips, cluster);
         if (rack->wanted)
                 pins_switch(&rack->pins, NULL, rack->wanted, monotonic_ms());
 }
 
 void rack_release(struct rack *rack) {
+        __atomic_store_n(&rack->is_over, true, __ATOMIC_RELAXED);
+        if (rack->is_syncing)
+                pthread_join(rack->syncing, NULL);
         pins_release(&rack->pins, &rack->builds);
         served_builds_release(&rack->builds, rack->wanted);
         served_builds_close(&rack->builds);
         admission_release(&rack->admission);
         clients_release(&rack->clients);
+        vip_watch_close(&rack->vips);
         journal_close(&rack->journal);
         boot_state_free(rack->state);
         cluster_free(rack->cluster);
@@ -59,6 +65,7 @@ void rack_take_inventory(struct rack *rack, struct cluster *cluster) {
         rack->cluster = cluster;
         boot_state_take_inventory(rack->state, cluster);
         rack->free_address = next_free_address(cluster);
+        vip_watch_take(&rack->vips, cluster);
         cluster_free(before);
         pthread_mutex_unlock(&rack->lock);
 }
@@ -286,14 +293,42 @@ void rack_close_file(struct rack *rack, struct rack_file *file) {
         pthread_mutex_unlock(&rack->lock);
 }
 
+// ---- the disk ----
+
+static void sync_journal(struct rack *rack) {
+        pthread_mutex_lock(&rack->lock);
+        auto_close int fd = journal_unsynced(&rack->journal, monotonic_ms());
+        pthread_mutex_unlock(&rack->lock);
+        if (fd >= 0)
+                (void)fdatasync(fd);
+}
+
+static void *keep_journal_synced(void *context) {
+        struct rack *rack = context;
+        const struct timespec pause = { .tv_nsec = 200000000 };
+        while (!__atomic_load_n(&rack->is_over, __ATOMIC_RELAXED)) {
+                sync_journal(rack);
+                (void)nanosleep(&pause, NULL);
+        }
+        return NULL;
+}
+
+bool rack_start_syncing(struct rack *rack, struct err *err) {
+        assert(rack && !rack->is_syncing);
+        int number = pthread_create(&rack->syncing, NULL, keep_journal_synced, rack);
+        rack->is_syncing = number == 0;
+        return number == 0 || fail(err, ERR_SYSTEM, number, "start a thread");
+}
+
 void rack_tick(struct rack *rack, int64_t now_ms) {
         assert(rack);
         auto_err err = { 0 };
         pthread_mutex_lock(&rack->lock);
         rack_look_at_transfers(rack, monotonic_ms());
+        if (vip_watch_tick(&rack->vips, rack->cluster, monotonic_ms()))
+                rack->state->version++;
         pins_expire(&rack->pins, &rack->builds, monotonic_ms());
         (void)boot_state_tick(rack->state, now_ms);
-        journal_tick(&rack->journal, now_ms);
         if (journal_is_long(&rack->journal) && !journal_compact(&rack->journal, rack->state, &err))
                 warning("%s", err.text);
         pthread_mutex_unlock(&rack->lock);

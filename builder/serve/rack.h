@@ -13,6 +13,7 @@
 #include "serve/journal.h"
 #include "serve/pins.h"
 #include "serve/served_builds.h"
+#include "serve/vip_watch.h"
 
 struct rack_transfer;
 
@@ -26,15 +27,22 @@ struct rack {
         struct journal journal;
         struct admission admission;
         struct clients clients;
+        struct vip_watch vips;
+        const char *out;                 // the output directory in which the builds are
         struct in_addr free_address;     // that the next node of the inventory could have; 0: none
         struct rack_transfer *transfers; // those whose progress is watched
         uint64_t bytes_sent, requests, refused_requests;
         int64_t started_ms;
+        pthread_t syncing; // puts the journal on the disk, which may be slow, beside all else
+        bool is_syncing, is_over;
 };
 
 // `cluster` becomes the rack's. The builds, the wanted build and the journal are the caller's to open first.
 void rack_setup(struct rack *rack, struct cluster *cluster);
 void rack_release(struct rack *rack);
+
+// From now on the journal is put on the disk every second, until rack_release().
+must_check bool rack_start_syncing(struct rack *rack, struct err *err);
 
 // What machines get from now on. The build is held.
 void rack_switch(struct rack *rack, struct served_build *build);

@@ -93,6 +93,23 @@ static const char *decision_source(const json_t *values, const char *name) {
         return "";
 }
 
+static void add_console_line(struct buf *text, const char *what, const char *line) {
+        if (line && *line)
+                buf_printf(text, "%s%s\n", what, line);
+}
+
+// What stood on its consoles (firmware/node/report.c), and the network's state.
+static void read_console(const json_t *json, const char *why, struct boot_event *event) {
+        auto_buf text = { 0 };
+        add_console_line(&text, "", why);
+        add_console_line(&text, "this machine has: ", json_string_value(json_object_get(json, "found")));
+        const json_t *notes = json_object_get(json, "notes"), *network = json_object_get(json, "network");
+        for (size_t i = 0; i < json_array_size(notes); i++)
+                add_console_line(&text, "note: ", json_string_value(json_array_get(notes, i)));
+        add_console_line(&text, "network: ", json_string_value(json_object_get(network, "problem")));
+        boot_lines_copy(event->console, sizeof event->console, buf_text(&text));
+}
+
 static void read_decision(const json_t *json, struct boot_event *event) {
         const char *refused = json_string_value(json_object_get(json, "refused"));
         const char *failure = json_string_value(json_object_get(json, "failure"));
@@ -101,6 +118,7 @@ static void read_decision(const json_t *json, struct boot_event *event) {
                 if (failure)
                         event->stage = BOOT_FAILED;
                 boot_text_copy(event->text, sizeof event->text, text_or(failure, refused));
+                read_console(json, text_or(failure, refused), event);
                 return;
         }
         event->stage = BOOT_DECIDED;

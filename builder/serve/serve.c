@@ -108,6 +108,9 @@ static bool start_server(struct server *server, struct err *err) {
         if (!open_state(server, err) || !check_readable(server, err) || !server_configure(server, err) ||
             !start_children(server, err))
                 return false;
+        if (!rack_start_syncing(&server->rack, err))
+                return false;
+        vip_watch_open(&server->rack.vips, &server->place);
         unsigned threads = server->options->jobs;
         return http_server_start(&server->rack, take_fd(server->http_socket), threads, server->token, &server->http,
                                  err);

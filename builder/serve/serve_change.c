@@ -47,6 +47,8 @@ bool server_open(struct server *server, const struct serve_options *options, str
                 .log.arch = -1,
                 .rack = { .lock = PTHREAD_MUTEX_INITIALIZER,
                           .builds.dir = -1,
+                          .out = options->out,
+                          .vips.fd = -1,
                           .journal = { .dir = -1, .fd = -1 },
                           .state = boot_state_new() },
         };

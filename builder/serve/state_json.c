@@ -109,6 +109,32 @@ static json_t *rack_head_json(const struct rack *rack) {
                          (json_int_t)rack->requests, "count", (json_int_t)rack->state->count);
 }
 
+// "owners" is what the last round of ARP found; "asked" is absent where nobody could ask.
+static json_t *vips_json(const struct rack *rack) {
+        json_t *vips = json_array();
+        for (size_t i = 0; i < rack->vips.count && i < rack->cluster->vip_count; i++) {
+                const struct watched_vip *vip = &rack->vips.vips[i];
+                char ip[INET_ADDRSTRLEN] = "";
+                inet_ntop(AF_INET, &vip->ip, ip, sizeof ip);
+                json_t *owners = json_array(),
+                       *json = json_pack("{ss ss}", "name", rack->cluster->vips[i].name, "ip", ip);
+                for (size_t j = 0; j < vip->owner_count; j++) {
+                        const struct boot_machine *machine = boot_state_by_mac(rack->state, vip->owners[j]);
+                        char mac[18];
+                        boot_mac_format(vip->owners[j], mac);
+                        json_t *owner = json_pack("{ss}", "mac", mac);
+                        if (machine)
+                                set_text(owner, "node", machine->name);
+                        json_array_append_new(owners, owner);
+                }
+                json_object_set_new(json, "owners", owners);
+                if (vip->asked_ms)
+                        json_object_set_new(json, "asked", time_json(vip->asked_ms));
+                json_array_append_new(vips, json);
+        }
+        return vips;
+}
+
 void state_json_changes(const struct rack *rack, uint64_t since, struct buf *ret) {
         assert(rack && ret);
         json_t *json = rack_head_json(rack), *machines = json_array();
@@ -117,6 +143,7 @@ void state_json_changes(const struct rack *rack, uint64_t since, struct buf *ret
                         json_array_append_new(machines, machine_json(rack, rack->state->machines[i]));
         if (since == 0)
                 json_object_set_new(json, "stages", stages_json());
+        json_object_set_new(json, "vips", vips_json(rack));
         json_object_set_new(json, "machines", machines);
         dump_json(json, ret);
 }
@@ -128,6 +155,8 @@ static json_t *history_json(const struct boot_attempt *attempt) {
                 if (attempt->at_ms[i])
                         json_object_set_new(stages, boot_stage_name((enum boot_stage)i), time_json(attempt->at_ms[i]));
         json_object_set_new(json, "stages", stages);
+        if (attempt->console)
+                set_text(json, "console", attempt->console);
         return json;
 }
 

@@ -7,8 +7,8 @@
 #include "serve/rack.h"
 
 // { "version": 1, "cluster", "build", "seq", "now", "since", "transfers", "limit", "waiting", "bytes", "stages": [...],
-//   "machines": [...] }: the machines that have changed since a version of the state; 0: all. "count" of all of them,
-//   known
+//   "vips": [{"name","ip","owners": [{"mac","node"}],"asked"}], "machines": [...] }: the machines that have changed
+//   since a version of the state; 0: all. "count" of all of them, known
 // and unknown, lets a reader see that one is gone.
 void state_json_changes(const struct rack *rack, uint64_t since, struct buf *ret);
 // One machine with all of its kept boots, the newest first.

@@ -564,25 +564,3 @@ def a_proxy_beside_the_server_that_gives_addresses(world):
 
 
 CASES += [what_is_wrong_is_told_before, a_proxy_beside_the_server_that_gives_addresses]
-
-
-def the_page_in_a_browser(world):
-    browser = shutil.which("chromium")
-    if not browser:
-        raise Skip("there is no chromium")
-    rack = world.rack(nodes=2000)
-    rack.build(FIRST)
-    rack.serve("--no-dhcp")
-    rack.report(attempt="a", mac=[mac_of(7)], stage="refused", text="<img src=x onerror=document.title='stolen'>")
-    rack.report(attempt="a", mac=[mac_of(8)], stage="root", percent=40)
-    rack.report(attempt="a", mac=["52:54:00:99:99:99"], stage="initrd")
-    page = subprocess.run([browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={world.base}/chromium", "--virtual-time-budget=5000",
-                           "--dump-dom", f"http://{ADDRESS}:{PORT}/?once"], capture_output=True, text=True, timeout=100, check=False).stdout
-    check('data-ready="yes"' in page, f"the page shows nothing:\n{page[-1500:]}")
-    same(len(re.findall(r"<b>n\d+</b>", page)), 2000, "nodes on the page")
-    check("2000 nodes" in page and "root 40 %" in page and "✗ refused" in page, "stages are not in words")
-    check("&lt;img src=x" in page and "<title>rack</title>" in page, "a text of a machine became a part of the page")
-    check("{name: NAME, role: ROLE, mac: \"52:54:00:99:99:99\"" in page, "no line to paste")
-
-
-CASES.append(the_page_in_a_browser)

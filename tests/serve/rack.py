@@ -56,9 +56,9 @@ class Reply:
 
 
 class Rack:
-    def __init__(self, base, nodes=10, more=""):
+    def __init__(self, base, nodes=10, more="", vip=None):
         self.base, self.out, self.state = base, f"{base}/out", f"{base}/state"
-        self.cluster, self.nodes, self.more = f"{base}/profiles/cluster.yaml", nodes, more
+        self.cluster, self.nodes, self.more, self.vip = f"{base}/profiles/cluster.yaml", nodes, more, vip
         self.process, self.log_path, self.starts = None, f"{base}/log", 0
         for part in ("roles", "releases"):
             shutil.copytree(f"{TOP}/tests/cases/_shared/{part}", f"{base}/profiles/{part}")
@@ -72,7 +72,9 @@ class Rack:
 
     def write_inventory(self, extra=()):
         lines = ["cluster: rack", "release: mini", "networks:",
-                 "  - {name: lan, subnet: 10.0.0.0/16, gateway: 10.0.0.254, dns: [10.0.0.253]" + self.more + "}", "nodes:"]
+                 "  - {name: lan, subnet: 10.0.0.0/16, gateway: 10.0.0.254, dns: [10.0.0.253]" + self.more + "}"]
+        lines += ["vips:", f"  - {{name: web, role: mini, ip: {self.vip}, vrrp_id: 7}}"] if self.vip else []
+        lines.append("nodes:")
         lines += [f'  - {{name: n{i}, role: mini, mac: "{mac_of(i)}", ip: {ip_of(i)}}}' for i in range(self.nodes)]
         write(self.cluster + ".new", "\n".join([*lines, *extra]) + "\n")
         os.rename(self.cluster + ".new", self.cluster)
@@ -111,10 +113,11 @@ class Rack:
             command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--inh-caps=-all", *command]
         return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
 
-    def serve(self, *options, wait=True):
+    def serve(self, *options, wait=True, command=()):
+        """`command` stands before it, such as one that holds it to a core."""
         self.starts += 1
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([KILN, "serve", self.cluster, "--out", self.out, "--state", self.state, "--verbose",
+            self.process = subprocess.Popen([*command, KILN, "serve", self.cluster, "--out", self.out, "--state", self.state, "--verbose",
                                              *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if wait:
             wait_for("kiln serve answers", self.answers)
