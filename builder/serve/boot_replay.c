@@ -104,6 +104,7 @@ static void event_of(const struct replayed *item, struct boot_event *ret) {
         ret->ip = machine->ip;
         ret->is_local =
             true; // the stage, which may be an earlier one than was reached, and the address are to be believed
+        ret->xid = attempt->xid;
         memcpy(ret->build, attempt->build, sizeof ret->build);
         memcpy(ret->text, attempt->text, sizeof ret->text);
         if (attempt->console)

@@ -221,7 +221,7 @@ static void a_journal_adds_up_to_the_same(void) {
 
 // Whatever happened, a journal that is written anew says the same of every machine, down to the numbers of boots.
 static void expect_same_attempt(const struct boot_attempt *a, const struct boot_attempt *b) {
-        EXPECT(a->number == b->number && a->stage == b->stage && a->percent == b->percent);
+        EXPECT(a->number == b->number && a->stage == b->stage && a->percent == b->percent && a->xid == b->xid);
         EXPECT(a->started_ms == b->started_ms && a->last_ms == b->last_ms);
         EXPECT(memcmp(a->at_ms, b->at_ms, sizeof a->at_ms) == 0);
         EXPECT_TEXT(b->id, a->id);
@@ -243,6 +243,8 @@ static struct boot_event random_event(int64_t time_ms) {
         event.stage = (enum boot_stage)(BOOT_DHCP + rand() % (BOOT_STAGE_COUNT - BOOT_DHCP));
         event.is_firmware = event.stage == BOOT_DHCP && rand() % 2;
         event.is_ipxe = event.stage == BOOT_DHCP && rand() % 3 == 0;
+        if (event.is_firmware)
+                event.xid = (uint32_t)(rand() % 5);
         event.is_local = event.stage >= BOOT_INITRD && rand() % 2;
         if (event.stage == BOOT_ROOT)
                 event.percent = rand() % 101;
