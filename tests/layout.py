@@ -18,7 +18,7 @@ ORDER = ["builder/base", "builder/shared", "builder/secrets", "builder/signing",
          "builder/profile/reader", "builder/profile", "builder/init",
          "builder/packages", "builder/selection", "builder/sandbox", "builder/rootfs", "builder/configure",
          "builder/artefact/image", "builder/artefact/initrd", "builder/artefact/iso", "builder/artefact",
-         "builder/build", "builder/compare", "builder/verify", "builder/release", "builder/diff", "builder/status", "builder/boot", "builder/serve", "builder/rack",
+         "builder/build", "builder/compare", "builder/verify", "builder/release", "builder/diff", "builder/status", "builder/rollout", "builder/boot", "builder/serve", "builder/rack",
          "builder/verbs", "builder",
          "firmware/node/root", "firmware/node/devices", "firmware/node/facts", "firmware/node/inventory",
          "firmware/node/secrets", "firmware/node/trust", "firmware/node/cmdline", "firmware/node/config_drive", "firmware/node/dhcp",
@@ -32,7 +32,8 @@ NODE_BORROWS = {"builder/base", "builder/shared"}
 PUBLIC = {"builder/packages": {"packages.h"}, "builder/rootfs": {"rootfs.h", "tree.h", "account_tables.h"},
           "builder/artefact": {"artefact.h"},
           "builder/boot": {"boot.h"}, "builder/configure": {"configure.h"}, "builder/verify": {"verify.h"},
-          "builder/profile": {"profile.h", "effective.h"}, "builder/serve": {"serve.h"}, "builder/rack": {"virtual_rack.h"}}
+          "builder/profile": {"profile.h", "effective.h"}, "builder/serve": {"serve.h"}, "builder/rack": {"virtual_rack.h"},
+          "builder/rollout": {"rollout.h"}}
 # These count as inside of a house: they read what profiles are written in.
 LODGERS = {"builder/init": "builder/profile"}
 LIBRARIES = {"solv/": {"builder/packages", "builder/rootfs"}, "rpm/": {"builder/packages", "builder/rootfs"}}

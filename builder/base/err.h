@@ -18,7 +18,7 @@
         X(USAGE, 2, "the command line is wrong")                                                                       \
         X(ANSWER, 3,                                                                                                   \
           "no error, but an answer: kiln status: unknown; 1 is degraded there and 2 not serving; kiln diff: 1, the "   \
-          "builds differ")                                                                                             \
+          "builds differ; kiln rollout: 1, a plan that cannot be gone on with")                                        \
         X(SYNTAX, 10, "a profile is not valid YAML, or a lock file is malformed")                                      \
         X(SCHEMA, 11, "a profile has an unknown key, a wrong type or a value out of range")                            \
         X(REFERENCE, 12, "a profile names something that does not exist: a role, a release, a file")                   \
@@ -42,6 +42,7 @@
         X(LOCKED, 34, "another kiln works on the same output")                                                         \
         X(DIFFERENT, 35, "kiln verify: a published build is not what was published, or not what its profiles give")    \
         X(INPUTS, 36, "kiln verify: the profiles or kiln have changed since the build was made")                       \
+        X(ROLLOUT, 37, "kiln rollout: a plan is refused, a gate does not open, or a step failed")                      \
         X(IDENTITY, 40, "kiln-node: this machine is not one that was specified")                                       \
         X(INTERRUPTED, 130, "stopped by a signal")
 

@@ -6,6 +6,8 @@
 
 static volatile sig_atomic_t received;
 
+static volatile sig_atomic_t held;
+
 static void note_signal(int number) { received = number; }
 
 void interrupt_install(void) {
@@ -18,8 +20,10 @@ void interrupt_install(void) {
         signal(SIGPIPE, SIG_IGN);
 }
 
-bool interrupt_requested(void) { return received != 0; }
+void interrupt_hold(bool is_held) { held = is_held; }
+
+bool interrupt_requested(void) { return received != 0 && !held; }
 
 bool interrupt_check(struct err *err) {
-        return !received || fail(err, ERR_INTERRUPTED, 0, "stopped by SIG%s", sigabbrev_np(received));
+        return !interrupt_requested() || fail(err, ERR_INTERRUPTED, 0, "stopped by SIG%s", sigabbrev_np(received));
 }

@@ -306,6 +306,7 @@ static void read_cluster(struct loader *loader, const struct profile_options *op
         check_links(loader, &file);
         check_ipv6(loader, &file);
         check_hardware(loader, &file);
+        check_bmc(loader, &file);
         check_trust(loader, &file);
         check_secret_names(loader, &file);
         check_secret_places(loader, file.tree, false);

@@ -108,6 +108,17 @@ static const struct schema_field link_rows[] = {
 static const struct schema link_table =
     SCHEMA(node_link, link_rows, "a link", "a further card or bond of a node, with a network of its own");
 
+static const struct schema_field bmc_rows[] = {
+        { "address", "its address or host name", &type_text, MEMBER(bmc, address),
+          .pattern = "^[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}$", .pattern_means = "an address or a host name" },
+        { "user", "who may switch the machine", &type_text, MEMBER(bmc, user),
+          .pattern = "^[A-Za-z0-9_.@][A-Za-z0-9_.@-]{0,63}$", .pattern_means = "a user name" },
+        { "password_file", "file with the password alone, as seen from where kiln runs: no build reads it", &type_text,
+          MEMBER(bmc, password_file) },
+};
+static const struct schema bmc_table =
+    SCHEMA(bmc, bmc_rows, "`bmc`", "a management controller that speaks IPMI 2.0 (lanplus)");
+
 static const struct schema_field node_rows[] = {
         { "name", "host name, with or without its domain", &type_text, MEMBER(node_row, node.name), .required = true },
         { "aliases", "further names of it in /etc/hosts", &type_texts, MEMBER(node_row, node.aliases), .or_one = true },
@@ -138,6 +149,8 @@ static const struct schema_field node_rows[] = {
           MEMBER(node_row, node.asset_tag), .pattern = SMBIOS_PATTERN, .pattern_means = SMBIOS_MEANS },
         { "id", "id in the ensemble (ZooKeeper's myid); never change it", &type_integer, MEMBER(node_row, node.id),
           .min = 1, .max = 255 },
+        { "bmc", "its management controller, for `kiln rollout`", &type_table, MEMBER(node_row, node.bmc),
+          .table = &bmc_table },
         { "variables", "node.variables.* in templates", &type_tree, MEMBER(node_row, node.variables) },
 };
 static const struct schema node_table = { .what = "a node",

@@ -7,7 +7,7 @@
 #include "profile/profile_files.h"
 #include "profile/reader/loader.h"
 
-extern const struct schema cluster_schema, release_schema, role_schema, state_disk_table;
+extern const struct schema cluster_schema, release_schema, role_schema, state_disk_table, rollout_table;
 
 // ---- folders ----
 
@@ -43,6 +43,10 @@ void check_parents(struct loader *loader, const struct role_library *library, st
 
 // If the file with this tree has a `state_disk`, it is what holds, whole.
 void state_disk_join(const struct value *tree, const struct state_disk *written, struct state_disk *into);
+
+// The same of a role file's `rollout`. A role of which none is written is taken in the middle, node by node.
+enum { ROLLOUT_ORDER = 50 };
+void rollout_join(const struct value *tree, const struct rollout_keys *written, struct rollout_keys *into);
 
 // Appends to an arena array, or replaces the file of the same path.
 void file_put(struct arena *arena, struct file **files, size_t *count, const struct file *file);

@@ -193,6 +193,76 @@ extern const char *const firewall_protocols[]; // NULL-terminated
 #define FROM_CLUSTER "cluster" // every node, and machines that a role takes although the inventory does not know them
 #define FROM_ADMIN "admin"     // the cluster file's admin_networks
 
+// ---- rollouts: what `kiln rollout` does with the nodes of a role ----
+
+// `at` of what follows: ROLLOUT_AT_NODE, the node that is being changed; ROLE, each of its nodes; or ROLE.LEAD, the
+// node that has this lead.
+#define ROLLOUT_AT_NODE "node"
+
+// Who of a role's nodes leads in something.
+struct rollout_lead {
+        struct place place;
+        const char *name;
+        const char *value; // CHECK.VALUE; NULL: `vip`
+        const char *is;    // extended regular expression that the leader's matches; NULL: the value names the leader
+        bool vip;          // the holder of a virtual address of the role leads
+};
+
+// What must be so before a node is touched.
+struct rollout_condition {
+        struct place place;
+        const char *name, *at, *path, *json, *is;
+        int port;
+};
+
+// Where a server says what each node has and what of it is used.
+struct rollout_fits {
+        struct place place;
+        const char *at, *path;
+        const char *list;        // key of the list of nodes
+        const char *node;        // member of an item: the name or address of the node
+        const char *have, *used; // members of an item: objects of numbers
+        struct strings of;       // which of the numbers
+        int port;                // 0: nobody is asked
+};
+
+// The items of a list, at the server that an action asks, that are a node's.
+struct rollout_items {
+        struct place place;
+        const char *path, *list;
+        const char *where; // member that is the node's name or address
+        const char *value; // member that is {{value}} in {{#items}}
+};
+
+// Either `ssh`, the words of a command, or an HTTP request.
+struct rollout_action {
+        struct place place;
+        const char *name, *at;
+        struct strings ssh;
+        const char *input;       // for the command's standard input; a template
+        const char *method;      // NULL: ssh
+        const char *path, *body; // templates; body may be NULL
+        int port;
+        bool once;                  // for a step, and not for each of its nodes
+        struct rollout_items items; // path NULL: none are asked for
+};
+
+enum rollout_reboot { ROLLOUT_SSH, ROLLOUT_IPMI, ROLLOUT_BUTTON };
+
+struct rollout_keys {
+        struct place place;
+        int order, batch, settle_s;
+        int reboot; // enum rollout_reboot
+        struct rollout_fits fits;
+        struct rollout_lead *leads; // the first gives way first
+        size_t lead_count;
+        struct rollout_condition *before;
+        size_t before_count;
+        struct rollout_action *drain, *undrain;
+        size_t drain_count, undrain_count;
+};
+extern const char *const rollout_reboot_names[]; // NULL-terminated, by enum rollout_reboot
+
 // Where a name of a role's lists stands in a profile.
 struct origin {
         const char *name;
@@ -235,6 +305,7 @@ struct role {
             *need; // "majority", "all" or a number of nodes without which it does not serve; NULL: nothing is said
         struct firewall_rule *firewall;
         size_t firewall_count;
+        struct rollout_keys rollout;
         const char *kickstart;  // template file on the build host, or NULL
         struct origin *origins; // of packages and units, for messages; see role_place()
         size_t origin_count;
@@ -275,6 +346,13 @@ struct bond {
         const struct value *options; // MAP of the driver's other options, or NULL
 };
 
+// The management controller of a machine, which switches it.
+struct bmc {
+        struct place place;
+        const char *address, *user;
+        const char *password_file; // as written: kiln reads it for a rollout alone
+};
+
 // A further link of a node, on cards of its own.
 struct node_link {
         struct place place;
@@ -308,6 +386,7 @@ struct node {
         struct node_link *links;  // beside the one with `ip`
         size_t link_count;
         const char *serial, *uuid, *asset_tag; // SMBIOS (smbios.h); NULL: not known
+        struct bmc bmc;                        // address NULL: none
         const struct value *variables;         // MAP, node.variables.* in templates
 };
 

@@ -82,6 +82,7 @@ struct role_file {
         struct agreement *agreements;
         size_t agreement_count;
         const char *need;
+        struct rollout_keys rollout; // as written: rollout_join() knows whether it is
         struct firewall_rule *firewall;
         size_t firewall_count;
         const char *kickstart;

@@ -408,6 +408,7 @@ static void join_file(struct join *join, const struct role_file *file) {
         JOIN_ROWS(arena, role, file, health, health_count, name);
         JOIN_ROWS(arena, role, file, agreements, agreement_count, name);
         join_firewall(arena, role, file);
+        rollout_join(file->tree, &file->rollout, &role->rollout);
 }
 
 static struct file *find_file(const struct role *role, const char *path) {
@@ -512,7 +513,8 @@ void role_join(struct loader *loader, struct role_library *library, const struct
                              .overlay_size = "50%",
                              .on_failure = "retry",
                              .boot_menu = "open",
-                             .reboot_delay_s = 10 };
+                             .reboot_delay_s = 10,
+                             .rollout = { .order = ROLLOUT_ORDER, .batch = 1 } };
         struct join join = { loader, release, library->folders, &role, value_map(loader->arena) };
         for (size_t i = 0; i < lineage.count; i++)
                 join_file(&join, lineage.files[i]);

@@ -267,6 +267,8 @@ static const struct schema_field role_rows[] = {
           "role.firewall in templates: the role "
           "hardened makes iptables' rules of it",
           &type_tables, MEMBERS(role_file, firewall, firewall_count), .table = &firewall_table },
+        { "rollout", "what `kiln rollout` does with its nodes", &type_table, MEMBER(role_file, rollout),
+          .table = &rollout_table },
         { "kickstart", "template in paths.kickstart; absent: ROLE.ks.tmpl, or a parent's", &type_text,
           MEMBER(role_file, kickstart), .pattern = FILE_NAME_PATTERN, .pattern_means = FILE_NAME_MEANS },
 };

@@ -364,3 +364,9 @@ void health_judge(const struct health_check *check, const struct probe *probe, j
         else if (check->kind == HEALTH_TEXT)
                 judge_body(check, buf_text(&probe->answer), values, ret_why);
 }
+
+void answer_http(const struct probe *probe, int *ret_status, struct buf *ret_body) {
+        assert(probe && ret_status && ret_body);
+        *ret_status = status_of(buf_text(&probe->answer));
+        append_body(&probe->answer, ret_body);
+}

@@ -23,6 +23,10 @@ must_check bool health_body(const struct probe *probe, const char *path, struct 
 // The value of a header of an HTTP answer, or false.
 bool health_header(const struct probe *probe, const char *name, char *ret, size_t room);
 
+// What an HTTP server answered: its status, 0 for what is no HTTP, and the body with chunks joined (RFC 9112, 7.1),
+// appended.
+void answer_http(const struct probe *probe, int *ret_status, struct buf *ret_body);
+
 // Whether a POSIX extended regular expression matches; one that does not compile matches nothing.
 bool expression_matches(const char *expression, const char *text);
 

@@ -18,7 +18,7 @@ enum option_kind { FLAG, TEXT, LIST, WORDS, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
 // b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema, u builds, p publish, e secret, i
-// iso, d diff, n serve, a status, I init, R rack, w show
+// iso, d diff, n serve, a status, I init, R rack, w show, t rollout
 static const struct option {
         const char *name, *verbs, *value, *help;
         enum option_kind kind;
@@ -43,14 +43,15 @@ static const struct option {
         O("server", "I", "ADDRESS", TEXT, server, "the machine that will serve the builds (default: the router)"),
         O("ssh-key", "I", "FILE", TEXT, ssh_key, "a public key that may log in as root"),
         O("yes", "I", NULL, FLAG, yes, "ask nothing, on a terminal neither"),
-        O("release", "blfvcronaRw", "NAME", TEXT, release, "another release than the cluster file's: a name or a file"),
-        O("set", "blfconaRw", "KEY=VALUE", LIST, set,
+        O("release", "blfvcronaRwt", "NAME", TEXT, release,
+          "another release than the cluster file's: a name or a file"),
+        O("set", "blfconaRwt", "KEY=VALUE", LIST, set,
           "override a value of the cluster file, as in variables.registry=host:5000"),
-        O("allow-outside", "blfvconaRw", "DIR", LIST, allow_outside,
+        O("allow-outside", "blfvconaRwt", "DIR", LIST, allow_outside,
           "let profiles name files of this directory too, beside their own tree; may be repeated"),
         O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
         O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
-        O("out", "boupidnaR", "DIR", TEXT, out, "where builds are published (default: out)"),
+        O("out", "boupidnaRt", "DIR", TEXT, out, "where builds are published (default: out)"),
         O("cache", "blfvkcr", "DIR", TEXT, cache, "packages, layers and packed roots (default: $XDG_CACHE_HOME/kiln)"),
         O("cache-limit", "b", "GB", NUMBER, cache_limit,
           "forget what the least recent builds used once the cache is larger; 0: never (default: 30)"),
@@ -91,6 +92,23 @@ static const struct option {
           "the build that nodes should run (default: OUT/CLUSTER/current), for clusters with status_port"),
         O("timeout", "a", "MS", NUMBER, timeout, "how long each question may take (default: 2000)"),
         O("json", "a", NULL, FLAG, json, "a JSON object for each look, and errors as JSON lines on standard error"),
+        O("go", "t", NULL, FLAG, go, "do what the plan says"),
+        O("from", "t", "BUILD", TEXT, from, "what the nodes run now (default: what the last rollout ended with)"),
+        O("only", "t", "NODE", LIST, only, "these nodes alone"),
+        O("canary", "t", NULL, FLAG, canary, "end after the first step; --go later goes on with the others"),
+        O("force", "t", "NODE", LIST, force, "let this node be unhealthy; it comes first among those of its role"),
+        O("resume", "t", NULL, FLAG, resume, "go on with a rollout that failed or was killed"),
+        O("abort", "t", NULL, FLAG, abort, "take back its draining, and end it where it is"),
+        O("back", "t", NULL, FLAG, back, "return the nodes that it changed to the build they ran before"),
+        O("take-lock", "t", NULL, FLAG, take_lock, "take the lock of a rollout of another host, which is gone"),
+        O("reboot", "t", "MEANS", TEXT, reboot, "ssh, ipmi or button (default: as the role files say)"),
+        O("ssh-config", "t", "FILE", TEXT, ssh_config,
+          "let ssh read this configuration, for host keys too, which else are trusted from the first connection to a "
+          "node to its next boot"),
+        O("wait", "t", "TIME", TEXT, wait,
+          "how long a node may take to boot, and the cluster to be whole again: 90s, 10m or 1h (default: 15m)"),
+        O("timeout", "t", "MS", NUMBER, timeout, "how long each question may take (default: 2000)"),
+        O("json", "t", NULL, FLAG, json, "the plan as JSON; progress and errors as JSON lines on standard error"),
         O("mark", "u", "BUILD", TEXT, mark, "never remove this build"),
         O("unmark", "u", "BUILD", TEXT, unmark, "let this build be removed again"),
         O("no-rebuild", "v", NULL, FLAG, no_rebuild, "only check the files against SHA256SUMS and each other"),
@@ -161,10 +179,10 @@ static const struct option {
         O("json", "IblfvkropeinRw", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
         O("json", "c", NULL, FLAG, json, "--format json"),
         O("json", "u", NULL, FLAG, json, "a JSON object for each build, and errors as JSON lines on standard error"),
-        O("verbose", "blfvkcroupidnaR", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
-        O("quiet", "IblfvkcroupidnaRw", NULL, FLAG, quiet, "warnings and errors only"),
+        O("verbose", "blfvkcroupidnaRt", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
+        O("quiet", "IblfvkcroupidnaRwt", NULL, FLAG, quiet, "warnings and errors only"),
         O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
-        O("help", "IblfvkcrosupeidnaRw", NULL, FLAG, help, "this text"),
+        O("help", "IblfvkcrosupeidnaRwt", NULL, FLAG, help, "this text"),
 #undef O
 };
 
@@ -290,7 +308,8 @@ bool options_parse(const struct verb *verb, char **argv, struct options *ret, st
 void options_release(struct options *options) {
         struct strings *lists[] = { &options->set,          &options->roles,         &options->only,
                                     &options->repositories, &options->allow_outside, &options->forwards,
-                                    &options->cards,        &options->qemu,          &options->memories };
+                                    &options->cards,        &options->qemu,          &options->memories,
+                                    &options->force };
         for (size_t i = 0; i < lengthof(lists); i++) {
                 for (size_t j = 0; j < lists[i]->count; j++)
                         free((char *)lists[i]->items[j]);

@@ -43,6 +43,10 @@ struct options {
             *config_drive, *state_disk;
         struct strings cards, forwards, qemu;
         bool ssh;
+        // kiln rollout
+        const char *reboot, *ssh_config; // and `from`
+        struct strings force;
+        bool go, resume, abort, back, canary, take_lock;
         // kiln serve
         const char *listen, *interface, *uplink, *state_dir, *token, *user;
         struct number http_port, transfers;

@@ -37,6 +37,7 @@ bool verb_lock(const struct options *options, struct err *err);
 bool verb_publish(const struct options *options, struct err *err);
 bool verb_rack(const struct options *options, struct err *err);
 bool verb_resolve(const struct options *options, struct err *err);
+bool verb_rollout(const struct options *options, struct err *err);
 bool verb_secret(const struct options *options, struct err *err);
 bool verb_schema(const struct options *options, struct err *err);
 bool verb_serve(const struct options *options, struct err *err);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/locations.h"
@@ -64,6 +66,24 @@ bool options_read_lock(const struct options *options, const struct cluster *clus
                 notice("packages as locked by %s", path);
         arena_release(&arena);
         return ok;
+}
+
+bool options_read_duration(const char *text, int64_t *ret_s, struct err *err) {
+        char *end;
+        errno = 0;
+        long number = strtol(text, &end, 10);
+        static const struct {
+                const char *unit;
+                long seconds;
+        } units[] = { { "", 1 }, { "s", 1 }, { "m", 60 }, { "h", 3600 } };
+        for (size_t i = 0; i < lengthof(units); i++) {
+                bool is_number = end != text && errno == 0 && number >= 0 && number <= 100000;
+                if (is_number && strcmp(end, units[i].unit) == 0) {
+                        *ret_s = number * units[i].seconds;
+                        return true;
+                }
+        }
+        return fail(err, ERR_USAGE, 0, "--wait takes a time such as 90s, 10m or 1h, not `%s`", text);
 }
 
 unsigned processor_count(void) {

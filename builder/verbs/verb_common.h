@@ -28,6 +28,9 @@ const char *options_lock_path(struct arena *arena, const struct options *options
 must_check bool options_read_lock(const struct options *options, const struct cluster *cluster, struct lock_file **ret,
                                   struct err *err);
 
+// --wait: "90", "90s", "10m", "1h".
+must_check bool options_read_duration(const char *text, int64_t *ret_s, struct err *err);
+
 // Processors that this process may use, as taskset(1) and containers may have limited them.
 unsigned processor_count(void);
 

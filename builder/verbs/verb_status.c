@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,25 +16,6 @@
 #include "verbs/verb_common.h"
 
 enum { DEADLINE_MS_DEFAULT = 2000, PAUSE_MS = 2000, STEP_MS = 100 };
-
-// "90", "90s", "10m", "1h": seconds.
-static bool read_duration(const char *text, int64_t *ret_s, struct err *err) {
-        char *end;
-        errno = 0;
-        long number = strtol(text, &end, 10);
-        static const struct {
-                const char *unit;
-                long seconds;
-        } units[] = { { "", 1 }, { "s", 1 }, { "m", 60 }, { "h", 3600 } };
-        for (size_t i = 0; i < lengthof(units); i++) {
-                bool is_number = end != text && errno == 0 && number >= 0 && number <= 100000;
-                if (is_number && strcmp(end, units[i].unit) == 0) {
-                        *ret_s = number * units[i].seconds;
-                        return true;
-                }
-        }
-        return fail(err, ERR_USAGE, 0, "--wait takes a time such as 90s, 10m or 1h, not `%s`", text);
-}
 
 static bool pause_between(struct err *err) {
         for (int waited = 0; waited < PAUSE_MS; waited += STEP_MS) {
@@ -123,7 +103,7 @@ bool verb_status(const struct options *options, struct err *err) {
         int64_t wait_s = 0;
         if (options->timeout.given && options->timeout.value == 0)
                 return fail(err, ERR_USAGE, 0, "--timeout takes at least 1 ms");
-        if (options->wait && !read_duration(options->wait, &wait_s, err))
+        if (options->wait && !options_read_duration(options->wait, &wait_s, err))
                 return false;
         bool ok = options_load_cluster(options, &cluster, err) && ask_until(options, cluster, wait_s, &state, err);
         cluster_free(cluster);

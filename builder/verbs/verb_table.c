@@ -45,6 +45,9 @@ const struct verb verb_table[] = {
           1000, verb_secret },
         { "status", "CLUSTER.yaml", "Ask every node of a running cluster how it is, and say what that is together.",
           'a', 1, 1, verb_status },
+        { "rollout", "CLUSTER.yaml [BUILD]",
+          "Bring a running cluster to a build, node by node, or back: prints the plan, and does it with --go.", 't', 1,
+          2, verb_rollout },
         { "schema", "cluster|release|role|status",
           "Print the JSON Schema of a kind of profile, for editors, or of what `kiln status --json` prints; --text: "
           "every key with its meaning.",

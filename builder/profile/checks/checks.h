@@ -29,6 +29,12 @@ void check_firewall(struct loader *loader, const struct role_file *file, const s
 void check_health(struct loader *loader, const struct role_file *file);
 // Of a joined role: values and roles that agreements name.
 void check_agreements(struct loader *loader, const struct cluster *cluster, const struct role *role);
+// What the rows of `rollout` must have.
+void check_rollout(struct loader *loader, const struct role_file *file);
+// A node's `bmc` is whole.
+void check_bmc(struct loader *loader, const struct cluster_file *file);
+// Of a joined role: the values, roles and leads that it names.
+void check_rollout_places(struct loader *loader, const struct cluster *cluster, const struct role *role);
 void check_state_disk(struct loader *loader, const struct value *tree, const struct state_disk *disk);
 void check_state_paths(struct loader *loader, const struct role *role);
 

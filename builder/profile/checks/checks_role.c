@@ -98,6 +98,7 @@ void check_role_file(struct loader *loader, const struct role_file *file) {
         check_both(loader, file, "cluster", &file->services_cluster);
         check_file_rows(loader, file);
         check_health(loader, file);
+        check_rollout(loader, file);
         check_arguments(loader, value_get(file->tree, "kernel_arguments"));
         check_state_disk(loader, file->tree, &file->state_disk);
         check_secret_places(loader, file->tree, true);
