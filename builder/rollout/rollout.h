@@ -32,6 +32,7 @@ struct rollout_options {
         const struct strings *forced; // nodes that may be unhealthy
         const char *reboot;           // a name of rollout_reboot_names; NULL: as the roles say
         const char *ssh_config;       // NULL: ssh's own, with host keys as rollout_remote.c has them
+        const char *serve_state;      // where kiln serve keeps FleetLock's slots; NULL: its usual place
         bool canary;                  // one step, and no more
         bool take_lock;               // from a host that does not answer for it
         unsigned deadline_ms;         // of each question

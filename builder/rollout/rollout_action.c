@@ -27,7 +27,7 @@ static struct value *named_value(struct arena *arena, const char *name, const ch
         return map;
 }
 
-static struct value *node_value(struct arena *arena, const struct node *node) {
+static struct value *named_node_value(struct arena *arena, const struct node *node) {
         char ip[INET_ADDRSTRLEN];
         inet_ntop(AF_INET, &node->ip, ip, sizeof ip);
         return named_value(arena, node->name, arena_strdup(arena, ip));
@@ -54,14 +54,15 @@ static struct value *nodes_value(const struct acting *acting, struct arena *aren
         struct value *list = value_list(arena);
         for (size_t i = 0; i < role->node_count; i++)
                 if (with_step || !is_of_step(acting, role->nodes[i]))
-                        value_append(arena, list, node_value(arena, &acting->rollout->cluster->nodes[role->nodes[i]]));
+                        value_append(arena, list,
+                                     named_node_value(arena, &acting->rollout->cluster->nodes[role->nodes[i]]));
         append_strangers(acting, arena, list);
         return list;
 }
 
 static struct value *action_scope(const struct acting *acting, struct arena *arena, struct value *items) {
         struct value *scope = value_map(arena);
-        value_set(arena, scope, "node", node_value(arena, acting->node));
+        value_set(arena, scope, "node", named_node_value(arena, acting->node));
         value_set(arena, scope, "others", nodes_value(acting, arena, acting->takes_back));
         value_set(arena, scope, "members", nodes_value(acting, arena, true));
         value_set(arena, scope, "items", items);
@@ -83,7 +84,7 @@ static bool is_of_node(const json_t *item, const char *where, const struct node 
 }
 
 // In JSON's and in URLs' words: what is no plain word is refused, as it would end one.
-static bool is_plain(const char *text) { return *text && text[strcspn(text, "\"\\/?#& \t\r\n")] == '\0'; }
+static bool is_plain_word(const char *text) { return *text && text[strcspn(text, "\"\\/?#& \t\r\n")] == '\0'; }
 
 static bool append_items(const struct acting *acting, const json_t *list, struct arena *arena, struct value *ret,
                          struct err *err) {
@@ -94,7 +95,7 @@ static bool append_items(const struct acting *acting, const json_t *list, struct
                 const char *text = member_text(item, items->value);
                 if (!is_of_node(item, items->where, acting->node))
                         continue;
-                if (!is_plain(text))
+                if (!is_plain_word(text))
                         return fail(err, ERR_ROLLOUT, 0, "%s: `%s` of %s is no plain word", acting->action->name,
                                     items->value, items->path);
                 struct value *map = value_map(arena);
@@ -125,7 +126,7 @@ static bool read_items(const struct acting *acting, const struct node *at, struc
 
 // ---- one action ----
 
-static bool send_request(const struct acting *acting, const struct node *at, struct err *err) {
+static bool send_action_request(const struct acting *acting, const struct node *at, struct err *err) {
         struct arena arena = { 0 };
         auto_buf path = { 0 }, body = { 0 }, answer = { 0 };
         struct value *items = value_list(&arena);
@@ -174,7 +175,7 @@ static bool do_at(const struct acting *acting, const struct node *at, struct err
                 return true;
         notice("%s: %s, at %s", acting->node->name, acting->action->name, at->name);
         if (acting->action->method)
-                return send_request(acting, at, err);
+                return send_action_request(acting, at, err);
         return run_words(acting, at, err);
 }
 

@@ -26,8 +26,8 @@ static bool read_amount(const json_t *item, const char *member, const char *of, 
         return json_is_number(number) && isfinite(*ret);
 }
 
-static bool read_row(struct rollout *rollout, const struct role *role, const json_t *item, struct fit_row *ret,
-                     struct err *err) {
+static bool read_fit_row(struct rollout *rollout, const struct role *role, const json_t *item, struct fit_row *ret,
+                         struct err *err) {
         const struct rollout_fits *fits = &role->rollout.fits;
         size_t size = fits->of.count * sizeof(double);
         const char *name = member_text(item, fits->node);
@@ -46,8 +46,8 @@ static bool read_row(struct rollout *rollout, const struct role *role, const jso
         return true;
 }
 
-static bool read_rows(struct rollout *rollout, const struct role *role, const json_t *list, struct rollout_role *known,
-                      struct err *err) {
+static bool read_fit_rows(struct rollout *rollout, const struct role *role, const json_t *list,
+                          struct rollout_role *known, struct err *err) {
         const struct rollout_fits *fits = &role->rollout.fits;
         size_t i;
         json_t *item;
@@ -56,7 +56,7 @@ static bool read_rows(struct rollout *rollout, const struct role *role, const js
         known->row_of = arena_alloc(&rollout->arena, (rollout->cluster->node_count + 1) * sizeof *known->row_of);
         json_array_foreach(list, i, item) {
                 struct fit_row *row = &known->rows[known->row_count++];
-                if (!read_row(rollout, role, item, row, err))
+                if (!read_fit_row(rollout, role, item, row, err))
                         return false;
                 known->row_of[row->node] = row;
                 for (size_t j = 0; j < fits->of.count; j++)
@@ -79,7 +79,7 @@ bool rollout_read_fits(struct rollout *rollout, const struct role *role, struct 
         const json_t *list = json_at(document, fits->list);
         bool ok;
         if (json_is_array(list))
-                ok = read_rows(rollout, role, list, known, err);
+                ok = read_fit_rows(rollout, role, list, known, err);
         else
                 ok = fail(err, ERR_ROLLOUT, 0, "%s: %s has no list `%s`", at.items[0]->name, fits->path, fits->list);
         json_decref(document);

@@ -7,6 +7,7 @@
 #include "base/json_member.h"
 #include "base/progress.h"
 #include "rollout/internal.h"
+#include "serve/serve.h"
 #include "status/answer.h"
 #include "status/probe.h"
 
@@ -39,7 +40,7 @@ static bool is_in_step(const struct rollout *rollout, const struct rollout_step 
         return false;
 }
 
-static void append_why(struct buf *ret, const char *what, const char *evidence) {
+static void append_gate_reason(struct buf *ret, const char *what, const char *evidence) {
         if (ret->size > 0)
                 buf_append_text(ret, "; ");
         buf_printf(ret, "%s: %s", what, evidence);
@@ -58,7 +59,7 @@ static const json_t *failed_check(const json_t *target) {
 static void judge_target(const char *name, const json_t *target, struct buf *ret_why) {
         const json_t *check = failed_check(target);
         auto_free char *what = xasprintf("%s, %s", name, member_text(check, "name"));
-        append_why(ret_why, what, member_text(check, "evidence"));
+        append_gate_reason(ret_why, what, member_text(check, "evidence"));
 }
 
 // `*ret_excused`: one is unhealthy that may be.
@@ -93,7 +94,7 @@ static void judge_agreements(const struct rollout *rollout, bool is_excused, str
                                 is_serious = true;
                 }
                 if (is_serious || !is_excused)
-                        append_why(ret_why, what, member_text(item, "evidence"));
+                        append_gate_reason(ret_why, what, member_text(item, "evidence"));
         }
 }
 
@@ -109,12 +110,28 @@ static void judge_vips(const struct rollout *rollout, struct buf *ret_why) {
 void rollout_judge(const struct rollout *rollout, const struct rollout_step *step, struct buf *ret_why) {
         bool is_excused = step && step->count > 0; // a drained node may be whole and not be counted
         if (rollout->state == STATUS_UNKNOWN) {
-                append_why(ret_why, "the cluster", "nothing of it answers");
+                append_gate_reason(ret_why, "the cluster", "nothing of it answers");
                 return;
         }
         judge_nodes(rollout, step, &is_excused, ret_why);
         judge_agreements(rollout, is_excused, ret_why);
         judge_vips(rollout, ret_why);
+}
+
+// A machine that has a slot may boot at any moment. kiln serve gives none while a rollout has its lock, so that what is
+// seen here after the lock was taken is all that there is.
+static bool judge_slots(const struct rollout *rollout, struct buf *ret_why, struct err *err) {
+        const char *group;
+        json_t *found = NULL, *slot;
+        if (!serve_fleet_slots(rollout->options->serve_state, rollout->cluster->name, &found, err))
+                return false;
+        json_object_foreach(found, group, slot) {
+                auto_free char *what = xasprintf("FleetLock, group %s", group);
+                auto_free char *why = xasprintf("%s has its slot", member_text(slot, "id"));
+                append_gate_reason(ret_why, what, why);
+        }
+        json_decref(found);
+        return true;
 }
 
 bool rollout_wait_gate(struct rollout *rollout, const struct rollout_step *step, struct err *err) {
@@ -125,6 +142,8 @@ bool rollout_wait_gate(struct rollout *rollout, const struct rollout_step *step,
                 if (!rollout_look(rollout, err))
                         return false;
                 rollout_judge(rollout, step, &why);
+                if (!judge_slots(rollout, &why, err))
+                        return false;
                 if (why.size == 0)
                         return true;
                 if (!rollout_pause(&pause, &is_over, err))

@@ -67,8 +67,7 @@ static bool refuse_lost_node(const struct rollout *rollout, const struct node *n
         if (answers)
                 fail(err, ERR_ROLLOUT, 0, "%s was to boot again, and did not in %jd s", node->name, timeout_s);
         else
-                fail(err, ERR_ROLLOUT, 0, "%s does not answer by ssh, %jd s after it was to boot again", node->name,
-                     timeout_s);
+                fail(err, ERR_ROLLOUT, 0, "%s does not answer by ssh, after %jd s", node->name, timeout_s);
         return hint(err, "look at its console; then kiln rollout --resume, --abort or --back");
 }
 
@@ -222,7 +221,7 @@ static bool run_step(struct rollout *rollout, const struct rollout_step *step, s
 }
 
 // However a node was excused, an ensemble of which a member is away loses no other.
-static bool check_ensemble(const struct rollout *rollout, const struct rollout_step *step, struct err *err) {
+static bool check_voters(const struct rollout *rollout, const struct rollout_step *step, struct err *err) {
         const struct role *ensemble = cluster_ensemble_of(rollout->cluster, step->role);
         const struct node *going = &rollout->cluster->nodes[step->nodes[0]];
         size_t count = 0;
@@ -253,7 +252,7 @@ static bool do_steps(struct rollout *rollout, struct err *err) {
                         return false;
                 if (step.count == 0)
                         return note_end(rollout, "done", err);
-                if (!check_ensemble(rollout, &step, err) || !rollout_wait_before(rollout, &step, err) ||
+                if (!check_voters(rollout, &step, err) || !rollout_wait_before(rollout, &step, err) ||
                     !run_step(rollout, &step, err))
                         return false;
                 unmark(rollout, &step);
@@ -376,7 +375,7 @@ static bool step_of_journal(struct rollout *rollout, struct rollout_step *ret, s
         return true;
 }
 
-static bool list_has(const json_t *names, const char *wanted) {
+static bool names_have(const json_t *names, const char *wanted) {
         size_t i;
         json_t *name;
         json_array_foreach(names, i, name) {
@@ -390,7 +389,7 @@ static bool list_has(const json_t *names, const char *wanted) {
 static void keep_pending(struct rollout *rollout) {
         for (size_t i = 0; i < rollout->cluster->node_count; i++) {
                 const char *name = rollout->cluster->nodes[i].name;
-                bool is_meant = list_has(rollout->journal.nodes, name);
+                bool is_meant = names_have(rollout->journal.nodes, name);
                 bool is_done = json_object_get(rollout->journal.done, name) != NULL;
                 rollout->is_pending[i] = rollout->is_pending[i] && is_meant && !is_done;
         }
@@ -496,7 +495,7 @@ static json_t *touched_nodes(const struct rollout *rollout) {
 
 static void keep_listed(struct rollout *rollout, const json_t *names) {
         for (size_t i = 0; i < rollout->cluster->node_count; i++)
-                rollout->is_pending[i] = rollout->is_pending[i] && list_has(names, rollout->cluster->nodes[i].name);
+                rollout->is_pending[i] = rollout->is_pending[i] && names_have(names, rollout->cluster->nodes[i].name);
 }
 
 // The step stands in the new journal from its beginning: killed here, it still comes first.

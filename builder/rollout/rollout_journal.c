@@ -17,12 +17,12 @@ enum { ROLLOUT_JOURNAL_MAX = 64 << 20 };
 
 // ---- what lines mean ----
 
-static void put_text(char **into, const json_t *event, const char *key) {
+static void put_event_text(char **into, const json_t *event, const char *key) {
         free(*into);
         *into = xstrdup(member_text(event, key));
 }
 
-static void put_list(json_t **into, const json_t *event) {
+static void put_event_list(json_t **into, const json_t *event) {
         json_decref(*into);
         *into = json_incref(json_object_get(event, "nodes"));
 }
@@ -52,10 +52,10 @@ static void forget_all(struct rollout_journal *journal) {
 static void begin_anew(struct rollout_journal *journal, const json_t *event) {
         forget_all(journal);
         journal->exists = journal->is_open = true;
-        put_text(&journal->cluster, event, "cluster");
-        put_text(&journal->from, event, "from");
-        put_text(&journal->to, event, "to");
-        put_list(&journal->nodes, event);
+        put_event_text(&journal->cluster, event, "cluster");
+        put_event_text(&journal->from, event, "from");
+        put_event_text(&journal->to, event, "to");
+        put_event_list(&journal->nodes, event);
 }
 
 // False for what is no event of a rollout.
@@ -66,7 +66,7 @@ static bool apply_event(struct rollout_journal *journal, const json_t *event) {
         } else if (!journal->exists) {
                 return false;
         } else if (strcmp(name, "step") == 0) {
-                put_list(&journal->step, event);
+                put_event_list(&journal->step, event);
                 (void)!json_object_update(journal->boot_ids, json_object_get(event, "boot_ids"));
         } else if (strcmp(name, "reboot") == 0) {
                 (void)!json_object_set_new(journal->boot_ids, member_text(event, "node"),
@@ -75,7 +75,7 @@ static bool apply_event(struct rollout_journal *journal, const json_t *event) {
                 end_step(journal, event);
         } else if (strcmp(name, "end") == 0) {
                 journal->is_open = false;
-                put_text(&journal->how, event, "how");
+                put_event_text(&journal->how, event, "how");
         } else {
                 return *name != '\0'; // of a newer kiln, or a mere note
         }
@@ -102,7 +102,7 @@ static bool read_lines(struct rollout_journal *journal, const char *text, size_t
         return true;
 }
 
-static bool read_whole(int dir, struct rollout_journal *journal, size_t *ret_whole, struct err *err) {
+static bool read_whole_journal(int dir, struct rollout_journal *journal, size_t *ret_whole, struct err *err) {
         auto_buf text = { .max = ROLLOUT_JOURNAL_MAX };
         if (!fs_exists(dir, ROLLOUT_JOURNAL))
                 return true;
@@ -116,7 +116,7 @@ bool rollout_journal_read(int dir, struct rollout_journal *ret, struct err *err)
         size_t whole = 0;
         ret->fd = -1;
         forget_all(ret);
-        return read_whole(dir, ret, &whole, err);
+        return read_whole_journal(dir, ret, &whole, err);
 }
 
 static bool open_to_append(int dir, struct rollout_journal *journal, struct err *err) {
@@ -160,7 +160,7 @@ bool rollout_journal_continue(int dir, struct rollout_journal *journal, struct e
         struct rollout_journal again = { .fd = -1 };
         size_t whole = 0;
         forget_all(&again);
-        bool ok = read_whole(dir, &again, &whole, err) && open_to_append(dir, journal, err);
+        bool ok = read_whole_journal(dir, &again, &whole, err) && open_to_append(dir, journal, err);
         rollout_journal_close(&again);
         if (!ok)
                 return false;

@@ -84,8 +84,8 @@ static const struct node *find_matching(const struct rollout *rollout, const str
         return found;
 }
 
-static const struct node *find_named(const struct rollout *rollout, const struct role *role,
-                                     const struct rollout_lead *lead) {
+static const struct node *find_named_leader(const struct rollout *rollout, const struct role *role,
+                                            const struct rollout_lead *lead) {
         const char *said = NULL;
         for (size_t i = 0; i < role->node_count; i++) {
                 const char *text = value_on_member(rollout, node_of_role(rollout, role, i), lead->value);
@@ -151,7 +151,7 @@ static bool find_leader(struct rollout *rollout, const struct role *role, const 
         if (lead->is)
                 *ret = find_matching(rollout, role, lead);
         else
-                *ret = find_named(rollout, role, lead);
+                *ret = find_named_leader(rollout, role, lead);
         return true;
 }
 
@@ -189,7 +189,7 @@ bool rollout_know_role(struct rollout *rollout, const struct role *role, struct 
 
 // ---- at ----
 
-static void add_node(struct rollout *rollout, struct node_list *list, const struct node *node) {
+static void append_place(struct rollout *rollout, struct node_list *list, const struct node *node) {
         list->items = arena_grow(&rollout->arena, list->items, list->count, sizeof *list->items);
         list->items[list->count++] = node;
 }
@@ -206,7 +206,7 @@ static bool add_leader(struct rollout *rollout, const struct role *role, const c
                 if (!leader)
                         return fail(err, ERR_ROLLOUT, 0, "nobody says, or not all alike, who leads in %s.%s",
                                     role->name, name);
-                add_node(rollout, list, leader);
+                append_place(rollout, list, leader);
                 return true;
         }
         return fail(err, ERR_ROLLOUT, 0, "role %s has no lead %s", role->name, name);
@@ -216,7 +216,7 @@ bool rollout_at(struct rollout *rollout, const char *at, const struct node *node
                 struct err *err) {
         *ret = (struct node_list){ 0 };
         if (strcmp(at, ROLLOUT_AT_NODE) == 0) {
-                add_node(rollout, ret, node);
+                append_place(rollout, ret, node);
                 return true;
         }
         auto_free char *name = xstrndup(at, strcspn(at, "."));
@@ -227,6 +227,6 @@ bool rollout_at(struct rollout *rollout, const char *at, const struct node *node
         if (lead)
                 return add_leader(rollout, role, lead + 1, ret, err);
         for (size_t i = 0; i < role->node_count; i++)
-                add_node(rollout, ret, node_of_role(rollout, role, i));
+                append_place(rollout, ret, node_of_role(rollout, role, i));
         return true;
 }

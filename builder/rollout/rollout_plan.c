@@ -180,7 +180,7 @@ static json_t *describe_steps(struct rollout *rollout, struct err *err) {
         }
 }
 
-static void add_problem(json_t *problems, const char *text) { json_array_append_new(problems, json_string(text)); }
+static void note_problem(json_t *problems, const char *text) { json_array_append_new(problems, json_string(text)); }
 
 bool rollout_describe(struct rollout *rollout, json_t **ret, struct err *err) {
         json_t *problems = json_array();
@@ -188,11 +188,11 @@ bool rollout_describe(struct rollout *rollout, json_t **ret, struct err *err) {
         auto_err refused = { 0 };
         rollout_judge(rollout, NULL, &why);
         if (why.size > 0)
-                add_problem(problems, buf_text(&why));
+                note_problem(problems, buf_text(&why));
         json_t *steps = describe_steps(rollout, &refused);
         bool goes_on = refused.kind == ERR_NONE || refused.kind == ERR_ROLLOUT;
         if (refused.kind == ERR_ROLLOUT)
-                add_problem(problems, refused.text);
+                note_problem(problems, refused.text);
         json_t *plan =
             json_pack("{si ss ss ss ss sb so so so}", "format", 1, "cluster", rollout->cluster->name, "from",
                       rollout->from, "to", rollout->to, "state", status_state_name(rollout->state), "current",

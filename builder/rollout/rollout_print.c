@@ -7,7 +7,7 @@
 enum { NAMES_SHOWN = 6 };
 
 // "a, b, c and 47 more"
-static void append_names(const json_t *names, struct buf *ret) {
+static void append_some_names(const json_t *names, struct buf *ret) {
         size_t count = json_array_size(names);
         size_t shown = size_min(count, NAMES_SHOWN);
         for (size_t i = 0; i < shown; i++) {
@@ -39,16 +39,16 @@ static void append_step(const json_t *step, size_t number, struct buf *ret) {
         json_t *changes = distinct(json_object_get(step, "changes"));
         const json_t *leads = json_object_get(step, "leads"), *drain = json_object_get(step, "drain");
         buf_printf(ret, "%4zu  %-12s ", number, member_text(step, "role"));
-        append_names(json_object_get(step, "nodes"), ret);
+        append_some_names(json_object_get(step, "nodes"), ret);
         buf_append_text(ret, ": ");
-        append_names(changes, ret);
+        append_some_names(changes, ret);
         if (json_array_size(leads) > 0) {
                 buf_append_text(ret, "; leads in ");
-                append_names(leads, ret);
+                append_some_names(leads, ret);
         }
         if (json_array_size(drain) > 0) {
                 buf_append_text(ret, "; first: ");
-                append_names(drain, ret);
+                append_some_names(drain, ret);
         }
         if (json_is_true(json_object_get(step, "alone")))
                 buf_append_text(ret, "; its role has no other node, and is away meanwhile");
@@ -71,7 +71,7 @@ static void append_skipped(const json_t *skipped, struct buf *ret) {
         }
         json_object_foreach(reasons, why, names) {
                 buf_printf(ret, "left out, %s: ", why);
-                append_names(names, ret);
+                append_some_names(names, ret);
                 buf_append_char(ret, '\n');
         }
         json_decref(reasons);

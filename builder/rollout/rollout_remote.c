@@ -23,14 +23,14 @@ enum { OUTPUT_MAX = 1 << 20, SSH_LOST = 255 };
 
 // ---- ssh ----
 
-static const char *key_file(struct arena *arena, const struct rollout *rollout, const struct node *node) {
+static const char *host_key_file(struct arena *arena, const struct rollout *rollout, const struct node *node) {
         return arena_printf(arena, "%s/known_hosts.%s", text_or(rollout->dir_path, "."), node->name);
 }
 
 void remote_forget(const struct rollout *rollout, const struct node *node) {
         struct arena arena = { 0 };
         if (rollout->dir >= 0)
-                (void)remove(key_file(&arena, rollout, node));
+                (void)remove(host_key_file(&arena, rollout, node));
         arena_release(&arena);
 }
 
@@ -48,7 +48,7 @@ static const char *quote_word(struct arena *arena, const char *word) {
         return arena_strdup(arena, buf_text(&text));
 }
 
-static void add_word(struct arena *arena, struct strings *words, const char *word) {
+static void add_ssh_word(struct arena *arena, struct strings *words, const char *word) {
         words->items = arena_grow(arena, words->items, words->count, sizeof *words->items);
         words->items[words->count++] = word;
 }
@@ -65,19 +65,19 @@ static void add_ssh_options(struct arena *arena, const struct rollout *rollout, 
                                        "-o",
                                        "ServerAliveCountMax=3" };
         for (size_t i = 0; i < lengthof(always); i++)
-                add_word(arena, words, always[i]);
+                add_ssh_word(arena, words, always[i]);
         if (rollout->options->ssh_config) {
-                add_word(arena, words, "-F");
-                add_word(arena, words, rollout->options->ssh_config);
+                add_ssh_word(arena, words, "-F");
+                add_ssh_word(arena, words, rollout->options->ssh_config);
                 return;
         }
         const char *keys = "/dev/null"; // a plan writes nothing
         if (rollout->dir >= 0)
-                keys = key_file(arena, rollout, node);
-        add_word(arena, words, "-o");
-        add_word(arena, words, arena_printf(arena, "UserKnownHostsFile=%s", keys));
-        add_word(arena, words, "-o");
-        add_word(arena, words, "StrictHostKeyChecking=accept-new");
+                keys = host_key_file(arena, rollout, node);
+        add_ssh_word(arena, words, "-o");
+        add_ssh_word(arena, words, arena_printf(arena, "UserKnownHostsFile=%s", keys));
+        add_ssh_word(arena, words, "-o");
+        add_ssh_word(arena, words, "StrictHostKeyChecking=accept-new");
 }
 
 bool remote_run(const struct rollout *rollout, const struct node *node, const struct strings *words,
@@ -87,11 +87,11 @@ bool remote_run(const struct rollout *rollout, const struct node *node, const st
         char ip[INET_ADDRSTRLEN];
         inet_ntop(AF_INET, &node->ip, ip, sizeof ip);
         add_ssh_options(&arena, rollout, node, &argv);
-        add_word(&arena, &argv, arena_printf(&arena, "root@%s", ip));
-        add_word(&arena, &argv, "--");
+        add_ssh_word(&arena, &argv, arena_printf(&arena, "root@%s", ip));
+        add_ssh_word(&arena, &argv, "--");
         for (size_t i = 0; i < words->count; i++)
-                add_word(&arena, &argv, quote_word(&arena, words->items[i]));
-        add_word(&arena, &argv, NULL);
+                add_ssh_word(&arena, &argv, quote_word(&arena, words->items[i]));
+        add_ssh_word(&arena, &argv, NULL);
         struct run ssh = { .argv = argv.items, .output = ret_output, .ret_status = ret_status };
         if (input) {
                 ssh.input = buf_text(input);

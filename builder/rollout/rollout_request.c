@@ -41,7 +41,7 @@ static bool refuse_end(const struct probe *probe, const char *what, struct err *
         return fail(err, ERR_ROLLOUT, probe->error, "%s: %s", what, ends[probe->end]);
 }
 
-static bool take_body(const struct probe *probe, const char *what, struct buf *ret, struct err *err) {
+static bool take_answer_body(const struct probe *probe, const char *what, struct buf *ret, struct err *err) {
         int status = 0;
         auto_buf body = { .max = PROBE_ANSWER_MAX };
         if (probe->end != PROBE_ANSWERED || probe_is_cut(probe))
@@ -69,7 +69,7 @@ bool rollout_request(const struct rollout *rollout, const struct node *node, con
                                .is_http = true };
         auto_free char *what =
             xasprintf("%s (%s): %s :%d%s", node->name, host, request->method, request->port, request->path);
-        bool ok = probes_run(&probe, 1, rollout->options->deadline_ms, err) && take_body(&probe, what, ret, err);
+        bool ok = probes_run(&probe, 1, rollout->options->deadline_ms, err) && take_answer_body(&probe, what, ret, err);
         probe_release(&probe);
         return ok;
 }

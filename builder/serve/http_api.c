@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "serve/fleet_lock.h"
 #include "serve/http_guard.h"
 #include "serve/http_request.h"
 #include "serve/page.h"
@@ -129,6 +130,16 @@ static enum MHD_Result answer_forget(struct http_request *request) {
         return http_answer_text(request, MHD_HTTP_OK, "forgotten");
 }
 
+static enum MHD_Result answer_unlock(struct http_request *request) {
+        const char *group = http_parameter(request, "group");
+        if (!is_token(request))
+                return http_answer_text(request, MHD_HTTP_FORBIDDEN,
+                                        "this needs the token: Authorization: Bearer TOKEN");
+        if (!group || !fleet_lock_forget(group))
+                return http_answer_text(request, MHD_HTTP_NOT_FOUND, "nobody has a slot of that group=");
+        return http_answer_text(request, MHD_HTTP_OK, "unlocked");
+}
+
 enum MHD_Result http_answer_post(struct http_request *request) {
         enum MHD_Result refused;
         bool is_report = strcmp(request->url, "/report") == 0 || strcmp(request->url, "/api/report") == 0;
@@ -136,7 +147,11 @@ enum MHD_Result http_answer_post(struct http_request *request) {
                 return refused;
         if (is_report)
                 return answer_report(request);
+        if (strncmp(request->url, FLEET_LOCK_URL, strlen(FLEET_LOCK_URL)) == 0)
+                return http_answer_fleet(request);
         if (strcmp(request->url, "/api/forget") == 0)
                 return answer_forget(request);
+        if (strcmp(request->url, "/api/unlock") == 0)
+                return answer_unlock(request);
         return http_answer_text(request, MHD_HTTP_NOT_FOUND, "reports go to /report");
 }

@@ -59,6 +59,18 @@ void rack_switch(struct rack *rack, struct served_build *build) {
         pthread_mutex_unlock(&rack->lock);
 }
 
+static pthread_rwlock_t cluster_use = PTHREAD_RWLOCK_INITIALIZER;
+
+const struct cluster *rack_borrow_cluster(struct rack *rack) {
+        pthread_mutex_lock(&rack->lock);
+        const struct cluster *cluster = rack->cluster;
+        pthread_rwlock_rdlock(&cluster_use);
+        pthread_mutex_unlock(&rack->lock);
+        return cluster;
+}
+
+void rack_return_cluster(void) { pthread_rwlock_unlock(&cluster_use); }
+
 void rack_take_inventory(struct rack *rack, struct cluster *cluster) {
         pthread_mutex_lock(&rack->lock);
         struct cluster *before = rack->cluster;
@@ -66,8 +78,10 @@ void rack_take_inventory(struct rack *rack, struct cluster *cluster) {
         boot_state_take_inventory(rack->state, cluster);
         rack->free_address = next_free_address(cluster);
         vip_watch_take(&rack->vips, cluster);
-        cluster_free(before);
         pthread_mutex_unlock(&rack->lock);
+        pthread_rwlock_wrlock(&cluster_use); // whoever asks it has come to an end
+        cluster_free(before);
+        pthread_rwlock_unlock(&cluster_use);
 }
 
 // ---- events ----

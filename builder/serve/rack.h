@@ -47,6 +47,10 @@ must_check bool rack_start_syncing(struct rack *rack, struct err *err);
 // What machines get from now on. The build is held.
 void rack_switch(struct rack *rack, struct served_build *build);
 void rack_take_inventory(struct rack *rack, struct cluster *cluster);
+// The inventory for who asks it for seconds, for which the lock is too dear: it is there until it is returned, by the
+// same thread.
+const struct cluster *rack_borrow_cluster(struct rack *rack);
+void rack_return_cluster(void);
 
 // Something happened: it is written down and added up.
 void rack_note(struct rack *rack, const struct boot_event *event);

@@ -14,6 +14,7 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "serve/fleet_lock.h"
 #include "serve/internal.h"
 #include "serve/privileges.h"
 #include "serve/rate.h"
@@ -64,6 +65,8 @@ static bool open_state(struct server *server, struct err *err) {
         int dir = dup(server->state_dir);
         if (dir < 0)
                 return fail(err, ERR_SYSTEM, errno, "open the state directory");
+        if (!fleet_lock_open(server->state_dir, err))
+                return wrap(err, "%s", server->state_path);
         return journal_open(dir, server->rack.state, &server->rack.journal, err) || wrap(err, "%s", server->state_path);
 }
 

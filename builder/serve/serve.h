@@ -5,6 +5,7 @@
 #ifndef KILN_SERVE_SERVE_H
 #define KILN_SERVE_SERVE_H
 
+#include <jansson.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -29,6 +30,10 @@ struct serve_options {
         const char *user;       // to go on as, when root starts it; NULL: "dnsmasq", if there is such a user
         unsigned jobs;          // threads for HTTP
 };
+
+// Who has FleetLock's slots, as kiln serve left it in its state directory (NULL: the usual one): { GROUP: { "id",
+// "since" } }, a new object; empty if none serves here.
+must_check bool serve_fleet_slots(const char *state_dir, const char *cluster, json_t **ret, struct err *err);
 
 // Serves until a signal ends it, which is success. Tells what it does as notices. Errors: REFERENCE for an interface,
 // address or build that is not there; SYSTEM for a port that is taken or may not be used; TOOL for dnsmasq.

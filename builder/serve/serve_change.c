@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "release/build_list.h"
+#include "serve/fleet_lock.h"
 #include "serve/internal.h"
 #include "serve/serve_files.h"
 
@@ -65,6 +66,7 @@ bool server_open(struct server *server, const struct serve_options *options, str
 
 void server_close(struct server *server) {
         rack_release(&server->rack);
+        fleet_lock_close();
         close_cleanup(&server->state_dir);
         close_cleanup(&server->http_socket);
         free(server->state_path);

@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/locations.h"
 #include "base/mem.h"
+#include "serve/fleet_lock.h"
 #include "serve/journal.h"
 
 enum { CONFIG_MAX = 64 << 20 };
@@ -34,7 +35,8 @@ char *serve_state_dir(const char *option, const char *cluster) {
 
 // Names that kiln serve and its dnsmasq write, or of which a killed one left the temporary file NAME.XXXXXXXX.
 static bool is_our_name(const char *name) {
-        static const char *const names[] = { "dhcp.conf", "tftp.conf", "hosts", "leases", "tftp", "journal", "lock" };
+        static const char *const names[] = { "dhcp.conf", "tftp.conf", "hosts", "leases",
+                                             "tftp",      "journal",   "lock",  FLEET_LOCKS_NAME };
         for (size_t i = 0; i < lengthof(names); i++) {
                 size_t length = strlen(names[i]);
                 if (strncmp(name, names[i], length) == 0 && (name[length] == '\0' || name[length] == '.'))

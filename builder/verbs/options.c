@@ -100,6 +100,8 @@ static const struct option {
         O("resume", "t", NULL, FLAG, resume, "go on with a rollout that failed or was killed"),
         O("abort", "t", NULL, FLAG, abort, "take back its draining, and end it where it is"),
         O("back", "t", NULL, FLAG, back, "return the nodes that it changed to the build they ran before"),
+        O("state", "t", "DIR", TEXT, state_dir,
+          "where kiln serve keeps what it knows, and FleetLock's slots (default: as kiln serve has it)"),
         O("take-lock", "t", NULL, FLAG, take_lock, "take the lock of a rollout of another host, which is gone"),
         O("reboot", "t", "MEANS", TEXT, reboot, "ssh, ipmi or button (default: as the role files say)"),
         O("ssh-config", "t", "FILE", TEXT, ssh_config,

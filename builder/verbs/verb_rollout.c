@@ -87,6 +87,7 @@ bool verb_rollout(const struct options *options, struct err *err) {
                                            .forced = &options->force,
                                            .reboot = options->reboot,
                                            .ssh_config = options->ssh_config,
+                                           .serve_state = options->state_dir,
                                            .canary = options->canary,
                                            .take_lock = options->take_lock,
                                            .deadline_ms = number_or(options->timeout, QUESTION_MS),

@@ -52,7 +52,6 @@ class World:
         self.sockets, self.open = [], True
         self.broken_builds, self.leadless = set(), False
         self.ssh_hook = None
-        self.power, self.lost_requests = [], 0
         self.listen("127.0.0.1", SSH_PORT, self.answer_ssh)
         for node in nodes:
             for port in {"master": (2181, 5050, 8080), "slave": (5051,), "balancer": (80, 8000), "registry": (5000,)}[node.role]:

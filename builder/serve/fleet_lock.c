@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+#include "serve/fleet_lock.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/fs.h"
+#include "base/json_member.h"
+#include "base/progress.h"
+#include "serve/serve.h"
+#include "serve/serve_files.h"
+#include "status/status.h"
+
+#define ROLLOUT_LOCK ".rollout/lock"
+enum { LOCKS_MAX = 1 << 20, GROUPS_MAX = 1000, NAME_MAX_BYTES = 256, QUESTION_MS = 2000 };
+
+static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
+static json_t *slots; // by group
+static int slots_dir = -1;
+
+// ---- the file ----
+
+bool fleet_lock_open(int state_dir, struct err *err) {
+        auto_buf text = { .max = LOCKS_MAX };
+        slots_dir = state_dir;
+        if (fs_exists(state_dir, FLEET_LOCKS_NAME) && !fs_read(state_dir, FLEET_LOCKS_NAME, &text, err))
+                return wrap(err, "who has FleetLock's slots");
+        slots = json_loadb(buf_text(&text), text.size, 0, NULL);
+        if (!slots && text.size > 0) {
+                fail(err, ERR_CORRUPT, 0, "%s is no JSON: nobody knows who has FleetLock's slots", FLEET_LOCKS_NAME);
+                return hint(err, "remove it once no machine is about to boot again");
+        }
+        if (!slots)
+                slots = json_object();
+        return true;
+}
+
+void fleet_lock_close(void) {
+        json_decref(slots);
+        slots = NULL;
+        slots_dir = -1;
+}
+
+bool serve_fleet_slots(const char *state_dir, const char *cluster, json_t **ret, struct err *err) {
+        auto_free char *path = serve_state_dir(state_dir, cluster);
+        auto_free char *file = xasprintf("%s/" FLEET_LOCKS_NAME, path);
+        auto_buf text = { .max = LOCKS_MAX };
+        json_t *found = NULL;
+        if (fs_exists(AT_FDCWD, file)) {
+                if (!fs_read(AT_FDCWD, file, &text, err))
+                        return wrap(err, "who has FleetLock's slots");
+                found = json_loadb(buf_text(&text), text.size, 0, NULL);
+                if (!found)
+                        return fail(err, ERR_CORRUPT, 0, "%s is no JSON", file);
+        }
+        if (!found)
+                found = json_object();
+        *ret = found;
+        return true;
+}
+
+// The caller holds the lock.
+static bool write_slots(struct err *err) {
+        auto_free char *text = json_dumps(slots, JSON_INDENT(1));
+        if (!text || slots_dir < 0)
+                return fail(err, ERR_SYSTEM, 0, "FleetLock's slots cannot be written");
+        return fs_write_atomic(slots_dir, FLEET_LOCKS_NAME, text, strlen(text), 0600, err);
+}
+
+// ---- answers ----
+
+static enum MHD_Result answer_kind(const struct http_request *request, unsigned status, const char *kind,
+                                   const char *value) {
+        json_t *json = json_pack("{ss ss}", "kind", kind, "value", value);
+        auto_free char *text = json_dumps(json, JSON_COMPACT);
+        json_decref(json);
+        const char *shown = text_or(text, "{\"kind\":\"error\",\"value\":\"\"}");
+        struct MHD_Response *response =
+            MHD_create_response_from_buffer(strlen(shown), (void *)shown, MHD_RESPMEM_MUST_COPY);
+        if (response)
+                MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+        return http_answer(request, status, response);
+}
+
+static enum MHD_Result answer_granted(const struct http_request *request) {
+        return http_answer(request, MHD_HTTP_OK, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
+}
+
+// ---- the gate ----
+
+// A rollout writes its lock before it looks at the slots; a slot is written before this looks at the lock.
+static bool rollout_is_on(const struct rack *rack) {
+        struct stat stat;
+        return fstatat(rack->builds.dir, ROLLOUT_LOCK, &stat, AT_SYMLINK_NOFOLLOW) == 0 && stat.st_size > 0;
+}
+
+static void append_worst(const json_t *status, struct buf *ret) {
+        const json_t *finding = json_array_get(json_object_get(status, "findings"), 0);
+        buf_printf(ret, "the cluster is %s", member_text(status, "state"));
+        if (finding)
+                buf_printf(ret, ": %s: %s", member_text(finding, "what"), member_text(finding, "evidence"));
+}
+
+// "" if the cluster is healthy.
+static void judge_cluster(struct rack *rack, struct buf *ret_why) {
+        const struct status_options ask = { NULL, QUESTION_MS };
+        enum status_state state = STATUS_UNKNOWN;
+        json_t *status = NULL;
+        auto_err err = { 0 };
+        if (!status_ask(rack_borrow_cluster(rack), &ask, &status, &state, &err))
+                buf_printf(ret_why, "the cluster cannot be asked: %s", err.text);
+        else if (state != STATUS_HEALTHY)
+                append_worst(status, ret_why);
+        rack_return_cluster();
+        json_decref(status);
+}
+
+// ---- slots ----
+
+static json_t *new_slot(const char *id) { return json_pack("{ss sI}", "id", id, "since", (json_int_t)time(NULL)); }
+
+static bool has_slot(const char *group, const char *id) {
+        const json_t *slot = json_object_get(slots, group);
+        return slot && strcmp(member_text(slot, "id"), id) == 0;
+}
+
+static void forget_slot(const char *group, const char *id) {
+        auto_err err = { 0 };
+        pthread_mutex_lock(&slots_lock);
+        if (has_slot(group, id)) {
+                json_object_del(slots, group);
+                if (!write_slots(&err))
+                        warning("%s", err.text);
+        }
+        pthread_mutex_unlock(&slots_lock);
+}
+
+enum slot_answer { SLOT_TAKEN, SLOT_KEPT, SLOT_REFUSED, SLOT_BROKEN };
+
+// A machine that asks again keeps what it has. A slot that could not be written down is none.
+static enum slot_answer take_slot(const char *group, const char *id, struct buf *ret_why) {
+        auto_err err = { 0 };
+        if (has_slot(group, id))
+                return SLOT_KEPT;
+        const json_t *slot = json_object_get(slots, group);
+        if (slot) {
+                buf_printf(ret_why, "%s has the slot of group %s since %jd s", member_text(slot, "id"), group,
+                           (intmax_t)((json_int_t)time(NULL) - member_number(slot, "since")));
+                return SLOT_REFUSED;
+        }
+        if (json_object_size(slots) >= GROUPS_MAX)
+                return SLOT_BROKEN;
+        (void)!json_object_set_new(slots, group, new_slot(id));
+        if (write_slots(&err))
+                return SLOT_TAKEN;
+        json_object_del(slots, group);
+        buf_append_text(ret_why, err.text);
+        return SLOT_BROKEN;
+}
+
+static enum MHD_Result answer_pre_reboot(const struct http_request *request, const char *group, const char *id) {
+        auto_buf why = { 0 };
+        pthread_mutex_lock(&slots_lock);
+        enum slot_answer answer = take_slot(group, id, &why);
+        pthread_mutex_unlock(&slots_lock);
+        if (answer == SLOT_KEPT)
+                return answer_granted(request);
+        if (answer == SLOT_REFUSED)
+                return answer_kind(request, MHD_HTTP_CONFLICT, "failed_lock", buf_text(&why));
+        if (answer == SLOT_BROKEN)
+                return answer_kind(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed_lock", buf_text(&why));
+        if (rollout_is_on(request->rack))
+                buf_append_text(&why, "a rollout of this cluster is under way");
+        else
+                judge_cluster(request->rack, &why);
+        if (why.size == 0)
+                return answer_granted(request);
+        forget_slot(group, id);
+        return answer_kind(request, MHD_HTTP_CONFLICT, "cluster_not_healthy", buf_text(&why));
+}
+
+bool fleet_lock_forget(const char *group) {
+        auto_err err = { 0 };
+        pthread_mutex_lock(&slots_lock);
+        bool is_held = json_object_get(slots, group) != NULL;
+        json_object_del(slots, group);
+        if (is_held && !write_slots(&err))
+                warning("%s", err.text);
+        pthread_mutex_unlock(&slots_lock);
+        return is_held;
+}
+
+// ---- requests ----
+
+static bool is_good_name(const char *name) {
+        size_t length = strlen(name);
+        if (length == 0 || length > NAME_MAX_BYTES)
+                return false;
+        for (; *name; name++)
+                if (!isgraph((unsigned char)*name))
+                        return false;
+        return true;
+}
+
+static enum MHD_Result answer_fleet_client(const struct http_request *request, const json_t *params) {
+        const char *id = member_text(params, "id"), *group = member_text(params, "group");
+        bool is_request = is_good_name(id) && is_good_name(group);
+        if (!is_request)
+                return answer_kind(request, MHD_HTTP_BAD_REQUEST, "bad_request",
+                                   "client_params needs id and group, of up to 256 printable characters");
+        if (strcmp(request->url, FLEET_LOCK_URL "pre-reboot") == 0)
+                return answer_pre_reboot(request, group, id);
+        forget_slot(group, id);
+        return answer_granted(request);
+}
+
+enum MHD_Result http_answer_fleet(struct http_request *request) {
+        const char *protocol = http_header(request, "fleet-lock-protocol");
+        bool is_known = strcmp(request->url, FLEET_LOCK_URL "pre-reboot") == 0 ||
+                        strcmp(request->url, FLEET_LOCK_URL "steady-state") == 0;
+        if (!is_known)
+                return answer_kind(request, MHD_HTTP_NOT_FOUND, "not_found", "/v1/pre-reboot or /v1/steady-state");
+        if (!protocol || strcmp(protocol, "true") != 0)
+                return answer_kind(request, MHD_HTTP_BAD_REQUEST, "bad_request",
+                                   "fleet-lock-protocol: true is missing");
+        json_t *body = NULL;
+        if (!request->is_too_large)
+                body = json_loadb(buf_text(&request->body), request->body.size, 0, NULL);
+        enum MHD_Result result = answer_fleet_client(request, json_object_get(body, "client_params"));
+        json_decref(body);
+        return result;
+}
