@@ -10,7 +10,8 @@
 
 void interrupt_install(void);
 bool interrupt_requested(void);
-// While held, a signal is noted and not told of: for what must be put back before the program ends. A second one ends it.
+// While held, a signal is noted and not told of: for what must be put back before the program ends. A second one ends
+// it.
 void interrupt_hold(bool is_held);
 // False with ERR_INTERRUPTED once a signal came. Call it in every loop that may take longer than a second.
 must_check bool interrupt_check(struct err *err);

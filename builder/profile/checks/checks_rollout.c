@@ -129,13 +129,20 @@ static bool role_has_lead(const struct role *role, const char *name) {
         return false;
 }
 
+static const struct role *role_called(const struct cluster *cluster, const char *name) {
+        for (size_t i = 0; i < cluster->role_count; i++)
+                if (strcmp(cluster->roles[i].name, name) == 0)
+                        return &cluster->roles[i];
+        return NULL;
+}
+
 // A role that the cluster lacks is told once more when a rollout comes to it; a profile may be for clusters with it.
 static void check_at(struct loader *loader, const struct cluster *cluster, const char *at, const struct place *place) {
         if (!at || strcmp(at, ROLLOUT_AT_NODE) == 0)
                 return;
         auto_free char *name = xstrndup(at, strcspn(at, "."));
         const char *lead = strchr(at, '.');
-        const struct role *role = cluster_find_role(cluster, name);
+        const struct role *role = role_called(cluster, name);
         if (!role)
                 report_warning(loader->diagnostics, place, "`at`: the cluster has no role `%s`", name);
         else if (lead && !role_has_lead(role, lead + 1))
