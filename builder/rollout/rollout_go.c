@@ -135,7 +135,6 @@ static bool reboot_node(struct rollout *rollout, const struct node *node, enum r
 struct step_before {
         struct running *running;
         bool *is_done; // it runs what it shall
-        bool all_done;
 };
 
 static bool read_step(struct rollout *rollout, const struct rollout_step *step, struct step_before *ret,
@@ -143,7 +142,6 @@ static bool read_step(struct rollout *rollout, const struct rollout_step *step, 
         enum rollout_reboot means = rollout_means(rollout, step->role);
         ret->running = arena_alloc(&rollout->arena, (step->count + 1) * sizeof *ret->running);
         ret->is_done = arena_alloc(&rollout->arena, step->count + 1);
-        ret->all_done = true;
         for (size_t i = 0; i < step->count; i++) {
                 const struct node *node = &rollout->cluster->nodes[step->nodes[i]];
                 if (!read_before(rollout, node, means, &ret->running[i], err))
@@ -151,8 +149,6 @@ static bool read_step(struct rollout *rollout, const struct rollout_step *step, 
                 ret->is_done[i] = runs_wanted(rollout, node, &ret->running[i]);
                 if (ret->is_done[i])
                         notice("%s runs %s", node->name, rollout->to);
-                else
-                        ret->all_done = false;
         }
         return true;
 }
@@ -190,12 +186,25 @@ static bool has_drain(const struct rollout_step *step) {
         return step->role->rollout.drain_count + step->role->rollout.undrain_count > 0;
 }
 
-// Nodes that run the build already, because a canary or a rollout that was killed brought them there, are left alone.
+// Those that do not run the build yet.
+static struct rollout_step undone_part(struct rollout *rollout, const struct rollout_step *step,
+                                       const struct step_before *before) {
+        struct rollout_step part = { .role = step->role };
+        part.nodes = arena_alloc(&rollout->arena, (step->count + 1) * sizeof *part.nodes);
+        for (size_t i = 0; i < step->count; i++)
+                if (!before->is_done[i])
+                        part.nodes[part.count++] = step->nodes[i];
+        return part;
+}
+
+// Nodes that run the build already, because a canary or a rollout that was killed brought them there, are left alone:
+// one that is drained and does not boot again would stay so.
 static bool change_step(struct rollout *rollout, const struct rollout_step *step, struct err *err) {
         struct step_before before;
         if (!read_step(rollout, step, &before, err))
                 return false;
-        bool ok = before.all_done || (rollout_drain(rollout, step, err) && reboot_step(rollout, step, &before, err));
+        const struct rollout_step part = undone_part(rollout, step, &before);
+        bool ok = part.count == 0 || (rollout_drain(rollout, &part, err) && reboot_step(rollout, step, &before, err));
         return ok && rollout_wait_gate(rollout, NULL, err);
 }
 

@@ -164,7 +164,7 @@ class World:
             return self.say_mesos(node, request)
         if port == 8080:
             return self.say_marathon(request)
-        return http("{}")
+        return http({"id": node.boot_id})
 
     def say_zookeeper(self, node, request):
         leads = self.leaders["zookeeper"] == node.name and not self.leadless
@@ -179,7 +179,7 @@ class World:
             return http({"master/elected": float(leads), "master/slaves_active": float(len(slaves))})
         leader = self.nodes[self.leaders["mesos"]].ip if self.leaders["mesos"] else ""
         return http({"leader": f"master@{leader}:5050", "slaves": [
-            {"hostname": slave.ip, "resources": {"cpus": slave.cpus, "mem": 1000, "disk": 1000, "ports": "[31000-32000]"},
+            {"id": slave.boot_id, "hostname": slave.ip, "resources": {"cpus": slave.cpus, "mem": 1000, "disk": 1000, "ports": "[31000-32000]"},
              "used_resources": {"cpus": float(len(slave.tasks)), "mem": 10 * len(slave.tasks), "disk": 0, "ports": "[]"}}
             for slave in slaves]})
 
