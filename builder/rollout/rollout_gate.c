@@ -98,7 +98,7 @@ static void judge_agreements(const struct rollout *rollout, bool is_excused, str
         }
 }
 
-static void judge_vips(const struct rollout *rollout, struct buf *ret_why) {
+static void judge_addresses(const struct rollout *rollout, struct buf *ret_why) {
         const char *name;
         json_t *target;
         json_object_foreach(json_object_get(rollout->status, "vips"), name, target) {
@@ -115,7 +115,7 @@ void rollout_judge(const struct rollout *rollout, const struct rollout_step *ste
         }
         judge_nodes(rollout, step, &is_excused, ret_why);
         judge_agreements(rollout, is_excused, ret_why);
-        judge_vips(rollout, ret_why);
+        judge_addresses(rollout, ret_why);
 }
 
 // A machine that has a slot may boot at any moment. kiln serve gives none while a rollout has its lock, so that what is
