@@ -83,7 +83,7 @@ bool values_find(const struct value *root, const char *path, const struct value 
 
 // ---- printing ----
 
-static bool is_plain_word(const char *text) {
+static bool is_bare_text(const char *text) {
         static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./@%+=-";
         return *text && (*text != '-' || text[1]) && *text != '@' && *text != '%' && text[strspn(text, plain)] == '\0';
 }
@@ -96,7 +96,7 @@ static void values_append(struct buf *line, const struct value *value) {
         auto_buf text = { 0 };
         mistake_printable(&text, value->text, strlen(value->text));
         bool was_quoted = value->quoted && value->place.line > 0; // what kiln made is marked as quoted, too
-        bool is_bare = !was_quoted && is_plain_word(value->text);
+        bool is_bare = !was_quoted && is_bare_text(value->text);
         if (is_bare) {
                 buf_append_text(line, buf_text(&text));
                 return;
