@@ -282,7 +282,9 @@ static void keep_inputs(struct loader *loader, struct cluster *cluster) {
 
 // A variable may be missing only because the file that gives it could not be read. What is wrong with names, addresses
 // and numbers of nodes hides no variable.
-static bool may_try_templates(const struct diagnostics *diagnostics) {
+static bool may_try_templates(const struct diagnostics *diagnostics, const struct cluster *cluster) {
+        if (cluster->vip_count > 0 && cluster->network_count == 0)
+                return false; // networks.NAME and vips.NAME.prefix would be nobody's
         for (size_t i = 0; i < diagnostics->mistake_count; i++) {
                 enum err_kind kind = diagnostics->mistakes[i].kind;
                 if (kind != ERR_DUPLICATE && kind != ERR_CLUSTER)
@@ -319,7 +321,7 @@ static void read_cluster(struct loader *loader, const struct profile_options *op
         check_cluster(loader, &file, cluster);
         check_installer(loader, cluster);
         check_known_passwords(loader, cluster);
-        if (!has_release || !may_try_templates(loader->diagnostics))
+        if (!has_release || !may_try_templates(loader->diagnostics, cluster))
                 return;
         scope_prepare(cluster);
         templates_try(loader, cluster);
