@@ -79,6 +79,7 @@ static bool is_own_namespace(size_t kind, int fd) {
 
 bool rack_namespace_enter(const int namespaces[static RACK_NAMESPACES], struct err *err) {
         bool is_own[RACK_NAMESPACES]; // asked before /proc is that of other processes
+        auto_free char *here = getcwd(NULL, 0);
         for (size_t i = 0; i < RACK_NAMESPACES; i++)
                 is_own[i] = is_own_namespace(i, namespaces[i]);
         for (size_t i = 0; i < RACK_NAMESPACES; i++) {
@@ -87,6 +88,9 @@ bool rack_namespace_enter(const int namespaces[static RACK_NAMESPACES], struct e
                 if (setns(namespaces[i], namespace_kinds[i].flag) < 0)
                         return fail(err, ERR_SANDBOX, errno, "enter the rack's namespaces");
         }
+        // setns(2) of a mount namespace leads to its root: relative paths of a command would name other files.
+        if (here && chdir(here) < 0)
+                return fail(err, ERR_SYSTEM, errno, "go back to %s in the rack's namespace", here);
         return true;
 }
 
