@@ -128,7 +128,7 @@ static bool is_any(const char *name, const char *one, const char *other) {
 // What is no verb because it takes no options; false: `argv[1]` is none of it.
 static bool run_information(char **argv) {
         const char *name = argv[1];
-        if (is_any(name, "--version", "version"))
+        if (is_any(name, "--version", "version") || strcmp(name, "-V") == 0)
                 puts("kiln " KILN_VERSION);
         else if (is_any(name, "--help", "help") || strcmp(name, "-h") == 0)
                 print_usage_of(argv[2]);

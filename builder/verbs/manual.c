@@ -462,7 +462,10 @@ static void print_exit_status(void) {
 
 static void print_option(const struct option_text *option, void *context) {
         (void)context;
-        printf(".It Fl -%s", option->name);
+        printf(".It ");
+        if (option->letter)
+                printf("Fl %c , ", option->letter);
+        printf("Fl -%s", option->name);
         if (option->value)
                 printf(" Ar %s", option->value);
         printf("\n%s\n", option->help);
@@ -548,7 +551,10 @@ void usage_print(FILE *to) {
 static void print_help_line(const struct option_text *option, void *context) {
         (void)context;
         const char *blank = option->value ? " " : "";
-        auto_free char *left = xasprintf("--%s%s%s", option->name, blank, text_or(option->value, ""));
+        char letter[] = "-x, ";
+        letter[1] = option->letter;
+        auto_free char *left =
+            xasprintf("%s--%s%s%s", option->letter ? letter : "", option->name, blank, text_or(option->value, ""));
         printf("  %-22s %s\n", left, option->help);
 }
 

@@ -188,6 +188,19 @@ static const struct option {
 #undef O
 };
 
+// What people type most, as git and rsync have it.
+static const struct {
+        char letter;
+        const char *name;
+} option_letters[] = { { 'h', "help" }, { 'o', "out" }, { 'q', "quiet" }, { 'v', "verbose" } };
+
+static char letter_of(const char *name) {
+        for (size_t i = 0; i < lengthof(option_letters); i++)
+                if (strcmp(option_letters[i].name, name) == 0)
+                        return option_letters[i].letter;
+        return '\0';
+}
+
 static bool verb_takes(const struct verb *verb, const struct option *option) {
         return strchr(option->verbs, verb->letter) != NULL;
 }
@@ -249,27 +262,59 @@ static bool store_value(const struct option *option, const char *value, void *me
         return true;
 }
 
-// At `**next`: "--name=value", or "--name" with its value in the word that follows, which is then taken too.
-static bool parse_option(const struct verb *verb, char ***next, struct options *options, struct err *err) {
-        const char *name = **next + strlen("--");
-        size_t length = strcspn(name, "=");
-        bool has_value = name[length] == '=';
-        const struct option *option = find_option_of(verb, name, length);
-        if (!option)
-                return refuse_unknown_option(verb, name, err);
+// `value` is what stands in the same word; NULL: it is in the word that follows, which is then taken too.
+static bool take_option(const struct option *option, const char *value, char ***next, struct options *options,
+                        struct err *err) {
         void *member = (char *)options + option->offset;
         if (option->kind == FLAG) {
-                if (has_value)
+                if (value)
                         return fail(err, ERR_USAGE, 0, "--%s takes no value", option->name);
                 *(bool *)member = true;
                 return true;
         }
-        if (has_value)
-                return store_value(option, name + length + 1, member, err);
+        if (value)
+                return store_value(option, value, member, err);
         *next += 1;
         if (!**next)
                 return fail(err, ERR_USAGE, 0, "--%s needs a value: %s", option->name, option->value);
         return store_value(option, **next, member, err);
+}
+
+// At `**next`: "--name=value", or "--name".
+static bool parse_option(const struct verb *verb, char ***next, struct options *options, struct err *err) {
+        const char *name = **next + strlen("--"), *value = NULL;
+        size_t length = strcspn(name, "=");
+        const struct option *option = find_option_of(verb, name, length);
+        if (!option)
+                return refuse_unknown_option(verb, name, err);
+        if (name[length] == '=')
+                value = name + length + 1;
+        return take_option(option, value, next, options, err);
+}
+
+static const struct option *find_letter(const struct verb *verb, char letter) {
+        for (size_t i = 0; i < lengthof(option_letters); i++)
+                if (option_letters[i].letter == letter)
+                        return find_option_of(verb, option_letters[i].name, strlen(option_letters[i].name));
+        return NULL;
+}
+
+// At `**next`: "-qv", or "-oDIR", or "-o" with its value in the next word.
+static bool parse_letters(const struct verb *verb, char ***next, struct options *options, struct err *err) {
+        const char *word = **next;
+        for (const char *letter = word + 1; *letter; letter++) {
+                const struct option *option = find_letter(verb, *letter);
+                if (!option) {
+                        fail(err, ERR_USAGE, 0, "kiln %s has no option %s", verb->name, word);
+                        return hint(err, "kiln %s --help lists them", verb->name);
+                }
+                bool has_value = option->kind != FLAG && letter[1];
+                if (!take_option(option, has_value ? letter + 1 : NULL, next, options, err))
+                        return false;
+                if (option->kind != FLAG)
+                        break;
+        }
+        return true;
 }
 
 static bool parse_words(const struct verb *verb, char **argv, struct options *ret, struct err *err) {
@@ -281,12 +326,10 @@ static bool parse_words(const struct verb *verb, char **argv, struct options *re
                         *array_append(&ret->arguments, &ret->argument_count) = word;
                 } else if (strcmp(word, "--") == 0) {
                         only_arguments = true;
-                } else if (strcmp(word, "-h") == 0) {
-                        ret->help = true;
-                } else if (strncmp(word, "--", 2) != 0) {
-                        return fail(err, ERR_USAGE, 0, "kiln %s has no option %s", verb->name, word);
-                } else if (!parse_option(verb, &next, ret, err)) {
-                        return false;
+                } else {
+                        bool is_long = strncmp(word, "--", 2) == 0;
+                        if (!(is_long ? parse_option : parse_letters)(verb, &next, ret, err))
+                                return false;
                 }
         }
         return true;
@@ -311,7 +354,7 @@ void options_release(struct options *options) {
         struct strings *lists[] = { &options->set,          &options->roles,         &options->only,
                                     &options->repositories, &options->allow_outside, &options->forwards,
                                     &options->cards,        &options->qemu,          &options->memories,
-                                    &options->force };
+                                    &options->force,        &options->nodes };
         for (size_t i = 0; i < lengthof(lists); i++) {
                 for (size_t j = 0; j < lists[i]->count; j++)
                         free((char *)lists[i]->items[j]);
@@ -324,6 +367,7 @@ void options_each(const struct verb *verb, void (*each)(const struct option_text
                   void *context) {
         for (size_t i = 0; i < lengthof(option_table); i++)
                 if (verb_takes(verb, &option_table[i]))
-                        each(&(struct option_text){ option_table[i].name, option_table[i].value, option_table[i].help },
+                        each(&(struct option_text){ option_table[i].name, option_table[i].value, option_table[i].help,
+                                                    letter_of(option_table[i].name) },
                              context);
 }

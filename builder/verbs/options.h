@@ -58,14 +58,15 @@ struct options {
         bool detach;
 };
 
-// Parses what follows the verb, up to a NULL. Long options only, `--name value` or `--name=value`; `--` ends them;
-// lists repeat or take commas. ERR_USAGE names the nearest option.
+// Parses what follows the verb, up to a NULL. `--name value` or `--name=value`, and a letter for some, `-q`, `-o DIR`;
+// `--` ends them; lists repeat or take commas. ERR_USAGE names the nearest option.
 must_check bool options_parse(const struct verb *verb, char **argv, struct options *ret, struct err *err);
 void options_release(struct options *options);
 
 // Calls back for every option of a verb, in the table's order.
 struct option_text {
         const char *name, *value /* NULL: a flag */, *help;
+        char letter; // "-q" for --quiet; '\0': it has none
 };
 void options_each(const struct verb *verb, void (*each)(const struct option_text *option, void *context),
                   void *context);
