@@ -153,10 +153,14 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 0755 $(B)/kiln $(DESTDIR)$(PREFIX)/bin/kiln
 	install -D -m 0755 $(B)/kiln-node $(DESTDIR)$(PREFIX)/libexec/kiln/kiln-node
 	$(B)/kiln manual > $(B)/kiln.1
-	$(B)/kiln completion > $(B)/kiln.bash
+	$(B)/kiln completion bash > $(B)/kiln.bash
+	$(B)/kiln completion zsh > $(B)/kiln.zsh
+	$(B)/kiln completion fish > $(B)/kiln.fish
 	install -D -m 0644 $(B)/kiln.1 $(DESTDIR)$(PREFIX)/share/man/man1/kiln.1
 	install -D -m 0644 firmware/node/kiln-node.8 $(DESTDIR)$(PREFIX)/share/man/man8/kiln-node.8
 	install -D -m 0644 $(B)/kiln.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kiln
+	install -D -m 0644 $(B)/kiln.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_kiln
+	install -D -m 0644 $(B)/kiln.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/kiln.fish
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiln/node $(wildcard firmware/node/*.service)
 	sed 's|/usr/local/bin|$(PREFIX)/bin|' builder/serve/kiln-serve@.service > $(B)/kiln-serve@.service
 	install -D -m 0644 $(B)/kiln-serve@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/kiln-serve@.service

@@ -16,6 +16,7 @@
 #include "base/progress.h"
 #include "base/version.h"
 #include "rootfs/rootfs.h"
+#include "verbs/completion.h"
 #include "verbs/manual.h"
 #include "verbs/options.h"
 #include "verbs/verb.h"
@@ -125,6 +126,20 @@ static bool is_any(const char *name, const char *one, const char *other) {
         return strcmp(name, one) == 0 || strcmp(name, other) == 0;
 }
 
+// kiln completion [SHELL], and what its functions ask: kiln completion words VALUE [CLUSTER.yaml]. Returns the exit
+// code.
+static int run_completion(char **words) {
+        auto_err err = { 0 };
+        if (words[0] && strcmp(words[0], "words") == 0 && words[1]) {
+                completion_print_words(words[1], words[2]);
+                return 0;
+        }
+        if (completion_print(words[0], &err))
+                return 0;
+        fprintf(stderr, "kiln: %s\n", err.text);
+        return err_exit_code(err.kind);
+}
+
 // What is no verb because it takes no options; false: `argv[1]` is none of it.
 static bool run_information(char **argv) {
         const char *name = argv[1];
@@ -134,8 +149,6 @@ static bool run_information(char **argv) {
                 print_usage_of(argv[2]);
         else if (strcmp(name, "manual") == 0)
                 manual_print();
-        else if (strcmp(name, "completion") == 0)
-                completion_print();
         else
                 return false;
         return true;
@@ -152,6 +165,8 @@ int main(int argc, char **argv) {
         }
         if (run_information(argv))
                 return 0;
+        if (strcmp(argv[1], "completion") == 0)
+                return run_completion(argv + 2);
         const struct verb *verb = verb_find(argv[1]);
         if (!verb) {
                 report_unknown_verb(argv[1]);

@@ -59,6 +59,14 @@ bool init_roles(struct arena *arena, struct strings *ret, struct err *err) {
         return hint(err, "`make install` puts them there");
 }
 
+bool init_releases(struct arena *arena, struct strings *ret, struct err *err) {
+        struct locations locations;
+        if (!locations_find(arena, &locations, err))
+                return false;
+        *ret = path_names(arena, arena_printf(arena, "%s/profiles/releases", locations.examples), ".yaml");
+        return true;
+}
+
 // ---- the network ----
 
 static const char *address_text(struct init *init, uint32_t address) {

@@ -33,6 +33,9 @@ struct init_result {
 // The roles that init can give to machines: those of the installed profiles that are not abstract, sorted.
 must_check bool init_roles(struct arena *arena, struct strings *ret, struct err *err);
 
+// The releases that are installed, sorted.
+must_check bool init_releases(struct arena *arena, struct strings *ret, struct err *err);
+
 // Reads what the options name and writes DIR/cluster.yaml, which passes `kiln check`; otherwise nothing is left. A file
 // that is there is never replaced. ERR_USAGE for what an option says, ERR_SCHEMA and others for a list or a key.
 must_check bool init_write(const struct init_options *options, struct init_result *ret, struct err *err);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "verbs/manual.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -489,51 +488,6 @@ void manual_print(void) {
         print_exit_status();
 }
 
-// ---- completion ----
-
-static void print_word(const struct option_text *option, void *context) {
-        (void)context;
-        printf("--%s ", option->name);
-}
-
-// The sub-verbs of "up|ps|down [ARGUMENT...]": words to choose from, where a first argument is one of several.
-static void print_choices(const char *arguments) {
-        size_t length = strcspn(arguments, " ");
-        bool has_choices = memchr(arguments, '|', length) && islower((unsigned char)arguments[0]);
-        if (!has_choices)
-                return;
-        for (size_t i = 0; i < length; i++)
-                putchar(arguments[i] == '|' ? ' ' : arguments[i]);
-}
-
-void completion_print(void) {
-        puts("_kiln() {\n"
-             "        local word=${COMP_WORDS[COMP_CWORD]}\n"
-             "        if [ \"$COMP_CWORD\" = 1 ]; then");
-        printf("                mapfile -t COMPREPLY < <(compgen -W \"");
-        for (size_t i = 0; i < verb_table_count; i++)
-                printf("%s ", verb_table[i].name);
-        puts("\" -- \"$word\")\n                return\n        fi\n        local options= choices=\n"
-             "        case ${COMP_WORDS[1]} in");
-        for (size_t i = 0; i < verb_table_count; i++) {
-                printf("        %s) options=\"", verb_table[i].name);
-                options_each(&verb_table[i], print_word, NULL);
-                printf("\" choices=\"");
-                print_choices(verb_table[i].arguments);
-                puts("\" ;;");
-        }
-        puts("        esac\n"
-             "        if [ \"$COMP_CWORD\" = 2 ] && [ \"$choices\" ] && [[ $word != -* ]]; then\n"
-             "                mapfile -t COMPREPLY < <(compgen -W \"$choices\" -- \"$word\")\n"
-             "                return\n"
-             "        fi\n"
-             "        case $word in\n"
-             "        -*) mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$word\") ;;\n"
-             "        *) mapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n"
-             "        esac\n"
-             "}\ncomplete -F _kiln kiln");
-}
-
 // ---- --help ----
 
 void usage_print(FILE *to) {
@@ -541,7 +495,7 @@ void usage_print(FILE *to) {
         for (size_t i = 0; i < verb_table_count; i++)
                 fprintf(to, "  %-8s %-25s %s\n", verb_table[i].name, verb_table[i].arguments, verb_table[i].summary);
         fputs("\nkiln VERB --help lists a verb's options; kiln --version prints the version;\n"
-              "kiln manual and kiln completion print the man page and bash's completion.\n\nexit codes:\n",
+              "kiln manual prints the man page, kiln completion bash|zsh|fish a shell's completion.\n\nexit codes:\n",
               to);
 #define X(name, code, meaning) fprintf(to, "  %3d  %s\n", code, meaning);
         ERR_KINDS(X)

@@ -10,9 +10,6 @@
 // kiln(1) in mdoc(7), to standard output.
 void manual_print(void);
 
-// A completion function for bash, to standard output.
-void completion_print(void);
-
 // What `kiln --help` says, and what `kiln VERB --help` does.
 void usage_print(FILE *to);
 void usage_print_verb(const struct verb *verb);
