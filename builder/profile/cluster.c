@@ -253,12 +253,35 @@ static void join_cluster(struct loader *loader, const struct cluster_file *file,
         join_nodes_to_roles(loader, file, cluster);
 }
 
+static size_t count_keys(const struct value *tree, const struct schema *schema) {
+        size_t count = 0;
+        for (size_t i = 0; i < schema->field_count; i++)
+                count += value_get(tree, schema->fields[i].key) != NULL;
+        return count;
+}
+
+// One thing is wrong then, and not each key.
+static bool refuse_other_kind(struct loader *loader, const struct value *tree) {
+        static const char *const kinds[] = { "role", "release" };
+        bool is_cluster = tree->type != VALUE_MAP || value_get(tree, "cluster") || value_get(tree, "nodes");
+        size_t role = count_keys(tree, &role_schema), release = count_keys(tree, &release_schema), kind = 0;
+        if (release > role)
+                kind = 1;
+        bool is_other = size_max(role, release) >= 2 && size_max(role, release) > count_keys(tree, &cluster_schema);
+        if (is_cluster || !is_other)
+                return false;
+        report(loader->diagnostics, ERR_SCHEMA, &tree->place, "this is a %s file, not a cluster file", kinds[kind]);
+        report_hint(loader->diagnostics, "a cluster file names it: `%s:`; `kiln init DIR` writes a first one",
+                    kinds[kind]);
+        return true;
+}
+
 static bool read_cluster_file(struct loader *loader, const char *path, const struct profile_options *options,
                               struct cluster_file *file) {
         struct value *tree = loader_read(loader, path, NULL);
         for (size_t i = 0; tree && i < options->set.count; i++)
                 override_apply(loader, tree, options->set.items[i]);
-        if (!tree)
+        if (!tree || refuse_other_kind(loader, tree))
                 return false;
         file->tree = tree;
         if (options->release && tree->type == VALUE_MAP && !value_get(tree, "release"))

@@ -357,6 +357,25 @@ static bool read_document(struct yaml *yaml, struct part *ret) {
         }
 }
 
+// What people take for a profile by mistake, named as what it is. Of a key no line is shown.
+static bool refuse_other_format(struct yaml *yaml) {
+        const struct place place = { yaml->name, 1, 1 };
+        static const char key[] = "PRIVATE KEY-----";
+        bool is_utf16 =
+            yaml->size >= 2 && (memcmp(yaml->text, "\xFF\xFE", 2) == 0 || memcmp(yaml->text, "\xFE\xFF", 2) == 0);
+        bool is_key = yaml->size > strlen(key) && strncmp(yaml->text, "-----BEGIN ", 11) == 0 &&
+                      memmem(yaml->text, size_min(yaml->size, 80), key, strlen(key));
+        if (is_utf16) {
+                report(yaml->diagnostics, ERR_SYNTAX, &place, "the file is UTF-16, and kiln reads UTF-8");
+                report_privately(yaml->diagnostics);
+                report_hint(yaml->diagnostics, "iconv -f UTF-16 -t UTF-8 %s", yaml->name);
+        } else if (is_key) {
+                report(yaml->diagnostics, ERR_SYNTAX, &place, "the file is a private key, and no profile");
+                report_privately(yaml->diagnostics);
+        }
+        return is_utf16 || is_key;
+}
+
 struct value *yaml_parse(const char *name, const char *text, size_t size, struct arena *arena,
                          struct diagnostics *diagnostics) {
         struct yaml yaml = { .name = name, .text = text, .size = size, .arena = arena, .diagnostics = diagnostics };
@@ -365,6 +384,8 @@ struct value *yaml_parse(const char *name, const char *text, size_t size, struct
                 report(diagnostics, ERR_SYNTAX, &(struct place){ name, 0, 0 }, "larger than 8 MiB");
                 return NULL;
         }
+        if (refuse_other_format(&yaml))
+                return NULL;
         if (!yaml_parser_initialize(&yaml.parser))
                 abort(); // only when memory is out
         yaml_parser_set_encoding(&yaml.parser, YAML_UTF8_ENCODING);
