@@ -261,7 +261,7 @@ static size_t count_keys(const struct value *tree, const struct schema *schema) 
 }
 
 // One thing is wrong then, and not each key.
-static bool refuse_other_kind(struct loader *loader, const struct value *tree) {
+static bool refuse_other_profile(struct loader *loader, const struct value *tree) {
         static const char *const kinds[] = { "role", "release" };
         bool is_cluster = tree->type != VALUE_MAP || value_get(tree, "cluster") || value_get(tree, "nodes");
         size_t role = count_keys(tree, &role_schema), release = count_keys(tree, &release_schema), kind = 0;
@@ -281,7 +281,7 @@ static bool read_cluster_file(struct loader *loader, const char *path, const str
         struct value *tree = loader_read(loader, path, NULL);
         for (size_t i = 0; tree && i < options->set.count; i++)
                 override_apply(loader, tree, options->set.items[i]);
-        if (!tree || refuse_other_kind(loader, tree))
+        if (!tree || refuse_other_profile(loader, tree))
                 return false;
         file->tree = tree;
         if (options->release && tree->type == VALUE_MAP && !value_get(tree, "release"))

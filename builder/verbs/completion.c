@@ -224,7 +224,7 @@ static void print_cluster_words(const char *path, bool of_nodes) {
         arena_release(&arena);
 }
 
-static void print_builds(void) {
+static void print_build_ids(void) {
         struct build_list list = { 0 };
         auto_err unreadable = { 0 };
         if (!build_list_read("out", NULL, &list, &unreadable))
@@ -255,7 +255,7 @@ void completion_print_words(const char *value, const char *cluster) {
         else if (strcmp(value, "ROLE") == 0)
                 print_cluster_words(cluster, false);
         else if (strcmp(value, "BUILD") == 0)
-                print_builds();
+                print_build_ids();
         else if (strcmp(value, "ARTEFACT") == 0)
                 print_kinds();
         else if (strcmp(value, "RELEASE") == 0)
