@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <pwd.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
@@ -92,12 +93,39 @@ static bool take_free(int fd, bool take, struct err *err) {
         return ok && write_owner(fd, err);
 }
 
+// The owner was killed, and what it had just begun to start has the lock until it is another program.
+static bool owner_is_gone(int fd) {
+        char host[HOST_BYTES];
+        json_t *owner = NULL;
+        auto_err unreadable = { 0 };
+        host_name(host);
+        if (!read_owner(fd, &owner, &unreadable))
+                return false;
+        pid_t pid = (pid_t)member_number(owner, "pid");
+        bool is_ours = strcmp(member_text(owner, "host"), host) == 0;
+        json_decref(owner);
+        return is_ours && pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+static bool lock_soon(int fd) {
+        enum { TRIES = 100 };
+        const struct timespec nap = { .tv_nsec = 50 * 1000 * 1000 };
+        for (unsigned i = 0; i < TRIES; i++) {
+                if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                        return true;
+                if (errno != EWOULDBLOCK || !owner_is_gone(fd))
+                        break;
+                (void)nanosleep(&nap, NULL);
+        }
+        return flock(fd, LOCK_EX | LOCK_NB) == 0; // once more, for errno
+}
+
 bool rollout_lock_take(int dir, bool take, struct rollout_lock *ret, struct err *err) {
         assert(dir >= 0 && ret);
         auto_close int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (fd < 0)
                 return fail(err, ERR_SYSTEM, errno, "open the rollout's lock");
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (!lock_soon(fd)) {
                 json_t *owner = NULL;
                 if (errno != EWOULDBLOCK)
                         return fail(err, ERR_SYSTEM, errno, "take the rollout's lock");
