@@ -125,7 +125,7 @@ static bool answer_find(struct supervisor *supervisor, const json_t *request, js
         if (!choose_machines(supervisor, request, false, &chosen, err))
                 return false;
         for (size_t i = 0; i < supervisor->machines.count; i++)
-                if (chosen[i])
+                if (chosen && chosen[i])
                         json_array_append_new(machines, rack_machine_json(&supervisor->machines.items[i]));
         json_object_set_new(answer, "place", json_string(supervisor->place->path));
         return true;
