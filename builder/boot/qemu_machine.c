@@ -161,25 +161,13 @@ static bool choose_ssh_port(struct machine *machine, struct err *err) {
         return true;
 }
 
-static bool fail_unknown_node(const struct boot_options *options, struct err *err) {
-        auto_buf names = { 0 };
-        for (size_t i = 0; i < options->cluster->node_count; i++) {
-                if (i > 0)
-                        buf_append_text(&names, ", ");
-                buf_append_text(&names, options->cluster->nodes[i].name);
-        }
-        fail(err, ERR_REFERENCE, 0, "%s: no node is called `%s`", options->cluster->path, options->node);
-        return hint(err, "its nodes are: %s", buf_text(&names));
-}
-
 bool qemu_machine_settle(const struct boot_options *options, struct machine *ret, struct err *err) {
         static const char *const media[] = { "pxe", "iso", "usb" }, *const firmwares[] = { "bios", "uefi" };
         int medium, firmware;
         assert(options->cluster && options->node && options->artefacts);
         *ret = (struct machine){ .options = options, .variables = -1 };
-        ret->node = cluster_find_node(options->cluster, options->node);
-        if (!ret->node)
-                return fail_unknown_node(options, err);
+        if (!cluster_need_node(options->cluster, options->node, &ret->node, err))
+                return false;
         ret->role = &options->cluster->roles[ret->node->role];
         if (!choose_name("medium", options->medium, media, lengthof(media), &medium, err) ||
             !choose_name("firmware", options->firmware, firmwares, lengthof(firmwares), &firmware, err) ||

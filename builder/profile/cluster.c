@@ -401,3 +401,23 @@ const struct node *cluster_find_node(const struct cluster *cluster, const char *
                         return &cluster->nodes[i];
         return NULL;
 }
+
+bool cluster_need_node(const struct cluster *cluster, const char *name, const struct node **ret, struct err *err) {
+        enum { SHOWN = 12 };
+        struct nearest nearest = { .wanted = name };
+        auto_buf names = { 0 };
+        *ret = cluster_find_node(cluster, name);
+        if (*ret)
+                return true;
+        for (size_t i = 0; i < cluster->node_count; i++) {
+                nearest_offer(&nearest, cluster->nodes[i].name);
+                if (i < SHOWN)
+                        buf_printf(&names, "%s%s", i > 0 ? ", " : "", cluster->nodes[i].name);
+        }
+        if (cluster->node_count > SHOWN)
+                buf_append_text(&names, ", ...");
+        fail(err, ERR_REFERENCE, 0, "%s: no node is called `%s`", cluster->path, name);
+        if (nearest.best)
+                return hint(err, "did you mean `%s`?", nearest.best);
+        return hint(err, "its nodes are: %s", buf_text(&names));
+}

@@ -511,6 +511,9 @@ size_t *cluster_members(const struct cluster *cluster, const char *name, size_t 
 // The role of the cluster in whose ensemble the nodes of this one vote: itself, or an ensemble that it inherits.
 const struct role *cluster_ensemble_of(const struct cluster *cluster, const struct role *role);
 const struct node *cluster_find_node(const struct cluster *cluster, const char *name);
+// The node that a user named; ERR_REFERENCE with the nearest name, or some that there are.
+must_check bool cluster_need_node(const struct cluster *cluster, const char *name, const struct node **ret,
+                                  struct err *err);
 
 // JSON Schema (2020-12) of "cluster", "release" or "role" files, from the tables that check them.
 char *profile_json_schema(const char *kind); // heap; NULL for an unknown kind

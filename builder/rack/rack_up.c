@@ -43,12 +43,10 @@ static bool find_artefacts(const struct virtual_rack_options *options, char **re
 
 static bool check_nodes(const struct supervisor *supervisor, struct err *err) {
         const struct strings *nodes = &supervisor->options->nodes;
+        const struct node *named = NULL;
         for (size_t i = 0; i < nodes->count; i++)
-                if (!cluster_find_node(supervisor->options->cluster, nodes->items[i])) {
-                        fail(err, ERR_REFERENCE, 0, "%s: no node is called `%s`", supervisor->options->cluster_path,
-                             nodes->items[i]);
-                        return hint(err, "kiln check %s lists them", supervisor->options->cluster_path);
-                }
+                if (!cluster_need_node(supervisor->options->cluster, nodes->items[i], &named, err))
+                        return false;
         for (size_t i = 0; i < supervisor->machines.count; i++) {
                 const struct rack_machine *machine = &supervisor->machines.items[i];
                 bool is_meant = nodes->count == 0 || strings_have(nodes, machine->node->name);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "serve/address_order.h"
 
 enum { CLIENTS_MAX = 65536, FORGET_MS = 60000, SECOND_MS = 1000 };
 
@@ -15,17 +16,9 @@ static const unsigned most_of_kind[] = {
 #undef X
 };
 
-// Where an address stands, or would.
 static size_t place_of_client(const struct clients *clients, uint32_t address) {
-        size_t low = 0, high = clients->count;
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                if (clients->items[middle].address < address)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
+        static_assert(offsetof(struct client, address) == 0, "address_place() looks there");
+        return address_place(clients->items, clients->count, sizeof *clients->items, address);
 }
 
 static struct client *find_client(const struct clients *clients, uint32_t address) {

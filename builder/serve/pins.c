@@ -6,20 +6,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "serve/address_order.h"
 
 enum { PIN_MS = 900000, PINS_MAX = 65536, PIN_FRESH_MS = 3000 };
 
-// Where a client's pin stands, or would.
 static size_t place_of_pin(const struct pins *pins, uint32_t client) {
-        size_t low = 0, high = pins->count;
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                if (pins->items[middle].client < client)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
+        static_assert(offsetof(struct pin, client) == 0, "address_place() looks there");
+        return address_place(pins->items, pins->count, sizeof *pins->items, client);
 }
 
 static struct pin *find_pin(const struct pins *pins, uint32_t client) {

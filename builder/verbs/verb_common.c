@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/locations.h"
+#include "base/mistake.h"
 #include "base/progress.h"
 
 struct profile_options options_profile(const struct options *options) {
@@ -84,6 +86,21 @@ bool options_read_duration(const char *text, int64_t *ret_s, struct err *err) {
                 }
         }
         return fail(err, ERR_USAGE, 0, "--wait takes a time such as 90s, 10m or 1h, not `%s`", text);
+}
+
+bool print_answer(const json_t *value, bool as_json, size_t flags, void (*print)(const json_t *value, struct buf *to),
+                  struct err *err) {
+        auto_buf text = { 0 }, printable = { 0 };
+        if (as_json) {
+                auto_free char *json = json_dumps(value, flags);
+                puts(text_or(json, "{}"));
+        } else {
+                print(value, &text);
+                mistake_printable(&printable, buf_text(&text), text.size);
+                fputs(buf_text(&printable), stdout);
+        }
+        bool is_written = fflush(stdout) == 0 && !ferror(stdout); // a long text is written before the flush
+        return is_written || fail(err, ERR_SYSTEM, errno, "write standard output");
 }
 
 unsigned processor_count(void) {

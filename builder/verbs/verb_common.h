@@ -3,6 +3,9 @@
 #ifndef KILN_VERBS_VERB_COMMON_H
 #define KILN_VERBS_VERB_COMMON_H
 
+#include <jansson.h>
+
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "profile/profile.h"
@@ -30,6 +33,11 @@ must_check bool options_read_lock(const struct options *options, const struct cl
 
 // --wait: "90", "90s", "10m", "1h".
 must_check bool options_read_duration(const char *text, int64_t *ret_s, struct err *err);
+
+// Prints what a verb found out, of which machines wrote parts: `value` as one JSON text with `flags` of json_dumps(3),
+// or else what `print` makes of it, as far as a terminal may show it. Fails if standard output does.
+must_check bool print_answer(const json_t *value, bool as_json, size_t flags,
+                             void (*print)(const json_t *value, struct buf *to), struct err *err);
 
 // Processors that this process may use, as taskset(1) and containers may have limited them.
 unsigned processor_count(void);

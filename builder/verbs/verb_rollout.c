@@ -33,20 +33,6 @@ static bool check_means(const char *means, struct err *err) {
         return !means || fail(err, ERR_USAGE, 0, "--reboot takes ssh, ipmi or button, not `%s`", means);
 }
 
-static bool show_plan(const struct options *options, const json_t *plan, struct err *err) {
-        auto_buf text = { 0 }, printable = { 0 };
-        if (options->json) {
-                auto_free char *json = json_dumps(plan, JSON_INDENT(2));
-                puts(text_or(json, "{}"));
-        } else {
-                rollout_plan_print(plan, &text);
-                mistake_printable(&printable, buf_text(&text), text.size); // nodes wrote parts of it
-                fputs(buf_text(&printable), stdout);
-        }
-        bool is_written = fflush(stdout) == 0 && !ferror(stdout); // a long text is written before the flush
-        return is_written || fail(err, ERR_SYSTEM, errno, "write standard output");
-}
-
 // The plan is the output; what forbids it is in it, and decides the exit status.
 static bool plan_and_show(const struct options *options, const struct cluster *cluster,
                           const struct rollout_options *rollout, struct err *err) {
@@ -54,7 +40,7 @@ static bool plan_and_show(const struct options *options, const struct cluster *c
         if (!rollout_plan(cluster, rollout, &plan, err))
                 return false;
         bool is_refused = json_array_size(json_object_get(plan, "problems")) > 0;
-        bool ok = show_plan(options, plan, err);
+        bool ok = print_answer(plan, options->json, JSON_INDENT(2), rollout_plan_print, err);
         json_decref(plan);
         return ok && (!is_refused || fail_with_answer(err, 1));
 }

@@ -19,24 +19,13 @@ struct show {
         const char *what; // the second argument, or NULL
 };
 
-static bool refuse_unknown_node(const struct cluster *cluster, const char *name, struct err *err) {
-        struct nearest nearest = { .wanted = name };
-        for (size_t i = 0; i < cluster->node_count; i++)
-                nearest_offer(&nearest, cluster->nodes[i].name);
-        fail(err, ERR_REFERENCE, 0, "the cluster has no node `%s`", name);
-        if (nearest.best)
-                return hint(err, "did you mean `%s`?", nearest.best);
-        return false;
-}
-
 static bool show_choose_machine(struct show *show, struct err *err) {
         const struct options *options = show->options;
         if (options->node && options->roles.count > 0)
                 return fail(err, ERR_USAGE, 0, "--node and --role: one machine is shown at a time");
         if (options->node) {
-                show->node = cluster_find_node(show->cluster, options->node);
-                if (!show->node)
-                        return refuse_unknown_node(show->cluster, options->node, err);
+                if (!cluster_need_node(show->cluster, options->node, &show->node, err))
+                        return false;
                 show->role = &show->cluster->roles[show->node->role];
         }
         if (options->roles.count > 0) // options_load_cluster() has looked whether there is such a role

@@ -28,19 +28,9 @@ static bool pause_between(struct err *err) {
 
 // With --watch on a terminal the last picture is painted over; else pictures follow each other.
 static bool show_status(const struct options *options, const json_t *status, struct err *err) {
-        auto_buf text = { 0 }, printable = { 0 };
         if (options->watch && !options->json && isatty(STDOUT_FILENO))
                 fputs("\033[H\033[2J", stdout);
-        if (options->json) {
-                auto_free char *json = json_dumps(status, JSON_COMPACT);
-                puts(text_or(json, "{}"));
-        } else {
-                status_print(status, &text);
-                mistake_printable(&printable, buf_text(&text), text.size); // nodes wrote parts of it
-                fputs(buf_text(&printable), stdout);
-        }
-        bool is_written = fflush(stdout) == 0 && !ferror(stdout); // a long text is written before the flush
-        return is_written || fail(err, ERR_SYSTEM, errno, "write standard output");
+        return print_answer(status, options->json, JSON_COMPACT, status_print, err);
 }
 
 // What OUT/CLUSTER/current names, or the build that --build says; NULL: nothing is published here.

@@ -2,10 +2,10 @@
 """Assertions from outside: HTTP, ZooKeeper's four letters, commands over ssh."""
 import base64
 import json
-import socket
 import urllib.error
 import urllib.request
 
+from cluster_access import four_letters
 from environment import wait_until
 from tap import Tap
 
@@ -60,14 +60,3 @@ def http_json(url):
         return status, text
 
 
-def four_letters(ip, word):
-    """ZooKeeper's answer to a four-letter word, or why there is none."""
-    try:
-        with socket.create_connection((ip, 2181), 5) as connection:
-            connection.sendall(word.encode())
-            answer = b""
-            while data := connection.recv(4096):
-                answer += data
-            return answer.decode(errors="replace")
-    except OSError as error:
-        return str(error)

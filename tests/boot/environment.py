@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 
+import cluster_access
 from tap import fail_all
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -37,11 +38,7 @@ class Unusable(Exception):
 
 
 def make_key():
-    path = os.path.join(WORK, "key")
-    os.makedirs(WORK, exist_ok=True)
-    if not os.path.exists(path):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "kiln-boot-test", "-f", path], check=True)
-    return path
+    return cluster_access.make_key(WORK, "kiln-boot-test")
 
 
 def build(key):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import cluster_access
 from tap import Tap, fail_all, note
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -31,10 +32,7 @@ class Unusable(Exception):
 
 
 def make_key():
-    path = os.path.join(WORK, "key")
-    os.makedirs(WORK, exist_ok=True)
-    if not os.path.exists(path):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "kiln-rack-test", "-f", path], check=True)
+    path = cluster_access.make_key(WORK, "kiln-rack-test")
     with open(path + ".pub", encoding="ascii") as file:
         return path, file.read().strip()
 

@@ -19,6 +19,11 @@ import time
 import urllib.error
 import urllib.request
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.dont_write_bytecode = True
+
+from cluster_access import four_letters  # noqa: E402
+
 ETHERTYPE_ARP = 0x0806
 
 
@@ -34,18 +39,6 @@ def get(url, body=None, timeout=10):
         return {"status": error.code, "text": error.read().decode(errors="replace")}
     except (OSError, ValueError) as error:
         return {"status": 0, "text": str(error)}
-
-
-def words(address, word):
-    try:
-        with socket.create_connection((address, 2181), 5) as connection:
-            connection.sendall(word.encode())
-            answer = b""
-            while data := connection.recv(4096):
-                answer += data
-            return answer.decode(errors="replace")
-    except OSError as error:
-        return str(error)
 
 
 def owners(address):
@@ -84,4 +77,4 @@ def ask(url, marker):
 
 
 if __name__ == "__main__":
-    print(json.dumps({"get": get, "words": words, "owners": owners, "ask": ask}[sys.argv[1]](*sys.argv[2:])), flush=True)
+    print(json.dumps({"get": get, "words": four_letters, "owners": owners, "ask": ask}[sys.argv[1]](*sys.argv[2:])), flush=True)
