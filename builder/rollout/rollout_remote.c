@@ -9,6 +9,7 @@
 // controllers alone, then found in PATH, takes the password from a file, and kiln need not be linked with a protocol
 // that most never use.
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 #include "rollout/internal.h"
 
 #define CONNECT_TIMEOUT "ConnectTimeout=5"
-enum { OUTPUT_MAX = 1 << 20, SSH_LOST = 255 };
+enum { OUTPUT_MAX = 1 << 20, BOOT_ID_MAX = 64, SSH_LOST = 255 };
 
 // ---- ssh ----
 
@@ -104,13 +105,24 @@ bool remote_run(const struct rollout *rollout, const struct node *node, const st
 
 // ---- what runs there ----
 
-// The boot's id on the first line, the report of kiln-node behind it.
-static void read_running(struct rollout *rollout, const char *text, struct running *ret) {
+// It comes from the node, and goes to the journal.
+static bool is_boot_id(const char *text, size_t length) {
+        for (size_t i = 0; i < length; i++)
+                if (!isalnum((unsigned char)text[i]) && text[i] != '-')
+                        return false;
+        return length > 0 && length <= BOOT_ID_MAX;
+}
+
+// The boot's id on the first line, the report of kiln-node behind it. False: it is none.
+static bool read_running(struct rollout *rollout, const char *text, struct running *ret) {
         size_t length = strcspn(text, "\n");
+        if (!is_boot_id(text, length))
+                return false;
         json_t *report = json_loads(text + length, 0, NULL);
         ret->boot_id = arena_strndup(&rollout->arena, text, length);
         ret->build = arena_strdup(&rollout->arena, member_text(report, "build"));
         json_decref(report);
+        return true;
 }
 
 bool remote_running(struct rollout *rollout, const struct node *node, struct running *ret, bool *ret_answers,
@@ -128,8 +140,7 @@ bool remote_running(struct rollout *rollout, const struct node *node, struct run
         }
         if (status != 0)
                 return true;
-        read_running(rollout, buf_text(&output), ret);
-        *ret_answers = true;
+        *ret_answers = read_running(rollout, buf_text(&output), ret);
         return true;
 }
 

@@ -223,7 +223,7 @@ class World:
         given = given[:-len("\n--END--\n")]
         with self.lock:
             status, output = self.run_ssh(words, given)
-        connection.sendall(f"{status}\n{output}".encode())
+        connection.sendall(f"{status}\n{output}".encode(errors="surrogateescape"))
 
     def run_ssh(self, words, given):
         target = next(word for word in words if word.startswith("root@")).removeprefix("root@")
