@@ -469,8 +469,8 @@ static bool wait_until_settled(struct rollout *rollout, const struct node *node,
 static bool settle_step(struct rollout *rollout, const struct rollout_step *step, struct err *err) {
         for (size_t i = 0; i < step->count; i++) {
                 const struct node *node = &rollout->cluster->nodes[step->nodes[i]];
-                const json_t *leaving = json_object_get(rollout->journal.boot_ids, node->name);
-                if (leaving && !wait_until_settled(rollout, node, json_string_value(leaving), err))
+                const char *leaving = json_string_value(json_object_get(rollout->journal.boot_ids, node->name));
+                if (leaving && !wait_until_settled(rollout, node, leaving, err))
                         return false;
         }
         return true;
