@@ -23,18 +23,27 @@ static int slots_dir = -1;
 
 // ---- the file ----
 
+// NULL: it is none of this one's files.
+static json_t *read_slots(const struct buf *text) {
+        json_t *found = json_loadb(buf_text(text), text->size, 0, NULL);
+        if (json_is_object(found))
+                return found;
+        json_decref(found);
+        return NULL;
+}
+
 bool fleet_lock_open(int state_dir, struct err *err) {
         auto_buf text = { .max = LOCKS_MAX };
         slots_dir = state_dir;
         if (fs_exists(state_dir, FLEET_LOCKS_NAME) && !fs_read(state_dir, FLEET_LOCKS_NAME, &text, err))
                 return wrap(err, "who has FleetLock's slots");
-        slots = json_loadb(buf_text(&text), text.size, 0, NULL);
-        if (!slots && text.size > 0) {
-                fail(err, ERR_CORRUPT, 0, "%s is no JSON: nobody knows who has FleetLock's slots", FLEET_LOCKS_NAME);
+        if (text.size == 0)
+                buf_append_text(&text, "{}");
+        slots = read_slots(&text);
+        if (!slots) {
+                fail(err, ERR_CORRUPT, 0, "%s has no slots in JSON: nobody knows who has FleetLock's", FLEET_LOCKS_NAME);
                 return hint(err, "remove it once no machine is about to boot again");
         }
-        if (!slots)
-                slots = json_object();
         return true;
 }
 
@@ -52,9 +61,9 @@ bool serve_fleet_slots(const char *state_dir, const char *cluster, json_t **ret,
         if (fs_exists(AT_FDCWD, file)) {
                 if (!fs_read(AT_FDCWD, file, &text, err))
                         return wrap(err, "who has FleetLock's slots");
-                found = json_loadb(buf_text(&text), text.size, 0, NULL);
+                found = read_slots(&text);
                 if (!found)
-                        return fail(err, ERR_CORRUPT, 0, "%s is no JSON", file);
+                        return fail(err, ERR_CORRUPT, 0, "%s has no slots in JSON", file);
         }
         if (!found)
                 found = json_object();
