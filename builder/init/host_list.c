@@ -69,9 +69,11 @@ struct host *host_list_add(struct host_list *list, const struct place *place) {
         return &hosts->items[hosts->count++];
 }
 
+bool host_list_is_full(const struct host_list *list) { return list->hosts.count > HOSTS_MAX; }
+
 void host_list_lines(struct host_list *list, host_line_reader *each, void *context) {
         const char *at = list->text, *end = list->text + list->size;
-        for (int line = 1; at < end; line++) {
+        for (int line = 1; at < end && !host_list_is_full(list); line++) {
                 const char *stop = memchr(at, '\n', (size_t)(end - at));
                 size_t size = (size_t)((stop ? stop : end) - at);
                 if (size > 0 && at[size - 1] == '\r')

@@ -12,7 +12,7 @@
 #include "init/internal.h"
 #include "profile/reader/names.h"
 
-enum { LIST_MAX_BYTES = 16 << 20, HOSTS_MAX = 20000 };
+enum { LIST_MAX_BYTES = 16 << 20 };
 
 // ---- which format ----
 
@@ -175,6 +175,11 @@ static void check_words(struct host_list *list, const struct host *host) {
 }
 
 static void check_hosts(struct host_list *list, const struct strings *roles, const char *otherwise) {
+        if (host_list_is_full(list)) {
+                report(list->diagnostics, ERR_SCHEMA, &(struct place){ list->name, 0, 0 },
+                       "more than %d hosts, which is all that a node can read", HOSTS_MAX);
+                return;
+        }
         for (size_t i = 0; i < list->hosts.count; i++) {
                 struct host *host = &list->hosts.items[i];
                 drop_empty(host);
@@ -191,9 +196,6 @@ static void check_hosts(struct host_list *list, const struct strings *roles, con
         check_unique(list);
         if (list->hosts.count == 0 && list->diagnostics->mistake_count == 0)
                 report(list->diagnostics, ERR_SCHEMA, &(struct place){ list->name, 0, 0 }, "no host is listed there");
-        if (list->hosts.count > HOSTS_MAX)
-                report(list->diagnostics, ERR_SCHEMA, &(struct place){ list->name, 0, 0 },
-                       "more than %d hosts, which is all that a node can read", HOSTS_MAX);
 }
 
 bool hosts_read(struct arena *arena, const char *path, const struct strings *roles, const char *otherwise,

@@ -116,7 +116,7 @@ static void read_yaml_group(struct host_list *list, const char *name, const stru
         const struct value *hosts = value_get(group, "hosts"), *children = value_get(group, "children");
         for (size_t i = 0; children && children->type == VALUE_MAP && i < children->count; i++)
                 read_yaml_group(list, children->keys[i], children->items[i]);
-        for (size_t i = 0; hosts && hosts->type == VALUE_MAP && i < hosts->count; i++)
+        for (size_t i = 0; hosts && hosts->type == VALUE_MAP && i < hosts->count && !host_list_is_full(list); i++)
                 read_yaml_host(list, hosts->keys[i], &hosts->key_places[i], hosts->items[i], name);
 }
 

@@ -110,7 +110,7 @@ static bool read_statement(struct host_list *list, struct dhcpd *dhcpd, struct h
 void hosts_read_dhcpd(struct host_list *list) {
         struct dhcpd dhcpd = { list->text, list->text + list->size, 1 };
         const char *before = "", *group = NULL;
-        for (const char *token; (token = next_token(list->arena, &dhcpd));) {
+        for (const char *token; !host_list_is_full(list) && (token = next_token(list->arena, &dhcpd));) {
                 bool is_start = strcmp(before, "") == 0 || strchr("{};", before[0]) != NULL;
                 if (strcmp(token, "host") == 0 && is_start) {
                         struct host *host = host_list_add(list, &(struct place){ list->name, dhcpd.line, 1 });

@@ -368,7 +368,8 @@ static struct value *scope_of_init(struct init *init, struct value *keys) {
         put_word(init, scope, "dns", text_or(options->dns, gateway));
         put_word(init, scope, "server", text_or(options->server, gateway));
         put_word(init, scope, "free_address", in_addr_text(&init->arena, init->vip));
-        put_count(init, scope, "free_address_end", ntohl(init->vip.s_addr) & 0xff);
+        unsigned end = ntohl(init->vip.s_addr) & 0xff;
+        put_count(init, scope, "free_address_end", end > 0 ? end : 1); // VRRP has no router 0
         put_word(init, scope, "pool", init->pool);
         value_set(&init->arena, scope, "has_invented_macs", value_bool(&init->arena, init->has_invented_macs));
         value_set(&init->arena, scope, "keys", keys);

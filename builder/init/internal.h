@@ -7,6 +7,8 @@
 #include "init/host_lists.h"
 #include "profile/reader/diagnostics.h"
 
+enum { HOSTS_MAX = 20000 }; // all that a node can read
+
 struct host_list {
         struct arena *arena;
         struct diagnostics *diagnostics;
@@ -16,11 +18,13 @@ struct host_list {
         struct hosts hosts;
 };
 
+// It has more than HOSTS_MAX: what follows is not read, since it is refused anyway.
+bool host_list_is_full(const struct host_list *list);
 struct host *host_list_add(struct host_list *list, const struct place *place);
 // Stores a value by the name that files give it ("mac", "hwaddr", "ansible_host", ...). False: it is none of a host's.
 bool host_list_set(struct arena *arena, struct host *host, const char *key, const char *value);
 
-// Calls back for each line, without its end; `line` is not NUL-terminated. Stops if `each` returns false.
+// Calls back for each line, without its end, until the list is full; `line` is not NUL-terminated.
 struct host_line {
         struct place place; // of its first byte
         const char *text;
