@@ -10,12 +10,11 @@
 
 // What is typed, or `otherwise` for an empty line; NULL after the end of input or a signal.
 static const char *ask(struct arena *arena, const char *question, const char *otherwise) {
-        char *line = NULL;
+        auto_free char *line = NULL;
         size_t capacity = 0;
         printf("%s [%s]: ", question, otherwise[0] ? otherwise : "none");
         (void)fflush(stdout);
         ssize_t length = getline(&line, &capacity, stdin);
-        auto_free char *owned = line;
         if (length < 0)
                 return NULL;
         while (length > 0 && strchr("\r\n \t", line[length - 1]))
