@@ -41,6 +41,18 @@ static void add_json_line(struct findings *findings, const struct profile_findin
         json_decref(object);
 }
 
+// A URI: blanks and all else that none may have are written as %XX.
+static char *uri_of(const char *path) {
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+        auto_buf uri = { 0 };
+        for (; *path; path++)
+                if (strchr(plain, *path))
+                        buf_append_char(&uri, *path);
+                else
+                        buf_printf(&uri, "%%%02X", (unsigned char)*path);
+        return xstrdup(buf_text(&uri));
+}
+
 static void add_result(struct findings *findings, const struct profile_finding *finding) {
         auto_free char *text = NULL;
         if (finding->hint)
@@ -49,7 +61,8 @@ static void add_result(struct findings *findings, const struct profile_finding *
             json_pack("{ss ss s{ss}}", "ruleId", rule_of(finding), "level", is_warning(finding) ? "warning" : "error",
                       "message", "text", text_or(text, finding->message));
         if (result && finding->place.file) {
-                json_t *physical = json_pack("{s{ss}}", "artifactLocation", "uri", finding->place.file);
+                auto_free char *uri = uri_of(finding->place.file);
+                json_t *physical = json_pack("{s{ss}}", "artifactLocation", "uri", uri);
                 if (physical && finding->place.line > 0)
                         (void)json_object_set_new(physical, "region",
                                                   json_pack("{si si}", "startLine", finding->place.line, "startColumn",

@@ -88,34 +88,45 @@ static bool is_bare_text(const char *text) {
         return *text && (*text != '-' || text[1]) && *text != '@' && *text != '%' && text[strspn(text, plain)] == '\0';
 }
 
+// Between double quotes. What a terminal would obey, and what JSON itself leaves as it is, becomes \uXXXX; what is no
+// UTF-8, such as an overlay's name, "?".
+static void append_quoted(struct buf *line, const char *text) {
+        auto_buf shown = { 0 };
+        mistake_printable(&shown, text, strlen(text));
+        bool is_printable = strcmp(buf_text(&shown), text) == 0;
+        json_t *string = json_string(text);
+        if (!string)
+                string = json_string(buf_text(&shown));
+        auto_free char *quoted = json_dumps(string, JSON_ENCODE_ANY | (is_printable ? 0 : JSON_ENSURE_ASCII));
+        json_decref(string);
+        buf_append_text(line, text_or(quoted, "\"\""));
+}
+
 static void values_append(struct buf *line, const struct value *value) {
         if (value->type == VALUE_NULL) {
                 buf_append_text(line, "null");
                 return;
         }
-        auto_buf text = { 0 };
-        mistake_printable(&text, value->text, strlen(value->text));
         bool was_quoted = value->quoted && value->place.line > 0; // what kiln made is marked as quoted, too
         bool is_bare = !was_quoted && is_bare_text(value->text);
-        if (is_bare) {
-                buf_append_text(line, buf_text(&text));
-                return;
-        }
-        json_t *string = json_string(value->text);
-        auto_free char *quoted = string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
-        json_decref(string);
-        buf_append_text(line, text_or(quoted, "\"\""));
+        if (is_bare)
+                buf_append_text(line, value->text);
+        else
+                append_quoted(line, value->text);
 }
 
 // The line with where its value is written, in a column of its own.
 static void values_print_line(const struct buf *line, const struct place *place) {
         const char *text = buf_text(line);
+        auto_buf file = { 0 };
+        if (place->file)
+                mistake_printable(&file, place->file, strlen(place->file));
         if (!place->file)
                 printf("%s\n", text);
         else if (place->line > 0)
-                printf("%-*s # %s:%d\n", PLACE_COLUMN, text, place->file, place->line);
+                printf("%-*s # %s:%d\n", PLACE_COLUMN, text, buf_text(&file), place->line);
         else
-                printf("%-*s # %s\n", PLACE_COLUMN, text, place->file);
+                printf("%-*s # %s\n", PLACE_COLUMN, text, buf_text(&file));
 }
 
 static void values_print_value(const struct value *value, unsigned depth, struct buf *head);
@@ -131,7 +142,11 @@ static void values_print_map(const struct value *map, unsigned depth, struct buf
         for (size_t i = 0; i < map->count; i++) {
                 if (i > 0)
                         start_line(head, depth);
-                buf_printf(head, "%s:", map->keys[i]);
+                if (is_bare_text(map->keys[i]))
+                        buf_append_text(head, map->keys[i]);
+                else
+                        append_quoted(head, map->keys[i]);
+                buf_append_char(head, ':');
                 values_print_value(map->items[i], depth + 1, head);
         }
 }
