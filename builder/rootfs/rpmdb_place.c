@@ -105,7 +105,7 @@ static bool place_of_package(const struct package_set *set, int scratch, char **
 static bool make_rpmdb_place(const char *path, int tree, struct err *err) {
         auto_free char *target = xasprintf("../..%s", path);
         return fs_mkdirs(tree, path + 1, 0755, err) && fs_mkdirs(tree, "var/lib", 0755, err) &&
-               (symlinkat(target, tree, USUAL_PLACE + 1) == 0 || fail(err, ERR_SYSTEM, errno, "link " USUAL_PLACE));
+               (symlinkat(target, tree, &USUAL_PLACE[1]) == 0 || fail(err, ERR_SYSTEM, errno, "link " USUAL_PLACE));
 }
 
 bool rpmdb_place_make(const struct release *release, const struct package_set *set, int scratch, int tree,
