@@ -41,7 +41,8 @@ bool fleet_lock_open(int state_dir, struct err *err) {
                 buf_append_text(&text, "{}");
         slots = read_slots(&text);
         if (!slots) {
-                fail(err, ERR_CORRUPT, 0, "%s has no slots in JSON: nobody knows who has FleetLock's", FLEET_LOCKS_NAME);
+                fail(err, ERR_CORRUPT, 0, "%s has no slots in JSON: nobody knows who has FleetLock's",
+                     FLEET_LOCKS_NAME);
                 return hint(err, "remove it once no machine is about to boot again");
         }
         return true;
