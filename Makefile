@@ -68,6 +68,7 @@ $(B)/builder/build/build_id.o: $(KILN_CODE)
 
 # Its assembler reads the page.
 $(B)/builder/serve/page.o: builder/serve/page.html
+$(B)/builder/report/report_page.o: builder/report/report.css
 
 # What the cache keeps is named after the code that made it, too (cache/maker.h).
 code_digest = $(shell cat $(sort $(wildcard $(1))) | sha256sum | cut -c1-64)

@@ -18,7 +18,7 @@ ORDER = ["builder/base", "builder/shared", "builder/secrets", "builder/signing",
          "builder/profile/reader", "builder/profile", "builder/init",
          "builder/packages", "builder/selection", "builder/sandbox", "builder/rootfs", "builder/configure",
          "builder/artefact/image", "builder/artefact/initrd", "builder/artefact/iso", "builder/artefact",
-         "builder/build", "builder/compare", "builder/verify", "builder/release", "builder/diff", "builder/status", "builder/boot", "builder/serve", "builder/rollout", "builder/rack",
+         "builder/build", "builder/compare", "builder/verify", "builder/release", "builder/diff", "builder/report", "builder/status", "builder/boot", "builder/serve", "builder/rollout", "builder/rack",
          "builder/verbs", "builder",
          "firmware/node/root", "firmware/node/devices", "firmware/node/facts", "firmware/node/inventory",
          "firmware/node/secrets", "firmware/node/trust", "firmware/node/cmdline", "firmware/node/config_drive", "firmware/node/dhcp",
@@ -33,7 +33,7 @@ PUBLIC = {"builder/packages": {"packages.h"}, "builder/rootfs": {"rootfs.h", "tr
           "builder/artefact": {"artefact.h"},
           "builder/boot": {"boot.h"}, "builder/configure": {"configure.h"}, "builder/verify": {"verify.h"},
           "builder/profile": {"profile.h", "effective.h"}, "builder/serve": {"serve.h"}, "builder/rack": {"virtual_rack.h"},
-          "builder/rollout": {"rollout.h"}}
+          "builder/rollout": {"rollout.h"}, "builder/report": {"build_report.h"}}
 # These count as inside of a house: they read what profiles are written in.
 LODGERS = {"builder/init": "builder/profile"}
 LIBRARIES = {"solv/": {"builder/packages", "builder/rootfs"}, "rpm/": {"builder/packages", "builder/rootfs"}}

@@ -19,8 +19,11 @@ enum { REDRAW_INTERVAL_MS = 100, RATE_AFTER_MS = 500 };
 
 static enum progress_mode mode;
 static atomic_bool line_is_drawn;
+static const struct progress_observer *_Atomic observer;
 
 void progress_setup(enum progress_mode wanted) { mode = wanted; }
+
+void progress_observe(const struct progress_observer *wanted) { observer = wanted; }
 
 int64_t monotonic_ms(void) {
         struct timespec now;
@@ -105,6 +108,9 @@ static void clear_line(void) {
 
 void progress_end(struct progress *progress) {
         int64_t now = monotonic_ms();
+        const struct progress_observer *told = observer;
+        if (told)
+                told->step_ended(progress, now);
         if (mode == PROGRESS_JSON) {
                 emit_step(progress, "end", now);
                 return;
@@ -121,6 +127,9 @@ static void say(const char *level, const char *prefix, const char *format, va_li
         auto_free char *written = xvasprintf(format, arguments);
         auto_buf text = { 0 };
         mistake_printable(&text, written, strlen(written));
+        const struct progress_observer *told = observer;
+        if (told && strcmp(level, "warning") == 0)
+                told->warned(buf_text(&text));
         if (mode == PROGRESS_JSON) {
                 emit_json(json_pack("{ss ss}", "event", level, "text", buf_text(&text)));
                 return;

@@ -27,6 +27,14 @@ void warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // A result or a remark, shown on a terminal, with --verbose and with --json.
 void notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+// Told of each step as it ends and of each warning, in every mode. Steps end in several threads; what other processes
+// say is not told.
+struct progress_observer {
+        void (*step_ended)(const struct progress *progress, int64_t now_ms);
+        void (*warned)(const char *text);
+};
+void progress_observe(const struct progress_observer *wanted); // not copied; NULL: nobody is told
+
 int64_t monotonic_ms(void);
 
 #endif

@@ -99,7 +99,7 @@ static bool is_published(struct build *build, bool *ret, struct err *err) {
 
 static bool record_build(struct build *build, bool is_new, struct err *err) {
         const char *origin = build->options->origin;
-        if (origin && !publication_note_origin(&build->publication, build->id, origin, err))
+        if (origin && !publication_note(&build->publication, build->id, PUBLICATION_ORIGIN, origin, err))
                 return false;
         auto_err unwritten = { 0 };
         bool ok = false;

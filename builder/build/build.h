@@ -20,7 +20,7 @@ struct build_options {
         uint64_t serial;                           // up to SERIAL_MAX (shared/signed_layer.h); 0: none
         const struct secure_boot_key *secure_boot; // NULL: kiln.efi is not signed, if it is made
         const char *uki_stub;                      // NULL: UKI_STUB (artefact/artefact.h)
-        const char *origin; // kept beside the build (publication_note_origin()); NULL: nothing is
+        const char *origin;                        // kept beside the build (PUBLICATION_ORIGIN); NULL: nothing is
         bool offline, allow_downgrade;
         unsigned jobs;
 };

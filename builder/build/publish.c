@@ -137,7 +137,20 @@ bool publication_finish(struct publication *publication, const char *build_id, s
 // ---- beside the build ----
 
 static char *seal_name(const char *build_id) { return xasprintf(".seal-%s", build_id); }
-static char *origin_name(const char *build_id) { return xasprintf(".origin-%s", build_id); }
+
+static const struct note_place {
+        const char *before, *behind; // the build's id
+        mode_t mode;
+} note_places[] = {
+        [PUBLICATION_ORIGIN] = { ".origin-", "", 0600 },
+        [PUBLICATION_NOTES] = { ".notes-", "", 0600 },
+        [PUBLICATION_REPORT] = { "report-", ".html", 0644 },
+};
+
+char *publication_note_name(enum publication_note note, const char *build_id) {
+        assert(note < lengthof(note_places));
+        return xasprintf("%s%s%s", note_places[note].before, build_id, note_places[note].behind);
+}
 
 // Without a sync of its own: if it is lost, the build is read once.
 static bool write_seal(const struct publication *publication, const char *build_id, const struct buf *seal,
@@ -197,25 +210,34 @@ bool publication_examine(const struct publication *publication, const char *buil
         return ok;
 }
 
+static bool remove_notes(struct publication *publication, const char *build_id, struct err *err) {
+        for (size_t i = 0; i < lengthof(note_places); i++) {
+                auto_free char *name = publication_note_name((enum publication_note)i, build_id);
+                if (!fs_remove_tree(publication->dir, name, err))
+                        return false;
+        }
+        return true;
+}
+
 // Under the name of a leftover: what a kill leaves of it goes with the next kiln.
 bool publication_remove(struct publication *publication, const char *build_id, struct err *err) {
         auto_free char *seal = seal_name(build_id);
-        auto_free char *origin = origin_name(build_id);
         auto_free char *going = xasprintf(STAGING_PREFIX "%s.removed", build_id);
         if (renameat(publication->dir, build_id, publication->dir, going) < 0)
                 return fail(err, ERR_SYSTEM, errno, "remove build %s", build_id);
         return fs_remove_tree(publication->dir, going, err) && fs_remove_tree(publication->dir, seal, err) &&
-               fs_remove_tree(publication->dir, origin, err);
+               remove_notes(publication, build_id, err);
 }
 
-bool publication_note_origin(struct publication *publication, const char *build_id, const char *text, struct err *err) {
-        static const char staging[] = STAGING_PREFIX "origin"; // so that a killed build's goes, too
-        auto_free char *name = origin_name(build_id);
+bool publication_note(struct publication *publication, const char *build_id, enum publication_note note,
+                      const char *text, struct err *err) {
+        static const char staging[] = STAGING_PREFIX "note"; // so that a killed build's goes, too
+        auto_free char *name = publication_note_name(note, build_id);
         auto_buf there = { 0 };
         auto_err absent = { 0 };
         if (fs_read(publication->dir, name, &there, &absent) && strcmp(buf_text(&there), text) == 0)
                 return true; // nothing has changed, and nothing is written
-        if (!fs_write_atomic(publication->dir, staging, text, strlen(text), 0600, err))
+        if (!fs_write_atomic(publication->dir, staging, text, strlen(text), note_places[note].mode, err))
                 return false;
         return take_place(publication, staging, name) || fail(err, ERR_SYSTEM, errno, "rename %s", name);
 }

@@ -52,9 +52,19 @@ must_check bool publication_examine(const struct publication *publication, const
                                     char **ret_difference, struct err *err);
 // Takes a build and what lies beside it away. Nobody sees half of it.
 must_check bool publication_remove(struct publication *publication, const char *build_id, struct err *err);
-// Keeps what is known of a build, beside it and not in it: <out>/<cluster>/.origin-<build id>, mode 0600.
-must_check bool publication_note_origin(struct publication *publication, const char *build_id, const char *text,
-                                        struct err *err);
+
+// What is kept of a build beside it and not in it, and goes with it: what no second build would give again.
+enum publication_note {
+        PUBLICATION_ORIGIN, // .origin-<build id>, mode 0600: what `kiln verify` asks for
+        PUBLICATION_NOTES,  // .notes-<build id>, mode 0600: how the build went
+        PUBLICATION_REPORT, // report-<build id>.html, mode 0644: for people
+};
+// Its name in the publication's directory; heap.
+char *publication_note_name(enum publication_note note, const char *build_id);
+// Writes it, if it is not so already. Nobody sees half of it.
+must_check bool publication_note(struct publication *publication, const char *build_id, enum publication_note note,
+                                 const char *text, struct err *err);
+
 // Removes a build that was staged and not finished, and lets go of the lock.
 void publication_close(struct publication *publication);
 

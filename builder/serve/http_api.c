@@ -70,6 +70,8 @@ enum MHD_Result http_answer_api(struct http_request *request) {
                 return answer_whole(request, "text/plain; version=0.0.4; charset=utf-8", state_metrics);
         if (strcmp(request->url, "/api/diff") == 0)
                 return http_answer_diff(request);
+        if (strcmp(request->url, "/report.html") == 0)
+                return http_answer_report(request);
         if (strcmp(request->url, "/api/machine") == 0)
                 return answer_machine(request);
         return http_answer_text(request, MHD_HTTP_NOT_FOUND,

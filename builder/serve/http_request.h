@@ -40,6 +40,7 @@ enum MHD_Result http_answer_file(struct http_request *request);
 enum MHD_Result http_answer_api(struct http_request *request);    // GET
 enum MHD_Result http_answer_post(struct http_request *request);   // all of the body is there
 enum MHD_Result http_answer_diff(struct http_request *request);   // http_diff.c
+enum MHD_Result http_answer_report(struct http_request *request); // http_report.c
 enum MHD_Result http_answer_events(struct http_request *request); // http_events.c
 
 #endif

@@ -155,7 +155,8 @@ static void take_request_body(struct http_server *server, struct http_request *r
 }
 
 static bool is_api(const char *url) {
-        return strcmp(url, "/") == 0 || strncmp(url, "/api/", 5) == 0 || strcmp(url, "/metrics") == 0;
+        return strcmp(url, "/") == 0 || strncmp(url, "/api/", 5) == 0 || strcmp(url, "/metrics") == 0 ||
+               strcmp(url, "/report.html") == 0;
 }
 
 static enum MHD_Result answer_get(struct http_request *request) {

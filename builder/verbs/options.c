@@ -112,6 +112,8 @@ static const struct option {
         O("timeout", "t", "MS", NUMBER, timeout, "how long each question may take (default: 2000)"),
         O("json", "t", NULL, FLAG, json, "the plan as JSON; progress and errors as JSON lines on standard error"),
         O("mark", "u", "BUILD", TEXT, mark, "never remove this build"),
+        O("report", "u", "BUILD", TEXT, report,
+          "write the HTML page about this build again, as kiln build does, and print where it is"),
         O("unmark", "u", "BUILD", TEXT, unmark, "let this build be removed again"),
         O("no-rebuild", "v", NULL, FLAG, no_rebuild, "only check the files against SHA256SUMS and each other"),
         O("http-base", "b", "URL", TEXT, http_base,

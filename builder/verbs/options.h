@@ -23,8 +23,8 @@ static inline unsigned number_or(struct number number, unsigned otherwise) {
 struct options {
         const char **arguments; // what is left beside the options
         size_t argument_count;
-        const char *release, *out, *cache, *http_base, *sign, *build_serial, *key, *mark, *unmark, *output, *node,
-            *wait;
+        const char *release, *out, *cache, *http_base, *sign, *build_serial, *key, *mark, *unmark, *report, *output,
+            *node, *wait;
         const char *secure_boot_key, *secure_boot_cert, *uki_stub;
         struct strings set, roles, only, repositories, allow_outside;
         bool offline, json, verbose, quiet, text, help, markdown, watch;

@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/locations.h"
 #include "base/mem.h"
 #include "base/progress.h"
 #include "build/build.h"
 #include "cache/cache_trim.h"
+#include "release/build_list.h"
+#include "report/build_report.h"
 #include "shared/signed_layer.h"
 #include "signing/signing.h"
 #include "verbs/verb.h"
@@ -76,6 +79,32 @@ static bool read_build_serial(const char *text, uint64_t *ret, struct err *err) 
                 return fail(err, ERR_USAGE, 0, "--serial %s: a number up to %ld is needed", text, SERIAL_MAX);
         *ret = serial;
         return true;
+}
+
+// What was built is published: a page that cannot be written is no failure. One that is there tells of the run that
+// made the build.
+static void report_build(const struct build_options *build, const char *cluster, const struct build_result *result,
+                         const json_t *notes) {
+        struct build_list list = { 0 };
+        const struct listed_build *listed = NULL;
+        auto_err err = { 0 };
+        auto_free char *id = xstrdup(strrchr(result->path, '/') + 1), *path = NULL;
+        auto_free char *name = report_name(id);
+        auto_free char *there = xasprintf("%.*s%s", (int)(strlen(result->path) - strlen(id)), result->path, name);
+        auto_free char *manifest = xasprintf("%s/manifest.json", result->path);
+        bool has_manifest = access(manifest, F_OK) == 0; // a part need not have it
+        if (!has_manifest || (!result->is_new && access(there, F_OK) == 0))
+                return;
+        if (!result->is_new)
+                notes = NULL;
+        bool ok = build_list_read(build->out, cluster, &list, &err) &&
+                  build_list_find(&list, result->path, &listed, &err) &&
+                  report_keep(build->out, &list, listed, notes, &path, &err);
+        build_list_release(&list);
+        if (ok)
+                notice("report: %s", path);
+        else
+                warning("the build has no report: %s", err.text);
 }
 
 static void tell_result(const struct build_result *result) {
@@ -161,7 +190,11 @@ static bool build_with_signers(const struct options *options, struct cluster *cl
         };
         struct build_result result = { 0 };
         bool ok = build_cluster(cluster, &build, &result, err);
+        json_t *notes = report_notes_end();
         lock_file_free(lock);
+        if (ok)
+                report_build(&build, cluster->name, &result, notes);
+        json_decref(notes);
         if (!ok)
                 return false;
         tell_result(&result);
@@ -186,8 +219,10 @@ bool verb_build(const struct options *options, struct err *err) {
         struct cluster *cluster = NULL;
         struct arena arena = { 0 };
         bool ok = options_load_cluster(options, &cluster, err);
-        if (ok)
+        if (ok) {
+                report_notes_begin(options_out_dir(options), cluster->name);
                 show_warnings(cluster);
+        }
         ok = ok && build_loaded(options, cluster, &arena, err);
         cluster_free(cluster);
         arena_release(&arena);

@@ -13,6 +13,7 @@
 #include "release/build_list.h"
 #include "release/build_prune.h"
 #include "release/build_publish.h"
+#include "report/build_report.h"
 #include "verbs/running_state.h"
 #include "verbs/verb.h"
 #include "verbs/verb_common.h"
@@ -123,6 +124,16 @@ static bool change_builds(const struct options *options, const char *out, const 
         return ok;
 }
 
+static bool report_named_build(const char *out, const struct build_list *list, const char *name, struct err *err) {
+        const struct listed_build *build = NULL;
+        auto_free char *path = NULL;
+        if (!build_list_find(list, name, &build, err) || !publication_check_owners(out, build->cluster, err) ||
+            !report_keep(out, list, build, NULL, &path, err))
+                return false;
+        puts(path);
+        return true;
+}
+
 bool verb_builds(const struct options *options, struct err *err) {
         const char *out = options_out_dir(options), *cluster = NULL;
         struct build_list list = { 0 };
@@ -134,7 +145,9 @@ bool verb_builds(const struct options *options, struct err *err) {
         if (changes && !change_builds(options, out, cluster, err))
                 return false;
         bool ok = build_list_read(out, cluster, &list, err) && count_running(options, &list, err);
-        if (ok)
+        if (ok && options->report)
+                ok = report_named_build(out, &list, options->report, err);
+        else if (ok)
                 print_builds(options, out, &list);
         build_list_release(&list);
         return ok;

@@ -42,11 +42,11 @@ class Place:
         return [KILN, "build", f"{profiles}/{cluster}.yaml", "--cache", self.cache, "--out", self.out, *options]
 
     def published(self, cluster="tiny"):
-        return [name for name in self.entries(cluster) if not name.startswith(".")]
+        return [name for name in self.entries(cluster) if not name.startswith((".", "report-"))]
 
     def entries(self, cluster="tiny"):
         names = sorted(os.listdir(f"{self.out}/{cluster}")) if os.path.isdir(f"{self.out}/{cluster}") else []
-        return [name for name in names if not name.startswith((".origin-", ".seal-"))]  # what kiln reads later stays
+        return [name for name in names if not name.startswith((".origin-", ".seal-", ".notes-"))]  # what kiln reads later stays
 
     def litter(self, cluster="tiny"):
         """Names that no finished build leaves behind."""

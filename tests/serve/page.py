@@ -133,4 +133,26 @@ def the_page_in_a_browser(world):
     check("{name: NAME, role: ROLE, mac: \"52:54:00:99:99:99\"" in page, "no line to paste")
 
 
-CASES = [who_has_the_virtual_address, what_a_build_changes, what_a_refused_node_said, the_page_in_a_browser]
+def the_report_of_a_build(world):
+    rack = world.rack()
+    place = rack.build(FIRST)
+    rack.serve("--no-dhcp", "--no-tftp")
+    answer = rack.get("/report.html")
+    check(answer.status == 404 and b"kiln builds --report" in answer.body, f"without a page: {answer.status} {answer.body}")
+    path = f"{os.path.dirname(place)}/report-{FIRST}.html"
+    os.symlink("/etc/passwd", path)
+    same(rack.get("/report.html").status, 404, "a link")
+    os.unlink(path)
+    os.mkfifo(path)
+    same(rack.get("/report.html").status, 404, "a pipe")
+    os.unlink(path)
+    write(path, "<!doctype html><title>a report</title>")
+    answer = rack.get("/report.html")
+    same((answer.status, answer.body), (200, b"<!doctype html><title>a report</title>"), "the page")
+    check("default-src 'none'" in answer.headers["Content-Security-Policy"], "its policy")
+    check(answer.headers["Content-Type"].startswith("text/html"), "its type")
+    same(rack.request("HEAD", "/report.html").status, 200, "HEAD")
+    check('href="/report.html"' in rack.get("/").body.decode(), "the rack's page does not lead to it")
+
+
+CASES = [the_report_of_a_build, who_has_the_virtual_address, what_a_build_changes, what_a_refused_node_said, the_page_in_a_browser]
