@@ -6,6 +6,7 @@
 // A signature covers a namespace, so that one made for something else is not taken:
 //     SSHSIG_BUILD   SHA256SUMS and manifest.json of a build
 //     SSHSIG_LAYER   the list of a configuration layer (shared/signed_layer.h)
+//     SSHSIG_CACHE   what an entry of a shared cache is (remote/action.h)
 #ifndef KILN_SHARED_SSHSIG_H
 #define KILN_SHARED_SSHSIG_H
 
@@ -18,6 +19,7 @@
 
 #define SSHSIG_BUILD "kiln-build"
 #define SSHSIG_LAYER "kiln-layer"
+#define SSHSIG_CACHE "kiln-cache"
 
 enum {
         SSH_KEY_BYTES = 32,

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// A remote from inside.
+#ifndef KILN_REMOTE_INTERNAL_H
+#define KILN_REMOTE_INTERNAL_H
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "remote/action.h"
+#include "remote/remote.h"
+
+enum { REMOTE_KEYS_MAX = 64, REMOTE_IDLE_MAX = 8 };
+
+struct uploads;
+
+struct remote {
+        char *url;   // without a slash at its end
+        char *shown; // for messages: without user and password
+        struct ssh_key keys[REMOTE_KEYS_MAX];
+        size_t key_count;
+        const struct signer *signer;
+        struct uploads *uploads; // NULL: nothing is uploaded
+        atomic_bool off;         // something went wrong, or it is too slow: nothing is asked any more
+        atomic_bool closing;     // uploads are given up
+        atomic_long waited_ms;   // for answers that it has nothing
+
+        pthread_mutex_t mutex; // of what follows
+        CURL *idle[REMOTE_IDLE_MAX];
+        size_t idle_count;
+};
+
+// ---- requests (remote_http.c) ----
+
+enum remote_answer { REMOTE_FOUND, REMOTE_MISSING, REMOTE_FAILED };
+
+// Takes what a GET answers, piece by piece. False: no more is wanted, with the reason in `err`.
+typedef bool remote_take(const void *data, size_t size, void *context, struct err *err);
+
+struct remote_request {
+        const char *folder, *name; // "cas" or "ac"
+        remote_take *take;         // of a GET
+        void *context;
+        bool is_upload;
+        const void *data; // of a PUT: these bytes, or
+        int fd;           // this file, from its start
+        uint64_t size_bytes;
+};
+
+// One GET, or HEAD without `take`, or PUT. After FAILED the remote is off, and the user knows why.
+enum remote_answer remote_ask(struct remote *remote, const struct remote_request *request);
+// Says why the remote is not used any more, unless that was said already.
+void remote_give_up(struct remote *remote, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// ---- uploads (uploads.c) ----
+
+struct uploads *uploads_new(struct remote *remote);
+// How many are left when the time is over.
+size_t uploads_finish(struct uploads *uploads, int64_t wait_ms);
+void uploads_free(struct uploads *uploads); // NULL is fine
+// `kind` NULL: `name` is the SHA-256 of the file.
+void uploads_add(struct uploads *uploads, const char *kind, const char *name, const char *path, bool is_missing);
+
+// A file without a name in a directory.
+must_check bool remote_temporary(int dir, int *ret_fd, struct err *err);
+
+#endif

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+#include "remote/remote.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "remote/bundle.h"
+#include "remote/internal.h"
+
+enum { KEY_FILE_MAX = 64 << 10, WAITED_MAX_MS = 2000 };
+
+// ---- opening ----
+
+static bool add_accepted(struct remote *remote, const struct ssh_key *key, struct err *err) {
+        if (remote->key_count == REMOTE_KEYS_MAX)
+                return fail(err, ERR_SYNTAX, 0, "more than %d keys", REMOTE_KEYS_MAX);
+        remote->keys[remote->key_count++] = *key;
+        return true;
+}
+
+static bool read_accepted(struct remote *remote, const char *path, struct err *err) {
+        auto_buf text = { .max = KEY_FILE_MAX };
+        if (!fs_read(AT_FDCWD, path, &text, err))
+                return wrap(err, "--remote-keys");
+        buf_append_char(&text, '\n');
+        char *rest = text.data;
+        int number = 0;
+        for (char *line; (line = strsep(&rest, "\n"));) {
+                struct ssh_key key;
+                number++;
+                line += strspn(line, " \t\r");
+                bool is_blank = !*line || *line == '#';
+                if (!is_blank && (!ssh_key_parse(line, &key, err) || !add_accepted(remote, &key, err)))
+                        return wrap(err, "--remote-keys %s:%d", path, number);
+        }
+        return remote->key_count > 0 || fail(err, ERR_SYNTAX, 0, "--remote-keys %s holds no public key", path);
+}
+
+// Takes a part of the URL away if there is one; true if there was.
+static bool has_part(CURLU *url, CURLUPart part) {
+        char *text = NULL;
+        bool has = curl_url_get(url, part, &text, 0) == CURLUE_OK && text && *text;
+        curl_free(text);
+        return has;
+}
+
+static bool take_url(CURLU *url, struct remote *remote) {
+        char *whole = NULL, *shown = NULL;
+        bool ok = curl_url_get(url, CURLUPART_URL, &whole, 0) == CURLUE_OK &&
+                  curl_url_set(url, CURLUPART_USER, NULL, 0) == CURLUE_OK &&
+                  curl_url_set(url, CURLUPART_PASSWORD, NULL, 0) == CURLUE_OK &&
+                  curl_url_get(url, CURLUPART_URL, &shown, 0) == CURLUE_OK;
+        if (ok) {
+                remote->url = xstrdup(whole);
+                remote->shown = xstrdup(shown);
+                for (size_t end = strlen(remote->url); end > 0 && remote->url[end - 1] == '/';)
+                        remote->url[--end] = '\0';
+        }
+        curl_free(whole);
+        curl_free(shown);
+        return ok;
+}
+
+static bool parse_remote_url(const char *text, struct remote *remote, struct err *err) {
+        bool is_http =
+            strncmp(text, "http://", strlen("http://")) == 0 || strncmp(text, "https://", strlen("https://")) == 0;
+        CURLU *url = curl_url();
+        if (!url)
+                abort(); // out of memory
+        bool ok = is_http && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+                  !has_part(url, CURLUPART_QUERY) && !has_part(url, CURLUPART_FRAGMENT) && take_url(url, remote);
+        curl_url_cleanup(url);
+        if (ok)
+                return true;
+        fail(err, ERR_USAGE, 0, "--remote %s: it must be http://HOST/PREFIX or https://HOST/PREFIX", text);
+        return hint(err, "any server that answers GET and PUT below it will do: bazel-remote, nginx with WebDAV");
+}
+
+static void remote_free(struct remote *remote) {
+        for (size_t i = 0; i < remote->idle_count; i++)
+                curl_easy_cleanup(remote->idle[i]);
+        uploads_free(remote->uploads);
+        pthread_mutex_destroy(&remote->mutex);
+        free(remote->url);
+        free(remote->shown);
+        free(remote);
+}
+
+static bool fill_remote(struct remote *remote, const struct remote_options *options, struct err *err) {
+        if (!parse_remote_url(options->url, remote, err))
+                return false;
+        if (!options->key_file && !options->signer) {
+                fail(err, ERR_USAGE, 0, "--remote %s: nobody's entries would be accepted", remote->shown);
+                return hint(err, "list the public keys of those who may fill it in a file, and name that with "
+                                 "--remote-keys FILE");
+        }
+        if (options->key_file && !read_accepted(remote, options->key_file, err))
+                return false;
+        if (!options->signer)
+                return true;
+        remote->signer = options->signer;
+        remote->uploads = uploads_new(remote);
+        return add_accepted(remote, signer_key(options->signer), err);
+}
+
+bool remote_open(const struct remote_options *options, struct remote **ret, struct err *err) {
+        assert(options->url);
+        curl_global_init(CURL_GLOBAL_DEFAULT);
+        struct remote *remote = xcalloc(1, sizeof *remote);
+        pthread_mutex_init(&remote->mutex, NULL);
+        if (!fill_remote(remote, options, err)) {
+                remote_free(remote);
+                return false;
+        }
+        *ret = remote;
+        return true;
+}
+
+bool remote_close(struct remote *remote, int64_t wait_ms) {
+        size_t left = 0;
+        if (!remote)
+                return true;
+        if (remote->uploads)
+                left = uploads_finish(remote->uploads, wait_ms);
+        if (left > 0 && !atomic_load(&remote->off))
+                notice("%zu entries are not in %s yet: `kiln cache --push` goes on with them", left, remote->shown);
+        remote_free(remote);
+        return left == 0;
+}
+
+// ---- loading ----
+
+bool remote_temporary(int dir, int *ret_fd, struct err *err) {
+        auto_close int fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (fd < 0) { // a file system that cannot
+                auto_free char *name = xasprintf("remote.%d.%p", getpid(), (void *)&fd);
+                if (!fs_open(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &fd, err))
+                        return false;
+                if (unlinkat(dir, name, 0) < 0)
+                        return fail(err, ERR_SYSTEM, errno, "remove %s", name);
+        }
+        *ret_fd = take_fd(fd);
+        return true;
+}
+
+struct receiving {
+        uint64_t have, max_bytes;
+        struct digest *digest;
+        int fd;          // to this file, or
+        struct buf *buf; // here
+};
+
+static bool receive_content(const void *data, size_t size, void *context, struct err *err) {
+        struct receiving *receiving = context;
+        if (size > receiving->max_bytes - receiving->have)
+                return fail(err, ERR_CORRUPT, 0, "longer than the %" PRIu64 " bytes that it should have",
+                            receiving->max_bytes);
+        receiving->have += size;
+        digest_update(receiving->digest, data, size);
+        if (!receiving->buf)
+                return fs_write_all(receiving->fd, data, size, err);
+        buf_append(receiving->buf, data, size);
+        return true;
+}
+
+// Gets what has this digest. `exact`: and just that many bytes.
+static bool get_content(struct remote *remote, const char *sha256, struct receiving *receiving, bool exact) {
+        const struct remote_request get = {
+                .folder = "cas", .name = sha256, .take = receive_content, .context = receiving
+        };
+        char found[DIGEST_HEX_SIZE];
+        receiving->digest = digest_new("sha256");
+        enum remote_answer answer = remote_ask(remote, &get);
+        digest_final(receiving->digest, found);
+        if (answer != REMOTE_FOUND)
+                return false;
+        if (exact && receiving->have != receiving->max_bytes) {
+                remote_give_up(remote, "/cas/%s has %" PRIu64 " bytes instead of %" PRIu64, sha256, receiving->have,
+                               receiving->max_bytes);
+                return false;
+        }
+        if (strcmp(found, sha256) == 0)
+                return true;
+        remote_give_up(remote, "/cas/%s holds something else", sha256);
+        return false;
+}
+
+// A server that is far away costs its latency for each entry that it lacks, which is worth it only now and then.
+static void note_miss(struct remote *remote, int64_t began_ms) {
+        long waited = (long)(monotonic_ms() - began_ms);
+        long before = atomic_fetch_add(&remote->waited_ms, waited);
+        if (before + waited >= WAITED_MAX_MS)
+                remote_give_up(remote, "it took %ld ms to say of some entries that it has none", before + waited);
+}
+
+static bool take_action_text(const void *data, size_t size, void *context, struct err *err) {
+        struct buf *text = context;
+        if (size > ACTION_TEXT_MAX - text->size)
+                return fail(err, ERR_CORRUPT, 0, "longer than any entry");
+        buf_append(text, data, size);
+        return true;
+}
+
+// Reads what the content of an entry is.
+static bool get_action(struct remote *remote, struct action *action) {
+        auto_buf text = { 0 };
+        auto_err refused = { 0 };
+        char key[ACTION_KEY_SIZE];
+        action_key(action->kind, action->name, key);
+        const struct remote_request get = { .folder = "ac", .name = key, .take = take_action_text, .context = &text };
+        int64_t began_ms = monotonic_ms();
+        enum remote_answer answer = remote_ask(remote, &get);
+        if (answer == REMOTE_MISSING)
+                note_miss(remote, began_ms);
+        if (answer != REMOTE_FOUND)
+                return false;
+        if (action_read(&text, remote->keys, remote->key_count, action, &refused))
+                return true;
+        remote_give_up(remote, "/ac/%s is not acceptable: %s", key, refused.text);
+        return false;
+}
+
+static bool get_tree(struct remote *remote, const struct action *action, int dir, bool is_private) {
+        struct receiving receiving = { .max_bytes = action->size_bytes, .fd = -1 };
+        auto_close int fd = -1;
+        auto_err err = { 0 };
+        if (!remote_temporary(dir, &fd, &err)) {
+                notice("%s is not loaded: %s", action->name, err.text);
+                return false;
+        }
+        receiving.fd = fd;
+        if (!get_content(remote, action->sha256, &receiving, true))
+                return false;
+        bool is_rewound = lseek(fd, 0, SEEK_SET) == 0;
+        if (is_rewound && bundle_unpack(fd, dir, is_private, &err) && syncfs(dir) == 0)
+                return true;
+        remote_give_up(remote, "/cas/%s: %s", action->sha256, text_or(err.text, "it cannot be written to disk"));
+        return false;
+}
+
+bool remote_load_tree(struct remote *remote, const char *kind, const char *name, int dir, bool is_private,
+                      bool *ret_found, struct err *err) {
+        struct action action = { .kind = kind, .name = name, .form = ACTION_TREE };
+        struct progress progress;
+        auto_free char *step = xasprintf("load %s/%.12s", kind, name);
+        *ret_found = false;
+        if (!remote || atomic_load(&remote->off))
+                return true;
+        if (get_action(remote, &action)) {
+                progress_begin(&progress, step, "bytes", action.size_bytes);
+                *ret_found = get_tree(remote, &action, dir, is_private);
+                progress_end(&progress);
+        }
+        return interrupt_check(err);
+}
+
+bool remote_load_file(struct remote *remote, const char *kind, const char *name, struct buf *ret, bool *ret_found,
+                      struct err *err) {
+        struct action action = { .kind = kind, .name = name, .form = ACTION_FILE };
+        *ret_found = false;
+        if (!remote || atomic_load(&remote->off))
+                return true;
+        if (get_action(remote, &action) && action.size_bytes <= ret->max) {
+                struct receiving receiving = { .max_bytes = action.size_bytes, .buf = ret };
+                *ret_found = get_content(remote, action.sha256, &receiving, true);
+        }
+        if (!*ret_found)
+                buf_clear(ret);
+        return interrupt_check(err);
+}
+
+bool remote_load_blob(struct remote *remote, const char *sha256, uint64_t max_bytes, int dir, int *ret_fd,
+                      bool *ret_found, struct err *err) {
+        struct receiving receiving = { .max_bytes = max_bytes, .fd = -1 };
+        auto_close int fd = -1;
+        auto_err unmade = { 0 };
+        *ret_found = false;
+        if (!remote || atomic_load(&remote->off) || !remote_temporary(dir, &fd, &unmade))
+                return true;
+        receiving.fd = fd;
+        bool is_loaded = get_content(remote, sha256, &receiving, false) && lseek(fd, 0, SEEK_SET) == 0;
+        if (is_loaded)
+                *ret_fd = take_fd(fd);
+        *ret_found = is_loaded;
+        return interrupt_check(err);
+}
+
+void remote_reject(struct remote *remote, const char *kind, const char *name) {
+        remote_give_up(remote, "its entry %s/%s is not what was made", kind, name);
+}
+
+void remote_offer(struct remote *remote, const char *kind, const char *name, const char *path, bool is_missing) {
+        assert(kind && path[0] == '/');
+        if (remote && remote->uploads && !atomic_load(&remote->off))
+                uploads_add(remote->uploads, kind, name, path, is_missing);
+}
+
+void remote_offer_blob(struct remote *remote, const char *sha256, const char *path, bool is_missing) {
+        assert(path[0] == '/');
+        if (remote && remote->uploads && !atomic_load(&remote->off))
+                uploads_add(remote->uploads, NULL, sha256, path, is_missing);
+}
