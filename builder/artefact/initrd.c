@@ -20,7 +20,7 @@
 
 #define INITRD_NAME "initrd.img"
 
-enum { SHA256_DIGITS = 64, INITRD_KEY_SIZE = 80 };
+enum { SHA256_DIGITS = 64, INITRD_KEY_SIZE = 80, NAME_FILE_MAX_BYTES = 256 << 10 };
 
 static const char *busybox_of(const struct artefact_build *build) {
         if (build->busybox)
@@ -126,11 +126,11 @@ static bool is_archive_name(const char *text) {
 }
 
 static bool read_archive_name(struct cache *cache, const char *inputs, char ret[static INITRD_KEY_SIZE]) {
-        auto_free char *path = cache_entry(cache, CACHE_INITRD, inputs);
-        auto_buf text = { 0 };
+        auto_buf text = { .max = NAME_FILE_MAX_BYTES };
         auto_err absent = { 0 };
-        if (!fs_read(AT_FDCWD, path, &text, &absent) || text.size >= INITRD_KEY_SIZE ||
-            !is_archive_name(buf_text(&text)))
+        bool is_found = false;
+        if (!entry_read_file(cache, CACHE_INITRD, inputs, &text, &is_found, &absent) || !is_found ||
+            text.size >= INITRD_KEY_SIZE || !is_archive_name(buf_text(&text)))
                 return false;
         memcpy(ret, buf_text(&text), text.size + 1);
         return true;

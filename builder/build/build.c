@@ -171,6 +171,7 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 return false;
         if (!cache_open(build->options->cache, &build->cache, err))
                 return false;
+        cache_use_remote(build->cache, build->options->remote);
         build->rootfs.cache = build->cache;
         artefacts.cache = build->cache;
         if (!publication_open(build->options->out, build->cluster->name, is_partial(build), &build->publication, err) ||

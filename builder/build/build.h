@@ -8,6 +8,8 @@
 #include "profile/profile.h"
 #include "selection/lock_file.h"
 
+struct remote;
+
 struct build_options {
         const char *out, *cache;                   // directories; made if absent
         const char *http_base;                     // or NULL
@@ -20,6 +22,7 @@ struct build_options {
         uint64_t serial;                           // up to SERIAL_MAX (shared/signed_layer.h); 0: none
         const struct secure_boot_key *secure_boot; // NULL: kiln.efi is not signed, if it is made
         const char *uki_stub;                      // NULL: UKI_STUB (artefact/artefact.h)
+        struct remote *remote;                     // a cache that several machines share; NULL: none
         const char *origin;                        // kept beside the build (PUBLICATION_ORIGIN); NULL: nothing is
         bool offline, allow_downgrade;
         unsigned jobs;

@@ -21,6 +21,7 @@
 struct cache {
         char *path;
         int lock;
+        struct remote *remote;
         pthread_mutex_t mutex; // of what follows
         struct buf needed;     // lines of a record, with doubles
 };
@@ -94,6 +95,12 @@ void cache_close(struct cache *cache) {
         pthread_mutex_destroy(&cache->mutex);
         free(cache->path);
         free(cache);
+}
+
+void cache_use_remote(struct cache *cache, struct remote *remote) { cache->remote = remote; }
+
+struct remote *cache_remote(const struct cache *cache) {
+        return cache->remote;
 }
 
 const char *cache_path(const struct cache *cache) { return cache->path; }

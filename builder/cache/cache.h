@@ -14,6 +14,7 @@
 #include "cache/layout.h"
 
 struct cache;
+struct remote;
 
 // A cache, or a directory of kiln's own in it, that another user owns or may write to is SYSTEM (base/own_dir.h), as is
 // such a directory that is a link. An absent cache is fine. Whoever opens or prunes a cache asks this; a build asks
@@ -24,6 +25,11 @@ must_check bool cache_check_owners(const char *path, struct err *err);
 // cache_check_owners().
 must_check bool cache_open(const char *path, struct cache **ret, struct err *err);
 void cache_close(struct cache *cache); // NULL: nothing is done
+
+// What is not in the cache is looked for in a remote that several machines share (remote/remote.h), and what is made is
+// offered to it. It must outlive the cache. NULL: none.
+void cache_use_remote(struct cache *cache, struct remote *remote);
+struct remote *cache_remote(const struct cache *cache);
 
 // Absolute, without links in it.
 const char *cache_path(const struct cache *cache);

@@ -12,11 +12,14 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "cache/lock.h"
+#include "remote/remote.h"
 
 #define TEMPORARY_MARK ".tmp."
 
 // An entry whose lock this thread holds.
 struct held {
+        struct cache *cache;
+        enum cache_kind what;
         const char *name;
         char *path;
         int kind; // the directory of its kind
@@ -31,7 +34,12 @@ static void held_release(struct held *held) {
 
 static bool hold_entry(struct cache *cache, enum cache_kind kind, const char *name, struct held *ret, struct err *err) {
         auto_free char *lock_name = xasprintf("%s.lock", name);
-        *ret = (struct held){ .name = name, .path = cache_entry(cache, kind, name), .kind = -1, .lock = -1 };
+        *ret = (struct held){ .cache = cache,
+                              .what = kind,
+                              .name = name,
+                              .path = cache_entry(cache, kind, name),
+                              .kind = -1,
+                              .lock = -1 };
         return cache_open_kind(cache, kind, &ret->kind, err) && lock_take(ret->kind, lock_name, &ret->lock, err);
 }
 
@@ -85,28 +93,76 @@ static bool fill_temporary(const struct held *held, const char *temporary, const
         return fs_open_dir(held->kind, temporary, &dir, err) && maker->make(dir, context, err);
 }
 
-static bool make_held(const struct held *held, const struct entry_maker *maker, void *context, struct err *err) {
+static const char *kind_name(const struct held *held) { return cache_kinds[held->what].name; }
+
+// Judged by what judges an entry of this cache, so that nothing else decides what is whole.
+static bool load_temporary(const struct held *held, const char *temporary, const struct entry_maker *maker,
+                           void *context, bool *ret_whole, struct err *err) {
+        struct remote *remote = cache_remote(held->cache);
+        auto_close int dir = -1;
+        bool is_found = false;
+        bool is_private = (cache_kinds[held->what].mode & 077) == 0;
+        *ret_whole = false;
+        if (!fs_open_dir(held->kind, temporary, &dir, err) ||
+            !remote_load_tree(remote, kind_name(held), held->name, dir, is_private, &is_found, err))
+                return false;
+        if (!is_found)
+                return true;
+        if (!maker->check(dir, held->path, context, ret_whole, err))
+                return false;
+        if (!*ret_whole)
+                remote_reject(remote, kind_name(held), held->name);
+        return true;
+}
+
+typedef bool entry_fill(const struct held *held, const char *temporary, const struct entry_maker *maker, void *context,
+                        bool *ret_whole, struct err *err);
+
+static bool make_temporary(const struct held *held, const char *temporary, const struct entry_maker *maker,
+                           void *context, bool *ret_whole, struct err *err) {
+        *ret_whole = fill_temporary(held, temporary, maker, context, err);
+        return *ret_whole;
+}
+
+// Moves a directory to the entry's place once it is whole.
+static bool place_filled(const struct held *held, entry_fill *fill, const struct entry_maker *maker, void *context,
+                         bool *ret_whole, struct err *err) {
         auto_free char *stem = xasprintf("%s.tmp", held->name);
         auto_free char *temporary = NULL;
         if (!fs_make_temporary_dir(held->kind, stem, &temporary, err))
                 return false;
-        bool ok = fill_temporary(held, temporary, maker, context, err);
-        if (ok && renameat(held->kind, temporary, held->kind, held->name) < 0)
+        bool ok = fill(held, temporary, maker, context, ret_whole, err);
+        if (ok && *ret_whole && renameat(held->kind, temporary, held->kind, held->name) < 0)
                 ok = fail(err, ERR_SYSTEM, errno, "rename %s to %s", temporary, held->path);
-        if (!ok) {
+        if (!ok || !*ret_whole) {
                 auto_err ignored = { 0 };
                 (void)!fs_remove_tree(held->kind, temporary, &ignored); // the first error is the one to tell
         }
         return ok;
 }
 
+static bool load_or_make(const struct held *held, const struct entry_maker *maker, void *context, struct err *err) {
+        struct remote *remote = cache_remote(held->cache);
+        bool is_whole = false;
+        if (remote && !place_filled(held, load_temporary, maker, context, &is_whole, err))
+                return false;
+        if (is_whole)
+                return true;
+        if (!place_filled(held, make_temporary, maker, context, &is_whole, err))
+                return false;
+        remote_offer(remote, kind_name(held), held->name, held->path, true);
+        return true;
+}
+
 static bool obtain_held(const struct held *held, const struct entry_maker *maker, void *context, struct err *err) {
         bool is_whole = false;
         if (!remove_abandoned(held, err) || !check_held(held, maker->check, context, &is_whole, err))
                 return false;
-        if (is_whole)
+        if (is_whole) {
+                remote_offer(cache_remote(held->cache), kind_name(held), held->name, held->path, false);
                 return true;
-        return lock_remove_entry(held->kind, held->name, err) && make_held(held, maker, context, err);
+        }
+        return lock_remove_entry(held->kind, held->name, err) && load_or_make(held, maker, context, err);
 }
 
 bool entry_obtain(struct cache *cache, enum cache_kind kind, const char *name, const struct entry_maker *maker,
@@ -138,7 +194,7 @@ static bool write_held_file(const struct held *held, const void *data, size_t si
                fs_write_atomic(held->kind, held->name, data, size, 0644, err);
 }
 
-bool entry_write_file(struct cache *cache, enum cache_kind kind, const char *name, const void *data, size_t size,
+static bool keep_file(struct cache *cache, enum cache_kind kind, const char *name, const void *data, size_t size,
                       struct err *err) {
         struct held held;
         bool ok = hold_entry(cache, kind, name, &held, err);
@@ -146,4 +202,29 @@ bool entry_write_file(struct cache *cache, enum cache_kind kind, const char *nam
                 ok = wrap(err, "the entry %s", held.path);
         held_release(&held);
         return ok;
+}
+
+bool entry_read_file(struct cache *cache, enum cache_kind kind, const char *name, struct buf *ret, bool *ret_found,
+                     struct err *err) {
+        struct remote *remote = cache_remote(cache);
+        auto_free char *path = cache_entry(cache, kind, name);
+        auto_err absent = { 0 };
+        *ret_found = fs_read(AT_FDCWD, path, ret, &absent);
+        if (*ret_found) {
+                remote_offer(remote, cache_kinds[kind].name, name, path, false);
+                return true;
+        }
+        buf_clear(ret);
+        if (!remote_load_file(remote, cache_kinds[kind].name, name, ret, ret_found, err))
+                return false;
+        return !*ret_found || keep_file(cache, kind, name, buf_text(ret), ret->size, err);
+}
+
+bool entry_write_file(struct cache *cache, enum cache_kind kind, const char *name, const void *data, size_t size,
+                      struct err *err) {
+        if (!keep_file(cache, kind, name, data, size, err))
+                return false;
+        auto_free char *path = layout_entry(cache_path(cache), kind, name);
+        remote_offer(cache_remote(cache), cache_kinds[kind].name, name, path, true);
+        return true;
 }

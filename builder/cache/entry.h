@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "cache/cache.h"
 
@@ -20,8 +21,8 @@ struct entry_maker {
         bool (*make)(int dir, void *context, struct err *err);
 };
 
-// Finds an entry that is a directory, or has it made; `context` is the maker's. What happens while another kiln makes
-// the same entry is waiting.
+// Finds an entry that is a directory, here or in the remote (cache_use_remote()), or has it made; `context` is the
+// maker's. What happens while another kiln makes the same entry is waiting.
 must_check bool entry_obtain(struct cache *cache, enum cache_kind kind, const char *name,
                              const struct entry_maker *maker, void *context, struct err *err);
 
@@ -29,7 +30,11 @@ must_check bool entry_obtain(struct cache *cache, enum cache_kind kind, const ch
 must_check bool entry_look(struct cache *cache, enum cache_kind kind, const char *name, entry_check *check,
                            void *context, bool *ret_whole, struct err *err);
 
-// Writes an entry that is one small file.
+// Reads an entry that is one small file of up to ret->max bytes, from here or from the remote. What is not there, or
+// cannot be read, is not found.
+must_check bool entry_read_file(struct cache *cache, enum cache_kind kind, const char *name, struct buf *ret,
+                                bool *ret_found, struct err *err);
+// Writes such an entry.
 must_check bool entry_write_file(struct cache *cache, enum cache_kind kind, const char *name, const void *data,
                                  size_t size, struct err *err);
 

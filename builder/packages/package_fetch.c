@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "base/mem.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "packages/fetch/file_copy.h"
 #include "packages/fetch/partial.h"
 #include "packages/fetch/transfer.h"
 #include "packages/fetch/url.h"
@@ -27,8 +29,9 @@
 #include "packages/trust/package_verify.h"
 #include "packages/trust/verified.h"
 #include "profile/profile.h"
+#include "remote/remote.h"
 
-enum { THREADS = 4, LACKING_SHOWN = 20 };
+enum { THREADS = 4, LACKING_SHOWN = 20, REMOTE_THREADS = 6, REMOTE_TRIES = 16 };
 // Metadata may say that a package has no size, or any.
 static const uint64_t package_max_bytes = UINT64_C(4) << 30;
 
@@ -46,6 +49,7 @@ struct fetch_item {
         bool checked;                  // and it passed package_verify()
         bool verified_before;          // by an earlier kiln, which noted it
         bool lacking;                  // nobody has it
+        bool offered;                  // the remote lacks it
         struct err failure;            // why package_verify() refused it; empty: it did not
 };
 
@@ -212,6 +216,76 @@ static bool run_transfers(struct transfer *transfers, size_t count, struct err *
         return ok;
 }
 
+// ---- a cache that several machines share: it has packages by their SHA-256, which is all there is to trust ----
+
+struct remote_load {
+        struct remote *remote;
+        struct fetch_item **items;
+        atomic_size_t asked, loaded;
+        struct progress progress;
+        int dir; // of packages
+};
+
+static uint64_t most_bytes_of(const struct package *package) {
+        if (package->size_bytes && package->size_bytes < package_max_bytes)
+                return package->size_bytes;
+        return package_max_bytes;
+}
+
+static bool load_package(size_t index, void *context, struct err *err) {
+        struct remote_load *load = context;
+        struct fetch_item *item = load->items[index];
+        auto_close int fd = -1;
+        bool is_found = false;
+        // One that has none of so many was never filled, and is not asked for hundreds.
+        bool is_hopeless = atomic_fetch_add(&load->asked, 1) >= REMOTE_TRIES && atomic_load(&load->loaded) == 0;
+        item->offered = true;
+        if (is_hopeless)
+                return true;
+        if (!remote_load_blob(load->remote, item->package->checksum, most_bytes_of(item->package), load->dir, &fd,
+                              &is_found, err))
+                return false;
+        if (!is_found)
+                return true;
+        atomic_fetch_add(&load->loaded, 1);
+        progress_add(&load->progress, item->package->size_bytes);
+        item->offered = false;
+        item->cached = file_write_whole(fd, item->path, err);
+        item->digest_known = item->cached;
+        return item->cached;
+}
+
+static bool load_packages(struct fetch *fetch, struct err *err) {
+        struct cache *cache = fetch->packages->options.cache;
+        struct remote_load load = { .remote = cache_remote(cache), .dir = -1 };
+        size_t count = 0;
+        if (!load.remote)
+                return true;
+        load.items = xcalloc(fetch->count + 1, sizeof(struct fetch_item *));
+        for (size_t i = 0; i < fetch->count; i++) {
+                struct fetch_item *item = &fetch->items[i];
+                bool is_known = strcmp(item->package->checksum_type, "sha256") == 0;
+                if (is_known && !item->cached && !item->local)
+                        load.items[count++] = item;
+        }
+        bool ok = count == 0 || cache_open_kind(cache, CACHE_PACKAGES, &load.dir, err);
+        if (ok && count > 0) {
+                progress_begin(&load.progress, "load packages", "bytes", 0);
+                ok = parallel_for(count, REMOTE_THREADS, load_package, &load, err);
+                progress_end(&load.progress);
+        }
+        close_cleanup(&load.dir);
+        free(load.items);
+        return ok;
+}
+
+// Those that were downloaded since the remote lacked them, and were found to be good.
+static void offer_package(const struct fetch *fetch, const struct fetch_item *item) {
+        if (item->offered)
+                remote_offer_blob(cache_remote(fetch->packages->options.cache), item->package->checksum, item->path,
+                                  true);
+}
+
 // What the cache and this machine's repositories lack. `ret_lacking`: how many of these nobody has.
 static bool download_missing(struct fetch *fetch, size_t *ret_lacking, struct err *err) {
         auto_free struct transfer *transfers = xcalloc(fetch->count + 1, sizeof *transfers);
@@ -372,7 +446,7 @@ static bool fetch_all(struct fetch *fetch, const struct package_set *set, struct
         }
         size_t lacking = 0;
         remove_damaged(fetch);
-        if (!download_missing(fetch, &lacking, err))
+        if (!load_packages(fetch, err) || !download_missing(fetch, &lacking, err))
                 return false;
         if (lacking > 0)
                 return fail_for_lacking(fetch, lacking, err);
@@ -381,6 +455,7 @@ static bool fetch_all(struct fetch *fetch, const struct package_set *set, struct
         for (size_t i = 0; i < fetch->count; i++) {
                 struct fetch_item *item = &fetch->items[i];
                 publish_path(fetch, item);
+                offer_package(fetch, item);
                 if (!item->verified_before)
                         verified_add(fetch->verified, item->policy, item->path);
         }

@@ -27,9 +27,10 @@ struct options {
             *node, *wait;
         const char *secure_boot_key, *secure_boot_cert, *uki_stub;
         struct strings set, roles, only, repositories, allow_outside;
+        const char *remote, *remote_keys, *remote_sign;
         bool offline, json, verbose, quiet, text, help, markdown, watch;
         const char *lock, *export, *running;
-        bool update, allow_downgrade, prune, no_rebuild;
+        bool update, allow_downgrade, prune, push, no_rebuild;
         struct number keep, cache_limit, timeout;
         bool variables;     // kiln show
         const char *format; // kiln check

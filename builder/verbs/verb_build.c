@@ -16,11 +16,12 @@
 #include "report/build_report.h"
 #include "shared/signed_layer.h"
 #include "signing/signing.h"
+#include "verbs/shared_cache.h"
 #include "verbs/verb.h"
 #include "verbs/verb_common.h"
 #include "verify/verify.h"
 
-enum { CACHE_LIMIT_GB = 30 };
+enum { CACHE_LIMIT_GB = 30, UPLOAD_WAIT_MS = 2000 };
 
 // ---- what `kiln verify` will ask about the build ----
 
@@ -138,6 +139,7 @@ static bool open_secure_boot(const struct options *options, struct cluster *clus
 struct signers {
         struct signer *signer;
         struct secure_boot_key *secure_boot;
+        struct shared_cache shared;
 };
 
 static bool check_http_base_option(const char *url, struct err *err) {
@@ -181,6 +183,7 @@ static bool build_with_signers(const struct options *options, struct cluster *cl
                 .lock = lock,
                 .origin = origin,
                 .signer = signers->signer,
+                .remote = signers->shared.remote,
                 .secure_boot = signers->secure_boot,
                 .uki_stub = options->uki_stub,
                 .serial = serial,
@@ -199,6 +202,7 @@ static bool build_with_signers(const struct options *options, struct cluster *cl
                 return false;
         tell_result(&result);
         puts(result.path);
+        fflush(stdout); // whoever reads it need not wait for uploads
         free(result.path);
         trim_cache(options, build.cache);
         return true;
@@ -209,7 +213,12 @@ static bool build_loaded(const struct options *options, struct cluster *cluster,
         if (options->sign && !signer_open(options->sign, &signers.signer, err))
                 return wrap(err, "--sign");
         bool ok = open_secure_boot(options, cluster, &signers.secure_boot, err) &&
+                  shared_cache_open(options, &signers.shared, err) &&
                   build_with_signers(options, cluster, &signers, arena, err);
+        int64_t wait_ms = 0;
+        if (ok)
+                wait_ms = UPLOAD_WAIT_MS;
+        (void)shared_cache_close(&signers.shared, wait_ms);
         secure_boot_free(signers.secure_boot);
         signer_free(signers.signer);
         return ok;

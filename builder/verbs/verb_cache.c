@@ -2,9 +2,12 @@
 // kiln cache.
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "cache/cache_prune.h"
+#include "cache/cache_push.h"
 #include "cache/cache_size.h"
 #include "sandbox/sandbox.h"
+#include "verbs/shared_cache.h"
 #include "verbs/verb.h"
 #include "verbs/verb_common.h"
 
@@ -24,9 +27,43 @@ static bool prune_or_print(const struct options *options, const char *cache, str
         return cache_print(cache, err);
 }
 
+static bool offer_all(const char *path, struct remote *remote, struct err *err) {
+        struct cache *cache = NULL;
+        if (!reach_layers(err) || !cache_open(path, &cache, err))
+                return false;
+        cache_use_remote(cache, remote);
+        bool ok = cache_push(cache, KEEP_DEFAULT, err);
+        cache_close(cache);
+        return ok;
+}
+
+static bool push_cache(const struct options *options, const char *path, struct err *err) {
+        struct shared_cache shared = { 0 };
+        if (!options->remote || !options->remote_sign) {
+                fail(err, ERR_USAGE, 0, "--push uploads the cache to a shared one");
+                return hint(err, "say which, and whose it is: --remote URL --remote-sign KEY");
+        }
+        bool ok = shared_cache_open(options, &shared, err) && offer_all(path, shared.remote, err);
+        int64_t wait_ms = 0;
+        if (ok)
+                wait_ms = -1;
+        bool is_all_there = shared_cache_close(&shared, wait_ms);
+        if (!ok || is_all_there)
+                return ok;
+        return interrupt_check(err) && fail(err, ERR_NETWORK, 0, "not all of %s is in the shared cache now", path);
+}
+
+static bool push_prune_or_print(const struct options *options, const char *cache, struct err *err) {
+        if (options->push && options->prune)
+                return fail(err, ERR_USAGE, 0, "--push and --prune are two runs");
+        if (options->push)
+                return push_cache(options, cache, err);
+        return prune_or_print(options, cache, err);
+}
+
 bool verb_cache(const struct options *options, struct err *err) {
         struct arena arena = { 0 };
-        bool ok = prune_or_print(options, options_cache_dir(&arena, options), err);
+        bool ok = push_prune_or_print(options, options_cache_dir(&arena, options), err);
         arena_release(&arena);
         return ok;
 }
