@@ -9,6 +9,7 @@
 
 #include "remote/action.h"
 #include "remote/remote.h"
+#include "remote/s3.h"
 
 enum { REMOTE_KEYS_MAX = 64, REMOTE_IDLE_MAX = 8 };
 
@@ -17,6 +18,7 @@ struct uploads;
 struct remote {
         char *url;   // without a slash at its end
         char *shown; // for messages: without user and password
+        struct s3 s3;
         struct ssh_key keys[REMOTE_KEYS_MAX];
         size_t key_count;
         const struct signer *signer;

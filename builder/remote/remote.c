@@ -80,8 +80,16 @@ static bool parse_remote_url(const char *text, struct remote *remote, struct err
         curl_url_cleanup(url);
         if (ok)
                 return true;
-        fail(err, ERR_USAGE, 0, "--remote %s: it must be http://HOST/PREFIX or https://HOST/PREFIX", text);
+        fail(err, ERR_USAGE, 0, "--remote %s: it must be http://HOST/PREFIX, https://HOST/PREFIX or s3://BUCKET/PREFIX",
+             text);
         return hint(err, "any server that answers GET and PUT below it will do: bazel-remote, nginx with WebDAV");
+}
+
+static bool find_remote(const char *text, struct remote *remote, struct err *err) {
+        auto_free char *below = NULL;
+        if (!s3_is_url(text))
+                return parse_remote_url(text, remote, err);
+        return s3_open(text, &remote->s3, &below, err) && parse_remote_url(below, remote, err);
 }
 
 static void remote_free(struct remote *remote) {
@@ -89,13 +97,14 @@ static void remote_free(struct remote *remote) {
                 curl_easy_cleanup(remote->idle[i]);
         uploads_free(remote->uploads);
         pthread_mutex_destroy(&remote->mutex);
+        s3_release(&remote->s3);
         free(remote->url);
         free(remote->shown);
         free(remote);
 }
 
 static bool fill_remote(struct remote *remote, const struct remote_options *options, struct err *err) {
-        if (!parse_remote_url(options->url, remote, err))
+        if (!find_remote(options->url, remote, err))
                 return false;
         if (!options->key_file && !options->signer) {
                 fail(err, ERR_USAGE, 0, "--remote %s: nobody's entries would be accepted", remote->shown);

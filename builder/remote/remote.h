@@ -23,7 +23,8 @@
 struct remote;
 
 struct remote_options {
-        const char *url;             // http:// or https://, perhaps with user and password; else ~/.netrc has them
+        const char *url;             // http:// or https://, perhaps with user and password, else ~/.netrc has them; or
+                                     // s3:// (remote/s3.h)
         const char *key_file;        // public keys, a line each, whose action entries are accepted; NULL: none
         const struct signer *signer; // signs what is uploaded, and is accepted; NULL: nothing is uploaded
 };

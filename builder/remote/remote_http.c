@@ -14,7 +14,7 @@
 
 enum {
         WINDOW_MS = 1500,
-        SLOW_BYTES = 64 << 10,
+        SLOW_BYTES = 512 << 10,
         UPLOAD_WINDOW_MS = 10000,
         UPLOAD_SLOW_BYTES = 1,
         REFUSAL_MAX = 64 << 10, // of a page that says why not
@@ -161,6 +161,19 @@ static void set_exchange_options(struct exchange *exchange, const char *url) {
                 curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
 }
 
+// Heap; curl's list.
+static struct curl_slist *sign_request(struct remote *remote, CURL *easy) {
+        struct curl_slist *headers = curl_slist_append(NULL, "Expect:"); // no second of waiting for "100 Continue"
+        if (!remote->s3.provider)
+                return headers;
+        curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, remote->s3.provider);
+        curl_easy_setopt(easy, CURLOPT_USERPWD, remote->s3.credentials);
+        headers = curl_slist_append(headers, "X-Amz-Content-Sha256: UNSIGNED-PAYLOAD");
+        if (remote->s3.token)
+                headers = curl_slist_append(headers, remote->s3.token);
+        return headers;
+}
+
 // Its connection is still open, if it had one.
 static CURL *take_idle(struct remote *remote) {
         CURL *easy = NULL;
@@ -222,9 +235,9 @@ enum remote_answer remote_ask(struct remote *remote, const struct remote_request
         if (atomic_load(&remote->off))
                 return REMOTE_FAILED;
         auto_free char *url = xasprintf("%s/%s/%s", remote->url, request->folder, request->name);
-        struct curl_slist *headers = curl_slist_append(NULL, "Expect:"); // no second of waiting for "100 Continue"
         exchange.easy = take_idle(remote);
         set_exchange_options(&exchange, url);
+        struct curl_slist *headers = sign_request(remote, exchange.easy);
         curl_easy_setopt(exchange.easy, CURLOPT_ERRORBUFFER, curl_text);
         curl_easy_setopt(exchange.easy, CURLOPT_HTTPHEADER, headers);
         CURLcode code = curl_easy_perform(exchange.easy);

@@ -56,7 +56,9 @@ static const struct option {
         O("cache-limit", "b", "GB", NUMBER, cache_limit,
           "forget what the least recent builds used once the cache is larger; 0: never (default: 30)"),
         O("remote", "bk", "URL", TEXT, remote,
-          "a cache that several machines share, http://HOST/PREFIX or https: what is in it is loaded instead of made"),
+          "a cache that several machines share, http://HOST/PREFIX, https or s3://BUCKET/PREFIX: what is in it is "
+          "loaded "
+          "instead of made"),
         O("remote-keys", "bk", "FILE", TEXT, remote_keys,
           "public keys, a line each: what one of them signed is taken from --remote, and nothing else"),
         O("remote-sign", "bk", "KEY", TEXT, remote_sign,

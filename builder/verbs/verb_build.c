@@ -21,7 +21,7 @@
 #include "verbs/verb_common.h"
 #include "verify/verify.h"
 
-enum { CACHE_LIMIT_GB = 30, UPLOAD_WAIT_MS = 2000 };
+enum { CACHE_LIMIT_GB = 30, UPLOAD_WAIT_MS = 1000 };
 
 // ---- what `kiln verify` will ask about the build ----
 
