@@ -47,7 +47,7 @@ static long http_status(CURL *easy) {
         return status;
 }
 
-static size_t take_answer_body(char *data, size_t unit, size_t units, void *context) {
+static size_t take_remote_body(char *data, size_t unit, size_t units, void *context) {
         struct exchange *exchange = context;
         const struct remote_request *request = exchange->request;
         size_t size = unit * units;
@@ -150,7 +150,7 @@ static void set_exchange_options(struct exchange *exchange, const char *url) {
         curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)WINDOW_MS);
         curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_answer_body);
+        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_remote_body);
         curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
         curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
         curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, watch_exchange);
