@@ -56,7 +56,7 @@ NODE_TESTED := $(filter-out %/firmware/node/main.o,$(NODE_OBJECTS))
 
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 
-.PHONY: all images test test-rack lint bench install clean distclean help deps lab deb rpm
+.PHONY: all doc images test test-rack lint bench install clean distclean help deps lab deb rpm
 .DELETE_ON_ERROR:
 
 all: $(B)/kiln $(B)/kiln-node ## build kiln and kiln-node
@@ -65,6 +65,14 @@ all: $(B)/kiln $(B)/kiln-node ## build kiln and kiln-node
 KILN_CODE := $(sort $(wildcard builder/*.[ch] builder/*/*.[ch] builder/*/*/*.[ch]))
 $(B)/builder/build/build_id.o: CPPFLAGS += -DKILN_CODE_DIGEST='"$(shell cat $(KILN_CODE) | sha256sum | cut -c1-64)"'
 $(B)/builder/build/build_id.o: $(KILN_CODE)
+
+# Its assembler reads the manual's pages, each with a NUL behind it.
+MANUAL_SOURCES := $(sort $(wildcard builder/manual/*.md firmware/node/*.md))
+$(B)/manual.pages: $(MANUAL_SOURCES)
+	@mkdir -p $(@D)
+	for page in $(MANUAL_SOURCES); do cat $$page; printf '\0'; done > $@
+$(B)/builder/manual/page_sources.o: CPPFLAGS += -DMANUAL_PAGES='"$(B)/manual.pages"'
+$(B)/builder/manual/page_sources.o: $(B)/manual.pages
 
 # Its assembler reads the page.
 $(B)/builder/serve/page.o: builder/serve/page.html
@@ -150,15 +158,20 @@ bench: all lab $(B)/tests/paper/paper ## ratios beside dnf --installroot, mksqua
 	tests/bench/run
 	tests/bench/serve
 
+doc: $(B)/kiln ## the manual as HTML, in build/doc
+	mkdir -p $(B)/doc
+	$(B)/kiln manual --html > $(B)/doc/index.html
+	for page in $$($(B)/kiln manual --list); do $(B)/kiln manual --html $$page > $(B)/doc/$$page.html || exit 1; done
+
 install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 0755 $(B)/kiln $(DESTDIR)$(PREFIX)/bin/kiln
 	install -D -m 0755 $(B)/kiln-node $(DESTDIR)$(PREFIX)/libexec/kiln/kiln-node
-	$(B)/kiln manual > $(B)/kiln.1
 	$(B)/kiln completion bash > $(B)/kiln.bash
 	$(B)/kiln completion zsh > $(B)/kiln.zsh
 	$(B)/kiln completion fish > $(B)/kiln.fish
-	install -D -m 0644 $(B)/kiln.1 $(DESTDIR)$(PREFIX)/share/man/man1/kiln.1
-	install -D -m 0644 firmware/node/kiln-node.8 $(DESTDIR)$(PREFIX)/share/man/man8/kiln-node.8
+	for page in $$($(B)/kiln manual --list); do \
+		$(B)/kiln manual $$page > $(B)/page.man && \
+		install -D -m 0644 $(B)/page.man $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page || exit 1; done
 	install -D -m 0644 $(B)/kiln.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kiln
 	install -D -m 0644 $(B)/kiln.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_kiln
 	install -D -m 0644 $(B)/kiln.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/kiln.fish

@@ -19,6 +19,7 @@
 #include "verbs/completion.h"
 #include "verbs/manual.h"
 #include "verbs/options.h"
+#include "verbs/usage.h"
 #include "verbs/verb.h"
 
 // ---- errors ----
@@ -114,14 +115,6 @@ static int run_verb_of(const struct verb *verb, char **argv) {
         return status;
 }
 
-static void print_usage_of(const char *name) {
-        const struct verb *verb = name ? verb_find(name) : NULL;
-        if (verb)
-                usage_print_verb(verb);
-        else
-                usage_print(stdout);
-}
-
 static bool is_any(const char *name, const char *one, const char *other) {
         return strcmp(name, one) == 0 || strcmp(name, other) == 0;
 }
@@ -140,18 +133,37 @@ static int run_completion(char **words) {
         return err_exit_code(err.kind);
 }
 
-// What is no verb because it takes no options; false: `argv[1]` is none of it.
-static bool run_information(char **argv) {
-        const char *name = argv[1];
+// kiln help [TOPIC] and kiln manual. Returns the exit code.
+static int run_manual(char **words) {
+        auto_err err = { 0 };
+        if (strcmp(words[0], "manual") == 0) {
+                if (manual_print(words + 1, &err) && flush_output(&err))
+                        return 0;
+        } else if (words[1]) {
+                if (manual_help(words[1], &err) && flush_output(&err))
+                        return 0;
+        } else {
+                usage_print(stdout);
+                return 0;
+        }
+        print_error(err.kind, err.text, err.hint, false);
+        return err_exit_code(err.kind);
+}
+
+// What is no verb because it takes no options; -1: `words[0]` is none of it, else the exit code.
+static int run_information(char **words) {
+        const char *name = words[0];
+        if (is_any(name, "manual", "help"))
+                return run_manual(words);
+        if (strcmp(name, "completion") == 0)
+                return run_completion(words + 1);
         if (is_any(name, "--version", "version") || strcmp(name, "-V") == 0)
                 puts("kiln " KILN_VERSION);
-        else if (is_any(name, "--help", "help") || strcmp(name, "-h") == 0)
-                print_usage_of(argv[2]);
-        else if (strcmp(name, "manual") == 0)
-                manual_print();
+        else if (is_any(name, "--help", "-h"))
+                usage_print(stdout);
         else
-                return false;
-        return true;
+                return -1;
+        return 0;
 }
 
 int main(int argc, char **argv) {
@@ -163,10 +175,9 @@ int main(int argc, char **argv) {
                 usage_print(stderr);
                 return err_exit_code(ERR_USAGE);
         }
-        if (run_information(argv))
-                return 0;
-        if (strcmp(argv[1], "completion") == 0)
-                return run_completion(argv + 2);
+        int status = run_information(argv + 1);
+        if (status >= 0)
+                return status;
         const struct verb *verb = verb_find(argv[1]);
         if (!verb) {
                 report_unknown_verb(argv[1]);

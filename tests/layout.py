@@ -14,7 +14,7 @@ TERNARIES_PER_1000_LINES, CHAIN_MAX = 6, 5
 
 # From the ground up: a folder includes what stands above it here, and nothing below. A folder inside of another that
 # stands here, too, is that one's own. `builder` is main.c.
-ORDER = ["builder/base", "builder/shared", "builder/secrets", "builder/signing", "builder/uki", "builder/remote", "builder/cache",
+ORDER = ["builder/base", "builder/manual", "builder/shared", "builder/secrets", "builder/signing", "builder/uki", "builder/remote", "builder/cache",
          "builder/profile/reader", "builder/profile", "builder/init",
          "builder/packages", "builder/selection", "builder/sandbox", "builder/rootfs", "builder/configure",
          "builder/artefact/image", "builder/artefact/initrd", "builder/artefact/iso", "builder/artefact",
@@ -31,7 +31,7 @@ NODE_BORROWS = {"builder/base", "builder/shared"}
 # What a folder shows to the others; a folder that is not here shows every header but internal.h.
 PUBLIC = {"builder/packages": {"packages.h"}, "builder/rootfs": {"rootfs.h", "tree.h", "account_tables.h"},
           "builder/artefact": {"artefact.h"},
-          "builder/boot": {"boot.h"}, "builder/configure": {"configure.h"}, "builder/verify": {"verify.h"},
+          "builder/manual": {"manual_pages.h", "markup.h"}, "builder/boot": {"boot.h"}, "builder/configure": {"configure.h"}, "builder/verify": {"verify.h"},
           "builder/profile": {"profile.h", "effective.h"}, "builder/serve": {"serve.h"}, "builder/rack": {"virtual_rack.h"},
           "builder/rollout": {"rollout.h"}, "builder/report": {"build_report.h"}}
 # These count as inside of a house: they read what profiles are written in.

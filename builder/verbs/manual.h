@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-// What is written from the tables of verbs, options and error kinds, so that it cannot disagree with them.
+// kiln help and kiln manual: pages for people and for programs.
 #ifndef KILN_VERBS_MANUAL_H
 #define KILN_VERBS_MANUAL_H
 
-#include <stdio.h>
+#include "base/err.h"
 
-#include "verbs/verb.h"
+// kiln help TOPIC: the page by a pager where standard output is a terminal, and as plain text otherwise. A TOPIC is a
+// page, with or without `kiln-` before and its section behind, as in build, kiln-boot.7, `boot(7)`. ERR_USAGE: there is
+// none, with the nearest.
+must_check bool manual_help(const char *topic, struct err *err);
 
-// kiln(1) in mdoc(7), to standard output.
-void manual_print(void);
-
-// What `kiln --help` says, and what `kiln VERB --help` does.
-void usage_print(FILE *to);
-void usage_print_verb(const struct verb *verb);
+// kiln manual [--html|--list] [PAGE]: the page, kiln(1) if none is named, as man(1) reads it. --html: as HTML, or the
+// list of all pages; --list: names of pages.
+must_check bool manual_print(char **words, struct err *err);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a verb is, and the one table of them: usage, --help, the man page, completion and main() read it. A new verb is
-// a file verb_NAME.c, a line here and a line of the table.
+// a file verb_NAME.c, a line here, a line of the table, and a page builder/manual/kiln-NAME.1.md.
 #ifndef KILN_VERBS_VERB_H
 #define KILN_VERBS_VERB_H
 

@@ -92,7 +92,7 @@ static void sign_as(const char *name, struct buf *ret) {
         signer_free(signer);
 }
 
-// `ssh-keygen -Y verify`, as README tells people to.
+// `ssh-keygen -Y verify`, as the manual tells people to.
 static int keygen_verifies(const struct buf *signature, const char *namespace, const char *signed_text) {
         struct ssh_key key = public_key("plain");
         auto_buf allowed = { 0 };
