@@ -67,7 +67,7 @@ $(B)/builder/build/build_id.o: CPPFLAGS += -DKILN_CODE_DIGEST='"$(shell cat $(KI
 $(B)/builder/build/build_id.o: $(KILN_CODE)
 
 # Its assembler reads the manual's pages, each with a NUL behind it.
-MANUAL_SOURCES := $(sort $(wildcard builder/manual/*.md firmware/node/*.md))
+MANUAL_SOURCES := $(foreach section,1 5 7 8,$(sort $(wildcard builder/manual/*.$(section).md firmware/node/*.$(section).md)))
 $(B)/manual.pages: $(MANUAL_SOURCES)
 	@mkdir -p $(@D)
 	for page in $(MANUAL_SOURCES); do cat $$page; printf '\0'; done > $@

@@ -11,7 +11,7 @@ static const char style[] =
     "minmax(0,48rem);gap:2rem;"
     "padding:1rem 2rem}nav{border-right:1px solid var(--line);font-size:.9rem}nav ul{list-style:none;padding:0}"
     "nav [aria-current]{font-weight:bold}a{color:var(--link)}pre,code{background:var(--code);border-radius:3px}"
-    "pre{padding:.7rem;overflow-x:auto}code{padding:0 .2em}pre code{padding:0}"
+    "pre{padding:.7rem;overflow-x:auto}code{padding:0 .2em}pre code{padding:0}.short{white-space:nowrap}"
     "table{border-collapse:collapse;display:block;overflow-x:auto}th,td{border:1px solid var(--line);padding:.3rem "
     ".5rem;"
     "text-align:left;vertical-align:top}dt{font-weight:bold;margin-top:.5rem}dd{margin-left:2rem}h1{font-size:1.5rem}"
@@ -24,7 +24,7 @@ struct page_list {
         size_t count;
 };
 
-static void html_text(struct buf *out, const char *text) {
+static void html_put(struct buf *out, const char *text) {
         for (; *text; text++) {
                 if (*text == '&')
                         buf_append_text(out, "&amp;");
@@ -53,25 +53,36 @@ static bool has_page(const struct page_list *list, const char *target) {
 
 static void html_element(struct buf *out, const char *tag, const char *text) {
         buf_printf(out, "<%s>", tag);
-        html_text(out, text);
+        html_put(out, text);
         buf_printf(out, "</%s>", tag);
 }
 
 static void html_link(struct buf *out, const char *target, const char *suffix, const char *text) {
         buf_append_text(out, "<a href=\"");
-        html_text(out, target);
+        html_put(out, target);
         buf_printf(out, "%s\">", suffix);
-        html_text(out, text);
+        html_put(out, text);
         buf_append_text(out, "</a>");
+}
+
+// A short one is not broken, at a hyphen neither.
+static void html_code(struct buf *out, const char *text) {
+        enum { SHORT = 32 };
+        const char *kind = "";
+        if (strlen(text) <= SHORT)
+                kind = " class=\"short\"";
+        buf_printf(out, "<code%s>", kind);
+        html_put(out, text);
+        buf_append_text(out, "</code>");
 }
 
 static void html_span(struct buf *out, const struct span *span, const struct page_list *list) {
         switch (span->kind) {
         case SPAN_PLAIN:
-                html_text(out, span->text);
+                html_put(out, span->text);
                 break;
         case SPAN_CODE:
-                html_element(out, "code", span->text);
+                html_code(out, span->text);
                 break;
         case SPAN_BOLD:
                 html_element(out, "strong", span->text);
@@ -155,7 +166,7 @@ static void html_block(struct buf *out, const struct block *block, const struct 
                 break;
         case BLOCK_CODE:
                 buf_append_text(out, "<pre tabindex=\"0\"><code>");
-                html_text(out, block->code);
+                html_put(out, block->code);
                 buf_append_text(out, "</code></pre>\n");
                 break;
         case BLOCK_TABLE:
@@ -216,7 +227,7 @@ void manual_write_html(const struct document *document, const struct document *p
         auto_free char *title = xasprintf("%s(%s)", document->name, document->section);
         html_head(ret, title, document, &list);
         buf_printf(ret, "<h1>%s</h1>\n<p>", title);
-        html_text(ret, document->summary);
+        html_put(ret, document->summary);
         buf_append_text(ret, "</p>\n");
         html_blocks(ret, document, &list);
         html_foot(ret);
@@ -229,7 +240,7 @@ void manual_write_index(const struct document *pages, size_t page_count, struct 
         for (size_t i = 0; i < page_count; i++) {
                 buf_printf(ret, "<dt><a href=\"%s.%s.html\">%s(%s)</a></dt><dd>", pages[i].name, pages[i].section,
                            pages[i].name, pages[i].section);
-                html_text(ret, pages[i].summary);
+                html_put(ret, pages[i].summary);
                 buf_append_text(ret, "</dd>\n");
         }
         buf_append_text(ret, "</dl>\n");

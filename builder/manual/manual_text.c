@@ -46,7 +46,7 @@ static size_t columns_of(const char *text, size_t size) {
         return columns;
 }
 
-static const char *escape_of(char kind) {
+static const char *terminal_escape(char kind) {
         switch ((enum span_kind)kind) {
         case SPAN_CODE:
         case SPAN_BOLD:
@@ -67,7 +67,7 @@ static void put_styled(struct buf *out, const struct styled *styled, size_t from
         for (size_t i = from; i < to; i++) {
                 if (with_style && styled->kinds.data[i] != kind) {
                         buf_append_text(out, "\033[0m");
-                        buf_append_text(out, escape_of(styled->kinds.data[i]));
+                        buf_append_text(out, terminal_escape(styled->kinds.data[i]));
                 }
                 kind = styled->kinds.data[i];
                 buf_append_char(out, styled->characters.data[i]);

@@ -11,20 +11,18 @@
 // The assembler reads the file as it is (gas, .incbin).
 __asm__(".section .rodata\n"
         ".global manual_pages\n"
-        ".global manual_pages_end\n"
         "manual_pages:\n"
         ".incbin \"" MANUAL_PAGES "\"\n"
-        "manual_pages_end:\n"
         ".byte 0\n"
         ".previous\n");
 
-extern const char manual_pages[], manual_pages_end[];
+extern const char manual_pages[]; // an empty one is behind the last
 
 const char *manual_source(size_t index) {
-        size_t offset = 0, size = (size_t)(manual_pages_end - manual_pages);
-        for (size_t i = 0; i < index && offset < size; i++)
-                offset += strlen(manual_pages + offset) + 1;
-        if (offset < size)
-                return manual_pages + offset;
+        const char *page = manual_pages;
+        for (size_t i = 0; i < index && *page; i++)
+                page += strlen(page) + 1;
+        if (*page)
+                return page;
         return NULL;
 }
