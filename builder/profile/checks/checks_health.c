@@ -132,6 +132,18 @@ static void check_value_name(struct loader *loader, const struct role *role, con
                        "no `health` check of role `%s` reads a value `%s`", role->name, value);
 }
 
+// What the other role's nodes say is that role's affair: somebody's own slave need not tell what the master that kiln
+// brings along compares. `kiln status` then says that it is not known.
+static void doubt_other_roles_value(struct loader *loader, const struct role *counted,
+                                    const struct agreement *agreement) {
+        bool is_read = !agreement->says || !*agreement->says || reads_value(counted, agreement->says);
+        if (!is_read)
+                report_warning(loader->diagnostics, &agreement->place,
+                               "agreement `%s`: no `health` check of role `%s` reads a value `%s`, so nothing is "
+                               "compared; add that check to its file, or inherit it from a role that has it",
+                               agreement->name, counted->name, agreement->says);
+}
+
 // A role that the cluster does not have has no nodes: that is a sum of 0, and nobody means it.
 void check_agreements(struct loader *loader, const struct cluster *cluster, const struct role *role) {
         for (size_t i = 0; i < role->agreement_count; i++) {
@@ -141,8 +153,10 @@ void check_agreements(struct loader *loader, const struct cluster *cluster, cons
                         counted = find_counted(cluster, agreement->nodes_of);
                 check_value_name(loader, role, agreement, agreement->value);
                 check_value_name(loader, role, agreement, agreement->where);
-                if (counted)
+                if (counted == role)
                         check_value_name(loader, counted, agreement, agreement->says);
+                else if (counted)
+                        doubt_other_roles_value(loader, counted, agreement);
                 if (agreement->nodes_of && !counted)
                         report_warning(loader->diagnostics, &agreement->place,
                                        "agreement `%s`: the cluster has no role `%s`, so it is not asked for",
