@@ -2,6 +2,8 @@
 // squashfs, through libsquashfs: names, attributes, extended attributes and content, in the order of their paths.
 #include "compare/compare_squashfs.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sqfs/compressor.h>
 #include <sqfs/data_reader.h>
 #include <sqfs/dir_reader.h>
@@ -15,7 +17,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 
+#include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
 
@@ -365,5 +369,149 @@ bool squashfs_read_file(int fd, const char *path, struct buf *ret, bool *ret_fou
         struct image image = { 0 };
         bool ok = open_squashfs("published", fd, &image, err) && read_found(&image, path, ret, ret_found, err);
         close_squashfs(&image);
+        return ok;
+}
+
+// ---- all files of an image ----
+
+// A file with several names.
+struct unpacked_link {
+        sqfs_u32 inode;
+        char *path; // of the first
+};
+
+struct unpacking {
+        struct image image;
+        char *chunk; // CHUNK_BYTES
+        int to;
+        struct buf path; // of the node at hand, below `to`
+        struct unpacked_link *links;
+        size_t link_count;
+};
+
+static bool unpack_content(struct unpacking *unpacking, const sqfs_inode_generic_t *inode, int fd, struct err *err) {
+        size_t size = 1;
+        for (uint64_t offset = 0; size > 0; offset += size)
+                if (!interrupt_check(err) ||
+                    !read_node_content(&unpacking->image, inode, offset, unpacking->chunk, &size,
+                                       buf_text(&unpacking->path), err) ||
+                    !fs_write_all(fd, unpacking->chunk, size, err))
+                        return false;
+        return true;
+}
+
+static bool put_xattrs(struct image *image, const sqfs_inode_generic_t *inode, int fd, struct err *err) {
+        sqfs_u32 index = NO_XATTRS;
+        sqfs_xattr_id_t entry;
+        if (sqfs_inode_get_xattr_index(inode, &index) != 0 || index == NO_XATTRS)
+                return true;
+        int status = sqfs_xattr_reader_get_desc(image->xattrs, index, &entry);
+        if (status == 0)
+                status = sqfs_xattr_reader_seek_kv(image->xattrs, &entry);
+        for (sqfs_u32 i = 0; status == 0 && i < entry.count; i++) {
+                auto_free sqfs_xattr_entry_t *key = NULL;
+                auto_free sqfs_xattr_value_t *value = NULL;
+                status = sqfs_xattr_reader_read_key(image->xattrs, &key);
+                if (status == 0)
+                        status = sqfs_xattr_reader_read_value(image->xattrs, key, &value);
+                if (status == 0)
+                        (void)fsetxattr(fd, (const char *)key->key, value->value, value->size, 0);
+        }
+        return status == 0 || squashfs_corrupt(image, status, "extended attributes", err);
+}
+
+// The mode last: a new owner takes setuid away.
+static bool settle_unpacked_node(struct unpacking *unpacking, const sqfs_tree_node_t *node, int fd, struct err *err) {
+        const struct timespec times[2] = { { .tv_sec = node->inode->base.mod_time },
+                                           { .tv_sec = node->inode->base.mod_time } };
+        if (fchown(fd, node->uid, node->gid) < 0 || !put_xattrs(&unpacking->image, node->inode, fd, err) ||
+            fchmod(fd, node->inode->base.mode & 07777) < 0 || futimens(fd, times) < 0)
+                return fail(err, ERR_SYSTEM, errno, "unpack /%s", buf_text(&unpacking->path));
+        return true;
+}
+
+static const char *find_unpacked(const struct unpacking *unpacking, sqfs_u32 inode) {
+        for (size_t i = 0; i < unpacking->link_count; i++)
+                if (unpacking->links[i].inode == inode)
+                        return unpacking->links[i].path;
+        return NULL;
+}
+
+static bool unpack_file(struct unpacking *unpacking, const sqfs_tree_node_t *node, const char *path, struct err *err) {
+        auto_close int fd = -1;
+        if (count_links(node->inode) > 1) {
+                const char *first = find_unpacked(unpacking, node->inode->base.inode_number);
+                if (first)
+                        return linkat(unpacking->to, first, unpacking->to, path, 0) == 0 ||
+                               fail(err, ERR_SYSTEM, errno, "link /%s", path);
+                *array_append(&unpacking->links, &unpacking->link_count) =
+                    (struct unpacked_link){ node->inode->base.inode_number, xstrdup(path) };
+        }
+        return fs_open(unpacking->to, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &fd, err) &&
+               unpack_content(unpacking, node->inode, fd, err) && settle_unpacked_node(unpacking, node, fd, err);
+}
+
+static bool unpack_link(struct unpacking *unpacking, const sqfs_tree_node_t *node, const char *path, struct err *err) {
+        auto_free char *target = xstrndup((const char *)node->inode->extra, node->inode->payload_bytes_used);
+        if (symlinkat(target, unpacking->to, path) == 0 &&
+            fchownat(unpacking->to, path, node->uid, node->gid, AT_SYMLINK_NOFOLLOW) == 0)
+                return true;
+        return fail(err, ERR_SYSTEM, errno, "unpack /%s", path);
+}
+
+static bool unpack_node(struct unpacking *unpacking, const sqfs_tree_node_t *node, size_t depth, struct err *err);
+
+static bool unpack_children(struct unpacking *unpacking, const sqfs_tree_node_t *node, size_t depth, struct err *err) {
+        size_t length = unpacking->path.size;
+        if (depth == DEPTH_MAX)
+                return fail(err, ERR_CORRUPT, 0, "the image has more than %d directories in each other", DEPTH_MAX);
+        for (const sqfs_tree_node_t *child = node->children; child; child = child->next) {
+                if (length > 0)
+                        buf_append_char(&unpacking->path, '/');
+                buf_append_text(&unpacking->path, (const char *)child->name);
+                if (!fs_path_is_safe(buf_text(&unpacking->path)))
+                        return fail(err, ERR_CORRUPT, 0, "the image has a file %s", buf_text(&unpacking->path));
+                if (!unpack_node(unpacking, child, depth + 1, err))
+                        return false;
+                unpacking->path.size = length;
+                unpacking->path.data[length] = '\0';
+        }
+        return true;
+}
+
+static bool unpack_directory(struct unpacking *unpacking, const sqfs_tree_node_t *node, const char *path, size_t depth,
+                             struct err *err) {
+        auto_close int fd = -1;
+        bool is_top = *path == '\0';
+        if (!is_top && mkdirat(unpacking->to, path, 0700) < 0)
+                return fail(err, ERR_SYSTEM, errno, "unpack /%s", path);
+        return fs_open_dir(unpacking->to, is_top ? "." : path, &fd, err) &&
+               unpack_children(unpacking, node, depth, err) && settle_unpacked_node(unpacking, node, fd, err);
+}
+
+static bool unpack_node(struct unpacking *unpacking, const sqfs_tree_node_t *node, size_t depth, struct err *err) {
+        auto_free char *path = xstrdup(buf_text(&unpacking->path));
+        mode_t mode = node->inode->base.mode;
+        if (S_ISDIR(mode))
+                return unpack_directory(unpacking, node, path, depth, err);
+        if (S_ISREG(mode))
+                return unpack_file(unpacking, node, path, err);
+        if (S_ISLNK(mode))
+                return unpack_link(unpacking, node, path, err);
+        bool is_device = S_ISBLK(mode) || S_ISCHR(mode);
+        return is_device || mknodat(unpacking->to, path, mode, 0) == 0 ||
+               fail(err, ERR_SYSTEM, errno, "unpack /%s", path);
+}
+
+bool squashfs_unpack(int fd, int to, struct err *err) {
+        struct unpacking unpacking = { .chunk = xmalloc(CHUNK_BYTES), .to = to };
+        bool ok = open_squashfs("published", fd, &unpacking.image, err) && load_tree(&unpacking.image, err) &&
+                  unpack_node(&unpacking, unpacking.image.root, 0, err);
+        close_squashfs(&unpacking.image);
+        for (size_t i = 0; i < unpacking.link_count; i++)
+                free(unpacking.links[i].path);
+        free(unpacking.links);
+        free(unpacking.chunk);
+        buf_release(&unpacking.path);
         return ok;
 }

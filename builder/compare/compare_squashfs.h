@@ -11,4 +11,8 @@ compare_format compare_squashfs;
 // is followed.
 must_check bool squashfs_read_file(int fd, const char *path, struct buf *ret, bool *ret_found, struct err *err);
 
+// Unpacks the image into an empty directory: owners, modes, times, links, attributes. Device nodes are left out, which
+// no root of kiln's has, and attributes that the file system does not keep.
+must_check bool squashfs_unpack(int fd, int to, struct err *err);
+
 #endif

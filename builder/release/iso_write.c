@@ -315,7 +315,10 @@ static bool write_found(int dir, const struct published_iso *iso, const char *to
         return true;
 }
 
-bool iso_write_published(const char *build, const char *role, const char *to, char **ret_path, struct err *err) {
+// What becomes of an ISO that was found, in a role's directory.
+typedef bool iso_use(int dir, const struct published_iso *iso, void *context, struct err *err);
+
+static bool with_iso_of_role(const char *build, const char *role, iso_use *use, void *context, struct err *err) {
         struct published_iso iso = { 0 };
         auto_buf sums = { 0 };
         auto_close int dir = -1;
@@ -327,5 +330,62 @@ bool iso_write_published(const char *build, const char *role, const char *to, ch
                 fail(err, ERR_REFERENCE, 0, "%s/%s has neither an ISO nor the parts of one", build, role);
                 return hint(err, "it was built with --only, and `iso` was not among the kinds");
         }
-        return write_found(dir, &iso, to, ret_path, err) || wrap(err, "writing the ISO of %s", role);
+        return use(dir, &iso, context, err);
+}
+
+struct iso_writing {
+        const char *to;
+        char **ret_path;
+};
+
+static bool write_the_iso(int dir, const struct published_iso *iso, void *context, struct err *err) {
+        const struct iso_writing *writing = context;
+        return write_found(dir, iso, writing->to, writing->ret_path, err);
+}
+
+bool iso_write_published(const char *build, const char *role, const char *to, char **ret_path, struct err *err) {
+        struct iso_writing writing = { to, ret_path };
+        return with_iso_of_role(build, role, write_the_iso, &writing, err) || wrap(err, "writing the ISO of %s", role);
+}
+
+// ---- for who reads it ----
+
+static const char *temporary_place(void) {
+        const char *given = getenv("TMPDIR");
+        if (given && *given)
+                return given;
+        return "/var/tmp";
+}
+
+static bool join_parts(int dir, const struct published_iso *iso, int *ret_fd, struct err *err) {
+        auto_close int fd = open(temporary_place(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return fail(err, ERR_SYSTEM, errno, "make a file in %s (TMPDIR)", temporary_place());
+        if (!fill_iso(dir, iso, fd, err))
+                return false;
+        *ret_fd = take_fd(fd);
+        return true;
+}
+
+static bool open_the_iso(int dir, const struct published_iso *iso, void *context, struct err *err) {
+        auto_close int fd = -1;
+        if (ends_with(iso->name, ISO_PARTS_SUFFIX))
+                return join_parts(dir, iso, context, err);
+        if (!fs_open(dir, iso->name, O_RDONLY | O_NOFOLLOW, 0, &fd, err) ||
+            (iso->sha256[0] && !check_written(fd, iso->sha256, iso->name, err)))
+                return false;
+        *(int *)context = take_fd(fd);
+        return true;
+}
+
+bool iso_open_published(const char *build, const char *role, int *ret_fd, uint64_t *ret_size_bytes, struct err *err) {
+        struct stat stat;
+        auto_close int fd = -1;
+        if (!with_iso_of_role(build, role, open_the_iso, &fd, err))
+                return false;
+        if (fstat(fd, &stat) < 0)
+                return fail(err, ERR_SYSTEM, errno, "stat the ISO");
+        *ret_fd = take_fd(fd);
+        *ret_size_bytes = (uint64_t)stat.st_size;
+        return true;
 }

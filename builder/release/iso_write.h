@@ -3,6 +3,8 @@
 #ifndef KILN_RELEASE_ISO_WRITE_H
 #define KILN_RELEASE_ISO_WRITE_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 // Writes the ISO of a role of the published build at `build` as the file `to`, or if that is NULL as CLUSTER-ROLE.iso
@@ -12,5 +14,9 @@
 // it was; USAGE where `to` is in a published build. Nothing is left then.
 must_check bool iso_write_published(const char *build, const char *role, const char *to, char **ret_path,
                                     struct err *err);
+
+// Opens the ISO to be read, checked as above: the build's own file, or one without a name that its parts are joined in.
+must_check bool iso_open_published(const char *build, const char *role, int *ret_fd, uint64_t *ret_size_bytes,
+                                   struct err *err);
 
 #endif

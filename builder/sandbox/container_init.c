@@ -24,6 +24,7 @@
 #include "base/mem.h"
 #include "sandbox/container.h"
 #include "sandbox/container_frames.h"
+#include "sandbox/container_inside.h"
 #include "sandbox/overlay.h"
 #include "sandbox/syscalls.h"
 
@@ -140,7 +141,7 @@ static bool seal_proc(struct err *err) {
 }
 
 // With the root as working directory. A read-only /proc keeps a scriptlet's sysctl from reaching the host's kernel.
-static bool mount_views(struct err *err) {
+bool container_mount_views(struct err *err) {
         static const char *const points[] = { "proc", "dev", "sys" };
         unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
         struct stat stat;
@@ -158,7 +159,7 @@ static bool mount_views(struct err *err) {
 }
 
 // The working directory becomes the root of this mount namespace, and everything else leaves it.
-static bool pivot_here(struct err *err) {
+bool container_pivot(struct err *err) {
         if (syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", MNT_DETACH) == 0 && chdir("/") == 0)
                 return true;
         return fail(err, ERR_SANDBOX, errno, "pivot_root");
@@ -221,14 +222,26 @@ static bool leave_init(int own, struct err *err) {
         return true;
 }
 
+// Where the target is mounted until it becomes the root: a directory that every machine has and that prepare() does not
+// read. Only the container's namespace sees the mount.
+static const char container_mount_point[] = "/sys";
+
+bool container_drop_capabilities(struct err *err) { return set_capabilities(worker_capabilities(), err); }
+
+bool container_enter_root(int root, struct err *err) {
+        if (syscall(SYS_move_mount, root, "", AT_FDCWD, container_mount_point, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                return fail(err, ERR_SANDBOX, errno, "mount the root");
+        return chdir(container_mount_point) == 0 || fail(err, ERR_SANDBOX, errno, "enter the root");
+}
+
 static bool enter_image(int go, struct err *err) {
         char byte;
-        if (!pivot_here(err))
+        if (!container_pivot(err))
                 return false;
         if (read(go, &byte, 1) != 1) // init has left the host's tree too
                 return fail(err, ERR_SANDBOX, 0, "the sandbox's init ended");
         close(go);
-        return set_capabilities(worker_capabilities(), err) && syscalls_filter(err);
+        return container_drop_capabilities(err) && syscalls_filter(err);
 }
 
 static _Noreturn void run_worker(const struct container_job *job, void *context, const struct sync *sync) {
@@ -246,26 +259,16 @@ static _Noreturn void run_worker(const struct container_job *job, void *context,
         _exit(0);
 }
 
-// Where the target is mounted until it becomes the root: a directory that every machine has and that prepare() does not
-// read. Only the container's namespace sees the mount.
-static const char mount_point[] = "/sys";
-
-static bool enter_target(int root, struct err *err) {
-        if (syscall(SYS_move_mount, root, "", AT_FDCWD, mount_point, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-                return fail(err, ERR_SANDBOX, errno, "mount the root");
-        return chdir(mount_point) == 0 || fail(err, ERR_SANDBOX, errno, "enter the root");
-}
-
 // Init's own root is empty. It is mounted over the target, whose tree the worker's namespace already has.
 static bool hide_init(struct err *err) {
         unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
         if (chdir("/") < 0)
                 return fail(err, ERR_SANDBOX, errno, "leave the root");
-        if (!mount_at("init", mount_point, "tmpfs", flags, "mode=0555,size=4k", err))
+        if (!mount_at("init", container_mount_point, "tmpfs", flags, "mode=0555,size=4k", err))
                 return false;
-        if (chdir(mount_point) < 0)
+        if (chdir(container_mount_point) < 0)
                 return fail(err, ERR_SANDBOX, errno, "enter init's root");
-        return pivot_here(err) && set_capabilities(0, err) && syscalls_filter(err);
+        return container_pivot(err) && set_capabilities(0, err) && syscalls_filter(err);
 }
 
 // The threads of one process: a directory has two links, and one more for each directory in it.
@@ -367,7 +370,7 @@ static bool prepare_init(const struct container_job *job, void **ret_context, st
                 return false;
         if (sethostname("localhost", 9) < 0 || setdomainname("", 0) < 0)
                 return fail(err, ERR_SANDBOX, errno, "set the host name");
-        return enter_target(CONTAINER_ROOT, err) && mount_views(err);
+        return container_enter_root(CONTAINER_ROOT, err) && container_mount_views(err);
 }
 
 // Each side closes the ends of the other.

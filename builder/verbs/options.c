@@ -18,7 +18,7 @@ enum option_kind { FLAG, TEXT, LIST, WORDS, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
 // b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema, u builds, p publish, e secret, i
-// iso, d diff, n serve, a status, I init, R rack, w show, t rollout
+// iso, d diff, S shell, W write, n serve, a status, I init, R rack, w show, t rollout
 static const struct option {
         const char *name, *verbs, *value, *help;
         enum option_kind kind;
@@ -43,15 +43,15 @@ static const struct option {
         O("server", "I", "ADDRESS", TEXT, server, "the machine that will serve the builds (default: the router)"),
         O("ssh-key", "I", "FILE", TEXT, ssh_key, "a public key that may log in as root"),
         O("yes", "I", NULL, FLAG, yes, "ask nothing, on a terminal neither"),
-        O("release", "blfvcronaRwt", "NAME", TEXT, release,
+        O("release", "blfvcronaRwtSW", "NAME", TEXT, release,
           "another release than the cluster file's: a name or a file"),
-        O("set", "blfconaRwt", "KEY=VALUE", LIST, set,
+        O("set", "blfconaRwtSW", "KEY=VALUE", LIST, set,
           "override a value of the cluster file, as in variables.registry=host:5000"),
-        O("allow-outside", "blfvconaRwt", "DIR", LIST, allow_outside,
+        O("allow-outside", "blfvconaRwtSW", "DIR", LIST, allow_outside,
           "let profiles name files of this directory too, beside their own tree; may be repeated"),
         O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
         O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
-        O("out", "boupidnaRt", "DIR", TEXT, out, "where builds are published (default: out)"),
+        O("out", "boupidnaRtSW", "DIR", TEXT, out, "where builds are published (default: out)"),
         O("cache", "blfvkcr", "DIR", TEXT, cache, "packages, layers and packed roots (default: $XDG_CACHE_HOME/kiln)"),
         O("cache-limit", "b", "GB", NUMBER, cache_limit,
           "forget what the least recent builds used once the cache is larger; 0: never (default: 30)"),
@@ -142,6 +142,14 @@ static const struct option {
           "the EFI stub of ROLE/kiln.efi (default: " UKI_STUB ", of Debian's systemd-boot-efi)"),
         O("key", "v", "FILE", TEXT, key,
           "public keys, one of which must have signed the build (default: trusted_keys of the cluster file)"),
+        O("build", "SW", "BUILD", TEXT, build,
+          "the build: its id, the beginning of one, or its path (default: OUT/CLUSTER/current)"),
+        O("writable", "S", NULL, FLAG, writable, "let all be written to, in a layer that ends with the command"),
+        O("network", "S", NULL, FLAG, with_network, "with this machine's network; else there is none"),
+        O("yes", "W", NULL, FLAG, yes, "do not ask"),
+        O("dry-run", "W", NULL, FLAG, dry_run, "say what is on the disk and whether it would be taken; write nothing"),
+        O("fixed", "W", NULL, FLAG, fixed, "also a disk that is neither removable nor behind USB"),
+        O("file", "W", NULL, FLAG, to_file, "take a regular file, which is there, for the disk"),
         O("artefacts", "o", "DIR", TEXT, artefacts, "a published build (default: OUT/CLUSTER/current)"),
         O("medium", "o", "KIND", TEXT, medium, "pxe, iso or usb (default: pxe)"),
         O("firmware", "o", "KIND", TEXT, firmware, "bios or uefi (default: bios)"),
@@ -190,13 +198,13 @@ static const struct option {
         O("memory", "R", "[ROLE=]MIB", LIST, memories, "up: memory of all machines, of a role's, or of a node"),
         O("disks", "R", "DIR", TEXT, disks, "up: keep state disks here, as NODE.img; else they end with the rack"),
         O("seed", "R", "N", TEXT, seed, "up: what faults that choose begin with (default: another one each time)"),
-        O("json", "IblfvkropeinRw", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
+        O("json", "IblfvkropeinRwSW", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
         O("json", "c", NULL, FLAG, json, "--format json"),
         O("json", "u", NULL, FLAG, json, "a JSON object for each build, and errors as JSON lines on standard error"),
-        O("verbose", "blfvkcroupidnaRt", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
-        O("quiet", "IblfvkcroupidnaRwt", NULL, FLAG, quiet, "warnings and errors only"),
+        O("verbose", "blfvkcroupidnaRtSW", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
+        O("quiet", "IblfvkcroupidnaRwtSW", NULL, FLAG, quiet, "warnings and errors only"),
         O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
-        O("help", "IblfvkcrosupeidnaRwt", NULL, FLAG, help, "this text"),
+        O("help", "IblfvkcrosupeidnaRwtSW", NULL, FLAG, help, "this text"),
 #undef O
 };
 

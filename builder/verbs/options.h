@@ -39,6 +39,8 @@ struct options {
         struct strings nodes;
         struct number masters, slaves, balancers, registries;
         bool yes;
+        // kiln shell, kiln write
+        bool writable, with_network, fixed, to_file, dry_run;
         // kiln boot
         const char *artefacts, *medium, *firmware, *network, *serial, *mac, *memory, *accelerator, *entry,
             *config_drive, *state_disk;

@@ -41,8 +41,10 @@ bool verb_rollout(const struct options *options, struct err *err);
 bool verb_secret(const struct options *options, struct err *err);
 bool verb_schema(const struct options *options, struct err *err);
 bool verb_serve(const struct options *options, struct err *err);
+bool verb_shell(const struct options *options, struct err *err);
 bool verb_show(const struct options *options, struct err *err);
 bool verb_status(const struct options *options, struct err *err);
 bool verb_verify(const struct options *options, struct err *err);
+bool verb_write(const struct options *options, struct err *err);
 
 #endif

@@ -2,15 +2,18 @@
 #include "verbs/verb_common.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "base/locations.h"
 #include "base/mistake.h"
 #include "base/progress.h"
+#include "release/build_list.h"
 
 struct profile_options options_profile(const struct options *options) {
         return (struct profile_options){ .release = options->release,
@@ -109,4 +112,34 @@ unsigned processor_count(void) {
                 return (unsigned)CPU_COUNT(&allowed);
         long count = sysconf(_SC_NPROCESSORS_ONLN);
         return count > 0 ? (unsigned)count : 1;
+}
+
+static bool find_current_build(const char *out, const char *cluster, char **ret, struct err *err) {
+        auto_free char *path = xasprintf("%s/%s/current", out, cluster);
+        if (!fs_exists(AT_FDCWD, path)) {
+                fail(err, ERR_REFERENCE, 0, "%s is not there: nothing of cluster %s was built", path, cluster);
+                return hint(err, "kiln build makes it; --out DIR or --build BUILD names another one");
+        }
+        *ret = realpath(path, NULL); // what it names may change meanwhile
+        return *ret || fail(err, ERR_SYSTEM, errno, "find %s", path);
+}
+
+bool options_find_build(const struct options *options, const char *name, const char *cluster, char **ret,
+                        struct err *err) {
+        const char *out = options_out_dir(options);
+        struct build_list list = { 0 };
+        const struct listed_build *build = NULL;
+        if (!name)
+                return find_current_build(out, cluster, ret, err);
+        if (strchr(name, '/') && fs_exists(AT_FDCWD, name)) {
+                *ret = xstrdup(name);
+                return true;
+        }
+        if (!build_list_read(out, cluster, &list, err))
+                return false;
+        bool ok = build_list_find(&list, name, &build, err);
+        if (ok)
+                *ret = listed_build_path(out, build);
+        build_list_release(&list);
+        return ok;
 }

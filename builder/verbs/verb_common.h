@@ -25,6 +25,10 @@ const char *const *options_outside(struct arena *arena, const struct options *op
 const char *const *options_repositories(struct arena *arena, const struct options *options);
 const char *options_cache_dir(struct arena *arena, const struct options *options); // absolute
 const char *options_out_dir(const struct options *options);                        // as written
+// The path of a build, heap: `name` itself if that is a path that is there, or else an id of the output directory, or
+// the beginning of one. NULL: what `current` of this cluster names.
+must_check bool options_find_build(const struct options *options, const char *name, const char *cluster, char **ret,
+                                   struct err *err);
 // Where the lock file is or would be: as --lock says, or beside the cluster file.
 const char *options_lock_path(struct arena *arena, const struct options *options, const struct cluster *cluster);
 // The lock file, if there is one; NULL otherwise, which is an error only with --lock.
