@@ -89,6 +89,14 @@ static json_t *running_node(const json_t *told, const char *runs, const char *st
         return node;
 }
 
+// A node that was asked itself may have said why it tells nothing.
+static const char *why_unknown(const json_t *machine) {
+        const char *why = member_text(machine, "why");
+        if (*why)
+                return why;
+        return "kiln serve has not seen it load a build";
+}
+
 // `entry`: what the build says of the node; NULL: it has none such.
 static json_t *node_that_runs(const struct run_comparison *comparison, const char *name, const json_t *entry) {
         const json_t *machine = json_object_get(comparison->machines, name), *role = json_object_get(entry, "role");
@@ -98,7 +106,7 @@ static json_t *node_that_runs(const struct run_comparison *comparison, const cha
         if (!role)
                 role = json_object_get(machine, "role");
         if (!*runs)
-                return unknown_node(role, runs, stage, "kiln serve has not seen it load a build");
+                return unknown_node(role, runs, stage, why_unknown(machine));
         if (json_is_string(diff))
                 return unknown_node(role, runs, stage, json_string_value(diff));
         if (!told)

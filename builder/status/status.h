@@ -35,6 +35,12 @@ struct status_options {
 must_check bool status_ask(const struct cluster *cluster, const struct status_options *options, json_t **ret,
                            enum status_state *ret_state, struct err *err);
 
+// Asks kiln-node on every node which build it runs; the cluster has a status_port. `ret` is new and of the form of kiln
+// serve's /api/state: { "cluster", "machines": [{"name", "role", "known": true, "build", "stage": "", "why"}] }, where
+// `build` is "" and `why` says so for a node that does not answer or is another one. Whoever has a node's address can
+// answer for it: nothing that cannot be taken back may hang on this alone. Errors: SYSTEM, INTERRUPTED.
+must_check bool status_builds(const struct cluster *cluster, unsigned deadline_ms, json_t **ret, struct err *err);
+
 const char *status_state_name(enum status_state state);
 
 // The JSON Schema of a status; heap.

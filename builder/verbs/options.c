@@ -83,10 +83,10 @@ static const struct option {
         O("node", "d", "NODE", TEXT, node, "what changes on this node, alone"),
         O("running", "u", "URL|FILE", TEXT, running,
           "say how many machines run each build, as kiln serve at http://HOST:PORT saw it (or a file with its "
-          "/api/state); --prune keeps those"),
+          "/api/state), or as the nodes of CLUSTER.yaml say on its status_port; --prune keeps those"),
         O("running", "d", "URL|FILE", TEXT, running,
           "instead of an older build: what machines run, as kiln serve at http://HOST:PORT saw it (or a file with its "
-          "/api/state); says who has to boot again, and why"),
+          "/api/state), or as the nodes of CLUSTER.yaml say on its status_port; says who has to boot again, and why"),
         O("node", "w", "NODE", TEXT, node,
           "as this node has it: its files, or with --variables what its templates may use"),
         O("role", "w", "ROLE", LIST, roles, "the same for a machine that the inventory does not know"),

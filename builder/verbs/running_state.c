@@ -13,11 +13,13 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "status/probe.h"
+#include "status/status.h"
+#include "verbs/verb_common.h"
 
 #define SCHEME "http://"
 #define STATE_PATH "/api/state"
 
-enum { STATE_MAX_BYTES = 64 << 20, DEADLINE_MS = 10000, HTTP_PORT = 80 };
+enum { STATE_MAX_BYTES = 64 << 20, DEADLINE_MS = 10000, NODE_DEADLINE_MS = 3000, HTTP_PORT = 80 };
 
 static bool resolve_server(const char *host, struct in_addr *ret, struct err *err) {
         const struct addrinfo wanted = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
@@ -82,8 +84,32 @@ static bool ask_server(const char *url, struct buf *ret, struct err *err) {
         return ok;
 }
 
-bool running_state_read(const char *from, json_t **ret, struct err *err) {
+// ---- the nodes themselves ----
+
+static bool names_cluster_file(const char *from) {
+        const char *suffix = strrchr(from, '.');
+        return suffix && (strcmp(suffix, ".yaml") == 0 || strcmp(suffix, ".yml") == 0);
+}
+
+static bool ask_running_nodes(const struct options *options, json_t **ret, struct err *err) {
+        struct profile_options profile = options_profile(options);
+        struct cluster *cluster = NULL;
+        if (!cluster_load(options->running, &profile, &cluster, err))
+                return false;
+        bool ok =
+            cluster->status_port ||
+            fail(err, ERR_USAGE, 0, "--running %s: the cluster has no `status_port`, on which nodes would tell it",
+                 options->running);
+        ok = ok && status_builds(cluster, NODE_DEADLINE_MS, ret, err);
+        cluster_free(cluster);
+        return ok;
+}
+
+bool running_state_read(const struct options *options, json_t **ret, struct err *err) {
+        const char *from = options->running;
         assert(from && ret);
+        if (names_cluster_file(from) && strncmp(from, SCHEME, strlen(SCHEME)) != 0)
+                return ask_running_nodes(options, ret, err);
         auto_buf text = { .max = STATE_MAX_BYTES };
         json_error_t error;
         bool is_url = strncmp(from, SCHEME, strlen(SCHEME)) == 0;

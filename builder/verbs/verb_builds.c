@@ -39,13 +39,30 @@ static void format_time(int64_t seconds, char *ret, size_t size) {
         strftime(ret, size, "%Y-%m-%d %H:%M", &local);
 }
 
+// What a node runs that does not tell it would be removed with the others.
+static bool check_all_told(const struct options *options, const json_t *state, struct err *err) {
+        json_t *machine;
+        size_t i;
+        if (!options->prune)
+                return true;
+        json_array_foreach(json_object_get(state, "machines"), i, machine) {
+                const char *why = member_text(machine, "why");
+                if (!*why)
+                        continue;
+                fail(err, ERR_NETWORK, 0, "%s does not tell what it runs (%s): nothing is removed",
+                     member_text(machine, "name"), why);
+                return hint(err, "ask the kiln serve that booted them: --running http://HOST:PORT");
+        }
+        return true;
+}
+
 // What --running says, to the builds of that rack's cluster.
 static bool count_running(const struct options *options, struct build_list *list, struct err *err) {
         json_t *state = NULL, *machine;
         size_t i;
         if (!options->running)
                 return true;
-        if (!running_state_read(options->running, &state, err))
+        if (!running_state_read(options, &state, err))
                 return false;
         const char *cluster = member_text(state, "cluster");
         json_array_foreach(json_object_get(state, "machines"), i, machine) {
@@ -55,7 +72,10 @@ static bool count_running(const struct options *options, struct build_list *list
                             strcmp(list->items[j].id, id) == 0 && strcmp(list->items[j].cluster, cluster) == 0;
         }
         bool is_state = *cluster && json_is_array(json_object_get(state, "machines"));
+        bool all_told = check_all_told(options, state, err);
         json_decref(state);
+        if (!all_told)
+                return false;
         return is_state || fail(err, ERR_CORRUPT, 0, "--running %s: it tells of no machines", options->running);
 }
 

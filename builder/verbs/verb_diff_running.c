@@ -54,7 +54,7 @@ bool diff_running(const struct options *options, const struct build_list *list, 
         json_t *state = NULL, *diff = NULL;
         if (options->markdown)
                 return fail(err, ERR_USAGE, 0, "--markdown shows two builds, not what runs");
-        bool ok = running_state_read(options->running, &state, err);
+        bool ok = running_state_read(options, &state, err);
         if (ok && !running_diff(state, path, find_running_build, &builds, &diff, err))
                 ok = wrap(err, "--running %s", options->running);
         ok = ok && print_running(options, diff, err);
