@@ -2,7 +2,8 @@
 // Stand-in for Marathon 0.11.0: its options, leader election and applications in ZooKeeper, registration as a framework
 // with the leading Mesos master, /v2/{info,leader,apps,tasks,deployments,events}. It starts no processes: a task is a
 // line in /v2/tasks, at the hosts and ports of the application's environment variable STAND_IN_TASKS
-// ("host:port,host:port"), or else dealt to the master's slaves from port 31000 on.
+// ("host:port,host:port"), or else dealt by the leader to the slaves that the master offers, from port 31000 on. There
+// it stays until its slave is gone or /v2/tasks/delete kills it.
 #include <pthread.h>
 #include <string.h>
 
@@ -80,15 +81,20 @@ static struct flag flags[] = {
         { "zk_timeout", FLAG_NUMBER, "10000" },
 };
 
+enum { FIRST_TASK_PORT = 31000, TASKS_MAX = 1000 };
+
 // Written under `lock`, which is not held while others are asked. `apps` is what ZooKeeper holds: every member, leading
 // or not, shows the same.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct zk *zk;
 static struct {
         char *hostname, *address, *path, *framework_id;
-        char *leader;  // "host:port", "" if none
-        json_t *apps;  // id -> app
-        json_t *hosts; // of the master's active slaves
+        char *leader;    // "host:port", "" if none
+        json_t *apps;    // id -> app
+        json_t *tasks;   // id -> {app, host, port} of those that were dealt
+        json_t *slaves;  // host -> when the master last had it among its active slaves
+        json_t *offered; // those of them that new tasks may go to
+        bool knows_slaves;
 } marathon;
 
 static const char *flag(const char *name) { return flag_value(flags, lengthof(flags), name); }
@@ -147,10 +153,9 @@ static json_t *info(void) {
         return object;
 }
 
-static json_t *make_task(const char *id, size_t index, const char *host, int port) {
-        auto_free char *task_id = xasprintf("%s.%zu", *id == '/' ? id + 1 : id, index);
-        return json_pack("{s:s,s:s,s:s,s:[i],s:s,s:s}", "appId", id, "id", task_id, "host", host, "ports", port,
-                         "stagedAt", "2015-01-01T00:00:00.000Z", "startedAt", "2015-01-01T00:00:00.000Z");
+static json_t *make_task(const char *app, const char *id, const char *host, int port) {
+        return json_pack("{s:s,s:s,s:s,s:[i],s:s,s:s}", "appId", app, "id", id, "host", host, "ports", port, "stagedAt",
+                         "2015-01-01T00:00:00.000Z", "startedAt", "2015-01-01T00:00:00.000Z");
 }
 
 static void append_given_tasks(json_t *tasks, const char *id, const char *given) {
@@ -162,25 +167,23 @@ static void append_given_tasks(json_t *tasks, const char *id, const char *given)
                 if (!colon)
                         continue;
                 *colon = '\0';
-                json_array_append_new(tasks, make_task(id, index++, place, atoi(colon + 1)));
+                auto_free char *task_id = xasprintf("%s.%zu", *id == '/' ? id + 1 : id, index++);
+                json_array_append_new(tasks, make_task(id, task_id, place, atoi(colon + 1)));
         }
 }
 
 static json_t *list_tasks(void) {
-        json_t *tasks = json_array(), *app;
+        json_t *tasks = json_array(), *app, *dealt;
         const char *id;
-        size_t hosts = json_array_size(marathon.hosts), dealt = 0;
         json_object_foreach(marathon.apps, id, app) {
                 const char *given = json_string_value(json_object_get(json_object_get(app, "env"), "STAND_IN_TASKS"));
-                json_int_t instances = json_integer_value(json_object_get(app, "instances"));
                 if (given)
                         append_given_tasks(tasks, id, given);
-                for (json_int_t i = 0; !given && hosts > 0 && i < instances && i < 1000; i++, dealt++)
-                        json_array_append_new(
-                            tasks,
-                            make_task(id, (size_t)i, json_string_value(json_array_get(marathon.hosts, dealt % hosts)),
-                                      31000 + (int)(dealt / hosts)));
         }
+        json_object_foreach(marathon.tasks, id, dealt)
+            json_array_append_new(tasks, make_task(json_string_value(json_object_get(dealt, "app")), id,
+                                                   json_string_value(json_object_get(dealt, "host")),
+                                                   (int)json_integer_value(json_object_get(dealt, "port"))));
         return json_pack("{s:o}", "tasks", tasks);
 }
 
@@ -264,6 +267,126 @@ static bool load_apps(void) {
         return changed;
 }
 
+// ---- tasks, dealt by the leader and kept in ZooKeeper ----
+
+static char *tasks_node(void) { return xasprintf("%s/state/tasks", marathon.path); }
+
+// A master that leads since a second knows few slaves: nobody is lost at once.
+static bool is_lost(const char *host) {
+        return now_seconds() - json_real_value(json_object_get(marathon.slaves, host)) > LOST_AFTER_S;
+}
+
+static size_t count_tasks(json_t *tasks, const char *key, const char *value) {
+        size_t count = 0;
+        const char *id;
+        json_t *task;
+        json_object_foreach(tasks, id, task) count += strcmp(json_string_value(json_object_get(task, key)), value) == 0;
+        return count;
+}
+
+static bool is_port_used(json_t *tasks, const char *host, int port) {
+        const char *id;
+        json_t *task;
+        json_object_foreach(tasks, id, task) if (strcmp(json_string_value(json_object_get(task, "host")), host) == 0 &&
+                                                 json_integer_value(json_object_get(task, "port")) == port) return true;
+        return false;
+}
+
+// The offered host that has the fewest; NULL: there is none.
+static const char *least_busy(json_t *tasks) {
+        const char *best = NULL;
+        size_t least = 0, i;
+        json_t *host;
+        json_array_foreach(marathon.offered, i, host) {
+                size_t count = count_tasks(tasks, "host", json_string_value(host));
+                if (best && count >= least)
+                        continue;
+                best = json_string_value(host);
+                least = count;
+        }
+        return best;
+}
+
+static bool deal_task(json_t *tasks, const char *app) {
+        static unsigned dealt;
+        const char *host = least_busy(tasks);
+        if (!host)
+                return false;
+        int port = FIRST_TASK_PORT;
+        while (is_port_used(tasks, host, port))
+                port++;
+        auto_free char *id = xasprintf("%s.%.0f-%u", *app == '/' ? app + 1 : app, now_seconds() * 1000, dealt++);
+        return json_object_set_new(tasks, id, json_pack("{s:s,s:s,s:i}", "app", app, "host", host, "port", port)) == 0;
+}
+
+static json_int_t wanted_tasks(json_t *app) {
+        if (!app || json_object_get(json_object_get(app, "env"), "STAND_IN_TASKS"))
+                return 0;
+        json_int_t instances = json_integer_value(json_object_get(app, "instances"));
+        return instances < TASKS_MAX ? instances : TASKS_MAX;
+}
+
+// Those that were dealt and may stay, and new ones for what is missing.
+static json_t *deal_tasks(void) {
+        json_t *tasks = json_object(), *task, *app;
+        const char *id;
+        json_object_foreach(marathon.tasks, id, task) {
+                const char *name = json_string_value(json_object_get(task, "app"));
+                bool is_wanted =
+                    (json_int_t)count_tasks(tasks, "app", name) < wanted_tasks(json_object_get(marathon.apps, name));
+                if (is_wanted && !is_lost(json_string_value(json_object_get(task, "host"))))
+                        json_object_set(tasks, id, task);
+        }
+        json_object_foreach(marathon.apps, id, app) {
+                json_int_t missing = wanted_tasks(app) - (json_int_t)count_tasks(tasks, "app", id);
+                while (missing-- > 0 && deal_task(tasks, id))
+                        continue;
+        }
+        return tasks;
+}
+
+static void store_tasks(json_t *tasks) {
+        auto_free char *text = json_dumps(tasks, JSON_COMPACT), *node = tasks_node();
+        if (!zk_put(zk, node, text))
+                say("The tasks cannot be stored");
+}
+
+// True if there are others than before.
+static bool load_tasks(void) {
+        auto_free char *node = tasks_node(), *text = zk_get(zk, node);
+        json_t *tasks = text ? json_loads(text, 0, NULL) : NULL;
+        if (!tasks)
+                tasks = json_object();
+        pthread_mutex_lock(&lock);
+        bool has_changed = !json_equal(tasks, marathon.tasks);
+        json_decref(marathon.tasks);
+        marathon.tasks = tasks;
+        bool leads = *marathon.leader && strcmp(marathon.leader, marathon.address) == 0 && marathon.knows_slaves;
+        json_t *dealt = leads ? deal_tasks() : NULL;
+        bool is_to_store = dealt && !json_equal(dealt, marathon.tasks);
+        pthread_mutex_unlock(&lock);
+        if (is_to_store)
+                store_tasks(dealt); // whose watch leads to here again
+        json_decref(dealt);
+        return has_changed;
+}
+
+static void delete_tasks(const struct request *request, struct reply *reply) {
+        if (strcmp(marathon.leader, marathon.address) != 0)
+                return reply_json(reply, 503, json_pack("{s:s}", "message", "not the leader"));
+        json_t *body = json_loads(request->body, 0, NULL), *tasks = json_copy(marathon.tasks), *id;
+        json_t *killed = json_array();
+        size_t i;
+        json_array_foreach(json_object_get(body, "ids"), i,
+                           id) if (json_is_string(id) && json_object_del(tasks, json_string_value(id)) == 0)
+            json_array_append(killed, id);
+        store_tasks(tasks);
+        say("Killed %zu tasks", json_array_size(killed));
+        json_decref(tasks);
+        json_decref(body);
+        reply_json(reply, 200, json_pack("{s:o}", "tasks", killed));
+}
+
 // ---- HTTP ----
 
 static void handle_leader(struct reply *reply) {
@@ -290,6 +413,8 @@ static void handle_locked(const struct request *request, struct reply *reply) {
                 handle_app(request, reply, path + 8);
         else if (strcmp(path, "/v2/tasks") == 0)
                 reply_json(reply, 200, list_tasks());
+        else if (strcmp(path, "/v2/tasks/delete") == 0 && post)
+                delete_tasks(request, reply);
         else if (strcmp(path, "/v2/deployments") == 0)
                 reply_json(reply, 200, json_array()); // each is over as it begins
         else if (strcmp(path, "/v2/events") == 0)
@@ -320,36 +445,57 @@ static char *mesos_address(struct zk *mesos, const char *path) {
         return address;
 }
 
+// What each takes where it runs, from which the master sums up what its slaves have left.
+static json_t *used_resources(void) {
+        json_t *list = json_array(), *task;
+        const char *id;
+        pthread_mutex_lock(&lock);
+        json_object_foreach(marathon.tasks, id, task) {
+                json_t *app = json_object_get(marathon.apps, json_string_value(json_object_get(task, "app")));
+                json_array_append_new(list,
+                                      json_pack("{s:O,s:O?,s:O?}", "host", json_object_get(task, "host"), "cpus",
+                                                json_object_get(app, "cpus"), "mem", json_object_get(app, "mem")));
+        }
+        pthread_mutex_unlock(&lock);
+        return list;
+}
+
 static bool register_framework(const char *address) {
         auto_free char *url = xasprintf("http://%s%s", address, FRAMEWORKS_PATH);
         auto_free char *webui = flag("webui_url") ? xstrdup(flag("webui_url"))
                                                   : xasprintf("http://%s:%s", marathon.hostname, flag("http_port"));
         return http_send("POST", url,
-                         json_pack("{s:s,s:s,s:s,s:s,s:b}", "id", marathon.framework_id, "name", flag("framework_name"),
-                                   "hostname", marathon.hostname, "webui_url", webui, "checkpoint",
-                                   strcmp(flag("checkpoint"), "true") == 0),
+                         json_pack("{s:s,s:s,s:s,s:s,s:b,s:o}", "id", marathon.framework_id, "name",
+                                   flag("framework_name"), "hostname", marathon.hostname, "webui_url", webui,
+                                   "checkpoint", strcmp(flag("checkpoint"), "true") == 0, "tasks", used_resources()),
                          NULL);
 }
 
 // True if there are any.
-static bool learn_hosts(const char *address) {
+static bool learn_slaves(const char *address) {
         auto_free char *url = xasprintf("http://%s/state.json", address);
-        json_t *state = NULL, *slave, *hosts = json_array();
+        json_t *state = NULL, *slave, *offered = json_array();
         size_t i;
-        if (http_send("GET", url, NULL, &state))
-                json_array_foreach(json_object_get(state, "slaves"), i,
-                                   slave) if (json_is_true(json_object_get(slave, "active")))
-                    json_array_append(hosts, json_object_get(slave, "hostname"));
-        json_decref(state);
+        bool has_answer = http_send("GET", url, NULL, &state);
         pthread_mutex_lock(&lock);
-        bool changed = !json_equal(hosts, marathon.hosts);
-        json_decref(marathon.hosts);
-        marathon.hosts = hosts;
-        bool has_hosts = json_array_size(hosts) > 0;
+        json_array_foreach(json_object_get(state, "slaves"), i, slave) {
+                const char *host = json_string_value(json_object_get(slave, "hostname"));
+                if (!host || !json_is_true(json_object_get(slave, "active")))
+                        continue;
+                json_object_set_new(marathon.slaves, host, json_real(now_seconds()));
+                if (!json_is_false(json_object_get(slave, "stand_in_offered")))
+                        json_array_append(offered, json_object_get(slave, "hostname"));
+        }
+        bool has_changed = !json_equal(offered, marathon.offered);
+        json_decref(marathon.offered);
+        marathon.offered = offered;
+        marathon.knows_slaves |= has_answer;
+        bool has_slaves = json_array_size(offered) > 0;
         pthread_mutex_unlock(&lock);
-        if (changed)
-                http_publish("status_update_event", "{\"eventType\":\"status_update_event\"}");
-        return has_hosts;
+        json_decref(state);
+        if (has_changed)
+                zk_wake(zk);
+        return has_slaves;
 }
 
 // The leader is the framework; every member learns the slaves, since every member lists the tasks.
@@ -367,7 +513,7 @@ static void *stay_registered(void *context) {
                 if (registered && !was_registered)
                         say("Registered as %s to master '%s'", marathon.framework_id, address);
                 was_registered = registered;
-                bool has_hosts = address && learn_hosts(address);
+                bool has_hosts = address && learn_slaves(address);
                 bool is_settled = has_hosts && (registered || !leading);
                 if (mesos)
                         zk_wait(mesos, is_settled ? HEARTBEAT_S * 1000 : 2000);
@@ -427,6 +573,8 @@ static _Noreturn void elect(void) {
                         settle_framework_id();
                 if (load_apps())
                         http_publish("api_post_event", "{\"eventType\":\"api_post_event\"}");
+                if (load_tasks())
+                        http_publish("status_update_event", "{\"eventType\":\"status_update_event\"}");
                 zk_wait(zk, *marathon.leader && marathon.framework_id ? ZK_IDLE_MS : 1000);
         }
 }
@@ -449,7 +597,9 @@ int main(int argc, char **argv) {
         marathon.address = xasprintf("%s:%s", marathon.hostname, flag("http_port"));
         marathon.leader = xstrdup("");
         marathon.apps = json_object();
-        marathon.hosts = json_array();
+        marathon.tasks = json_object();
+        marathon.slaves = json_object();
+        marathon.offered = json_array();
         zk = zk_open(hosts);
         http_serve(flag("http_address"), atoi(flag("http_port")), handle);
         say("Marathon stand-in (%s) started on port %s", marathon.hostname, flag("http_port"));

@@ -156,10 +156,55 @@ static json_t *list_members(json_t *members, size_t *ret_active) {
         return list;
 }
 
+// --whitelist: a file with a host a line, which may be changed at any time; "*" or none is everybody. Heap.
+static char *read_whitelist(void) {
+        const char *name = flag("whitelist");
+        if (!name || strcmp(name, "*") == 0)
+                return NULL;
+        return text_read(strncmp(name, "file://", 7) == 0 ? name + 7 : name);
+}
+
+static bool has_line(const char *text, const char *line) {
+        size_t length = strlen(line);
+        for (const char *at = text; (at = strstr(at, line)); at += length)
+                if ((at == text || at[-1] == '\n') && (at[length] == '\n' || !at[length]))
+                        return true;
+        return false;
+}
+
+static double used_of(const char *hostname, const char *what) {
+        double sum = 0;
+        const char *id;
+        json_t *framework, *task;
+        size_t i;
+        json_object_foreach(master.frameworks, id, framework)
+            json_array_foreach(json_object_get(framework, "tasks"), i, task) sum +=
+            strcmp(json_string_value(json_object_get(task, "host")) ?: "", hostname) == 0
+                ? json_number_value(json_object_get(task, what))
+                : 0;
+        return sum;
+}
+
+// What only the master knows of its slaves.
+static void describe_slaves(json_t *slaves) {
+        auto_free char *whitelist = read_whitelist();
+        size_t i;
+        json_t *slave;
+        json_array_foreach(slaves, i, slave) {
+                const char *hostname = json_string_value(json_object_get(slave, "hostname"));
+                json_object_set_new(slave, "used_resources",
+                                    json_pack("{s:f,s:f,s:f}", "cpus", used_of(hostname, "cpus"), "mem",
+                                              used_of(hostname, "mem"), "disk", 0.0));
+                json_object_set_new(slave, "stand_in_offered",
+                                    json_boolean(!whitelist || has_line(whitelist, hostname)));
+        }
+}
+
 static json_t *state(void) {
         size_t active, active_frameworks;
         forget_slaves(NULL, NULL);
         json_t *slaves = list_members(master.slaves, &active);
+        describe_slaves(slaves);
         json_t *frameworks = list_members(master.frameworks, &active_frameworks);
         size_t lost = json_array_size(slaves) - active;
         json_t *object =
@@ -204,6 +249,15 @@ static void register_member(const struct request *request, struct reply *reply, 
         reply_json(reply, 200, json_pack("{s:b}", "registered", 1));
 }
 
+static void unregister_slave(const struct request *request, struct reply *reply) {
+        json_t *slave = json_loads(request->body, 0, NULL);
+        const char *id = json_string_value(json_object_get(slave, "id"));
+        if (id && json_object_del(master.slaves, id) == 0)
+                say("Removed slave %s: it unregistered", id);
+        json_decref(slave);
+        reply_json(reply, 200, json_pack("{s:b}", "unregistered", 1));
+}
+
 static void redirect(struct reply *reply) {
         const char *at = strchr(master.leader, '@');
         if (!at)
@@ -228,6 +282,8 @@ static void handle_locked(const struct request *request, struct reply *reply) {
                 redirect(reply);
         else if (strcmp(path, SLAVES_PATH) == 0 && strcmp(request->method, "POST") == 0)
                 register_member(request, reply, master.slaves, "slave");
+        else if (strcmp(path, UNREGISTER_PATH) == 0 && strcmp(request->method, "POST") == 0)
+                unregister_slave(request, reply);
         else if (strcmp(path, FRAMEWORKS_PATH) == 0 && strcmp(request->method, "POST") == 0)
                 register_member(request, reply, master.frameworks, "framework");
         else if (strcmp(path, "/") == 0)

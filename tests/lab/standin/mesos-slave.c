@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Stand-in for mesos-slave 0.24.1: its flags and their checks, the docker containerizer's checks of the machine,
-// registration with the leading master that ZooKeeper names. It runs no tasks.
+// registration with the leading master that ZooKeeper names, until SIGUSR1. It runs no tasks.
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/sysinfo.h>
 
@@ -173,6 +174,8 @@ static void settle_resources(void) {
         if (!json_object_get(slave.resources, "mem"))
                 json_object_set_new(slave.resources, "mem",
                                     json_real(memory_mb > 2048 ? memory_mb - 1024 : memory_mb / 2));
+        if (!json_object_get(slave.resources, "disk"))
+                json_object_set_new(slave.resources, "disk", json_real(1024));
         if (!json_object_get(slave.resources, "ports"))
                 json_object_set_new(slave.resources, "ports", json_string("[31000-32000]"));
 }
@@ -263,6 +266,33 @@ static void set_master(const char *pid) {
         pthread_mutex_unlock(&lock);
 }
 
+// SIGUSR1: the slave tells the master that it goes, and ends.
+static void *wait_for_the_end(void *context) {
+        const sigset_t *signals = context;
+        int number;
+        while (sigwait(signals, &number) != 0)
+                continue;
+        pthread_mutex_lock(&lock);
+        const char *at = strchr(slave.master, '@');
+        auto_free char *url = at ? xasprintf("http://%s%s", at + 1, UNREGISTER_PATH) : NULL;
+        pthread_mutex_unlock(&lock);
+        say("Received SIGUSR1: unregistering and shutting down");
+        if (url)
+                (void)http_send("POST", url, json_pack("{s:s}", "id", slave.id), NULL);
+        exit(0);
+}
+
+// Before any other thread: each has the signals blocked then.
+static void listen_for_the_end(void) {
+        static sigset_t signals;
+        pthread_t thread;
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGUSR1);
+        if (pthread_sigmask(SIG_BLOCK, &signals, NULL) != 0 ||
+            pthread_create(&thread, NULL, wait_for_the_end, &signals) != 0)
+                die("cannot start a thread");
+}
+
 static _Noreturn void stay_registered(void) {
         char *hosts = NULL, *path = NULL;
         struct zk *zk = zk_split_url(flag("master"), &hosts, &path) ? zk_open(hosts) : NULL;
@@ -299,6 +329,7 @@ int main(int argc, char **argv) {
         make_directories(flag("work_dir"));
         settle_id();
         check_containerizers();
+        listen_for_the_end();
         http_serve(slave.ip, slave.port, handle);
         say("Slave %s (%s) started on %s:%d", slave.id, slave.hostname, slave.ip, slave.port);
         stay_registered();

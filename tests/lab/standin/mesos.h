@@ -10,6 +10,7 @@
 // Where slaves and frameworks register with the leading master: a path of the stand-ins' own, in place of libprocess
 // messages.
 #define SLAVES_PATH "/stand-in/slaves"
+#define UNREGISTER_PATH "/stand-in/unregister"
 #define FRAMEWORKS_PATH "/stand-in/frameworks"
 
 enum { HEARTBEAT_S = 5, LOST_AFTER_S = 30, REMOVED_AFTER_S = 75 };
