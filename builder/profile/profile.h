@@ -243,6 +243,7 @@ struct rollout_action {
         const char *method;      // NULL: ssh
         const char *path, *body; // templates; body may be NULL
         int port;
+        int settle_s;               // waited after it
         bool once;                  // for a step, and not for each of its nodes
         struct rollout_items items; // path NULL: none are asked for
 };

@@ -88,6 +88,8 @@ static const struct schema_field action_rows[] = {
           MEMBER(rollout_action, items), .table = &items_table },
         { "once", "once for a batch, and not for each of its nodes", &type_bool, MEMBER(rollout_action, once),
           .fallback = "false" },
+        { "settle_s", "how long to wait after it, in seconds, until what it changes has come to be known",
+          &type_integer, MEMBER(rollout_action, settle_s), .fallback = "0", .min = 0, .max = 3600 },
 };
 static const struct schema action_table =
     SCHEMA(rollout_action, action_rows, "an action", "a command by ssh or an HTTP request");

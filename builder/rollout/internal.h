@@ -132,6 +132,8 @@ const json_t *json_at(const json_t *document, const char *path);
 
 // ---- rollout_action.c ----
 
+// Waits. False after a signal.
+must_check bool rollout_settle(int seconds, struct err *err);
 // Does the role's `drain` for a step: the first failure ends it.
 must_check bool rollout_drain(struct rollout *rollout, const struct rollout_step *step, struct err *err);
 // Does its `undrain`: all of it is tried, and the first failure is told.

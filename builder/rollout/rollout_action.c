@@ -2,6 +2,7 @@
 // Draining, and taking it back: what the role's `drain` and `undrain` say.
 #include <arpa/inet.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/json_member.h"
@@ -160,6 +161,15 @@ static bool run_words(const struct acting *acting, const struct node *at, struct
         return ok && remote_run(acting->rollout, at, &acting->action->ssh, given, &output, NULL, err);
 }
 
+bool rollout_settle(int seconds, struct err *err) {
+        for (int i = 0; i < seconds; i++) {
+                if (!interrupt_check(err))
+                        return false;
+                sleep(1);
+        }
+        return true;
+}
+
 // Keeps the first error of several.
 static void keep_first(struct err *first, struct err *next) {
         if (first->kind == ERR_NONE) {
@@ -214,7 +224,8 @@ static bool do_actions(struct acting *acting, const struct rollout_action *actio
                         if (!acting->takes_back)
                                 break;
                 }
-                if (first.kind != ERR_NONE && !acting->takes_back)
+                bool is_done = first.kind == ERR_NONE && rollout_settle(actions[i].settle_s, &first);
+                if (!is_done && !acting->takes_back)
                         break;
         }
         bool ok = first.kind == ERR_NONE;

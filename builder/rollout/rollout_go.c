@@ -3,7 +3,6 @@
 // other is touched, whatever was killed in between: so no two members of an ensemble are ever down together.
 #include <assert.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/json_member.h"
@@ -173,15 +172,6 @@ static bool reboot_step(struct rollout *rollout, const struct rollout_step *step
 
 // ---- one step ----
 
-static bool settle(const struct rollout_step *step, struct err *err) {
-        for (int i = 0; i < step->role->rollout.settle_s; i++) {
-                if (!interrupt_check(err))
-                        return false;
-                sleep(1);
-        }
-        return true;
-}
-
 static bool has_drain(const struct rollout_step *step) {
         return step->role->rollout.drain_count + step->role->rollout.undrain_count > 0;
 }
@@ -226,7 +216,7 @@ static bool run_step(struct rollout *rollout, const struct rollout_step *step, s
                         return fail(err, undone.kind, 0, "%s", undone.text);
                 warning("draining could not be taken back: %s", undone.text);
         }
-        return ok && settle(step, err) && note_nodes(rollout, "done", step, err);
+        return ok && rollout_settle(step->role->rollout.settle_s, err) && note_nodes(rollout, "done", step, err);
 }
 
 // However a node was excused, an ensemble of which a member is away loses no other.

@@ -10,6 +10,7 @@ import threading
 import time
 
 LEAVES_S, AWAY_S = 0.03, 0.12
+WHITELIST_READ_S = 0.8  # a master's 5 s
 SSH_PORT = 7022
 FAKE_SSH = r"""#!/bin/bash
 # The words and what is read go to the test's process; it says what the command would.
@@ -33,7 +34,16 @@ class Node:
         self.name, self.role, self.ip, self.build = name, role, ip, build
         self.boot, self.leaves_at, self.back_at = 1, None, None
         self.is_broken, self.registered, self.tasks, self.whitelist, self.reboots = False, True, [], None, 0
-        self.cpus = 4.0
+        self.cpus, self.whitelist_before, self.whitelist_since = 4.0, None, 0.0
+
+    def write_whitelist(self, addresses):
+        self.whitelist_before, self.whitelist_since = self.read_whitelist(), time.monotonic()
+        self.whitelist = addresses
+
+    def read_whitelist(self):
+        """As the master knows it; None: everybody is offered."""
+        is_read = time.monotonic() - self.whitelist_since >= WHITELIST_READ_S
+        return self.whitelist if is_read else self.whitelist_before
 
     @property
     def boot_id(self):
@@ -199,12 +209,12 @@ class World:
         return http("", "404 Not Found")
 
     def move(self, task):
-        allowed = self.nodes[self.leaders["mesos"]].whitelist
+        allowed = self.nodes[self.leaders["mesos"]].read_whitelist()
         source = next(slave for slave in self.nodes.values() if task in slave.tasks)
         source.tasks.remove(task)
-        for slave in self.up("slave"):
+        for slave in (source, *(slave for slave in self.up("slave") if slave is not source)):
             offered = allowed is None or slave.ip in allowed
-            if slave is not source and offered and len(slave.tasks) < slave.cpus:
+            if offered and len(slave.tasks) < slave.cpus:
                 slave.tasks.append(task)
                 return
         self.wrong.append(f"task {task} found no place")
@@ -244,7 +254,7 @@ class World:
             self.log.append(f"SIGUSR1 {node.name}")
             return 0, ""
         if command[0] == "sh" and "whitelist" in command[2]:
-            node.whitelist = given.split()
+            node.write_whitelist(given.split())
             self.log.append(f"whitelist {node.name} {len(node.whitelist)}")
             return 0, ""
         if command[0] == "ip":
