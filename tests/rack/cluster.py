@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 import cluster_access
@@ -170,9 +171,8 @@ class Rack:
     @contextlib.contextmanager
     def asking(self, url):
         """Asks for it meanwhile; the object that comes has the result afterwards."""
-        marker = os.path.join(WORK, "asking")
-        with open(marker, "w", encoding="ascii"):
-            pass
+        handle, marker = tempfile.mkstemp(prefix="asking-", dir=WORK)
+        os.close(handle)
         command = [KILN, "rack", "--state", self.state, "run", "--", sys.executable, LOOK, "ask", url, marker]
         result = {}
         with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=TOP) as process:

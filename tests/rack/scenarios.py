@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the cluster must be and bear. Each scenario finds it healthy and leaves it so."""
 import contextlib
+import glob
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import re
 import signal
 import subprocess
 import tarfile
+import threading
 import time
 
 import cluster
@@ -18,6 +20,7 @@ BOOT_MIN = 90  # for all; a verdict on a machine that others use, too, says noth
 NODE_MIN = 30
 IMAGE = "192.168.2.98:5000/tiny"
 PAGE = "answer of a task"
+VIP_MOVES_S = 30  # three of VRRP's seconds, on machines that share two processors with ten others
 QUORUM = ["follower", "follower", "leader"]
 STRANGE_MAC = "52:54:00:99:00:07"
 
@@ -270,19 +273,93 @@ def everybody(rack, tap, _):
     tap.same(after, before, "Marathon knows its apps: ZooKeeper's data outlived it")
 
 
+class Executor(threading.Thread):
+    """The lab's Mesos runs nothing: this runs the containers of the tasks that Marathon lists, as slaves come and go."""
+
+    def __init__(self, rack):
+        super().__init__(daemon=True)
+        self.rack, self.over = rack, threading.Event()
+
+    def run(self):
+        names = {ip: name for name, ip in SLAVES.items()}
+        while not self.over.wait(2):
+            for leader in marathon_leaders(self.rack) - {None}:
+                for task in self.rack.get_json(f"http://{leader}/v2/tasks").get("tasks", []):
+                    if self.rack.get(f"http://{task['host']}:{task['ports'][0]}/")["status"] != 200:
+                        start_task(self.rack, names[task["host"]], task["ports"][0])
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join()
+
+
+def rollout_steps(rack):
+    """The nodes that its journal says have come back, in order."""
+    back = []
+    for path in glob.glob(f"{rack.state}/serve/**/journal", recursive=True):
+        with open(path, "rb") as file:
+            back += [name for line in file for name in ([json.loads(line).get("node")] if b'"event":"back"' in line else [])]
+    return back
+
+
+def rollout(rack, *words):
+    """A process of `kiln rollout` inside of the rack; what it says goes to WORK/rollout.log."""
+    config = os.path.join(cluster.WORK, "ssh_config")
+    with open(config, "w", encoding="ascii") as file:
+        file.write(f"Host *\n  IdentityFile {rack.key}\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  LogLevel ERROR\n")
+    command = [cluster.KILN, "rack", "--state", rack.state, "run", "--", cluster.KILN, "rollout", cluster.CLUSTER, *words, "--out", cluster.OUT,
+               "--state", f"{rack.state}/serve", "--ssh-config", config, "--timeout", "10000", "--wait", f"{NODE_MIN}m", "--verbose", *rack.options]
+    with open(os.path.join(cluster.WORK, "rollout.log"), "a", encoding="utf-8") as log:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def rollout_ends(tap, process, name):
+    status = process.wait(timeout=4 * 3600)
+    with open(os.path.join(cluster.WORK, "rollout.log"), encoding="utf-8") as log:
+        tap.ok(status == 0, name, log.read()[-3000:])
+    return status == 0
+
+
+def runs(rack, build):
+    return [name for name in NODES if build in rack.ssh(name, "cat /run/kiln/report.json")[1]]
+
+
 def roll(rack, tap, public):
-    """A new build, one node after the other; status says which build each runs."""
-    options = cluster.settings(public, ["variables.timezone=UTC"])
-    new = cluster.build(options)
-    wanted = lambda name: new in rack.ssh(name, "cat /run/kiln/report.json")[1]  # noqa: E731
-    tap.ok(not wanted("bamboo103"), "the nodes run the build before")
-    for name in NODES:
-        before = boot_id(rack, name)
-        rack.cut(name)
-        rack.up(name)
-        came = wait_until(lambda name=name, before=before: boot_id(rack, name) not in (None, before), NODE_MIN * 60, 10)
-        tap.ok(came and wanted(name), f"{name}: runs build {new}")
-        healthy_again(rack, tap, f"{name} is new")
+    """A new release by `kiln rollout`, killed in its middle and gone on with, and back again, while requests go on."""
+    old = os.path.basename(os.readlink(f"{cluster.OUT}/article/current"))
+    rack.options = cluster.settings(public, ["variables.timezone=UTC"])
+    new = cluster.build(rack.options)
+    tap.same((new != old, runs(rack, new)), (True, []), "the nodes run the build before")
+    begun = time.monotonic()
+    with Executor(rack), rack.asking(f"http://{VIP}/haproxy_alive") as balancer, rack.asking(f"http://{VIP}/") as app:
+        process = rollout(rack, new, "--from", old, "--go")
+        tap.ok(wait_until(lambda: len(rollout_steps(rack)) >= 5 or process.poll() is not None, 4 * 3600) and process.poll() is None,
+               "five nodes are new")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        note(f"killed after {rollout_steps(rack)}, {(time.monotonic() - begun) / 60:.1f} minutes")
+        rollout_ends(tap, rollout(rack, "--resume"), "the rollout that was killed is gone on with")
+        note(f"all are new after {(time.monotonic() - begun) / 60:.1f} minutes, load {load()}, in this order: {rollout_steps(rack)}")
+    tell_lost(tap, balancer, app)
+    tap.same(runs(rack, new), list(NODES), f"all run {new}")
+    healthy_again(rack, tap, "all are new")
+    back = time.monotonic()
+    with Executor(rack), rack.asking(f"http://{VIP}/haproxy_alive") as balancer, rack.asking(f"http://{VIP}/") as app:
+        rollout_ends(tap, rollout(rack, "--back"), "back to the build before")
+        note(f"back after {(time.monotonic() - back) / 60:.1f} minutes, load {load()}")
+    tell_lost(tap, balancer, app)
+    tap.same(runs(rack, old), list(NODES), f"all run {old}")
+    healthy_again(rack, tap, "back again")
+
+
+def tell_lost(tap, balancer, app):
+    for what, result in (("HAProxy at the VIP", balancer), ("the app through it", app)):
+        note(f"{what}: {result['lost']} of {result['asked']} requests lost, at most {result['gap_s']} s without an answer")
+    tap.ok(balancer["asked"] > 0 and balancer["gap_s"] < VIP_MOVES_S, f"the VIP is never away for {VIP_MOVES_S} s", str(balancer))
 
 
 SCENARIOS = [boot, members, registry, application, leader_of_zookeeper, holder_of_the_vip, unknown_machine, two_of_one_mac,
