@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common.h"
+#include "deal.h"
 #include "http.h"
 #include "mesos.h"
 #include "zk.h"
@@ -80,8 +81,6 @@ static struct flag flags[] = {
         { "zk_session_timeout", FLAG_NUMBER, "1800000" },
         { "zk_timeout", FLAG_NUMBER, "10000" },
 };
-
-enum { FIRST_TASK_PORT = 31000, TASKS_MAX = 1000 };
 
 // Written under `lock`, which is not held while others are asked. `apps` is what ZooKeeper holds: every member, leading
 // or not, shows the same.
@@ -271,80 +270,6 @@ static bool load_apps(void) {
 
 static char *tasks_node(void) { return xasprintf("%s/state/tasks", marathon.path); }
 
-// A master that leads since a second knows few slaves: nobody is lost at once.
-static bool is_lost(const char *host) {
-        return now_seconds() - json_real_value(json_object_get(marathon.slaves, host)) > LOST_AFTER_S;
-}
-
-static size_t count_tasks(json_t *tasks, const char *key, const char *value) {
-        size_t count = 0;
-        const char *id;
-        json_t *task;
-        json_object_foreach(tasks, id, task) count += strcmp(json_string_value(json_object_get(task, key)), value) == 0;
-        return count;
-}
-
-static bool is_port_used(json_t *tasks, const char *host, int port) {
-        const char *id;
-        json_t *task;
-        json_object_foreach(tasks, id, task) if (strcmp(json_string_value(json_object_get(task, "host")), host) == 0 &&
-                                                 json_integer_value(json_object_get(task, "port")) == port) return true;
-        return false;
-}
-
-// The offered host that has the fewest; NULL: there is none.
-static const char *least_busy(json_t *tasks) {
-        const char *best = NULL;
-        size_t least = 0, i;
-        json_t *host;
-        json_array_foreach(marathon.offered, i, host) {
-                size_t count = count_tasks(tasks, "host", json_string_value(host));
-                if (best && count >= least)
-                        continue;
-                best = json_string_value(host);
-                least = count;
-        }
-        return best;
-}
-
-static bool deal_task(json_t *tasks, const char *app) {
-        static unsigned dealt;
-        const char *host = least_busy(tasks);
-        if (!host)
-                return false;
-        int port = FIRST_TASK_PORT;
-        while (is_port_used(tasks, host, port))
-                port++;
-        auto_free char *id = xasprintf("%s.%.0f-%u", *app == '/' ? app + 1 : app, now_seconds() * 1000, dealt++);
-        return json_object_set_new(tasks, id, json_pack("{s:s,s:s,s:i}", "app", app, "host", host, "port", port)) == 0;
-}
-
-static json_int_t wanted_tasks(json_t *app) {
-        if (!app || json_object_get(json_object_get(app, "env"), "STAND_IN_TASKS"))
-                return 0;
-        json_int_t instances = json_integer_value(json_object_get(app, "instances"));
-        return instances < TASKS_MAX ? instances : TASKS_MAX;
-}
-
-// Those that were dealt and may stay, and new ones for what is missing.
-static json_t *deal_tasks(void) {
-        json_t *tasks = json_object(), *task, *app;
-        const char *id;
-        json_object_foreach(marathon.tasks, id, task) {
-                const char *name = json_string_value(json_object_get(task, "app"));
-                bool is_wanted =
-                    (json_int_t)count_tasks(tasks, "app", name) < wanted_tasks(json_object_get(marathon.apps, name));
-                if (is_wanted && !is_lost(json_string_value(json_object_get(task, "host"))))
-                        json_object_set(tasks, id, task);
-        }
-        json_object_foreach(marathon.apps, id, app) {
-                json_int_t missing = wanted_tasks(app) - (json_int_t)count_tasks(tasks, "app", id);
-                while (missing-- > 0 && deal_task(tasks, id))
-                        continue;
-        }
-        return tasks;
-}
-
 static void store_tasks(json_t *tasks) {
         auto_free char *text = json_dumps(tasks, JSON_COMPACT), *node = tasks_node();
         if (!zk_put(zk, node, text))
@@ -362,7 +287,7 @@ static bool load_tasks(void) {
         json_decref(marathon.tasks);
         marathon.tasks = tasks;
         bool leads = *marathon.leader && strcmp(marathon.leader, marathon.address) == 0 && marathon.knows_slaves;
-        json_t *dealt = leads ? deal_tasks() : NULL;
+        json_t *dealt = leads ? deal_tasks(marathon.apps, marathon.tasks, marathon.slaves, marathon.offered) : NULL;
         bool is_to_store = dealt && !json_equal(dealt, marathon.tasks);
         pthread_mutex_unlock(&lock);
         if (is_to_store)
