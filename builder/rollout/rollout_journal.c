@@ -52,9 +52,9 @@ static void forget_all(struct rollout_journal *journal) {
 static void begin_anew(struct rollout_journal *journal, const json_t *event) {
         forget_all(journal);
         journal->exists = journal->is_open = true;
-        put_event_text(&journal->cluster, event, "cluster");
-        put_event_text(&journal->from, event, "from");
-        put_event_text(&journal->to, event, "to");
+        journal->cluster = xstrdup(member_text(event, "cluster"));
+        journal->from = xstrdup(member_text(event, "from"));
+        journal->to = xstrdup(member_text(event, "to"));
         put_event_list(&journal->nodes, event);
 }
 

@@ -56,10 +56,10 @@ static void copy_shown(char *to, size_t room, const char *from, bool has_lines) 
                         size--;
         memcpy(to, buf_text(&text), size);
         to[size] = '\0';
-        for (char *at = to; *at; at++)
-                if ((unsigned char)*at < ' ' &&
-                    !(has_lines && *at == '\n')) // newlines and tabs are printable to others
-                        *at = '?';
+        for (size_t i = 0; i < size; i++)
+                if ((unsigned char)to[i] < ' ' &&
+                    !(has_lines && to[i] == '\n')) // newlines and tabs are printable to others
+                        to[i] = '?';
 }
 
 void boot_text_copy(char *to, size_t room, const char *from) { copy_shown(to, room, from, false); }

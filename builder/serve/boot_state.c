@@ -254,6 +254,7 @@ bool boot_attempt_is_open(const struct boot_attempt *attempt) {
 }
 
 static struct boot_attempt *begin_attempt(struct boot_machine *machine, const struct boot_event *event) {
+        assert(machine->attempts || machine->attempt_count == 0);
         size_t kept = size_min(machine->attempt_count, ATTEMPTS_KEPT - 1);
         for (size_t i = kept; i < machine->attempt_count; i++)
                 free(machine->attempts[i].console);
