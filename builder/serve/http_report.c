@@ -32,7 +32,7 @@ enum MHD_Result http_answer_report(struct http_request *request) {
         struct MHD_Response *response = MHD_create_response_from_fd((uint64_t)stat.st_size, fd);
         if (!response)
                 return MHD_NO;
-        fd = -1; // the response's
+        (void)take_fd(fd); // the response's
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/html; charset=utf-8");
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
         MHD_add_response_header(response, "Content-Security-Policy", REPORT_POLICY);
