@@ -58,16 +58,12 @@ static void expand_exit_codes(struct buf *out) {
 // The reference has a key in a line, and its meaning in the next one, which is indented.
 static void expand_keys(struct buf *out, const char *kind) {
         auto_free char *reference = profile_reference(kind);
-        bool is_key = false;
         for (char *rest = reference, *line; (line = strsep(&rest, "\n"));) {
                 if (*line == ' ') {
                         markup_escape(out, line + strspn(line, " "));
                         buf_append_text(out, "\n");
-                        is_key = false;
-                } else if (*line) {
-                        is_key = !strchr(line, ' ');
-                        if (is_key)
-                                buf_printf(out, "- `%s`: ", line);
+                } else if (*line && !strchr(line, ' ')) {
+                        buf_printf(out, "- `%s`: ", line);
                 }
         }
 }
