@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/colour.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/mistake.h"
@@ -21,6 +22,7 @@
 #include "verbs/options.h"
 #include "verbs/usage.h"
 #include "verbs/verb.h"
+#include "verbs/verb_answer.h"
 
 // ---- errors ----
 
@@ -36,13 +38,7 @@ static void report_unknown_verb(const char *name) {
 }
 
 static void print_error_json(enum err_kind kind, const char *text, const char *hint_text) {
-        json_t *object =
-            json_pack("{ss ss ss ss*}", "event", "error", "kind", err_kind_name(kind), "text", text, "hint", hint_text);
-        auto_free char *line = NULL;
-        if (object)
-                line = json_dumps(object, JSON_COMPACT);
-        fprintf(stderr, "%s\n", text_or(line, "{\"event\":\"error\"}"));
-        json_decref(object);
+        progress_event("error", json_pack("{ss ss ss*}", "kind", err_kind_name(kind), "text", text, "hint", hint_text));
 }
 
 static void print_error(enum err_kind kind, const char *text, const char *hint_text, bool json) {
@@ -50,9 +46,10 @@ static void print_error(enum err_kind kind, const char *text, const char *hint_t
                 print_error_json(kind, text, hint_text);
                 return;
         }
-        fprintf(stderr, "kiln: %s\n", text);
+        const char *end = colour_end(STDERR_FILENO);
+        fprintf(stderr, "%skiln:%s %s\n", colour_begin(COLOUR_BAD, STDERR_FILENO), end, text);
         if (hint_text)
-                fprintf(stderr, "hint: %s\n", hint_text);
+                fprintf(stderr, "%shint:%s %s\n", colour_begin(COLOUR_GOOD, STDERR_FILENO), end, hint_text);
 }
 
 // Returns the exit code. Messages may hold what others wrote, so nothing in them may reach the terminal as a command.
@@ -76,11 +73,11 @@ static enum progress_mode choose_mode(const struct options *options) {
                 return PROGRESS_JSON;
         if (options->quiet)
                 return PROGRESS_QUIET;
-        if (isatty(STDERR_FILENO))
-                return PROGRESS_TERMINAL;
         if (options->verbose)
-                return PROGRESS_PLAIN;
-        return PROGRESS_QUIET;
+                return PROGRESS_VERBOSE;
+        if (terminal_obeys(STDERR_FILENO))
+                return PROGRESS_TERMINAL;
+        return PROGRESS_PLAIN;
 }
 
 static bool flush_output(struct err *err) {
@@ -89,13 +86,15 @@ static bool flush_output(struct err *err) {
         return fail(err, ERR_SYSTEM, errno, "write standard output");
 }
 
-static bool run_options(const struct verb *verb, const struct options *options, struct err *err) {
+static bool run_options(const struct verb *verb, struct options *options, struct err *err) {
         if (options->help) {
                 usage_print_verb(verb);
                 return flush_output(err);
         }
         progress_setup(choose_mode(options));
-        if (!process_limits_prepare(err))
+        if (options->json)
+                answer_tell_start(verb);
+        if (!process_limits_prepare(err) || !options_take_defaults(verb, options, err))
                 return false;
         if (verb->run(options, err))
                 return flush_output(err);
@@ -109,8 +108,12 @@ static int run_verb_of(const struct verb *verb, char **argv) {
         auto_err err = { 0 };
         struct options options = { 0 };
         int status = 0;
+        int64_t started_ms = monotonic_ms();
         if (!options_parse(verb, argv, &options, &err) || !run_options(verb, &options, &err))
                 status = report_error(&err, verb, options.json);
+        (void)fflush(stdout); // events say "result" last, also where both streams are one
+        if (options.json && !options.help)
+                answer_tell_result(verb, status, monotonic_ms() - started_ms);
         options_release(&options);
         return status;
 }

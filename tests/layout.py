@@ -32,7 +32,7 @@ NODE_BORROWS = {"builder/base", "builder/shared"}
 PUBLIC = {"builder/packages": {"packages.h"}, "builder/rootfs": {"rootfs.h", "tree.h", "account_tables.h"},
           "builder/artefact": {"artefact.h"},
           "builder/manual": {"manual_pages.h", "markup.h"}, "builder/boot": {"boot.h"}, "builder/configure": {"configure.h"}, "builder/verify": {"verify.h"},
-          "builder/profile": {"profile.h", "effective.h"}, "builder/serve": {"serve.h"}, "builder/rack": {"virtual_rack.h"},
+          "builder/profile": {"profile.h", "effective.h", "defaults.h"}, "builder/serve": {"serve.h"}, "builder/rack": {"virtual_rack.h"},
           "builder/rollout": {"rollout.h"}, "builder/report": {"build_report.h"}}
 # These count as inside of a house: they read what profiles are written in.
 LODGERS = {"builder/init": "builder/profile"}

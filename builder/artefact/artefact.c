@@ -123,7 +123,7 @@ static bool write_kind(struct artefact_build *build, const struct artefact_kind 
                 return false;
         progress_begin(&progress, step, "bytes", 0);
         bool ok = kind->write(build, role, err);
-        progress_end(&progress);
+        progress_end(&progress, ok);
         if (!ok && err->kind == ERR_DISK_FULL)
                 (void)hint(err, "make room on the disks of the cache, %s, and of the output directory",
                            cache_path(build->cache));

@@ -66,7 +66,7 @@ static bool pack_root(int dir, void *context, struct err *err) {
         pthread_mutex_lock(&packing_lock);
         bool ok = image_write(&options, packing->role->root, fd, &files, err);
         pthread_mutex_unlock(&packing_lock);
-        progress_end(&progress);
+        progress_end(&progress, ok);
         return ok && fs_write_atomic(dir, FILES_NAME, buf_text(&files), files.size, 0644, err);
 }
 

@@ -32,8 +32,10 @@ static bool plan_base(struct build *build, struct err *err) {
                                      err))
                         return false;
         }
-        if (is_shared)
-                layer_find(&build->rootfs, &build->selection.base, NULL, &users, &build->arena, &build->base);
+        if (!is_shared)
+                return true;
+        layer_find(&build->rootfs, &build->selection.base, NULL, &users, &build->arena, &build->base);
+        build->base->name = "base";
         return true;
 }
 
@@ -52,6 +54,7 @@ static bool plan_role(size_t index, void *context, struct err *err) {
         if (!layer_users_add(set, parent_set, role->role->users, role->role->user_count, &role->arena, &users, err))
                 return false;
         layer_find(&build->rootfs, set, parent, &users, &role->arena, &role->layer);
+        role->layer->name = role->role->name;
         role->root_key = root_key_of(build, role);
         bool is_packed = artefacts_have_root(build->cache, role->root_key);
         role->reads_layer = !is_packed || !fs_exists(AT_FDCWD, role->layer->path);

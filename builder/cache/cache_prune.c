@@ -15,6 +15,7 @@
 
 struct prune {
         const char *cache;
+        bool is_dry;
         enum cache_kind kind;
         const char *entry; // in parts: the one that is looked through
         struct record_lines needed;
@@ -29,7 +30,7 @@ static bool choose_records(struct prune *prune, unsigned record_count, struct er
         for (size_t i = 0; ok && i < records.count; i++) {
                 if (i < record_count)
                         ok = record_read(prune->cache, &records.items[i], &text, err);
-                else
+                else if (!prune->is_dry)
                         ok = record_remove(prune->cache, &records.items[i], err);
         }
         records_release(&records);
@@ -48,7 +49,7 @@ static bool prune_part(int dir, const char *name, void *context, struct err *err
                         return true;
         auto_free char *line =
             xasprintf("%s/%s/%.*s", cache_kinds[prune->kind].name, prune->entry, CACHE_PART_START, name);
-        return record_lines_have(&prune->needed, line) || fs_remove_tree(dir, name, err);
+        return prune->is_dry || record_lines_have(&prune->needed, line) || fs_remove_tree(dir, name, err);
 }
 
 static bool prune_parts(struct prune *prune, const char *name, struct err *err) {
@@ -74,30 +75,37 @@ static bool prune_entry(int dir, const char *name, void *context, struct err *er
                 prune->removed.count++;
                 cache_add_size(dir, name, &prune->removed.bytes);
         }
-        return interrupt_check(err) && lock_remove_entry(dir, name, err);
+        return interrupt_check(err) && (prune->is_dry || lock_remove_entry(dir, name, err));
+}
+
+static bool prune_all(struct prune *prune, unsigned record_count, struct err *err) {
+        bool ok = choose_records(prune, record_count, err);
+        for (int kind = 0; ok && kind < CACHE_KIND_COUNT; kind++) {
+                auto_free char *path = layout_kind(prune->cache, kind);
+                prune->kind = kind;
+                ok = cache_each(path, prune_entry, prune, err);
+        }
+        record_lines_release(&prune->needed);
+        return ok;
 }
 
 bool cache_prune_locked(const char *cache, unsigned record_count, struct cache_total *ret_removed, struct err *err) {
         struct prune prune = { .cache = cache };
-        bool ok = choose_records(&prune, record_count, err);
-        for (int kind = 0; ok && kind < CACHE_KIND_COUNT; kind++) {
-                auto_free char *path = layout_kind(cache, kind);
-                prune.kind = kind;
-                ok = cache_each(path, prune_entry, &prune, err);
-        }
+        bool ok = prune_all(&prune, record_count, err);
         *ret_removed = prune.removed;
-        record_lines_release(&prune.needed);
         return ok;
 }
 
-bool cache_prune(const char *cache, unsigned record_count, struct err *err) {
-        struct cache_total removed = { 0 };
+bool cache_prune(const char *cache, unsigned record_count, bool is_dry, struct cache_total *ret_removed,
+                 struct err *err) {
+        struct prune prune = { .cache = cache, .is_dry = is_dry };
         auto_close int lock = -1;
+        *ret_removed = prune.removed;
         if (!fs_exists(AT_FDCWD, cache))
                 return true;
         if (!cache_check_owners(cache, err) || !lock_cache(cache, LOCK_EX, &lock, err) ||
-            !cache_prune_locked(cache, record_count, &removed, err))
+            !prune_all(&prune, record_count, err))
                 return false;
-        cache_print_total("removed", &removed, "");
+        *ret_removed = prune.removed;
         return true;
 }

@@ -90,17 +90,26 @@ void cache_print_total(const char *name, const struct cache_total *total, const 
         putchar('\n');
 }
 
-bool cache_print(const char *cache, struct err *err) {
-        struct cache_total all = { 0 };
+bool cache_measure(const char *cache, struct cache_totals *ret, struct err *err) {
+        struct cache_totals totals = { 0 };
         for (int kind = 0; kind < CACHE_KIND_COUNT; kind++) {
-                struct cache_total total = { 0 };
+                struct cache_total *total = &totals.kinds[kind];
                 auto_free char *path = layout_kind(cache, kind);
-                if (!cache_each(path, count_entry, &total, err))
+                if (!cache_each(path, count_entry, total, err))
                         return false;
-                cache_print_total(cache_kinds[kind].name, &total, cache_kinds[kind].description);
-                all.count += total.count;
-                all.bytes += total.bytes;
+                totals.all.count += total->count;
+                totals.all.bytes += total->bytes;
         }
-        cache_print_total("all", &all, cache);
+        *ret = totals;
+        return true;
+}
+
+bool cache_print(const char *cache, struct err *err) {
+        struct cache_totals totals;
+        if (!cache_measure(cache, &totals, err))
+                return false;
+        for (int kind = 0; kind < CACHE_KIND_COUNT; kind++)
+                cache_print_total(cache_kinds[kind].name, &totals.kinds[kind], cache_kinds[kind].description);
+        cache_print_total("all", &totals.all, cache);
         return true;
 }

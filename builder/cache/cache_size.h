@@ -26,7 +26,12 @@ must_check bool cache_each(const char *path, cache_visit *visit, void *context, 
 bool cache_is_lock(const char *name);
 
 void cache_print_total(const char *name, const struct cache_total *total, const char *description);
-// Prints what the cache holds, a line a kind.
+// What the cache holds.
+struct cache_totals {
+        struct cache_total kinds[CACHE_KIND_COUNT], all;
+};
+must_check bool cache_measure(const char *cache, struct cache_totals *ret, struct err *err);
+// Prints it, a line a kind.
 must_check bool cache_print(const char *cache, struct err *err);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/locations.h"
 #include "init/host_lists.h"
+#include "profile/defaults.h"
 #include "profile/profile.h"
 #include "profile/reader/diagnostics.h"
 #include "profile/reader/names.h"
@@ -33,6 +34,7 @@ struct init {
         struct in_addr gateway, vip; // `vip`: an address that is kept free
         const char *pool;            // "FIRST-LAST", or NULL
         bool has_invented_macs;
+        char *text; // of a dry run; heap
 };
 
 // ---- roles ----
@@ -441,6 +443,18 @@ static bool write_cluster(struct init *init, const struct buf *text, struct err 
         return false;
 }
 
+// So that builds are found beside the cluster from wherever kiln is called. One that is there was written by somebody.
+static bool write_defaults(struct init *init, struct err *err) {
+        static const char text[] =
+            "# What commands take as given for this cluster; what is said on the command line wins.\n"
+            "# Paths are as seen from here. `kiln schema defaults --text` lists every key.\n"
+            "out: out\n"
+            "# cache: /var/cache/kiln\n"
+            "# sign: keys/release\n";
+        const char *path = arena_printf(&init->arena, "%s/" DEFAULTS_NAME, init->options->dir);
+        return fs_exists(AT_FDCWD, path) || fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, err);
+}
+
 static bool make_cluster(struct init *init, struct err *err) {
         auto_buf text = { 0 };
         if (!locations_find(&init->arena, &init->locations, err) || !list_machines(init, err) ||
@@ -448,7 +462,13 @@ static bool make_cluster(struct init *init, struct err *err) {
                 return false;
         give_macs(init);
         choose_pool(init);
-        return render(init, &text, err) && write_cluster(init, &text, err);
+        if (!render(init, &text, err))
+                return false;
+        if (init->options->is_dry) {
+                init->text = buf_take(&text);
+                return true;
+        }
+        return write_cluster(init, &text, err) && write_defaults(init, err);
 }
 
 bool init_write(const struct init_options *options, struct init_result *ret, struct err *err) {
@@ -456,7 +476,7 @@ bool init_write(const struct init_options *options, struct init_result *ret, str
         struct init init = { .options = options };
         bool ok = make_cluster(&init, err);
         if (ok)
-                *ret = (struct init_result){ xasprintf("%s/cluster.yaml", options->dir), init.hosts.count };
+                *ret = (struct init_result){ xasprintf("%s/cluster.yaml", options->dir), init.hosts.count, init.text };
         arena_release(&init.arena);
         return ok;
 }

@@ -22,12 +22,14 @@ struct init_options {
         const char *from;     // a list of machines; NULL: `nodes`
         const char *role;     // of those of the list that nothing tells of; or NULL
         struct strings nodes; // "ROLE=N"
+        bool is_dry;          // write nothing
 };
 
 // What was written.
 struct init_result {
         char *path; // of the cluster file; heap
         size_t node_count;
+        char *text; // of the cluster file that a dry run did not write; heap, or NULL
 };
 
 // The roles that init can give to machines: those of the installed profiles that are not abstract, sorted.
@@ -36,8 +38,9 @@ must_check bool init_roles(struct arena *arena, struct strings *ret, struct err 
 // The releases that are installed, sorted.
 must_check bool init_releases(struct arena *arena, struct strings *ret, struct err *err);
 
-// Reads what the options name and writes DIR/cluster.yaml, which passes `kiln check`; otherwise nothing is left. A file
-// that is there is never replaced. ERR_USAGE for what an option says, ERR_SCHEMA and others for a list or a key.
+// Reads what the options name and writes DIR/cluster.yaml, which passes `kiln check`, and a DIR/kiln.yaml; otherwise
+// nothing is left. A file that is there is never replaced. ERR_USAGE for what an option says, ERR_SCHEMA and others for
+// a list or a key.
 must_check bool init_write(const struct init_options *options, struct init_result *ret, struct err *err);
 
 // Asks on the terminal for what the options do not say, showing what an empty answer means. Texts are the arena's.

@@ -156,7 +156,7 @@ static bool export_all(struct export *export, const struct package_set *set, str
         bool ok = true;
         for (size_t i = 0; ok && i < set->count; i++)
                 ok = export_package(export, set->items[i], err);
-        progress_end(&export->progress);
+        progress_end(&export->progress, ok);
         for (size_t i = 0; ok && i < export->packages->source_count; i++)
                 ok = export_keys(export, export->packages->sources[i].repository, err);
         return ok && export_comps(export, err) && export_modules(export, err) && make_export_metadata(export, err);

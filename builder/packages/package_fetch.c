@@ -210,7 +210,7 @@ static bool run_transfers(struct transfer *transfers, size_t count, struct err *
         qsort(transfers, count, sizeof *transfers, compare_largest_first); // so that no long one runs alone at the end
         progress_begin(&progress, "download", "bytes", bytes);
         bool ok = transfers_run(transfers, count, &progress, err);
-        progress_end(&progress);
+        progress_end(&progress, ok);
         if (!ok && err->kind == ERR_NETWORK)
                 hint(err, "run it again to go on; --repo NAME=URL names another mirror");
         return ok;
@@ -272,7 +272,7 @@ static bool load_packages(struct fetch *fetch, struct err *err) {
         if (ok && count > 0) {
                 progress_begin(&load.progress, "load packages", "bytes", 0);
                 ok = parallel_for(count, REMOTE_THREADS, load_package, &load, err);
-                progress_end(&load.progress);
+                progress_end(&load.progress, ok);
         }
         close_cleanup(&load.dir);
         free(load.items);

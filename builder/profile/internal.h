@@ -7,7 +7,8 @@
 #include "profile/profile_files.h"
 #include "profile/reader/loader.h"
 
-extern const struct schema cluster_schema, release_schema, role_schema, state_disk_table, rollout_table;
+extern const struct schema cluster_schema, release_schema, role_schema, defaults_schema, state_disk_table,
+    rollout_table;
 
 // ---- folders ----
 

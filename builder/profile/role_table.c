@@ -282,12 +282,13 @@ static const struct {
         { "cluster", "kiln cluster file", &cluster_schema },
         { "release", "kiln release file", &release_schema },
         { "role", "kiln role file", &role_schema },
+        { "defaults", "kiln.yaml", &defaults_schema },
 };
 
 char *profile_json_schema(const char *kind) {
         for (size_t i = 0; i < lengthof(kinds); i++)
                 if (strcmp(kinds[i].kind, kind) == 0)
-                        return schema_to_json(kinds[i].schema, kinds[i].title);
+                        return schema_to_json(kinds[i].schema, kind, kinds[i].title);
         return NULL;
 }
 

@@ -222,6 +222,7 @@ bool virtual_rack_list(const struct virtual_rack_name *where, bool as_json, stru
                 return false;
         if (as_json) {
                 json_object_del(answer, "ok");
+                json_object_set_new(answer, "format", json_integer(1));
                 auto_free char *text = json_dumps(answer, JSON_COMPACT | JSON_SORT_KEYS);
                 puts(text_or(text, "{}"));
         } else {

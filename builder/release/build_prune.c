@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
+#include "base/progress.h"
 #include "build/publish.h"
 
 static char *mark_name(const struct listed_build *build) { return xasprintf(MARK_PREFIX "%s", build->id); }
@@ -46,7 +47,9 @@ static bool prune_locked(struct publication *publication, const struct listed_bu
                         return false;
                 if (!may_go(publication, &builds[i]))
                         continue;
-                if (!publication_remove(publication, builds[i].id, err))
+                if (result->is_dry)
+                        notice("build %s of %s would be removed", builds[i].id, builds[i].cluster);
+                else if (!publication_remove(publication, builds[i].id, err))
                         return false;
                 result->count++;
                 result->bytes += builds[i].alone_bytes;
@@ -68,9 +71,9 @@ static bool prune_place(const char *out, const struct listed_build *builds, size
         return ok;
 }
 
-bool builds_prune(const char *out, const struct build_list *list, unsigned keep, struct build_prune_result *ret,
-                  struct err *err) {
-        struct build_prune_result result = { 0 };
+bool builds_prune(const char *out, const struct build_list *list, unsigned keep, bool is_dry,
+                  struct build_prune_result *ret, struct err *err) {
+        struct build_prune_result result = { .is_dry = is_dry };
         size_t first = 0;
         while (first < list->count) {
                 size_t end = first + 1;

@@ -8,14 +8,16 @@
 #include "release/build_list.h"
 
 struct build_prune_result {
+        bool is_dry; // nothing went: this is what would
         size_t count;
         uint64_t bytes; // that came free
 };
 
 // Removes the builds of a list but the `keep` newest whole and the `keep` newest partial ones of each cluster, the one
 // that is `current`, those that are marked, and those that `kiln serve` holds because machines load them. Whoever
-// publishes meanwhile is LOCKED out, and so is this. What `current` names is asked again under the lock.
-must_check bool builds_prune(const char *out, const struct build_list *list, unsigned keep,
+// publishes meanwhile is LOCKED out, and so is this. What `current` names is asked again under the lock. `is_dry`: says
+// which ones would go, and removes none.
+must_check bool builds_prune(const char *out, const struct build_list *list, unsigned keep, bool is_dry,
                              struct build_prune_result *ret, struct err *err);
 
 // Marks a build, so that it is kept, or takes the mark away.

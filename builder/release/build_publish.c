@@ -13,26 +13,26 @@ static bool refuse_partial(const char *out, const struct listed_build *build, st
         return hint(err, "build all roles and all artefacts: without --role and --only");
 }
 
-static bool publish_whole(struct publication *publication, const struct listed_build *build, unsigned jobs,
+static bool publish_whole(struct publication *publication, const struct listed_build *build, unsigned jobs, bool is_dry,
                           struct err *err) {
         auto_free char *difference = NULL;
         if (!publication_examine(publication, build->id, jobs, &difference, err))
                 return false;
         if (!difference)
-                return publication_set_current(publication, build->id, err);
+                return is_dry || publication_set_current(publication, build->id, err);
         fail(err, ERR_DIFFERENT, 0, "build %s is not as it was published: %s; `current` stays as it is", build->id,
              difference);
         return hint(err, "kiln build makes it again from its profiles, kiln verify names every file that differs");
 }
 
-bool build_publish(const char *out, const struct listed_build *build, unsigned jobs, struct err *err) {
+bool build_publish(const char *out, const struct listed_build *build, unsigned jobs, bool is_dry, struct err *err) {
         struct publication publication = { .dir = -1, .staging = -1 };
         if (build->is_partial)
                 return refuse_partial(out, build, err);
         if (!publication_check_owners(out, build->cluster, err) ||
             !publication_open(out, build->cluster, false, &publication, err))
                 return false;
-        bool ok = publish_whole(&publication, build, jobs, err);
+        bool ok = publish_whole(&publication, build, jobs, is_dry, err);
         publication_close(&publication);
         return ok;
 }

@@ -5,8 +5,10 @@
 
 #include "release/build_list.h"
 
-// Reads the whole build and compares it with what was published, then points `current` at it. Errors: REFERENCE for a
-// partial build; DIFFERENT for one of which something is gone or has changed; LOCKED. `current` is then as it was.
-must_check bool build_publish(const char *out, const struct listed_build *build, unsigned jobs, struct err *err);
+// Reads the whole build and compares it with what was published, then points `current` at it, unless `is_dry`. Errors:
+// REFERENCE for a partial build; DIFFERENT for one of which something is gone or has changed; LOCKED. `current` is then
+// as it was.
+must_check bool build_publish(const char *out, const struct listed_build *build, unsigned jobs, bool is_dry,
+                              struct err *err);
 
 #endif

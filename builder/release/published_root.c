@@ -175,7 +175,7 @@ static bool unpack_both(struct unpacked_root *unpacked, int image, int layer, st
         bool ok = squashfs_unpack(image, unpacked->root, err) &&
                   overlay_copy_top(unpacked->config, unpacked->root, err) &&
                   overlay_copy_top(unpacked->upper, unpacked->root, err) && unpack_layer(layer, unpacked->config, err);
-        progress_end(&progress);
+        progress_end(&progress, ok);
         return ok;
 }
 

@@ -103,7 +103,7 @@ static bool put_iso(const struct stick *stick, struct err *err) {
         progress_begin(&progress, "write the stick", "bytes", stick->iso_bytes);
         bool ok = empty_ends(stick, err) && copy_from_to(stick, head, stick->iso_bytes, &progress, err) &&
                   copy_from_to(stick, 0, head, &progress, err);
-        progress_end(&progress);
+        progress_end(&progress, ok);
         return ok;
 }
 
@@ -143,7 +143,7 @@ static bool read_back(const struct stick *stick, struct err *err) {
                 if (ok)
                         progress_add(&progress, size);
         }
-        progress_end(&progress);
+        progress_end(&progress, ok);
         return ok;
 }
 

@@ -266,7 +266,7 @@ bool remote_load_tree(struct remote *remote, const char *kind, const char *name,
         if (get_action(remote, &action)) {
                 progress_begin(&progress, step, "bytes", action.size_bytes);
                 *ret_found = get_tree(remote, &action, dir, is_private);
-                progress_end(&progress);
+                progress_end(&progress, *ret_found);
         }
         return interrupt_check(err);
 }

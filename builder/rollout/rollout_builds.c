@@ -143,7 +143,7 @@ bool rollout_publish(struct rollout *rollout, struct err *err) {
                   build_list_find(&list, rollout->to, &build, err);
         if (ok && !build->is_current)
                 ok = rollout_journal_note(&rollout->journal, json_pack("{ss}", "event", "publish"), err) &&
-                     build_publish(rollout->options->out, build, rollout->options->jobs, err);
+                     build_publish(rollout->options->out, build, rollout->options->jobs, false, err);
         build_list_release(&list);
         return ok;
 }

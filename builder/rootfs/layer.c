@@ -87,6 +87,7 @@ static char *layer_name(const char *key) {
 
 struct making {
         const struct rootfs_options *options;
+        const char *name;
         const struct layer *parent;
         struct layer_users users;
         int dir;    // the temporary directory
@@ -215,7 +216,7 @@ bool layer_users_add(const struct package_set *set, const struct package_set *pa
 
 static bool install_packages(struct making *making, const struct package_set *set, const struct package_set *parent_set,
                              struct err *err) {
-        const char *step = making->parent ? "install role packages" : "install base packages";
+        auto_free char *step = xasprintf("install %s", text_or(making->name, "packages"));
         size_t count;
         const struct package **packages = packages_to_install(set, parent_set, &count);
         struct progress progress;
@@ -231,7 +232,7 @@ static bool install_packages(struct making *making, const struct package_set *se
                 .progress = &progress,
         };
         bool ok = run_and_keep(making, &transaction, err);
-        progress_end(&progress);
+        progress_end(&progress, ok);
         free(packages);
         return ok;
 }
@@ -289,6 +290,7 @@ static bool check_cached_layer(int dir, const char *path, void *context, bool *r
 static bool make_layer(int dir, void *context, struct err *err) {
         const struct obtaining *obtaining = context;
         struct making making = { .options = obtaining->options,
+                                 .name = obtaining->layer->name,
                                  .parent = obtaining->layer->parent,
                                  .users = obtaining->layer->users,
                                  .dir = dir,

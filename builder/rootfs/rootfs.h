@@ -25,6 +25,7 @@ struct layer_users {
 // A layer: a directory in the cache that holds a root file system, or the overlay upper directory over its parent.
 struct layer {
         const char *path;           // absolute directory of the tree (root, or upper)
+        const char *name;           // what progress calls it: the role that asks for it, or "base"; NULL: nothing
         const struct layer *parent; // NULL: complete by itself
         char key[65];               // hash of everything that decides it
         bool fresh;                 // made in this run

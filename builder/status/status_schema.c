@@ -41,7 +41,8 @@ static const char finding[] = "{\"type\":\"object\",\"required\":[\"what\",\"evi
 
 char *status_schema(void) {
         return xasprintf(
-            "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"kiln "
+            "{\"$schema\":\"https://json-schema.org/draft/2020-12/"
+            "schema\",\"$id\":\"urn:kiln:schema:status:1\",\"title\":\"kiln "
             "status\",\"type\":\"object\","
             "\"required\":[\"format\",\"cluster\",\"at\",\"took_ms\",\"state\",\"wanted_build\",\"roles\",\"nodes\","
             "\"vips\","

@@ -9,10 +9,12 @@
 #include "base/locations.h"
 #include "base/mem.h"
 #include "init/init.h"
+#include "profile/defaults.h"
 #include "profile/profile.h"
 #include "release/build_list.h"
 #include "verbs/options.h"
 #include "verbs/verb.h"
+#include "verbs/verb_schema.h"
 
 // ---- the case of a shell that has words in variables: bash and zsh ----
 
@@ -182,6 +184,9 @@ static void print_fish(void) {
                 putchar('\n');
                 options_each(verb, print_fish_option, (void *)verb);
                 const char *places = strchr(verb->arguments, ' ');
+                if (strstr(verb->arguments, "SCHEMA"))
+                        printf("complete -c kiln -n '__fish_seen_subcommand_from %s' -f -a '(__kiln_words SCHEMA)'\n",
+                               verb->name);
                 if (strstr(text_or(places, ""), "NODE"))
                         printf("complete -c kiln -n '__fish_seen_subcommand_from %s' -a '(__kiln_words NODE)'\n",
                                verb->name);
@@ -224,14 +229,35 @@ static void print_cluster_words(const char *path, bool of_nodes) {
         arena_release(&arena);
 }
 
-static void print_build_ids(void) {
+// Where kiln.yaml says that they are.
+static const char *usual_out(const char *cluster, struct arena *arena) {
+        struct defaults defaults = { 0 };
+        auto_err unreadable = { 0 };
+        if (cluster && !*cluster)
+                cluster = NULL;
+        if (!defaults_read(cluster, arena, NULL, &defaults, &unreadable))
+                return "out";
+        for (size_t i = 0; i < defaults.count; i++)
+                if (strcmp(defaults.values[i].option, "out") == 0)
+                        return defaults.values[i].value;
+        return "out";
+}
+
+static void print_build_ids(const char *cluster) {
+        struct arena arena = { 0 };
         struct build_list list = { 0 };
         auto_err unreadable = { 0 };
-        if (!build_list_read("out", NULL, &list, &unreadable))
-                return;
-        for (size_t i = 0; i < list.count; i++)
-                puts(list.items[i].id);
+        if (build_list_read(usual_out(cluster, &arena), NULL, &list, &unreadable))
+                for (size_t i = 0; i < list.count; i++)
+                        puts(list.items[i].id);
         build_list_release(&list);
+        arena_release(&arena);
+}
+
+static void print_schema_kind(const char *kind, const char *title, void *context) {
+        (void)title;
+        (void)context;
+        puts(kind);
 }
 
 static void print_kinds(void) {
@@ -255,9 +281,11 @@ void completion_print_words(const char *value, const char *cluster) {
         else if (strcmp(value, "ROLE") == 0)
                 print_cluster_words(cluster, false);
         else if (strcmp(value, "BUILD") == 0)
-                print_build_ids();
+                print_build_ids(cluster);
         else if (strcmp(value, "ARTEFACT") == 0)
                 print_kinds();
         else if (strcmp(value, "RELEASE") == 0)
                 print_releases();
+        else if (strcmp(value, "SCHEMA") == 0)
+                schema_each_kind(print_schema_kind, NULL);
 }

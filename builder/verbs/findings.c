@@ -28,14 +28,22 @@ static const char *rule_of(const struct profile_finding *finding) {
 }
 
 // Jansson takes UTF-8 alone; a profile that is none was refused, and its message shows it as "?".
-static void add_json_line(struct findings *findings, const struct profile_finding *finding) {
-        json_t *object = json_pack("{ss ss ss ss* ss* ss*}", "event", "finding", "level",
-                                   is_warning(finding) ? "warning" : "error", "text", finding->message, "kind",
-                                   rule_of(finding), "hint", finding->hint, "file", finding->place.file);
+json_t *finding_json(const struct profile_finding *finding) {
+        json_t *object =
+            json_pack("{ss ss ss ss* ss*}", "level", is_warning(finding) ? "warning" : "error", "text",
+                      finding->message, "kind", rule_of(finding), "hint", finding->hint, "file", finding->place.file);
         if (object && finding->place.line > 0) {
                 (void)json_object_set_new(object, "line", json_integer(finding->place.line));
                 (void)json_object_set_new(object, "column", json_integer(finding->place.column));
         }
+        return object;
+}
+
+static void add_json_line(struct findings *findings, const struct profile_finding *finding) {
+        json_t *object = json_pack("{ss}", "event", "finding"), *members = finding_json(finding);
+        if (object && members)
+                (void)json_object_update(object, members);
+        json_decref(members);
         auto_free char *line = object ? json_dumps(object, JSON_COMPACT) : NULL;
         buf_printf(&findings->text, "%s\n", text_or(line, "{\"event\":\"finding\"}"));
         json_decref(object);

@@ -20,6 +20,8 @@ struct findings {
         json_t *results; // of SARIF
 };
 void findings_add(const struct profile_finding *finding, void *findings);
+// Its members but for "event"; NULL if it is no UTF-8.
+json_t *finding_json(const struct profile_finding *finding);
 // Prints all of it on standard output and releases it.
 void findings_print(struct findings *findings);
 

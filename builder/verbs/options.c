@@ -76,6 +76,11 @@ static const struct option {
         O("prune", "k", NULL, FLAG, prune, "remove what the newest builds and fetches do not need"),
         O("prune", "u", NULL, FLAG, prune,
           "remove all but the newest builds, the one that is current, and the marked ones"),
+        O("dry-run", "k", NULL, FLAG, dry_run, "say what --prune would remove, and remove nothing"),
+        O("dry-run", "u", NULL, FLAG, dry_run, "name the builds that --prune would remove, and remove none"),
+        O("dry-run", "p", NULL, FLAG, dry_run, "check all of the build, and leave `current` where it is"),
+        O("dry-run", "I", NULL, FLAG, dry_run, "print the cluster file, and write none"),
+        O("dry-run", "l", NULL, FLAG, dry_run, "say what would change, and write no lock file"),
         O("keep", "k", "N", NUMBER, keep, "how many builds and fetches --prune keeps (default: 3)"),
         O("keep", "u", "N", NUMBER, keep,
           "how many whole and how many partial builds of each cluster --prune keeps (default: 3)"),
@@ -94,14 +99,12 @@ static const struct option {
         O("format", "c", "KIND", TEXT, format,
           "text, json (a line for each finding), sarif (for code review), or github (annotations)"),
         O("markdown", "d", NULL, FLAG, markdown, "for a pull request"),
-        O("json", "d", NULL, FLAG, json, "one JSON object with everything, and errors as JSON lines"),
         O("role", "a", "ROLE", LIST, roles, "only this role; may be repeated"),
         O("wait", "a", "TIME", TEXT, wait, "ask again until all is healthy, for 90s, 10m or 1h at most"),
         O("watch", "a", NULL, FLAG, watch, "show each look, until Ctrl-C, or until --wait is over"),
         O("build", "a", "BUILD", TEXT, build,
           "the build that nodes should run (default: OUT/CLUSTER/current), for clusters with status_port"),
         O("timeout", "a", "MS", NUMBER, timeout, "how long each question may take (default: 2000)"),
-        O("json", "a", NULL, FLAG, json, "a JSON object for each look, and errors as JSON lines on standard error"),
         O("go", "t", NULL, FLAG, go, "do what the plan says"),
         O("from", "t", "BUILD", TEXT, from, "what the nodes run now (default: what the last rollout ended with)"),
         O("only", "t", "NODE", LIST, only, "these nodes alone"),
@@ -120,7 +123,6 @@ static const struct option {
         O("wait", "t", "TIME", TEXT, wait,
           "how long a node may take to boot, and the cluster to be whole again: 90s, 10m or 1h (default: 15m)"),
         O("timeout", "t", "MS", NUMBER, timeout, "how long each question may take (default: 2000)"),
-        O("json", "t", NULL, FLAG, json, "the plan as JSON; progress and errors as JSON lines on standard error"),
         O("mark", "u", "BUILD", TEXT, mark, "never remove this build"),
         O("report", "u", "BUILD", TEXT, report,
           "write the HTML page about this build again, as kiln build does, and print where it is"),
@@ -129,7 +131,8 @@ static const struct option {
         O("http-base", "b", "URL", TEXT, http_base,
           "URL that will serve the output directory, for kickstart files; else the cluster file's http_base"),
         O("sign", "b", "KEY", TEXT, sign,
-          "sign the build: an ed25519 SSH key, private, or public with ssh-agent holding the other half"),
+          "sign the build: an ed25519 SSH key, private, or public with ssh-agent holding the other half; empty: sign "
+          "not"),
         O("serial", "b", "N", TEXT, build_serial,
           "number of the release, rising, kept in the signed list: nodes refuse what is below minimum_serial, and "
           "below "
@@ -198,11 +201,11 @@ static const struct option {
         O("memory", "R", "[ROLE=]MIB", LIST, memories, "up: memory of all machines, of a role's, or of a node"),
         O("disks", "R", "DIR", TEXT, disks, "up: keep state disks here, as NODE.img; else they end with the rack"),
         O("seed", "R", "N", TEXT, seed, "up: what faults that choose begin with (default: another one each time)"),
-        O("json", "IblfvkropeinRwSW", NULL, FLAG, json, "progress and errors as JSON lines on standard error"),
-        O("json", "c", NULL, FLAG, json, "--format json"),
-        O("json", "u", NULL, FLAG, json, "a JSON object for each build, and errors as JSON lines on standard error"),
-        O("verbose", "blfvkcroupidnaRtSW", NULL, FLAG, verbose, "say when each step ends, without a terminal too"),
-        O("quiet", "IblfvkcroupidnaRwtSW", NULL, FLAG, quiet, "warnings and errors only"),
+        O("json", "IblfvkropeinRwtduacSW", NULL, FLAG, json,
+          "the answer as JSON on standard output (kiln schema), and events as JSON lines on standard error"),
+        O("verbose", "blfvkcroupidnaRtSW", NULL, FLAG, verbose,
+          "say when each step begins, too, a plain line each, on a terminal as well"),
+        O("quiet", "IblfvkcroupidnaRwtSW", NULL, FLAG, quiet, "warnings and errors only: no steps, no remarks"),
         O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
         O("help", "IblfvkcrosupeidnaRwtSW", NULL, FLAG, help, "this text"),
 #undef O
@@ -370,6 +373,80 @@ bool options_parse(const struct verb *verb, char **argv, struct options *ret, st
         return hint(err, "usage: kiln %s [OPTION]... %s", verb->name, verb->arguments);
 }
 
+// ---- kiln.yaml ----
+
+// What was published goes by what was noted beside it. `kiln check` and `kiln show` read the file by themselves.
+static bool takes_defaults(const struct verb *verb) {
+        return verb->run != verb_verify && verb->run != verb_check && verb->run != verb_show;
+}
+
+static bool ends_in_yaml(const char *word) {
+        size_t length = strlen(word);
+        return length > strlen(".yaml") && strcmp(word + length - strlen(".yaml"), ".yaml") == 0;
+}
+
+// `kiln lock` and `kiln rack` have it behind other words.
+const char *options_cluster_file(const struct verb *verb, const struct options *options) {
+        for (size_t i = 0; i < options->argument_count; i++)
+                if (ends_in_yaml(options->arguments[i]))
+                        return options->arguments[i];
+        bool is_first = strncmp(verb->arguments, "CLUSTER.yaml", strlen("CLUSTER.yaml")) == 0;
+        if (is_first && options->argument_count > 0)
+                return options->arguments[0];
+        return NULL;
+}
+
+static bool has_pair_of(const struct strings *list, const char *pair) {
+        size_t length = strcspn(pair, "=") + 1;
+        for (size_t i = 0; i < list->count; i++)
+                if (strncmp(list->items[i], pair, length) == 0)
+                        return true;
+        return false;
+}
+
+// Of a list of pairs, whether that name is in it.
+static bool is_given(const struct option *option, const void *member, const char *value) {
+        if (option->kind == NUMBER)
+                return ((const struct number *)member)->given;
+        if (option->kind == LIST)
+                return has_pair_of(member, value);
+        return *(const char *const *)member != NULL;
+}
+
+static bool take_default_of(const struct verb *verb, struct options *options, const struct default_value *value,
+                            struct err *err) {
+        const struct option *option = find_option_of(verb, value->option, strlen(value->option));
+        if (!option)
+                return true;
+        void *member = (char *)options + option->offset;
+        return is_given(option, member, value->value) || store_value(option, value->value, member, err);
+}
+
+struct verb_of_key {
+        const struct verb *verb;
+        struct arena *arena;
+        bool is_any;
+};
+
+static void look_for_key(const char *key, void *context) {
+        struct verb_of_key *asked = context;
+        const char *name = defaults_option_name(asked->arena, key);
+        asked->is_any = asked->is_any || find_option_of(asked->verb, name, strlen(name));
+}
+
+bool options_take_defaults(const struct verb *verb, struct options *options, struct err *err) {
+        struct verb_of_key asked = { verb, &options->arena, false };
+        defaults_each_key(look_for_key, &asked);
+        if (!takes_defaults(verb) || !asked.is_any)
+                return true;
+        if (!defaults_read(options_cluster_file(verb, options), &options->arena, NULL, &options->defaults, err))
+                return false;
+        for (size_t i = 0; i < options->defaults.count; i++)
+                if (!take_default_of(verb, options, &options->defaults.values[i], err))
+                        return false;
+        return true;
+}
+
 void options_release(struct options *options) {
         struct strings *lists[] = { &options->set,          &options->roles,         &options->only,
                                     &options->repositories, &options->allow_outside, &options->forwards,
@@ -381,6 +458,7 @@ void options_release(struct options *options) {
                 free(lists[i]->items);
         }
         free(options->arguments);
+        arena_release(&options->arena);
 }
 
 void options_each(const struct verb *verb, void (*each)(const struct option_text *option, void *context),

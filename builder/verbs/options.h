@@ -7,7 +7,8 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "base/progress.h"
+#include "base/mem.h"
+#include "profile/defaults.h"
 #include "profile/profile.h"
 
 struct verb;
@@ -21,7 +22,9 @@ static inline unsigned number_or(struct number number, unsigned otherwise) {
 }
 
 struct options {
-        const char **arguments; // what is left beside the options
+        struct defaults defaults; // kiln.yaml, as far as options_take_defaults() has read it
+        struct arena arena;       // of what it says
+        const char **arguments;   // what is left beside the options
         size_t argument_count;
         const char *release, *out, *cache, *http_base, *sign, *build_serial, *key, *mark, *unmark, *report, *output,
             *node, *wait;
@@ -64,6 +67,11 @@ struct options {
 // Parses what follows the verb, up to a NULL. `--name value` or `--name=value`, and a letter for some, `-q`, `-o DIR`;
 // `--` ends them; lists repeat or take commas. ERR_USAGE names the nearest option.
 must_check bool options_parse(const struct verb *verb, char **argv, struct options *ret, struct err *err);
+// After it: what kiln.yaml says for options that the verb takes and that were not given. It is the one beside the
+// cluster file, and where a verb takes none, that of the working directory.
+must_check bool options_take_defaults(const struct verb *verb, struct options *options, struct err *err);
+// The cluster file among the arguments; NULL: there is none.
+const char *options_cluster_file(const struct verb *verb, const struct options *options);
 void options_release(struct options *options);
 
 // Calls back for every option of a verb, in the table's order.

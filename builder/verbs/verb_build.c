@@ -18,6 +18,7 @@
 #include "signing/signing.h"
 #include "verbs/shared_cache.h"
 #include "verbs/verb.h"
+#include "verbs/verb_answer.h"
 #include "verbs/verb_common.h"
 #include "verify/verify.h"
 
@@ -117,6 +118,17 @@ static void tell_result(const struct build_result *result) {
                 notice("nothing has changed; the build is already there:");
 }
 
+static bool print_result(const struct options *options, const struct cluster *cluster,
+                         const struct build_result *result, struct err *err) {
+        const char *id = strrchr(result->path, '/') + 1;
+        if (options->json)
+                return answer_give(json_pack("{ss ss ss sb sb}", "path", result->path, "cluster", cluster->name,
+                                             "build", id, "new", result->is_new, "partial", result->is_partial),
+                                   err);
+        puts(result->path);
+        return true;
+}
+
 // NULL where none is given.
 static bool open_secure_boot(const struct options *options, struct cluster *cluster, struct secure_boot_key **ret,
                              struct err *err) {
@@ -201,16 +213,17 @@ static bool build_with_signers(const struct options *options, struct cluster *cl
         if (!ok)
                 return false;
         tell_result(&result);
-        puts(result.path);
+        ok = print_result(options, cluster, &result, err);
         fflush(stdout); // whoever reads it need not wait for uploads
         free(result.path);
         trim_cache(options, build.cache);
-        return true;
+        return ok;
 }
 
 static bool build_loaded(const struct options *options, struct cluster *cluster, struct arena *arena, struct err *err) {
         struct signers signers = { 0 };
-        if (options->sign && !signer_open(options->sign, &signers.signer, err))
+        bool is_signed = options->sign && *options->sign; // --sign= takes back what kiln.yaml says
+        if (is_signed && !signer_open(options->sign, &signers.signer, err))
                 return wrap(err, "--sign");
         bool ok = open_secure_boot(options, cluster, &signers.secure_boot, err) &&
                   shared_cache_open(options, &signers.shared, err) &&

@@ -16,6 +16,7 @@
 #include "report/build_report.h"
 #include "verbs/running_state.h"
 #include "verbs/verb.h"
+#include "verbs/verb_answer.h"
 #include "verbs/verb_common.h"
 
 enum { KEEP_DEFAULT = 3, MEGABYTE = 1000000 };
@@ -91,11 +92,12 @@ static void print_build_line(const struct listed_build *build) {
 
 static void print_build_json(const char *out, const struct listed_build *build, bool is_running_known) {
         auto_free char *path = listed_build_path(out, build);
-        json_t *json = json_pack("{ss ss ss ss ss sI sI sI sI sb sb sb}", "cluster", build->cluster, "id", build->id,
-                                 "path", path, "release", build->release, "roles", buf_text(&build->roles), "made",
-                                 (json_int_t)build->made_s, "serial", (json_int_t)build->serial, "size",
-                                 (json_int_t)build->size_bytes, "alone", (json_int_t)build->alone_bytes, "current",
-                                 build->is_current, "marked", build->is_marked, "partial", build->is_partial);
+        json_t *json =
+            json_pack("{si ss ss ss ss ss sI sI sI sI sb sb sb}", "format", ANSWER_FORMAT, "cluster", build->cluster,
+                      "id", build->id, "path", path, "release", build->release, "roles", buf_text(&build->roles),
+                      "made", (json_int_t)build->made_s, "serial", (json_int_t)build->serial, "size",
+                      (json_int_t)build->size_bytes, "alone", (json_int_t)build->alone_bytes, "current",
+                      build->is_current, "marked", build->is_marked, "partial", build->is_partial);
         if (is_running_known)
                 (void)!json_object_set_new(json, "running", json_integer((json_int_t)build->running));
         auto_free char *text = json_dumps(json, JSON_COMPACT);
@@ -129,9 +131,12 @@ static bool prune_builds(const struct options *options, const char *out, const s
         struct build_prune_result removed = { 0 };
         if (!options->prune)
                 return true;
-        if (!builds_prune(out, list, number_or(options->keep, KEEP_DEFAULT), &removed, err))
+        if (!builds_prune(out, list, number_or(options->keep, KEEP_DEFAULT), options->dry_run, &removed, err))
                 return false;
-        notice("%zu builds removed, %.1f MB", removed.count, (double)removed.bytes / MEGABYTE);
+        const char *what = "removed";
+        if (removed.is_dry)
+                what = "would be removed";
+        notice("%zu builds %s, %.1f MB", removed.count, what, (double)removed.bytes / MEGABYTE);
         return true;
 }
 
@@ -159,6 +164,8 @@ bool verb_builds(const struct options *options, struct err *err) {
         struct build_list list = { 0 };
         if (options->keep.given && !options->prune)
                 return fail(err, ERR_USAGE, 0, "--keep says how much --prune keeps: --prune is missing");
+        if (options->dry_run && !options->prune)
+                return fail(err, ERR_USAGE, 0, "--dry-run is about --prune, which is missing");
         if (options->argument_count > 0)
                 cluster = options->arguments[0];
         bool changes = options->prune || options->mark || options->unmark;
@@ -218,15 +225,21 @@ static bool publish_named(const struct options *options, const char *out, const 
         auto_free char *resolved = realpath(name, NULL);
         if (resolved && strchr(name, '/'))
                 name = resolved;
-        if (!build_list_find(list, name, &build, err) || !build_publish(out, build, processor_count(), err))
+        if (!build_list_find(list, name, &build, err) ||
+            !build_publish(out, build, processor_count(), options->dry_run, err))
                 return false;
         const struct listed_build *current = find_current(list, build);
         warn_of_serial(build, current);
         if (current == build)
                 notice("it was current already:");
+        else if (options->dry_run)
+                notice("it is whole; machines would get:");
         else
                 notice("machines that boot from now on get:");
         auto_free char *path = listed_build_path(out, build);
+        if (options->json)
+                return answer_give(
+                    json_pack("{ss ss sb}", "path", path, "build", build->id, "was_current", current == build), err);
         puts(path);
         return true;
 }

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 // kiln cache.
+#include <jansson.h>
 #include <unistd.h>
 
 #include "base/interrupt.h"
+#include "base/progress.h"
 #include "cache/cache_prune.h"
 #include "cache/cache_push.h"
 #include "cache/cache_size.h"
 #include "sandbox/sandbox.h"
 #include "verbs/shared_cache.h"
 #include "verbs/verb.h"
+#include "verbs/verb_answer.h"
 #include "verbs/verb_common.h"
 
 enum { KEEP_DEFAULT = 3 };
@@ -17,13 +20,45 @@ enum { KEEP_DEFAULT = 3 };
 // removed.
 static bool reach_layers(struct err *err) { return geteuid() == 0 || sandbox_enter(err); }
 
+static bool prune_cache(const struct options *options, const char *cache, struct err *err) {
+        struct cache_total removed;
+        if (!cache_prune(cache, number_or(options->keep, KEEP_DEFAULT), options->dry_run, &removed, err))
+                return false;
+        const char *what = "removed";
+        if (options->dry_run)
+                what = "would go";
+        if (options->json)
+                notice("%s: %zu entries, %.1f MB", what, removed.count, (double)removed.bytes / 1e6);
+        else
+                cache_print_total(what, &removed, "");
+        return true;
+}
+
+static bool print_cache_json(const char *cache, struct err *err) {
+        struct cache_totals totals;
+        if (!cache_measure(cache, &totals, err))
+                return false;
+        json_t *kinds = json_object();
+        for (int kind = 0; kind < CACHE_KIND_COUNT; kind++)
+                (void)!json_object_set_new(kinds, cache_kinds[kind].name,
+                                           json_pack("{sI sI}", "entries", (json_int_t)totals.kinds[kind].count,
+                                                     "bytes", (json_int_t)totals.kinds[kind].bytes));
+        return answer_give(json_pack("{ss sI sI so}", "path", cache, "entries", (json_int_t)totals.all.count, "bytes",
+                                     (json_int_t)totals.all.bytes, "kinds", kinds),
+                           err);
+}
+
 static bool prune_or_print(const struct options *options, const char *cache, struct err *err) {
         if (options->keep.given && !options->prune)
                 return fail(err, ERR_USAGE, 0, "--keep says how much --prune keeps: --prune is missing");
+        if (options->dry_run && !options->prune)
+                return fail(err, ERR_USAGE, 0, "--dry-run is about --prune, which is missing");
         if (!reach_layers(err))
                 return false;
-        if (options->prune && !cache_prune(cache, number_or(options->keep, KEEP_DEFAULT), err))
+        if (options->prune && !prune_cache(options, cache, err))
                 return false;
+        if (options->json)
+                return print_cache_json(cache, err);
         return cache_print(cache, err);
 }
 

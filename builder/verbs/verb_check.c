@@ -25,20 +25,32 @@ static void print_role(const struct cluster *cluster, const struct role *role) {
 // The findings are what is printed; only the exit status says the rest.
 static bool check_for_programs(const struct options *options, enum findings_format format, struct err *err) {
         struct findings findings = { .format = format };
+        struct arena arena = { 0 };
+        struct defaults defaults;
         struct profile_options profile = options_profile(options);
         struct cluster *cluster = NULL;
         profile.finding = findings_add;
         profile.context = &findings;
-        bool ok = cluster_load(options->arguments[0], &profile, &cluster, err);
+        bool ok = defaults_read(options->arguments[0], &arena, &profile, &defaults, err) &&
+                  cluster_load(options->arguments[0], &profile, &cluster, err);
         bool has_template_mistake = ok && !kickstart_try(cluster, cluster->http_base, err);
         if (has_template_mistake)
                 findings_add(&(struct profile_finding){ err->kind, .message = err->text, .hint = err->hint },
                              &findings);
         cluster_free(cluster);
+        arena_release(&arena);
         findings_print(&findings);
         if (ok && !has_template_mistake)
                 return true;
         return fail_with_answer(err, err_exit_code(err->kind));
+}
+
+static bool check_kiln_yaml(const struct options *options, struct err *err) {
+        struct arena arena = { 0 };
+        struct defaults defaults;
+        bool ok = defaults_read(options->arguments[0], &arena, NULL, &defaults, err);
+        arena_release(&arena);
+        return ok;
 }
 
 bool verb_check(const struct options *options, struct err *err) {
@@ -50,7 +62,7 @@ bool verb_check(const struct options *options, struct err *err) {
                 format = FINDINGS_JSON;
         if (format != FINDINGS_TEXT)
                 return check_for_programs(options, format, err);
-        if (!options_load_cluster(options, &cluster, err))
+        if (!check_kiln_yaml(options, err) || !options_load_cluster(options, &cluster, err))
                 return false;
         show_warnings(cluster);
         if (!kickstart_try(cluster, cluster->http_base, err)) {

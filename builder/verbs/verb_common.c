@@ -9,11 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/colour.h"
 #include "base/fs.h"
 #include "base/locations.h"
 #include "base/mistake.h"
 #include "base/progress.h"
 #include "release/build_list.h"
+#include "verbs/findings.h"
 
 struct profile_options options_profile(const struct options *options) {
         return (struct profile_options){ .release = options->release,
@@ -22,8 +24,17 @@ struct profile_options options_profile(const struct options *options) {
                                          .roles = options->roles };
 }
 
+// Warnings are told by who shows them; what is wrong is in the error, too, as one text.
+static void tell_finding(const struct profile_finding *finding, void *context) {
+        (void)context;
+        if (finding->kind != ERR_NONE)
+                progress_event("finding", finding_json(finding));
+}
+
 bool options_load_cluster(const struct options *options, struct cluster **ret, struct err *err) {
         struct profile_options profile = options_profile(options);
+        if (options->json)
+                profile.finding = tell_finding;
         return cluster_load(options->arguments[0], &profile, ret, err);
 }
 
@@ -93,14 +104,18 @@ bool options_read_duration(const char *text, int64_t *ret_s, struct err *err) {
 
 bool print_answer(const json_t *value, bool as_json, size_t flags, void (*print)(const json_t *value, struct buf *to),
                   struct err *err) {
-        auto_buf text = { 0 }, printable = { 0 };
+        auto_buf text = { 0 }, printable = { 0 }, coloured = { 0 };
         if (as_json) {
                 auto_free char *json = json_dumps(value, flags);
                 puts(text_or(json, "{}"));
         } else {
                 print(value, &text);
                 mistake_printable(&printable, buf_text(&text), text.size);
-                fputs(buf_text(&printable), stdout);
+                if (colour_is_wanted(STDOUT_FILENO))
+                        colour_append_states(&coloured, buf_text(&printable));
+                else
+                        buf_append_text(&coloured, buf_text(&printable));
+                fputs(buf_text(&coloured), stdout);
         }
         bool is_written = fflush(stdout) == 0 && !ferror(stdout); // a long text is written before the flush
         return is_written || fail(err, ERR_SYSTEM, errno, "write standard output");

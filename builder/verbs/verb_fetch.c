@@ -5,6 +5,7 @@
 #include "base/progress.h"
 #include "verbs/cluster_packages.h"
 #include "verbs/verb.h"
+#include "verbs/verb_answer.h"
 #include "verbs/verb_common.h"
 
 // `kiln cache --prune` keeps what the newest fetches needed.
@@ -36,7 +37,10 @@ static bool fetch_cluster(struct cluster_packages *all, struct err *err) {
         struct package_set set;
         selection_all(&all->selection, &set);
         bool ok = fetch_set(all, &set, err);
-        if (ok)
+        if (ok && all->options->json)
+                ok = answer_give(
+                    json_pack("{sI ss*}", "packages", (json_int_t)set.count, "export", all->options->export), err);
+        else if (ok)
                 notice("%zu packages are in the cache", set.count);
         package_set_release(&set);
         return ok;

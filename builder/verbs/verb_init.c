@@ -5,6 +5,7 @@
 
 #include "init/init.h"
 #include "verbs/verb.h"
+#include "verbs/verb_answer.h"
 #include "verbs/verb_common.h"
 
 // What somebody gets who only presses Enter.
@@ -36,7 +37,8 @@ static bool init_with(const struct options *options, struct arena *arena, struct
                                      .dns = options->dns,
                                      .server = options->server,
                                      .ssh_key = options->ssh_key,
-                                     .from = options->from };
+                                     .from = options->from,
+                                     .is_dry = options->dry_run };
         if (options->roles.count > 1)
                 return fail(err, ERR_USAGE, 0, "--role: one role is for all that nothing tells of");
         if (options->roles.count > 0)
@@ -53,10 +55,23 @@ static bool init_with(const struct options *options, struct arena *arena, struct
         struct init_result result;
         if (!init_write(&init, &result, err))
                 return false;
+        if (result.text) {
+                fputs(result.text, stdout);
+                free(result.text);
+                free(result.path);
+                return true;
+        }
+        if (options->json) {
+                json_t *answer = json_pack("{ss sI sb}", "path", result.path, "nodes", (json_int_t)result.node_count,
+                                           "key", init.ssh_key != NULL);
+                free(result.path);
+                return answer_give(answer, err);
+        }
         printf("%s: %zu nodes\n", result.path, result.node_count);
         if (!init.ssh_key)
                 printf("Nobody can log in to them yet: put your public key into `variables.ssh_authorized_keys`.\n");
         printf("Next: look at it, then `kiln check %s` and `kiln build %s`.\n", result.path, result.path);
+        printf("Builds are published in %s/out: %s/" DEFAULTS_NAME " says so.\n", init.dir, init.dir);
         free(result.path);
         return true;
 }

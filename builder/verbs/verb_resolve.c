@@ -10,21 +10,33 @@
 #include "cache/cache.h"
 #include "packages/packages.h"
 #include "verbs/verb.h"
+#include "verbs/verb_answer.h"
 #include "verbs/verb_common.h"
 
 #define RELEASE_DEFAULT "centos-7.2"
 
 static int compare_nevras(const void *left, const void *right) {
-        return strcmp(*(const char *const *)left, *(const char *const *)right);
+        const struct package *const *a = left, *const *b = right;
+        return strcmp((*a)->nevra, (*b)->nevra);
 }
 
-static void print_nevras(const struct package_set *set) {
-        auto_free const char **lines = xcalloc(set->count, sizeof *lines);
+static json_t *package_json(const struct package *package) {
+        return json_pack("{ss ss ss ss sI sI}", "nevra", package->nevra, "name", package->name, "arch", package->arch,
+                         "repository", package->repository->name, "bytes", (json_int_t)package->size_bytes,
+                         "installed_bytes", (json_int_t)package->installed_bytes);
+}
+
+static bool print_packages(struct package_set *set, bool is_json, struct err *err) {
+        qsort(set->items, set->count, sizeof(const struct package *), compare_nevras);
+        if (!is_json) {
+                for (size_t i = 0; i < set->count; i++)
+                        puts(set->items[i]->nevra);
+                return true;
+        }
+        json_t *packages = json_array();
         for (size_t i = 0; i < set->count; i++)
-                lines[i] = set->items[i]->nevra;
-        qsort(lines, set->count, sizeof *lines, compare_nevras);
-        for (size_t i = 0; i < set->count; i++)
-                puts(lines[i]);
+                (void)!json_array_append_new(packages, package_json(set->items[i]));
+        return answer_give(json_pack("{so}", "packages", packages), err);
 }
 
 static bool resolve_requests(const struct options *options, const struct release *release, struct arena *arena,
@@ -41,9 +53,8 @@ static bool resolve_requests(const struct options *options, const struct release
         struct packages *packages = NULL;
         struct package_set set = { 0 };
         bool ok = packages_open(release, &packages_options, &packages, err) &&
-                  packages_solve(packages, options->arguments, options->argument_count, &set, err);
-        if (ok)
-                print_nevras(&set);
+                  packages_solve(packages, options->arguments, options->argument_count, &set, err) &&
+                  print_packages(&set, options->json, err);
         package_set_release(&set);
         packages_close(packages);
         cache_close(cache);

@@ -15,6 +15,7 @@
 #include "secrets/secrets_file.h"
 #include "verbs/options.h"
 #include "verbs/verb.h"
+#include "verbs/verb_answer.h"
 
 enum { READ_ROOM_BYTES = 16 << 10 };
 
@@ -111,7 +112,8 @@ static bool read_value(const char *name, struct buf *ret, struct err *err) {
 
 // ---- what is done ----
 
-static bool put_secret(const char *path, const char *name, struct err *err) {
+static bool put_secret(const struct options *options, const char *path, const char *name, struct err *err) {
+        (void)options;
         auto_wiped value = { .max = SECRETS_FILE_MAX_BYTES + READ_ROOM_BYTES };
         if (!read_value(name, &value, err))
                 return false;
@@ -119,15 +121,22 @@ static bool put_secret(const char *path, const char *name, struct err *err) {
                secrets_file_change(path, name, buf_text(&value), err);
 }
 
-static bool remove_secret(const char *path, const char *name, struct err *err) {
+static bool remove_secret(const struct options *options, const char *path, const char *name, struct err *err) {
+        (void)options;
         return secrets_file_change(path, name, NULL, err);
 }
 
-static bool list_secrets_of(const char *path, const char *name, struct err *err) {
+static bool list_secrets_of(const struct options *options, const char *path, const char *name, struct err *err) {
         auto_secrets secrets = { 0 };
         (void)name;
         if (!secrets_file_read(path, &secrets, err))
                 return false;
+        if (options->json) {
+                json_t *names = json_array();
+                for (size_t i = 0; i < secrets.count; i++)
+                        (void)!json_array_append_new(names, json_string(secrets.items[i].name));
+                return answer_give(json_pack("{ss so}", "file", path, "names", names), err);
+        }
         for (size_t i = 0; i < secrets.count; i++)
                 puts(secrets.items[i].name);
         return true;
@@ -136,7 +145,7 @@ static bool list_secrets_of(const char *path, const char *name, struct err *err)
 static const struct action {
         const char *name, *usage;
         size_t arguments;
-        bool (*run)(const char *path, const char *name, struct err *err);
+        bool (*run)(const struct options *options, const char *path, const char *name, struct err *err);
 } actions[] = { { "put", "put FILE NAME <VALUE", 3, put_secret },
                 { "list", "list FILE", 2, list_secrets_of },
                 { "remove", "remove FILE NAME", 3, remove_secret } };
@@ -170,5 +179,5 @@ bool verb_secret(const struct options *options, struct err *err) {
         if (action->arguments == 3 && !secret_name_is_valid(name))
                 return fail(err, ERR_USAGE, 0, "kiln secret %s: NAME is no name of a secret: " SECRET_NAME_MEANS,
                             action->name);
-        return action->run(arguments[1], name, err);
+        return action->run(options, arguments[1], name, err);
 }

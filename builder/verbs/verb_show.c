@@ -17,6 +17,7 @@ struct show {
         const struct role *role; // NULL: neither --node nor --role
         const struct node *node;
         const char *what; // the second argument, or NULL
+        struct defaults defaults;
 };
 
 static bool show_choose_machine(struct show *show, struct err *err) {
@@ -120,14 +121,18 @@ static bool show_it(struct show *show, struct err *err) {
                 return print_values(show, cluster_node_scope(&show->arena, show->cluster, show->role, show->node), err);
         if (show->role && !show->what)
                 return print_templates(show, err);
-        return print_values(show, cluster_effective(&show->arena, show->cluster), err);
+        struct value *all = cluster_effective(&show->arena, show->cluster);
+        if (show->defaults.tree)
+                value_set(&show->arena, all, "defaults", (struct value *)show->defaults.tree);
+        return print_values(show, all, err);
 }
 
 bool verb_show(const struct options *options, struct err *err) {
         struct show show = { .options = options };
         if (options->argument_count > 1)
                 show.what = options->arguments[1];
-        bool ok = options_load_cluster(options, &show.cluster, err);
+        bool ok = defaults_read(options->arguments[0], &show.arena, NULL, &show.defaults, err) &&
+                  options_load_cluster(options, &show.cluster, err);
         if (ok)
                 ok = show_choose_machine(&show, err) && show_it(&show, err);
         cluster_free(show.cluster);

@@ -53,10 +53,10 @@ const struct verb verb_table[] = {
         { "rollout", "CLUSTER.yaml [BUILD]",
           "Bring a running cluster to a build, node by node, or back: prints the plan, and does it with --go.", 't', 1,
           2, verb_rollout },
-        { "schema", "cluster|release|role|status",
-          "Print the JSON Schema of a kind of profile, for editors, or of what `kiln status --json` prints; --text: "
-          "every key with its meaning.",
-          's', 1, 1, verb_schema },
+        { "schema", "[SCHEMA]",
+          "Print the JSON Schema of a kind of file, for editors, or of what a verb prints with --json; without a name: "
+          "which there are.",
+          's', 0, 1, verb_schema },
 };
 const size_t verb_table_count = lengthof(verb_table);
 

@@ -5,6 +5,7 @@
 #include "base/locations.h"
 #include "base/mem.h"
 #include "verbs/verb.h"
+#include "verbs/verb_answer.h"
 #include "verbs/verb_common.h"
 #include "verify/verify.h"
 
@@ -32,7 +33,11 @@ bool verb_verify(const struct options *options, struct err *err) {
                 verify.origin.allow_outside = options_outside(&arena, options);
         auto_free char *summary = NULL;
         bool ok = verify_build(&verify, &summary, err);
-        if (ok)
+        if (ok && options->json)
+                ok = answer_give(json_pack("{ss sb ss}", "path", options->arguments[0], "rebuilt", verify.rebuild,
+                                           "summary", summary),
+                                 err);
+        else if (ok)
                 puts(summary);
         arena_release(&arena);
         return ok;

@@ -73,7 +73,7 @@ bool compare_published(struct published_build *build, const char *rebuilt_path, 
                 ok = fail(err, ERR_INTERNAL, 0, "%s is damaged:%s", rebuilt_path, buf_text(&rebuilt.findings));
         progress_begin(&progress, "compare", "bytes", 0);
         ok = ok && compare_with(build, &rebuilt, err);
-        progress_end(&progress);
+        progress_end(&progress, ok);
         published_close(&rebuilt);
         return ok;
 }

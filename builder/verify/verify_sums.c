@@ -153,7 +153,7 @@ static bool digest_files(struct published_build *build, unsigned jobs, struct er
         find_hard_links(&digests);
         progress_begin(&digests.progress, "check", "bytes", digests.progress.total);
         bool ok = parallel_for(build->count, jobs, digest_file_once, &digests, err);
-        progress_end(&digests.progress);
+        progress_end(&digests.progress, ok);
         for (size_t i = 0; ok && i < build->count; i++)
                 if (first[i] != i)
                         memcpy(build->files[i].sha256, build->files[first[i]].sha256, sizeof build->files[i].sha256);

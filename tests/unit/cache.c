@@ -142,7 +142,8 @@ static void the_newest_is_not_the_clocks(void) {
 static void expect_refused(const char *cache, const char *name) {
         auto_err error = { 0 }, pruned = { 0 };
         struct cache *opened = NULL;
-        EXPECT(!cache_open(cache, &opened, &error) && !cache_prune(cache, 1, &pruned));
+        struct cache_total removed;
+        EXPECT(!cache_open(cache, &opened, &error) && !cache_prune(cache, 1, false, &removed, &pruned));
         EXPECT(error.kind == ERR_SYSTEM && error.text && strstr(error.text, name) && error.hint);
         EXPECT(pruned.kind == ERR_SYSTEM && pruned.text && strstr(pruned.text, name) && pruned.hint);
 }
@@ -196,7 +197,8 @@ static void what_was_opened_is_not_pruned(void) {
         }
         EXPECT_OK(cache_record(cache, "build", err, "of-all"));
         cache_close(cache);
-        EXPECT_OK(cache_prune(top, 1, err));
+        struct cache_total removed;
+        EXPECT_OK(cache_prune(top, 1, false, &removed, err));
         for (int kind = 0; kind < CACHE_KIND_COUNT; kind++) {
                 auto_free char *opened = xasprintf("%s/opened/repomd.xml", cache_kinds[kind].name);
                 auto_free char *other = xasprintf("%s/other", cache_kinds[kind].name);
@@ -226,7 +228,8 @@ static void a_renewed_record_names_todays_parts(void) {
         cache_note_part(cache, CACHE_REPOS, "repository", TODAY);
         EXPECT_OK(cache_renew_record(cache, "build", err, "parts"));
         cache_close(cache);
-        EXPECT_OK(cache_prune(top, 1, err));
+        struct cache_total removed;
+        EXPECT_OK(cache_prune(top, 1, false, &removed, err));
         EXPECT(there("layers/first") && there("repos/repository/newest"));
         EXPECT(there("repos/repository/" TODAY "-primary.xml.gz"));
         EXPECT(!there("repos/repository/" YESTERDAY "-primary.xml.gz"));

@@ -156,7 +156,7 @@ static void plain_paths(void) {
 }
 
 static void writes_json_schema(void) {
-        auto_free char *text = schema_to_json(&outer_table, "test");
+        auto_free char *text = schema_to_json(&outer_table, "test", "test");
         json_t *root = json_loads(text, 0, NULL);
         EXPECT(root != NULL);
         json_t *rows = json_object_get(root, "properties");

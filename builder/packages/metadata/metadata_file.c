@@ -94,7 +94,7 @@ static bool fetch_metadata_file(struct source *source, const char *what, const s
         struct progress progress;
         progress_begin(&progress, name, "bytes", file->size_bytes);
         bool ok = transfers_run(&transfer, 1, &progress, err);
-        progress_end(&progress);
+        progress_end(&progress, ok);
         free(urls.items);
         if (!ok && err->kind == ERR_NETWORK)
                 return source_unreachable(source, err);

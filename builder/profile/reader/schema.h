@@ -45,6 +45,7 @@ struct schema_field {
         const char *pattern;        // texts and items of lists: POSIX extended (and JSON Schema's) expression ...
         const char *pattern_means;  // ... and what it asks for, after "must be"
         const struct schema *table; // type_table and type_tables
+        bool is_path;               // texts, and values of maps: of the build host, as seen from the file
 };
 
 struct schema {
@@ -97,7 +98,9 @@ bool image_path_is_plain(const char *path);
 const char *value_describe(struct arena *arena, const struct value *value);
 
 // JSON Schema and plain reference text, on the heap.
-char *schema_to_json(const struct schema *schema, const char *title);
+// `kind` is in its $id, with the version: it rises when what was right no longer is.
+enum { SCHEMA_VERSION = 1 };
+char *schema_to_json(const struct schema *schema, const char *kind, const char *title);
 char *schema_to_reference(const struct schema *schema);
 
 // Row helpers: the designated initialisers of a member of `struct STRUCT`.

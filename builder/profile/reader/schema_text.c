@@ -112,9 +112,10 @@ static json_t *schema_object(const struct schema *schema) {
         return node;
 }
 
-char *schema_to_json(const struct schema *schema, const char *title) {
-        json_t *root =
-            json_pack("{s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title", title);
+char *schema_to_json(const struct schema *schema, const char *kind, const char *title) {
+        auto_free char *id = xasprintf("urn:kiln:schema:%s:%d", kind, SCHEMA_VERSION);
+        json_t *root = json_pack("{s:s, s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "$id",
+                                 id, "title", title);
         json_t *body = schema_object(schema);
         json_object_update(root, body);
         json_decref(body);
