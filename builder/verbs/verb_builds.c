@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // kiln builds and kiln publish.
+#include <assert.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,6 +229,7 @@ static bool publish_named(const struct options *options, const char *out, const 
         if (!build_list_find(list, name, &build, err) ||
             !build_publish(out, build, processor_count(), options->dry_run, err))
                 return false;
+        assert(build);
         const struct listed_build *current = find_current(list, build);
         warn_of_serial(build, current);
         if (current == build)
