@@ -13,7 +13,7 @@
 
 // What the engine of tables writes; what is used is taken from the tree, by the option's name.
 struct defaults_file {
-        const char *out, *cache, *sign;
+        const char *out, *cache, *sign, *remote, *remote_keys, *remote_sign;
         int cache_limit;
         const struct value *repo;
         struct place place;
@@ -28,6 +28,12 @@ static const struct schema_field defaults_rows[] = {
           &type_optional_count, MEMBER(defaults_file, cache_limit), .min = 0, .max = 1000000 },
         { "sign", "ed25519 SSH key that signs builds: private, or public with ssh-agent holding the other half",
           &type_text, MEMBER(defaults_file, sign), PATH },
+        { "remote", "a cache that is shared with other machines: https://HOST/PREFIX or s3://BUCKET/PREFIX", &type_text,
+          MEMBER(defaults_file, remote), .pattern = "^.", .pattern_means = "a URL" },
+        { "remote_keys", "file of the public keys, a line each, whose entries are taken from `remote`", &type_text,
+          MEMBER(defaults_file, remote_keys), PATH },
+        { "remote_sign", "key that signs what is uploaded to `remote`; without it, it is only read", &type_text,
+          MEMBER(defaults_file, remote_sign), PATH },
         { "repo", "other places of repositories, such as local mirrors: NAME: URL or folder", &type_scalars,
           MEMBER(defaults_file, repo), .pattern = FILE_NAME_PATTERN, .pattern_means = "a repository's name",
           .is_path = true },
