@@ -23,12 +23,16 @@ const struct place *place_in_row(const struct value *row, const char *key, const
 
 // Of a role file, and of a role with what it inherits.
 void check_role_file(struct loader *loader, const struct role_file *file);
+// Whether there is a role of this name in the folder, used or not; `from` asks for it.
+bool has_role_file(struct loader *loader, const struct profile_folder *roles, const char *name,
+                   const struct place *from);
 // Ports, and names of roles: those that have a file in the folder `roles`.
 void check_firewall(struct loader *loader, const struct role_file *file, const struct profile_folder *roles);
 // Expressions, and keys that do not fit the kind.
 void check_health(struct loader *loader, const struct role_file *file);
 // Of a joined role: values and roles that agreements name.
-void check_agreements(struct loader *loader, const struct cluster *cluster, const struct role *role);
+void check_agreements(struct loader *loader, const struct cluster *cluster, const struct role *role,
+                      const struct profile_folder *roles);
 // What the rows of `rollout` must have.
 void check_rollout(struct loader *loader, const struct role_file *file);
 // A node's `bmc` is whole.

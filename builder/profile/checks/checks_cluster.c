@@ -164,7 +164,7 @@ void check_cluster(struct loader *loader, const struct cluster_file *file, const
                 check_nesting(loader, &cluster->roles[i]);
                 check_command_line(loader, cluster, &cluster->roles[i]);
                 check_secret_files(loader, &cluster->roles[i]);
-                check_agreements(loader, cluster, &cluster->roles[i]);
+                check_agreements(loader, cluster, &cluster->roles[i], &file->folders.roles);
                 check_rollout_places(loader, cluster, &cluster->roles[i]);
         }
         check_abstract_roles(loader, cluster, rows);

@@ -50,8 +50,8 @@ static void check_ports(struct loader *loader, const struct value *ports) {
         }
 }
 
-static bool has_role_file(struct loader *loader, const struct profile_folder *roles, const char *name,
-                          const struct place *from) {
+bool has_role_file(struct loader *loader, const struct profile_folder *roles, const char *name,
+                   const struct place *from) {
         const char *real = NULL;
         const char *path = profile_folder_path(loader, roles, arena_printf(loader->arena, "%s.yaml", name));
         return loader_find_file(loader, path, from, &real) != FOUND_NOTHING;

@@ -144,8 +144,18 @@ static void doubt_other_roles_value(struct loader *loader, const struct role *co
                                agreement->name, counted->name, agreement->says);
 }
 
-// A role that the cluster does not have has no nodes: that is a sum of 0, and nobody means it.
-void check_agreements(struct loader *loader, const struct cluster *cluster, const struct role *role) {
+// A role that the cluster does not have has no nodes, and is not asked for. One that nobody wrote is a mistake in its
+// name.
+static void doubt_no_role(struct loader *loader, const struct profile_folder *roles,
+                          const struct agreement *agreement) {
+        if (!has_role_file(loader, roles, agreement->nodes_of, &agreement->place))
+                report_warning(loader->diagnostics, &agreement->place,
+                               "agreement `%s`: there is no role `%s`, so it is not asked for", agreement->name,
+                               agreement->nodes_of);
+}
+
+void check_agreements(struct loader *loader, const struct cluster *cluster, const struct role *role,
+                      const struct profile_folder *roles) {
         for (size_t i = 0; i < role->agreement_count; i++) {
                 const struct agreement *agreement = &role->agreements[i];
                 const struct role *counted = NULL;
@@ -158,8 +168,6 @@ void check_agreements(struct loader *loader, const struct cluster *cluster, cons
                 else if (counted)
                         doubt_other_roles_value(loader, counted, agreement);
                 if (agreement->nodes_of && !counted)
-                        report_warning(loader->diagnostics, &agreement->place,
-                                       "agreement `%s`: the cluster has no role `%s`, so it is not asked for",
-                                       agreement->name, agreement->nodes_of);
+                        doubt_no_role(loader, roles, agreement);
         }
 }
