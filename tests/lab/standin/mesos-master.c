@@ -344,16 +344,19 @@ static void recover_registry(struct zk *zk, const char *path) {
                 die("Failed to recover registrar: Failed to perform fetch within 1mins");
 }
 
+static char *join_at_last(struct zk *zk, const char *path, const char *prefix, const char *text) {
+        char *name = NULL;
+        while (!(name = zk_join(zk, path, prefix, text)))
+                zk_wait(zk, 1000);
+        return name;
+}
+
 static void contend(struct zk *zk, const char *path) {
-        auto_free char *info = NULL, *replicas = xasprintf("%s/log_replicas", path);
         json_t *object = master_info();
-        info = json_dumps(object, JSON_COMPACT);
+        auto_free char *info = json_dumps(object, JSON_COMPACT), *replicas = xasprintf("%s/log_replicas", path);
         json_decref(object);
-        auto_free char *replica = NULL, *member = NULL;
-        while (!(replica = zk_join(zk, replicas, REPLICA_PREFIX, master.pid)))
-                zk_wait(zk, 1000);
-        while (!(member = zk_join(zk, path, MASTER_PREFIX, info)))
-                zk_wait(zk, 1000);
+        free(join_at_last(zk, replicas, REPLICA_PREFIX, master.pid));
+        auto_free char *member = join_at_last(zk, path, MASTER_PREFIX, info);
         say("Joined the election in ZooKeeper as %s/%s", path, member);
 }
 
