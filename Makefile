@@ -163,26 +163,28 @@ doc: $(B)/kiln ## the manual as HTML, in build/doc
 	$(B)/kiln manual --html > $(B)/doc/index.html
 	for page in $$($(B)/kiln manual --list); do $(B)/kiln manual --html $$page > $(B)/doc/$$page.html || exit 1; done
 
+# What is made on the way is written in its place at once: two at a time, below two prefixes, do not meet.
+SHARE = $(DESTDIR)$(PREFIX)/share
+SERVE_UNIT = $(DESTDIR)$(PREFIX)/lib/systemd/system/kiln-serve@.service
+empty_file = install -D -m 0644 /dev/null
+
 install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 0755 $(B)/kiln $(DESTDIR)$(PREFIX)/bin/kiln
 	install -D -m 0755 $(B)/kiln-node $(DESTDIR)$(PREFIX)/libexec/kiln/kiln-node
-	$(B)/kiln completion bash > $(B)/kiln.bash
-	$(B)/kiln completion zsh > $(B)/kiln.zsh
-	$(B)/kiln completion fish > $(B)/kiln.fish
 	for page in $$($(B)/kiln manual --list); do \
-		$(B)/kiln manual $$page > $(B)/page.man && \
-		install -D -m 0644 $(B)/page.man $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page || exit 1; done
-	install -D -m 0644 $(B)/kiln.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kiln
-	install -D -m 0644 $(B)/kiln.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_kiln
-	install -D -m 0644 $(B)/kiln.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/kiln.fish
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiln/node $(wildcard firmware/node/*.service)
-	sed 's|/usr/local/bin|$(PREFIX)/bin|' builder/serve/kiln-serve@.service > $(B)/kiln-serve@.service
-	install -D -m 0644 $(B)/kiln-serve@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/kiln-serve@.service
-	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/share/kiln/initramfs $(wildcard firmware/initramfs/*)
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiln/bootloader $(wildcard firmware/bootloader/*)
-	rm -rf $(addprefix $(DESTDIR)$(PREFIX)/share/kiln/,profiles overlays kickstart)
-	cp -R --preserve=mode profiles overlays kickstart $(DESTDIR)$(PREFIX)/share/kiln/
-	rm $(DESTDIR)$(PREFIX)/share/kiln/profiles/releases/lab.yaml
+		to=$(SHARE)/man/man$${page##*.}/$$page; \
+		$(empty_file) "$$to" && $(B)/kiln manual $$page > "$$to" || exit 1; done
+	for shell in bash:bash-completion/completions/kiln zsh:zsh/site-functions/_kiln fish:fish/vendor_completions.d/kiln.fish; do \
+		to=$(SHARE)/$${shell#*:}; \
+		$(empty_file) "$$to" && $(B)/kiln completion $${shell%%:*} > "$$to" || exit 1; done
+	install -D -m 0644 -t $(SHARE)/kiln/node $(wildcard firmware/node/*.service)
+	$(empty_file) $(SERVE_UNIT)
+	sed 's|/usr/local/bin|$(PREFIX)/bin|' builder/serve/kiln-serve@.service > $(SERVE_UNIT)
+	install -D -m 0755 -t $(SHARE)/kiln/initramfs $(wildcard firmware/initramfs/*)
+	install -D -m 0644 -t $(SHARE)/kiln/bootloader $(wildcard firmware/bootloader/*)
+	rm -rf $(addprefix $(SHARE)/kiln/,profiles overlays kickstart)
+	cp -R --preserve=mode profiles overlays kickstart $(SHARE)/kiln/
+	rm $(SHARE)/kiln/profiles/releases/lab.yaml
 
 # Where packages go.
 OUT_PACKAGES = $(if $(filter-out out,$(OUT)),$(OUT),build/packages)

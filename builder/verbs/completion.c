@@ -12,11 +12,14 @@
 #include "profile/defaults.h"
 #include "profile/profile.h"
 #include "release/build_list.h"
+#include "verbs/manual.h"
 #include "verbs/options.h"
 #include "verbs/verb.h"
 #include "verbs/verb_schema.h"
 
 // ---- the case of a shell that has words in variables: bash and zsh ----
+
+#define HELP_SUMMARY "Show a page of the manual."
 
 static void print_option_word(const struct option_text *option, void *context) {
         (void)context;
@@ -70,11 +73,13 @@ static void print_cases(void) {
                 print_places(verb_table[i].arguments);
                 puts("\" ;;");
         }
+        puts("        help) places=PAGE ;;");
 }
 
 static void print_verbs(void) {
         for (size_t i = 0; i < verb_table_count; i++)
                 printf("%s ", verb_table[i].name);
+        printf("help");
 }
 
 // Files are completed as files: a directory gets its slash and no blank.
@@ -123,7 +128,8 @@ static void print_zsh(void) {
              "found=(");
         for (size_t i = 0; i < verb_table_count; i++)
                 printf("                        '%s:%s'\n", verb_table[i].name, verb_table[i].summary);
-        puts("                )\n                _describe verb found\n                return\n        fi\n        "
+        puts("                        'help:" HELP_SUMMARY
+             "'\n                )\n                _describe verb found\n                return\n        fi\n        "
              "case $verb in");
         print_cases();
         puts("        esac\n"
@@ -191,6 +197,8 @@ static void print_fish(void) {
                         printf("complete -c kiln -n '__fish_seen_subcommand_from %s' -a '(__kiln_words NODE)'\n",
                                verb->name);
         }
+        puts("complete -c kiln -n __fish_use_subcommand -f -a help -d '" HELP_SUMMARY "'\n"
+             "complete -c kiln -n '__fish_seen_subcommand_from help' -f -a '(__kiln_words PAGE)'");
 }
 
 bool completion_print(const char *shell, struct err *err) {
@@ -260,6 +268,8 @@ static void print_schema_kind(const char *kind, const char *title, void *context
         puts(kind);
 }
 
+static void print_topic(const char *topic) { puts(topic); }
+
 static void print_kinds(void) {
         for (size_t i = 0; i < artefact_kind_count; i++)
                 puts(artefact_kinds[i]->name);
@@ -288,4 +298,6 @@ void completion_print_words(const char *value, const char *cluster) {
                 print_releases();
         else if (strcmp(value, "SCHEMA") == 0)
                 schema_each_kind(print_schema_kind, NULL);
+        else if (strcmp(value, "PAGE") == 0)
+                manual_each_topic(print_topic);
 }

@@ -121,6 +121,17 @@ bool manual_help(const char *topic, struct err *err) {
 
 // ---- for programs ----
 
+void manual_each_topic(void (*each)(const char *topic)) {
+        auto_pages pages = { 0 };
+        auto_err unreadable = { 0 };
+        if (!pages_read(&pages, &unreadable))
+                return;
+        for (size_t i = 0; i < pages.count; i++) {
+                const char *dash = strchr(pages.items[i].name, '-');
+                each(dash ? dash + 1 : pages.items[i].name);
+        }
+}
+
 static void print_page_names(const struct pages *pages) {
         for (size_t i = 0; i < pages->count; i++)
                 printf("%s.%s\n", pages->items[i].name, pages->items[i].section);
