@@ -44,7 +44,7 @@ def kiln(cluster, *arguments):
 
 def newest_build(cluster):
     """Some roles only, or some kinds: a partial build."""
-    return max(glob.glob(f"{WORK}/out/{cluster}/partial/*"), key=os.path.getmtime)
+    return max(glob.glob(f"{WORK}/out/{cluster}/partial/*/"), key=os.path.getmtime).rstrip("/")
 
 
 def packages_of(cluster, role):
