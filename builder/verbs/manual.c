@@ -6,14 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "base/mem.h"
 #include "base/mistake.h"
 #include "manual/manual_pages.h"
 #include "verbs/manual_tables.h"
 
-enum { WIDTH = 80, WIDTH_MAX = 100 };
+enum { WIDTH = 80, WIDTH_MAX = 100, PAGER_WORDS_MAX = 32 };
 
 struct pages {
         struct arena arena;
@@ -92,16 +94,26 @@ static const char *pager_of_user(void) {
         return "less";
 }
 
-// False: it could not be started, and nothing was shown.
-static bool show_by_pager(const char *text) {
+// The page in a file without a name, as standard input; false: there is none.
+static bool give_as_input(const struct buf *text) {
+        auto_close int fd = memfd_create("page", MFD_CLOEXEC);
+        auto_err unwritten = { 0 };
+        return fd >= 0 && fs_write_all(fd, text->data, text->size, &unwritten) && lseek(fd, 0, SEEK_SET) == 0 &&
+               dup2(fd, STDIN_FILENO) >= 0;
+}
+
+// The pager takes the place of kiln, which has nothing left to do. Its words are divided at blanks, and no shell reads
+// them. Returns if it cannot be started.
+static void become_pager(const struct buf *text) {
+        auto_free char *command = xstrdup(pager_of_user());
+        char *words[PAGER_WORDS_MAX + 1] = { NULL }, *rest = NULL;
+        size_t count = 0;
+        for (char *word = strtok_r(command, " \t", &rest); word && count < PAGER_WORDS_MAX;
+             word = strtok_r(NULL, " \t", &rest))
+                words[count++] = word;
         setenv("LESS", "FRX", 0); // what fits on the screen is only printed; colours are shown
-        FILE *pager = popen(pager_of_user(), "w");
-        if (!pager)
-                return false;
-        fputs(text, pager);
-        enum { NOT_FOUND = 127 };
-        int status = pclose(pager);
-        return !(WIFEXITED(status) && WEXITSTATUS(status) == NOT_FOUND);
+        if (count > 0 && give_as_input(text))
+                (void)execvp(words[0], words);
 }
 
 bool manual_help(const char *topic, struct err *err) {
@@ -114,8 +126,9 @@ bool manual_help(const char *topic, struct err *err) {
                 return false;
         struct text_form form = form_of_output();
         manual_write_text(page, &form, &text);
-        if (!isatty(STDOUT_FILENO) || !show_by_pager(buf_text(&text)))
-                fputs(buf_text(&text), stdout);
+        if (isatty(STDOUT_FILENO))
+                become_pager(&text);
+        fputs(buf_text(&text), stdout);
         return true;
 }
 
