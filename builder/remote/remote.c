@@ -14,35 +14,11 @@
 #include "base/progress.h"
 #include "remote/bundle.h"
 #include "remote/internal.h"
+#include "signing/key_lines.h"
 
-enum { KEY_FILE_MAX = 64 << 10, WAITED_MAX_MS = 2000 };
+enum { WAITED_MAX_MS = 2000 };
 
 // ---- opening ----
-
-static bool add_accepted(struct remote *remote, const struct ssh_key *key, struct err *err) {
-        if (remote->key_count == REMOTE_KEYS_MAX)
-                return fail(err, ERR_SYNTAX, 0, "more than %d keys", REMOTE_KEYS_MAX);
-        remote->keys[remote->key_count++] = *key;
-        return true;
-}
-
-static bool read_accepted(struct remote *remote, const char *path, struct err *err) {
-        auto_buf text = { .max = KEY_FILE_MAX };
-        if (!fs_read(AT_FDCWD, path, &text, err))
-                return wrap(err, "--remote-keys");
-        buf_append_char(&text, '\n');
-        char *rest = text.data;
-        int number = 0;
-        for (char *line; (line = strsep(&rest, "\n"));) {
-                struct ssh_key key;
-                number++;
-                line += strspn(line, " \t\r");
-                bool is_blank = !*line || *line == '#';
-                if (!is_blank && (!ssh_key_parse(line, &key, err) || !add_accepted(remote, &key, err)))
-                        return wrap(err, "--remote-keys %s:%d", path, number);
-        }
-        return remote->key_count > 0 || fail(err, ERR_SYNTAX, 0, "--remote-keys %s holds no public key", path);
-}
 
 // Takes a part of the URL away if there is one; true if there was.
 static bool has_part(CURLU *url, CURLUPart part) {
@@ -111,13 +87,18 @@ static bool fill_remote(struct remote *remote, const struct remote_options *opti
                 return hint(err, "list the public keys of those who may fill it in a file, and name that with "
                                  "--remote-keys FILE");
         }
-        if (options->key_file && !read_accepted(remote, options->key_file, err))
+        if (options->key_file &&
+            !key_lines_read("--remote-keys", options->key_file, remote->keys, REMOTE_KEYS_MAX, &remote->key_count, err))
                 return false;
         if (!options->signer)
                 return true;
         remote->signer = options->signer;
         remote->uploads = uploads_new(remote);
-        return add_accepted(remote, signer_key(options->signer), err);
+        if (remote->key_count == REMOTE_KEYS_MAX)
+                return fail(err, ERR_SYNTAX, 0, "--remote-keys: more than %d keys, with the one that signs",
+                            REMOTE_KEYS_MAX - 1);
+        remote->keys[remote->key_count++] = *signer_key(options->signer);
+        return true;
 }
 
 bool remote_open(const struct remote_options *options, struct remote **ret, struct err *err) {

@@ -11,9 +11,10 @@
 #include "profile/profile.h"
 #include "shared/node_config.h"
 #include "shared/signed_layer.h"
+#include "signing/key_lines.h"
 #include "uki/pe_image.h"
 
-enum { SIGNED_MAX_BYTES = 1 << 30, KEY_FILE_MAX_BYTES = 64 << 10, KEYS_MAX = 64 };
+enum { SIGNED_MAX_BYTES = 1 << 30, KEYS_MAX = 64 };
 
 struct trusted {
         struct ssh_key keys[KEYS_MAX];
@@ -23,28 +24,9 @@ struct trusted {
 
 // ---- whom to trust ----
 
-static bool add_key_line(struct trusted *trusted, const char *line, struct err *err) {
-        if (trusted->count == KEYS_MAX)
-                return fail(err, ERR_SYNTAX, 0, "more than %d keys", KEYS_MAX);
-        return ssh_key_parse(line, &trusted->keys[trusted->count++], err);
-}
-
-// One public key a line, as in a .pub file; comments begin with "#".
 static bool read_key_lines(const char *path, struct trusted *ret, struct err *err) {
-        auto_buf text = { .max = KEY_FILE_MAX_BYTES };
-        if (!fs_read(AT_FDCWD, path, &text, err))
-                return wrap(err, "--key");
-        buf_append_char(&text, '\n');
-        char *rest = text.data;
-        int number = 0;
-        for (char *line; (line = strsep(&rest, "\n"));) {
-                number++;
-                line += strspn(line, " \t\r");
-                if (*line && *line != '#' && !add_key_line(ret, line, err))
-                        return wrap(err, "--key %s:%d", path, number);
-        }
         ret->source = xasprintf("--key %s", path);
-        return ret->count > 0 || fail(err, ERR_SYNTAX, 0, "--key %s holds no public key", path);
+        return key_lines_read("--key", path, ret->keys, KEYS_MAX, &ret->count, err);
 }
 
 static void take_cluster_keys(const struct cluster *cluster, struct trusted *ret) {
