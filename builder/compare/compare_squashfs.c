@@ -152,8 +152,10 @@ static struct attributes attributes_of(const sqfs_tree_node_t *node, char **room
         return to;
 }
 
-// NAME=bytes of every attribute, one after the other in the image's order.
-static bool read_xattrs(struct image *image, const sqfs_inode_generic_t *inode, struct buf *to, struct err *err) {
+// Calls back for every attribute, in the image's order.
+typedef void xattr_reader(const char *name, const sqfs_xattr_value_t *value, void *context);
+static bool each_xattr(struct image *image, const sqfs_inode_generic_t *inode, xattr_reader *each, void *context,
+                       struct err *err) {
         sqfs_u32 index = NO_XATTRS;
         sqfs_xattr_id_t entry;
         if (sqfs_inode_get_xattr_index(inode, &index) != 0 || index == NO_XATTRS)
@@ -167,20 +169,25 @@ static bool read_xattrs(struct image *image, const sqfs_inode_generic_t *inode, 
                 status = sqfs_xattr_reader_read_key(image->xattrs, &key);
                 if (status == 0)
                         status = sqfs_xattr_reader_read_value(image->xattrs, key, &value);
-                if (status != 0)
-                        break;
-                buf_printf(to, "%s%s=", i ? " " : "", (const char *)key->key);
-                for (sqfs_u32 j = 0; j < value->size; j++)
-                        buf_printf(to, "%02x", value->value[j]);
+                if (status == 0)
+                        each((const char *)key->key, value, context);
         }
         return status == 0 || squashfs_corrupt(image, status, "extended attributes", err);
+}
+
+// "NAME=BYTES NAME=BYTES"
+static void append_xattr(const char *name, const sqfs_xattr_value_t *value, void *context) {
+        struct buf *to = context;
+        buf_printf(to, "%s%s=", to->size > 0 ? " " : "", name);
+        for (sqfs_u32 i = 0; i < value->size; i++)
+                buf_printf(to, "%02x", value->value[i]);
 }
 
 static bool compare_node_xattrs(struct both *both, const sqfs_tree_node_t *expected, const sqfs_tree_node_t *found,
                                 struct err *err) {
         auto_buf left = { 0 }, right = { 0 };
-        if (!read_xattrs(&both->expected, expected->inode, &left, err) ||
-            !read_xattrs(&both->found, found->inode, &right, err))
+        if (!each_xattr(&both->expected, expected->inode, append_xattr, &left, err) ||
+            !each_xattr(&both->found, found->inode, append_xattr, &right, err))
                 return false;
         if (strcmp(buf_text(&left), buf_text(&right)) == 0)
                 return true;
@@ -400,32 +407,20 @@ static bool unpack_content(struct unpacking *unpacking, const sqfs_inode_generic
         return true;
 }
 
-static bool put_xattrs(struct image *image, const sqfs_inode_generic_t *inode, int fd, struct err *err) {
-        sqfs_u32 index = NO_XATTRS;
-        sqfs_xattr_id_t entry;
-        if (sqfs_inode_get_xattr_index(inode, &index) != 0 || index == NO_XATTRS)
-                return true;
-        int status = sqfs_xattr_reader_get_desc(image->xattrs, index, &entry);
-        if (status == 0)
-                status = sqfs_xattr_reader_seek_kv(image->xattrs, &entry);
-        for (sqfs_u32 i = 0; status == 0 && i < entry.count; i++) {
-                auto_free sqfs_xattr_entry_t *key = NULL;
-                auto_free sqfs_xattr_value_t *value = NULL;
-                status = sqfs_xattr_reader_read_key(image->xattrs, &key);
-                if (status == 0)
-                        status = sqfs_xattr_reader_read_value(image->xattrs, key, &value);
-                if (status == 0)
-                        (void)fsetxattr(fd, (const char *)key->key, value->value, value->size, 0);
-        }
-        return status == 0 || squashfs_corrupt(image, status, "extended attributes", err);
+// What the file system does not keep is left out.
+static void put_xattr(const char *name, const sqfs_xattr_value_t *value, void *context) {
+        const int *fd = context;
+        (void)fsetxattr(*fd, name, value->value, value->size, 0);
 }
 
 // The mode last: a new owner takes setuid away.
 static bool settle_unpacked_node(struct unpacking *unpacking, const sqfs_tree_node_t *node, int fd, struct err *err) {
         const struct timespec times[2] = { { .tv_sec = node->inode->base.mod_time },
                                            { .tv_sec = node->inode->base.mod_time } };
-        if (fchown(fd, node->uid, node->gid) < 0 || !put_xattrs(&unpacking->image, node->inode, fd, err) ||
-            fchmod(fd, node->inode->base.mode & 07777) < 0 || futimens(fd, times) < 0)
+        bool is_owned = fchown(fd, node->uid, node->gid) == 0;
+        if (is_owned && !each_xattr(&unpacking->image, node->inode, put_xattr, &fd, err))
+                return wrap(err, "unpack /%s", buf_text(&unpacking->path));
+        if (!is_owned || fchmod(fd, node->inode->base.mode & 07777) < 0 || futimens(fd, times) < 0)
                 return fail(err, ERR_SYSTEM, errno, "unpack /%s", buf_text(&unpacking->path));
         return true;
 }
