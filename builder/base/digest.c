@@ -46,6 +46,12 @@ void digest_final(struct digest *digest, char ret_hex[static DIGEST_HEX_SIZE]) {
         digest_free(digest);
 }
 
+void digest_final_bytes(struct digest *digest, void *ret, size_t size) {
+        assert(EVP_MD_CTX_get_size(digest->context) == (int)size);
+        EVP_DigestFinal_ex(digest->context, ret, NULL);
+        digest_free(digest);
+}
+
 void digest_free(struct digest *digest) {
         if (digest)
                 EVP_MD_CTX_free(digest->context);

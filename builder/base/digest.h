@@ -16,6 +16,8 @@ struct digest; // a running computation
 struct digest *digest_new(const char *algorithm);
 void digest_update(struct digest *digest, const void *data, size_t size);
 void digest_final(struct digest *digest, char ret_hex[static DIGEST_HEX_SIZE]); // and free it
+// The same in bytes, `size` of them: that many the algorithm must give.
+void digest_final_bytes(struct digest *digest, void *ret, size_t size);
 void digest_free(struct digest *digest);
 
 void digest_bytes(const char *algorithm, const void *data, size_t size, char ret_hex[static DIGEST_HEX_SIZE]);
