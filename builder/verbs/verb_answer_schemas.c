@@ -4,15 +4,10 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "verbs/answer_shapes.h"
 #include "verbs/verb_answer.h"
 
 // ---- the table ----
-
-// What a member is: a word of `answer_types`. One that `may_lack` is there only where it means something.
-struct answer_member {
-        const char *name, *type, *help;
-        bool may_lack;
-};
 
 static const struct {
         const char *name, *json;
@@ -23,9 +18,10 @@ static const struct {
         { "yes or no", "{\"type\":\"boolean\"}" },
         { "text or null", "{\"type\":[\"string\",\"null\"]}" },
         { "texts", "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}" },
-        { "objects", "{\"type\":\"array\",\"items\":{\"type\":\"object\"}}" },
         { "object", "{\"type\":\"object\"}" },
-        { "objects by name", "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\"}}" },
+        { "object or null", "{\"type\":[\"object\",\"null\"]}" },
+        { "count or null", "{\"type\":[\"integer\",\"null\"],\"minimum\":0}" },
+        { "yes, no or null", "{\"type\":[\"boolean\",\"null\"]}" },
         { "error or warning", "{\"enum\":[\"error\",\"warning\"]}" },
 };
 
@@ -63,24 +59,23 @@ static const struct answer_member cache_members[] = {
         { "path", "text", "where the cache is", false },
         { "entries", "count", "entries of all kinds", false },
         { "bytes", "count", "what they take on the disk", false },
-        { "kinds", "objects by name", "entries and bytes of each kind", false },
+        { "kinds", "kinds by name", "entries and bytes of each kind", false },
 };
 static const struct answer_member diff_members[] = {
         FORMAT,
         { "same", "yes or no", "nothing that machines could see differs", false },
-        { "from", "object", "the older build: build, cluster, release, serial, path", false },
-        { "to", "object", "the newer build", false },
-        { "options", "objects", "what the builds were made with: name, from, to", false },
-        { "roles", "objects by name", "of each role: packages, kernel, arguments, files, units, users, sizes, change",
-          false },
-        { "nodes", "objects by name", "of each node: role, change, bytes of its next boot, why, files", false },
+        { "from", "a build", "the older build", false },
+        { "to", "a build", "the newer build", false },
+        { "options", "options", "what the builds were made with", false },
+        { "roles", "roles by name", "what differs for all machines of a role", false },
+        { "nodes", "nodes by name", "what that is to each machine", false },
 };
 static const struct answer_member diff_running_members[] = {
         FORMAT,
-        { "to", "object", "the build: build, cluster, release, serial, path", false },
+        { "to", "a build", "what they would run", false },
         { "reboot", "count", "machines that have to boot again", false },
         { "unknown", "count", "machines of which nobody can say", false },
-        { "nodes", "objects by name", "of each node: role, runs, stage, reboot, change, bytes, why, files", false },
+        { "nodes", "running nodes by name", "each machine", false },
 };
 static const struct answer_member fetch_members[] = {
         FORMAT,
@@ -128,11 +123,11 @@ static const struct answer_member rack_members[] = {
         { "seed", "number", "what faults that choose began with", false },
         { "serve", "yes or no", "its kiln serve runs", false },
         { "now", "number", "milliseconds of the rack's clock", false },
-        { "machines", "objects", "each machine: name, role, power, stage, text, ...", false },
+        { "machines", "machines", "each machine of it", false },
 };
 static const struct answer_member resolve_members[] = {
         FORMAT,
-        { "packages", "objects", "nevra, name, arch, repository, bytes to download, bytes installed; by nevra", false },
+        { "packages", "resolved packages", "by nevra", false },
 };
 static const struct answer_member rollout_members[] = {
         FORMAT,
@@ -141,8 +136,8 @@ static const struct answer_member rollout_members[] = {
         { "to", "text", "build that they will run", false },
         { "state", "text", "of the cluster now, as kiln status says it", false },
         { "current", "yes or no", "machines that boot get it", false },
-        { "steps", "objects", "role, nodes, changes, leads, alone, reboot, drain of each", false },
-        { "skipped", "objects", "node and why, of those that stay as they are", false },
+        { "steps", "steps", "in order: the machines of one leave at once", false },
+        { "skipped", "skipped nodes", "machines that stay as they are", false },
         { "problems", "texts", "what forbids to go on; empty: nothing", false },
 };
 static const struct answer_member secret_members[] = {
@@ -257,26 +252,45 @@ static const struct answer_kind {
 
 // ---- JSON Schema ----
 
+static json_t *members_schema(const struct answer_member *members, size_t count);
+
+static json_t *shape_schema(const struct answer_use *use) {
+        json_t *schema = members_schema(use->members, use->count);
+        if (use->is_list)
+                return json_pack("{ss so}", "type", "array", "items", schema);
+        if (use->is_by_name)
+                return json_pack("{ss so}", "type", "object", "additionalProperties", schema);
+        if (use->may_be_null)
+                (void)!json_object_set_new(schema, "type", json_pack("[ss]", "object", "null"));
+        return schema;
+}
+
+static json_t *type_schema(const char *type) {
+        struct answer_use use;
+        if (answer_shape_find(type, &use))
+                return shape_schema(&use);
+        for (size_t i = 0; i < lengthof(answer_types); i++)
+                if (strcmp(answer_types[i].name, type) == 0)
+                        return json_loads(answer_types[i].json, 0, NULL);
+        return NULL;
+}
+
 static json_t *member_schema(const struct answer_member *member) {
-        json_t *schema = NULL;
         if (strcmp(member->name, "event") == 0)
                 return json_pack("{ss}", "const", member->help);
         if (strcmp(member->name, "format") == 0)
                 return json_pack("{si ss}", "const", ANSWER_FORMAT, "description", member->help);
-        for (size_t i = 0; i < lengthof(answer_types); i++)
-                if (strcmp(answer_types[i].name, member->type) == 0)
-                        schema = json_loads(answer_types[i].json, 0, NULL);
+        json_t *schema = type_schema(member->type);
         (void)!json_object_set_new(schema, "description", json_string(member->help));
         return schema;
 }
 
-static json_t *alternative_schema(const struct answer_kind *kind) {
+static json_t *members_schema(const struct answer_member *members, size_t count) {
         json_t *properties = json_object(), *required = json_array();
-        for (size_t i = 0; i < kind->count; i++) {
-                const struct answer_member *member = &kind->members[i];
-                (void)!json_object_set_new(properties, member->name, member_schema(member));
-                if (!member->may_lack)
-                        (void)!json_array_append_new(required, json_string(member->name));
+        for (size_t i = 0; i < count; i++) {
+                (void)!json_object_set_new(properties, members[i].name, member_schema(&members[i]));
+                if (!members[i].may_lack)
+                        (void)!json_array_append_new(required, json_string(members[i].name));
         }
         return json_pack("{ss so sb so}", "type", "object", "required", required, "additionalProperties", 0,
                          "properties", properties);
@@ -305,7 +319,7 @@ char *answer_schema(const char *name) {
                                  "title", kinds->title);
         json_t *alternatives = json_array();
         for (size_t i = 0; i < count; i++)
-                (void)!json_array_append_new(alternatives, alternative_schema(&kinds[i]));
+                (void)!json_array_append_new(alternatives, members_schema(kinds[i].members, kinds[i].count));
         if (count > 1)
                 (void)!json_object_set(root, "oneOf", alternatives);
         else
@@ -318,6 +332,17 @@ char *answer_schema(const char *name) {
 
 // ---- for reading ----
 
+static void append_members(const struct answer_member *members, size_t count, int depth, struct buf *ret) {
+        for (size_t i = 0; i < count; i++) {
+                const struct answer_member *member = &members[i];
+                struct answer_use use;
+                buf_printf(ret, "%*s%s\n%*s    %s (%s%s)\n", depth, "", member->name, depth, "", member->help,
+                           member->type, member->may_lack ? "; may be absent" : "");
+                if (answer_shape_find(member->type, &use))
+                        append_members(use.members, use.count, depth + 4, ret);
+        }
+}
+
 char *answer_reference(const char *name) {
         size_t count;
         struct buf text = { 0 };
@@ -327,11 +352,7 @@ char *answer_reference(const char *name) {
         buf_printf(&text, "%s\n", kinds->title);
         for (size_t i = 0; i < count; i++) {
                 buf_append_char(&text, '\n');
-                for (size_t j = 0; j < kinds[i].count; j++) {
-                        const struct answer_member *member = &kinds[i].members[j];
-                        buf_printf(&text, "%s\n    %s (%s%s)\n", member->name, member->help, member->type,
-                                   member->may_lack ? "; may be absent" : "");
-                }
+                append_members(kinds[i].members, kinds[i].count, 0, &text);
         }
         return buf_take(&text);
 }
