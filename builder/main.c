@@ -101,7 +101,7 @@ static bool run_options(const struct verb *verb, struct options *options, struct
         // Whatever a failing call made of it, work that stopped after Ctrl-C was stopped by it.
         if (interrupt_requested() && err->kind != ERR_INTERRUPTED)
                 (void)!interrupt_check(err);
-        return false;
+        return options_tell_defaults(options, err);
 }
 
 static int run_verb_of(const struct verb *verb, char **argv) {

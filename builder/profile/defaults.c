@@ -75,7 +75,7 @@ static const char *default_text(struct arena *arena, const struct schema_field *
 static void add_default(struct defaults *defaults, struct arena *arena, const char *option, const char *value,
                         const struct place *place) {
         defaults->values = arena_grow(arena, defaults->values, defaults->count, sizeof *defaults->values);
-        defaults->values[defaults->count++] = (struct default_value){ option, value, *place };
+        defaults->values[defaults->count++] = (struct default_value){ option, value, *place, false };
 }
 
 // A map is an option that repeats, NAME=VALUE.

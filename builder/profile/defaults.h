@@ -15,6 +15,7 @@
 struct default_value {
         const char *option, *value;
         struct place place;
+        bool is_taken; // by whoever reads them: the command line said nothing of it
 };
 
 struct defaults {

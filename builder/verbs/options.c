@@ -413,13 +413,42 @@ static bool is_given(const struct option *option, const void *member, const char
         return *(const char *const *)member != NULL;
 }
 
-static bool take_default_of(const struct verb *verb, struct options *options, const struct default_value *value,
+static bool take_default_of(const struct verb *verb, struct options *options, struct default_value *value,
                             struct err *err) {
         const struct option *option = find_option_of(verb, value->option, strlen(value->option));
         if (!option)
                 return true;
         void *member = (char *)options + option->offset;
-        return is_given(option, member, value->value) || store_value(option, value->value, member, err);
+        value->is_taken = !is_given(option, member, value->value);
+        return !value->is_taken || store_value(option, value->value, member, err);
+}
+
+// The value of a pair, NAME=VALUE, or all of it.
+static const char *value_alone(const struct default_value *value) {
+        const char *equals = strchr(value->value, '=');
+        if (strcmp(value->option, "repo") == 0 && equals)
+                return equals + 1;
+        return value->value;
+}
+
+static bool is_about(const struct err *err, const struct default_value *value) {
+        auto_free char *option = xasprintf("--%s", value->option);
+        const char *alone = value_alone(value);
+        bool is_telling = strlen(alone) > 2; // a digit may stand for anything
+        return strstr(err->text, option) || (is_telling && strstr(err->text, alone));
+}
+
+bool options_tell_defaults(const struct options *options, struct err *err) {
+        for (size_t i = 0; err->text && i < options->defaults.count; i++) {
+                const struct default_value *value = &options->defaults.values[i];
+                const struct place *place = &value->place;
+                if (!value->is_taken || !is_about(err, value))
+                        continue;
+                auto_free char *before = err->hint ? xasprintf("%s; ", err->hint) : xstrdup("");
+                return hint(err, "%s--%s is what %s:%d:%d says", before, value->option, place->file, place->line,
+                            place->column);
+        }
+        return false;
 }
 
 struct verb_of_key {
@@ -443,7 +472,7 @@ bool options_take_defaults(const struct verb *verb, struct options *options, str
                 return false;
         for (size_t i = 0; i < options->defaults.count; i++)
                 if (!take_default_of(verb, options, &options->defaults.values[i], err))
-                        return false;
+                        return options_tell_defaults(options, err);
         return true;
 }
 

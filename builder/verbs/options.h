@@ -70,6 +70,8 @@ must_check bool options_parse(const struct verb *verb, char **argv, struct optio
 // After it: what kiln.yaml says for options that the verb takes and that were not given. It is the one beside the
 // cluster file, and where a verb takes none, that of the working directory.
 must_check bool options_take_defaults(const struct verb *verb, struct options *options, struct err *err);
+// Adds to an error that is about what kiln.yaml gave where in that file it stands. Returns false.
+bool options_tell_defaults(const struct options *options, struct err *err);
 // The cluster file among the arguments; NULL: there is none.
 const char *options_cluster_file(const struct verb *verb, const struct options *options);
 void options_release(struct options *options);
