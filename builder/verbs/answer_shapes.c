@@ -152,7 +152,7 @@ static const struct answer_shape {
         SHAPE(NULL, "machines", NULL, rack_machine),
 };
 
-static bool is_word(const char *word, const char *type, size_t length) {
+static bool shape_word_is(const char *word, const char *type, size_t length) {
         return word && strlen(word) == length && memcmp(word, type, length) == 0;
 }
 
@@ -164,9 +164,10 @@ bool answer_shape_find(const char *type, struct answer_use *ret) {
                 length -= tail;
         for (size_t i = 0; i < lengthof(answer_shapes); i++) {
                 const struct answer_shape *shape = &answer_shapes[i];
-                bool is_list = is_word(shape->list, type, length), is_by_name = is_word(shape->by_name, type, length);
+                bool is_list = shape_word_is(shape->list, type, length),
+                     is_by_name = shape_word_is(shape->by_name, type, length);
                 *ret = (struct answer_use){ shape->members, shape->count, is_list, is_by_name, may_be_null };
-                if (is_list || is_by_name || is_word(shape->one, type, length))
+                if (is_list || is_by_name || shape_word_is(shape->one, type, length))
                         return true;
         }
         return false;
