@@ -7,6 +7,7 @@
 #include "artefact/file_sums.h"
 #include "artefact/image/block_cache.h"
 #include "artefact/internal.h"
+#include "artefact/packed_blocks.h"
 #include "base/buf.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
@@ -191,14 +192,11 @@ static bool write_wanted(struct artefact_build *build, const struct strings *wan
         return true;
 }
 
-// Compressed blocks are worth remembering for the roots that are packed later in the build. If only one root is packed,
-// remembering them would only write everything twice.
-static bool packs_several(const struct artefact_build *build) {
-        size_t missing = 0;
+static bool packs_any(const struct artefact_build *build) {
         for (size_t i = 0; i < build->role_count; i++)
                 if (!squashfs_is_cached(build, &build->roles[i]))
-                        missing++;
-        return missing > 1;
+                        return true;
+        return false;
 }
 
 bool artefacts_write(struct artefact_build *build, const struct strings *wanted, struct err *err) {
@@ -206,8 +204,8 @@ bool artefacts_write(struct artefact_build *build, const struct strings *wanted,
                 return false;
         assert(!build->sums && !build->blocks); // they are this function's own
         build->sums = file_sums_new();
-        if (packs_several(build))
-                build->blocks = block_cache_new(cache_path(build->cache));
+        if (packs_any(build))
+                build->blocks = packed_blocks_open(build);
         bool ok = write_wanted(build, wanted, err);
         if (ok)
                 file_sums_settle(build->sums, build->cache);

@@ -131,7 +131,7 @@ struct artefact_build {
 
         // artefacts_write()'s own, NULL outside of it.
         struct file_sums *sums;     // digests of what is published, as far as they are known
-        struct block_cache *blocks; // blocks that the roles' images share; NULL: none are
+        struct block_cache *blocks; // of the roots packed before (packed_blocks.h); NULL: none are known
 };
 
 struct artefact_kind {

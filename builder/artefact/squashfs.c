@@ -3,6 +3,7 @@
 // images under their root keys (cached_artefact.h), so an unchanged root is never packed or read again. An entry has
 //     rootfs.squashfs     the image
 //     files.jsonl         what is in it (file_list.h)
+//     blocks              where its blocks lie, for the next image (packed_blocks.h)
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
@@ -11,10 +12,10 @@
 #include "artefact/image/image.h"
 #include "artefact/initrd/root_archive.h"
 #include "artefact/internal.h"
+#include "artefact/packed_blocks.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define IMAGE_NAME "rootfs.squashfs"
 #define FILES_NAME "files.jsonl"
 
 // One image at a time: it keeps all cores busy by itself, and two would only need twice the memory.
@@ -43,7 +44,7 @@ static char *root_file(const struct artefact_build *build, const struct artefact
 }
 
 bool squashfs_is_cached(const struct artefact_build *build, const struct artefact_role *role) {
-        auto_free char *path = root_file(build, role, IMAGE_NAME);
+        auto_free char *path = root_file(build, role, ROOT_IMAGE_NAME);
         return fs_exists(AT_FDCWD, path);
 }
 
@@ -59,12 +60,13 @@ static bool pack_root(int dir, void *context, struct err *err) {
         struct image_options options = options_of(packing->build);
         auto_buf files = { 0 };
         auto_close int fd = -1;
-        if (!fs_open(dir, IMAGE_NAME, O_RDWR | O_CREAT | O_EXCL, 0444, &fd, err))
+        if (!fs_open(dir, ROOT_IMAGE_NAME, O_RDWR | O_CREAT | O_EXCL, 0444, &fd, err))
                 return false;
         progress_begin(&progress, step, "bytes", 0);
         options.progress = &progress;
         pthread_mutex_lock(&packing_lock);
-        bool ok = image_write(&options, packing->role->root, fd, &files, err);
+        bool ok =
+            image_write(&options, packing->role->root, fd, &files, err) && packed_blocks_keep(packing->build, dir, err);
         pthread_mutex_unlock(&packing_lock);
         progress_end(&progress, ok);
         return ok && fs_write_atomic(dir, FILES_NAME, buf_text(&files), files.size, 0644, err);
@@ -79,7 +81,7 @@ static bool squashfs_write(struct artefact_build *build, struct artefact_role *r
         const struct cached_artefact image = {
                 .kind = CACHE_SQUASHFS,
                 .key = role->root_key,
-                .name = IMAGE_NAME,
+                .name = ROOT_IMAGE_NAME,
                 .make = pack_root,
                 .context = &packing,
         };

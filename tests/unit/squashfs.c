@@ -76,11 +76,9 @@ static void make_tree(void) {
         close(fd);
 }
 
-static struct block_cache *shared_blocks;
-
 static bool pack(const char *compressor, int level, unsigned jobs, const char *image, struct buf *files,
                  struct err *err) {
-        struct image_options options = { compressor, level, 131072, EPOCH, jobs, shared_blocks, NULL };
+        struct image_options options = { compressor, level, 131072, EPOCH, jobs, NULL, NULL };
         auto_close int root = -1;
         auto_close int fd = -1;
         return fs_open_dir(top_fd, "tree", &root, err) &&
@@ -178,38 +176,6 @@ static void threads_do_not_change_a_bit(void) {
             "\"uid\":480}\n",
             large_gid());
         EXPECT(strstr(buf_text(&one), motd) != NULL);
-}
-
-static void shared_blocks_do_not_change_a_bit(void) {
-        char sha_alone[DIGEST_HEX_SIZE], sha_first[DIGEST_HEX_SIZE], sha_second[DIGEST_HEX_SIZE];
-        auto_buf files = { 0 };
-        EXPECT_OK(pack("gzip", 6, 2, "a.squashfs", &files, err));
-        shared_blocks = block_cache_new(top);
-        EXPECT(shared_blocks != NULL);
-        EXPECT_OK(pack("gzip", 6, 2, "b.squashfs", &files, err));
-        EXPECT_OK(pack("gzip", 6, 2, "c.squashfs", &files, err));
-        block_cache_free(take_ptr(shared_blocks));
-        EXPECT_OK(digest_file("sha256", top_fd, "a.squashfs", sha_alone, err));
-        EXPECT_OK(digest_file("sha256", top_fd, "b.squashfs", sha_first, err));
-        EXPECT_OK(digest_file("sha256", top_fd, "c.squashfs", sha_second, err));
-        EXPECT_TEXT(sha_first, sha_alone);
-        EXPECT_TEXT(sha_second, sha_alone);
-}
-
-static void blocks_are_found_by_content_and_settings(void) {
-        struct block_cache *cache = block_cache_new(top);
-        char key[BLOCK_KEY_SIZE], other[BLOCK_KEY_SIZE], out[16];
-        size_t size = 99;
-        block_cache_key("content", 7, 6, 100, key);
-        EXPECT(!block_cache_find(cache, key, out, sizeof out, &size) && size == 99);
-        block_cache_add(cache, key, "packed", 6);
-        EXPECT(block_cache_find(cache, key, out, sizeof out, &size) && size == 6 && memcmp(out, "packed", 6) == 0);
-        EXPECT(!block_cache_find(cache, key, out, 5, &size)); // no room
-        block_cache_key("content", 7, 9, 100, other);
-        EXPECT(!block_cache_find(cache, other, out, sizeof out, &size));
-        block_cache_add(cache, other, "", 0); // a block that is stored as it is
-        EXPECT(block_cache_find(cache, other, out, sizeof out, &size) && size == 0);
-        block_cache_free(cache);
 }
 
 static void every_compressor_is_readable(void) {
@@ -346,8 +312,6 @@ int main(void) {
                 RUN(device_nodes_keep_their_numbers);
         RUN(equal_data_is_stored_once);
         RUN(threads_do_not_change_a_bit);
-        RUN(shared_blocks_do_not_change_a_bit);
-        RUN(blocks_are_found_by_content_and_settings);
         RUN(every_compressor_is_readable);
         RUN(an_empty_tree_mounts);
         RUN(wrong_options_are_refused);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Compressed squashfs blocks by the content that they hold, shared by the images of one build: roles have most of their
-// files in common, and compressing is most of the work. Safe to use from several threads. The blocks are in a file
-// without a name, so that a killed build leaves none and memory holds only the index.
+// Compressed squashfs blocks by the content that they hold: images have most of their files in common with those that
+// were packed before, and compressing is most of the work. A block is copied out of the image that has it, so that none
+// is stored a second time. Such an image may have been damaged since: what is found is compared with what it was, and
+// whoever takes it compares its content (deflate.c). Safe to use from several threads; one image is packed at a time.
 #ifndef KILN_ARTEFACT_IMAGE_BLOCK_CACHE_H
 #define KILN_ARTEFACT_IMAGE_BLOCK_CACHE_H
 
@@ -9,20 +10,40 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BLOCK_KEY_SIZE = 65 }; // SHA-256 in hex
+#include "artefact/image/block_index.h"
+#include "base/buf.h"
 
 struct block_cache;
 
-// NULL where the file system of `directory` knows no files without names: blocks are then compressed again.
-struct block_cache *block_cache_new(const char *directory);
+// `maker` decides, with what is in a key, how content is compressed (block_index.h).
+struct block_cache *block_cache_new(const char *maker);
 void block_cache_free(struct block_cache *cache); // NULL is fine
+
+// An image that was packed before, and its index. Of two images with the same block, the first added is asked. False,
+// and the descriptor is not taken, if the text is no index of the maker's.
+bool block_cache_add_image(struct block_cache *cache, const struct buf *index, int fd);
 
 // The key of a block compressed at a level into at most `most` bytes.
 void block_cache_key(const void *block, size_t size, int level, size_t most, char ret_key[static BLOCK_KEY_SIZE]);
 
-// False if the block is not there. `ret_size` is what was added: 0 for a block that did not become smaller.
-bool block_cache_find(struct block_cache *cache, const char *key, void *out, size_t room, size_t *ret_size);
-// A block that cannot be written (a full disk) is not added.
-void block_cache_add(struct block_cache *cache, const char *key, const void *data, size_t size);
+// Reads the compressed bytes. False if no image has the block as it was: what is damaged is told once an image.
+bool block_cache_find(struct block_cache *cache, const char *key, void *out, size_t room, struct block_place *ret);
+
+// ---- an image that is packed now ----
+
+// Forgets what was noted of an image that was not finished.
+void block_cache_begin(struct block_cache *cache);
+// That a block of the image was found as this, or compressed to it; its offset is not known yet. A size of 0 is noted
+// for the counts only.
+void block_cache_note(struct block_cache *cache, const struct block_place *place, bool is_found);
+// Where compressed bytes were written. Of equal blocks, the first place counts.
+void block_cache_place(struct block_cache *cache, const void *data, size_t size, uint64_t offset);
+// Blocks of the image so far, those of its tables too, which are always compressed.
+struct block_counts {
+        size_t found, compressed;
+};
+struct block_counts block_cache_counts(const struct block_cache *cache);
+// The image is written: appends its index, and finds its blocks from now on. Takes the descriptor.
+void block_cache_finish(struct block_cache *cache, int fd, struct buf *ret_index);
 
 #endif

@@ -11,8 +11,9 @@
 
 enum { DEFLATE_LEVEL_MIN = 1, DEFLATE_LEVEL_MAX = 12 };
 
-// The caller owns it: sqfs_destroy(). Blocks that `blocks` (may be NULL, outlives it) has are copied from there. It
-// only compresses; libsquashfs' own gzip compressor reads what it wrote.
+// The caller owns it: sqfs_destroy(). Blocks that `blocks` (may be NULL, outlives it) has are copied from there if they
+// hold what they should, and all are noted there. It only compresses; libsquashfs' own gzip compressor reads what it
+// wrote.
 sqfs_compressor_t *deflate_new(int level, uint32_t block_bytes, struct block_cache *blocks);
 
 #endif

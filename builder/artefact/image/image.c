@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sqfs/block_processor.h>
-#include <sqfs/block_writer.h>
 #include <sqfs/compressor.h>
 #include <sqfs/error.h>
 #include <sqfs/frag_table.h>
@@ -16,6 +15,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "artefact/image/block_writer.h"
 #include "artefact/image/deflate.h"
 #include "artefact/image/file_list.h"
 #include "artefact/image/image_file.h"
@@ -242,7 +242,9 @@ static bool image_open(struct image *image, struct err *err) {
             !make_decompressor(options, &image->decompressor, err))
                 return false;
         image->block = xmalloc(READ_BYTES);
-        image->blocks = sqfs_block_writer_create(&image->file.base, IMAGE_ALIGN_BYTES, 0);
+        if (options->blocks)
+                block_cache_begin(options->blocks);
+        image->blocks = block_writer_new(&image->file, options->blocks, IMAGE_ALIGN_BYTES);
         image->fragments = sqfs_frag_table_create(0);
         image->xattrs = sqfs_xattr_writer_create(0);
         unsigned workers = options->jobs;
