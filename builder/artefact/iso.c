@@ -240,7 +240,9 @@ static bool write_on_demand(const struct artefact_role *role, struct iso_templat
         struct iso_file files[2 * ISO_FILES_MAX + 1] = { 0 };
         struct iso_parts parts = { .volume = volume, .sha256 = sha256, .directory = role->out, .files = files };
         auto_free char *parts_name = xasprintf("%s" ISO_PARTS_SUFFIX, name);
-        if (!iso_template_fill(template, volume, true, sha256, err))
+        template->name = volume;
+        template->lacks_root = true;
+        if (!iso_template_fill(template, sha256, err))
                 return false;
         files[parts.file_count++] = template->root;
         for (size_t i = 0; i < template->same_count; i++)
@@ -266,20 +268,21 @@ static bool write_from_template(const struct artefact_build *build, const struct
                 .directory = role->out,
         };
         char key[DIGEST_HEX_SIZE], sha256[DIGEST_HEX_SIZE];
+        auto_free char *name = xasprintf("%s-%s.iso", build->cluster->name, role->role->name);
         struct iso_template template = {
                 .cache = build->cache,
                 .key = key,
                 .make = make_volume,
                 .context = &volume,
                 .directory = role->out,
+                .name = name,
         };
-        auto_free char *name = xasprintf("%s-%s.iso", build->cluster->name, role->role->name);
         list_files(role, &template);
         if (!template_key(build, role, &template, stage, key, err))
                 return false;
         if (build->cluster->iso == ISO_ON_DEMAND)
                 return write_on_demand(role, &template, name, err);
-        if (!iso_template_fill(&template, name, false, sha256, err))
+        if (!iso_template_fill(&template, sha256, err))
                 return false;
         file_sums_note(build->sums, role->out, name, sha256);
         return true;

@@ -168,26 +168,42 @@ static bool make_volume_at(struct iso_template *template, const char *path, stru
                check_extents(template, err);
 }
 
-static bool make_template(int dir, void *context, struct err *err) {
-        struct iso_template *template = context;
-        auto_free char *path = NULL;
-        auto_close int fd = -1;
-        if (!path_below(dir, TEMPLATE_NAME, &path, err) || !make_volume_at(template, path, err) ||
-            !fs_open(dir, TEMPLATE_NAME, O_RDWR, 0, &fd, err))
-                return false;
-        if (!digest_begin(fd, first_change(template), &template->state, err) || !save_layout(dir, template, err))
-                return false;
-        punch_root(fd, &template->root.extent);
-        return true;
-}
-
-// ---- using one ----
-
 static bool copy_range(int from, uint64_t offset, int to, uint64_t size_bytes, struct err *err) {
-        if (lseek(from, (off_t)offset, SEEK_SET) < 0)
+        if (lseek(from, (off_t)offset, SEEK_SET) < 0 || lseek(to, (off_t)offset, SEEK_SET) < 0)
                 return fail(err, ERR_SYSTEM, errno, "seek");
         return fs_copy_bytes(from, to, size_bytes, err);
 }
+
+// What comes before the root's place and after it.
+static bool copy_around_root(const struct iso_template *template, int from, int to, struct err *err) {
+        const struct iso_extent *root = &template->root.extent;
+        return copy_range(from, 0, to, root->offset, err) &&
+               copy_range(from, root->offset + root->size_bytes, to, UINT64_MAX, err);
+}
+
+// Makes the template from the volume that was made for this build.
+static bool keep_volume(struct iso_template *template, int volume, int dir, struct err *err) {
+        auto_close int to = -1;
+        return digest_begin(volume, first_change(template), &template->state, err) && save_layout(dir, template, err) &&
+               fs_open(dir, TEMPLATE_NAME, O_WRONLY | O_CREAT | O_EXCL, 0644, &to, err) &&
+               copy_around_root(template, volume, to, err);
+}
+
+static bool make_template(int dir, void *context, struct err *err) {
+        struct iso_template *template = context;
+        auto_free char *path = NULL;
+        auto_close int volume = -1;
+        if (!path_below(template->directory, template->name, &path, err) || !make_volume_at(template, path, err) ||
+            !fs_open(template->directory, template->name, O_RDWR, 0, &volume, err) ||
+            !keep_volume(template, volume, dir, err))
+                return false;
+        if (template->lacks_root)
+                punch_root(volume, &template->root.extent);
+        template->is_written = true;
+        return fchmod(volume, 0644) == 0 || fail(err, ERR_SYSTEM, errno, "set the mode of %s", template->name);
+}
+
+// ---- using one ----
 
 static bool copy_to_place(const struct iso_template *template, const struct iso_file *file, int to, struct err *err) {
         auto_close int from = -1;
@@ -198,14 +214,9 @@ static bool copy_to_place(const struct iso_template *template, const struct iso_
 }
 
 // Copies the template `from` around the root's place, and then what is this build's own.
-static bool copy_volume(const struct iso_template *template, int from, int to, bool lacks_root, struct err *err) {
-        const struct iso_extent *root = &template->root.extent;
-        if (!copy_range(from, 0, to, root->offset, err) ||
-            (!lacks_root && !copy_to_place(template, &template->root, to, err)))
-                return false;
-        if (lseek(to, (off_t)(root->offset + root->size_bytes), SEEK_SET) < 0)
-                return fail(err, ERR_SYSTEM, errno, "seek");
-        if (!copy_range(from, root->offset + root->size_bytes, to, UINT64_MAX, err))
+static bool copy_volume(const struct iso_template *template, int from, int to, struct err *err) {
+        if (!copy_around_root(template, from, to, err) ||
+            (!template->lacks_root && !copy_to_place(template, &template->root, to, err)))
                 return false;
         for (size_t i = 0; i < template->file_count; i++)
                 if (!copy_to_place(template, &template->files[i], to, err))
@@ -213,20 +224,25 @@ static bool copy_volume(const struct iso_template *template, int from, int to, b
         return true;
 }
 
-bool iso_template_fill(struct iso_template *template, const char *name, bool lacks_root,
-                       char ret_sha256[static DIGEST_HEX_SIZE], struct err *err) {
-        assert(template->make && template->file_count > 0 && template->file_count <= ISO_FILES_MAX);
-        auto_free char *entry = cache_entry(template->cache, CACHE_ISO, template->key);
+// What xorriso has just made for the template is the ISO, too.
+static bool write_volume(const struct iso_template *template, const char *entry, int *ret_fd, struct err *err) {
         auto_free char *path = xasprintf("%s/" TEMPLATE_NAME, entry);
         auto_close int from = -1;
+        if (template->is_written)
+                return fs_open(template->directory, template->name, O_RDONLY, 0, ret_fd, err);
+        return fs_open(AT_FDCWD, path, O_RDONLY, 0, &from, err) &&
+               fs_open(template->directory, template->name, O_RDWR | O_CREAT | O_EXCL, 0644, ret_fd, err) &&
+               copy_volume(template, from, *ret_fd, err);
+}
+
+bool iso_template_fill(struct iso_template *template, char ret_sha256[static DIGEST_HEX_SIZE], struct err *err) {
+        assert(template->make && template->file_count > 0 && template->file_count <= ISO_FILES_MAX);
+        auto_free char *entry = cache_entry(template->cache, CACHE_ISO, template->key);
         auto_close int to = -1;
         struct cached_file cached;
         if (!cached_file_obtain(template->cache, CACHE_ISO, template->key, TEMPLATE_NAME, make_template, template,
                                 &cached, err))
                 return false;
-        if (!load_layout(entry, template, err) || !check_extents(template, err))
-                return false;
-        return fs_open(AT_FDCWD, path, O_RDONLY, 0, &from, err) &&
-               fs_open(template->directory, name, O_RDWR | O_CREAT | O_EXCL, 0644, &to, err) &&
-               copy_volume(template, from, to, lacks_root, err) && digest_finish(&template->state, to, ret_sha256, err);
+        return load_layout(entry, template, err) && check_extents(template, err) &&
+               write_volume(template, entry, &to, err) && digest_finish(&template->state, to, ret_sha256, err);
 }

@@ -27,7 +27,7 @@ struct iso_file {
         struct iso_extent extent; // set by iso_template_fill()
 };
 
-// Makes the volume as the file `path`.
+// Makes the volume as the file `path`, of what lies in `directory`.
 typedef bool iso_make(const char *path, void *context, struct err *err);
 
 struct iso_template {
@@ -35,18 +35,21 @@ struct iso_template {
         const char *key; // digest of everything that decides the template
         iso_make *make;  // called if the cache has no template of that key
         void *context;
-        int directory; // where the sources are and the ISO is written
+        int directory;    // where the sources are and the ISO is written
+        const char *name; // of the ISO; it does not exist
+        bool lacks_root;  // the ISO has a hole where the root goes
         struct iso_file root;
         struct iso_file files[ISO_FILES_MAX]; // what changes from build to build
         size_t file_count;
         struct iso_file same[ISO_FILES_MAX]; // further files whose extents are wanted; the template has their content
         size_t same_count;
-        struct digest_state state; // set by iso_template_fill()
+        // Set by iso_template_fill().
+        struct digest_state state;
+        bool is_written;
 };
 
-// Writes the ISO as `name` into the directory, with a hole for the root if it `lacks_root`. `ret_sha256` is the digest
-// of the whole.
-must_check bool iso_template_fill(struct iso_template *template, const char *name, bool lacks_root,
-                                  char ret_sha256[static DIGEST_HEX_SIZE], struct err *err);
+// Writes the ISO. `ret_sha256` is the digest of the whole.
+must_check bool iso_template_fill(struct iso_template *template, char ret_sha256[static DIGEST_HEX_SIZE],
+                                  struct err *err);
 
 #endif
