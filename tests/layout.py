@@ -22,7 +22,7 @@ ORDER = ["builder/base", "builder/manual", "builder/shared", "builder/secrets", 
          "builder/verbs", "builder",
          "firmware/node/root", "firmware/node/devices", "firmware/node/facts", "firmware/node/inventory",
          "firmware/node/secrets", "firmware/node/trust", "firmware/node/cmdline", "firmware/node/config_drive", "firmware/node/dhcp",
-         "firmware/node/http", "firmware/node/identity", "firmware/node/plan", "firmware/node/network",
+         "firmware/node/http", "firmware/node/identity", "firmware/node/plan", "firmware/node/network", "firmware/node/roots",
          "firmware/node/state", "firmware/node/machine", "firmware/node/watch",
          "firmware/node/initrd", "firmware/node"]
 HOUSES = [folder for folder in ORDER if folder not in ("builder", "firmware/node")]

@@ -40,7 +40,7 @@ static int64_t started_ms;
 
 struct arguments {
         const char *root, *command_line, *facts, *seconds; // --root, --cmdline, --facts, --for
-        const char *trust, *role;                          // --trust, --role
+        const char *trust, *role, *chunks, *kept;          // --trust, --role, --chunks, --kept
         bool json, allow_older;
         char **words; // what is no option
         int word_count;
@@ -339,7 +339,16 @@ static bool run_fetch(const struct arguments *arguments, struct err *err) {
         if (fetch.give_up_ms > 0 && fetch.give_up_ms < SILENCE_MS)
                 fetch.silence_ms = fetch.give_up_ms;
         fetch.named_by = "the configuration layer belongs to";
-        return fetch_file(&fetch, err);
+        return initrd_fetch_root(&fetch, arguments->chunks, arguments->kept, err);
+}
+
+static bool run_look_at_disk(const struct arguments *arguments, struct err *err) {
+        return state_look(arguments->root, arguments->words[0], err);
+}
+
+static bool run_kept_root(const struct arguments *arguments, struct err *err) {
+        char **words = arguments->words;
+        return initrd_take_kept_root(words[0], words[1], words[2], words[3], err);
 }
 
 static bool run_take_layer(const struct arguments *arguments, struct err *err) {
@@ -456,8 +465,13 @@ static const struct verb {
           run_copy_root },
         { "check-layer", "[--trust FILE] [--role ROLE] [DIR]",
           "initrd: is what the boot loader brought signed by a trusted key", -1, run_check_layer },
-        { "fetch", "URL[,URL...] FILE SHA256 SIZE SECONDS", "initrd: fetch the root over HTTP, checking it as it comes",
-          5, run_fetch },
+        { "fetch", "[--chunks SHA256:SIZE [--kept DISK]] URL[,URL...] FILE SHA256 SIZE SECONDS",
+          "initrd: fetch the root over HTTP, or what the state disk does not have of it, checking it as it comes", 5,
+          run_fetch },
+        { "look-at-disk", "--root DIR DISK", "initrd: mount the state disk read-only at DISK, before there is a root",
+          1, run_look_at_disk },
+        { "kept-root", "DISK FILE SHA256 SIZE", "initrd: take the root from the state disk, checking it as it comes", 4,
+          run_kept_root },
         { "take-layer", "[--trust FILE] FROM DIR SECONDS",
           "initrd: take the configuration layer from a medium or by HTTP, if it is signed", 3, run_take_layer },
         { "find-label", "LABEL TIMEOUT_MS", "initrd: wait for a medium and print its device and type", 2,
@@ -479,9 +493,10 @@ static void print_help(FILE *stream) {
 static bool parse_arguments(char **argv, struct arguments *arguments, struct err *err) {
         const struct {
                 const char *name, **value;
-        } options[] = { { "--root", &arguments->root },   { "--cmdline", &arguments->command_line },
-                        { "--facts", &arguments->facts }, { "--for", &arguments->seconds },
-                        { "--trust", &arguments->trust }, { "--role", &arguments->role } };
+        } options[] = { { "--root", &arguments->root },     { "--cmdline", &arguments->command_line },
+                        { "--facts", &arguments->facts },   { "--for", &arguments->seconds },
+                        { "--trust", &arguments->trust },   { "--role", &arguments->role },
+                        { "--chunks", &arguments->chunks }, { "--kept", &arguments->kept } };
         arguments->words = argv;
         for (char **at = argv; *at; at++) {
                 size_t i = 0;

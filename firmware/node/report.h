@@ -6,7 +6,11 @@
 //   "serial", "uuid",                      SMBIOS
 //   "boot": { "root": "carried" | "medium:LABEL" | "http://...", "kernel_ms", "root_ms", "check_ms", "overlay_ms",
 //             "handover_ms",               of the initrd, each the time of one phase; absent on an installed node
-//             "failed_attempts" },         to find the root, before the one that found it
+//             "failed_attempts",           to find the root, before the one that found it
+//             "root_from": "network" | "disk" | "disk+network", "root_kept_bytes", "root_fetched_bytes",
+//             "root_requests" },           of a root that was fetched, or that the state disk kept: bytes of it that
+//             the
+//                                          disk had, bytes and requests over the network with the index's
 //   "elapsed_ms", "interfaces_ms", "dhcp_ms" (-1: not asked),     of kiln-node: all of it, waiting for cards, for DHCP
 //   "changed": 12,                         files written or removed
 //   "refused": null | "why", "hostname", "values": [ { "name", "value", "source" } ], "files": [...], "removes": [...],

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """An HTTP server that misbehaves by plan, one step a request; and the node.json that a machine needs to use it."""
+import hashlib
 import http.server
 import json
 import socket
@@ -8,6 +9,8 @@ import threading
 import time
 
 from machine import directory, regular
+
+CHUNK = 65536
 
 
 def node_json(timeout_ms=20000, **more):
@@ -21,6 +24,14 @@ def node_json(timeout_ms=20000, **more):
             "device_timeout_ms": timeout_ms, "arp_check": False,
             "dhcp_client_id": "mac", "dhcp_options": {}, "reserve": {"memory_mb": 0, "cpus": 0}, "report_url": "", **more}
     return [directory("etc/kiln"), regular("etc/kiln/node.json", json.dumps(node), 0o600)]
+
+
+def index_of(content):
+    """rootfs.chunks of a file that is cut into equal pieces: casync's index (builder/shared/chunk_index.h)."""
+    ends = [min(at + CHUNK, len(content)) for at in range(0, len(content), CHUNK)]
+    items = b"".join(struct.pack("<Q", end) + hashlib.sha256(content[at:end]).digest() for at, end in zip([0, *ends], ends))
+    return (struct.pack("<8Q", 48, 0x96824d9c7b129ff9, 0, 16384, 65536, 262144, 2**64 - 1, 0xe75b9e112f17417d) + items +
+            struct.pack("<5Q", 0, 0, 48, 16 + len(items) + 40, 0x4b4f050e5549ecd1))
 
 
 class Server:
@@ -69,20 +80,22 @@ class Server:
             pass  # the client has had enough
         handler.close_connection = True
 
-    def part(self, handler):
-        """(first byte, headers, body) of what was asked for."""
-        content = self.content
-        if isinstance(content, dict):
-            content = content[handler.path.rpartition("/")[2]]
+    def whole(self, handler):
+        """The file that was asked for."""
+        return self.content[handler.path.rpartition("/")[2]] if isinstance(self.content, dict) else self.content
+
+    def part(self, handler, beyond=False):
+        """The body of what was asked for, after its status and headers. `beyond`: more than was asked for."""
+        content = self.whole(handler)
         wanted = handler.headers.get("Range")
-        first = int(wanted.split("=")[1].split("-")[0]) if wanted else 0
-        body = content[first:]
-        if wanted:
-            handler.send_response(206)
-            handler.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
-        else:
+        if not wanted:
             handler.send_response(200)
-        return body
+            return content
+        first, _, last = wanted.split("=")[1].partition("-")
+        end = min(int(last) + 1, len(content)) if last and not beyond else len(content)
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes {first}-{end - 1}/{len(content)}")
+        return content[int(first):end]
 
     def send(self, handler, body, upto=None):
         handler.send_header("Content-Length", str(len(body)))
@@ -91,6 +104,26 @@ class Server:
 
     def do_serve(self, handler, _):
         self.send(handler, self.part(handler))
+
+    def do_beyond(self, handler, _):
+        """To the end of the file, whatever was asked for."""
+        self.send(handler, self.part(handler, beyond=True))
+
+    def do_lie(self, handler, _):
+        """The part before the one that was asked for, under its name."""
+        content = self.whole(handler)
+        first, _, last = handler.headers["Range"].split("=")[1].partition("-")
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
+        self.send(handler, content[:int(last) + 1 - int(first)])
+
+    def do_larger(self, handler, _):
+        """A part of a file that is larger."""
+        content = self.whole(handler)
+        first, _, last = handler.headers["Range"].split("=")[1].partition("-")
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes {first}-{last}/{len(content) + 1}")
+        self.send(handler, content[int(first):int(last) + 1])
 
     def do_cut(self, handler, _):
         """The connection ends properly, after a third."""
@@ -107,12 +140,12 @@ class Server:
     def do_whole(self, handler, _):
         """Knows no ranges."""
         handler.send_response(200)
-        self.send(handler, self.content)
+        self.send(handler, self.whole(handler))
 
     def do_other(self, handler, _):
         """Another file of the same length."""
         handler.send_response(200)
-        self.send(handler, bytes(len(self.content)))
+        self.send(handler, bytes(len(self.whole(handler))))
 
     def do_short(self, handler, _):
         handler.send_response(200)
@@ -147,8 +180,9 @@ class Server:
 
     def do_wrong_part(self, handler, _):
         handler.send_response(206)
-        handler.send_header("Content-Range", f"bytes 1-{len(self.content) - 1}/{len(self.content)}")
-        self.send(handler, self.content[1:])
+        content = self.whole(handler)
+        handler.send_header("Content-Range", f"bytes 1-{len(content) - 1}/{len(content)}")
+        self.send(handler, content[1:])
 
     def do_moved(self, handler, _):
         handler.send_response(302)

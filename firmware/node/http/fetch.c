@@ -12,43 +12,17 @@
 
 #include "base/mem.h"
 #include "firmware/node/facts/clock.h"
-#include "firmware/node/http/http.h"
+#include "firmware/node/http/fetch_internal.h"
 #include "firmware/node/root/file_sha256.h"
 
 enum {
-        BLOCK_BYTES = 1 << 17,
         PROGRESS_MS = 5000,
         DELAY_MS = 1000,
         DELAY_MAX_MS = 16000,
-        WRONG_FILES_MAX = 2,
         PROGRESS_MIN_BYTES = 64 << 10, // what counts as moving, or the rest of the file
         RETRY_AFTER_MAX_S = 300,
-        RETRY_AFTER_SUM_MAX_S = 1800
-};
-
-struct mirror {
-        const char *text; // as it was given
-        struct url url;
-        int wrong_files; // complete ones of one connection with another digest
-};
-
-struct download {
-        const struct fetch *fetch;
-        struct mirror mirrors[FETCH_MIRRORS_MAX];
-        size_t mirror_count;
-        const struct mirror *last; // that was asked
-        bool apart;                // parts of several mirrors did not make the file: no longer mixed
-        int fd;
-        uint64_t done; // bytes in the file, and in the digest
-        uint64_t most; // that there ever were: a file that is begun anew makes no progress before it gets so far
-        struct sha256_ctx digest;
-        char *block;
-        int64_t told_ms;
-        int64_t end_ms;             // of all of it
-        bool mixed;                 // the file comes from several connections
-        bool past_end;              // a server has said since the last pause that its file is shorter
-        unsigned retry_after_s;     // what the servers asked for since then, the shortest; 0: nothing
-        unsigned retry_after_sum_s; // that was obeyed
+        RETRY_AFTER_SUM_MAX_S = 1800,
+        CONNECT_MS = 5000 // where there is another mirror: so long at most a dead one costs
 };
 
 // ---- what is fetched from where ----
@@ -92,7 +66,7 @@ static bool parse_mirrors(char *urls, struct download *ret, struct err *err) {
         return true;
 }
 
-static bool is_size_known(const struct download *download) { return download->fetch->size_bytes > 0; }
+static bool is_size_known(const struct download *download) { return download->wanted > 0; }
 
 static uint64_t largest_size(const struct download *download) {
         if (is_size_known(download))
@@ -111,13 +85,16 @@ static bool start_over(struct download *download, struct err *err) {
 
 // ---- one connection ----
 
-// Follows redirections to a response that has a body.
-static bool open_following(const struct download *download, const struct url *from, struct http *ret, struct err *err) {
-        const struct http_request request = { .method = "GET",
-                                              .first_byte = download->done,
-                                              .timeout_ms = download->fetch->silence_ms };
-        struct url url = *from, next;
+bool download_open(struct download *download, const struct mirror *mirror, uint64_t first, uint64_t count,
+                   struct http *ret, struct err *err) {
+        struct http_request request = {
+                .method = "GET", .first_byte = first, .byte_count = count, .timeout_ms = download->fetch->silence_ms
+        };
+        struct url url = mirror->url, next;
+        if (download->mirror_count > 1)
+                request.connect_ms = (int)size_min(CONNECT_MS, (size_t)request.timeout_ms);
         for (int i = 0; i <= HTTP_REDIRECTS_MAX; i++) {
+                download->tally.requests++;
                 if (!http_open(&url, &request, ret, err))
                         return false;
                 if (ret->response.status / 100 != 3 || !ret->response.location[0])
@@ -171,19 +148,11 @@ static bool append_bytes(struct download *download, const char *data, size_t siz
                 written += (size_t)count;
         }
         sha256_update(&download->digest, size, (const uint8_t *)data);
-        download->done += size;
-        if (download->done > download->most)
-                download->most = download->done;
+        download_advance(download, size);
         return true;
 }
 
-// How much came on this connection lately.
-struct flow {
-        int64_t since_ms;
-        uint64_t bytes;
-};
-
-static bool check_flow(const struct download *download, struct flow *flow, size_t size, struct err *err) {
+bool download_check_flow(const struct download *download, struct flow *flow, size_t size, struct err *err) {
         int64_t now = clock_now_ms(), passed_ms = now - flow->since_ms;
         flow->bytes += size;
         if (now >= download->end_ms)
@@ -201,19 +170,27 @@ static void tell_progress(struct download *download) {
         if (now - download->told_ms < PROGRESS_MS || !is_size_known(download))
                 return;
         char text[96];
+        uint64_t there = download->before + download->done;
         snprintf(text, sizeof text, "kiln: %" PRIu64 " of %" PRIu64 " MB fetched\n", download->done / 1000000,
-                 download->fetch->size_bytes / 1000000);
+                 download->wanted / 1000000);
         download->told_ms = now;
         download->fetch->tell(text);
         if (download->fetch->progress)
-                download->fetch->progress((int)(download->done * 100 / download->fetch->size_bytes));
+                download->fetch->progress((int)(there * 100 / (download->before + download->wanted)));
+}
+
+void download_advance(struct download *download, size_t size) {
+        download->done += size;
+        if (download->done > download->most)
+                download->most = download->done;
+        tell_progress(download);
 }
 
 static bool take_body(struct download *download, struct http *http, uint64_t known, struct err *err) {
         struct flow flow = { .since_ms = clock_now_ms() };
         for (;;) {
                 size_t size;
-                if (!http_read(http, download->block, BLOCK_BYTES, &size, err))
+                if (!http_read(http, download->block, FETCH_BLOCK_BYTES, &size, err))
                         return false;
                 if (size == 0)
                         break;
@@ -223,8 +200,8 @@ static bool take_body(struct download *download, struct http *http, uint64_t kno
                 known -= skipped;
                 if (!append_bytes(download, download->block + skipped, size - skipped, err))
                         return false;
-                tell_progress(download);
-                if (download->done < largest_size(download) && !check_flow(download, &flow, size, err))
+                download->tally.bytes += size;
+                if (download->done < largest_size(download) && !download_check_flow(download, &flow, size, err))
                         return false;
         }
         return !is_size_known(download) || download->done == download->fetch->size_bytes ||
@@ -244,9 +221,8 @@ static bool check_fetched_digest(struct download *download, struct mirror *mirro
                                                  download->fetch->named_by, download->fetch->sha256);
 }
 
-static void note_refusal(struct download *download, const struct http_response *response) {
+void download_note_refusal(struct download *download, const struct http_response *response) {
         bool busy = response->status == 503 || response->status == 429;
-        download->past_end |= response->status == 416;
         if (busy && response->retry_after_s &&
             (!download->retry_after_s || response->retry_after_s < download->retry_after_s))
                 download->retry_after_s = response->retry_after_s;
@@ -260,11 +236,13 @@ static bool fetch_once(struct download *download, struct mirror *mirror, struct 
                 return false;
         download->last = mirror;
         download->mixed = download->done > 0;
-        bool ok = open_following(download, &mirror->url, &http, err) &&
+        bool ok = download_open(download, mirror, download->done, 0, &http, err) &&
                   check_response(download, &http.response, &known, err) && take_body(download, &http, known, err) &&
                   check_fetched_digest(download, mirror, err);
-        if (!ok)
-                note_refusal(download, &http.response);
+        if (!ok) {
+                download->past_end |= http.response.status == 416;
+                download_note_refusal(download, &http.response);
+        }
         return ok;
 }
 
@@ -289,24 +267,27 @@ static void tell_failure(const struct download *download, const struct err *err,
         auto_buf text = { 0 };
         buf_printf(&text, "kiln: %s", err->text);
         if (is_size_known(download))
-                buf_printf(&text, " (%" PRIu64 " of %" PRIu64 " bytes so far)", download->done,
-                           download->fetch->size_bytes);
+                buf_printf(&text, " (%" PRIu64 " of %" PRIu64 " bytes so far)", download->done, download->wanted);
         buf_printf(&text, "; %s\n", next);
         download->fetch->tell(buf_text(&text));
 }
 
-// Each mirror once, in their order; the next one goes on where the one before stopped. The last error counts.
+// Each mirror once, in their order, beginning with the one that served the caller before; the next one goes on where
+// the one before stopped. The last error counts.
 static bool try_mirrors(struct download *download, struct err *err) {
         bool failed = false;
         for (size_t i = 0; i < download->mirror_count; i++) {
-                struct mirror *mirror = &download->mirrors[i];
+                size_t at = (download->tally.mirror + i) % download->mirror_count;
+                struct mirror *mirror = &download->mirrors[at];
                 if (mirror_is_wrong(mirror))
                         continue;
                 if (failed)
                         tell_failure(download, err, "trying the next mirror");
                 err_release(err);
-                if (fetch_once(download, mirror, err))
+                if (download->once(download, mirror, err)) {
+                        download->tally.mirror = at;
                         return true;
+                }
                 if (download->mirror_count > 1)
                         (void)wrap(err, "%s", mirror->text);
                 if (is_beyond_repair(download, err))
@@ -321,7 +302,7 @@ static void look_for_progress(const struct download *download, struct patience *
         uint64_t gained = download->most - patience->moved_bytes;
         if (!is_size_known(download))
                 return; // it is begun anew each time
-        bool complete = gained > 0 && download->most == download->fetch->size_bytes;
+        bool complete = gained > 0 && download->most == download->wanted;
         if (gained < PROGRESS_MIN_BYTES && !complete)
                 return;
         patience->moved_ms = clock_now_ms();
@@ -329,8 +310,20 @@ static void look_for_progress(const struct download *download, struct patience *
         patience->delay_ms = DELAY_MS;
 }
 
+// What the servers ask for is obeyed, within limits.
+static unsigned asked_pause_s(const struct download *download) {
+        unsigned asked = (unsigned)size_min(download->retry_after_s, RETRY_AFTER_MAX_S);
+        if (download->retry_after_sum_s + asked > RETRY_AFTER_SUM_MAX_S)
+                return 0;
+        return asked;
+}
+
 static bool is_over(const struct download *download, const struct patience *patience, struct err *err) {
         int64_t now = clock_now_ms();
+        if (asked_pause_s(download) > 0)
+                return false;
+        if (download->fetch->once)
+                return true;
         if (now - patience->moved_ms >= download->fetch->give_up_ms)
                 (void)wrap(err, "no progress in %d s", download->fetch->give_up_ms / 1000);
         else if (now >= download->end_ms)
@@ -347,12 +340,10 @@ static int fetch_jitter_ms(int ms) {
         return ms + (int)(random % ((unsigned)ms / 4 + 1));
 }
 
-// What the servers asked for is no standing still, within limits.
+// What the servers asked for is no standing still.
 static int next_delay_ms(struct download *download, struct patience *patience) {
-        unsigned asked = download->retry_after_s;
-        if (asked > RETRY_AFTER_MAX_S)
-                asked = RETRY_AFTER_MAX_S;
-        if (asked > 0 && download->retry_after_sum_s + asked <= RETRY_AFTER_SUM_MAX_S) {
+        unsigned asked = asked_pause_s(download);
+        if (asked > 0) {
                 int ms = fetch_jitter_ms((int)asked * 1000);
                 download->retry_after_sum_s += asked;
                 download->end_ms += ms;
@@ -393,6 +384,22 @@ static bool keep_trying(struct download *download, struct err *err) {
         }
 }
 
+bool download_run(struct download *download, char *urls, struct err *err) {
+        int64_t now = clock_now_ms(), longest_ms = (int64_t)(largest_size(download) / FETCH_RATE_MIN * 1000);
+        auto_free char *block = xmalloc(FETCH_BLOCK_BYTES);
+        download->told_ms = now;
+        download->end_ms = now + download->fetch->give_up_ms + longest_ms;
+        download->block = block;
+        if (download->fetch->tally)
+                download->tally = *download->fetch->tally;
+        bool ok = parse_mirrors(urls, download, err) && keep_trying(download, err);
+        if (download->fetch->tally)
+                *download->fetch->tally = download->tally;
+        return ok;
+}
+
+// ---- all of it ----
+
 static bool check_room(const struct download *download, struct err *err) {
         struct statvfs stat;
         if (fstatvfs(download->fd, &stat) < 0)
@@ -408,18 +415,11 @@ bool fetch_file(const struct fetch *fetch, struct err *err) {
         assert(fetch->urls && fetch->path && fetch->tell);
         assert(fetch->size_bytes > 0 || fetch->max_bytes > 0);
         assert(!fetch->sha256 || fetch->named_by);
-        int64_t now = clock_now_ms(), longest_ms;
-        struct download download = { .fetch = fetch, .told_ms = now };
-        longest_ms = (int64_t)(largest_size(&download) / FETCH_RATE_MIN * 1000);
-        download.end_ms = now + fetch->give_up_ms + longest_ms;
+        struct download download = { .fetch = fetch, .once = fetch_once, .wanted = fetch->size_bytes };
         auto_free char *urls = xstrdup(fetch->urls);
-        if (!parse_mirrors(urls, &download, err))
-                return false;
         auto_close int fd = open(fetch->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         if (fd < 0)
                 return fail(err, ERR_SYSTEM, errno, "create %s", fetch->path);
-        auto_free char *block = xmalloc(BLOCK_BYTES);
         download.fd = fd;
-        download.block = block;
-        return check_room(&download, err) && start_over(&download, err) && keep_trying(&download, err);
+        return check_room(&download, err) && start_over(&download, err) && download_run(&download, urls, err);
 }

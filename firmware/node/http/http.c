@@ -66,9 +66,12 @@ static bool connect_address(const struct address *address, const struct url *url
         return true;
 }
 
-static bool connect_host(const struct url *url, int timeout_ms, int *ret_fd, struct err *err) {
+static bool connect_host(const struct url *url, const struct http_request *request, int *ret_fd, struct err *err) {
         struct address addresses[ADDRESSES_MAX];
         size_t count = http_resolve(url->host, addresses, lengthof(addresses), err);
+        int timeout_ms = request->timeout_ms;
+        if (request->connect_ms > 0 && count > 0)
+                timeout_ms = request->connect_ms / (int)count;
         for (size_t i = 0; i < count; i++) {
                 err_release(err);
                 if (connect_address(&addresses[i], url, timeout_ms, ret_fd, err))
@@ -99,7 +102,10 @@ static bool send_request(int fd, const struct url *url, const struct http_reques
         url_format_authority(url, &text);
         buf_append_text(&text, "\r\nUser-Agent: kiln-node\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
                                "Connection: close\r\n");
-        if (request->first_byte)
+        if (request->byte_count)
+                buf_printf(&text, "Range: bytes=%" PRIu64 "-%" PRIu64 "\r\n", request->first_byte,
+                           request->first_byte + request->byte_count - 1);
+        else if (request->first_byte)
                 buf_printf(&text, "Range: bytes=%" PRIu64 "-\r\n", request->first_byte);
         if (request->body)
                 buf_printf(&text, "Content-Type: application/json\r\nContent-Length: %zu\r\n", request->body_size);
@@ -175,7 +181,7 @@ bool http_receive(int fd, int timeout_ms, struct http *ret, struct err *err) {
 bool http_open(const struct url *url, const struct http_request *request, struct http *ret, struct err *err) {
         *ret = (struct http){ .fd = -1 };
         auto_close int fd = -1;
-        if (!connect_host(url, request->timeout_ms, &fd, err) || !send_request(fd, url, request, err))
+        if (!connect_host(url, request, &fd, err) || !send_request(fd, url, request, err))
                 return false;
         return http_receive(take_fd(fd), request->timeout_ms, ret, err); // http_close() closes it
 }

@@ -31,9 +31,11 @@ void url_format_authority(const struct url *url, struct buf *ret); // HOST[:PORT
 struct http_request {
         const char *method;  // "GET" or "POST"
         uint64_t first_byte; // of a GET: where to go on; 0: from the start
+        uint64_t byte_count; // of a GET: how many from there; 0: to the end
         const char *body;    // of a POST: JSON
         size_t body_size;
         int timeout_ms; // how long the server may be silent, also while connecting
+        int connect_ms; // how long connecting may take, all addresses of the host together; 0: timeout_ms for each
 };
 
 struct http_response {

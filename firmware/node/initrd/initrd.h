@@ -6,16 +6,34 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "firmware/node/http/fetch.h"
 #include "firmware/node/plan/plan.h"
 #include "firmware/node/trust/trust.h"
 
 // ERR_CHECKSUM unless the file has exactly this size and SHA-256 (hex).
 must_check bool initrd_check_root(const char *path, const char *sha256, const char *size, struct err *err);
 
+// ERR_USAGE unless these are a SHA-256 in hex and a size in bytes.
+must_check bool initrd_parse_size(const char *sha256, const char *size, uint64_t *ret, struct err *err);
+
 // Copies a root from a medium to `to`: what is checked there is what will be used. Errors as of initrd_check_root(),
 // and nothing is left then.
 must_check bool initrd_copy_root(const char *from, const char *to, const char *sha256, const char *size,
                                  struct err *err);
+
+// What is beside a root that was fetched or taken from the state disk: KEY=VALUE lines of what it took, which the
+// report has (firmware/node/report.h), and the root's index, where there is one.
+#define INITRD_ORIGIN_NAME "origin"
+
+// Takes the root of this digest from the state disk that is mounted at `disk`: what is checked is what was copied to
+// `to`. ERR_REFERENCE if the disk does not keep it; any other error says what is wrong there. Nothing is left then.
+must_check bool initrd_take_kept_root(const char *disk, const char *to, const char *sha256, const char *size,
+                                      struct err *err);
+
+// Fetches the root, fetch->path. With `chunks`, "SHA256:SIZE" of its index, only what the roots that are kept on the
+// state disk at `disk` (NULL: there is none) do not have of it: in parts, if servers send parts; else whole, and a line
+// says why. `url` becomes the index's where it ends with the root's name or digest.
+must_check bool initrd_fetch_root(const struct fetch *fetch, const char *chunks, const char *disk, struct err *err);
 
 // Loads the drivers of disks, waits for a block device whose file system has the label, and prints "DEVICE TYPE\n" into
 // `ret`. ERR_REFERENCE after the time limit, with what was found instead.

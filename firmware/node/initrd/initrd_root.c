@@ -11,7 +11,7 @@
 #include "firmware/node/initrd/initrd.h"
 #include "firmware/node/root/file_sha256.h"
 
-static bool parse_root_size(const char *sha256, const char *size, uint64_t *ret, struct err *err) {
+bool initrd_parse_size(const char *sha256, const char *size, uint64_t *ret, struct err *err) {
         char *end;
         errno = 0;
         unsigned long long wanted = strtoull(size, &end, 10);
@@ -40,7 +40,7 @@ bool initrd_check_root(const char *path, const char *sha256, const char *size, s
         assert(path && sha256 && size);
         uint64_t wanted;
         char found[SHA256_HEX_SIZE];
-        if (!parse_root_size(sha256, size, &wanted, err))
+        if (!initrd_parse_size(sha256, size, &wanted, err))
                 return false;
         auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
@@ -69,7 +69,7 @@ static bool copy_and_check(const char *from, const char *to, const char *sha256,
 bool initrd_copy_root(const char *from, const char *to, const char *sha256, const char *size, struct err *err) {
         assert(from && to && sha256 && size);
         uint64_t wanted;
-        if (!parse_root_size(sha256, size, &wanted, err))
+        if (!initrd_parse_size(sha256, size, &wanted, err))
                 return false;
         if (copy_and_check(from, to, sha256, wanted, err))
                 return true;

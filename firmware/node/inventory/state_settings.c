@@ -66,11 +66,12 @@ static bool read_claim(const json_t *json, struct arena *arena, struct state_cla
 
 static bool read_state_disk(const json_t *json, struct arena *arena, struct state_settings *ret, struct err *err) {
         const char *label, *filesystem = "ext4";
-        int required = 0, overlay = 0;
+        int required = 0, overlay = 0, root_cache = 0;
         json_int_t timeout_ms = 0;
         json_error_t error;
-        if (json_unpack_ex((json_t *)json, &error, 0, "{ss s?b s?b s?I s?s}", "label", &label, "required", &required,
-                           "overlay", &overlay, "timeout_ms", &timeout_ms, "filesystem", &filesystem) < 0)
+        if (json_unpack_ex((json_t *)json, &error, 0, "{ss s?b s?b s?b s?I s?s}", "label", &label, "required",
+                           &required, "overlay", &overlay, "root_cache", &root_cache, "timeout_ms", &timeout_ms,
+                           "filesystem", &filesystem) < 0)
                 return unpack_failed("state_disk", &error, err);
         if (!*label || strlen(label) > LABEL_MAX || timeout_ms < 0 || timeout_ms > WAIT_MAX_MS)
                 return fail(err, ERR_SCHEMA, 0, "\"state_disk\": label or timeout_ms");
@@ -79,6 +80,7 @@ static bool read_state_disk(const json_t *json, struct arena *arena, struct stat
         ret->wanted = true;
         ret->required = required;
         ret->overlay = overlay;
+        ret->root_cache = root_cache;
         ret->timeout_ms = (int)timeout_ms;
         ret->label = arena_strdup(arena, label);
         ret->filesystem = arena_strdup(arena, filesystem);

@@ -28,7 +28,8 @@ struct state_settings {
         bool wanted; // false: no state disk is looked for
         const char *label, *filesystem;
         bool required;
-        bool overlay; // the root's writable layer lies on it too
+        bool overlay;    // the root's writable layer lies on it too
+        bool root_cache; // the last two roots are kept on it
         int timeout_ms;
         struct state_claim claim;
         struct state_path *paths;

@@ -16,6 +16,7 @@
 //     kiln/keep/           machine-id, random-seed, ssh_host_* (state_keep.h)
 //     kiln/overlay/        the root's writable layer, if the profile wants it here: scratch (state_overlay.h)
 //     paths/PATH           one directory for each state path
+//     kiln-roots/          the last two roots (roots/kept_roots.h, state_root.h)
 #ifndef KILN_NODE_STATE_STATE_H
 #define KILN_NODE_STATE_STATE_H
 

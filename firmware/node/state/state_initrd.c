@@ -17,8 +17,11 @@
 #include "firmware/node/state/state_keep.h"
 #include "firmware/node/state/state_mount.h"
 #include "firmware/node/state/state_overlay.h"
+#include "firmware/node/state/state_root.h"
 #include "firmware/node/state/state_serial.h"
 #include "shared/node_config.h"
+
+#define WAITED "/tmp/state-disk-waited"
 
 enum { POLL_MS = 200, RECORD_MAX = 64 << 10, NOTES_MAX = 64 };
 
@@ -171,13 +174,29 @@ static bool load_drivers(struct modules *modules, struct err *err) {
         return true;
 }
 
+// What state_look() has waited already, in the same initrd.
+static int64_t waited_before_ms(void) {
+        char text[32] = "";
+        auto_close int fd = open(WAITED, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd >= 0)
+                (void)!read(fd, text, sizeof text - 1);
+        return strtoll(text, NULL, 10);
+}
+
+static void note_waited(int64_t ms) {
+        auto_free char *text = xasprintf("%lld\n", (long long)ms);
+        auto_close int fd = open(WAITED, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd >= 0)
+                (void)!write(fd, text, strlen(text));
+}
+
 // A disk with the label may still be on its way: none is claimed before the time is over.
 static bool wait_for_disk(struct session *session, struct modules *modules, const char *root,
                           enum state_choice *ret_choice, struct err *err) {
         const struct state_settings *settings = &session->inventory.state;
         auto_free char *sys = xasprintf("%s/sys/class/block", root), *dev = xasprintf("%s/dev", root);
         const struct disk_host host = { sys, dev };
-        int64_t deadline = clock_now_ms() + settings->timeout_ms;
+        int64_t deadline = clock_now_ms() + settings->timeout_ms - waited_before_ms();
         for (;;) {
                 struct arena arena = { 0 };
                 struct disks disks;
@@ -194,10 +213,14 @@ static bool wait_for_disk(struct session *session, struct modules *modules, cons
         }
 }
 
-static bool enter_new_root(const char *root, const char *filesystem, struct err *err) {
-        // A file system asks for its checksum by an alias, which no modprobe resolves here: mount(2) would say ENOENT.
+// A file system asks for its checksum by an alias, which no modprobe resolves here: mount(2) would say ENOENT.
+static bool load_filesystem(const char *filesystem, struct err *err) {
         char *const names[] = { (char *)"crc32c_generic", (char *)filesystem };
-        if (*filesystem && !modules_load(names, lengthof(names), err))
+        return !*filesystem || modules_load(names, lengthof(names), err);
+}
+
+static bool enter_new_root(const char *root, const char *filesystem, struct err *err) {
+        if (!load_filesystem(filesystem, err))
                 return false;
         if (chroot(root) < 0 || chdir("/") < 0)
                 return fail(err, ERR_SYSTEM, errno, "enter %s", root);
@@ -282,6 +305,14 @@ static void use_disk(struct session *session) {
         add_note(&session->arena, record, buf_text(&space));
         if (!keep_restore(session->root, &unkept))
                 add_note(&session->arena, record, unkept.text);
+}
+
+static void keep_root_too(struct session *session) {
+        auto_buf note = { 0 };
+        if (session->record.status != STATE_MOUNTED || !session->inventory.state.root_cache)
+                return;
+        state_keep_root(&note);
+        add_note(&session->arena, &session->record, buf_text(&note));
 }
 
 static bool write_record(struct session *session, struct err *err) {
@@ -394,6 +425,7 @@ static bool run_session(struct session *session, const char *root, const char *i
                 note_memory(session, in_memory);
         if (session->record.status == STATE_MOUNTED)
                 use_disk(session);
+        keep_root_too(session);
         session->record.elapsed_ms += clock_now_ms() - start;
         tell_of_record(&session->record);
         return write_record(session, err);
@@ -458,4 +490,34 @@ bool state_prepare(const char *root, const char *config, bool allow_older, struc
         if (!open_directory(root, &session.root, err) || !prepare_session(&session, root, ret_path, err))
                 return wrap(err, "the state disk");
         return true;
+}
+
+// ---- before there is a root ----
+
+static bool look_for_disk(struct session *session, const char *at, struct err *err) {
+        enum state_choice choice;
+        int64_t start = clock_now_ms();
+        bool ok = find_disk(session, "", &choice, err);
+        const struct state_record *record = &session->record;
+        note_waited(clock_now_ms() - start);
+        if (!ok)
+                return false;
+        if (choice == CHOICE_BLANK)
+                return fail(err, ERR_REFERENCE, 0, "it is blank yet");
+        if (choice != CHOICE_LABELLED)
+                return fail(err, ERR_REFERENCE, 0, "%s", record->reason);
+        if (!load_filesystem(record->filesystem, err))
+                return false;
+        return mount(record->device, at, record->filesystem, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 ||
+               fail(err, ERR_CORRUPT, errno, "%s (%s) cannot be mounted", record->device, record->filesystem);
+}
+
+bool state_look(const char *config, const char *at, struct err *err) {
+        assert(config && at);
+        auto_session session = { .root = -1 };
+        if (!read_node_json(&session, config, err))
+                return wrap(err, "the state disk");
+        if (!session.inventory.state.root_cache)
+                return fail(err, ERR_REFERENCE, 0, "the inventory keeps no root on a state disk");
+        return look_for_disk(&session, at, err) || wrap(err, "the state disk");
 }

@@ -29,4 +29,9 @@ enum state_choice state_choose(const struct disk_host *host, const struct disks 
                                const struct state_settings *settings, bool late, struct arena *arena,
                                struct state_record *ret_record, const struct disk **ret_disk);
 
+// Before there is a root: finds the state disk that the inventory below `config` wants, and mounts it read-only at
+// `at`, unchecked: fsck is the root's. Only a disk that has the label; none is formatted. What was waited for it the
+// other two functions do not wait again. ERR_REFERENCE if there is none, or the inventory keeps no roots there.
+must_check bool state_look(const char *config, const char *at, struct err *err);
+
 #endif
