@@ -1,15 +1,26 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The root from the state disk, and from servers what the disk lacks of it. Run by tests/http/run, which gives TAP."""
+"""usage: tests/http/kept.py OLD NEW
+
+The root from the state disk, and from servers what the disk lacks of it. tests/http/run runs the tests and gives TAP. As
+a program it measures: what a node that keeps the root of OLD fetches for the one of NEW, and for that of OLD again. Both
+are the directory of a role in a published build."""
 import hashlib
 import os
 import shutil
 import socket
 import struct
 import subprocess
-
-from server import CHUNK, Server, index_of
+import sys
+import tempfile
+import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(TOP, "tests/initrd")]
+sys.dont_write_bytecode = True
+
+from server import CHUNK, Server, index_of  # noqa: E402
+
 NODE = os.environ.get("KILN_NODE", os.path.join(TOP, "build/kiln-node"))
 TAP = None
 CONTENT = os.urandom(1500000)
@@ -188,4 +199,47 @@ def test_parts_of_mirrors(work):
         each.close()
 
 
+# ---- measuring ----
+
+def files_of(role):
+    """{name: content} of a published role's root and index."""
+    files = {}
+    for name in ("rootfs.squashfs", "rootfs.chunks"):
+        with open(os.path.join(role, name), "rb") as file:
+            files[name] = file.read()
+    return files
+
+
+def measured(what, work, *words):
+    started = time.monotonic()
+    status, text, origin = run_node(work, *words)
+    if status != 0:
+        sys.exit(text)
+    print(f"{what}: {int(origin['root_fetched_bytes'])} bytes in {origin['root_requests']} requests, "
+          f"{int(origin['root_kept_bytes'])} from the disk, {time.monotonic() - started:.1f} s")
+
+
+def measure(old, new):
+    if os.environ.get("KILN_HTTP_NAMESPACE") != "yes":
+        user = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
+        os.environ["KILN_HTTP_NAMESPACE"] = "yes"
+        os.execvp("unshare", ["unshare", *user, "--net", sys.executable, os.path.abspath(__file__), old, new])
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    before, after = files_of(old), files_of(new)
+    root, index = after["rootfs.squashfs"], after["rootfs.chunks"]
+    with tempfile.TemporaryDirectory() as work, Server(after) as server:
+        disk, to, url = make_disk(work, *before.values()), os.path.join(work, "root"), f"http://127.0.0.1:{server.port}/rootfs.squashfs"
+        print(f"the root: {len(root)} bytes, its index: {len(index)}")
+        wanted = (url, to, hex_of(root), str(len(root)), "60")
+        measured("whole", work, "fetch", *wanted)
+        measured("the next build", work, "fetch", "--chunks", f"{hex_of(index)}:{len(index)}", "--kept", disk, *wanted)
+        same = before["rootfs.squashfs"]
+        measured("the same build", work, "kept-root", disk, to, hex_of(same), str(len(same)))
+
+
 TESTS = (test_kept_root, test_parts, test_parts_by_digest, test_parts_and_disks, test_parts_of_mirrors)
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__.partition("\n")[0])
+    measure(*sys.argv[1:])
