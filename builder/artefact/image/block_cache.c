@@ -3,11 +3,11 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/digest.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/progress.h"
@@ -120,12 +120,10 @@ bool block_cache_add_image(struct block_cache *cache, const struct buf *index, i
 
 void block_cache_key(const void *block, size_t size, int level, size_t most, char ret_key[static BLOCK_KEY_SIZE]) {
         const uint64_t settings[] = { size, (uint64_t)level, most };
-        char hex[DIGEST_HEX_SIZE];
-        struct digest *digest = digest_new("sha256");
-        digest_update(digest, settings, sizeof settings);
-        digest_update(digest, block, size);
-        digest_final(digest, hex);
-        memcpy(ret_key, hex, BLOCK_KEY_SIZE);
+        char content[BLOCK_SUM_SIZE], others[BLOCK_SUM_SIZE];
+        block_sum(block, size, content);
+        block_sum(settings, sizeof settings, others);
+        snprintf(ret_key, BLOCK_KEY_SIZE, "%s%s", content, others);
 }
 
 static bool read_block(int fd, const struct block_place *place, void *out) {

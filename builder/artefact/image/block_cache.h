@@ -23,7 +23,8 @@ void block_cache_free(struct block_cache *cache); // NULL is fine
 // and the descriptor is not taken, if the text is no index of the maker's.
 bool block_cache_add_image(struct block_cache *cache, const struct buf *index, int fd);
 
-// The key of a block compressed at a level into at most `most` bytes.
+// The key of a block compressed at a level into at most `most` bytes: checksums of all that. Another block may have it,
+// too, since what is found is compared.
 void block_cache_key(const void *block, size_t size, int level, size_t most, char ret_key[static BLOCK_KEY_SIZE]);
 
 // Reads the compressed bytes. False if no image has the block as it was: what is damaged is told once an image.

@@ -16,7 +16,7 @@
 
 #include "base/buf.h"
 
-enum { BLOCK_KEY_SIZE = 65, BLOCK_SUM_SIZE = 33 }; // SHA-256 in hex, and its first half
+enum { BLOCK_KEY_SIZE = 33, BLOCK_SUM_SIZE = 17 }; // hex
 
 struct block_place {
         char key[BLOCK_KEY_SIZE]; // of the content: block_cache_key()
@@ -25,7 +25,8 @@ struct block_place {
         uint32_t size;            // of the compressed bytes
 };
 
-// The sum of compressed bytes, of which two blocks with the same content may have different ones.
+// CRC-32 and Adler-32 of compressed bytes. They find damage, and nothing rests on them alone: whoever takes a block
+// compares its content, which takes less time than a digest that nobody can forge.
 void block_sum(const void *data, size_t size, char ret_sum[static BLOCK_SUM_SIZE]);
 
 // Appends the text. Sorts `places`.
