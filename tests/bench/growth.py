@@ -6,6 +6,7 @@ import subprocess
 from measure import LAB, TOP, WORK, fresh, kiln, packages_of, peer_install, peer_pack, run
 
 NODES = (10, 100, 1000)
+FEWER, MANY = 2000, 20000  # between these, checking grows no faster than nodes do
 TURNS = 5  # inventory changes that are measured
 ROLES = (1, 3, 10)
 PACKAGES = (100, 350, 1000)
@@ -51,6 +52,17 @@ def write_inventory(path, count, turn):
     write(path, text + "\npaths: {" + ", ".join(f"{os.path.basename(folder)}: {TOP}/{folder}" for folder in folders) + "}\n")
 
 
+def linear(table):
+    """Time of processors of checking a large inventory, beside that of a tenth of it."""
+    for turn in range(TURNS):
+        for count in (FEWER, MANY):
+            cluster = f"{WORK}/growth/{count}/cluster.yaml"
+            write_inventory(cluster, count, turn)
+            table.add(f"kiln: check, processor time, {count} nodes", run([f"{TOP}/build/kiln", "check", cluster]).processor)
+    table.row(f"kiln: check, processor time, {FEWER} nodes")
+    table.row(f"kiln: check, processor time, {MANY} nodes", f"kiln: check, processor time, {FEWER} nodes", f"{MANY // FEWER}: linear")
+
+
 def inventory(table):
     """A cluster of many slaves whose inventory changed: checked, and what hangs on it rendered (the configuration layer, the PXE tree,
     the kickstart files), the packed root being in the cache. Each count has a folder of its own, and all go at the end: ext4 makes
@@ -73,6 +85,7 @@ def inventory(table):
         table.row(f"kiln: render, {count} nodes")
         table.row(f"kiln: check and render, {count} nodes", target="0.15 s" if count == 1000 else "")
         table.row(f"kiln: the same, processor time, {count} nodes")
+    linear(table)
     fresh("growth")
 
 
