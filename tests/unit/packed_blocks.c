@@ -107,7 +107,11 @@ static struct block_counts pack_after(const char *image, const struct buf *index
 
 static struct block_place *first_places(size_t *ret_count) {
         struct block_place *places = block_index_parse(&first_index, maker, ret_count);
-        EXPECT(places && *ret_count >= 7);
+        EXPECT(*ret_count >= 7);
+        if (!places) {
+                printf("Bail out! the image has no index\n");
+                exit(1);
+        }
         return places;
 }
 
