@@ -165,7 +165,7 @@ doc: $(B)/kiln ## the manual as HTML, in build/doc
 
 # What is made on the way is written in its place at once: two at a time, below two prefixes, do not meet.
 SHARE = $(DESTDIR)$(PREFIX)/share
-SERVE_UNIT = $(DESTDIR)$(PREFIX)/lib/systemd/system/kiln-serve@.service
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 empty_file = install -D -m 0644 /dev/null
 
 install: all ## install below $(DESTDIR)$(PREFIX)
@@ -178,8 +178,9 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 		to=$(SHARE)/$${shell#*:}; \
 		$(empty_file) "$$to" && $(B)/kiln completion $${shell%%:*} > "$$to" || exit 1; done
 	install -D -m 0644 -t $(SHARE)/kiln/node $(wildcard firmware/node/*.service)
-	$(empty_file) $(SERVE_UNIT)
-	sed 's|/usr/local/bin|$(PREFIX)/bin|' builder/serve/kiln-serve@.service > $(SERVE_UNIT)
+	for unit in builder/serve/kiln-serve@.service builder/cache_server/kiln-cache.service; do \
+		to=$(UNITS)/$${unit##*/}; \
+		$(empty_file) "$$to" && sed 's|/usr/local/bin|$(PREFIX)/bin|' $$unit > "$$to" || exit 1; done
 	install -D -m 0755 -t $(SHARE)/kiln/initramfs $(wildcard firmware/initramfs/*)
 	install -D -m 0644 -t $(SHARE)/kiln/bootloader $(wildcard firmware/bootloader/*)
 	rm -rf $(addprefix $(SHARE)/kiln/,profiles overlays kickstart)

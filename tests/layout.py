@@ -14,11 +14,11 @@ TERNARIES_PER_1000_LINES, CHAIN_MAX = 6, 5
 
 # From the ground up: a folder includes what stands above it here, and nothing below. A folder inside of another that
 # stands here, too, is that one's own. `builder` is main.c.
-ORDER = ["builder/base", "builder/manual", "builder/shared", "builder/secrets", "builder/signing", "builder/uki", "builder/remote", "builder/cache",
+ORDER = ["builder/base", "builder/manual", "builder/shared", "builder/http", "builder/secrets", "builder/signing", "builder/uki", "builder/remote", "builder/cache",
          "builder/profile/reader", "builder/profile", "builder/init",
          "builder/packages", "builder/selection", "builder/sandbox", "builder/rootfs", "builder/configure",
          "builder/artefact/image", "builder/artefact/initrd", "builder/artefact/iso", "builder/artefact",
-         "builder/build", "builder/compare", "builder/verify", "builder/release", "builder/diff", "builder/report", "builder/status", "builder/boot", "builder/serve", "builder/rollout", "builder/rack",
+         "builder/build", "builder/compare", "builder/verify", "builder/release", "builder/diff", "builder/report", "builder/status", "builder/boot", "builder/serve", "builder/cache_server", "builder/rollout", "builder/rack",
          "builder/verbs", "builder",
          "firmware/node/root", "firmware/node/devices", "firmware/node/facts", "firmware/node/inventory",
          "firmware/node/secrets", "firmware/node/trust", "firmware/node/cmdline", "firmware/node/config_drive", "firmware/node/dhcp",
@@ -32,7 +32,7 @@ NODE_BORROWS = {"builder/base", "builder/shared"}
 PUBLIC = {"builder/packages": {"packages.h"}, "builder/rootfs": {"rootfs.h", "tree.h", "account_tables.h"},
           "builder/artefact": {"artefact.h"},
           "builder/manual": {"manual_pages.h", "markup.h"}, "builder/boot": {"boot.h"}, "builder/configure": {"configure.h"}, "builder/verify": {"verify.h"},
-          "builder/profile": {"profile.h", "effective.h", "defaults.h"}, "builder/serve": {"serve.h"}, "builder/rack": {"virtual_rack.h"},
+          "builder/profile": {"profile.h", "effective.h", "defaults.h"}, "builder/serve": {"serve.h"}, "builder/cache_server": {"cache_server.h"}, "builder/rack": {"virtual_rack.h"},
           "builder/rollout": {"rollout.h"}, "builder/report": {"build_report.h"}}
 # These count as inside of a house: they read what profiles are written in.
 LODGERS = {"builder/init": "builder/profile"}

@@ -13,7 +13,7 @@
 
 // What the engine of tables writes; what is used is taken from the tree, by the option's name.
 struct defaults_file {
-        const char *out, *cache, *sign, *remote, *remote_keys, *remote_sign;
+        const char *out, *cache, *sign, *remote, *remote_keys, *remote_sign, *remote_token_file;
         int cache_limit;
         const struct value *repo;
         struct place place;
@@ -34,6 +34,8 @@ static const struct schema_field defaults_rows[] = {
           MEMBER(defaults_file, remote_keys), PATH },
         { "remote_sign", "key that signs what is uploaded to `remote`; without it, it is only read", &type_text,
           MEMBER(defaults_file, remote_sign), PATH },
+        { "remote_token_file", "file whose first line is the token that `remote` wants of those who fill it",
+          &type_text, MEMBER(defaults_file, remote_token_file), PATH },
         { "repo", "other places of repositories, such as local mirrors: NAME: URL or folder", &type_scalars,
           MEMBER(defaults_file, repo), .pattern = FILE_NAME_PATTERN, .pattern_means = "a repository's name",
           .is_path = true },

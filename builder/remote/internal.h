@@ -16,8 +16,10 @@ enum { REMOTE_KEYS_MAX = 64, REMOTE_IDLE_MAX = 8 };
 struct uploads;
 
 struct remote {
-        char *url;   // without a slash at its end
-        char *shown; // for messages: without user and password
+        char *url;     // without a slash at its end
+        char *shown;   // for messages: without user and password
+        char *token;   // NULL: none
+        bool has_user; // the URL has credentials of its own
         struct s3 s3;
         struct ssh_key keys[REMOTE_KEYS_MAX];
         size_t key_count;

@@ -12,6 +12,7 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "http/http_token.h"
 #include "remote/bundle.h"
 #include "remote/internal.h"
 #include "signing/key_lines.h"
@@ -30,6 +31,7 @@ static bool has_part(CURLU *url, CURLUPart part) {
 
 static bool take_url(CURLU *url, struct remote *remote) {
         char *whole = NULL, *shown = NULL;
+        remote->has_user = has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD);
         bool ok = curl_url_get(url, CURLUPART_URL, &whole, 0) == CURLUE_OK &&
                   curl_url_set(url, CURLUPART_USER, NULL, 0) == CURLUE_OK &&
                   curl_url_set(url, CURLUPART_PASSWORD, NULL, 0) == CURLUE_OK &&
@@ -68,19 +70,33 @@ static bool find_remote(const char *text, struct remote *remote, struct err *err
         return s3_open(text, &remote->s3, &below, err) && parse_remote_url(below, remote, err);
 }
 
+static bool read_remote_token(struct remote *remote, const char *path, struct err *err) {
+        static const char option[] = "--remote-token-file";
+        if (!path)
+                return true;
+        if (remote->s3.provider || remote->has_user) {
+                fail(err, ERR_USAGE, 0, "%s: %s has credentials of its own", option, remote->shown);
+                return hint(err, "leave one of the two out");
+        }
+        return http_token_read(option, path, &remote->token, err);
+}
+
 static void remote_free(struct remote *remote) {
         for (size_t i = 0; i < remote->idle_count; i++)
                 curl_easy_cleanup(remote->idle[i]);
         uploads_free(remote->uploads);
         pthread_mutex_destroy(&remote->mutex);
         s3_release(&remote->s3);
+        if (remote->token)
+                explicit_bzero(remote->token, strlen(remote->token));
+        free(remote->token);
         free(remote->url);
         free(remote->shown);
         free(remote);
 }
 
 static bool fill_remote(struct remote *remote, const struct remote_options *options, struct err *err) {
-        if (!find_remote(options->url, remote, err))
+        if (!find_remote(options->url, remote, err) || !read_remote_token(remote, options->token_file, err))
                 return false;
         if (!options->key_file && !options->signer) {
                 fail(err, ERR_USAGE, 0, "--remote %s: nobody's entries would be accepted", remote->shown);

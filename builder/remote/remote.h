@@ -25,12 +25,14 @@ struct remote;
 struct remote_options {
         const char *url;             // http:// or https://, perhaps with user and password, else ~/.netrc has them; or
                                      // s3:// (remote/s3.h)
+        const char *token_file;      // whose first line goes with each request to it, as "Authorization: Bearer"; NULL:
+                                     // none
         const char *key_file;        // public keys, a line each, whose action entries are accepted; NULL: none
         const struct signer *signer; // signs what is uploaded, and is accepted; NULL: nothing is uploaded
 };
 
-// Nothing is sent yet. USAGE: the URL is none, or there is neither a key file nor a signer; SYNTAX, SYSTEM: the file of
-// keys. The signer must outlive it.
+// Nothing is sent yet. USAGE: the URL is none, there is neither a key file nor a signer, or the token is none; SYNTAX,
+// SYSTEM: the file of keys. The signer must outlive it.
 must_check bool remote_open(const struct remote_options *options, struct remote **ret, struct err *err);
 // Waits for uploads under way for `wait_ms` (below 0: until they are done), gives up the rest, and says so. Whether all
 // that was offered is there.

@@ -161,9 +161,18 @@ static void set_exchange_options(struct exchange *exchange, const char *url) {
                 curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
 }
 
+// No server that a redirection leads to is told the token: with what ~/.netrc has for that one, curl would do so.
+static void send_token(struct remote *remote, CURL *easy) {
+        curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+        curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+        curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, remote->token);
+}
+
 // Heap; curl's list.
 static struct curl_slist *sign_request(struct remote *remote, CURL *easy) {
         struct curl_slist *headers = curl_slist_append(NULL, "Expect:"); // no second of waiting for "100 Continue"
+        if (remote->token)
+                send_token(remote, easy);
         if (!remote->s3.provider)
                 return headers;
         curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, remote->s3.provider);

@@ -3,27 +3,17 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "http/http_reply.h"
 #include "serve/http_request.h"
 
 enum { SENT_MAX_BYTES = 64 << 20 }; // of texts to all who read slowly
 
 enum MHD_Result http_answer(const struct http_request *request, unsigned status, struct MHD_Response *response) {
-        if (!response)
-                return MHD_NO;
-        MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-        MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
-        MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
-        enum MHD_Result result = MHD_queue_response(request->connection, status, response);
-        MHD_destroy_response(response);
-        return result;
+        return http_reply(request->connection, status, response);
 }
 
 enum MHD_Result http_answer_text(const struct http_request *request, unsigned status, const char *text) {
-        auto_free char *line = xasprintf("%s\n", text);
-        struct MHD_Response *response = MHD_create_response_from_buffer(strlen(line), line, MHD_RESPMEM_MUST_COPY);
-        if (response)
-                MHD_add_response_header(response, "Content-Type", "text/plain; charset=utf-8");
-        return http_answer(request, status, response);
+        return http_reply_text(request->connection, status, text);
 }
 
 // A text that is being sent, counted until it is.
@@ -69,7 +59,7 @@ enum MHD_Result http_answer_buf(const struct http_request *request, const char *
 }
 
 const char *http_header(const struct http_request *request, const char *name) {
-        return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+        return http_header_of(request->connection, name);
 }
 
 const char *http_parameter(const struct http_request *request, const char *name) {

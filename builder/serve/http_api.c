@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "http/http_token.h"
 #include "serve/fleet_lock.h"
 #include "serve/http_guard.h"
 #include "serve/http_request.h"
@@ -101,20 +102,8 @@ static enum MHD_Result answer_report(struct http_request *request) {
                            MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
 }
 
-// Takes the same time wherever the texts differ.
 static bool is_token(const struct http_request *request) {
-        static const char scheme[] = "Bearer ";
-        const char *given = http_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
-        if (!request->token || !given || strncmp(given, scheme, sizeof scheme - 1) != 0)
-                return false;
-        given += sizeof scheme - 1;
-        size_t size = strlen(request->token);
-        if (strlen(given) != size)
-                return false;
-        unsigned char difference = 0;
-        for (size_t i = 0; i < size; i++)
-                difference |= (unsigned char)(given[i] ^ request->token[i]);
-        return difference == 0;
+        return http_token_matches(http_header(request, MHD_HTTP_HEADER_AUTHORIZATION), request->token);
 }
 
 static enum MHD_Result answer_forget(struct http_request *request) {

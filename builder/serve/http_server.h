@@ -10,23 +10,12 @@
 //     GET /metrics                      for Prometheus
 //     POST /report                      what nodes tell (report_read.h)
 //     POST /api/forget?mac=             forgets a machine that the inventory does not know; with the token
-//
-// A few threads with epoll(7) each; memory for each connection is bounded, and so is their number.
 #ifndef KILN_SERVE_HTTP_SERVER_H
 #define KILN_SERVE_HTTP_SERVER_H
 
 #include "serve/rack.h"
-#include "serve/serve_place.h"
 
 struct http_server;
-
-// Binds and listens. SYSTEM with a hint if the port is taken or may not be used. Separate, so that it can be done
-// before privileges are dropped.
-must_check bool http_server_bind(const struct serve_place *place, int *ret_socket, struct err *err);
-
-// Raises this process's limit of open files (RLIMIT_NOFILE) to what the server may need, as far as it may; a warning
-// says if a rack of so many machines needs more. Before privileges are dropped and the server is started.
-void http_server_raise_limit(size_t machines);
 
 // Takes the socket. `token` is NULL or a text that must outlive the server.
 must_check bool http_server_start(struct rack *rack, int socket, unsigned threads, const char *token,

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "serve/address_order.h"
+#include "http/address_order.h"
 
 enum { PIN_MS = 900000, PINS_MAX = 65536, PIN_FRESH_MS = 3000 };
 

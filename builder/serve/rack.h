@@ -7,9 +7,9 @@
 
 #include <pthread.h>
 
+#include "http/clients.h"
 #include "serve/admission.h"
 #include "serve/boot_state.h"
-#include "serve/clients.h"
 #include "serve/journal.h"
 #include "serve/pins.h"
 #include "serve/served_builds.h"

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Roots that are on their way: how far each is, and who is too slow to keep a place.
-#include <linux/tcp.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/mem.h"
 #include "base/progress.h"
+#include "http/standing.h"
 #include "serve/rack.h"
 
 enum {
@@ -16,8 +14,6 @@ enum {
         PACE_LEAST = 64 << 10, // bytes a second, below which a transfer hardly uses the uplink
         PACE_SHARE = 8,        // or this part of what each place should get
         SLOW_OF_LIMIT = 4,     // so many times the limit may be slow beside the places
-        STANDING_MS = 60000,   // so long without STANDING_BYTES, and it is no transfer
-        STANDING_BYTES = 256 << 10,
 };
 
 struct rack_transfer {
@@ -25,34 +21,26 @@ struct rack_transfer {
         struct rack_file *file;
         int socket, percent;
         uint64_t first, acked_before;
-        uint64_t pace_bytes, standing_bytes; // what had arrived when the measure began
-        int64_t pace_ms, standing_ms;        // and when that was
-        bool is_slow;                        // its place is somebody else's
+        uint64_t pace_bytes; // what had arrived when the measure began
+        int64_t pace_ms;     // and when that was
+        bool is_slow;        // its place is somebody else's
+        struct standing standing;
         char build[SERVED_ID_SIZE];
 };
-
-static uint64_t acked_of(int socket) {
-        struct tcp_info info = { 0 };
-        socklen_t size = sizeof info;
-        if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
-                return 0;
-        return info.tcpi_bytes_acked;
-}
 
 struct rack_transfer *rack_watch(struct rack *rack, int socket, uint64_t first, struct rack_file *file) {
         struct rack_transfer *transfer = xcalloc(1, sizeof *transfer);
         int64_t now_ms = monotonic_ms();
-        uint64_t acked = acked_of(socket);
+        uint64_t acked = socket_acked_bytes(socket);
         *transfer = (struct rack_transfer){
                 .file = file,
                 .socket = socket,
                 .first = first,
                 .acked_before = acked,
                 .pace_bytes = acked,
-                .standing_bytes = acked,
                 .pace_ms = now_ms,
-                .standing_ms = now_ms,
         };
+        standing_begin(&transfer->standing, socket, now_ms);
         boot_text_copy(transfer->build, sizeof transfer->build, file->build->id);
         pthread_mutex_lock(&rack->lock);
         transfer->next = rack->transfers;
@@ -107,22 +95,12 @@ static void look_at_pace(struct rack *rack, struct rack_transfer *transfer, uint
         admission_slow(admission, is_slow);
 }
 
-// Nothing but the closed connection tells microhttpd; the socket is its own and stays open meanwhile.
-static void cut_standing(struct rack_transfer *transfer, uint64_t acked, int64_t now_ms) {
-        if (now_ms - transfer->standing_ms < STANDING_MS)
-                return;
-        if (acked - transfer->standing_bytes < STANDING_BYTES)
-                (void)shutdown(transfer->socket, SHUT_RDWR);
-        transfer->standing_bytes = acked;
-        transfer->standing_ms = now_ms;
-}
-
 void rack_look_at_transfers(struct rack *rack, int64_t now_ms) {
         for (struct rack_transfer *transfer = rack->transfers; transfer; transfer = transfer->next) {
-                uint64_t acked = acked_of(transfer->socket);
+                uint64_t acked = socket_acked_bytes(transfer->socket);
                 note_progress(rack, transfer, acked);
                 look_at_pace(rack, transfer, acked, now_ms);
-                cut_standing(transfer, acked, now_ms);
+                standing_look(&transfer->standing, now_ms);
         }
 }
 

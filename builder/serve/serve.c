@@ -14,13 +14,15 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "http/http_daemon.h"
+#include "http/http_token.h"
+#include "http/privileges.h"
 #include "serve/fleet_lock.h"
 #include "serve/internal.h"
-#include "serve/privileges.h"
 #include "serve/rate.h"
 #include "serve/serve_files.h"
 
-enum { TICK_MS = 250, UP_MS = 10000, TOKEN_MAX = 1 << 16, TOKEN_LEAST = 16 };
+enum { TICK_MS = 250, UP_MS = 10000 };
 
 static volatile sig_atomic_t asked_to_look;
 
@@ -36,16 +38,7 @@ static void take_hangups(void) {
 
 static bool read_token(struct server *server, struct err *err) {
         const char *path = server->options->token_file;
-        auto_buf text = { .max = TOKEN_MAX };
-        if (!path)
-                return true;
-        if (!fs_read(AT_FDCWD, path, &text, err))
-                return wrap(err, "--token");
-        size_t size = strcspn(buf_text(&text), "\r\n");
-        if (size < TOKEN_LEAST)
-                return fail(err, ERR_USAGE, 0, "--token %s: the token has less than %d characters", path, TOKEN_LEAST);
-        server->token = xstrndup(text.data, size);
-        return true;
+        return !path || http_token_read("--token", path, &server->token, err);
 }
 
 static bool setup_admission(struct server *server, struct err *err) {
@@ -103,9 +96,9 @@ static bool start_children(struct server *server, struct err *err) {
 static bool start_server(struct server *server, struct err *err) {
         take_hangups();
         if (!read_token(server, err) || !setup_admission(server, err) ||
-            !http_server_bind(&server->place, &server->http_socket, err))
+            !http_listen(server->place.address, server->place.http_port, "--http-port", &server->http_socket, err))
                 return false;
-        http_server_raise_limit(server->rack.cluster->node_count);
+        http_raise_limit(server->rack.cluster->node_count);
         server->rack.clients.own = server->place.address.s_addr;
         rack_setup(&server->rack, server->rack.cluster); // before the journal, whose machines it knows
         if (!open_state(server, err) || !check_readable(server, err) || !server_configure(server, err) ||

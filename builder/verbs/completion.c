@@ -46,10 +46,12 @@ static void print_option_value(const struct option_text *option, void *context) 
                 printf("--%s=%s ", option->name, text_or(words_of(option), "FILE"));
 }
 
-// The sub-verbs of "up|ps|down [ARGUMENT...]": words to choose from, where a first argument is one of several.
+// The sub-verbs of "up|ps|down [ARGUMENT...]" and "[serve]": words to choose from, where a first argument is one of
+// them.
 static void print_choices(const char *arguments) {
-        size_t length = strcspn(arguments, " ");
-        bool has_choices = memchr(arguments, '|', length) && islower((unsigned char)arguments[0]);
+        arguments += strspn(arguments, "[");
+        size_t length = strcspn(arguments, " ]");
+        bool has_choices = islower((unsigned char)arguments[0]);
         for (size_t i = 0; has_choices && i < length; i++)
                 putchar(arguments[i] == '|' ? ' ' : arguments[i]);
 }

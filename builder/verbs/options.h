@@ -30,7 +30,7 @@ struct options {
             *node, *wait;
         const char *secure_boot_key, *secure_boot_cert, *uki_stub;
         struct strings set, roles, only, repositories, allow_outside;
-        const char *remote, *remote_keys, *remote_sign;
+        const char *remote, *remote_keys, *remote_sign, *remote_token_file;
         bool offline, json, verbose, quiet, text, help, markdown, watch;
         const char *lock, *export, *running;
         bool update, allow_downgrade, prune, push, no_rebuild;
@@ -53,6 +53,8 @@ struct options {
         const char *reboot, *ssh_config; // and `from`
         struct strings force;
         bool go, resume, abort, back, canary, take_lock;
+        // kiln cache serve
+        const char *store_dir, *limit, *token_file; // and `listen`
         // kiln serve
         const char *listen, *interface, *uplink, *state_dir, *token, *user;
         struct number http_port, transfers;

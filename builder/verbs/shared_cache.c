@@ -8,13 +8,15 @@ static bool check_alone(const char *value, const char *option, struct err *err) 
 bool shared_cache_open(const struct options *options, struct shared_cache *ret, struct err *err) {
         if (!options->remote)
                 return check_alone(options->remote_keys, "remote-keys", err) &&
-                       check_alone(options->remote_sign, "remote-sign", err);
+                       check_alone(options->remote_sign, "remote-sign", err) &&
+                       check_alone(options->remote_token_file, "remote-token-file", err);
         if (options->offline)
                 return true;
         if (options->remote_sign && !signer_open(options->remote_sign, &ret->signer, err))
                 return wrap(err, "--remote-sign");
         const struct remote_options remote = {
                 .url = options->remote,
+                .token_file = options->remote_token_file,
                 .key_file = options->remote_keys,
                 .signer = ret->signer,
         };

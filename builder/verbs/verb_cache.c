@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // kiln cache.
 #include <jansson.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/interrupt.h"
@@ -8,6 +9,7 @@
 #include "cache/cache_prune.h"
 #include "cache/cache_push.h"
 #include "cache/cache_size.h"
+#include "cache_server/cache_server.h"
 #include "sandbox/sandbox.h"
 #include "verbs/shared_cache.h"
 #include "verbs/verb.h"
@@ -96,7 +98,54 @@ static bool push_prune_or_print(const struct options *options, const char *cache
         return prune_or_print(options, cache, err);
 }
 
+// ---- serve ----
+
+static bool refuse_of_cache(const char *option, struct err *err) {
+        return fail(err, ERR_USAGE, 0, "--%s is about this machine's own cache, and `serve` serves another one",
+                    option);
+}
+
+static bool serve_cache(const struct options *options, struct err *err) {
+        if (strcmp(options->arguments[0], "serve") != 0) {
+                fail(err, ERR_USAGE, 0, "kiln cache %s: `serve` is what there is", options->arguments[0]);
+                return hint(err, "without it, kiln cache says what this machine's own cache holds");
+        }
+        if (options->prune || options->dry_run || options->keep.given)
+                return refuse_of_cache("prune", err);
+        if (options->push)
+                return refuse_of_cache("push", err);
+        if (options->json)
+                return fail(err, ERR_USAGE, 0, "--json: kiln cache serve has no answer; its numbers are at /metrics");
+        const struct cache_server_options serve = {
+                .listen = options->listen,
+                .dir = options->store_dir,
+                .limit = options->limit,
+                .token_file = options->token_file,
+                .threads = processor_count(),
+        };
+        return cache_server_run(&serve, err);
+}
+
+static bool check_serve_is_missing(const struct options *options, struct err *err) {
+        const struct {
+                const char *name, *value;
+        } given[] = { { "listen", options->listen },
+                      { "dir", options->store_dir },
+                      { "limit", options->limit },
+                      { "token-file", options->token_file } };
+        for (size_t i = 0; i < lengthof(given); i++)
+                if (given[i].value) {
+                        fail(err, ERR_USAGE, 0, "--%s is about kiln cache serve: `serve` is missing", given[i].name);
+                        return hint(err, "--cache names this machine's own cache, --remote-token-file a token to send");
+                }
+        return true;
+}
+
 bool verb_cache(const struct options *options, struct err *err) {
+        if (options->argument_count > 0)
+                return serve_cache(options, err);
+        if (!check_serve_is_missing(options, err))
+                return false;
         struct arena arena = { 0 };
         bool ok = push_prune_or_print(options, options_cache_dir(&arena, options), err);
         arena_release(&arena);

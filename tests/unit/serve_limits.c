@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What one client may have, how long a build is held, what a report may hold, and which address is free.
-#include "serve/clients.h"
+#include "http/clients.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Ranges, paths, speeds, offers, and who may load a root now.
-#include "serve/http_range.h"
+#include "http/http_range.h"
 
 #include "serve/admission.h"
 #include "serve/dhcp_probe.h"

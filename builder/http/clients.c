@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "serve/clients.h"
+#include "http/clients.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "serve/address_order.h"
+#include "http/address_order.h"
 
 enum { CLIENTS_MAX = 65536, FORGET_MS = 60000, SECOND_MS = 1000 };
 

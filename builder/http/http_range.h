@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Byte ranges (RFC 9110, section 14) and paths of requests.
-#ifndef KILN_SERVE_HTTP_RANGE_H
-#define KILN_SERVE_HTTP_RANGE_H
+#ifndef KILN_HTTP_RANGE_H
+#define KILN_HTTP_RANGE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "serve/privileges.h"
+#include "http/privileges.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -92,4 +93,18 @@ bool privileges_drop(const char *user, int dir, struct err *err) {
         if (geteuid() == 0)
                 return true; // as the user asked for
         return keep_capabilities(err);
+}
+
+bool privileges_become_owner(int dir, struct err *err) {
+        struct stat stat;
+        if (fstat(dir, &stat) < 0)
+                return fail(err, ERR_SYSTEM, errno, "stat the directory");
+        bool stays = geteuid() != 0 || stat.st_uid == 0 || !is_mapped(stat.st_uid);
+        (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        if (stays)
+                return true;
+        if (setgroups(0, NULL) < 0 || setresgid(stat.st_gid, stat.st_gid, stat.st_gid) < 0 ||
+            setresuid(stat.st_uid, stat.st_uid, stat.st_uid) < 0)
+                return fail(err, ERR_SYSTEM, errno, "become user %u, whose the directory is", stat.st_uid);
+        return true;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "serve/http_range.h"
+#include "http/http_range.h"
 
 #include <assert.h>
 #include <errno.h>

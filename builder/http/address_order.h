@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Arrays of structs that begin with an IPv4 address, in the order of their addresses.
-#ifndef KILN_SERVE_ADDRESS_ORDER_H
-#define KILN_SERVE_ADDRESS_ORDER_H
+#ifndef KILN_HTTP_ADDRESS_ORDER_H
+#define KILN_HTTP_ADDRESS_ORDER_H
 
 #include <stddef.h>
 #include <stdint.h>

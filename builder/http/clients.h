@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What each address has under way, so that no single one takes all there is. This machine's own address is not counted:
 // whoever is on it, a proxy for others included, is trusted. Not safe for several threads.
-#ifndef KILN_SERVE_CLIENTS_H
-#define KILN_SERVE_CLIENTS_H
+#ifndef KILN_HTTP_CLIENTS_H
+#define KILN_HTTP_CLIENTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
