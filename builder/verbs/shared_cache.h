@@ -9,6 +9,9 @@
 #include "remote/remote.h"
 #include "verbs/options.h"
 
+// How long a verb that has done its work waits for uploads.
+enum { UPLOAD_WAIT_MS = 1000 };
+
 struct shared_cache {
         struct signer *signer;
         struct remote *remote; // NULL: none was named, or --offline forbids it

@@ -22,7 +22,7 @@
 #include "verbs/verb_common.h"
 #include "verify/verify.h"
 
-enum { CACHE_LIMIT_GB = 30, UPLOAD_WAIT_MS = 1000 };
+enum { CACHE_LIMIT_GB = 30 };
 
 // ---- what `kiln verify` will ask about the build ----
 

@@ -4,6 +4,7 @@
 
 #include "base/progress.h"
 #include "verbs/cluster_packages.h"
+#include "verbs/shared_cache.h"
 #include "verbs/verb.h"
 #include "verbs/verb_answer.h"
 #include "verbs/verb_common.h"
@@ -28,11 +29,14 @@ static bool fetch_set(struct cluster_packages *all, struct package_set *set, str
         return !export_to || packages_export(all->packages, set, export_to, err);
 }
 
-static bool fetch_cluster(struct cluster_packages *all, struct err *err) {
+static bool fetch_cluster(struct cluster_packages *all, struct remote *remote, struct err *err) {
         if (!cluster_packages_load(all, err) || !options_read_lock(all->options, all->cluster, &all->lock, err))
                 return false;
         bool only_locked = all->lock != NULL;
-        if (!cluster_packages_open(all, only_locked, err) || !select_packages(all, err))
+        if (!cluster_packages_open(all, only_locked, err))
+                return false;
+        cache_use_remote(all->cache, remote);
+        if (!select_packages(all, err))
                 return false;
         struct package_set set;
         selection_all(&all->selection, &set);
@@ -48,7 +52,12 @@ static bool fetch_cluster(struct cluster_packages *all, struct err *err) {
 
 bool verb_fetch(const struct options *options, struct err *err) {
         struct cluster_packages all = { .options = options };
-        bool ok = fetch_cluster(&all, err);
+        struct shared_cache shared = { 0 };
+        bool ok = shared_cache_open(options, &shared, err) && fetch_cluster(&all, shared.remote, err);
+        int64_t wait_ms = 0;
+        if (ok)
+                wait_ms = UPLOAD_WAIT_MS;
+        (void)shared_cache_close(&shared, wait_ms);
         cluster_packages_release(&all);
         return ok;
 }
