@@ -115,6 +115,8 @@ static void tell_cache(struct cache_server *server, const char *path, struct in_
         cache_status_line(server, &line);
         notice("%.*s", (int)strcspn(buf_text(&line), "\n"), buf_text(&line));
         notice("serving %s; filled %s", path, who);
+        if (geteuid() == 0)
+                notice("as root; once %s is given to a user of its own, it goes on as that one", path);
         printf("http://%s:%u/\n", text, port);
         (void)fflush(stdout);
 }

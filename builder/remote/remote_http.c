@@ -161,7 +161,8 @@ static void set_exchange_options(struct exchange *exchange, const char *url) {
                 curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
 }
 
-// No server that a redirection leads to is told the token: with what ~/.netrc has for that one, curl would do so.
+// No server that a redirection leads to is told it. Versions of curl have differed in whom they tell what where
+// ~/.netrc has something for such a server, too, so that is not asked.
 static void send_token(struct remote *remote, CURL *easy) {
         curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
         curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);

@@ -166,6 +166,25 @@ static void restart_keeps_order(void) {
         store_close(store);
 }
 
+// rsync and the like may give all files one time.
+static void keys_are_older_than_contents_of_the_same_time(void) {
+        struct store *store = open_at("tie", 100);
+        struct store_name contents[8], keys[8];
+        const struct timespec times[2] = { { .tv_sec = 1700000000 }, { .tv_sec = 1700000000 } };
+        for (size_t i = 0; i < lengthof(keys); i++) {
+                contents[i] = put_content(store, (char)('a' + i), 1);
+                keys[i] = put_key(store, (char)('1' + i), &contents[i]);
+                auto_free char *content = xasprintf("%s/tie/cas/%s", top, contents[i].hex);
+                auto_free char *key = xasprintf("%s/tie/ac/%s", top, keys[i].hex);
+                EXPECT(utimensat(AT_FDCWD, content, times, 0) == 0 && utimensat(AT_FDCWD, key, times, 0) == 0);
+        }
+        store_close(store);
+        store = open_at("tie", 8);
+        for (size_t i = 0; i < lengthof(keys); i++)
+                EXPECT(!is_on_disk("tie", &keys[i]) && is_on_disk("tie", &contents[i]));
+        store_close(store);
+}
+
 // A file of the year 2100 must not become the newest for ever.
 static void clock_that_was_set_back_does_not_matter(void) {
         struct store *store = open_at("clock", 3);
@@ -343,6 +362,7 @@ int main(void) {
         RUN(key_without_content_is_not_there);
         RUN(what_is_read_stays);
         RUN(restart_keeps_order);
+        RUN(keys_are_older_than_contents_of_the_same_time);
         RUN(clock_that_was_set_back_does_not_matter);
         RUN(wrong_content_is_refused);
         RUN(entry_that_is_there_is_not_written_again);
