@@ -157,6 +157,7 @@ bench: all lab $(B)/tests/paper/paper ## ratios beside dnf --installroot, mksqua
 	tests/bench/packages
 	tests/bench/run
 	tests/bench/serve
+	tests/bench/shared
 
 doc: $(B)/kiln ## the manual as HTML, in build/doc
 	mkdir -p $(B)/doc

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Requests. Of a PUT that is refused, a small body is taken and dropped, so that the client hears why before it hears
-// that nobody listens; before a large one the connection ends behind the answer.
+// Requests. Of a PUT that is refused, the body is taken and dropped, so that the client, or a proxy in front of this,
+// hears why before it hears that nobody listens; that of one beyond all measure ends with the connection, behind the
+// answer.
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +22,7 @@
 enum {
         CONNECTIONS_MAX = 2048,
         CONNECTION_BYTES = 64 << 10,
-        DROPPED_MAX = 1 << 20, // of a body that is not wanted
+        DROPPED_MAX = 1 << 30, // of a body that is not wanted
 };
 
 struct cache_request {
