@@ -94,12 +94,12 @@ static struct value *state_effective(struct arena *arena, const struct role *rol
 }
 
 static void add_checks(struct arena *arena, const struct role *role, struct value *map) {
-        static const char *const kinds[] = { "tcp", "http", "text" };
         struct value *health = value_map(arena), *agreements = value_map(arena);
         for (size_t i = 0; i < role->health_count; i++)
-                add_shown_text(arena, health, role->health[i].name,
-                               arena_printf(arena, "%s, port %d", kinds[role->health[i].kind], role->health[i].port),
-                               &role->health[i].place);
+                add_shown_text(
+                    arena, health, role->health[i].name,
+                    arena_printf(arena, "%s, port %d", health_kind_name(role->health[i].kind), role->health[i].port),
+                    &role->health[i].place);
         for (size_t i = 0; i < role->agreement_count; i++)
                 add_shown_text(arena, agreements, role->agreements[i].name, role->agreements[i].value,
                                &role->agreements[i].place);

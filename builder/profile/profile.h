@@ -130,21 +130,26 @@ struct reserve {
         int memory_mb, cpus;
 };
 
-// A value that is read from the answer of a check: by its key in a JSON document, at the beginning of a line, or by an
-// extended regular expression, whose first group is taken if it has one. One of the four is not NULL.
+// A value that is read from the answer of a check: by its key in a JSON document, at the beginning of a line, by an
+// extended regular expression, whose first group is taken if it has one, or what ZooKeeper says beside the answer. One
+// of the five is not NULL.
 struct health_value {
         struct place place;
         const char *name, *json, *line, *match, *matches; // `matches`, and a `json` with a `*`: a list
+        const char *reply;                                // "epoch", "name" or "children", a list
+        const char *form;                                 // of `json`, or NULL: text with {KEY} for what an object has
         const char *expect; // extended regular expression that it must match; NULL: anything
 };
 
-enum health_kind { HEALTH_TCP, HEALTH_HTTP, HEALTH_TEXT };
+enum health_kind { HEALTH_TCP, HEALTH_HTTP, HEALTH_TEXT, HEALTH_ZOOKEEPER, HEALTH_KIND_COUNT };
+const char *health_kind_name(enum health_kind kind);
 
 struct health_check {
         struct place place;
         const char *name;
         int kind;           // enum health_kind
-        const char *path;   // http, may be NULL
+        const char *path;   // http and zookeeper, may be NULL: `/`
+        const char *child;  // zookeeper, may be NULL: of the children that match, the first one's data is the answer
         const char *send;   // text, may be NULL: nothing is sent
         const char *expect; // extended regular expression that the answer must match, or NULL
         const char *remedy; // what to do if it fails, or NULL
@@ -164,20 +169,24 @@ enum agreement_kind {
         AGREEMENT_NAMES,
         AGREEMENT_MEMBERS,
         AGREEMENT_RECENT,
+        AGREEMENT_SETS,
+        AGREEMENT_MOST,
 };
 struct agreement {
         struct place place;
         const char *name, *value; // CHECK.VALUE
         int kind;                 // enum agreement_kind
-        const char *is;           // ONE, EVERY, NAMES: extended regular expression
-        const char *where;        // NAMES: the CHECK.VALUE that matches `is` on the node that is named
-        const char *nodes_of;     // SUM, MEMBERS: a role
-        const char *says;         // MEMBERS: the CHECK.VALUE by which its nodes call themselves; NULL: name or address
-        int less;                 // SUM: the sum is the number of its nodes less so many
-        int within_s;             // RECENT: seconds
-        bool each;                // MEMBERS: every node lists all of them, and not all nodes together
-        bool serious;             // the cluster does not serve without it
-        const char *remedy;       // what to do if it does not hold, or NULL
+        const char *is;           // ONE, EVERY, NAMES, MOST: extended regular expression
+        const char *where;        // NAMES, MOST: the CHECK.VALUE that matches `is` on the node that is meant
+        const char *nodes_of;     // SUM, MEMBERS, SETS: a role
+        // MEMBERS: the CHECK.VALUE by which its nodes call themselves; NULL: name or address. SETS: what is compared
+        // with
+        const char *says;
+        int less;           // SUM: the sum is the number of its nodes less so many
+        int within_s;       // RECENT: seconds
+        bool each;          // MEMBERS: every node lists all of them, and not all nodes together
+        bool serious;       // the cluster does not serve without it
+        const char *remedy; // what to do if it does not hold, or NULL
 };
 
 // What a role's machines take from whom. kiln checks it and derives the addresses; a template makes a firewall of it.

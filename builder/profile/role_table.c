@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: MIT
 // The grammar of a role file.
+#include <assert.h>
 #include <string.h>
 
 #include "profile/internal.h"
 #include "profile/tables.h"
 
 static const char *const failure_actions[] = { "retry", "reboot", "shell", "halt", NULL };
-static const char *const health_kinds[] = { "tcp", "http", "text", NULL };
-static const char *const agreement_kinds[] = { "same", "one", "sum", "every", "names", "members", "recent", NULL };
+static const char *const health_kinds[HEALTH_KIND_COUNT + 1] = { "tcp", "http", "text", "zookeeper" };
+static const char *const health_replies[] = { "epoch", "name", "children", NULL };
+static const char *const agreement_kinds[] = { "same",    "one",    "sum",  "every", "names",
+                                               "members", "recent", "sets", "most",  NULL };
+
+const char *health_kind_name(enum health_kind kind) {
+        assert(kind < HEALTH_KIND_COUNT);
+        return health_kinds[kind];
+}
 
 #define VALUE_NAME_PATTERN "^[A-Za-z0-9_.+-]+[.][A-Za-z0-9_+-]+$"
 
@@ -121,6 +129,16 @@ static const struct schema_field health_value_rows[] = {
           MEMBER(health_value, match) },
         { "matches", "the same, everywhere in the answer, which makes a list of texts", &type_text,
           MEMBER(health_value, matches) },
+        { "form",
+          "for json: the text that an object makes, with {KEY} for what it has, as in {host}:{ports.0}; one without a "
+          "KEY makes none",
+          &type_text, MEMBER(health_value, form), .pattern = "^([^{}]|[{][^{}*]+[}])+$",
+          .pattern_means = "a text with {KEY} in it" },
+        { "reply",
+          "for zookeeper: epoch of the member's last change, name of the child that answers, names of all children "
+          "that "
+          "match, a list",
+          &type_text, MEMBER(health_value, reply), .choices = health_replies },
         { "expect", "extended regular expression that it matches on a healthy node", &type_text,
           MEMBER(health_value, expect) },
 };
@@ -136,15 +154,17 @@ static const struct schema_field agreement_rows[] = {
           "nodes of `nodes_of`, less `less`; every: all match `is`; names: all name the one node whose `where` matches "
           "`is`; members: the lists hold each node of `nodes_of` once, and nobody else; recent: no time in the lists "
           "is "
-          "older than `within_s`",
+          "older than `within_s`; sets: each node's list holds the same texts as those of `says` of `nodes_of`, in any "
+          "order; most: no node says a greater number than the one whose `where` matches `is`",
           &type_choice, MEMBER(agreement, kind), .required = true, .choices = agreement_kinds },
-        { "is", "for one, every and names: an extended regular expression", &type_text, MEMBER(agreement, is) },
-        { "where", "for names: the CHECK.VALUE that matches `is` on the node that is named", &type_text,
+        { "is", "for one, every, names and most: an extended regular expression", &type_text, MEMBER(agreement, is) },
+        { "where", "for names and most: the CHECK.VALUE that matches `is` on the node that is meant", &type_text,
           MEMBER(agreement, where), .pattern = VALUE_NAME_PATTERN, .pattern_means = "CHECK.VALUE" },
-        { "nodes_of", "for sum and members: a role", &type_text, MEMBER(agreement, nodes_of), .pattern = NAME_PATTERN,
-          .pattern_means = NAME_MEANS },
+        { "nodes_of", "for sum, members and sets: a role", &type_text, MEMBER(agreement, nodes_of),
+          .pattern = NAME_PATTERN, .pattern_means = NAME_MEANS },
         { "says",
-          "for members: the CHECK.VALUE of that role's nodes by which they are listed; absent: by name or address",
+          "for members: the CHECK.VALUE of that role's nodes by which they are listed; absent: by name or address. For "
+          "sets: the CHECK.VALUE of that role's nodes that is compared",
           &type_text, MEMBER(agreement, says), .pattern = VALUE_NAME_PATTERN, .pattern_means = "CHECK.VALUE" },
         { "each", "for members: every node lists all of them, and not all nodes together", &type_bool,
           MEMBER(agreement, each), .fallback = "false" },
@@ -162,12 +182,18 @@ static const struct schema agreement_table =
 static const struct schema_field health_rows[] = {
         { "name", "name for messages", &type_text, MEMBER(health_check, name), .required = true,
           .pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$", .pattern_means = "a name of at most 64 characters" },
-        { "kind", "tcp: the port is open; http: GET of `path` is answered 200; text: `send` is answered", &type_choice,
-          MEMBER(health_check, kind), .required = true, .choices = health_kinds },
+        { "kind",
+          "tcp: the port is open; http: GET of `path` is answered 200; text: `send` is answered; zookeeper: a session "
+          "begins, which takes a quorum, and `path` is there",
+          &type_choice, MEMBER(health_check, kind), .required = true, .choices = health_kinds },
         { "port", "port that must answer", &type_integer, MEMBER(health_check, port), .required = true, .min = 1,
           .max = 65535 },
-        { "path", "path that must answer 200, for http", &type_text, MEMBER(health_check, path), .pattern = "^/[!-~]*$",
-          .pattern_means = "a path that begins with `/`" },
+        { "path", "path that must answer 200, for http; that must be there, for zookeeper", &type_text,
+          MEMBER(health_check, path), .pattern = "^/[!-~]*$", .pattern_means = "a path that begins with `/`" },
+        { "child",
+          "for zookeeper: extended regular expression; of the children of `path` that match, the data of the one with "
+          "the lowest number at its end is the answer",
+          &type_text, MEMBER(health_check, child) },
         { "send", "what is sent, for text", &type_text, MEMBER(health_check, send) },
         { "expect", "extended regular expression that the answer matches", &type_text, MEMBER(health_check, expect) },
         { "remedy", "what to do while it fails, in a line", &type_text, MEMBER(health_check, remedy) },

@@ -68,16 +68,21 @@ static enum agreed judge_every(const struct judging *judging, struct buf *eviden
         return AGREED_YES;
 }
 
+// NAN: that is no number. Hexadecimal ones begin with 0x.
+static double number_of_text(const char *text) {
+        char *end;
+        double number = strtod(text, &end);
+        if (end == text || *end)
+                return NAN;
+        return number;
+}
+
 // False: one of them says what is no number.
 static bool sum_values(const struct said *said, double *ret) {
         *ret = 0;
-        for (size_t i = 0; i < said->count; i++) {
-                char *end;
-                *ret += strtod(said->items[i].text, &end);
-                if (end == said->items[i].text || *end)
-                        return false;
-        }
-        return true;
+        for (size_t i = 0; i < said->count; i++)
+                *ret += number_of_text(said->items[i].text);
+        return !isnan(*ret);
 }
 
 static enum agreed judge_sum(const struct judging *judging, struct buf *evidence) {
@@ -150,6 +155,48 @@ static enum agreed judge_members(const struct judging *judging, struct buf *evid
         return agreed;
 }
 
+static enum agreed judge_sets(const struct judging *judging, struct buf *evidence) {
+        const struct agreement *agreement = judging->agreement;
+        const struct role *other = cluster_find_role(judging->cluster, text_or(agreement->nodes_of, ""));
+        if (!other)
+                return AGREED_YES; // `kiln check` warned
+        struct said says = said_collect(judging->cluster, other, judging->nodes, agreement->says);
+        enum agreed agreed = AGREED_YES;
+        if (says.node_count == 0) {
+                buf_printf(evidence, "no node of role %s says %s; ", other->name, agreement->says);
+                agreed = AGREED_UNKNOWN;
+        }
+        for (size_t i = 0; agreed != AGREED_UNKNOWN && i < judging->said.node_count; i++)
+                if (!said_same_set(&judging->said, i, &says, evidence))
+                        agreed = AGREED_NO;
+        said_release(&says);
+        return agreed;
+}
+
+// A meant node that does not say it is one of which nothing is known.
+static enum agreed judge_most(const struct judging *judging, struct buf *evidence) {
+        const struct node *meant = find_meant(judging);
+        double most = -INFINITY, own = NAN;
+        for (size_t i = 0; i < judging->said.count; i++) {
+                const struct said_value *value = &judging->said.items[i];
+                double number = number_of_text(value->text);
+                if (isnan(number)) {
+                        buf_printf(evidence, "%s is no number; ", value->text);
+                        return AGREED_NO;
+                }
+                if (value->node == meant)
+                        own = number;
+                if (number > most)
+                        most = number;
+        }
+        if (!meant || isnan(own)) {
+                buf_append_text(evidence, "which one is meant, or its number, is not known; ");
+                return AGREED_UNKNOWN;
+        }
+        buf_printf(evidence, "it is %s; ", meant->name);
+        return agreed_if(own >= most);
+}
+
 static enum agreed judge_recent(const struct judging *judging, struct buf *evidence) {
         enum agreed agreed = AGREED_YES;
         time_t now = time(NULL);
@@ -186,6 +233,9 @@ static const struct {
         [AGREEMENT_MEMBERS] = { judge_members, true,
                                 "what is missing has to join: its service and log; what nobody knows has to go" },
         [AGREEMENT_RECENT] = { judge_recent, true, "it does not come to an end: look at what it waits for" },
+        [AGREEMENT_SETS] = { judge_sets, true,
+                             "one of the two has an old view of the other: its log, and the network between them" },
+        [AGREEMENT_MOST] = { judge_most, false, "it is behind others: look at the network between them" },
 };
 
 // ---- findings ----

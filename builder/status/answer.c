@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "status/zookeeper.h"
 
 enum { SHOWN_BYTES = 120, VALUE_BYTES_MAX = 4096, LIST_ITEMS_MAX = 20000, LINE_BYTES_MAX = 64 << 10 };
 
@@ -27,6 +28,8 @@ bool health_request(const struct health_check *check, const char *host, struct b
                            text_or(check->path, "/"), host, check->port);
         if (check->kind == HEALTH_TEXT && check->send)
                 buf_append_text(ret, check->send);
+        if (check->kind == HEALTH_ZOOKEEPER)
+                zookeeper_request(ret);
         return check->kind != HEALTH_TCP;
 }
 
@@ -163,8 +166,42 @@ static const json_t *follow_path(const json_t *value, const char *path, json_t *
         return value;
 }
 
+// What stands at KEY of a {KEY}, of which there may be none.
+static bool fill_key(const json_t *item, const char *path, struct buf *ret) {
+        json_t *made = NULL;
+        const char *star = NULL;
+        json_t *text = scalar_text(follow_path(item, path, &made, &star));
+        if (text)
+                buf_append_text(ret, json_string_value(text));
+        bool is_there = text != NULL;
+        json_decref(text);
+        json_decref(made);
+        return is_there;
+}
+
+// The text that an item makes, or NULL.
+static json_t *item_text(const json_t *item, const char *form) {
+        auto_buf text = { .max = VALUE_BYTES_MAX };
+        if (!form)
+                return scalar_text(item);
+        while (*form) {
+                size_t plain = strcspn(form, "{"), length = strcspn(form, "}");
+                buf_append(&text, form, plain);
+                form += plain;
+                if (!*form)
+                        break;
+                auto_free char *key = xstrndup(form + 1, length - plain - 1);
+                if (!fill_key(item, key, &text))
+                        return NULL;
+                form += length - plain + 1;
+        }
+        if (text.overflow)
+                return NULL;
+        return json_string(buf_text(&text));
+}
+
 // Of every item what stands at `path`; further stars open further lists. A profile's path has few of them.
-static void collect_items(const json_t *list, const char *path, json_t *ret) {
+static void collect_items(const json_t *list, const char *path, const char *form, json_t *ret) {
         size_t i;
         json_t *item;
         json_array_foreach(list, i, item) {
@@ -174,22 +211,22 @@ static void collect_items(const json_t *list, const char *path, json_t *ret) {
                 if (*path)
                         found = follow_path(item, path, &made, &star);
                 if (star && json_is_array(found))
-                        collect_items(found, star + 1 + (star[1] == '.'), ret);
+                        collect_items(found, star + 1 + (star[1] == '.'), form, ret);
                 else if (!star)
-                        append_item(ret, scalar_text(found));
+                        append_item(ret, item_text(found, form));
                 json_decref(made);
         }
 }
 
-static json_t *find_json(const json_t *document, const char *path) {
+static json_t *find_json(const json_t *document, const char *path, const char *form) {
         json_t *made = NULL, *found = NULL;
         const char *star = NULL;
         const json_t *value = follow_path(document, path, &made, &star);
         if (!star)
-                found = scalar_text(value);
+                found = item_text(value, form);
         else if (json_is_array(value)) {
                 found = json_array();
-                collect_items(value, star + 1 + (star[1] == '.'), found);
+                collect_items(value, star + 1 + (star[1] == '.'), form, found);
         }
         json_decref(made);
         return found;
@@ -261,10 +298,31 @@ static json_t *find_match(const char *text, const char *expression) {
         return first;
 }
 
+static json_t *find_reply(const struct zookeeper_reply *reply, const char *what) {
+        if (strcmp(what, "epoch") == 0 && reply->has_epoch)
+                return json_sprintf("%u", reply->epoch);
+        if (strcmp(what, "name") == 0 && reply->name)
+                return json_string(reply->name);
+        if (strcmp(what, "children") == 0)
+                return json_incref(reply->children);
+        return NULL;
+}
+
+// What values are read from. `document` is NULL for what is no JSON, `reply` for what is no ZooKeeper's.
+struct answer_text {
+        const char *body;
+        const json_t *document;
+        const struct zookeeper_reply *reply;
+};
+
 // A text, a list of texts, or NULL; an answer that is no UTF-8 has no values.
-static json_t *find_answer_value(const struct health_value *value, const char *body, const json_t *document) {
+static json_t *find_answer_value(const struct health_value *value, const struct answer_text *answer) {
+        const char *body = answer->body;
+        const json_t *document = answer->document;
+        if (value->reply && answer->reply)
+                return find_reply(answer->reply, value->reply);
         if (value->json)
-                return find_json(document, value->json);
+                return find_json(document, value->json, value->form);
         if (value->match)
                 return find_match(body, value->match);
         if (value->matches)
@@ -285,9 +343,9 @@ static const char *find_unexpected(const json_t *found, const char *expression) 
         return NULL;
 }
 
-static void judge_value(const struct health_value *value, const char *body, const json_t *document, json_t *values,
+static void judge_value(const struct health_value *value, const struct answer_text *answer, json_t *values,
                         struct buf *ret_why) {
-        json_t *found = find_answer_value(value, body, document);
+        json_t *found = find_answer_value(value, answer);
         if (found)
                 (void)!json_object_set(values, value->name, found);
         if (value->expect && ret_why->size == 0) {
@@ -302,14 +360,17 @@ static void judge_value(const struct health_value *value, const char *body, cons
         json_decref(found);
 }
 
-static void judge_body(const struct health_check *check, const char *body, json_t *values, struct buf *ret_why) {
+static void judge_body(const struct health_check *check, const char *body, const struct zookeeper_reply *reply,
+                       json_t *values, struct buf *ret_why) {
         json_t *document = json_loads(body, JSON_DECODE_ANY, NULL);
-        if (check->expect && !expression_matches(check->expect, body)) {
+        const struct answer_text answer = { body, document, reply };
+        bool is_unexpected = check->expect && !expression_matches(check->expect, body);
+        if (is_unexpected && ret_why->size == 0) {
                 buf_append_text(ret_why, "it answers: ");
                 show_answer(body, ret_why);
         }
         for (size_t i = 0; i < check->value_count; i++)
-                judge_value(&check->values[i], body, document, values, ret_why);
+                judge_value(&check->values[i], &answer, values, ret_why);
         json_decref(document);
 }
 
@@ -349,6 +410,16 @@ bool health_header(const struct probe *probe, const char *name, char *ret, size_
         return false;
 }
 
+// What a member says beside the data is read even if that is not there.
+static void judge_zookeeper(const struct health_check *check, const struct probe *probe, json_t *values,
+                            struct buf *ret_why) {
+        struct zookeeper_reply reply = { 0 };
+        bool has_data = zookeeper_read(check, &probe->answer, &reply, ret_why);
+        if (has_data || reply.has_epoch)
+                judge_body(check, buf_text(&reply.data), &reply, values, ret_why);
+        zookeeper_release(&reply);
+}
+
 void health_judge(const struct health_check *check, const struct probe *probe, json_t *values, struct buf *ret_why) {
         assert(check && probe && values && ret_why);
         say_end(probe, ret_why);
@@ -358,11 +429,13 @@ void health_judge(const struct health_check *check, const struct probe *probe, j
                 return;
         auto_buf body = { .max = PROBE_ANSWER_MAX };
         if (check->kind == HEALTH_HTTP && health_body(probe, text_or(check->path, "/"), &body, ret_why))
-                judge_body(check, buf_text(&body), values, ret_why);
+                judge_body(check, buf_text(&body), NULL, values, ret_why);
+        if (check->kind == HEALTH_ZOOKEEPER)
+                judge_zookeeper(check, probe, values, ret_why);
         if (check->kind == HEALTH_TEXT && probe->answer.size == 0)
                 buf_printf(ret_why, "port %d closes the connection without an answer", check->port);
         else if (check->kind == HEALTH_TEXT)
-                judge_body(check, buf_text(&probe->answer), values, ret_why);
+                judge_body(check, buf_text(&probe->answer), NULL, values, ret_why);
 }
 
 void answer_http(const struct probe *probe, int *ret_status, struct buf *ret_body) {

@@ -24,7 +24,8 @@ struct connection {
         struct probe *probe;
         int fd; // -1: over
         bool is_connected;
-        size_t sent;
+        struct buf next; // what is sent after the request
+        size_t sent;     // of that or of the request
         int64_t started_ms;
 };
 
@@ -42,6 +43,7 @@ static void end_connection(struct run *run, struct connection *connection, enum 
         clock_gettime(CLOCK_REALTIME, &now);
         connection->probe->elapsed_ms = (unsigned)(monotonic_ms() - connection->started_ms);
         connection->probe->ended_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+        buf_release(&connection->next);
         if (connection->fd >= 0) {
                 close(connection->fd);
                 connection->fd = -1;
@@ -118,8 +120,26 @@ static bool is_whole(const struct probe *probe) {
         return length != SIZE_MAX && probe->answer.size - body >= length;
 }
 
+// A conversation goes on, or is over.
+static void go_on(struct run *run, struct connection *connection) {
+        const struct probe *probe = connection->probe;
+        auto_buf next = { 0 };
+        if (probe->next(probe->subject, &probe->answer, &next)) {
+                end_connection(run, connection, PROBE_ANSWERED, 0);
+                return;
+        }
+        if (next.size == 0)
+                return;
+        buf_clear(&connection->next);
+        buf_append(&connection->next, next.data, next.size);
+        connection->sent = 0;
+        if (!watch(run, connection, EPOLL_CTL_MOD, EPOLLOUT))
+                fail_connection(run, connection, errno);
+}
+
 static void read_some(struct run *run, struct connection *connection) {
         struct probe *probe = connection->probe;
+        size_t had = probe->answer.size;
         char block[READ_BYTES];
         ssize_t got;
         while ((got = read(connection->fd, block, sizeof block)) > 0) {
@@ -133,21 +153,28 @@ static void read_some(struct run *run, struct connection *connection) {
                 end_connection(run, connection, PROBE_ANSWERED, 0);
         else if (errno != EAGAIN && errno != EINTR)
                 fail_connection(run, connection, errno);
+        else if (probe->next && probe->answer.size > had)
+                go_on(run, connection);
 }
 
 static void send_some(struct run *run, struct connection *connection) {
-        const struct probe *probe = connection->probe;
-        size_t left = probe->request_size - connection->sent;
+        const char *text = connection->probe->request;
+        size_t size = connection->probe->request_size;
+        if (connection->next.size > 0) {
+                text = connection->next.data;
+                size = connection->next.size;
+        }
+        size_t left = size - connection->sent;
         ssize_t sent = 0;
         if (left > 0)
-                sent = send(connection->fd, probe->request + connection->sent, left, MSG_NOSIGNAL);
+                sent = send(connection->fd, text + connection->sent, left, MSG_NOSIGNAL);
         if (sent < 0 && errno != EAGAIN && errno != EINTR) {
                 fail_connection(run, connection, errno);
                 return;
         }
         if (sent > 0)
                 connection->sent += (size_t)sent;
-        if (connection->sent == probe->request_size && !watch(run, connection, EPOLL_CTL_MOD, EPOLLIN))
+        if (connection->sent == size && !watch(run, connection, EPOLL_CTL_MOD, EPOLLIN))
                 fail_connection(run, connection, errno);
 }
 
@@ -216,7 +243,9 @@ static bool begin_more(struct run *run, size_t most, struct err *err) {
 static enum probe_end end_at_deadline(const struct connection *connection) {
         if (!connection->is_connected)
                 return PROBE_TIMED_OUT;
-        if (connection->probe->answer.size > 0 && !connection->probe->is_http)
+        const struct probe *probe = connection->probe;
+        bool may_be_whole = probe->answer.size > 0 && !probe->is_http && !probe->next;
+        if (may_be_whole)
                 return PROBE_ANSWERED;
         return PROBE_SILENT;
 }
@@ -267,9 +296,11 @@ bool probes_run(struct probe *probes, size_t count, unsigned deadline_ms, struct
                 connections[i] = (struct connection){ .probe = &probes[i], .fd = -1 };
         }
         bool ok = run_all(&run, err);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
+                buf_release(&connections[i].next);
                 if (connections[i].fd >= 0)
                         close(connections[i].fd);
+        }
         return ok;
 }
 

@@ -29,6 +29,10 @@ struct probe {
         const char *request; // NULL: to be connected is enough; "": an answer is awaited, nothing is sent
         size_t request_size;
         bool is_http; // the answer may end by its Content-Length
+        // For a conversation: from the whole answer so far, what is to be sent next, appended; nothing: more is
+        // awaited. True: it is over.
+        bool (*next)(const void *subject, const struct buf *answer, struct buf *ret);
+        const void *subject; // of `next`
         // What came of it. The answer is at most PROBE_ANSWER_MAX bytes; what is beyond is not read.
         enum probe_end end;
         int error; // errno, or 0

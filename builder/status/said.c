@@ -10,6 +10,7 @@
 
 #include "base/json_member.h"
 #include "base/mem.h"
+#include "base/strings.h"
 
 static const json_t *value_on(const json_t *node, const char *check, const char *name) {
         size_t i;
@@ -55,23 +56,75 @@ void said_release(struct said *said) {
         *said = (struct said){ 0 };
 }
 
+static bool is_of(const struct said_value *item, size_t speaker) {
+        return speaker == (size_t)SAID_BY_ALL || item->speaker == speaker;
+}
+
 static int compare_texts(const void *left, const void *right) {
         return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
+// In the order of bytes; the array is the heap's.
+static struct strings sorted_texts(const struct said *said, size_t speaker) {
+        struct strings texts = { 0 };
+        for (size_t i = 0; i < said->count; i++)
+                if (is_of(&said->items[i], speaker))
+                        *array_append(&texts.items, &texts.count) = said->items[i].text;
+        if (texts.count > 0)
+                qsort(texts.items, texts.count, sizeof *texts.items, compare_texts);
+        return texts;
+}
+
 char *said_join(const struct said *said, size_t speaker) {
         auto_buf joined = { 0 };
-        const char **texts = NULL;
-        size_t count = 0;
-        for (size_t i = 0; i < said->count; i++)
-                if (said->items[i].speaker == speaker)
-                        *array_append(&texts, &count) = said->items[i].text;
-        if (count > 0)
-                qsort(texts, count, sizeof *texts, compare_texts);
-        for (size_t i = 0; i < count; i++)
-                buf_printf(&joined, "%s\n", texts[i]);
-        free(texts);
+        struct strings texts = sorted_texts(said, speaker);
+        for (size_t i = 0; i < texts.count; i++)
+                buf_printf(&joined, "%s\n", texts.items[i]);
+        free(texts.items);
         return buf_take(&joined);
+}
+
+static void append_member(struct buf *to, const char *name) {
+        enum { SHOWN_MAX = 200 };
+        if (to->size > SHOWN_MAX)
+                return;
+        if (to->size > 0)
+                buf_append_text(to, ", ");
+        buf_append_text(to, name);
+}
+
+static void tell_part(const char *what, const struct buf *names, struct buf *evidence) {
+        if (names->size > 0)
+                buf_printf(evidence, "%s: %s; ", what, buf_text(names));
+}
+
+// Appends the texts of `left` that `right` has not, each once; both are sorted.
+static void append_missing(const struct strings *left, const struct strings *right, struct buf *ret) {
+        size_t j = 0;
+        for (size_t i = 0; i < left->count; i++) {
+                bool is_repeated = i > 0 && strcmp(left->items[i], left->items[i - 1]) == 0;
+                while (j < right->count && strcmp(right->items[j], left->items[i]) < 0)
+                        j++;
+                bool is_there = j < right->count && strcmp(right->items[j], left->items[i]) == 0;
+                if (!is_there && !is_repeated)
+                        append_member(ret, left->items[i]);
+        }
+}
+
+bool said_same_set(const struct said *said, size_t speaker, const struct said *others, struct buf *evidence) {
+        assert(said && others && evidence && speaker < said->node_count);
+        auto_buf missing = { 0 }, alone = { 0 };
+        struct strings own = sorted_texts(said, speaker), other = sorted_texts(others, (size_t)SAID_BY_ALL);
+        append_missing(&other, &own, &missing);
+        append_missing(&own, &other, &alone);
+        free(own.items);
+        free(other.items);
+        bool is_same = missing.size == 0 && alone.size == 0;
+        if (!is_same)
+                buf_printf(evidence, "%s: ", said->speakers[speaker]->name);
+        tell_part("missing", &missing, evidence);
+        tell_part("not known", &alone, evidence);
+        return is_same;
 }
 
 // ---- who is meant ----
@@ -125,19 +178,6 @@ struct difference {
         struct buf missing, twice, unknown;
         size_t unknown_count;
 };
-
-static void append_member(struct buf *to, const char *name) {
-        enum { SHOWN_MAX = 200 };
-        if (to->size > SHOWN_MAX)
-                return;
-        if (to->size > 0)
-                buf_append_text(to, ", ");
-        buf_append_text(to, name);
-}
-
-static bool is_of(const struct said_value *item, size_t speaker) {
-        return speaker == (size_t)SAID_BY_ALL || item->speaker == speaker;
-}
 
 static void count_member(const char *name, size_t count, struct difference *difference) {
         if (count == 0)
@@ -197,11 +237,6 @@ static void compare_by_saying(const struct members *members, const struct said *
                 }
         if (difference->unknown_count <= silent || members->role->strangers)
                 difference->unknown_count = 0;
-}
-
-static void tell_part(const char *what, const struct buf *names, struct buf *evidence) {
-        if (names->size > 0)
-                buf_printf(evidence, "%s: %s; ", what, buf_text(names));
 }
 
 enum agreed members_compare(const struct members *members, const struct said *list, size_t speaker,

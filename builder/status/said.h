@@ -40,6 +40,10 @@ char *said_join(const struct said *said, size_t speaker);
 // Whether a text means a node: its name, an alias or an address, alone or in NAME@HOST:PORT or SCHEME://HOST:PORT/PATH.
 bool text_names_node(const char *text, const struct node *node);
 
+// Whether one speaker said the same texts as all of the others did, in whatever order and however often. Appends which
+// are missing, and which nobody else says.
+bool said_same_set(const struct said *said, size_t speaker, const struct said *others, struct buf *evidence);
+
 // Seconds since 1970 of "2015-10-01T12:00:00.000Z" or of a number of seconds or milliseconds; NAN: it is no time.
 double time_of_text(const char *text);
 

@@ -12,6 +12,7 @@
 #include "status/answer.h"
 #include "status/internal.h"
 #include "status/probe.h"
+#include "status/zookeeper.h"
 
 const char *status_state_name(enum status_state state) {
         static const char *const names[] = { "healthy", "degraded", "not serving", "unknown" };
@@ -102,6 +103,10 @@ static void prepare_probes(struct asking *asking) {
                 probe->address = address_of_question(question);
                 probe->port = (uint16_t)question->check->port;
                 probe->is_http = question->check->kind == HEALTH_HTTP;
+                if (question->check->kind == HEALTH_ZOOKEEPER) {
+                        probe->next = zookeeper_next;
+                        probe->subject = question->check;
+                }
                 inet_ntop(AF_INET, &probe->address, host, sizeof host);
                 if (health_request(question->check, host, &question->request)) {
                         probe->request = buf_text(&question->request);

@@ -9,6 +9,8 @@ import socket
 import threading
 import time
 
+from zookeeper_words import begins_session, converse
+
 LEAVES_S, AWAY_S = 0.03, 0.12
 WHITELIST_READ_S = 0.8  # a master's 5 s
 SSH_PORT = 7022
@@ -64,7 +66,7 @@ class World:
         self.ssh_hook = None
         self.listen("127.0.0.1", SSH_PORT, self.answer_ssh)
         for node in nodes:
-            for port in {"master": (2181, 5050, 8080), "slave": (5051,), "balancer": (80, 8000), "registry": (5000,)}[node.role]:
+            for port in {"master": (2181, 5050, 8080), "slave": (5051,), "balancer": (80, 8000, 1937), "registry": (5000,)}[node.role]:
                 self.listen(node.ip, port, self.answer_node)
         if vip:
             for port in (80, 8000):
@@ -155,7 +157,13 @@ class World:
                 return
             if not request:  # whoever asked was killed
                 return
-            answer = self.say(node, port, request)
+            if begins_session(request):
+                nodes = self.elections()
+            else:
+                nodes, answer = None, self.say(node, port, request)
+        if nodes is not None:
+            converse(connection, nodes)
+            return
         connection.sendall(answer)
 
     def answer_vip(self, connection, _ip, _port):
@@ -180,7 +188,12 @@ class World:
         leads = self.leaders["zookeeper"] == node.name and not self.leadless
         if request.startswith(b"mntr"):
             return f"zk_version\t3.4.6\n{f'zk_synced_followers	{len(self.up(node.role)) - 1}' if leads else ''}\n".encode()
-        return f"Mode: {'leader' if leads else 'follower'}\n".encode()
+        return f"Zxid: 0x500000003\nMode: {'leader' if leads else 'follower'}\n".encode()
+
+    def elections(self):
+        leaders = {service: self.nodes[name].ip if name else "" for service, name in self.leaders.items()}
+        return {"/mesos/json.info_0000000001": json.dumps({"pid": f"master@{leaders['mesos']}:5050"}).encode(),
+                "/marathon/leader/member_0000000001": f"{leaders['marathon']}:8080".encode()}
 
     def say_mesos(self, node, request):
         leads = self.leaders["mesos"] == node.name

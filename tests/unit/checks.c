@@ -454,7 +454,7 @@ static void role_errors(void) {
                 { "roles/master.yaml", "remove: [/etc/r]", "remove: /etc/r", ERR_SCHEMA,
                   "roles/master.yaml:13:9: `remove` must be a list of absolute paths, not `/etc/r`", NULL },
                 { "roles/master.yaml", "kind: tcp", "kind: udp", ERR_SCHEMA,
-                  "roles/master.yaml:15:26: `kind` must be `tcp`, `http` or `text`, not `udp`", NULL },
+                  "roles/master.yaml:15:26: `kind` must be `tcp`, `http`, `text` or `zookeeper`, not `udp`", NULL },
                 { "roles/master.yaml", "port: 80", "port: 65536", ERR_SCHEMA,
                   "roles/master.yaml:15:37: `port` must be from 1 to 65535", NULL },
                 { "roles/master.yaml", "port: 80", "port: 80, path: /x", ERR_SCHEMA,

@@ -31,11 +31,18 @@ static void check_kind_has(struct loader *loader, const struct value *row, const
                        kinds);
 }
 
-static void check_value(struct loader *loader, const struct value *row, const struct health_value *value) {
-        int readers = (value->json != NULL) + (value->line != NULL) + (value->match != NULL) + (value->matches != NULL);
+static void check_value(struct loader *loader, const struct health_check *health, const struct value *row,
+                        const struct health_value *value) {
+        check_kind_has(loader, row, "reply", health->kind == HEALTH_ZOOKEEPER, "`zookeeper`");
+        const char *const ways[] = { value->json, value->line, value->match, value->matches, value->reply };
+        size_t readers = 0;
+        for (size_t i = 0; i < lengthof(ways); i++)
+                readers += ways[i] != NULL;
         if (readers != 1)
                 report(loader->diagnostics, ERR_SCHEMA, &row->place,
-                       "a value is read by `json`, `line`, `match` or `matches`, and by one of them");
+                       "a value is read by `json`, `line`, `match`, `matches` or `reply`, and by one of them");
+        if (value->form && !value->json)
+                report(loader->diagnostics, ERR_SCHEMA, schema_place(row, "form"), "`form` is for values of `json`");
         check_expression(loader, row, "match", value->match);
         check_expression(loader, row, "matches", value->matches);
         check_expression(loader, row, "expect", value->expect);
@@ -43,14 +50,17 @@ static void check_value(struct loader *loader, const struct value *row, const st
 
 static void check_health_row(struct loader *loader, const struct value *row, const struct health_check *health) {
         const struct value *values = value_get(row, "values");
-        check_kind_has(loader, row, "path", health->kind == HEALTH_HTTP, "`http`");
+        bool has_path = health->kind == HEALTH_HTTP || health->kind == HEALTH_ZOOKEEPER;
+        check_kind_has(loader, row, "path", has_path, "`http` and `zookeeper`");
+        check_kind_has(loader, row, "child", health->kind == HEALTH_ZOOKEEPER, "`zookeeper`");
         check_kind_has(loader, row, "send", health->kind == HEALTH_TEXT, "`text`");
-        check_kind_has(loader, row, "expect", health->kind != HEALTH_TCP, "`http` and `text`");
-        check_kind_has(loader, row, "values", health->kind != HEALTH_TCP, "`http` and `text`");
+        check_kind_has(loader, row, "expect", health->kind != HEALTH_TCP, "`http`, `text` and `zookeeper`");
+        check_kind_has(loader, row, "values", health->kind != HEALTH_TCP, "`http`, `text` and `zookeeper`");
         check_expression(loader, row, "expect", health->expect);
+        check_expression(loader, row, "child", health->child);
         for (size_t i = 0; values && i < health->value_count; i++)
                 if (values->items[i]->type == VALUE_MAP)
-                        check_value(loader, values->items[i], &health->values[i]);
+                        check_value(loader, health, values->items[i], &health->values[i]);
 }
 
 // Which keys an agreement of a kind has beside those of all: `needs` it cannot do without.
@@ -64,6 +74,8 @@ static const struct {
         [AGREEMENT_NAMES] = { "names", { "where", "is" }, { "where", "is" } },
         [AGREEMENT_MEMBERS] = { "members", { "nodes_of" }, { "nodes_of", "says", "each" } },
         [AGREEMENT_RECENT] = { "recent", { "within_s" }, { "within_s" } },
+        [AGREEMENT_SETS] = { "sets", { "nodes_of", "says" }, { "nodes_of", "says" } },
+        [AGREEMENT_MOST] = { "most", { "where", "is" }, { "where", "is" } },
 };
 
 static bool takes_key(int kind, const char *key) {
