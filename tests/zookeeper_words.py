@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A ZooKeeper member for tests that need no real one: sessions of its client protocol, and what its clients read in them."""
+"""ZooKeeper's client protocol: a member for tests that need no real one, and what writes nodes to a real one."""
 import contextlib
+import socket
 import struct
 
-CONNECT_BYTES, CHILDREN, DATA, CLOSE = 45, 8, 4, -11
+CONNECT_BYTES, CREATE, CHILDREN, DATA, CLOSE = 45, 1, 8, 4, -11
 NO_NODE = -101
 
 
@@ -15,8 +16,8 @@ def text(data):
     return struct.pack(">i", len(data)) + data
 
 
-def record(data):
-    return text(data)
+record = text
+EVERYBODY = struct.pack(">ii", 1, 31) + text(b"world") + text(b"anyone")
 
 
 def read_record(connection):
@@ -54,3 +55,19 @@ def converse(connection, nodes, zxid=0x500000003):
         connection.sendall(record(struct.pack(">iiq", 0, 4000, 0x10001) + text(bytes(16)) + b"\0"))
         while question := read_record(connection):
             connection.sendall(record(answer(question, nodes, zxid)))
+
+
+def create_nodes(ip, nodes):
+    """With their parents, on a member; those that are there stay as they are."""
+    paths = dict(nodes)
+    for path in nodes:
+        while path := path.rsplit("/", 1)[0]:
+            paths.setdefault(path, b"")
+    with socket.create_connection((ip, 2181), timeout=20) as connection:
+        connection.sendall(record(struct.pack(">iqiq", 0, 0, 4000, 0) + text(bytes(16)) + b"\0"))
+        read_record(connection)
+        for number, path in enumerate(sorted(paths), 1):
+            connection.sendall(record(struct.pack(">ii", number, CREATE) + text(path.encode()) + text(paths[path]) + EVERYBODY + struct.pack(">i", 0)))
+            read_record(connection)
+        connection.sendall(record(struct.pack(">ii", len(paths) + 1, CLOSE)))
+        read_record(connection)

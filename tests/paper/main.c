@@ -320,6 +320,33 @@ static json_t *steps_json(void) {
         return steps;
 }
 
+// The roots together: from the first machine that asks for one to the last that has it; and how many of those who asked
+// later were done before one who waited, at most.
+static json_t *roots_json(void) {
+        int64_t first = INT64_MAX, last = 0;
+        size_t overtaken_most = 0;
+        for (size_t i = 0; i < machine_count; i++) {
+                const int64_t *one = machines[i].entered_ms;
+                size_t overtaken = 0;
+                if (step_took(&machines[i], STEP_ROOT) < 0)
+                        continue;
+                for (size_t j = 0; j < machine_count; j++) {
+                        const int64_t *other = machines[j].entered_ms;
+                        bool is_first = other[STEP_ROOT] > one[STEP_ROOT] && other[STEP_HANDOVER] < one[STEP_HANDOVER];
+                        overtaken += step_took(&machines[j], STEP_ROOT) >= 0 && is_first;
+                }
+                if (overtaken > overtaken_most)
+                        overtaken_most = overtaken;
+                if (one[STEP_ROOT] < first)
+                        first = one[STEP_ROOT];
+                if (one[STEP_HANDOVER] > last)
+                        last = one[STEP_HANDOVER];
+        }
+        if (last == 0)
+                return json_null();
+        return json_pack("{sf si}", "seconds", (double)(last - first) / 1000, "overtaken_most", (int)overtaken_most);
+}
+
 static json_t *left_json(void) {
         json_t *left = json_array();
         for (size_t i = 0; i < machine_count && json_array_size(left) < LEFT_TOLD; i++)
@@ -360,9 +387,9 @@ static void tell(int64_t started_ms) {
                 gone += machines[i].step == STEP_GONE;
         }
         json_t *json =
-            json_pack("{si si si si sf so so so so}", "version", 1, "machines", (int)machine_count, "healthy", healthy,
-                      "gone", gone, "seconds", (double)(now_ms - started_ms) / 1000, "counts", counts_json(), "steps",
-                      steps_json(), "left", left_json(), "mistakes", mistakes);
+            json_pack("{si si si si sf so so so so so}", "version", 1, "machines", (int)machine_count, "healthy",
+                      healthy, "gone", gone, "seconds", (double)(now_ms - started_ms) / 1000, "counts", counts_json(),
+                      "steps", steps_json(), "roots", roots_json(), "left", left_json(), "mistakes", mistakes);
         (void)json_dumpf(json, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
         (void)putchar('\n');
         json_decref(json);

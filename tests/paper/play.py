@@ -38,14 +38,14 @@ def entry(index, carried):
 
 
 def publish(rack, build_id, sizes=None, carried_each=5):
-    """A build whose every file says whose it is. Each so-many-th machine's root is carried by iPXE; the others' fetched by the initrd."""
+    """A build whose every file says whose it is. Each so-many-th machine's root is carried by iPXE (0: nobody's); the others' fetched by the initrd."""
     sizes, place, sums = BYTES | (sizes or {}), f"{rack.out}/rack/{build_id}", []
     files = {f"pxe/{name}": noise(name, build_id, sizes[name]) for name in ("undionly.kpxe", "ipxe.efi")}
     files["pxe/boot.ipxe"] = f"#!ipxe\n# of {build_id}\nchain mac/${{netX/mac:hexhyp}}.ipxe\n".encode()
     files |= {f"pxe/images/mini/{name}": noise(name, build_id, sizes[name]) for name in ("vmlinuz", "initrd.img", "config.cpio", "rootfs.squashfs")}
     files |= {f"pxe/images/mini/rootfs.{part}": noise(part, build_id, 4096) for part in ("head", "tail")}
     files["mini/rootfs.squashfs"] = files["pxe/images/mini/rootfs.squashfs"]
-    files |= {f"pxe/mac/{mac_of(i).replace(':', '-')}.ipxe": (entry(i, i % carried_each == 0) + f"# of {build_id}\n").encode()
+    files |= {f"pxe/mac/{mac_of(i).replace(':', '-')}.ipxe": (entry(i, carried_each and i % carried_each == 0) + f"# of {build_id}\n").encode()
               for i in range(rack.nodes)}
     files["manifest.json"] = f'{{\n"build": "{build_id}",\n"release": "mini",\n"x": 1}}\n'.encode()
     for name, data in files.items():
@@ -82,6 +82,20 @@ def processor_seconds(pid):
     with open(f"/proc/{pid}/stat", encoding="utf-8") as stream:
         fields = stream.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Places(threading.Thread):
+    """The most roots that kiln serve sends at once, by what it says."""
+
+    def __init__(self, rack):
+        super().__init__(daemon=True)
+        self.rack, self.most, self.over = rack, 0, False
+        self.start()
+
+    def run(self):
+        while not self.over:
+            self.most = max(self.most, self.rack.get("/api/state").json["transfers"])
+            time.sleep(0.25)
 
 
 class Game:
