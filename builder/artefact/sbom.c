@@ -128,17 +128,38 @@ static void list_packages(struct sbom *sbom, struct sbom_image *image, const str
 
 // ---- what comes from no package ----
 
-// Of "BusyBox v1.35.0 (Debian 1:1.35.0-4)", which stands in the program.
-static const char *busybox_version(struct arena *arena, const struct buf *program) {
-        static const char mark[] = "BusyBox v";
+// The word behind a mark that stands in a program, of so many bytes of `letters`; NULL: it has no such mark.
+static const char *word_behind(struct arena *arena, const struct buf *program, const char *mark, const char *letters) {
         const char *found = memmem(program->data, program->size, mark, strlen(mark));
         if (!found)
                 return NULL;
         found += strlen(mark);
         size_t room = (size_t)(program->data + program->size - found), size = 0;
-        while (size < room && found[size] && strchr("0123456789.", found[size]))
+        while (size < room && found[size] && strchr(letters, found[size]))
                 size++;
+        if (size == 0)
+                return NULL;
         return arena_strndup(arena, found, size);
+}
+
+// "BusyBox v1.35.0 (Debian 1:1.35.0-4)": who supplies it stands in it. One of another origin has a version of its own.
+static void describe_busybox(struct arena *arena, const struct buf *bytes, struct sbom_component *program) {
+        static const char plain[] = "0123456789.";
+        static const char debian[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+-~:";
+        const char *version = word_behind(arena, bytes, "BusyBox v", plain);
+        program->version = version;
+        if (!version)
+                return;
+        auto_free char *mark = xasprintf("BusyBox v%s (Debian ", version);
+        const char *packaged = word_behind(arena, bytes, mark, debian);
+        if (!packaged)
+                return;
+        auto_buf url = { 0 };
+        buf_append_text(&url, "pkg:deb/debian/busybox-static@");
+        append_encoded(&url, packaged);
+        program->version = packaged;
+        program->supplier = "Debian";
+        program->purl = arena_strdup(arena, buf_text(&url));
 }
 
 static bool add_program(struct sbom *sbom, struct sbom_image *image, const char *path, struct sbom_component *program,
@@ -149,8 +170,9 @@ static bool add_program(struct sbom *sbom, struct sbom_image *image, const char 
                 return false;
         digest_bytes("sha256", bytes.data, bytes.size, sha256);
         if (!program->version)
-                program->version = busybox_version(&sbom->arena, &bytes);
-        program->purl = generic_url(&sbom->arena, program->name, program->version);
+                describe_busybox(&sbom->arena, &bytes, program);
+        if (!program->purl)
+                program->purl = generic_url(&sbom->arena, program->name, program->version);
         program->algorithm = "sha256";
         program->digest = arena_strdup(&sbom->arena, sha256);
         add_component(sbom, image, program);
@@ -188,7 +210,9 @@ static bool add_boot(struct sbom *sbom, struct err *err) {
         bool has_loaders = build->bootloaders && build->bootloaders->count > 0;
         if (!has_initrd && !has_loaders)
                 return true;
-        struct sbom_component helper = { .name = "kiln-node", .version = KILN_VERSION, .licence = "MIT" };
+        struct sbom_component helper = {
+                .name = "kiln-node", .version = KILN_VERSION, .supplier = "kiln", .licence = "MIT"
+        };
         struct sbom_component busybox = { .name = "busybox", .licence = "GPL-2.0-only" };
         struct sbom_image *image = add_image(sbom, name, NULL);
         if (has_loaders)

@@ -46,6 +46,10 @@ must_check bool rollout_plan(const struct cluster *cluster, const struct rollout
                              struct err *err);
 void rollout_plan_print(const json_t *plan, struct buf *ret);
 
+// Asks kiln-node's report of every node by ssh, many at once, as a rollout does. `ret` is new and of the form of
+// status_builds(). A node that does not answer is no error; ENOENT: there is no ssh on this machine.
+must_check bool rollout_running(const struct cluster *cluster, const char *ssh_config, json_t **ret, struct err *err);
+
 // Does it. ROLLOUT with what was seen: draining is taken back then, and the rollout can be resumed. LOCKED if another
 // is under way.
 must_check bool rollout_go(const struct cluster *cluster, const struct rollout_options *options, struct err *err);

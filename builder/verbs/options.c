@@ -102,6 +102,8 @@ static const struct option {
         O("running", "d", "URL|FILE", TEXT, running,
           "instead of an older build: what machines run, as kiln serve at http://HOST:PORT saw it (or a file with its "
           "/api/state), or as the nodes of CLUSTER.yaml say on its status_port; says who has to boot again, and why"),
+        O("ssh", "ud", NULL, FLAG, ssh,
+          "with --running CLUSTER.yaml: ask its nodes by ssh, as root, and not on status_port"),
         O("node", "w", "NODE", TEXT, node,
           "as this node has it: its files, or with --variables what its templates may use"),
         O("role", "w", "ROLE", LIST, roles, "the same for a machine that the inventory does not know"),
@@ -127,6 +129,7 @@ static const struct option {
           "where kiln serve keeps what it knows, and FleetLock's slots (default: as kiln serve has it)"),
         O("take-lock", "t", NULL, FLAG, take_lock, "take the lock of a rollout of another host, which is gone"),
         O("reboot", "t", "MEANS", TEXT, reboot, "ssh, ipmi or button (default: as the role files say)"),
+        O("ssh-config", "ud", "FILE", TEXT, ssh_config, "with --ssh: let ssh read this configuration"),
         O("ssh-config", "t", "FILE", TEXT, ssh_config,
           "let ssh read this configuration, for host keys too, which else are trusted from the first connection to a "
           "node to its next boot"),

@@ -12,6 +12,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "rollout/rollout.h"
 #include "status/probe.h"
 #include "status/status.h"
 #include "verbs/verb_common.h"
@@ -96,11 +97,16 @@ static bool ask_running_nodes(const struct options *options, json_t **ret, struc
         struct cluster *cluster = NULL;
         if (!cluster_load(options->running, &profile, &cluster, err))
                 return false;
-        bool ok =
-            cluster->status_port ||
-            fail(err, ERR_USAGE, 0, "--running %s: the cluster has no `status_port`, on which nodes would tell it",
-                 options->running);
-        ok = ok && status_builds(cluster, NODE_DEADLINE_MS, ret, err);
+        bool ok = false;
+        if (options->ssh)
+                ok = rollout_running(cluster, options->ssh_config, ret, err);
+        else if (cluster->status_port)
+                ok = status_builds(cluster, NODE_DEADLINE_MS, ret, err);
+        else {
+                fail(err, ERR_USAGE, 0, "--running %s: the cluster has no `status_port`, on which nodes would tell it",
+                     options->running);
+                hint(err, "--ssh asks them by ssh, as root");
+        }
         cluster_free(cluster);
         return ok;
 }
