@@ -95,44 +95,51 @@ static bool is_built_upon(const char *directory, void *context) {
         return false;
 }
 
-// "MAJOR:MINOR" in the third column of mountinfo, and the mount point in the fifth.
-static bool is_mounted(const char *directory, void *context) {
-        struct use *use = context;
-        auto_free char *number = sys_fact(directory, "dev");
+// Whether a line of a list of the kernel's names the device, a "MAJOR:MINOR"; if so, it says what that is.
+typedef bool names_device(const char *line, const char *device, struct use *use);
+
+static bool any_line(const char *list, const char *directory, names_device *names, struct use *use) {
+        auto_free char *device = sys_fact(directory, "dev");
         auto_free char *line = NULL;
         size_t capacity = 0;
-        auto_fclose FILE *mounts = fopen("/proc/self/mountinfo", "re");
-        while (mounts && getline(&line, &capacity, mounts) > 0) {
-                char found[32], place[PATH_MAX];
-                if (sscanf(line, "%*s %*s %31s %*s %4095s", found, place) != 2 || strcmp(found, number) != 0)
-                        continue;
-                fail(use->err, ERR_USAGE, 0, "%s is in use: it is mounted at %s", use->path, place);
-                hint(use->err, "umount %s, if it is the right disk", place);
-                return true;
-        }
+        auto_fclose FILE *lines = fopen(list, "re");
+        while (lines && getline(&line, &capacity, lines) > 0)
+                if (names(line, device, use))
+                        return true;
         return false;
 }
 
-static bool is_swap(const char *directory, void *context) {
-        struct use *use = context;
-        auto_free char *number = sys_fact(directory, "dev");
-        auto_free char *line = NULL;
-        size_t capacity = 0;
-        auto_fclose FILE *swaps = fopen("/proc/swaps", "re");
-        while (swaps && getline(&line, &capacity, swaps) > 0) {
-                char name[PATH_MAX];
-                struct stat stat_;
-                unsigned high, low;
-                if (sscanf(line, "%4095s", name) != 1 || name[0] != '/' || stat(name, &stat_) < 0 ||
-                    sscanf(number, "%u:%u", &high, &low) != 2)
-                        continue;
-                if (!S_ISBLK(stat_.st_mode) || stat_.st_rdev != makedev(high, low))
-                        continue;
-                fail(use->err, ERR_USAGE, 0, "%s is in use: %s is swap", use->path, name);
-                return true;
-        }
-        return false;
+// "MAJOR:MINOR" in the third column of mountinfo, and the mount point in the fifth.
+static bool is_mount_of(const char *line, const char *device, struct use *use) {
+        char found[32], place[PATH_MAX];
+        if (sscanf(line, "%*s %*s %31s %*s %4095s", found, place) != 2 || strcmp(found, device) != 0)
+                return false;
+        fail(use->err, ERR_USAGE, 0, "%s is in use: it is mounted at %s", use->path, place);
+        hint(use->err, "umount %s, if it is the right disk", place);
+        return true;
 }
+
+// The first column is the name of a device or of a file.
+static bool is_swap_of(const char *line, const char *device, struct use *use) {
+        char name[PATH_MAX], found[32];
+        struct stat swap;
+        bool is_device =
+            sscanf(line, "%4095s", name) == 1 && name[0] == '/' && stat(name, &swap) == 0 && S_ISBLK(swap.st_mode);
+        if (!is_device)
+                return false;
+        (void)snprintf(found, sizeof found, "%u:%u", major(swap.st_rdev), minor(swap.st_rdev));
+        if (strcmp(found, device) != 0)
+                return false;
+        fail(use->err, ERR_USAGE, 0, "%s is in use: %s is swap", use->path, name);
+        hint(use->err, "swapoff %s, if it is the right disk", name);
+        return true;
+}
+
+static bool is_mounted(const char *directory, void *use) {
+        return any_line("/proc/self/mountinfo", directory, is_mount_of, use);
+}
+
+static bool is_swap(const char *directory, void *use) { return any_line("/proc/swaps", directory, is_swap_of, use); }
 
 // ---- opening ----
 
