@@ -180,7 +180,7 @@ static bool fill_key(const json_t *item, const char *path, struct buf *ret) {
 }
 
 // The text that an item makes, or NULL.
-static json_t *item_text(const json_t *item, const char *form) {
+static json_t *text_of_item(const json_t *item, const char *form) {
         auto_buf text = { .max = VALUE_BYTES_MAX };
         if (!form)
                 return scalar_text(item);
@@ -213,7 +213,7 @@ static void collect_items(const json_t *list, const char *path, const char *form
                 if (star && json_is_array(found))
                         collect_items(found, star + 1 + (star[1] == '.'), form, ret);
                 else if (!star)
-                        append_item(ret, item_text(found, form));
+                        append_item(ret, text_of_item(found, form));
                 json_decref(made);
         }
 }
@@ -223,7 +223,7 @@ static json_t *find_json(const json_t *document, const char *path, const char *f
         const char *star = NULL;
         const json_t *value = follow_path(document, path, &made, &star);
         if (!star)
-                found = item_text(value, form);
+                found = text_of_item(value, form);
         else if (json_is_array(value)) {
                 found = json_array();
                 collect_items(value, star + 1 + (star[1] == '.'), form, found);

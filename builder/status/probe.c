@@ -121,7 +121,7 @@ static bool is_whole(const struct probe *probe) {
 }
 
 // A conversation goes on, or is over.
-static void go_on(struct run *run, struct connection *connection) {
+static void continue_conversation(struct run *run, struct connection *connection) {
         const struct probe *probe = connection->probe;
         auto_buf next = { 0 };
         if (probe->next(probe->subject, &probe->answer, &next)) {
@@ -154,7 +154,7 @@ static void read_some(struct run *run, struct connection *connection) {
         else if (errno != EAGAIN && errno != EINTR)
                 fail_connection(run, connection, errno);
         else if (probe->next && probe->answer.size > had)
-                go_on(run, connection);
+                continue_conversation(run, connection);
 }
 
 static void send_some(struct run *run, struct connection *connection) {

@@ -65,7 +65,7 @@ struct record_reader {
         bool is_short;
 };
 
-static uint64_t read_number(struct record_reader *reader, size_t size) {
+static uint64_t record_number(struct record_reader *reader, size_t size) {
         uint64_t number = 0;
         if (reader->is_short || reader->left < size) {
                 reader->is_short = true;
@@ -79,8 +79,8 @@ static uint64_t read_number(struct record_reader *reader, size_t size) {
 }
 
 // The bytes behind a length, or NULL. A length of -1 is none.
-static const char *read_bytes(struct record_reader *reader, size_t *ret_size) {
-        uint64_t size = read_number(reader, 4);
+static const char *record_bytes(struct record_reader *reader, size_t *ret_size) {
+        uint64_t size = record_number(reader, 4);
         const char *bytes = (const char *)reader->at;
         *ret_size = 0;
         if (size == UINT32_MAX || reader->is_short)
@@ -101,7 +101,7 @@ static bool next_record(const struct buf *answer, size_t *at, struct record_read
         size_t size = 0;
         if (answer->size == *at)
                 return false;
-        const char *bytes = read_bytes(&all, &size);
+        const char *bytes = record_bytes(&all, &size);
         if (!bytes)
                 return false;
         *ret = (struct record_reader){ (const unsigned char *)bytes, size, false };
@@ -131,10 +131,10 @@ static bool *place_of_reply(uint64_t number, bool has_child, struct told *told) 
         return NULL;
 }
 
-static void take_reply(struct record_reader record, bool has_child, struct told *told) {
-        uint64_t number = read_number(&record, 4);
-        uint64_t change = read_number(&record, 8);
-        int32_t error = (int32_t)read_number(&record, 4);
+static void take_record(struct record_reader record, bool has_child, struct told *told) {
+        uint64_t number = record_number(&record, 4);
+        uint64_t change = record_number(&record, 8);
+        int32_t error = (int32_t)record_number(&record, 4);
         bool *place = place_of_reply(number, has_child, told);
         if (record.is_short || !place) {
                 told->is_wrong = true;
@@ -150,17 +150,17 @@ static void take_reply(struct record_reader record, bool has_child, struct told 
                 told->data = record;
 }
 
-static void read_answer(const struct buf *answer, bool has_child, struct told *told) {
+static void read_session(const struct buf *answer, bool has_child, struct told *told) {
         struct record_reader record;
         if (!next_record(answer, &told->at, &record))
                 return;
-        (void)read_number(&record, 4); // version
-        (void)read_number(&record, 4); // how long the session lasts
-        uint64_t session = read_number(&record, 8);
+        (void)record_number(&record, 4); // version
+        (void)record_number(&record, 4); // how long the session lasts
+        uint64_t session = record_number(&record, 8);
         told->has_session = !record.is_short && session != 0;
         told->is_refused = !told->has_session;
         while (!told->is_wrong && next_record(answer, &told->at, &record))
-                take_reply(record, has_child, told);
+                take_record(record, has_child, told);
 }
 
 // ---- the children ----
@@ -173,7 +173,7 @@ static const char *digits_of(const char *name) {
         return at;
 }
 
-static int compare_names(const void *left, const void *right) {
+static int order_children(const void *left, const void *right) {
         const char *one = *(const char *const *)left, *other = *(const char *const *)right;
         int order = strcmp(digits_of(one), digits_of(other));
         if (order == 0)
@@ -199,15 +199,15 @@ static void child_names_release(struct child_names *names) {
 #define auto_names __attribute__((cleanup(child_names_release))) struct child_names
 
 // Those that match, in order.
-static void list_children(const struct told *told, const char *expression, struct child_names *ret) {
+static void matching_children(const struct told *told, const char *expression, struct child_names *ret) {
         struct record_reader reader = told->children;
         regex_t compiled;
-        uint64_t count = read_number(&reader, 4);
+        uint64_t count = record_number(&reader, 4);
         if (regcomp(&compiled, expression, REG_EXTENDED | REG_NOSUB) != 0)
                 return;
         for (uint64_t i = 0; i < count && i < CHILDREN_MAX && !reader.is_short; i++) {
                 size_t size;
-                const char *bytes = read_bytes(&reader, &size);
+                const char *bytes = record_bytes(&reader, &size);
                 if (!is_plain_name(bytes, size))
                         continue;
                 auto_free char *name = xstrndup(bytes, size);
@@ -216,7 +216,7 @@ static void list_children(const struct told *told, const char *expression, struc
         }
         regfree(&compiled);
         if (ret->count > 0)
-                qsort(ret->items, ret->count, sizeof *ret->items, compare_names);
+                qsort(ret->items, ret->count, sizeof *ret->items, order_children);
 }
 
 // ---- the conversation ----
@@ -230,7 +230,7 @@ static void ask_data(const char *path, struct buf *ret) {
 
 static void ask_first_child(const struct health_check *check, const struct told *told, struct buf *ret) {
         auto_names names = { 0 };
-        list_children(told, check->child, &names);
+        matching_children(told, check->child, &names);
         if (names.count == 0) {
                 append_question(NUMBER_CLOSE, OPERATION_CLOSE, NULL, ret);
                 return;
@@ -246,7 +246,7 @@ bool zookeeper_next(const void *subject, const struct buf *answer, struct buf *r
         const struct health_check *check = subject;
         struct told told = { 0 };
         assert(check && answer && ret);
-        read_answer(answer, check->child != NULL, &told);
+        read_session(answer, check->child != NULL, &told);
         if (told.is_closed || told.is_refused || told.is_wrong)
                 return true;
         bool is_amid_record = told.at != answer->size;
@@ -281,7 +281,7 @@ static const char *error_text(int32_t error) {
 static bool read_children(const struct health_check *check, const struct told *told, struct zookeeper_reply *ret,
                           struct buf *ret_why) {
         auto_names names = { 0 };
-        list_children(told, check->child, &names);
+        matching_children(told, check->child, &names);
         ret->children = json_array();
         for (size_t i = 0; i < names.count; i++)
                 json_array_append_new(ret->children, json_string(names.items[i]));
@@ -293,9 +293,9 @@ static bool read_children(const struct health_check *check, const struct told *t
         return true;
 }
 
-static bool read_data(struct record_reader record, struct zookeeper_reply *ret) {
+static bool read_node_data(struct record_reader record, struct zookeeper_reply *ret) {
         size_t size;
-        const char *bytes = read_bytes(&record, &size);
+        const char *bytes = record_bytes(&record, &size);
         if (bytes)
                 buf_append(&ret->data, bytes, size);
         return !record.is_short && record.left >= STAT_BYTES;
@@ -305,7 +305,7 @@ bool zookeeper_read(const struct health_check *check, const struct buf *answer, 
                     struct buf *ret_why) {
         struct told told = { 0 };
         assert(check && answer && ret && ret_why);
-        read_answer(answer, check->child != NULL, &told);
+        read_session(answer, check->child != NULL, &told);
         ret->has_epoch = told.has_children || told.has_data;
         ret->epoch = (uint32_t)(told.change >> 32);
         if (told.is_wrong)
@@ -319,7 +319,7 @@ bool zookeeper_read(const struct health_check *check, const struct buf *answer, 
                            check->port);
         else if (check->child && told.has_children && !read_children(check, &told, ret, ret_why))
                 return false;
-        else if (!told.has_data || !read_data(told.data, ret))
+        else if (!told.has_data || !read_node_data(told.data, ret))
                 buf_printf(ret_why, "the answer to %s breaks off", path_of(check));
         return ret_why->size == 0;
 }
