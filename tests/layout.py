@@ -14,7 +14,7 @@ TERNARIES_PER_1000_LINES, CHAIN_MAX = 6, 5
 
 # From the ground up: a folder includes what stands above it here, and nothing below. A folder inside of another that
 # stands here, too, is that one's own. `builder` is main.c.
-ORDER = ["builder/base", "builder/manual", "builder/shared", "builder/http", "builder/secrets", "builder/signing", "builder/uki", "builder/remote", "builder/cache",
+ORDER = ["builder/base", "builder/manual", "builder/shared", "builder/http", "builder/secrets", "builder/signing", "builder/uki", "builder/web", "builder/registry", "builder/remote", "builder/cache",
          "builder/profile/reader", "builder/profile", "builder/init",
          "builder/packages", "builder/selection", "builder/sandbox", "builder/rootfs", "builder/configure",
          "builder/artefact/image", "builder/artefact/initrd", "builder/artefact/iso", "builder/artefact",

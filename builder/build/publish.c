@@ -117,7 +117,7 @@ bool publication_set_current(struct publication *publication, const char *build_
         return fail(err, ERR_SYSTEM, errno, "point `current` at build %s", build_id);
 }
 
-bool publication_finish(struct publication *publication, const char *build_id, struct err *err) {
+bool publication_place(struct publication *publication, const char *build_id, struct err *err) {
         assert(publication->staging_name); // publication_stage() comes first
         // The rename must not overtake the data on its way to the disk.
         if (syncfs(publication->staging) < 0)
@@ -131,7 +131,12 @@ bool publication_finish(struct publication *publication, const char *build_id, s
         // After an exchange the staging name is the replaced build's, which publication_close() removes.
         if (!replaces)
                 free(take_ptr(publication->staging_name));
-        return publication->is_partial || publication_set_current(publication, build_id, err);
+        return true;
+}
+
+bool publication_finish(struct publication *publication, const char *build_id, struct err *err) {
+        return publication_place(publication, build_id, err) &&
+               (publication->is_partial || publication_set_current(publication, build_id, err));
 }
 
 // ---- beside the build ----

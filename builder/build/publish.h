@@ -35,8 +35,10 @@ must_check bool publication_open(const char *out, const char *cluster, bool is_p
                                  struct err *err);
 bool publication_has(const struct publication *publication, const char *build_id);
 must_check bool publication_stage(struct publication *publication, const char *build_id, struct err *err);
-// Moves the staged build to its place and, if it is no partial one, points `current` at it. One that is there already
-// is exchanged for it, and removed by publication_close().
+// Moves the staged build to its place. One that is there already is exchanged for it, and removed by
+// publication_close().
+must_check bool publication_place(struct publication *publication, const char *build_id, struct err *err);
+// The same, and if it is no partial one, points `current` at it.
 must_check bool publication_finish(struct publication *publication, const char *build_id, struct err *err);
 // For whole builds only.
 must_check bool publication_set_current(struct publication *publication, const char *build_id, struct err *err);

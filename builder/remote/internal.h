@@ -3,15 +3,14 @@
 #ifndef KILN_REMOTE_INTERNAL_H
 #define KILN_REMOTE_INTERNAL_H
 
-#include <curl/curl.h>
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "remote/action.h"
 #include "remote/remote.h"
 #include "remote/s3.h"
+#include "web/web.h"
 
-enum { REMOTE_KEYS_MAX = 64, REMOTE_IDLE_MAX = 8 };
+enum { REMOTE_KEYS_MAX = 64 };
 
 struct uploads;
 
@@ -28,10 +27,7 @@ struct remote {
         atomic_bool off;         // something went wrong, or it is too slow: nothing is asked any more
         atomic_bool closing;     // uploads are given up
         atomic_long waited_ms;   // for answers that it has nothing
-
-        pthread_mutex_t mutex; // of what follows
-        CURL *idle[REMOTE_IDLE_MAX];
-        size_t idle_count;
+        struct web *web;
 };
 
 // ---- requests (remote_http.c) ----

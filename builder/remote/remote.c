@@ -82,10 +82,8 @@ static bool read_remote_token(struct remote *remote, const char *path, struct er
 }
 
 static void remote_free(struct remote *remote) {
-        for (size_t i = 0; i < remote->idle_count; i++)
-                curl_easy_cleanup(remote->idle[i]);
         uploads_free(remote->uploads);
-        pthread_mutex_destroy(&remote->mutex);
+        web_free(remote->web);
         s3_release(&remote->s3);
         if (remote->token)
                 explicit_bzero(remote->token, strlen(remote->token));
@@ -119,9 +117,8 @@ static bool fill_remote(struct remote *remote, const struct remote_options *opti
 
 bool remote_open(const struct remote_options *options, struct remote **ret, struct err *err) {
         assert(options->url);
-        curl_global_init(CURL_GLOBAL_DEFAULT);
         struct remote *remote = xcalloc(1, sizeof *remote);
-        pthread_mutex_init(&remote->mutex, NULL);
+        remote->web = web_new();
         if (!fill_remote(remote, options, err)) {
                 remote_free(remote);
                 return false;

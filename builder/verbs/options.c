@@ -18,7 +18,7 @@ enum option_kind { FLAG, TEXT, LIST, WORDS, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
 // b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema, u builds, p publish, e secret, i
-// iso, d diff, S shell, W write, n serve, a status, I init, R rack, w show, t rollout
+// iso, P push, L pull, d diff, S shell, W write, n serve, a status, I init, R rack, w show, t rollout
 static const struct option {
         const char *name, *verbs, *value, *help;
         enum option_kind kind;
@@ -51,7 +51,7 @@ static const struct option {
           "let profiles name files of this directory too, beside their own tree; may be repeated"),
         O("role", "b", "ROLE", LIST, roles, "only this role; may be repeated"),
         O("only", "b", "KIND", LIST, only, "only these artefacts: squashfs, initrd, config, iso, pxe, kickstart, ..."),
-        O("out", "boupidnaRtSW", "DIR", TEXT, out, "where builds are published (default: out)"),
+        O("out", "boupPLidnaRtSW", "DIR", TEXT, out, "where builds are published (default: out)"),
         O("cache", "blfvkcr", "DIR", TEXT, cache, "packages, layers and packed roots (default: $XDG_CACHE_HOME/kiln)"),
         O("cache-limit", "b", "GB", NUMBER, cache_limit,
           "forget what the least recent builds used once the cache is larger; 0: never (default: 30)"),
@@ -89,6 +89,12 @@ static const struct option {
         O("dry-run", "k", NULL, FLAG, dry_run, "say what --prune would remove, and remove nothing"),
         O("dry-run", "u", NULL, FLAG, dry_run, "name the builds that --prune would remove, and remove none"),
         O("dry-run", "p", NULL, FLAG, dry_run, "check all of the build, and leave `current` where it is"),
+        O("dry-run", "P", NULL, FLAG, dry_run, "check the build, say how much the registry lacks, and send nothing"),
+        O("dry-run", "L", NULL, FLAG, dry_run, "say which build it is and how much would be loaded, and write nothing"),
+        O("plain-http", "PL", NULL, FLAG, plain_http,
+          "speak http instead of https; passwords are sent only to this machine itself then"),
+        O("mount", "P", "REPOSITORY", LIST, mounts,
+          "take what another repository of the registry has already from there; may be repeated"),
         O("dry-run", "I", NULL, FLAG, dry_run, "print the cluster file, and write none"),
         O("dry-run", "l", NULL, FLAG, dry_run, "say what would change, and write no lock file"),
         O("keep", "k", "N", NUMBER, keep, "how many builds and fetches --prune keeps (default: 3)"),
@@ -158,6 +164,8 @@ static const struct option {
           "the EFI stub of ROLE/kiln.efi (default: " UKI_STUB ", of Debian's systemd-boot-efi)"),
         O("key", "v", "FILE", TEXT, key,
           "public keys, one of which must have signed the build (default: trusted_keys of the cluster file)"),
+        O("key", "L", "FILE", TEXT, key,
+          "public keys, one of which must have signed the build (default: nobody has to)"),
         O("build", "SW", "BUILD", TEXT, build,
           "the build: its id, the beginning of one, or its path (default: OUT/CLUSTER/current)"),
         O("writable", "S", NULL, FLAG, writable, "let all be written to, in a layer that ends with the command"),
@@ -214,13 +222,13 @@ static const struct option {
         O("memory", "R", "[ROLE=]MIB", LIST, memories, "up: memory of all machines, of a role's, or of a node"),
         O("disks", "R", "DIR", TEXT, disks, "up: keep state disks here, as NODE.img; else they end with the rack"),
         O("seed", "R", "N", TEXT, seed, "up: what faults that choose begin with (default: another one each time)"),
-        O("json", "IblfvkropeinRwtduacSW", NULL, FLAG, json,
+        O("json", "IblfvkropPLeinRwtduacSW", NULL, FLAG, json,
           "the answer as JSON on standard output (kiln schema), and events as JSON lines on standard error"),
-        O("verbose", "blfvkcroupidnaRtSW", NULL, FLAG, verbose,
+        O("verbose", "blfvkcroupPLidnaRtSW", NULL, FLAG, verbose,
           "say when each step begins, too, a plain line each, on a terminal as well"),
-        O("quiet", "IblfvkcroupidnaRwtSW", NULL, FLAG, quiet, "warnings and errors only: no steps, no remarks"),
+        O("quiet", "IblfvkcroupPLidnaRwtSW", NULL, FLAG, quiet, "warnings and errors only: no steps, no remarks"),
         O("text", "s", NULL, FLAG, text, "every key with its meaning, for reading, instead of JSON"),
-        O("help", "IblfvkcrosupeidnaRwtSW", NULL, FLAG, help, "this text"),
+        O("help", "IblfvkcrosupPLeidnaRwtSW", NULL, FLAG, help, "this text"),
 #undef O
 };
 
@@ -493,7 +501,7 @@ void options_release(struct options *options) {
         struct strings *lists[] = { &options->set,          &options->roles,         &options->only,
                                     &options->repositories, &options->allow_outside, &options->forwards,
                                     &options->cards,        &options->qemu,          &options->memories,
-                                    &options->force,        &options->nodes };
+                                    &options->force,        &options->nodes,         &options->mounts };
         for (size_t i = 0; i < lengthof(lists); i++) {
                 for (size_t j = 0; j < lists[i]->count; j++)
                         free((char *)lists[i]->items[j]);

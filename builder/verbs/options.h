@@ -55,6 +55,9 @@ struct options {
         bool go, resume, abort, back, canary, take_lock;
         // kiln cache serve
         const char *store_dir, *limit, *token_file; // and `listen`
+        // kiln push, kiln pull
+        struct strings mounts;
+        bool plain_http;
         // kiln serve
         const char *listen, *interface, *uplink, *state_dir, *token, *user;
         struct number http_port, transfers;

@@ -35,6 +35,8 @@ bool verb_init(const struct options *options, struct err *err);
 bool verb_iso(const struct options *options, struct err *err);
 bool verb_lock(const struct options *options, struct err *err);
 bool verb_publish(const struct options *options, struct err *err);
+bool verb_pull(const struct options *options, struct err *err);
+bool verb_push(const struct options *options, struct err *err);
 bool verb_rack(const struct options *options, struct err *err);
 bool verb_resolve(const struct options *options, struct err *err);
 bool verb_rollout(const struct options *options, struct err *err);

@@ -115,6 +115,33 @@ static const struct answer_member publish_members[] = {
         { "build", "text", "its id", false },
         { "was_current", "yes or no", "machines got it before, too", false },
 };
+static const struct answer_member pull_members[] = {
+        FORMAT,
+        PATH_OF_BUILD,
+        { "digest", "text", "of its manifest in the registry", false },
+        { "build", "text", "its id", false },
+        { "cluster", "text", "name of the cluster", false },
+        { "new", "yes or no", "it was not there already", false },
+        { "partial", "yes or no", "it lacks roles or artefacts, so `current` never names it", false },
+        { "files", "count", "files of the build", false },
+        { "bytes", "count", "of their contents, each once", false },
+        { "loaded_bytes", "count", "of these, what came from the registry; with --dry-run: would come", false },
+        { "summary", "text", "what kiln verify says of it", true },
+};
+static const struct answer_member push_members[] = {
+        FORMAT,
+        { "reference", "text", "by which the build can be pulled, whatever tags say later", false },
+        { "digest", "text", "of its manifest", false },
+        { "tag", "text", "that names it now, beside its id", false },
+        { "build", "text", "its id", false },
+        { "cluster", "text", "name of the cluster", false },
+        { "files", "count", "files of the build", false },
+        { "contents", "count", "different ones", false },
+        { "bytes", "count", "of these", false },
+        { "sent", "count", "contents that were uploaded; with --dry-run: would be", false },
+        { "sent_bytes", "count", "of these", false },
+        { "mounted", "count", "contents that were taken from another repository", false },
+};
 static const struct answer_member rack_members[] = {
         FORMAT,
         { "rack", "text", "its name, the cluster's", false },
@@ -241,6 +268,8 @@ static const struct answer_kind {
         KIND("iso", "kiln iso --json", iso_members),
         KIND("lock", "kiln lock --json", lock_members),
         KIND("publish", "kiln publish --json", publish_members),
+        KIND("pull", "kiln pull --json", pull_members),
+        KIND("push", "kiln push --json", push_members),
         KIND("rack", "kiln rack ps --json", rack_members),
         KIND("resolve", "kiln resolve --json", resolve_members),
         KIND("rollout", "kiln rollout --json, the plan", rollout_members),
