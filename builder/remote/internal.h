@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "registry/registry.h"
 #include "remote/action.h"
 #include "remote/remote.h"
 #include "remote/s3.h"
@@ -28,6 +29,7 @@ struct remote {
         atomic_bool closing;     // uploads are given up
         atomic_long waited_ms;   // for answers that it has nothing
         struct web *web;
+        struct registry *reads, *writes; // one registry with two patiences; NULL: it is none
 };
 
 // ---- requests (remote_http.c) ----
@@ -49,6 +51,9 @@ struct remote_request {
 
 // One GET, or HEAD without `take`, or PUT. After FAILED the remote is off, and the user knows why.
 enum remote_answer remote_ask(struct remote *remote, const struct remote_request *request);
+// The same where it is a registry (remote_registry.c), with these ways to wait (remote_http.c).
+enum remote_answer remote_ask_registry(struct remote *remote, const struct remote_request *request);
+struct web_patience remote_patience(bool is_upload);
 // Says why the remote is not used any more, unless that was said already.
 void remote_give_up(struct remote *remote, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -58,13 +58,48 @@ static bool parse_remote_url(const char *text, struct remote *remote, struct err
         curl_url_cleanup(url);
         if (ok)
                 return true;
-        fail(err, ERR_USAGE, 0, "--remote %s: it must be http://HOST/PREFIX, https://HOST/PREFIX or s3://BUCKET/PREFIX",
+        fail(err, ERR_USAGE, 0,
+             "--remote %s: it must be http://HOST/PREFIX, https://HOST/PREFIX, s3://BUCKET/PREFIX or "
+             "oci://HOST/REPOSITORY",
              text);
         return hint(err, "any server that answers GET and PUT below it will do: bazel-remote, nginx with WebDAV");
 }
 
-static bool find_remote(const char *text, struct remote *remote, struct err *err) {
+// Uploads that are given up, and all else once the remote is.
+static bool registry_stops(void *context) {
+        struct remote *remote = context;
+        return atomic_load(&remote->closing) || atomic_load(&remote->off);
+}
+
+static bool open_one_registry(struct remote *remote, const struct oci_reference *reference, bool plain_http,
+                              bool is_upload, struct registry **ret, struct err *err) {
+        struct web_patience patience = remote_patience(is_upload);
+        patience.stops = registry_stops;
+        patience.context = remote;
+        const struct registry_options options = {
+                .reference = reference, .plain_http = plain_http, .patience = &patience, .attempts = 1
+        };
+        return registry_open(&options, ret, err);
+}
+
+static bool open_registries(const struct remote_options *options, struct remote *remote, struct err *err) {
+        struct oci_reference reference;
+        if (!oci_reference_parse(options->url, &reference, err))
+                return wrap(err, "--remote");
+        remote->shown = xstrdup(options->url);
+        bool has_more = reference.tag || *reference.sha256;
+        bool ok = (!has_more || fail(err, ERR_USAGE, 0, "--remote %s: a repository, without a tag", options->url)) &&
+                  open_one_registry(remote, &reference, options->plain_http, false, &remote->reads, err) &&
+                  open_one_registry(remote, &reference, options->plain_http, true, &remote->writes, err);
+        oci_reference_release(&reference);
+        return ok;
+}
+
+static bool find_remote(const struct remote_options *options, struct remote *remote, struct err *err) {
+        const char *text = options->url;
         auto_free char *below = NULL;
+        if (oci_is_url(text))
+                return open_registries(options, remote, err);
         if (!s3_is_url(text))
                 return parse_remote_url(text, remote, err);
         return s3_open(text, &remote->s3, &below, err) && parse_remote_url(below, remote, err);
@@ -74,7 +109,7 @@ static bool read_remote_token(struct remote *remote, const char *path, struct er
         static const char option[] = "--remote-token-file";
         if (!path)
                 return true;
-        if (remote->s3.provider || remote->has_user) {
+        if (remote->s3.provider || remote->has_user || remote->reads) {
                 fail(err, ERR_USAGE, 0, "%s: %s has credentials of its own", option, remote->shown);
                 return hint(err, "leave one of the two out");
         }
@@ -83,6 +118,8 @@ static bool read_remote_token(struct remote *remote, const char *path, struct er
 
 static void remote_free(struct remote *remote) {
         uploads_free(remote->uploads);
+        registry_close(remote->reads);
+        registry_close(remote->writes);
         web_free(remote->web);
         s3_release(&remote->s3);
         if (remote->token)
@@ -94,7 +131,7 @@ static void remote_free(struct remote *remote) {
 }
 
 static bool fill_remote(struct remote *remote, const struct remote_options *options, struct err *err) {
-        if (!find_remote(options->url, remote, err) || !read_remote_token(remote, options->token_file, err))
+        if (!find_remote(options, remote, err) || !read_remote_token(remote, options->token_file, err))
                 return false;
         if (!options->key_file && !options->signer) {
                 fail(err, ERR_USAGE, 0, "--remote %s: nobody's entries would be accepted", remote->shown);

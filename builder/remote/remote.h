@@ -24,10 +24,11 @@ struct remote;
 
 struct remote_options {
         const char *url;             // http:// or https://, perhaps with user and password, else ~/.netrc has them; or
-                                     // s3:// (remote/s3.h)
+                                     // s3:// (remote/s3.h), or oci:// (remote/remote_registry.c)
         const char *token_file;      // whose first line goes with each request to it, as "Authorization: Bearer"; NULL:
                                      // none
         const char *key_file;        // public keys, a line each, whose action entries are accepted; NULL: none
+        bool plain_http;             // of oci://
         const struct signer *signer; // signs what is uploaded, and is accepted; NULL: nothing is uploaded
 };
 

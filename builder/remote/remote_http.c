@@ -43,15 +43,13 @@ static bool remote_stops(void *context) {
         return is_given_up || atomic_load(&remote->off);
 }
 
-static struct web_patience patience_for(struct remote_exchange *exchange) {
+struct web_patience remote_patience(bool is_upload) {
         struct web_patience patience = {
                 .connect_ms = WINDOW_MS,
                 .window_ms = WINDOW_MS,
                 .least_bytes = SLOW_BYTES,
-                .stops = remote_stops,
-                .context = exchange,
         };
-        if (exchange->request->is_upload) {
+        if (is_upload) {
                 patience.window_ms = UPLOAD_WINDOW_MS;
                 patience.least_bytes = UPLOAD_SLOW_BYTES;
         }
@@ -115,8 +113,13 @@ enum remote_answer remote_ask(struct remote *remote, const struct remote_request
         auto_err err = { 0 };
         if (atomic_load(&remote->off))
                 return REMOTE_FAILED;
+        if (remote->reads)
+                return remote_ask_registry(remote, request);
         auto_free char *url = xasprintf("%s/%s/%s", remote->url, request->folder, request->name);
         struct curl_slist *headers = remote_headers(remote);
+        struct web_patience patience = remote_patience(request->is_upload);
+        patience.stops = remote_stops;
+        patience.context = &exchange;
         struct web_request ask = {
                 .method = method_of(request),
                 .url = url,
@@ -127,7 +130,7 @@ enum remote_answer remote_ask(struct remote *remote, const struct remote_request
                 .data = request->data,
                 .fd = request->fd,
                 .size_bytes = request->size_bytes,
-                .patience = patience_for(&exchange),
+                .patience = patience,
         };
         if (request->take)
                 ask.take = take_remote_body;

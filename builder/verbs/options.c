@@ -56,9 +56,8 @@ static const struct option {
         O("cache-limit", "b", "GB", NUMBER, cache_limit,
           "forget what the least recent builds used once the cache is larger; 0: never (default: 30)"),
         O("remote", "bkf", "URL", TEXT, remote,
-          "a cache that several machines share, http://HOST/PREFIX, https or s3://BUCKET/PREFIX: what is in it is "
-          "loaded "
-          "instead of made"),
+          "a cache that several machines share, http://HOST/PREFIX, https, s3://BUCKET/PREFIX or "
+          "oci://HOST/REPOSITORY: what is in it is loaded instead of made"),
         O("remote-keys", "bkf", "FILE", TEXT, remote_keys,
           "public keys, a line each: what one of them signed is taken from --remote, and nothing else"),
         O("remote-sign", "bkf", "KEY", TEXT, remote_sign,
@@ -91,8 +90,8 @@ static const struct option {
         O("dry-run", "p", NULL, FLAG, dry_run, "check all of the build, and leave `current` where it is"),
         O("dry-run", "P", NULL, FLAG, dry_run, "check the build, say how much the registry lacks, and send nothing"),
         O("dry-run", "L", NULL, FLAG, dry_run, "say which build it is and how much would be loaded, and write nothing"),
-        O("plain-http", "PL", NULL, FLAG, plain_http,
-          "speak http instead of https; passwords are sent only to this machine itself then"),
+        O("plain-http", "PLbkf", NULL, FLAG, plain_http,
+          "speak http instead of https with a registry (oci://); passwords are sent only to this machine itself then"),
         O("mount", "P", "REPOSITORY", LIST, mounts,
           "take what another repository of the registry has already from there; may be repeated"),
         O("dry-run", "I", NULL, FLAG, dry_run, "print the cluster file, and write none"),

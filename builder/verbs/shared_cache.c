@@ -18,6 +18,7 @@ bool shared_cache_open(const struct options *options, struct shared_cache *ret, 
                 .url = options->remote,
                 .token_file = options->remote_token_file,
                 .key_file = options->remote_keys,
+                .plain_http = options->plain_http,
                 .signer = ret->signer,
         };
         return remote_open(&remote, &ret->remote, err);
