@@ -57,6 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path == "/token":
             return self.give_token(query)
         if server.secured and not self.is_allowed():
+            self.body()  # else it would be read as the next request of the connection
             challenge = f'Bearer realm="{server.url}/token",service="scripted",scope="repository:x:pull,push"'
             return self.answer(401, b"{}", [("WWW-Authenticate", "Basic realm=\"x\"" if server.secured == "basic" else challenge)])
         if found := re.fullmatch(r"/v2/(.+)/blobs/uploads/([0-9a-z]*)", path):
