@@ -15,6 +15,7 @@
 #include "base/mistake.h"
 #include "base/process_limits.h"
 #include "base/progress.h"
+#include "base/run.h"
 #include "base/version.h"
 #include "rootfs/rootfs.h"
 #include "verbs/completion.h"
@@ -173,6 +174,7 @@ int main(int argc, char **argv) {
         transaction_init_main(argc, argv);
         setlocale(LC_ALL, "C.UTF-8"); // the same words and sorting everywhere
         umask(022);
+        run_extend_path();
         interrupt_install();
         if (argc < 2 || argv[1][0] == '\0') {
                 usage_print(stderr);

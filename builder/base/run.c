@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -195,4 +196,26 @@ bool run_command(struct err *err, const char *program, ...) {
         bool ok = run(&(struct run){ .argv = argv }, err);
         free(argv);
         return ok;
+}
+
+static bool path_has(const char *path, const char *directory) {
+        size_t length = strlen(directory);
+        for (const char *at = path; *at; at += *at == ':') {
+                size_t size = strcspn(at, ":");
+                if (size == length && memcmp(at, directory, length) == 0)
+                        return true;
+                at += size;
+        }
+        return false;
+}
+
+void run_extend_path(void) {
+        static const char *const directories[] = { "/usr/local/sbin", "/usr/sbin", "/sbin" };
+        for (size_t i = 0; i < lengthof(directories); i++) {
+                const char *path = text_or(getenv("PATH"), "/usr/local/bin:/usr/bin:/bin");
+                if (path_has(path, directories[i]))
+                        continue;
+                auto_free char *longer = xasprintf("%s:%s", path, directories[i]);
+                setenv("PATH", longer, 1);
+        }
 }

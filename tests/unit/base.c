@@ -317,7 +317,26 @@ static void only_what_is_printable_is_printed(void) {
         }
 }
 
+static void plain_users_find_administrators_programs(void) {
+        static const char *const paths[][2] = {
+                { "/usr/bin:/bin", "/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin" },
+                { "/sbin:/usr/bin", "/sbin:/usr/bin:/usr/local/sbin:/usr/sbin" },
+                { "/sbin:/usr/sbin:/usr/local/sbin", "/sbin:/usr/sbin:/usr/local/sbin" },
+                { "/usr/sbin/more::", "/usr/sbin/more:::/usr/local/sbin:/usr/sbin:/sbin" },
+        };
+        auto_free char *before = xstrdup(getenv("PATH"));
+        for (size_t i = 0; i < lengthof(paths); i++) {
+                setenv("PATH", paths[i][0], 1);
+                run_extend_path();
+                EXPECT_TEXT(getenv("PATH"), paths[i][1]);
+                run_extend_path();
+                EXPECT_TEXT(getenv("PATH"), paths[i][1]);
+        }
+        setenv("PATH", before, 1);
+}
+
 int main(void) {
+        RUN(plain_users_find_administrators_programs);
         RUN(errors_chain_and_keep_their_kind);
         RUN(a_failure_without_a_reason_is_a_defect);
         RUN(a_full_disk_is_told_apart);
