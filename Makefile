@@ -27,7 +27,7 @@ endif
 # Debian packages first: pkg-config's answers below need them. A goal installs the groups that it needs, and no other.
 GOALS := $(or $(MAKECMDGOALS),all)
 DEPS_GROUPS := build $(if $(filter images lab test test-rack bench,$(GOALS)),images) \
-	$(if $(filter test test-rack,$(GOALS)),serve) $(sort $(patsubst test-rack,test,$(filter test test-rack bench lint,$(GOALS))))
+	$(if $(filter test test-rack,$(GOALS)),serve rack) $(sort $(patsubst test-rack,test,$(filter test test-rack bench lint,$(GOALS))))
 DEPS_MISSING := $(strip $(foreach group,$(DEPS_GROUPS),$(shell test build/deps.$(group).stamp -nt .debian-packages || echo $(group))))
 ifneq ($(filter-out deps clean help distclean,$(GOALS)),)
 ifneq ($(DEPS_MISSING),)

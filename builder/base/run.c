@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/mem.h"
@@ -196,6 +197,17 @@ bool run_command(struct err *err, const char *program, ...) {
         bool ok = run(&(struct run){ .argv = argv }, err);
         free(argv);
         return ok;
+}
+
+bool run_finds(const char *program) {
+        auto_free char *copy = xstrdup(text_or(getenv("PATH"), "/usr/bin:/bin"));
+        char *state = NULL;
+        for (char *dir = strtok_r(copy, ":", &state); dir; dir = strtok_r(NULL, ":", &state)) {
+                auto_free char *full = xasprintf("%s/%s", dir, program);
+                if (access(full, X_OK) == 0)
+                        return true;
+        }
+        return false;
 }
 
 static bool path_has(const char *path, const char *directory) {

@@ -26,6 +26,9 @@ must_check bool run_command(struct err *err, const char *program, ...) __attribu
 // Waits for a child and turns its status into success or ERR_TOOL "NAME: exit status 3" / "killed by SIGKILL".
 must_check bool run_wait(int pid, const char *name, int *ret_status, struct err *err);
 
+// Whether PATH leads to a program of that name.
+bool run_finds(const char *program);
+
 // Appends to PATH the directories of administrators' programs that it lacks: mkfs.vfat and dnsmasq are in /usr/sbin,
 // which a plain user of Debian does not have. Once, before there are threads.
 void run_extend_path(void);

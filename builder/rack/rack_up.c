@@ -71,6 +71,23 @@ static bool choose_accelerator(struct supervisor *supervisor, struct err *err) {
         return true;
 }
 
+static bool check_programs(struct err *err) {
+        static const struct {
+                const char *program, *package;
+        } needed[] = { { "qemu-system-x86_64", "qemu-system-x86" }, { "dnsmasq", "dnsmasq-base" } };
+        auto_buf programs = { 0 }, packages = { 0 };
+        for (size_t i = 0; i < lengthof(needed); i++)
+                if (!run_finds(needed[i].program)) {
+                        buf_printf(&programs, " %s", needed[i].program);
+                        buf_printf(&packages, " %s", needed[i].package);
+                }
+        if (programs.size == 0)
+                return true;
+        fail(err, ERR_TOOL, 0, "the rack's programs are missing:%s", buf_text(&programs));
+        return hint(err, "install the Debian packages%s, or run `make deps GROUP=rack` in kiln's source",
+                    buf_text(&packages));
+}
+
 static bool find_program(struct supervisor *supervisor, struct err *err) {
         ssize_t size = readlink("/proc/self/exe", supervisor->program, sizeof supervisor->program - 1);
         return size > 0 || fail(err, ERR_SYSTEM, errno, "find kiln's own program");
@@ -88,8 +105,11 @@ static bool prepare(struct supervisor *supervisor, const char *artefacts, struct
                 supervisor->at_once = options->processors;
         if (options->cluster->node_count == 0)
                 return fail(err, ERR_REFERENCE, 0, "%s: there are no nodes", options->cluster_path);
+        if (!check_programs(err))
+                return false;
         machines->outside_proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return find_program(supervisor, err) && rack_network_address(options->cluster, &supervisor->address, err) &&
+        return check_programs(err) && find_program(supervisor, err) &&
+               rack_network_address(options->cluster, &supervisor->address, err) &&
                rack_machines_open(machines, &options->memory, options->disks, err) && check_nodes(supervisor, err) &&
                choose_accelerator(supervisor, err) &&
                rack_journal_open(&supervisor->journal, supervisor->place->dir, options->seed, err);

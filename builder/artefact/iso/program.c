@@ -35,13 +35,8 @@ bool program_run(int64_t source_date_epoch, int dir, const char *const *argv, st
 }
 
 bool program_check(const char *name, const char *package, struct err *err) {
-        auto_free char *copy = xstrdup(text_or(getenv("PATH"), "/usr/bin:/bin"));
-        char *state = NULL;
-        for (char *dir = strtok_r(copy, ":", &state); dir; dir = strtok_r(NULL, ":", &state)) {
-                auto_free char *full = xasprintf("%s/%s", dir, name);
-                if (access(full, X_OK) == 0)
-                        return true;
-        }
+        if (run_finds(name))
+                return true;
         fail(err, ERR_TOOL, 0, "the program %s is missing", name);
         return hint(err, "install the Debian package %s, or run `make deps`", package);
 }
