@@ -108,8 +108,7 @@ static bool prepare(struct supervisor *supervisor, const char *artefacts, struct
         if (!check_programs(err))
                 return false;
         machines->outside_proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return check_programs(err) && find_program(supervisor, err) &&
-               rack_network_address(options->cluster, &supervisor->address, err) &&
+        return find_program(supervisor, err) && rack_network_address(options->cluster, &supervisor->address, err) &&
                rack_machines_open(machines, &options->memory, options->disks, err) && check_nodes(supervisor, err) &&
                choose_accelerator(supervisor, err) &&
                rack_journal_open(&supervisor->journal, supervisor->place->dir, options->seed, err);
