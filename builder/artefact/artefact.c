@@ -60,6 +60,10 @@ static bool is_wanted(const struct cluster *cluster, const struct artefact_kind 
         return false;
 }
 
+bool artefacts_want(const struct cluster *cluster, const struct artefact_kind *kind, const struct strings *wanted) {
+        return is_wanted(cluster, kind, wanted);
+}
+
 bool artefacts_boot(const struct cluster *cluster, const struct strings *wanted) {
         return is_wanted(cluster, &kernel_kind, wanted) || is_wanted(cluster, &initrd_kind, wanted);
 }

@@ -23,6 +23,8 @@
 //   Cache     A large file that depends on little is kept there: cached_artefact.h, and a line in cache/layout.c if
 //   none
 //             of the kinds of entries fits.
+//   look      is for a kind that is kept there under a key that only it knows: what decides the file, and whether it is
+//             there already. `kiln plan` asks, and the text tells the next build what has changed.
 //   Options   are the user's, so they stand in a release's file (`squashfs`, `bootloader`) or in a role's
 //             (`kickstart`): a line in profile/release_table.c or role_table.c, with type, range, default and
 //             description, and a field of struct release or struct role in profile/profile.h. The JSON Schema follows
@@ -40,6 +42,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "cache/cache.h"
 #include "packages/packages.h"
@@ -143,6 +146,10 @@ struct artefact_kind {
         bool per_role;
         bool (*check)(const struct artefact_build *build, struct err *err); // NULL: nothing to check
         bool (*write)(struct artefact_build *build, struct artefact_role *role, struct err *err);
+        // Appends what decides the file, a line "WORD VALUE" each. Without a root, `ret_cached` is true only where it
+        // need not be read to say so; NULL: nobody asks. Writes nothing. NULL: the kind is written anew for each build.
+        bool (*look)(const struct artefact_build *build, const struct artefact_role *role, struct buf *ret_inputs,
+                     bool *ret_cached, struct err *err);
 };
 
 extern const struct artefact_kind *const artefact_kinds[];
@@ -158,6 +165,9 @@ must_check bool artefacts_check(const struct artefact_build *build, const struct
 
 // Writes them into build->out and the roles' out, which exist and are empty.
 must_check bool artefacts_write(struct artefact_build *build, const struct strings *wanted, struct err *err);
+
+// Whether the kind is among them, asked for or needed by another.
+bool artefacts_want(const struct cluster *cluster, const struct artefact_kind *kind, const struct strings *wanted);
 
 // Whether a kind that boots is among them: a role then needs a kernel.
 bool artefacts_boot(const struct cluster *cluster, const struct strings *wanted);

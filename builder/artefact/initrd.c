@@ -82,31 +82,34 @@ static bool add_source_digest(const struct fs_entry *entry, void *context, struc
                 return true;
         if (!digest_file("sha256", entry->parent, entry->name, sha256, err))
                 return false;
-        buf_printf(context, "%s %s\n", entry->path, sha256);
+        buf_printf(context, "source %s %s\n", entry->path, sha256);
         return true;
 }
 
 // Everything that decides the archive. The kernel's modules come from the root, so the root's key stands for them.
-static bool digest_inputs(const struct initrd_making *making, char ret_hex[static DIGEST_HEX_SIZE], struct err *err) {
+static bool digest_inputs(const struct initrd_making *making, struct buf *ret_inputs,
+                          char ret_hex[static DIGEST_HEX_SIZE], struct err *err) {
         const struct artefact_build *build = making->build;
         const struct strings *modules = &build->cluster->release.initrd_modules;
-        const char *programs[] = { busybox_of(build), build->kiln_node };
-        auto_buf text = { 0 };
+        const struct {
+                const char *word, *path;
+        } programs[] = { { "busybox", busybox_of(build) }, { "kiln-node", build->kiln_node } };
         auto_close int sources = -1;
-        buf_printf(&text, "%s %s %s %s %lld\n", build->maker, making->role->root_key, making->role->kernel_version,
-                   build->cluster->release.initrd_compressor, (long long)build->source_date_epoch);
+        buf_printf(ret_inputs, "maker %s\nroot %s\nkernel %s\ncompressor %s\ntime %lld\n", build->maker,
+                   making->role->root_key, making->role->kernel_version, build->cluster->release.initrd_compressor,
+                   (long long)build->source_date_epoch);
         for (size_t i = 0; i < modules->count; i++)
-                buf_printf(&text, "%s\n", modules->items[i]);
+                buf_printf(ret_inputs, "module %s\n", modules->items[i]);
         for (size_t i = 0; i < lengthof(programs); i++) {
-                if (!digest_file("sha256", AT_FDCWD, programs[i], ret_hex, err))
+                if (!digest_file("sha256", AT_FDCWD, programs[i].path, ret_hex, err))
                         return false;
-                buf_printf(&text, "%s\n", ret_hex);
+                buf_printf(ret_inputs, "%s %s\n", programs[i].word, ret_hex);
         }
         if (!fs_open_dir(AT_FDCWD, build->initramfs_dir, &sources, err) ||
-            !fs_walk(sources, add_source_digest, &text, err))
+            !fs_walk(sources, add_source_digest, ret_inputs, err))
                 return false;
-        buf_append(&text, buf_text(&making->trust), making->trust.size);
-        digest_bytes("sha256", text.data, text.size, ret_hex);
+        buf_append(ret_inputs, buf_text(&making->trust), making->trust.size); // lines with a word, too
+        digest_bytes("sha256", ret_inputs->data, ret_inputs->size, ret_hex);
         return true;
 }
 
@@ -138,8 +141,9 @@ static bool read_archive_name(struct cache *cache, const char *inputs, char ret[
 
 static bool find_or_make_initrd(struct initrd_making *making, struct artefact_role *role, struct err *err) {
         struct cache *cache = making->build->cache;
+        auto_buf text = { 0 };
         char inputs[DIGEST_HEX_SIZE], key[INITRD_KEY_SIZE];
-        if (!digest_inputs(making, inputs, err))
+        if (!digest_inputs(making, &text, inputs, err))
                 return false;
         bool known = read_archive_name(cache, inputs, key);
         if (!known && !make_initrd_archive(making, err))
@@ -169,10 +173,42 @@ static bool initrd_write(struct artefact_build *build, struct artefact_role *rol
         return ok;
 }
 
+// The archive is put together if that is what it takes, as it would be to write the initrd.
+static bool look_for_initrd(struct initrd_making *making, struct buf *ret_inputs, bool *ret_cached, struct err *err) {
+        struct cache *cache = making->build->cache;
+        char inputs[DIGEST_HEX_SIZE], key[INITRD_KEY_SIZE];
+        if (!digest_inputs(making, ret_inputs, inputs, err))
+                return false;
+        if (!ret_cached)
+                return true;
+        bool known = read_archive_name(cache, inputs, key);
+        bool has_root = making->role->root >= 0;
+        *ret_cached = false;
+        if (!known && !has_root)
+                return true;
+        if (!known && !make_initrd_archive(making, err))
+                return false;
+        if (!known)
+                name_archive(making, key);
+        *ret_cached = cached_file_is_whole(cache, CACHE_INITRD, key);
+        return true;
+}
+
+static bool initrd_look(const struct artefact_build *build, const struct artefact_role *role, struct buf *ret_inputs,
+                        bool *ret_cached, struct err *err) {
+        struct initrd_making making = { .build = build, .role = role };
+        trust_format(build->cluster, &making.trust);
+        bool ok = look_for_initrd(&making, ret_inputs, ret_cached, err);
+        buf_release(&making.trust);
+        buf_release(&making.archive);
+        return ok;
+}
+
 const struct artefact_kind initrd_kind = {
         .name = "initrd",
         .description = "busybox, kiln-node, init and the kernel modules that find the root",
         .per_role = true,
         .check = initrd_check,
         .write = initrd_write,
+        .look = initrd_look,
 };

@@ -20,10 +20,25 @@ static bool copy_kernel(int dir, void *context, struct err *err) {
                fs_copy_bytes(from, to, UINT64_MAX, err);
 }
 
-static bool kernel_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
-        auto_free char *inputs = xasprintf("%s %s", role->root_key, role->kernel_path);
+static void kernel_key(const struct artefact_role *role, struct buf *ret_inputs, char ret_hex[static DIGEST_HEX_SIZE]) {
+        buf_printf(ret_inputs, "root %s\nimage %s\n", role->root_key, role->kernel_path);
+        digest_bytes("sha256", ret_inputs->data, ret_inputs->size, ret_hex);
+}
+
+static bool kernel_look(const struct artefact_build *build, const struct artefact_role *role, struct buf *ret_inputs,
+                        bool *ret_cached, struct err *err) {
         char key[DIGEST_HEX_SIZE];
-        digest_bytes("sha256", inputs, strlen(inputs), key);
+        (void)err;
+        kernel_key(role, ret_inputs, key);
+        if (ret_cached)
+                *ret_cached = cached_file_is_whole(build->cache, CACHE_KERNEL, key);
+        return true;
+}
+
+static bool kernel_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
+        auto_buf inputs = { 0 };
+        char key[DIGEST_HEX_SIZE];
+        kernel_key(role, &inputs, key);
         const struct cached_artefact kernel = {
                 .kind = CACHE_KERNEL,
                 .key = key,
@@ -40,4 +55,5 @@ const struct artefact_kind kernel_kind = {
         .description = "the role's kernel, from its own package",
         .per_role = true,
         .write = kernel_write,
+        .look = kernel_look,
 };

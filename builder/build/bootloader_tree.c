@@ -39,13 +39,39 @@ static bool unpack_bootloaders(int dir, void *context, struct err *err) {
         return tree_settle(dir, tree->source_date_epoch, err) && seal_make(dir, err);
 }
 
+void bootloader_tree_inputs(const struct bootloader_tree *tree, struct buf *ret) {
+        char packages[65];
+        package_set_digest(tree->packages, packages);
+        buf_printf(ret, "maker %s\npackages %s\n", tree->maker, packages);
+}
+
+static void bootloader_tree_key(const struct bootloader_tree *tree, char ret_hex[static DIGEST_HEX_SIZE]) {
+        auto_buf text = { 0 };
+        bootloader_tree_inputs(tree, &text);
+        digest_bytes("sha256", text.data, text.size, ret_hex);
+}
+
+static bool look_at_bootloaders(int dir, const char *path, void *context, bool *ret_whole, struct err *err) {
+        auto_free char *difference = NULL;
+        (void)context;
+        (void)path;
+        if (!seal_look(dir, true, &difference, err))
+                return false;
+        *ret_whole = !difference;
+        return true;
+}
+
+bool bootloader_tree_look(const struct bootloader_tree *tree, bool *ret_cached, struct err *err) {
+        char key[DIGEST_HEX_SIZE];
+        bootloader_tree_key(tree, key);
+        return entry_look(tree->cache, CACHE_BOOTLOADER, key, look_at_bootloaders, NULL, ret_cached, err);
+}
+
 bool bootloader_tree_open(const struct bootloader_tree *tree, int *ret_fd, struct err *err) {
         static const struct entry_maker maker = { check_bootloaders, unpack_bootloaders };
         struct bootloader_tree unpacking = *tree;
-        char packages[65], key[DIGEST_HEX_SIZE];
-        package_set_digest(tree->packages, packages);
-        auto_free char *text = xasprintf("%s %s", tree->maker, packages);
-        digest_bytes("sha256", text, strlen(text), key);
+        char key[DIGEST_HEX_SIZE];
+        bootloader_tree_key(tree, key);
         if (!entry_obtain(tree->cache, CACHE_BOOTLOADER, key, &maker, &unpacking, err))
                 return wrap(err, "unpacking the boot loaders");
         auto_free char *entry = cache_entry(tree->cache, CACHE_BOOTLOADER, key);

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "cache/cache.h"
 #include "packages/packages.h"
@@ -15,6 +16,11 @@ struct bootloader_tree {
         const char *maker;                  // digest of layer_maker (cache/maker.h)
         int64_t source_date_epoch;
 };
+
+// Appends all that decides it, a line "WORD VALUE" each.
+void bootloader_tree_inputs(const struct bootloader_tree *tree, struct buf *ret);
+// Whether the cache has it whole. Makes nothing.
+must_check bool bootloader_tree_look(const struct bootloader_tree *tree, bool *ret_cached, struct err *err);
 
 // Opens the directory with the unpacked packages; finds it in the cache, or makes it there.
 must_check bool bootloader_tree_open(const struct bootloader_tree *tree, int *ret_fd, struct err *err);

@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/progress.h"
+#include "build/build_recipe.h"
 #include "build/build_sign.h"
 #include "build/phases.h"
 #include "cache/maker.h"
@@ -47,11 +48,11 @@ static void choose_roles(struct build *build) {
 }
 
 // Machines of a role that is left out, or whose boot loader is, would not boot from it.
-static bool is_partial(const struct build *build) {
+bool build_is_partial(const struct build *build) {
         return build->options->only->count > 0 || build->role_count < build->cluster->role_count;
 }
 
-static bool identify_build(struct build *build, struct err *err) {
+bool build_identify(struct build *build, struct err *err) {
         const char *stub = artefacts_uki_stub(build->cluster, build->options->only, build->options->uki_stub);
         if (!build_inputs(build->cluster, &build->locations, stub, &build->inputs, err))
                 return false;
@@ -72,25 +73,39 @@ static bool identify_build(struct build *build, struct err *err) {
         return true;
 }
 
-static bool identify_makers(struct build *build, struct err *err) {
+bool build_identify_makers(struct build *build, struct err *err) {
         build->rootfs.maker = build->layer_maker;
         return maker_digest(&layer_maker, build->layer_maker, err) &&
                maker_digest(&artefact_maker, build->artefact_maker, err);
 }
 
+// The build is complete without it: the next plan only says less.
+static void note_recipe(struct build *build, const struct artefact_build *artefacts) {
+        auto_err err = { 0 };
+        json_t *recipe = NULL;
+        bool ok = build_recipe_make(build, artefacts, &recipe, &err);
+        auto_free char *text = ok ? json_dumps(recipe, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+        json_decref(recipe);
+        if (text)
+                ok = publication_note(&build->publication, build->id, PUBLICATION_RECIPE, text, &err);
+        if (!ok || !text)
+                warning("`kiln plan` will not know what this build was made from: %s", text_or(err.text, "no text"));
+}
+
 // From here on it takes minutes, and room on the disk.
 static bool make_and_publish(struct build *build, struct artefact_build *artefacts, struct err *err) {
         if (!interrupt_check(err) || !selection_fetch(&build->selection, build->packages, err) ||
-            !identify_makers(build, err))
+            !build_identify_makers(build, err))
                 return false;
         if (!phase_install(build, err) || !phase_configure(build, err) || !phase_write(build, artefacts, err))
                 return false;
+        note_recipe(build, artefacts);
         return interrupt_check(err) && publication_seal(&build->publication, build->id, err) &&
                publication_finish(&build->publication, build->id, err);
 }
 
 // There, signed as it is wanted, and whole: a build that rotted is made again.
-static bool is_published(struct build *build, bool *ret, struct err *err) {
+bool build_is_published(struct build *build, bool *ret, struct err *err) {
         const struct build_options *options = build->options;
         *ret = publication_has(&build->publication, build->id) &&
                build_is_signed(&build->publication, build->id, options->signer) && build_is_certified(build);
@@ -116,7 +131,7 @@ static bool record_build(struct build *build, bool is_new, struct err *err) {
         return true;
 }
 
-static void build_release(struct build *build) {
+void build_release(struct build *build) {
         auto_err err = { 0 };
         for (size_t i = 0; i < build->role_count; i++) {
                 struct role_build *role = &build->roles[i];
@@ -139,13 +154,13 @@ static void build_release(struct build *build) {
         arena_release(&build->arena);
 }
 
-static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
+bool build_begin(struct build *build, struct artefact_build *ret_artefacts, struct err *err) {
         if (!locations_find(&build->arena, &build->locations, err) ||
             !read_epoch(build->options->source_date_epoch, &build->rootfs.source_date_epoch, err))
                 return false;
         choose_roles(build);
         build->cluster->firmware_dir = build->locations.firmware;
-        struct artefact_build artefacts = {
+        *ret_artefacts = (struct artefact_build){
                 .cluster = build->cluster,
                 .build_id = build->id,
                 .maker = build->artefact_maker,
@@ -164,21 +179,27 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 .secure_boot = build->options->secure_boot,
                 .only = build->options->only,
         };
-        if (!build_check_signer(build->cluster, build->options, err) ||
-            !artefacts_check(&artefacts, build->options->only, err) ||
-            !cache_check_owners(build->options->cache, err) ||
-            !publication_check_owners(build->options->out, build->cluster->name, err) || !sandbox_enter(err))
+        return build_check_signer(build->cluster, build->options, err) &&
+               artefacts_check(ret_artefacts, build->options->only, err) &&
+               cache_check_owners(build->options->cache, err) &&
+               publication_check_owners(build->options->out, build->cluster->name, err) && sandbox_enter(err);
+}
+
+static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
+        struct artefact_build artefacts;
+        if (!build_begin(build, &artefacts, err))
                 return false;
         if (!cache_open(build->options->cache, &build->cache, err))
                 return false;
         cache_use_remote(build->cache, build->options->remote);
         build->rootfs.cache = build->cache;
         artefacts.cache = build->cache;
-        if (!publication_open(build->options->out, build->cluster->name, is_partial(build), &build->publication, err) ||
-            !phase_select(build, err) || !identify_build(build, err))
+        if (!publication_open(build->options->out, build->cluster->name, build_is_partial(build), &build->publication,
+                              err) ||
+            !phase_select(build, err) || !build_identify(build, err))
                 return false;
         bool is_there = false;
-        if (!is_published(build, &is_there, err))
+        if (!build_is_published(build, &is_there, err))
                 return false;
         *ret_new = !is_there;
         if (is_there)
@@ -188,27 +209,31 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
         return make_and_publish(build, &artefacts, err) && record_build(build, true, err);
 }
 
-static char *published_path(const struct build *build) {
+char *build_published_path(const struct build *build) {
         const char *part = "";
         if (build->publication.is_partial)
                 part = PARTIAL_DIR "/";
         return xasprintf("%s/%s/%s%s", build->options->out, build->cluster->name, part, build->id);
 }
 
-bool build_cluster(struct cluster *cluster, const struct build_options *options, struct build_result *ret,
-                   struct err *err) {
+struct build build_new(struct cluster *cluster, const struct build_options *options) {
         assert(options->out && options->cache);
-        struct build build = {
+        return (struct build){
                 .cluster = cluster,
                 .options = options,
                 .bootloader = -1,
                 .publication = { .dir = -1, .staging = -1 },
                 .rootfs = { .release = &cluster->release },
         };
+}
+
+bool build_cluster(struct cluster *cluster, const struct build_options *options, struct build_result *ret,
+                   struct err *err) {
+        struct build build = build_new(cluster, options);
         bool is_new = false;
         bool ok = run_phases(&build, &is_new, err);
         if (ok)
-                *ret = (struct build_result){ published_path(&build), is_new, build.publication.is_partial };
+                *ret = (struct build_result){ build_published_path(&build), is_new, build.publication.is_partial };
         build_release(&build);
         return ok;
 }

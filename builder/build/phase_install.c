@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "build/phases.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -9,14 +10,15 @@
 #include "base/parallel.h"
 
 // Everything that decides the bits of the packed root.
-static const char *root_key_of(struct build *build, struct role_build *role) {
+static void find_root_key(struct build *build, struct role_build *role) {
         const struct release *release = &build->cluster->release;
         char hex[DIGEST_HEX_SIZE];
-        auto_free char *text = xasprintf("%s %s %s %d %u %lld", build->artefact_maker, role->layer->key,
-                                         release->squashfs_compressor, release->squashfs_level,
-                                         release->squashfs_block_bytes, (long long)build->rootfs.source_date_epoch);
-        digest_bytes("sha256", text, strlen(text), hex);
-        return arena_strdup(&role->arena, hex);
+        role->root_inputs =
+            arena_printf(&role->arena, "maker %s\nlayer %s\ncompressor %s\nlevel %d\nblock %u\ntime %lld\n",
+                         build->artefact_maker, role->layer->key, release->squashfs_compressor, release->squashfs_level,
+                         release->squashfs_block_bytes, (long long)build->rootfs.source_date_epoch);
+        digest_bytes("sha256", role->root_inputs, strlen(role->root_inputs), hex);
+        role->root_key = arena_strdup(&role->arena, hex);
 }
 
 // Of a user that several roles declare, the first one's words count for the layer that they share.
@@ -33,6 +35,8 @@ static bool plan_base(struct build *build, struct err *err) {
                         return false;
         }
         if (!is_shared)
+                return true;
+        if (users.is_partial)
                 return true;
         layer_find(&build->rootfs, &build->selection.base, NULL, &users, &build->arena, &build->base);
         build->base->name = "base";
@@ -53,21 +57,28 @@ static bool plan_role(size_t index, void *context, struct err *err) {
         }
         if (!layer_users_add(set, parent_set, role->role->users, role->role->user_count, &role->arena, &users, err))
                 return false;
+        bool is_open = users.is_partial || (role->over_base && !parent);
+        if (is_open)
+                return true;
         layer_find(&build->rootfs, set, parent, &users, &role->arena, &role->layer);
         role->layer->name = role->role->name;
-        role->root_key = root_key_of(build, role);
-        bool is_packed = artefacts_have_root(build->cache, role->root_key);
-        role->reads_layer = !is_packed || !fs_exists(AT_FDCWD, role->layer->path);
+        find_root_key(build, role);
+        role->is_packed = artefacts_have_root(build->cache, role->root_key);
+        role->reads_layer = !role->is_packed || !fs_exists(AT_FDCWD, role->layer->path);
         return interrupt_check(err);
 }
 
+bool phase_reads_base(const struct build *build) {
+        for (size_t i = 0; i < build->role_count; i++)
+                if (build->roles[i].over_base && build->roles[i].reads_layer)
+                        return true;
+        return false;
+}
+
 static bool install_base(struct build *build, struct err *err) {
-        bool is_read = false;
         if (!build->base)
                 return true;
-        for (size_t i = 0; i < build->role_count; i++)
-                is_read = is_read || (build->roles[i].over_base && build->roles[i].reads_layer);
-        return layer_obtain(&build->rootfs, build->base, is_read, &build->selection.base, NULL, err) ||
+        return layer_obtain(&build->rootfs, build->base, phase_reads_base(build), &build->selection.base, NULL, err) ||
                wrap(err, "installing the base layer");
 }
 
@@ -75,6 +86,7 @@ static bool install_role(size_t index, void *context, struct err *err) {
         struct build *build = context;
         struct role_build *role = &build->roles[index];
         const struct package_set *parent_set = NULL;
+        assert(role->layer); // every package was fetched
         if (role->over_base)
                 parent_set = &build->selection.base;
         return layer_obtain(&build->rootfs, role->layer, role->reads_layer, &build->selection.roles[index], parent_set,
@@ -82,8 +94,11 @@ static bool install_role(size_t index, void *context, struct err *err) {
                wrap(err, "installing role %s", role->role->name);
 }
 
+bool phase_find_layers(struct build *build, struct err *err) {
+        return plan_base(build, err) && parallel_for(build->role_count, build->options->jobs, plan_role, build, err);
+}
+
 bool phase_install(struct build *build, struct err *err) {
-        return plan_base(build, err) && parallel_for(build->role_count, build->options->jobs, plan_role, build, err) &&
-               install_base(build, err) &&
+        return phase_find_layers(build, err) && install_base(build, err) &&
                parallel_for(build->role_count, build->options->jobs, install_role, build, err);
 }

@@ -8,19 +8,23 @@
 #include "build/kernel_find.h"
 #include "selection/lock_file.h"
 
-static bool unpack_bootloader(struct build *build, struct err *err) {
-        struct bootloader_tree tree = {
+struct bootloader_tree phase_bootloader_tree(const struct build *build) {
+        return (struct bootloader_tree){
                 .cache = build->cache,
                 .packages = &build->selection.bootloader,
                 .maker = build->layer_maker,
                 .source_date_epoch = build->rootfs.source_date_epoch,
         };
+}
+
+static bool unpack_bootloader(struct build *build, struct err *err) {
+        const struct bootloader_tree tree = phase_bootloader_tree(build);
         return bootloader_tree_open(&tree, &build->bootloader, err);
 }
 
 // A root that is only unpacked or run in a container has no kernel, and needs none.
-static bool find_kernel(struct role_build *role, const struct cluster *cluster, const struct strings *only,
-                        struct artefact_role *ret, struct err *err) {
+bool phase_find_kernel(struct role_build *role, const struct cluster *cluster, const struct strings *only,
+                       struct artefact_role *ret, struct err *err) {
         const struct release *release = &cluster->release;
         if (!kernel_find(role->root.fd, release->kernel_image, &role->arena, &ret->kernel_path, &ret->kernel_version,
                          err))
@@ -56,7 +60,7 @@ static bool prepare_role(struct build *build, const struct artefact_build *artef
                 .root_key = role->root_key,
                 .out = -1,
         };
-        return find_kernel(role, build->cluster, build->options->only, artefact, err) &&
+        return phase_find_kernel(role, build->cluster, build->options->only, artefact, err) &&
                fs_mkdirs(artefacts->out, role->role->name, 0755, err) &&
                fs_open_dir(artefacts->out, role->role->name, &artefact->out, err);
 }

@@ -82,6 +82,17 @@ bool publication_open(const char *out, const char *cluster, bool is_partial, str
         return true;
 }
 
+bool publication_open_to_look(const char *out, const char *cluster, bool is_partial, struct publication *ret,
+                              struct err *err) {
+        const char *part = "";
+        if (is_partial)
+                part = "/" PARTIAL_DIR;
+        auto_free char *path = xasprintf("%s/%s%s", out, cluster, part);
+        *ret = (struct publication){ .dir = -1, .staging = -1, .is_partial = is_partial, .only_looks = true };
+        return !fs_exists(AT_FDCWD, path) || fs_open_dir(AT_FDCWD, path, &ret->dir, err) ||
+               wrap(err, "the output directory");
+}
+
 bool publication_has(const struct publication *publication, const char *build_id) {
         return fs_exists(publication->dir, build_id);
 }
@@ -149,6 +160,7 @@ static const struct note_place {
 } note_places[] = {
         [PUBLICATION_ORIGIN] = { ".origin-", "", 0600 },
         [PUBLICATION_NOTES] = { ".notes-", "", 0600 },
+        [PUBLICATION_RECIPE] = { ".recipe-", "", 0600 },
         [PUBLICATION_REPORT] = { "report-", ".html", 0644 },
 };
 
@@ -199,7 +211,8 @@ bool publication_is_whole(struct publication *publication, const char *build_id,
         *ret = ok && !verdict.difference;
         if (verdict.difference)
                 warning("build %s is not as it was published: %s; it is made again", build_id, verdict.difference);
-        if (*ret && verdict.renewed.size > 0 && !write_seal(publication, build_id, &verdict.renewed, &unwritten))
+        bool has_moved = *ret && verdict.renewed.size > 0;
+        if (has_moved && !publication->only_looks && !write_seal(publication, build_id, &verdict.renewed, &unwritten))
                 notice("build %s will be read again: %s", build_id, unwritten.text);
         seal_verdict_release(&verdict);
         return ok;

@@ -18,10 +18,11 @@
 
 // <out>/<cluster>/ or <out>/<cluster>/partial/ while one kiln works on it.
 struct publication {
-        int dir;     // that directory
+        int dir;     // that directory; -1: it is not there, for who only looks
         int staging; // the hidden directory
         char *staging_name;
         bool is_partial;
+        bool only_looks;
 };
 
 // Refuses an output directory that another user owns, and an <out>, <out>/<cluster> or its PARTIAL_DIR that others may
@@ -33,6 +34,9 @@ must_check bool publication_check_owners(const char *out, const char *cluster, s
 // ERR_LOCKED if another kiln holds it.
 must_check bool publication_open(const char *out, const char *cluster, bool is_partial, struct publication *ret,
                                  struct err *err);
+// For who says what a build would do: makes, locks and removes nothing, and nothing need be there.
+must_check bool publication_open_to_look(const char *out, const char *cluster, bool is_partial, struct publication *ret,
+                                         struct err *err);
 bool publication_has(const struct publication *publication, const char *build_id);
 must_check bool publication_stage(struct publication *publication, const char *build_id, struct err *err);
 // Moves the staged build to its place. One that is there already is exchanged for it, and removed by
@@ -59,6 +63,7 @@ must_check bool publication_remove(struct publication *publication, const char *
 enum publication_note {
         PUBLICATION_ORIGIN, // .origin-<build id>, mode 0600: what `kiln verify` asks for
         PUBLICATION_NOTES,  // .notes-<build id>, mode 0600: how the build went
+        PUBLICATION_RECIPE, // .recipe-<build id>, mode 0600: what decided its steps (build_recipe.h)
         PUBLICATION_REPORT, // report-<build id>.html, mode 0644: for people
 };
 // Its name in the publication's directory; heap.

@@ -20,7 +20,8 @@
 
 struct cache {
         char *path;
-        int lock;
+        char *aside; // of who only looks; else NULL
+        int lock;    // -1: of who only looks
         struct remote *remote;
         pthread_mutex_t mutex; // of what follows
         struct buf needed;     // lines of a record, with doubles
@@ -65,6 +66,16 @@ bool cache_check_owners(const char *path, struct err *err) {
         return !fs_exists(AT_FDCWD, path) || check_directories(path, err) || wrap(err, "preparing the cache");
 }
 
+// Takes the path.
+static struct cache *cache_new(char *path) {
+        struct cache *cache = xcalloc(1, sizeof *cache);
+        cache->path = path;
+        cache->lock = -1;
+        cache->needed.max = RECORD_MAX_BYTES;
+        pthread_mutex_init(&cache->mutex, NULL);
+        return cache;
+}
+
 bool cache_open(const char *path, struct cache **ret, struct err *err) {
         auto_close int lock = -1;
         if (!cache_check_owners(path, err))
@@ -78,26 +89,40 @@ bool cache_open(const char *path, struct cache **ret, struct err *err) {
         char *resolved = realpath(path, NULL);
         if (!resolved)
                 return fail(err, ERR_SYSTEM, errno, "find the cache %s", path);
-        struct cache *cache = xcalloc(1, sizeof *cache);
-        cache->path = resolved;
-        cache->lock = take_fd(lock);
-        cache->needed.max = RECORD_MAX_BYTES;
-        pthread_mutex_init(&cache->mutex, NULL);
-        *ret = cache;
+        *ret = cache_new(resolved);
+        (*ret)->lock = take_fd(lock);
         return true;
 }
+
+bool cache_open_to_look(const char *path, const char *aside, struct cache **ret, struct err *err) {
+        assert(*path == '/' && *aside == '/');
+        char *resolved = realpath(path, NULL);
+        if (!resolved && errno != ENOENT)
+                return fail(err, ERR_SYSTEM, errno, "find the cache %s", path);
+        if (!resolved)
+                resolved = xstrdup(path);
+        *ret = cache_new(resolved);
+        (*ret)->aside = xstrdup(aside);
+        return true;
+}
+
+bool cache_only_looks(const struct cache *cache) { return cache->aside != NULL; }
 
 void cache_close(struct cache *cache) {
         if (!cache)
                 return;
-        close(cache->lock);
+        close_cleanup(&cache->lock);
         buf_release(&cache->needed);
         pthread_mutex_destroy(&cache->mutex);
         free(cache->path);
+        free(cache->aside);
         free(cache);
 }
 
-void cache_use_remote(struct cache *cache, struct remote *remote) { cache->remote = remote; }
+void cache_use_remote(struct cache *cache, struct remote *remote) {
+        assert(!cache_only_looks(cache) || !remote);
+        cache->remote = remote;
+}
 
 struct remote *cache_remote(const struct cache *cache) {
         return cache->remote;
@@ -105,9 +130,22 @@ struct remote *cache_remote(const struct cache *cache) {
 
 const char *cache_path(const struct cache *cache) { return cache->path; }
 
-char *cache_place(const struct cache *cache, enum cache_place place) { return layout_place(cache->path, place); }
+// The directory that a kind's own lies in.
+static const char *parent_of_kind(const struct cache *cache, enum cache_kind kind) {
+        if (cache->aside && cache_kinds[kind].refreshed)
+                return cache->aside;
+        return cache->path;
+}
 
-char *cache_kind_path(const struct cache *cache, enum cache_kind kind) { return layout_kind(cache->path, kind); }
+char *cache_place(const struct cache *cache, enum cache_place place) {
+        if (cache->aside && place == CACHE_MOUNTS)
+                return layout_place(cache->aside, place);
+        return layout_place(cache->path, place);
+}
+
+char *cache_kind_path(const struct cache *cache, enum cache_kind kind) {
+        return layout_kind(parent_of_kind(cache, kind), kind);
+}
 
 static void note_line(struct cache *cache, const char *kind, const char *name, const char *start) {
         pthread_mutex_lock(&cache->mutex);
@@ -121,7 +159,7 @@ static void note_line(struct cache *cache, const char *kind, const char *name, c
 char *cache_entry(struct cache *cache, enum cache_kind kind, const char *name) {
         assert(!strchr(name, '/'));
         note_line(cache, cache_kinds[kind].name, name, NULL);
-        return layout_entry(cache->path, kind, name);
+        return layout_entry(parent_of_kind(cache, kind), kind, name);
 }
 
 void cache_note_part(struct cache *cache, enum cache_kind kind, const char *name, const char *start) {
@@ -130,7 +168,8 @@ void cache_note_part(struct cache *cache, enum cache_kind kind, const char *name
 }
 
 bool cache_open_kind(const struct cache *cache, enum cache_kind kind, int *ret_fd, struct err *err) {
-        auto_free char *path = layout_kind(cache->path, kind);
+        assert(!cache_only_looks(cache) || cache_kinds[kind].refreshed);
+        auto_free char *path = cache_kind_path(cache, kind);
         auto_close int fd = -1;
         struct stat stat;
         if (!fs_mkdirs(AT_FDCWD, path, 0755, err) || !fs_open_dir(AT_FDCWD, path, &fd, err))
@@ -149,6 +188,7 @@ bool cache_open_kind(const struct cache *cache, enum cache_kind kind, int *ret_f
 }
 
 bool cache_record(struct cache *cache, const char *purpose, struct err *err, const char *format, ...) {
+        assert(!cache_only_looks(cache));
         va_list arguments;
         va_start(arguments, format);
         auto_free char *name = xvasprintf(format, arguments);
@@ -157,6 +197,7 @@ bool cache_record(struct cache *cache, const char *purpose, struct err *err, con
 }
 
 bool cache_renew_record(struct cache *cache, const char *purpose, struct err *err, const char *format, ...) {
+        assert(!cache_only_looks(cache));
         va_list arguments;
         va_start(arguments, format);
         auto_free char *name = xvasprintf(format, arguments);

@@ -24,6 +24,12 @@ must_check bool cache_check_owners(const char *path, struct err *err);
 // Makes the cache if there is none; waits for a prune that is under way, until Ctrl-C. Errors: also those of
 // cache_check_owners().
 must_check bool cache_open(const char *path, struct cache **ret, struct err *err);
+// For who says what a build would do. Nothing at `path`, which is absolute, is made, changed or locked, and if nothing
+// is there, the cache is empty; whole entries are whole, since each appears by one rename. What every use writes goes
+// below `aside`, a directory of the caller's: kinds that are refreshed (layout.h), which begin as what lies there, and
+// mounts. Such a cache obtains nothing, has no remote and writes no record.
+must_check bool cache_open_to_look(const char *path, const char *aside, struct cache **ret, struct err *err);
+bool cache_only_looks(const struct cache *cache);
 void cache_close(struct cache *cache); // NULL: nothing is done
 
 // What is not in the cache is looked for in a remote that several machines share (remote/remote.h), and what is made is

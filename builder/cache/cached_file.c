@@ -141,6 +141,7 @@ struct obtaining {
         cached_file_make *make;
         void *context;
         struct cached_file *ret;
+        bool only_looks; // and does not note where a file moved to
 };
 
 static void take_cached_facts(const struct described *described, const char *name, struct cached_file *ret) {
@@ -178,7 +179,7 @@ static bool check_cached_file(int dir, const char *path, void *context, bool *re
                 *ret_whole = false;
         if (*ret_whole && obtaining->ret)
                 take_cached_facts(&described, obtaining->name, obtaining->ret);
-        if (*ret_whole && moved)
+        if (*ret_whole && moved && !obtaining->only_looks)
                 note_moved(dir, path, &described);
         described_release(&described);
         return true;
@@ -200,12 +201,12 @@ bool cached_file_obtain(struct cache *cache, enum cache_kind kind, const char *k
                         cached_file_make *make, void *context, struct cached_file *ret, struct err *err) {
         assert(!strchr(name, '/') && make && ret);
         static const struct entry_maker maker = { check_cached_file, make_cached_file };
-        struct obtaining obtaining = { name, make, context, ret };
+        struct obtaining obtaining = { .name = name, .make = make, .context = context, .ret = ret };
         return entry_obtain(cache, kind, key, &maker, &obtaining, err);
 }
 
 bool cached_file_is_whole(struct cache *cache, enum cache_kind kind, const char *key) {
-        struct obtaining looking = { 0 };
+        struct obtaining looking = { .only_looks = cache_only_looks(cache) };
         bool is_whole = false;
         auto_err ignored = { 0 };
         return entry_look(cache, kind, key, check_cached_file, &looking, &is_whole, &ignored) && is_whole;

@@ -16,13 +16,13 @@
 
 #define TEMPORARY_MARK ".tmp."
 
-// An entry whose lock this thread holds.
+// An entry whose lock this thread holds, or that it only looks at.
 struct held {
         struct cache *cache;
         enum cache_kind what;
         const char *name;
         char *path;
-        int kind; // the directory of its kind
+        int kind; // the directory of its kind; -1: there is none
         int lock;
 };
 
@@ -30,6 +30,12 @@ static void held_release(struct held *held) {
         close_cleanup(&held->lock); // unlocks
         close_cleanup(&held->kind);
         free(held->path);
+}
+
+// Without the lock, which would have to be made.
+static bool open_kind_to_look(struct held *held, struct err *err) {
+        auto_free char *path = cache_kind_path(held->cache, held->what);
+        return !fs_exists(AT_FDCWD, path) || fs_open_dir(AT_FDCWD, path, &held->kind, err);
 }
 
 static bool hold_entry(struct cache *cache, enum cache_kind kind, const char *name, struct held *ret, struct err *err) {
@@ -40,6 +46,8 @@ static bool hold_entry(struct cache *cache, enum cache_kind kind, const char *na
                               .path = cache_entry(cache, kind, name),
                               .kind = -1,
                               .lock = -1 };
+        if (cache_only_looks(cache))
+                return open_kind_to_look(ret, err);
         return cache_open_kind(cache, kind, &ret->kind, err) && lock_take(ret->kind, lock_name, &ret->lock, err);
 }
 
@@ -77,6 +85,8 @@ static bool check_held(const struct held *held, entry_check *check, void *contex
         struct stat stat;
         auto_close int dir = -1;
         *ret_whole = false;
+        if (held->kind < 0)
+                return true;
         if (fstatat(held->kind, held->name, &stat, AT_SYMLINK_NOFOLLOW) < 0) {
                 if (errno == ENOENT)
                         return true;
@@ -167,7 +177,7 @@ static bool obtain_held(const struct held *held, const struct entry_maker *maker
 
 bool entry_obtain(struct cache *cache, enum cache_kind kind, const char *name, const struct entry_maker *maker,
                   void *context, struct err *err) {
-        assert(!cache_kinds[kind].in_parts);
+        assert(!cache_kinds[kind].in_parts && !cache_only_looks(cache));
         struct held held;
         bool ok = hold_entry(cache, kind, name, &held, err) && obtain_held(&held, maker, context, err);
         held_release(&held);
@@ -196,6 +206,7 @@ static bool write_held_file(const struct held *held, const void *data, size_t si
 
 static bool keep_file(struct cache *cache, enum cache_kind kind, const char *name, const void *data, size_t size,
                       struct err *err) {
+        assert(!cache_only_looks(cache));
         struct held held;
         bool ok = hold_entry(cache, kind, name, &held, err);
         if (ok && !write_held_file(&held, data, size, err))

@@ -26,7 +26,8 @@ struct entry_maker {
 must_check bool entry_obtain(struct cache *cache, enum cache_kind kind, const char *name,
                              const struct entry_maker *maker, void *context, struct err *err);
 
-// Whether an entry is there and whole, as `check` says. Waits as entry_obtain() does; makes and removes nothing.
+// Whether an entry is there and whole, as `check` says. Waits as entry_obtain() does, but for who only looks into a
+// cache (cache_open_to_look()); makes and removes nothing.
 must_check bool entry_look(struct cache *cache, enum cache_kind kind, const char *name, entry_check *check,
                            void *context, bool *ret_whole, struct err *err);
 

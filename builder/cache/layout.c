@@ -15,8 +15,9 @@ const struct cache_kind_facts cache_kinds[CACHE_KIND_COUNT] = {
         [CACHE_INITRD] = { "initrd", "initial ramdisks", 0755 },
         [CACHE_ISO] = { "iso", "ISOs without their roots", 0755 },
         [CACHE_BOOTLOADER] = { "bootloader", "unpacked boot loaders", 0755 },
-        [CACHE_REPOS] = { "repos", "repositories' metadata", 0755, .downloaded = true, .in_parts = true },
-        [CACHE_KEYS] = { "keys", "repositories' keys", 0755, .downloaded = true },
+        [CACHE_REPOS] = { "repos", "repositories' metadata", 0755, .downloaded = true, .in_parts = true,
+                          .refreshed = true },
+        [CACHE_KEYS] = { "keys", "repositories' keys", 0755, .downloaded = true, .refreshed = true },
 };
 
 static const char *const places[] = {

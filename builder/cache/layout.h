@@ -26,6 +26,7 @@ struct cache_kind_facts {
         mode_t mode;     // of the directory
         bool downloaded; // and therefore good for every cache
         bool in_parts;   // an entry is a directory of files that are needed or not, each for itself (cache_note_part())
+        bool refreshed;  // by every use: who only looks into a cache has these elsewhere (cache_open_to_look())
 };
 
 extern const struct cache_kind_facts cache_kinds[CACHE_KIND_COUNT];

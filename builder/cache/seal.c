@@ -251,13 +251,20 @@ static bool look_through_tree(int dir, bool thorough, char **ret_difference, str
         return ok;
 }
 
+static bool compare_with_seal(int dir, bool thorough, bool *ret_there, char **ret_difference, struct err *err) {
+        *ret_difference = NULL;
+        if (!lies_there(dir, ret_there, err))
+                return false;
+        return (*ret_there && !thorough) || look_through_tree(dir, thorough, ret_difference, err);
+}
+
 bool seal_check(int dir, bool thorough, char **ret_difference, struct err *err) {
         bool there = false;
-        *ret_difference = NULL;
-        if (!lies_there(dir, &there, err))
-                return false;
-        if (there && !thorough)
-                return true;
-        return look_through_tree(dir, thorough, ret_difference, err) &&
+        return compare_with_seal(dir, thorough, &there, ret_difference, err) &&
                (*ret_difference || there || write_place(dir, err));
+}
+
+bool seal_look(int dir, bool thorough, char **ret_difference, struct err *err) {
+        bool there;
+        return compare_with_seal(dir, thorough, &there, ret_difference, err);
 }

@@ -385,6 +385,13 @@ static bool cached_digest_is_right(const struct fetch_item *item) {
         return strcmp(hex, item->package->checksum) == 0;
 }
 
+static bool is_damaged(const struct fetch *fetch, struct fetch_item *item) {
+        if (!item->cached || verified_has(fetch->verified, item->policy, item->path))
+                return false;
+        item->digest_known = cached_digest_is_right(item);
+        return !item->digest_known;
+}
+
 // Cache entries that do not match any more (a disk's fault, or a crash before the data reached it) are removed here,
 // once, if there is another place to have them from.
 static void remove_damaged(struct fetch *fetch) {
@@ -392,10 +399,7 @@ static void remove_damaged(struct fetch *fetch) {
                 struct fetch_item *item = &fetch->items[i];
                 bool can_download = item->urls.count > 0 && !fetch->packages->options.offline;
                 bool replaceable = item->cached && (item->local || can_download);
-                if (!replaceable || verified_has(fetch->verified, item->policy, item->path))
-                        continue;
-                item->digest_known = cached_digest_is_right(item);
-                if (item->digest_known)
+                if (!replaceable || !is_damaged(fetch, item))
                         continue;
                 warning("%s in the cache is damaged and fetched again", item->package->nevra);
                 unlink(item->path);
@@ -438,12 +442,18 @@ static bool check_failures(struct fetch *fetch, struct err *err) {
         return false;
 }
 
-static bool fetch_all(struct fetch *fetch, const struct package_set *set, struct err *err) {
+static bool prepare_items(struct fetch *fetch, const struct package_set *set, struct err *err) {
         for (size_t i = 0; i < set->count; i++) {
                 fetch->count++;
                 if (!prepare_item(fetch, set->items[i], &fetch->items[i], err))
                         return false;
         }
+        return true;
+}
+
+static bool fetch_all(struct fetch *fetch, const struct package_set *set, struct err *err) {
+        if (!prepare_items(fetch, set, err))
+                return false;
         size_t lacking = 0;
         remove_damaged(fetch);
         if (!load_packages(fetch, err) || !download_missing(fetch, &lacking, err))
@@ -467,18 +477,55 @@ static void remove_stale_parts(const struct packages *packages) {
         partial_sweep(path);
 }
 
-bool packages_fetch(struct packages *packages, const struct package_set *set, struct err *err) {
+static struct fetch fetch_begin(struct packages *packages, const struct package_set *set) {
         assert(packages->options.cache);
-        struct fetch fetch = { .packages = packages, .items = xcalloc(set->count + 1, sizeof(struct fetch_item)) };
-        fetch.verified = verified_load(packages->options.cache);
-        bool ok = fetch_all(&fetch, set, err);
-        for (size_t i = 0; i < fetch.count; i++) {
-                free(fetch.items[i].urls.items);
-                err_release(&fetch.items[i].failure);
+        return (struct fetch){ .packages = packages,
+                               .items = xcalloc(set->count + 1, sizeof(struct fetch_item)),
+                               .verified = verified_load(packages->options.cache) };
+}
+
+static void fetch_end(struct fetch *fetch) {
+        for (size_t i = 0; i < fetch->count; i++) {
+                free(fetch->items[i].urls.items);
+                err_release(&fetch->items[i].failure);
         }
-        free(fetch.items);
-        verified_save_and_free(fetch.verified);
+        free(fetch->items);
+        verified_save_and_free(fetch->verified);
+}
+
+bool packages_fetch(struct packages *packages, const struct package_set *set, struct err *err) {
+        struct fetch fetch = fetch_begin(packages, set);
+        bool ok = fetch_all(&fetch, set, err);
+        fetch_end(&fetch);
         if (ok)
                 remove_stale_parts(packages);
+        return ok;
+}
+
+static struct package_whereabouts whereabouts_of(const struct fetch *fetch, struct fetch_item *item) {
+        struct package_whereabouts found = { item->package, PACKAGE_REMOTE, is_damaged(fetch, item) };
+        if (item->local)
+                found.source = PACKAGE_LOCAL;
+        if (item->cached && !found.is_damaged)
+                found.source = PACKAGE_CACHED;
+        return found;
+}
+
+bool packages_look(struct packages *packages, const struct package_set *set, struct package_whereabouts *ret,
+                   struct err *err) {
+        struct fetch fetch = fetch_begin(packages, set);
+        bool ok = prepare_items(&fetch, set, err);
+        size_t lacking = 0;
+        for (size_t i = 0; ok && i < fetch.count; i++) {
+                struct fetch_item *item = &fetch.items[i];
+                ret[i] = whereabouts_of(&fetch, item);
+                if (ret[i].source == PACKAGE_CACHED)
+                        publish_path(&fetch, item);
+                item->lacking = ret[i].source == PACKAGE_REMOTE && item->urls.count == 0;
+                lacking += item->lacking;
+        }
+        if (lacking > 0)
+                ok = fail_for_lacking(&fetch, lacking, err);
+        fetch_end(&fetch); // nothing was verified, so nothing is written
         return ok;
 }

@@ -23,7 +23,8 @@ struct package {
         const char *checksum_type, *checksum; // "sha256", lower-case hex
         uint64_t size_bytes, installed_bytes;
         const char *licence, *vendor; // the package's own words; "": it has none
-        const char *path; // verified file in the cache; NULL until a packages_fetch() of any set that has the package
+        const char *path; // verified file in the cache; NULL until a packages_fetch() of any set that has the package,
+                          // or a packages_look() that found it there
         int solvable;     // packages/'s own: the package in libsolv's pool
 };
 
@@ -94,6 +95,19 @@ size_t packages_released(const struct packages *packages);
 // metadata, signature unless the repository's trust is DIGEST); sets each package's `path`. The set is one of these
 // `packages`. Errors: NETWORK, CHECKSUM, CORRUPT, SIGNATURE, DISK_FULL.
 must_check bool packages_fetch(struct packages *packages, const struct package_set *set, struct err *err);
+
+// Where packages_fetch() would have a package from.
+enum package_source { PACKAGE_CACHED, PACKAGE_LOCAL /* a repository of this machine */, PACKAGE_REMOTE };
+struct package_whereabouts {
+        const struct package *package;
+        enum package_source source;
+        bool is_damaged; // the cache has a file of it, which is not what it should be
+};
+
+// Says so of each package of a set, in its order, and fetches, verifies and removes nothing. Of those that the cache
+// has `path` is set. `ret` has an element for each.
+must_check bool packages_look(struct packages *packages, const struct package_set *set, struct package_whereabouts *ret,
+                              struct err *err);
 
 // Puts everything that repositories publish about themselves (repomd.xml, primary, comps, keys, and file lists where
 // they are to be had) into the cache, so that a later packages_open() needs no network. Errors as packages_open().

@@ -54,20 +54,19 @@ static void append_layer_users(struct buf *text, const struct layer_users *users
 
 // Everything that decides the layer, and nothing else: of the packages that may fail, those that are in it.
 static void layer_key(const struct rootfs_options *options, const struct package_set *set, const struct layer *parent,
-                      const struct layer_users *users, char ret_key[static 65]) {
+                      const struct layer_users *users, struct buf *ret_inputs, char ret_key[static 65]) {
         const struct release *release = options->release;
         const char *parent_key = parent ? parent->key : "-";
         char packages[65], key[DIGEST_HEX_SIZE];
-        auto_buf text = { 0 };
         package_set_digest(set, packages);
-        buf_printf(&text, "kiln layer\nmaker %s\nparent %s\npackages %s\narch %s\nrpmdb %s %s\ntime %lld\n",
+        buf_printf(ret_inputs, "kiln layer\nmaker %s\nparent %s\npackages %s\narch %s\nrpmdb %s %s\ntime %lld\n",
                    text_or(options->maker, ""), parent_key, packages, release->arch, release->rpmdb,
                    text_or(release->rpmdb_path, ""), (long long)options->source_date_epoch);
         for (size_t i = 0; i < release->may_fail.count; i++)
                 if (concerns(release->may_fail.items[i], set))
-                        buf_printf(&text, "may fail %s\n", release->may_fail.items[i]);
-        append_layer_users(&text, users);
-        digest_bytes("sha256", text.data, text.size, key);
+                        buf_printf(ret_inputs, "may_fail %s\n", release->may_fail.items[i]);
+        append_layer_users(ret_inputs, users);
+        digest_bytes("sha256", ret_inputs->data, ret_inputs->size, key);
         memcpy(ret_key, key, 64);
         ret_key[64] = '\0';
 }
@@ -202,9 +201,14 @@ bool layer_users_add(const struct package_set *set, const struct package_set *pa
         struct strings owners = { 0 };
         if (user_count == 0)
                 return true;
-        for (size_t i = 0; i < set->count; i++)
-                if (!set_holds(parent_set, set->items[i]) && !package_add_owners(set->items[i], arena, &owners, err))
+        for (size_t i = 0; i < set->count; i++) {
+                if (set_holds(parent_set, set->items[i]))
+                        continue;
+                if (!set->items[i]->path)
+                        to->is_partial = true;
+                else if (!package_add_owners(set->items[i], arena, &owners, err))
                         return false;
+        }
         for (size_t i = 0; i < user_count; i++) {
                 if (!strings_have(&owners, users[i].name) || has_user(to, users[i].name))
                         continue;
@@ -308,7 +312,9 @@ void layer_find(const struct rootfs_options *options, const struct package_set *
         layer->parent = parent;
         if (users)
                 layer->users = *users;
-        layer_key(options, set, parent, &layer->users, layer->key);
+        auto_buf inputs = { 0 };
+        layer_key(options, set, parent, &layer->users, &inputs, layer->key);
+        layer->inputs = arena_strdup(arena, buf_text(&inputs));
         auto_free char *name = layer_name(layer->key);
         auto_free char *entry = cache_entry(options->cache, CACHE_LAYERS, name);
         const char *tree = parent ? "upper" : "root";
@@ -318,7 +324,7 @@ void layer_find(const struct rootfs_options *options, const struct package_set *
 
 bool layer_obtain(const struct rootfs_options *options, struct layer *layer, bool thorough,
                   const struct package_set *set, const struct package_set *parent_set, struct err *err) {
-        assert(layer->path && (!layer->parent || parent_set));
+        assert(layer->path && (!layer->parent || parent_set) && !layer->users.is_partial);
         static const struct entry_maker maker = { check_cached_layer, make_layer };
         struct obtaining obtaining = { options, layer, thorough, set, parent_set };
         const struct rpmdb_backend *backend;
@@ -331,6 +337,21 @@ bool layer_obtain(const struct rootfs_options *options, struct layer *layer, boo
                 (void)hint(err, "make room on the disk of the cache, %s, or name another with --cache",
                            cache_path(options->cache));
         return false;
+}
+
+static bool look_at_layer(int dir, const char *path, void *context, bool *ret_whole, struct err *err) {
+        const bool *thorough = context;
+        auto_free char *difference = NULL;
+        if (!seal_look(dir, *thorough, &difference, err))
+                return wrap(err, "looking through layer %s", path);
+        *ret_whole = !difference;
+        return true;
+}
+
+bool layer_is_whole(const struct rootfs_options *options, const struct layer *layer, bool thorough, bool *ret_whole,
+                    struct err *err) {
+        auto_free char *name = layer_name(layer->key);
+        return entry_look(options->cache, CACHE_LAYERS, name, look_at_layer, &thorough, ret_whole, err);
 }
 
 // ---- mounting ----

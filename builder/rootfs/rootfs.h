@@ -20,6 +20,7 @@ void transaction_init_main(int argc, char **argv);
 struct layer_users {
         const struct user **items; // the arena's
         size_t count;
+        bool is_partial; // a package that is not in the cache may have files of more of them
 };
 
 // A layer: a directory in the cache that holds a root file system, or the overlay upper directory over its parent.
@@ -28,6 +29,7 @@ struct layer {
         const char *name;           // what progress calls it: the role that asks for it, or "base"; NULL: nothing
         const struct layer *parent; // NULL: complete by itself
         char key[65];               // hash of everything that decides it
+        const char *inputs;         // that: a line each, "WORD VALUE"
         bool fresh;                 // made in this run
         struct layer_users users;
 };
@@ -40,7 +42,7 @@ struct rootfs_options {
 };
 
 // Adds those of the users that own files of the packages of `set` that are not in `parent_set` (or NULL); one of a name
-// that is there already is not added. The packages are fetched.
+// that is there already is not added. Of packages without a path nobody knows.
 must_check bool layer_users_add(const struct package_set *set, const struct package_set *parent_set,
                                 const struct user *users, size_t user_count, struct arena *arena,
                                 struct layer_users *to, struct err *err);
@@ -55,6 +57,10 @@ void layer_find(const struct rootfs_options *options, const struct package_set *
 // absent. Errors: SCRIPTLET (with its output), TRANSACTION, DISK_FULL, INTERRUPTED.
 must_check bool layer_obtain(const struct rootfs_options *options, struct layer *layer, bool thorough,
                              const struct package_set *set, const struct package_set *parent_set, struct err *err);
+
+// Whether the layer is in the cache as it was made; says and makes nothing. `thorough` as above.
+must_check bool layer_is_whole(const struct rootfs_options *options, const struct layer *layer, bool thorough,
+                               bool *ret_whole, struct err *err);
 
 // Mounts a layer (parents below it) read-only at a new temporary directory and opens it. In the build's
 // mount namespace only.

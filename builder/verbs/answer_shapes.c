@@ -98,6 +98,20 @@ static const struct answer_member resolved_package[] = {
         { "bytes", "count", "to download", false },
         { "installed_bytes", "count", "installed", false },
 };
+static const struct answer_member planned_step[] = {
+        { "step", "text", "as events name it: install base, pack master, ...", false },
+        { "role", "text or null", "whose it is; null: the whole build's", false },
+        { "state", "text", "cached, make, or unknown before something else is made", false },
+        { "why", "texts", "what is different from the build that it is compared with, ...", false },
+        { "last_ms", "count", "what it took when it was last made", true },
+};
+static const struct answer_member lacking_package[] = {
+        { "nevra", "text", "name, epoch, version, release, architecture", false },
+        { "repository", "text", "where it comes from", false },
+        { "bytes", "count", "its size", false },
+        { "from", "text", "network, or this machine: a repository there", false },
+        { "damaged", "yes or no", "the cache has a file of it, which is not what it should be", false },
+};
 static const struct answer_member rollout_step[] = {
         { "role", "text", "what its machines are", false },
         { "nodes", "texts", "machines that leave at once", false },
@@ -147,6 +161,8 @@ static const struct answer_shape {
         SHAPE(NULL, NULL, "running nodes by name", running_node),
         SHAPE(NULL, NULL, "kinds by name", cache_kind),
         SHAPE(NULL, "resolved packages", NULL, resolved_package),
+        SHAPE(NULL, "planned steps", NULL, planned_step),
+        SHAPE(NULL, "lacking packages", NULL, lacking_package),
         SHAPE(NULL, "steps", NULL, rollout_step),
         SHAPE(NULL, "skipped nodes", NULL, skipped_node),
         SHAPE(NULL, "machines", NULL, rack_machine),

@@ -35,6 +35,7 @@ struct options {
         const char *lock, *export, *running;
         bool update, allow_downgrade, prune, push, no_rebuild;
         struct number keep, cache_limit, timeout;
+        bool exit_code;     // kiln plan
         bool variables;     // kiln show
         const char *format; // kiln check
         // kiln init

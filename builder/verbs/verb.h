@@ -34,6 +34,7 @@ bool verb_fetch(const struct options *options, struct err *err);
 bool verb_init(const struct options *options, struct err *err);
 bool verb_iso(const struct options *options, struct err *err);
 bool verb_lock(const struct options *options, struct err *err);
+bool verb_plan(const struct options *options, struct err *err);
 bool verb_publish(const struct options *options, struct err *err);
 bool verb_pull(const struct options *options, struct err *err);
 bool verb_push(const struct options *options, struct err *err);

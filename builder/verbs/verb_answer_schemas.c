@@ -109,6 +109,24 @@ static const struct answer_member lock_members[] = {
         { "added", "texts", "NEVRAs that were not locked before, or with other bytes", false },
         { "removed", "texts", "NEVRAs that no longer are", false },
 };
+static const struct answer_member plan_members[] = {
+        FORMAT,
+        { "cluster", "text", "name of the cluster", false },
+        { "build", "text", "id that the build would have", false },
+        { "path", "text", "where it is, or would be", false },
+        { "new", "yes or no", "it is not there already, whole and signed", false },
+        { "partial", "yes or no", "it lacks roles or artefacts, so `current` never names it", false },
+        { "becomes_current", "yes or no", "`current` names another one now", false },
+        { "before", "text or null", "id of the build that it is compared with", false },
+        { "before_is_known", "yes or no", "what that was made from is noted here", false },
+        { "changes", "texts", "what differs from it, a sentence each", false },
+        { "steps", "planned steps", "what the build consists of, in its order; empty if it is there", false },
+        { "downloads", "lacking packages", "packages that the cache lacks", false },
+        { "download_bytes", "count", "of packages from the network", false },
+        { "copy_bytes", "count", "of packages from repositories of this machine", false },
+        { "metadata_bytes", "count", "of repositories' metadata from the network", false },
+        { "remote", "text or null", "a shared cache that was not asked, and may have what would be made", false },
+};
 static const struct answer_member publish_members[] = {
         FORMAT,
         PATH_OF_BUILD,
@@ -267,6 +285,7 @@ static const struct answer_kind {
         KIND("init", "kiln init --json", init_members),
         KIND("iso", "kiln iso --json", iso_members),
         KIND("lock", "kiln lock --json", lock_members),
+        KIND("plan", "kiln plan --json, kiln build --dry-run --json", plan_members),
         KIND("publish", "kiln publish --json", publish_members),
         KIND("pull", "kiln pull --json", pull_members),
         KIND("push", "kiln push --json", push_members),

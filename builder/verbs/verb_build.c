@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // kiln build.
-#include <errno.h>
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +12,7 @@
 #include "cache/cache_trim.h"
 #include "release/build_list.h"
 #include "report/build_report.h"
-#include "shared/signed_layer.h"
-#include "signing/signing.h"
+#include "verbs/build_request.h"
 #include "verbs/shared_cache.h"
 #include "verbs/verb.h"
 #include "verbs/verb_answer.h"
@@ -70,19 +67,6 @@ static void trim_cache(const struct options *options, const char *cache) {
                 warning("trimming the cache %s: %s", cache, err.text);
 }
 
-static bool read_build_serial(const char *text, uint64_t *ret, struct err *err) {
-        char *end = NULL;
-        if (!text)
-                return true;
-        errno = 0;
-        unsigned long long serial = strtoull(text, &end, 10);
-        bool is_number = *text >= '0' && *text <= '9' && *end == '\0' && errno == 0;
-        if (!is_number || serial > SERIAL_MAX)
-                return fail(err, ERR_USAGE, 0, "--serial %s: a number up to %ld is needed", text, SERIAL_MAX);
-        *ret = serial;
-        return true;
-}
-
 // What was built is published: a page that cannot be written is no failure. One that is there tells of the run that
 // made the build.
 static void report_build(const struct build_options *build, const char *cluster, const struct build_result *result,
@@ -129,124 +113,49 @@ static bool print_result(const struct options *options, const struct cluster *cl
         return true;
 }
 
-// NULL where none is given.
-static bool open_secure_boot(const struct options *options, struct cluster *cluster, struct secure_boot_key **ret,
-                             struct err *err) {
-        const char *key = options->secure_boot_key, *certificate = options->secure_boot_cert;
-        const char *stub = artefacts_uki_stub(cluster, &options->only, options->uki_stub);
-        if (!key && !certificate) {
-                if (stub)
-                        notice("%s is not signed for Secure Boot (--secure-boot-key)", UKI_NAME);
-                return true;
-        }
-        if (!key || !certificate)
-                return fail(err, ERR_USAGE, 0, "--secure-boot-key and --secure-boot-cert belong together");
-        if (!stub) {
-                fail(err, ERR_USAGE, 0, "--secure-boot-key: this build makes no %s, which it could sign", UKI_NAME);
-                return hint(err, "say secure_boot: own in %s, or --only uki", cluster->path);
-        }
-        return secure_boot_open(key, certificate, ret, err) || wrap(err, "--secure-boot-key");
-}
-
-struct signers {
-        struct signer *signer;
-        struct secure_boot_key *secure_boot;
-        struct shared_cache shared;
-};
-
-static bool check_http_base_option(const char *url, struct err *err) {
-        regex_t pattern;
-        if (!url)
-                return true;
-        if (regcomp(&pattern, HTTP_BASE_PATTERN, REG_EXTENDED | REG_NOSUB) != 0)
-                return fail(err, ERR_INTERNAL, 0, "the pattern of --http-base is none");
-        bool matches = regexec(&pattern, url, 0, NULL, 0) == 0;
-        regfree(&pattern);
-        if (matches)
-                return true;
-        fail(err, ERR_USAGE, 0, "--http-base %s: it must be " HTTP_BASE_MEANS, url);
-        if (*url == '/' || strstr(url, "://"))
-                return false;
-        return hint(err, "did you mean http://%s?", url);
-}
-
-static const char *http_base_of(const struct options *options, const struct cluster *cluster) {
-        if (options->http_base)
-                return options->http_base;
-        return cluster->http_base;
-}
-
-static bool build_with_signers(const struct options *options, struct cluster *cluster, const struct signers *signers,
-                               struct arena *arena, struct err *err) {
-        uint64_t serial = 0;
-        if (!read_build_serial(options->build_serial, &serial, err) || !check_http_base_option(options->http_base, err))
-                return false;
-        struct lock_file *lock = NULL;
-        if (!options_read_lock(options, cluster, &lock, err))
-                return false;
-        auto_free char *origin = origin_text(arena, options);
-        struct build_options build = {
-                .out = locations_absolute(arena, options_out_dir(options)),
-                .cache = options_cache_dir(arena, options),
-                .http_base = http_base_of(options, cluster),
-                .source_date_epoch = getenv("SOURCE_DATE_EPOCH"),
-                .repositories = options_repositories(arena, options),
-                .only = &options->only,
-                .lock = lock,
-                .origin = origin,
-                .signer = signers->signer,
-                .remote = signers->shared.remote,
-                .secure_boot = signers->secure_boot,
-                .uki_stub = options->uki_stub,
-                .serial = serial,
-                .offline = options->offline,
-                .allow_downgrade = options->allow_downgrade,
-                .jobs = processor_count(),
-        };
+static bool build_requested(const struct options *options, struct build_request *request, struct err *err) {
+        const struct build_options *build = &request->build;
         struct build_result result = { 0 };
-        bool ok = build_cluster(cluster, &build, &result, err);
+        bool ok = build_cluster(request->cluster, build, &result, err);
         json_t *notes = report_notes_end();
-        lock_file_free(lock);
         if (ok)
-                report_build(&build, cluster->name, &result, notes);
+                report_build(build, request->cluster->name, &result, notes);
         json_decref(notes);
         if (!ok)
                 return false;
         tell_result(&result);
-        ok = print_result(options, cluster, &result, err);
+        ok = print_result(options, request->cluster, &result, err);
         fflush(stdout); // whoever reads it need not wait for uploads
         free(result.path);
-        trim_cache(options, build.cache);
+        trim_cache(options, build->cache);
         return ok;
 }
 
-static bool build_loaded(const struct options *options, struct cluster *cluster, struct arena *arena, struct err *err) {
-        struct signers signers = { 0 };
-        bool is_signed = options->sign && *options->sign; // --sign= takes back what kiln.yaml says
-        if (is_signed && !signer_open(options->sign, &signers.signer, err))
-                return wrap(err, "--sign");
-        bool ok = open_secure_boot(options, cluster, &signers.secure_boot, err) &&
-                  shared_cache_open(options, &signers.shared, err) &&
-                  build_with_signers(options, cluster, &signers, arena, err);
+static bool build_with_remote(const struct options *options, struct build_request *request, struct err *err) {
+        auto_free char *origin = origin_text(&request->arena, options);
+        struct shared_cache shared = { 0 };
+        if (!shared_cache_open(options, &shared, err))
+                return false;
+        request->build.origin = origin;
+        request->build.remote = shared.remote;
+        bool ok = build_requested(options, request, err);
         int64_t wait_ms = 0;
         if (ok)
                 wait_ms = UPLOAD_WAIT_MS;
-        (void)shared_cache_close(&signers.shared, wait_ms);
-        secure_boot_free(signers.secure_boot);
-        signer_free(signers.signer);
+        (void)shared_cache_close(&shared, wait_ms);
         return ok;
 }
 
 bool verb_build(const struct options *options, struct err *err) {
-        struct cluster *cluster = NULL;
-        struct arena arena = { 0 };
-        bool ok = options_load_cluster(options, &cluster, err);
+        struct build_request request = { 0 };
+        if (options->dry_run)
+                return verb_plan(options, err);
+        bool ok = build_request_load(&request, options, err);
         if (ok) {
-                report_notes_begin(options_out_dir(options), cluster->name);
-                show_warnings(cluster);
+                report_notes_begin(options_out_dir(options), request.cluster->name);
+                show_warnings(request.cluster);
         }
-        ok = ok && build_loaded(options, cluster, &arena, err);
-        cluster_free(cluster);
-        arena_release(&arena);
+        ok = ok && build_request_open(&request, options, err) && build_with_remote(options, &request, err);
+        build_request_release(&request);
         return ok;
 }

@@ -10,6 +10,8 @@ const struct verb verb_table[] = {
           'I', 1, 1, verb_init },
         { "build", "CLUSTER.yaml", "Bake the images of every role of a cluster and publish them.", 'b', 1, 1,
           verb_build },
+        { "plan", "CLUSTER.yaml", "Say what a build would download, make again and why, before it does.", 'B', 1, 1,
+          verb_plan },
         { "lock", "CLUSTER.yaml [PACKAGE...]", "Write down the very packages of every role, for builds to obey.", 'l',
           1, 1000, verb_lock },
         { "fetch", "CLUSTER.yaml", "Download all that a build needs, so that it works --offline.", 'f', 1, 1,

@@ -46,7 +46,7 @@ class Place:
 
     def entries(self, cluster="tiny"):
         names = sorted(os.listdir(f"{self.out}/{cluster}")) if os.path.isdir(f"{self.out}/{cluster}") else []
-        return [name for name in names if not name.startswith((".origin-", ".seal-", ".notes-"))]  # what kiln reads later stays
+        return [name for name in names if not name.startswith((".origin-", ".seal-", ".notes-", ".recipe-"))]  # what kiln reads later stays
 
     def litter(self, cluster="tiny"):
         """Names that no finished build leaves behind."""
