@@ -18,7 +18,7 @@
 // list all that is published by then. Signatures come last.
 const struct artefact_kind *const artefact_kinds[] = {
         &kernel_kind,     // ROLE/vmlinuz
-        &squashfs_kind,   // ROLE/rootfs.squashfs, with rootfs.head and rootfs.tail
+        &squashfs_kind,   // ROLE/rootfs.squashfs, with rootfs.chunks, rootfs.head and rootfs.tail
         &initrd_kind,     // ROLE/initrd.img
         &config_kind,     // ROLE/config.cpio, ROLE/boot.sums
         &uki_kind,        // ROLE/kiln.efi

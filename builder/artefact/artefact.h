@@ -93,6 +93,8 @@ struct artefact_role {
         // Results of kinds, for those that need them; empty until then.
         char root_sha256[ARTEFACT_SHA256_SIZE];   // squashfs
         uint64_t root_size_bytes;                 // squashfs
+        char chunks_sha256[ARTEFACT_SHA256_SIZE]; // squashfs: of rootfs.chunks
+        uint64_t chunks_size_bytes;               // squashfs
         char config_sha256[ARTEFACT_SHA256_SIZE]; // config
         char initrd_sha256[ARTEFACT_SHA256_SIZE]; // initrd
 };
@@ -158,6 +160,10 @@ extern const size_t artefact_kind_count;
 // Renders the kickstart templates for every role and node, with digests and a build's id that are none, and writes
 // nothing. `http_base` NULL: where the cluster says none, some URL. ERR_TEMPLATE, ERR_REFERENCE, with role and file.
 must_check bool kickstart_try(struct cluster *cluster, const char *http_base, struct err *err);
+
+// ERR_CLUSTER, with the role, if one's nodes fetch its root (state_disk.root_cache) and `http_base`, which may be NULL,
+// says no place that kiln-node can fetch from.
+must_check bool root_url_check(const struct cluster *cluster, const char *http_base, struct err *err);
 
 // Runs the checks of the wanted kinds and of those they need. `wanted` holds names of kinds; NULL or empty: all.
 // ERR_USAGE if it names a kind that there is not.

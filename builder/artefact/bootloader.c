@@ -234,6 +234,7 @@ const char *boot_add_entry(const struct artefact_build *build, struct arena *are
                 id = describe_role_entry(arena, entry->role, map);
         make_arguments(build, entry, &plain, &grub);
         set_scalar(arena, map, "role", entry->role->name);
+        value_set(arena, map, "carried", value_bool(arena, strcmp(entry->root, BOOT_CARRIED) == 0));
         set_scalar(arena, map, "arguments", buf_text(&plain));
         set_scalar(arena, map, "grub_arguments", buf_text(&grub));
         value_append(arena, value_get(scope, "entries"), map);

@@ -6,7 +6,8 @@
 //     images), linux, initrd (GRUB's commands), menu (syslinux' is there), serial (false, or { kind: unit or port,
 //     port, speed, parity, bits, is_said: by the kernel arguments }), locked ("" or "yes"), boot_menu_password (GRUB's
 //     hash, or "": nobody opens the menu), and `entries`, each { id, title, role, node ("" for a role's entry), mac (""
-//     or lower case with colons), macs (of all cards of the node), bootif ("" or 01-aa-..),
+//     or lower case with colons), macs (of all cards of the node), bootif ("" or 01-aa-..), carried (whether the loader
+//       brings the root),
 //       arguments, grub_arguments (the same, quoted for GRUB's shell) }
 #ifndef KILN_ARTEFACT_BOOTLOADER_H
 #define KILN_ARTEFACT_BOOTLOADER_H
@@ -33,6 +34,8 @@ void boot_set_serial(const struct artefact_build *build, const struct role *role
 bool boot_menu_is_locked(const struct role *role);
 bool boot_any_menu_is_locked(const struct artefact_build *build);
 void boot_lock_menu(const struct artefact_build *build, struct arena *arena, struct value *scope);
+
+#define BOOT_CARRIED "carried" // kiln.root= of a root that came as further initrds
 
 // Adds the entry of a role, or of one node of it. `root` is the value of kiln.root=; `address` adds ip= from the
 // inventory; `by_mac` leaves out kiln.node=, because the MAC table in the image finds the node.

@@ -11,6 +11,7 @@
 #include "artefact/initrd/initrd_part.h"
 #include "artefact/internal.h"
 #include "artefact/layer_list.h"
+#include "artefact/root_url.h"
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -145,16 +146,12 @@ static bool add_layer_entry(const struct fs_entry *entry, void *context, struct 
         return fill_entry(entry, config, &to, &data, err) && config_add_listed(config, &to, err);
 }
 
-// By the build's id, not `current`: a mirror may be a release behind.
 static void append_mirrors(const struct artefact_build *build, const struct artefact_role *role, struct buf *text) {
         const struct strings *mirrors = &build->cluster->mirrors;
         const char *separator = "MIRRORS=";
         for (size_t i = 0; i < mirrors->count; i++) {
-                size_t length = strlen(mirrors->items[i]);
-                while (length > 0 && mirrors->items[i][length - 1] == '/')
-                        length--;
-                buf_printf(text, "%s%.*s/%s/%s/rootfs.squashfs", separator, (int)length, mirrors->items[i],
-                           build->build_id, role->role->name);
+                auto_free char *url = root_url(build, role, mirrors->items[i]);
+                buf_printf(text, "%s%s", separator, url);
                 separator = ",";
         }
         if (mirrors->count > 0)
@@ -175,6 +172,9 @@ static bool add_root_conf(const struct artefact_build *build, const struct artef
         append_mirrors(build, role, &text);
         if (role->role->state_disk.wanted && role->role->state_disk.overlay)
                 buf_append_text(&text, "OVERLAY_DISK=1\n");
+        if (role_fetches_root(role->role))
+                buf_printf(&text, "CHUNKS_SHA256=%s\nCHUNKS_SIZE=%llu\n", role->chunks_sha256,
+                           (unsigned long long)role->chunks_size_bytes);
         struct cpio_entry entry = {
                 .path = "kiln/root.conf", .mode = S_IFREG | 0644, .data = text.data, .size = text.size
         };

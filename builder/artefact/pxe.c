@@ -10,7 +10,9 @@
 //     pxe/images/<role>/             hard links to ../<role>/, with kiln.efi for firmware where it is made
 //
 // The boot loader hands the root over as further initrds (rootfs.head, rootfs.squashfs, rootfs.tail): it needs no
-// network driver, address or server once the loader is done.
+// network driver, address or server once the loader is done. The nodes of a role that keep their root
+// (state_disk.root_cache) fetch what they lack of it themselves.
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -19,20 +21,23 @@
 #include "artefact/file_sums.h"
 #include "artefact/initrd/root_archive.h"
 #include "artefact/internal.h"
+#include "artefact/root_url.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "base/strings.h"
 
-#define ROOT_BY_LOADER "carried" // kiln.root= of a root that came as further initrds
 #define NO_ENTRY "exit"
 
 static bool link_images(const struct artefact_build *build, const struct artefact_role *role, int pxe,
                         struct err *err) {
-        static const char *const names[] = { "vmlinuz",     "initrd.img",      "config.cpio",
-                                             "rootfs.head", "rootfs.squashfs", "rootfs.tail" };
-        for (size_t i = 0; i < lengthof(names); i++) {
+        static const char *const names[] = { "vmlinuz",         "initrd.img",  "config.cpio",
+                                             "rootfs.squashfs", "rootfs.head", "rootfs.tail" };
+        size_t count = lengthof(names);
+        if (role_fetches_root(role->role))
+                count -= 2; // what makes an initrd of the root, which there may be none of
+        for (size_t i = 0; i < count; i++) {
                 auto_free char *to = xasprintf("images/%s/%s", role->role->name, names[i]);
                 if (!fs_mkdirs_for(pxe, to, 0755, err) ||
                     !file_sums_link(build->sums, role->out, names[i], pxe, to, err))
@@ -78,16 +83,30 @@ static const char *default_entry(const struct artefact_build *build, struct aren
         return arena_printf(arena, "role-%s", open->name);
 }
 
-static void add_nodes(const struct artefact_build *build, struct arena *arena, struct value *scope) {
-        for (size_t i = 0; i < build->role_count; i++)
-                for (size_t j = 0; j < build->roles[i].role->node_count; j++) {
-                        const struct node *node = &build->cluster->nodes[build->roles[i].role->nodes[j]];
-                        // Who starts a node from the menu says which one it is, so its name counts and not its network
-                        // card.
-                        boot_add_entry(
-                            build, arena, scope,
-                            &(struct boot_entry){ build->roles[i].role, node, ROOT_BY_LOADER, false, false });
-                }
+// The value of kiln.root=, of the arena.
+static const char *root_place(const struct artefact_build *build, const struct artefact_role *role,
+                              struct arena *arena) {
+        if (!role_fetches_root(role->role))
+                return BOOT_CARRIED;
+        assert(build->http_base); // pxe_check() has seen to it
+        auto_free char *url = root_url(build, role, build->http_base);
+        return arena_strdup(arena, url);
+}
+
+// Who starts a node from the menu says which one it is, so its name counts and not its network card.
+static void add_node_entries(const struct artefact_build *build, const struct artefact_role *role, struct arena *arena,
+                             struct value *scope) {
+        const char *root = root_place(build, role, arena);
+        for (size_t i = 0; i < role->role->node_count; i++) {
+                const struct node *node = &build->cluster->nodes[role->role->nodes[i]];
+                boot_add_entry(build, arena, scope, &(struct boot_entry){ role->role, node, root, false, false });
+        }
+}
+
+static void add_role_entry(const struct artefact_build *build, const struct artefact_role *role, struct arena *arena,
+                           struct value *scope) {
+        const char *root = root_place(build, role, arena);
+        boot_add_entry(build, arena, scope, &(struct boot_entry){ role->role, NULL, root, false, false });
 }
 
 static struct value *pxe_scope(const struct artefact_build *build, struct arena *arena) {
@@ -100,9 +119,9 @@ static struct value *pxe_scope(const struct artefact_build *build, struct arena 
 static struct value *menu_scope(const struct artefact_build *build, struct arena *arena) {
         struct value *scope = pxe_scope(build, arena);
         for (size_t i = 0; i < build->role_count; i++)
-                boot_add_entry(build, arena, scope,
-                               &(struct boot_entry){ build->roles[i].role, NULL, ROOT_BY_LOADER, false, false });
-        add_nodes(build, arena, scope);
+                add_role_entry(build, &build->roles[i], arena, scope);
+        for (size_t i = 0; i < build->role_count; i++)
+                add_node_entries(build, &build->roles[i], arena, scope);
         value_set(arena, scope, "default", value_scalar(arena, default_entry(build, arena)));
         return scope;
 }
@@ -124,6 +143,7 @@ struct folder {
         struct arena arena;
         struct boot_template template; // split once: an inventory may have thousands of nodes
         struct value *scope;           // with the one entry that is being written
+        const char *root;              // kiln.root= of the role that is being written
 };
 
 static void choose_entry(struct arena *arena, const struct artefact_build *build, const struct boot_entry *entry,
@@ -144,7 +164,7 @@ static bool write_node_file(struct folder *folder, const struct role *role, cons
                 name = mac;
         auto_free char *path = xasprintf("%s/%s%s%s", file->folder, file->prefix, name, file->suffix);
         choose_entry(&folder->arena, folder->build,
-                     &(struct boot_entry){ role, node, ROOT_BY_LOADER, false, file->by_mac }, folder->scope);
+                     &(struct boot_entry){ role, node, folder->root, false, file->by_mac }, folder->scope);
         return boot_template_render(&folder->template, folder->scope, folder->pxe, path, err);
 }
 
@@ -178,6 +198,7 @@ static bool write_node_files(struct folder *folder, struct err *err) {
         folder->scope = pxe_scope(build, &folder->arena);
         for (size_t i = 0; i < build->role_count; i++) {
                 const struct role *role = build->roles[i].role;
+                folder->root = root_place(build, &build->roles[i], &folder->arena);
                 for (size_t j = 0; j < role->node_count; j++)
                         if (!write_files_of_node(folder, role, &build->cluster->nodes[role->nodes[j]], err))
                                 return false;
@@ -204,7 +225,8 @@ static bool write_role_menu(const struct artefact_build *build, const struct art
         struct arena arena = { 0 };
         auto_free char *path = xasprintf("role/%s.ipxe", role->role->name);
         struct value *scope = pxe_scope(build, &arena);
-        choose_entry(&arena, build, &(struct boot_entry){ role->role, NULL, ROOT_BY_LOADER, false, false }, scope);
+        const char *root = root_place(build, role, &arena);
+        choose_entry(&arena, build, &(struct boot_entry){ role->role, NULL, root, false, false }, scope);
         bool ok = link_images(build, role, pxe, err) && boot_render(build, "entry.ipxe.tmpl", scope, pxe, path, err);
         arena_release(&arena);
         return ok;
@@ -251,7 +273,7 @@ static bool choose_carried_roles(const struct artefact_build *build, struct arte
         ret->role_count = 0;
         for (size_t i = 0; i < build->role_count; i++) {
                 const struct artefact_role *role = &build->roles[i];
-                if (root_archive_holds(role->root_size_bytes))
+                if (root_archive_holds(role->root_size_bytes) || role_fetches_root(role->role))
                         ret->roles[ret->role_count++] = *role;
                 else if (!leave_out_role(build, role, err))
                         return false;
@@ -274,6 +296,10 @@ static bool write_tree(const struct artefact_build *build, struct err *err) {
                write_menus(build, pxe, has_menu, err);
 }
 
+static bool pxe_check(const struct artefact_build *build, struct err *err) {
+        return root_url_check(build->cluster, build->http_base, err);
+}
+
 static bool pxe_write(struct artefact_build *build, struct artefact_role *none, struct err *err) {
         (void)none;
         struct artefact_build carried;
@@ -291,5 +317,6 @@ const struct artefact_kind pxe_kind = {
         .description = "a tree for TFTP and HTTP servers: iPXE, pxelinux, GRUB",
         .needs = needs,
         .after = after,
+        .check = pxe_check,
         .write = pxe_write,
 };

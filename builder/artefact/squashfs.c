@@ -2,6 +2,7 @@
 // The package root as squashfs, and the two small files that make an initrd of it (root_archive.h). The cache keeps
 // images under their root keys (cached_artefact.h), so an unchanged root is never packed or read again. An entry has
 //     rootfs.squashfs     the image
+//     rootfs.chunks       where it is cut, and the digests of the pieces (shared/chunk_index.h)
 //     files.jsonl         what is in it (file_list.h)
 //     blocks              where its blocks lie, for the next image (packed_blocks.h)
 #include <fcntl.h>
@@ -10,11 +11,13 @@
 
 #include "artefact/cached_artefact.h"
 #include "artefact/image/image.h"
+#include "artefact/image/image_chunks.h"
 #include "artefact/initrd/root_archive.h"
 #include "artefact/internal.h"
 #include "artefact/packed_blocks.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "shared/chunk_index.h"
 
 #define FILES_NAME "files.jsonl"
 
@@ -53,6 +56,13 @@ struct packing {
         const struct artefact_role *role;
 };
 
+// Of what was just written, and is in memory. Other threads may pack another root meanwhile.
+static bool write_chunks(int dir, int image, struct err *err) {
+        auto_buf index = { 0 };
+        return image_chunks(image, &index, err) &&
+               fs_write_atomic(dir, CHUNK_INDEX_NAME, buf_text(&index), index.size, 0444, err);
+}
+
 static bool pack_root(int dir, void *context, struct err *err) {
         const struct packing *packing = context;
         struct progress progress;
@@ -68,6 +78,7 @@ static bool pack_root(int dir, void *context, struct err *err) {
         bool ok =
             image_write(&options, packing->role->root, fd, &files, err) && packed_blocks_keep(packing->build, dir, err);
         pthread_mutex_unlock(&packing_lock);
+        ok = ok && write_chunks(dir, fd, err);
         progress_end(&progress, ok);
         return ok && fs_write_atomic(dir, FILES_NAME, buf_text(&files), files.size, 0644, err);
 }
@@ -76,20 +87,29 @@ bool artefacts_have_root(struct cache *cache, const char *root_key) {
         return cached_file_is_whole(cache, CACHE_SQUASHFS, root_key);
 }
 
-static bool squashfs_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
+// `name` is that of the image or of its index.
+static bool publish_packed(struct artefact_build *build, struct artefact_role *role, const char *name,
+                           struct cached_file *ret, struct err *err) {
         struct packing packing = { build, role };
-        const struct cached_artefact image = {
+        const struct cached_artefact packed = {
                 .kind = CACHE_SQUASHFS,
                 .key = role->root_key,
-                .name = ROOT_IMAGE_NAME,
+                .name = name,
                 .make = pack_root,
                 .context = &packing,
         };
-        struct cached_file cached;
-        if (!cached_artefact_publish(build, role, &image, &cached, err))
+        return cached_artefact_publish(build, role, &packed, ret, err);
+}
+
+static bool squashfs_write(struct artefact_build *build, struct artefact_role *role, struct err *err) {
+        struct cached_file image, chunks;
+        if (!publish_packed(build, role, ROOT_IMAGE_NAME, &image, err) ||
+            !publish_packed(build, role, CHUNK_INDEX_NAME, &chunks, err))
                 return false;
-        memcpy(role->root_sha256, cached.sha256, sizeof role->root_sha256);
-        role->root_size_bytes = cached.size_bytes;
+        memcpy(role->root_sha256, image.sha256, sizeof role->root_sha256);
+        role->root_size_bytes = image.size_bytes;
+        memcpy(role->chunks_sha256, chunks.sha256, sizeof role->chunks_sha256);
+        role->chunks_size_bytes = chunks.size_bytes;
         if (!root_archive_holds(
                 role->root_size_bytes)) // for HTTP and media; the kinds that need an initrd of it say so
                 return true;
@@ -104,7 +124,7 @@ bool squashfs_read_files(const struct artefact_build *build, const struct artefa
 
 const struct artefact_kind squashfs_kind = {
         .name = "squashfs",
-        .description = "the package root as squashfs, and what makes an initrd of it",
+        .description = "the package root as squashfs, the index of its chunks, and what makes an initrd of it",
         .per_role = true,
         .check = squashfs_check,
         .write = squashfs_write,

@@ -274,9 +274,9 @@ static void add_state_disk(const struct state_disk *disk, json_t *json) {
         enum { GB = 1000000000 };
         if (!disk->wanted)
                 return;
-        json_t *item =
-            json_pack("{ss sb sb sI ss}", "label", disk->label, "required", disk->required, "overlay", disk->overlay,
-                      "timeout_ms", (json_int_t)disk->timeout_s * 1000, "filesystem", disk->filesystem);
+        json_t *item = json_pack("{ss sb sb sb sI ss}", "label", disk->label, "required", disk->required, "overlay",
+                                 disk->overlay, "root_cache", disk->root_cache, "timeout_ms",
+                                 (json_int_t)disk->timeout_s * 1000, "filesystem", disk->filesystem);
         const struct state_claim *claim = &disk->claim;
         if (claim->wanted)
                 json_object_set_new(item, "claim",

@@ -122,7 +122,8 @@ struct state_disk {
         bool required;
         int timeout_s;
         struct state_claim claim;
-        bool overlay; // the root's writable layer lies on it too, as scratch
+        bool overlay;    // the root's writable layer lies on it too, as scratch
+        bool root_cache; // nodes keep the last two roots on it, and fetch them: role_fetches_root()
 };
 
 // What of the machine its tasks do not get (node.machine.task_*).
@@ -516,6 +517,8 @@ struct node_mac {
 struct node_mac *node_macs(const struct node *node, size_t *ret_count);
 // Whether it is this one or inherits it.
 bool role_is(const struct role *role, const char *name);
+// Whether the role's nodes keep its root (state_disk.root_cache), so that a boot loader must not bring it each time.
+bool role_fetches_root(const struct role *role);
 // The nodes whose role is `name` or inherits it, as indices in the inventory's order; heap, NULL if there is none.
 size_t *cluster_members(const struct cluster *cluster, const char *name, size_t *ret_count);
 // The role of the cluster in whose ensemble the nodes of this one vote: itself, or an ensemble that it inherits.

@@ -40,6 +40,11 @@ static const struct schema_field disk_rows[] = {
           "cannot be "
           "used or is full",
           &type_bool, MEMBER(state_disk, overlay), .fallback = "false" },
+        { "root_cache",
+          "nodes keep the last two roots on it, fetch what they lack, and read nothing else from the network at the "
+          "next "
+          "boot: PXE entries of the role fetch its root from http_base then, instead of carrying it",
+          &type_bool, MEMBER(state_disk, root_cache), .fallback = "false" },
         { "claim", "which blank disk may be formatted; absent: none", &type_table, MEMBER(state_disk, claim),
           .table = &claim_table },
 };

@@ -7,12 +7,21 @@
 //     /kiln/root.conf             KEY=VALUE lines: ROOT_SHA256, ROOT_SIZE (bytes), ROLE, CLUSTER, BUILD_ID, RELEASE,
 //                                 OVERLAY_SIZE (as tmpfs takes it), ON_FAILURE (retry, reboot, shell, halt),
 //                                 REBOOT_DELAY_S, OVERLAY_DISK=1 only with state_disk.overlay,
-//                                 MIRRORS=URL[,URL...] of the root, only with mirrors
+//                                 MIRRORS=URL[,URL...] of the root, only with mirrors; CHUNKS_SHA256 and CHUNKS_SIZE of
+//                                 rootfs.chunks (chunk_index.h), only with state_disk.root_cache
 // and the carried root is the concatenation rootfs.head + rootfs.squashfs + rootfs.tail, which is one newc
 // archive (rootfs.head is 4096 bytes: header and a name padded with NULs; rootfs.squashfs is a multiple of
 // 4096 bytes; rootfs.tail is the trailer, 4096 bytes) that unpacks to /kiln/rootfs.squashfs. Any boot loader that
 // loads several initrds one after the other (pxelinux, GRUB, iPXE) therefore carries the root with no second copy on
 // the server. Every initrd part's size is a multiple of 4096, so no loader's alignment matters.
+//
+// A root that is fetched has one URL in kiln.root= and others in MIRRORS, which are tried in this order, each of them
+// one of
+//     BASE/ID/ROLE/rootfs.squashfs            with the build's id
+//     BASE/blobs/sha256/ROOT_SHA256           of kiln.root= with state_disk.root_cache
+//     BASE/v2/NAME/blobs/sha256:ROOT_SHA256   of a registry
+// and rootfs.chunks is in the same place: the URL ends with "rootfs.chunks" instead of "rootfs.squashfs", or with
+// CHUNKS_SHA256 instead of ROOT_SHA256.
 //
 // /etc/kiln/node.json, mode 0600, at most NODE_JSON_MAX_BYTES:
 // {
@@ -39,7 +48,8 @@
 //   "templates": [ {"path":"/etc/mesos-master/ip","source":"/usr/share/kiln/templates/0","mode":420,"uid":0,"gid":0} ],
 //   "cluster_services": ["zookeeper.service", ...],
 //   "state": [ {"path","mode","uid","gid","id_file" ("" if none)} ],
-//   "state_disk": {"label","required":false,"overlay":false,"timeout_ms":10000,"filesystem":"ext4"|"xfs",
+//   "state_disk": {"label","required":false,"overlay":false,"root_cache":false,"timeout_ms":10000,
+//                  "filesystem":"ext4"|"xfs",
 //                  "claim":{"min_bytes","max_bytes" (0: any),"model","path"} (absent: never format)},   absent: none
 //   "reserve": {"memory_mb":1024,"cpus":0},
 //   "dhcp_timeout_ms": 75000, "carrier_timeout_ms": 60000, "device_timeout_ms": 300000,

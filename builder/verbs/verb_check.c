@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "artefact/artefact.h"
+#include "base/progress.h"
 #include "verbs/findings.h"
 #include "verbs/verb.h"
 #include "verbs/verb_common.h"
@@ -53,6 +54,13 @@ static bool check_kiln_yaml(const struct options *options, struct err *err) {
         return ok;
 }
 
+// Only --http-base of a build could say more.
+static void warn_of_roots(const struct cluster *cluster) {
+        auto_err err = { 0 };
+        if (!root_url_check(cluster, cluster->http_base, &err))
+                warning("%s: %s", err.text, text_or(err.hint, ""));
+}
+
 bool verb_check(const struct options *options, struct err *err) {
         struct cluster *cluster = NULL;
         enum findings_format format = FINDINGS_TEXT;
@@ -65,6 +73,7 @@ bool verb_check(const struct options *options, struct err *err) {
         if (!check_kiln_yaml(options, err) || !options_load_cluster(options, &cluster, err))
                 return false;
         show_warnings(cluster);
+        warn_of_roots(cluster);
         if (!kickstart_try(cluster, cluster->http_base, err)) {
                 cluster_free(cluster);
                 return false;

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "compare/compare_iso.h"
 #include "compare/compare_newc.h"
+#include "shared/chunk_index.h"
 #include "uki/pe_image.h"
 
 // A damaged file is a finding; anything else that goes wrong ends the work.
@@ -60,6 +61,37 @@ static void check_root_conf(struct published_build *build, const char *path, con
                 published_note(build, "%s: /kiln/root.conf: not %s=%s", path, key, expected);
 }
 
+// An index of another root would make a node fetch what does not fit, and then all of it.
+static bool check_chunks(struct published_build *build, const char *role, const struct published_file *root,
+                         struct err *err) {
+        auto_free char *path = xasprintf("%s/" CHUNK_INDEX_NAME, role);
+        auto_buf bytes = { .max = CHUNK_INDEX_MAX_BYTES };
+        auto_chunk_index index = { 0 };
+        auto_close int fd = -1;
+        if (!published_find_existing(build, path))
+                return true;
+        if (!published_open_file(build, path, &fd, err) || !buf_read_fd(&bytes, fd, err))
+                return wrap(err, "%s", path);
+        if (!chunk_index_read(bytes.data, bytes.size, &index, err))
+                return note_damage(build, path, err);
+        if (index.size_bytes != (uint64_t)root->stat.st_size)
+                published_note(build, "%s: it is of a root of %llu bytes, not %lld", path,
+                               (unsigned long long)index.size_bytes, (long long)root->stat.st_size);
+        return true;
+}
+
+// The layer of a role whose nodes keep its root names the index, too.
+static void check_chunks_conf(struct published_build *build, const char *role, const char *path,
+                              const struct buf *conf) {
+        auto_free char *chunks_path = xasprintf("%s/" CHUNK_INDEX_NAME, role);
+        const struct published_file *chunks = published_find_existing(build, chunks_path);
+        if (!chunks || !strstr(buf_text(conf), "\nCHUNKS_"))
+                return;
+        auto_free char *size = xasprintf("%lld", (long long)chunks->stat.st_size);
+        check_root_conf(build, path, conf, "CHUNKS_SHA256", chunks->sha256);
+        check_root_conf(build, path, conf, "CHUNKS_SIZE", size);
+}
+
 // The layer binds itself to the root that lies beside it.
 static bool check_config_layer(struct published_build *build, const char *role, struct err *err) {
         auto_free char *path = xasprintf("%s/config.cpio", role), *root_path = xasprintf("%s/rootfs.squashfs", role);
@@ -77,7 +109,8 @@ static bool check_config_layer(struct published_build *build, const char *role, 
         check_root_conf(build, path, &conf, "ROLE", role);
         check_root_conf(build, path, &conf, "CLUSTER", member_text(build->manifest, "cluster"));
         check_root_conf(build, path, &conf, "BUILD_ID", member_text(build->manifest, "build"));
-        return true;
+        check_chunks_conf(build, role, path, &conf);
+        return check_chunks(build, role, root, err);
 }
 
 static void check_described_root(struct published_build *build, const char *role, const json_t *described) {

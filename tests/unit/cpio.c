@@ -62,6 +62,31 @@ static void root_conf_says_where_the_writable_layer_goes(void) {
         sample_close(&on_disk);
 }
 
+// Nodes that keep their root know what its chunks are, and ask every server by the digest.
+static void root_conf_says_where_the_chunks_are(void) {
+        const char *names[] = { "config" };
+        struct strings wanted = { names, 1 };
+        struct sample kept;
+        auto_buf text = { 0 };
+        EXPECT_OK(sample_open(&kept, "kept", err));
+        ((struct role *)kept.roles[0].role)->state_disk = (struct state_disk){ .wanted = true, .root_cache = true };
+        const char *mirrors[] = { "http://10.0.0.9/kiln/", "http://10.0.0.8:5000/v2/site/roots/blobs" };
+        ((struct cluster *)kept.build.cluster)->mirrors = (struct strings){ mirrors, 2 };
+        EXPECT_OK(artefacts_write(&kept.build, &wanted, err));
+        EXPECT_OK(sample_judge(
+            "mkdir w; cd w; gzip -dc ../kept/alpha/config.cpio 2>/dev/null | cpio -id --quiet; "
+            "grep -qx CHUNKS_SHA256=$(sha256sum < ../kept/alpha/rootfs.chunks | cut -c1-64) kiln/root.conf; "
+            "grep -qx CHUNKS_SIZE=$(stat -c %s ../kept/alpha/rootfs.chunks) kiln/root.conf; "
+            "! (gzip -dc ../kept/beta/config.cpio 2>/dev/null | grep -aq CHUNKS_)",
+            NULL, err));
+        EXPECT_OK(fs_read(sample_fd, "w/kiln/root.conf", &text, err));
+        auto_free char *line = xasprintf("\nMIRRORS=http://10.0.0.9/kiln/blobs/sha256/%s,"
+                                         "http://10.0.0.8:5000/v2/site/roots/blobs/sha256:%s\n",
+                                         kept.roles[0].root_sha256, kept.roles[0].root_sha256);
+        EXPECT(strstr(buf_text(&text), line));
+        sample_close(&kept);
+}
+
 static void the_size_is_a_multiple_of_4096_and_the_bits_repeat(void) {
         struct sample again;
         EXPECT_OK(sample_judge("sleep 1.1; touch config/etc/hostname", NULL, err));
@@ -116,6 +141,7 @@ int main(void) {
         RUN(cpio_lists_and_unpacks_the_layer);
         RUN(root_conf_binds_the_layer_to_its_root);
         RUN(root_conf_says_where_the_writable_layer_goes);
+        RUN(root_conf_says_where_the_chunks_are);
         RUN(the_size_is_a_multiple_of_4096_and_the_bits_repeat);
         RUN(a_capability_is_refused);
         RUN(an_attribute_that_is_lost_is_told);

@@ -293,6 +293,48 @@ static void a_root_that_no_initrd_carries_has_no_entry(void) {
         sample_close(&large);
 }
 
+// What brings the root each time cannot be what a node that keeps it boots by.
+static void a_root_that_nodes_keep_is_fetched(void) {
+        struct sample kept;
+        auto_err failure = { 0 };
+        const char *names[] = { "pxe" };
+        struct strings only = { names, 1 };
+        EXPECT_OK(sample_open(&kept, "kept", err));
+        ((struct role *)kept.roles[0].role)->state_disk = (struct state_disk){ .wanted = true, .root_cache = true };
+        EXPECT(!artefacts_check(&kept.build, &only, &failure) && failure.kind == ERR_CLUSTER);
+        EXPECT(strstr(failure.text, "role alpha: its nodes keep their root"));
+        EXPECT(strstr(failure.text, "nothing says where they fetch it from"));
+        err_release(&failure);
+        failure = (struct err){ 0 };
+        kept.build.http_base = "https://kiln.example";
+        EXPECT(!artefacts_check(&kept.build, &only, &failure));
+        EXPECT(strstr(failure.text, "cannot fetch it from https://kiln.example"));
+        kept.build.http_base = "http://10.1.0.2/builds/";
+        EXPECT_OK(artefacts_check(&kept.build, &only, err));
+        EXPECT_OK(artefacts_write(&kept.build, &only, err));
+        EXPECT_OK(sample_judge(
+            "cd kept; url=http://10.1.0.2/builds/blobs/sha256/$(sha256sum < alpha/rootfs.squashfs | cut -c1-64); "
+            "for f in pxe/mac/52-54-00-aa-00-01.ipxe pxe/node/alpha2.ipxe pxe/role/alpha.ipxe "
+            "pxe/pxelinux.cfg/01-52-54-00-aa-00-01; do "
+            "grep -q \"kiln.role=alpha kiln.root=$url \\|kiln.root=$url\\$\" $f; "
+            "! grep 'carried\\|rootfs.head\\|rootfs.tail' $f; done; "
+            "for f in pxe/grub.cfg pxe/pxelinux.cfg/default; do grep -q \"kiln.role=alpha kiln.root=$url\" $f; "
+            "grep -q 'kiln.role=beta kiln.root=carried' $f; ! grep alpha/rootfs $f; grep -q beta/rootfs.tail $f; done; "
+            "test ! -e pxe/images/alpha/rootfs.head; test -e pxe/images/alpha/config.cpio; "
+            "grep -q 'initrd=config.cpio$' pxe/mac/52-54-00-aa-00-01.ipxe; "
+            "grep -q 'kiln.root=carried' pxe/mac/52-54-00-aa-00-02.ipxe; grub-script-check pxe/grub.cfg",
+            NULL, err));
+        // No initrd needs to carry it.
+        kept.roles[0].root_size_bytes = UINT64_C(5) << 30;
+        EXPECT_OK(sample_judge("rm -r kept/pxe", NULL, err));
+        kept.build.sums = file_sums_new();
+        EXPECT_OK(pxe_kind.write(&kept.build, NULL, err));
+        EXPECT_OK(sample_judge("test -e kept/pxe/mac/52-54-00-aa-00-01.ipxe", NULL, err));
+        file_sums_free(kept.build.sums);
+        kept.build.sums = NULL;
+        sample_close(&kept);
+}
+
 static void grub_accepts_the_configurations(void) {
         EXPECT_OK(sample_judge("grub-script-check out/pxe/grub.cfg", NULL, err));
 }
@@ -308,6 +350,7 @@ int main(void) {
         RUN(the_port_and_its_speed_are_the_roles);
         RUN(grub_accepts_the_configurations);
         RUN(a_root_that_no_initrd_carries_has_no_entry);
+        RUN(a_root_that_nodes_keep_is_fetched);
         RUN(an_open_menu_says_nothing_of_passwords);
         RUN(one_role_locks_every_menu);
         RUN(a_password_needs_a_grub_that_asks_for_it);

@@ -11,12 +11,14 @@
 
 #include "artefact/file_sums.h"
 #include "artefact/image/image.h"
+#include "artefact/image/image_chunks.h"
 #include "artefact/image/xattr.h"
 #include "artefact/internal.h"
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/run.h"
+#include "shared/chunk_index.h"
 #include "tests/unit/open_cache.h"
 #include "tests/unit/root.h"
 #include "tests/unit/test.h"
@@ -246,6 +248,99 @@ static void namespaced_capabilities_lose_their_root(void) {
         xattrs_release(&xattrs);
 }
 
+// ---- chunks ----
+
+enum {
+        LIVED_FILES = 3000,
+        LIVED_BYTES = 70 << 20,
+        LAB_ROOT_BYTES = 203000000, // the smallest of the lab's roles
+        CHANGED_PERCENT_MAX = 2,    // of it, by one package more
+        CHANGED_RANGES_MAX = 12,
+};
+
+// Which files a role has, and how large they are: few have most of the bytes. `number` counts from 1.
+static size_t lived_size(int number) {
+        if (number % 100 == 0)
+                return 2000000 + (size_t)number * 13;
+        return 200 + (size_t)number * 7919 % 9000;
+}
+
+static void put_noise(const char *path, size_t size, unsigned seed) {
+        auto_free char *bytes = xmalloc(size);
+        noise(bytes, size, seed);
+        EXPECT_OK(fs_mkdirs_for(top_fd, path, 0755, err) && fs_write(top_fd, path, bytes, size, 0644, err));
+}
+
+// As packages leave it: files in some folders, and a database of all, of which one more package changes some pages.
+static void make_lived_root(const char *top_path, bool has_package) {
+        size_t total = 0;
+        for (int i = 1; i <= LIVED_FILES; i++) {
+                auto_free char *path = xasprintf("%s/usr/%c/package%02d/file%d", top_path, 'a' + i % 7, i % 60, i);
+                total += lived_size(i);
+                put_noise(path, lived_size(i), (unsigned)i);
+        }
+        EXPECT(total > LIVED_BYTES);
+        auto_free char *database = xmalloc(4 << 20);
+        noise(database, 4 << 20, 5);
+        if (has_package) {
+                static const char *const added[] = { "usr/bin/jq", "usr/d/package03/jq.1", "usr/d/package77/COPYING" };
+                for (size_t i = 0; i < lengthof(added); i++) {
+                        auto_free char *path = xasprintf("%s/%s", top_path, added[i]);
+                        put_noise(path, 30000 + 10000 * i, 999 + (unsigned)i);
+                }
+                noise(database + 4096, 4096, 6);
+                noise(database + (2 << 20), 8192, 7);
+        }
+        auto_free char *path = xasprintf("%s/var/lib/rpm/rpmdb.sqlite", top_path);
+        put(path, database, 4 << 20, 0644);
+}
+
+static void chunks_of_tree(const char *name, struct chunk_index *ret) {
+        struct image_options options = { "gzip", 1, 131072, EPOCH, 2, NULL };
+        auto_free char *image = xasprintf("%s.squashfs", name);
+        auto_buf files = { 0 }, index = { 0 };
+        auto_close int root = -1, fd = -1;
+        EXPECT_OK(fs_open_dir(top_fd, name, &root, err));
+        EXPECT_OK(fs_open(top_fd, image, O_RDWR | O_CREAT | O_TRUNC, 0644, &fd, err));
+        EXPECT_OK(image_write(&options, root, fd, &files, err));
+        EXPECT_OK(image_chunks(fd, &index, err));
+        EXPECT_OK(chunk_index_read(index.data, index.size, ret, err));
+        EXPECT(index.size < ret->size_bytes / 200); // 0.5 %
+        EXPECT_OK(fs_remove_tree(top_fd, name, err));
+        EXPECT_OK(fs_remove_tree(top_fd, image, err));
+}
+
+static bool has_chunk(const struct chunk_index *index, const struct chunk *chunk) {
+        for (size_t i = 0; i < index->n; i++)
+                if (memcmp(index->chunks[i].digest, chunk->digest, sizeof chunk->digest) == 0)
+                        return true;
+        return false;
+}
+
+// What a node that has the root before must fetch of the one after, and in how many pieces.
+static void chunks_survive_one_more_package(void) {
+        auto_chunk_index before = { 0 }, after = { 0 };
+        uint64_t bytes = 0;
+        unsigned ranges = 0;
+        bool was_missing = false;
+        make_lived_root("lived", false);
+        chunks_of_tree("lived", &before);
+        make_lived_root("lived", true);
+        chunks_of_tree("lived", &after);
+        for (size_t i = 0; i < after.n; i++) {
+                bool is_missing = !has_chunk(&before, &after.chunks[i]);
+                if (is_missing)
+                        bytes += after.chunks[i].size;
+                if (is_missing && !was_missing)
+                        ranges++;
+                was_missing = is_missing;
+        }
+        printf("# one more package: %llu of %llu bytes in %u ranges are new\n", (unsigned long long)bytes,
+               (unsigned long long)after.size_bytes, ranges);
+        // What is new does not grow with the root.
+        EXPECT(bytes * 100 < (uint64_t)LAB_ROOT_BYTES * CHANGED_PERCENT_MAX && ranges <= CHANGED_RANGES_MAX);
+}
+
 static void the_cache_answers_the_second_time(void) {
         struct cluster cluster = { .release = { .name = "test",
                                                 .squashfs_compressor = "gzip",
@@ -273,13 +368,21 @@ static void the_cache_answers_the_second_time(void) {
         char sha256[DIGEST_HEX_SIZE];
         EXPECT_OK(digest_file("sha256", second.out, "rootfs.squashfs", sha256, err));
         EXPECT_TEXT(sha256, first.root_sha256);
+        EXPECT_OK(digest_file("sha256", second.out, "rootfs.chunks", sha256, err));
+        EXPECT_TEXT(sha256, first.chunks_sha256);
+        EXPECT_TEXT(sha256, second.chunks_sha256);
+        auto_buf chunks = { 0 };
+        auto_chunk_index index = { 0 };
+        EXPECT_OK(fs_read(second.out, "rootfs.chunks", &chunks, err));
+        EXPECT_OK(chunk_index_read(chunks.data, chunks.size, &index, err));
+        EXPECT(index.size_bytes == second.root_size_bytes && chunks.size == second.chunks_size_bytes);
         EXPECT_OK(squashfs_read_files(&build, &second, &files, err));
         EXPECT(strstr(buf_text(&files), "\"path\":\"/usr/large\"") != NULL);
         // What lies beside the image counts, too: the manifest is made of it.
         auto_free char *list = xasprintf("%s/squashfs/key/files.jsonl", cache);
         EXPECT_OK(fs_write(AT_FDCWD, list, "{}\n", 3, 0644, err));
         buf_release(&files);
-        EXPECT(unlinkat(first.out, "rootfs.squashfs", 0) == 0);
+        EXPECT(unlinkat(first.out, "rootfs.squashfs", 0) == 0 && unlinkat(first.out, "rootfs.chunks", 0) == 0);
         EXPECT_OK(squashfs_kind.write(&build, &first, err));
         EXPECT_TEXT(second.root_sha256, first.root_sha256);
         EXPECT_OK(squashfs_read_files(&build, &second, &files, err));
@@ -317,6 +420,7 @@ int main(void) {
         RUN(wrong_options_are_refused);
         RUN(a_full_disk_is_named);
         RUN(namespaced_capabilities_lose_their_root);
+        RUN(chunks_survive_one_more_package);
         RUN(the_cache_answers_the_second_time);
         if (!fs_remove_tree(AT_FDCWD, top, &ignored))
                 err_release(&ignored);

@@ -27,7 +27,7 @@
 #include "base/mem.h"
 #include "base/stand_in.h"
 
-enum { READ_BYTES = 1 << 20, DEFLATE_LEVEL_DEFAULT = 6, BLOCKS_A_WORKER = 10 };
+enum { READ_BYTES = 1 << 20, DEFLATE_LEVEL_DEFAULT = 6, BLOCKS_A_WORKER = 10, FILES_A_FRESH_START = 128 };
 
 // Everything that one image needs while its data blocks are written.
 struct image {
@@ -164,8 +164,29 @@ static bool read_target(struct image *image, const struct fs_entry *entry, struc
         return true;
 }
 
+// Whether the ends of files, which share blocks, begin a new one behind this file. One file more would otherwise move
+// those of all files behind it from block to block, and the blocks would hold the same nowhere: at a place that a name
+// decides they do so again, and an image has its chunks in common with the one of the build before
+// (shared/chunk_index.h).
+static bool starts_afresh(const char *path) {
+        uint32_t hash = 2166136261; // FNV-1a
+        for (; *path; path++)
+                hash = (hash ^ (unsigned char)*path) * 16777619;
+        return (hash >> 8) % FILES_A_FRESH_START == 0;
+}
+
+static bool pack_file_of_image(struct image *image, const struct fs_entry *entry, struct image_node *node,
+                               struct err *err) {
+        if (!pack_file(image, entry, node, err))
+                return false;
+        if (!starts_afresh(entry->path))
+                return true;
+        int status = sqfs_block_processor_finish(image->processor);
+        return status == 0 || image_fail(err, &image->file, status, "write data blocks");
+}
+
 static bool pack_node(struct image *image, const struct fs_entry *entry, struct image_node *node, struct err *err) {
-        if (S_ISREG(node->stat.st_mode) && !pack_file(image, entry, node, err))
+        if (S_ISREG(node->stat.st_mode) && !pack_file_of_image(image, entry, node, err))
                 return false;
         if (S_ISLNK(node->stat.st_mode) && !read_target(image, entry, node, err))
                 return false;

@@ -18,6 +18,8 @@ void check_state_disk(struct loader *loader, const struct value *tree, const str
                        "`max_gb` (%d) is smaller than `min_gb` (%d): no disk can match", claim->max_gb, claim->min_gb);
 }
 
+bool role_fetches_root(const struct role *role) { return role->state_disk.wanted && role->state_disk.root_cache; }
+
 static bool is_inside(const char *path, const char *other) {
         size_t size = strlen(other);
         return strncmp(path, other, size) == 0 && path[size] == '/';
