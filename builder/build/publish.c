@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/own_dir.h"
 #include "base/progress.h"
+#include "build/digest_links.h"
 #include "build/published_seal.h"
 
 static bool remove_leftovers(int dir, struct err *err) {
@@ -115,10 +116,23 @@ static bool take_place(const struct publication *publication, const char *stagin
         return false;
 }
 
+// Called with digest_links_add() or digest_links_drop().
+static bool update_links(const struct publication *publication, const char *build_id,
+                         bool (*update)(int cluster, const char *path, struct err *err), struct err *err) {
+        if (!publication->is_partial)
+                return update(publication->dir, build_id, err);
+        auto_free char *path = xasprintf(PARTIAL_DIR "/%s", build_id);
+        auto_close int cluster = -1;
+        return fs_open_dir(publication->dir, "..", &cluster, err) && update(cluster, path, err);
+}
+
 bool publication_set_current(struct publication *publication, const char *build_id, struct err *err) {
         static const char name[] = STAGING_PREFIX "current";
         char now[NAME_MAX + 1];
         assert(!publication->is_partial);
+        // First, so that machines which boot it find what they ask for.
+        if (!update_links(publication, build_id, digest_links_add, err))
+                return false;
         ssize_t length = readlinkat(publication->dir, "current", now, sizeof now);
         if (length >= 0 && (size_t)length == strlen(build_id) && memcmp(now, build_id, (size_t)length) == 0)
                 return true;
@@ -146,8 +160,11 @@ bool publication_place(struct publication *publication, const char *build_id, st
 }
 
 bool publication_finish(struct publication *publication, const char *build_id, struct err *err) {
-        return publication_place(publication, build_id, err) &&
-               (publication->is_partial || publication_set_current(publication, build_id, err));
+        if (!publication_place(publication, build_id, err))
+                return false;
+        if (publication->is_partial)
+                return update_links(publication, build_id, digest_links_add, err);
+        return publication_set_current(publication, build_id, err);
 }
 
 // ---- beside the build ----
@@ -241,6 +258,8 @@ static bool remove_notes(struct publication *publication, const char *build_id, 
 bool publication_remove(struct publication *publication, const char *build_id, struct err *err) {
         auto_free char *seal = seal_name(build_id);
         auto_free char *going = xasprintf(STAGING_PREFIX "%s.removed", build_id);
+        if (!update_links(publication, build_id, digest_links_drop, err))
+                return false;
         if (renameat(publication->dir, build_id, publication->dir, going) < 0)
                 return fail(err, ERR_SYSTEM, errno, "remove build %s", build_id);
         return fs_remove_tree(publication->dir, going, err) && fs_remove_tree(publication->dir, seal, err) &&

@@ -3,6 +3,7 @@
 //
 //     <out>/<cluster>/<build id>/            whole builds
 //     <out>/<cluster>/current                a link to one of them: what machines boot
+//     <out>/<cluster>/blobs/sha256/<digest>  links to what the builds hold (build/digest_links.h)
 //     <out>/<cluster>/partial/<build id>/    builds without some roles or kinds of artefacts, which `current` never
 //     names:
 //                                            machines of the other roles, or without their boot loader, would not boot

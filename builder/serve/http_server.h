@@ -2,6 +2,8 @@
 // HTTP/1.1 by libmicrohttpd, for what a rack needs:
 //
 //     GET /current/PATH, /BUILD/PATH    published builds; ranges, entity tags
+//     GET /blobs/sha256/HEX             what a build has of that digest; also /v2/NAME/blobs/sha256:HEX, as of a
+//                                       registry, whatever the name
 //     GET /                             the page
 //     GET /api/state                    every machine, JSON
 //     GET /api/machine?name= or ?mac=   one, with its earlier boots

@@ -204,29 +204,58 @@ void rack_note_file(struct rack *rack, struct in_addr client, const char *path, 
 
 // ---- files ----
 
-// Both only find what is there: what cannot be opened is told as absent.
-static struct served_build *build_of_path(struct rack *rack, struct in_addr client, const char *path,
-                                          bool *ret_is_fixed) {
+static bool is_in_build(const struct served_build *build, const char *inside, const char *digest) {
+        const char *listed = served_build_digest(build, inside);
+        return listed && strcmp(listed, digest) == 0;
+}
+
+// The build that the client boots, or else the one that the path names, if it has this digest. Nobody is given another
+// build by it.
+static struct served_build *build_of_digest(struct rack *rack, const struct rack_wish *wish, const char *id,
+                                            const char *inside) {
         auto_err ignored = { 0 };
-        char id[SERVED_ID_SIZE] = "";
-        size_t size = strcspn(path, "/");
+        struct served_build *build = pins_find(&rack->pins, wish->client.s_addr, monotonic_ms());
+        if (!build)
+                build = rack->wanted;
+        if (is_in_build(build, inside, wish->digest))
+                return served_build_hold(build);
+        build = NULL;
+        (void)!served_builds_get(&rack->builds, id, &build, &ignored);
+        if (!build || is_in_build(build, inside, wish->digest))
+                return build;
+        served_builds_release(&rack->builds, build);
+        return NULL;
+}
+
+// What cannot be opened is told as absent.
+static struct served_build *build_of_path(struct rack *rack, const struct rack_wish *wish, const char *id) {
+        auto_err ignored = { 0 };
         struct served_build *build = NULL;
         int64_t now_ms = monotonic_ms();
-        if (size >= sizeof id)
-                return NULL;
-        memcpy(id, path, size);
-        *ret_is_fixed = strcmp(id, "current") != 0;
-        if (*ret_is_fixed) {
+        if (strcmp(id, "current") != 0) {
                 (void)!served_builds_get(&rack->builds, id, &build, &ignored);
         } else {
-                build = pins_find(&rack->pins, client.s_addr, now_ms);
+                build = pins_find(&rack->pins, wish->client.s_addr, now_ms);
                 if (!build)
                         build = rack->wanted;
                 build = served_build_hold(build);
         }
         if (build)
-                pins_put(&rack->pins, &rack->builds, client.s_addr, build, now_ms);
+                pins_put(&rack->pins, &rack->builds, wish->client.s_addr, build, now_ms);
         return build;
+}
+
+static struct served_build *build_of_wish(struct rack *rack, const struct rack_wish *wish, const char *inside,
+                                          bool *ret_is_fixed) {
+        char id[SERVED_ID_SIZE] = "";
+        size_t size = strcspn(wish->path, "/");
+        if (size >= sizeof id)
+                return NULL;
+        memcpy(id, wish->path, size);
+        *ret_is_fixed = strcmp(id, "current") != 0;
+        if (wish->digest)
+                return build_of_digest(rack, wish, id, inside);
+        return build_of_path(rack, wish, id);
 }
 
 // RACK_BUSY: there is such a file, and no room to open it.
@@ -257,42 +286,45 @@ static bool admit(struct rack *rack, const char *path, bool must, struct rack_fi
         return file->is_admitted;
 }
 
-static enum rack_answer open_file_locked(struct rack *rack, struct in_addr client, const char *path, bool is_read,
-                                         bool must, struct rack_file *file) {
+static enum rack_answer open_file_locked(struct rack *rack, const struct rack_wish *wish, struct rack_file *file) {
         struct stat stat;
-        const char *inside = strchr(path, '/');
+        const char *inside = strchr(wish->path, '/');
         if (!inside)
                 return RACK_ABSENT;
-        file->build = build_of_path(rack, client, path, &file->is_fixed);
+        inside++;
+        file->build = build_of_wish(rack, wish, inside, &file->is_fixed);
         if (!file->build)
                 return RACK_ABSENT;
         auto_close int fd = -1;
-        enum rack_answer answer = open_published(file->build, inside + 1, &stat, &fd);
+        enum rack_answer answer = open_published(file->build, inside, &stat, &fd);
         file->retry_s = BUSY_RETRY_S;
         if (answer != RACK_FILE)
                 return answer;
         file->size_bytes = (uint64_t)stat.st_size;
-        const char *digest = served_build_digest(file->build, inside + 1);
+        const char *digest = served_build_digest(file->build, inside);
         if (digest)
                 memcpy(file->digest, digest, sizeof file->digest);
-        if (is_read && !admit(rack, path, must, file))
+        if (wish->is_read && !wish->is_small && !admit(rack, wish->path, wish->must, file))
                 return RACK_BUSY;
         file->fd = take_fd(fd);
         return RACK_FILE;
 }
 
-enum rack_answer rack_open_file(struct rack *rack, struct in_addr client, const char *path, bool is_read, bool must,
-                                struct rack_file *ret) {
-        assert(rack && path && ret);
-        *ret = (struct rack_file){ .fd = -1, .client = client };
+enum rack_answer rack_open_file(struct rack *rack, const struct rack_wish *wish, struct rack_file *ret) {
+        assert(rack && wish && wish->path && ret);
+        *ret = (struct rack_file){ .fd = -1, .client = wish->client };
         pthread_mutex_lock(&rack->lock);
-        enum rack_answer answer = open_file_locked(rack, client, path, is_read, must, ret);
+        enum rack_answer answer = open_file_locked(rack, wish, ret);
         rack->requests++;
         rack->refused_requests += answer == RACK_BUSY;
         pthread_mutex_unlock(&rack->lock);
         if (answer != RACK_FILE)
                 rack_close_file(rack, ret);
         return answer;
+}
+
+char *rack_path_of_digest(const struct rack *rack, const char *digest) {
+        return served_builds_by_digest(&rack->builds, digest);
 }
 
 void rack_close_file(struct rack *rack, struct rack_file *file) {

@@ -82,10 +82,20 @@ struct rack_file {
         unsigned retry_s; // RACK_BUSY
 };
 
-// Opens what a path (http_path_clean()) names: "current/..." or "<build id>/...". `is_read`: its bytes will be sent, so
-// that it may have to wait; `must`: this client cannot come back.
-enum rack_answer rack_open_file(struct rack *rack, struct in_addr client, const char *path, bool is_read, bool must,
-                                struct rack_file *ret);
+struct rack_wish {
+        struct in_addr client;
+        const char *path;   // as of http_path_clean(): "current/..." or "<build id>/..."
+        const char *digest; // the client asked for this, which has that path; NULL: it asked for the path
+        bool is_read;       // its bytes will be sent, so that it may have to wait
+        bool is_small;      // so few of them that it need not
+        bool must;          // this client cannot come back
+};
+
+// Opens what somebody wishes for. Whoever names a digest gets it from the build that he boots, if that has it: another
+// one with the same file is none of his.
+enum rack_answer rack_open_file(struct rack *rack, const struct rack_wish *wish, struct rack_file *ret);
+// What has a digest, as served_builds_by_digest().
+char *rack_path_of_digest(const struct rack *rack, const char *digest);
 // The descriptor is not closed: it may be somebody else's by now.
 void rack_close_file(struct rack *rack, struct rack_file *file);
 

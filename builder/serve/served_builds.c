@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "build/build_id.h"
+#include "build/digest_links.h"
 #include "build/publish.h"
 
 enum { SHA256_DIGITS = 64, SERVED_PATH_OFFSET = SHA256_DIGITS + 2, SUMS_MAX = 256 << 20 };
@@ -72,6 +73,23 @@ char *served_builds_path(const struct served_builds *builds, const char *id) {
         if (fs_exists(builds->dir, part))
                 return take_ptr(part);
         return NULL;
+}
+
+char *served_builds_by_digest(const struct served_builds *builds, const char *digest) {
+        static const char up[] = "../../", partial[] = PARTIAL_DIR "/";
+        char target[PATH_MAX];
+        auto_free char *link = xasprintf(DIGEST_LINKS_DIR "/%s", digest);
+        ssize_t length = readlinkat(builds->dir, link, target, sizeof target - 1);
+        if (length < 0)
+                return NULL;
+        target[length] = '\0';
+        const char *path = target;
+        if (strncmp(path, up, strlen(up)) != 0)
+                return NULL;
+        path += strlen(up);
+        if (strncmp(path, partial, strlen(partial)) == 0)
+                path += strlen(partial);
+        return xstrdup(path);
 }
 
 // ---- SHA256SUMS ----

@@ -47,6 +47,9 @@ void served_builds_release(struct served_builds *builds, struct served_build *bu
 // The path of a build relative to `builds->dir`: ID, or partial/ID; heap. NULL: there is none.
 char *served_builds_path(const struct served_builds *builds, const char *id);
 
+// What has a digest, as ID/PATH: where the builds' link leads to (build/digest_links.h); heap. NULL: no build has it.
+char *served_builds_by_digest(const struct served_builds *builds, const char *digest);
+
 // The digest that SHA256SUMS has for a path, 64 hexadecimal digits; NULL: it does not name it.
 const char *served_build_digest(const struct served_build *build, const char *path);
 

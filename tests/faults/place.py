@@ -42,7 +42,7 @@ class Place:
         return [KILN, "build", f"{profiles}/{cluster}.yaml", "--cache", self.cache, "--out", self.out, *options]
 
     def published(self, cluster="tiny"):
-        return [name for name in self.entries(cluster) if not name.startswith((".", "report-"))]
+        return [name for name in self.entries(cluster) if not name.startswith((".", "report-")) and name != "blobs"]
 
     def entries(self, cluster="tiny"):
         names = sorted(os.listdir(f"{self.out}/{cluster}")) if os.path.isdir(f"{self.out}/{cluster}") else []

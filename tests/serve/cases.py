@@ -204,6 +204,40 @@ def files_over_http(world):
     check(rack.answers(), "it does not answer any more")
 
 
+def files_by_digest(world):
+    """The URL that never means other bytes, as a published tree has it and as a registry does: whole, in ranges, of a build that is not
+    current, too; and it moves nobody to the build that its link leads to."""
+    rack = world.rack()
+    root = os.urandom(100000)
+    places = {build: rack.build(build, root=root) for build in (FIRST, "00000000000000b2")}  # the second one is current
+    old, digests = f"vmlinuz of {FIRST}\n".encode() * 10, f"{rack.out}/rack/blobs/sha256"
+    os.makedirs(digests)
+    root_digest, old_digest, absent = hashlib.sha256(root).hexdigest(), hashlib.sha256(old).hexdigest(), "0" * 64
+    for digest, target in ((root_digest, f"{FIRST}/mini/rootfs.squashfs"), (old_digest, f"{FIRST}/pxe/images/mini/vmlinuz"),
+                           ("1" * 64, f"{FIRST}/pxe/boot.ipxe"), ("2" * 64, "../../../etc/passwd"), ("3" * 64, f".origin-{FIRST}"),
+                           ("4" * 64, f"{FIRST}/mini/gone")):
+        os.symlink(f"../../{target}", f"{digests}/{digest}")
+    os.symlink("/etc/passwd", f"{digests}/{'5' * 64}")
+    rack.serve("--no-dhcp")
+    for url in (f"/blobs/sha256/{root_digest}", f"/v2/any/name/blobs/sha256:{root_digest}"):
+        whole = rack.get(url)
+        same((whole.status, whole.body == root, whole.headers["ETag"]), (200, True, f'"{root_digest}"'), url)
+        check("immutable" in whole.headers["Cache-Control"], whole.headers)
+        part = rack.get(url, {"Range": "bytes=100-199"})
+        same((part.status, part.body == root[100:200]), (206, True), f"a range of {url}")
+        same(rack.request("HEAD", url).headers["Content-Length"], "100000", "HEAD")
+    same(rack.get(f"/blobs/sha256/{old_digest}").body, old, "a file of a build that is not current")
+    boot = rack.get("/current/pxe/boot.ipxe").body
+    same(boot, f"boot.ipxe of 00000000000000b2\n".encode() * 100, "what this machine is given afterwards")
+    for path in (*(f"/blobs/sha256/{digit * 64}" for digit in "012345"), f"/blobs/sha256/{root_digest[:-1]}", f"/blobs/sha256/{root_digest.upper()}",
+                 f"/blobs/{root_digest}", f"/v2/blobs/sha256:{root_digest}", f"/v2/a/sha256:{absent}", "/blobs/sha256/", "/v2/_catalog"):
+        same(rack.get(path).status, 404, path)
+    same((rack.get("/v2/").status, rack.get("/v2/").body), (200, b"{}"), "what a registry's client asks first")
+    shutil.rmtree(places[FIRST])
+    same(rack.get(f"/blobs/sha256/{old_digest}").status, 404, "of a build that went")
+    same(rack.get(f"/blobs/sha256/{root_digest}").body == root, True, "the build that this machine boots has it, too")
+
+
 def thousands_of_slow_connections(world):
     rack = world.rack()
     rack.build(FIRST, root=os.urandom(4 << 20))
@@ -493,7 +527,7 @@ def mistakes_are_told(world):
         check(done.returncode == 31 and "--http-port" in done.stderr, done.stderr)
 
 
-CASES += [files_over_http, thousands_of_slow_connections, a_switch_that_booting_machines_do_not_notice, who_loads_by_tftp_is_bound_too, a_build_that_is_loaded_is_kept,
+CASES += [files_over_http, files_by_digest, thousands_of_slow_connections, a_switch_that_booting_machines_do_not_notice, who_loads_by_tftp_is_bound_too, a_build_that_is_loaded_is_kept,
           as_many_roots_at_once_as_the_uplink_feeds, reports_and_what_they_add_up_to, events_as_they_happen, a_journal_that_survives, a_restart_of_a_large_rack,
           a_directory_of_somebody_else, two_thousand_nodes, what_a_plain_user_can, mistakes_are_told]
 
