@@ -41,7 +41,6 @@ extern const char *const store_kind_names[STORE_KIND_COUNT];
 uint64_t store_bytes_on_disk(uint64_t size_bytes);
 struct stored *store_find(const struct store *store, const struct store_name *name); // NULL: not there
 struct stored *store_add(struct store *store, const struct store_name *name, uint64_t bytes);
-void store_drop(struct store *store, struct stored *stored);
 // Makes it the newest; what its file is to be stamped with.
 struct timespec store_touch(struct store *store, struct stored *stored);
 // Removes what was used least recently until so much more fits. False: it does not.

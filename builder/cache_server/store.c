@@ -85,7 +85,7 @@ struct stored *store_add(struct store *store, const struct store_name *name, uin
         return stored;
 }
 
-void store_drop(struct store *store, struct stored *stored) {
+static void drop_stored(struct store *store, struct stored *stored) {
         assert(stored->readers == 0);
         struct stored **at = stored_bucket(store, &stored->name);
         while (*at != stored)
@@ -127,7 +127,7 @@ static void evict(struct store *store, struct stored *stored) {
                 return;
         store->evicted++;
         store->evicted_bytes += stored->bytes;
-        store_drop(store, stored);
+        drop_stored(store, stored);
 }
 
 bool store_make_room(struct store *store, uint64_t bytes) {
@@ -182,7 +182,7 @@ static void end_reading(struct store *store, struct stored *stored, bool is_gone
         assert(stored->readers > 0);
         stored->readers--;
         if (is_gone && stored->readers == 0)
-                store_drop(store, stored);
+                drop_stored(store, stored);
         pthread_mutex_unlock(&store->lock);
 }
 
@@ -227,7 +227,7 @@ static void forget(struct store *store, const struct store_name *name) {
         pthread_mutex_lock(&store->lock);
         struct stored *stored = store_find(store, name);
         if (stored && stored->readers == 0 && unlinkat(store->kinds[name->kind], name->hex, 0) == 0)
-                store_drop(store, stored);
+                drop_stored(store, stored);
         pthread_mutex_unlock(&store->lock);
 }
 

@@ -140,14 +140,10 @@ static bool is_right(struct blob_download *download) {
 
 // With what was there before, which may have been something else: then once more, without it.
 static bool get_verified(struct blob_download *download, struct err *err) {
-        bool had_something = download->have > 0;
-        if (!get_all(download, err))
-                return false;
-        if (is_right(download))
-                return true;
-        if (!empty_download(download, err))
-                return false;
-        if (had_something) {
+        int attempts = 1;
+        if (download->have > 0)
+                attempts++;
+        for (; attempts > 0; attempts--) {
                 if (!get_all(download, err))
                         return false;
                 if (is_right(download))

@@ -17,8 +17,6 @@ enum {
         KEPT_READ_ROOM_BYTES = 16 << 10, // that a buffer must have beyond, for buf_read_fd() to see the file's end
 };
 
-// Whether a whole root is called so; which is in `ret_sha256` then.
-bool kept_root_has_name(const char *name, char ret_sha256[static SHA256_HEX_SIZE]);
 void kept_root_name(const char *sha256, const char *end, char ret[static KEPT_NAME_SIZE]);
 
 // The directory's entries, of a descriptor of their own: closedir(3). NULL with errno.

@@ -18,7 +18,8 @@
 
 enum { USED_MAX = 1 << 30 };
 
-bool kept_root_has_name(const char *name, char ret_sha256[static SHA256_HEX_SIZE]) {
+// Whether a whole root is called so; which is in `ret_sha256` then.
+static bool has_kept_name(const char *name, char ret_sha256[static SHA256_HEX_SIZE]) {
         enum { DIGITS = SHA256_HEX_SIZE - 1 };
         if (strspn(name, "0123456789abcdef") != DIGITS || strcmp(name + DIGITS, KEPT_ROOT_END) != 0)
                 return false;
@@ -68,7 +69,7 @@ static bool list_kept_roots(struct kept_roots *roots, struct err *err) {
         for (const struct dirent *entry; (entry = readdir(entries));) {
                 struct kept_root root;
                 struct stat stat;
-                if (!kept_root_has_name(entry->d_name, root.sha256) ||
+                if (!has_kept_name(entry->d_name, root.sha256) ||
                     fstatat(roots->dir, entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) < 0 || !is_own_file(&stat))
                         continue;
                 root.size_bytes = (uint64_t)stat.st_size;
