@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What the cluster must be and bear. Each scenario finds it healthy and leaves it so."""
 import contextlib
+import filecmp
 import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tarfile
@@ -12,7 +14,7 @@ import threading
 import time
 
 import cluster
-from cluster import BALANCERS, DEGRADED, HEALTHY, MASTERS, NODES, NOT_SERVING, SLAVES, VIP, Unusable, wait_until
+from cluster import BALANCERS, DEGRADED, HEALTHY, MASTERS, NODES, NOT_SERVING, REGISTRY, SLAVES, VIP, Unusable, wait_until
 from tap import note
 
 BOOT_MIN = 90  # for all; a verdict on a machine that others use, too, says nothing about time
@@ -131,6 +133,29 @@ def registry(rack, tap, _):
         status, text = rack.ssh(name, f"docker pull {IMAGE}", seconds=600)
         tap.ok(status == 0, f"{name}: pulls it", text)
     tap.same(rack.get_json("http://192.168.2.98:5000/v2/_catalog"), {"repositories": ["tiny"]}, "the registry's catalogue has it")
+
+
+def same_files(one, other):
+    """Every name below both, with the same bytes."""
+    found = filecmp.dircmp(one, other)
+    names = found.common_files
+    return not (found.left_only or found.right_only or found.common_funny) and \
+        filecmp.cmpfiles(one, other, names, shallow=False)[0] == names and \
+        all(same_files(os.path.join(one, name), os.path.join(other, name)) for name in found.common_dirs)
+
+
+def build_in_the_registry(rack, tap, _):
+    """`kiln push` and `kiln pull` with the registry that kiln's own image runs. A part: a whole build is two gigabytes."""
+    part = f"{cluster.OUT}/article/partial/{cluster.build(rack.options, '--role', 'balancer', '--only', 'kernel,initrd,squashfs')}"
+    address, out = f"oci://{REGISTRY['registry101']}:5000/site/article", f"{cluster.WORK}/pulled"
+    shutil.rmtree(out, ignore_errors=True)
+    for what in ("pushes a build", "is sent nothing again"):
+        status, text, errors = rack.kiln("run", "--", cluster.KILN, "push", "--plain-http", address, part, seconds=1800)
+        tap.ok(status == 0 and "@sha256:" in text, f"kiln {what}", text + errors)
+        note(errors.strip() or text.strip())
+    status, text, errors = rack.kiln("run", "--", cluster.KILN, "pull", "--plain-http", address, "--out", out, seconds=1800)
+    tap.ok(status == 0, "kiln pulls it", errors)
+    tap.ok(status == 0 and same_files(part, text.strip().splitlines()[-1]), "what comes back has the same bytes", text)
 
 
 APP = {"id": "inky4", "container": {"docker": {"image": IMAGE, "network": "BRIDGE", "portMappings": [
@@ -363,8 +388,8 @@ def tell_lost(tap, balancer, app):
     tap.ok(balancer["asked"] > 0 and balancer["gap_s"] < VIP_MOVES_S, f"the VIP is never away for {VIP_MOVES_S} s", str(balancer))
 
 
-SCENARIOS = [boot, members, registry, application, leader_of_zookeeper, holder_of_the_vip, unknown_machine, two_of_one_mac,
-             master_without_its_state, everybody, roll]
+SCENARIOS = [boot, members, registry, build_in_the_registry, application, leader_of_zookeeper, holder_of_the_vip,
+             unknown_machine, two_of_one_mac, master_without_its_state, everybody, roll]
 ALWAYS = ("boot",)
 
 
