@@ -146,7 +146,7 @@ def same_files(one, other):
 
 def build_in_the_registry(rack, tap, _):
     """`kiln push` and `kiln pull` with the registry that kiln's own image runs. A part: a whole build is two gigabytes."""
-    part = f"{cluster.OUT}/article/partial/{cluster.build(rack.options, '--role', 'balancer', '--only', 'kernel,initrd,squashfs')}"
+    part = f"{cluster.OUT}/article/partial/{cluster.build(rack.options, '--role', 'balancer', '--only', 'kernel,initrd,squashfs,manifest,sums')}"
     address, out = f"oci://{REGISTRY['registry101']}:5000/site/article", f"{cluster.WORK}/pulled"
     shutil.rmtree(out, ignore_errors=True)
     for what in ("pushes a build", "is sent nothing again"):
