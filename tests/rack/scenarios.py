@@ -359,6 +359,7 @@ def roll(rack, tap, public):
     rack.options = cluster.settings(public, ["variables.timezone=UTC"])
     new = cluster.build(rack.options)
     tap.same((new != old, runs(rack, new)), (True, []), "the nodes run the build before")
+    healthy_again(rack, tap, "the machines have the processors again")  # the build took them
     begun = time.monotonic()
     with Executor(rack), rack.asking(f"http://{VIP}/haproxy_alive") as balancer, rack.asking(f"http://{VIP}/") as app:
         process = rollout(rack, new, "--from", old, "--go")
