@@ -13,6 +13,7 @@
 struct boot_disk {
         int fd;
         const char *serial; // what the machine sees as its serial number
+        bool is_scratch;    // nobody has it after this machine: what is flushed to it may stay in memory
 };
 
 // Texts as the user wrote them; NULL takes the default, which is named first.

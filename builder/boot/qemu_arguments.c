@@ -98,8 +98,8 @@ static void add_disks(struct machine *machine, struct arguments *arguments) {
         for (size_t i = 0; i < machine->options->disk_count; i++) {
                 const struct boot_disk *disk = &machine->options->disks[i];
                 arguments_printf(arguments, arena, "-blockdev",
-                                 "driver=file,node-name=disk%zu-file,filename=/proc/self/fd/%d,discard=unmap", i,
-                                 disk->fd);
+                                 "driver=file,node-name=disk%zu-file,filename=/proc/self/fd/%d,discard=unmap%s", i,
+                                 disk->fd, disk->is_scratch ? ",cache.no-flush=on" : "");
                 arguments_printf(arguments, arena, "-blockdev",
                                  "driver=raw,node-name=disk%zu,file=disk%zu-file,discard=unmap", i, i);
                 // An error is the machine's to see; else QEMU would stop it.

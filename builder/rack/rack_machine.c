@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -69,11 +70,17 @@ struct settings {
         struct arena arena;
 };
 
+// It ends with the rack. ZooKeeper flushes each change, and the disk of this machine has those of all of them.
+static bool is_scratch_disk(int disk) {
+        struct stat stat;
+        return disk >= 0 && fstat(disk, &stat) == 0 && stat.st_nlink == 0;
+}
+
 static void settle_options(const struct rack_machines *machines, const struct rack_machine *machine,
                            struct settings *ret) {
         struct arena *arena = &ret->arena;
         const char *name = machine->node->name;
-        *ret = (struct settings){ .disk = { .fd = machine->disk, .serial = "kiln-state" } };
+        *ret = (struct settings){ .disk = { machine->disk, "kiln-state", is_scratch_disk(machine->disk) } };
         ret->options = (struct boot_options){
                 .cluster = machines->cluster,
                 .node = name,

@@ -13,17 +13,22 @@
 #include "base/fs.h"
 #include "base/json_member.h"
 #include "base/mem.h"
+#include "base/progress.h"
+#include "base/strings.h"
 #include "status/probe.h"
 #include "status/status.h"
 
-// What a check costs, machines that are emulated feel: as long as nothing changes it is asked less often.
-enum { SERVE_MS = 2000, CHECK_MS = 1500, PAUSE_LEAST_MS = 1000, PAUSE_MOST_MS = 8000 };
+// What a check costs, machines that are emulated feel: as long as nothing changes it is asked less often, and a machine
+// that answers all only now and then. Else questions make answers late, and late answers questions.
+enum { SERVE_MS = 2000, CHECK_MS = 1500, PAUSE_LEAST_MS = 1000, PAUSE_MOST_MS = 8000, ALL_EVERY_MS = 60000 };
 
 struct watcher {
         const struct cluster *cluster;
         struct in_addr address;
         uint16_t port;
         int output;
+        json_t *answers;     // { NODE: "answers" } as of its last look
+        int64_t all_next_ms; // of monotonic_ms(): when machines that answer all are asked, too
 };
 
 static json_t *machine_of(json_t *machines, const char *name) {
@@ -84,31 +89,54 @@ static const char *answers_of(const json_t *node) {
         return "none";
 }
 
-static void ask_machines(const struct watcher *watcher, json_t *machines) {
-        auto_err ignored = { 0 };
-        enum status_state state;
-        json_t *status = NULL, *node;
-        const char *name;
-        if (!status_ask(watcher->cluster,
-                        &(struct status_options){ .roles = &(struct strings){ 0 }, .deadline_ms = CHECK_MS }, &status,
-                        &state, &ignored))
-                return;
-        json_object_foreach(json_object_get(status, "nodes"), name, node) {
-                json_object_set_new(machine_of(machines, name), "answers", json_string(answers_of(node)));
+static void list_due(struct watcher *watcher, struct arena *arena, struct strings *ret) {
+        bool are_all_due = monotonic_ms() >= watcher->all_next_ms;
+        for (size_t i = 0; i < watcher->cluster->node_count; i++) {
+                const char *name = watcher->cluster->nodes[i].name;
+                if (are_all_due || strcmp(member_text(watcher->answers, name), "all") != 0)
+                        strings_add_once(arena, ret, name);
         }
-        json_decref(status);
+        if (are_all_due)
+                watcher->all_next_ms = monotonic_ms() + ALL_EVERY_MS;
 }
 
-static char *look_once(const struct watcher *watcher) {
+static void ask_due(struct watcher *watcher) {
+        struct arena arena = { 0 };
+        struct strings due = { 0 };
+        const struct status_options options = { .nodes = &due, .deadline_ms = CHECK_MS };
+        auto_err ignored = { 0 };
+        enum status_state state;
+        json_t *status = NULL;
+        list_due(watcher, &arena, &due);
+        if (due.count > 0 && status_ask(watcher->cluster, &options, &status, &state, &ignored)) {
+                for (size_t i = 0; i < due.count; i++) {
+                        const json_t *node = json_object_get(json_object_get(status, "nodes"), due.items[i]);
+                        json_object_set_new(watcher->answers, due.items[i], json_string(answers_of(node)));
+                }
+                json_decref(status);
+        }
+        arena_release(&arena);
+}
+
+static void take_answers_of_machines(const struct watcher *watcher, json_t *machines) {
+        const char *name;
+        json_t *answers;
+        json_object_foreach(watcher->answers, name, answers) {
+                json_object_set(machine_of(machines, name), "answers", answers);
+        }
+}
+
+static char *look_once(struct watcher *watcher) {
         json_t *machines = json_object();
         ask_serve(watcher, machines);
-        ask_machines(watcher, machines);
+        ask_due(watcher);
+        take_answers_of_machines(watcher, machines);
         char *text = json_dumps(machines, JSON_COMPACT | JSON_SORT_KEYS);
         json_decref(machines);
         return text;
 }
 
-static _Noreturn void watch_machines(const struct watcher *watcher) {
+static _Noreturn void watch_machines(struct watcher *watcher) {
         auto_free char *last = xstrdup("");
         auto_err ignored = { 0 };
         int pause_ms = PAUSE_LEAST_MS;
@@ -127,7 +155,7 @@ static _Noreturn void watch_machines(const struct watcher *watcher) {
         }
 }
 
-static _Noreturn void become_watcher(const struct watcher *watcher, pid_t parent) {
+static _Noreturn void become_watcher(struct watcher *watcher, pid_t parent) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
                 _exit(1);
@@ -145,7 +173,8 @@ bool rack_watcher_start(const struct cluster *cluster, struct in_addr address, u
                 return fail(err, ERR_SYSTEM, errno, "pipe");
         pid_t pid = fork();
         if (pid == 0) {
-                struct watcher watcher = { cluster, address, port, output[1] };
+                struct watcher watcher = { .cluster = cluster, .address = address, .port = port, .output = output[1] };
+                watcher.answers = json_object();
                 close(output[0]);
                 become_watcher(&watcher, self);
         }

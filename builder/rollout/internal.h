@@ -106,9 +106,9 @@ must_check bool rollout_wait_gate(struct rollout *rollout, const struct rollout_
 // Waits until the role's `before` holds.
 must_check bool rollout_wait_before(struct rollout *rollout, const struct rollout_step *step, struct err *err);
 
-// Pauses between two looks, longer each time.
+// Pauses between two looks, longer each time, and as long as a look: who answers late is asked less.
 struct rollout_pause {
-        int64_t until_ms; // of monotonic_ms()
+        int64_t until_ms, look_began_ms; // of monotonic_ms()
         unsigned next_ms;
 };
 struct rollout_pause rollout_pause_begin(int64_t timeout_s);

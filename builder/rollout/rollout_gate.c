@@ -16,18 +16,22 @@ enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 3000, SLICE_MS = 100 };
 // ---- pauses ----
 
 struct rollout_pause rollout_pause_begin(int64_t timeout_s) {
-        return (struct rollout_pause){ monotonic_ms() + timeout_s * 1000, FIRST_PAUSE_MS };
+        int64_t now_ms = monotonic_ms();
+        return (struct rollout_pause){ now_ms + timeout_s * 1000, now_ms, FIRST_PAUSE_MS };
 }
 
 bool rollout_pause(struct rollout_pause *pause, bool *ret_over, struct err *err) {
-        int64_t left = pause->until_ms - monotonic_ms();
-        *ret_over = left <= 0;
-        for (unsigned waited = 0; left > 0 && waited < pause->next_ms; waited += SLICE_MS) {
+        int64_t now_ms = monotonic_ms(), left_ms = pause->until_ms - now_ms, pause_ms = now_ms - pause->look_began_ms;
+        if (pause_ms < pause->next_ms)
+                pause_ms = pause->next_ms;
+        *ret_over = left_ms <= 0;
+        for (int64_t waited_ms = 0; waited_ms < left_ms && waited_ms < pause_ms; waited_ms += SLICE_MS) {
                 if (!interrupt_check(err))
                         return false;
                 usleep(SLICE_MS * 1000);
         }
         pause->next_ms = (unsigned)size_min(pause->next_ms * 2, LONGEST_PAUSE_MS);
+        pause->look_began_ms = monotonic_ms();
         return interrupt_check(err);
 }
 

@@ -54,9 +54,15 @@ static void add_question(struct asking *asking, const struct question *question)
         *array_append(&asking->questions, &asking->count) = *question;
 }
 
+static bool asks_node(const struct asking *asking, const struct node *node) {
+        return !asking->options->nodes || strings_have(asking->options->nodes, node->name);
+}
+
 static void add_role_questions(struct asking *asking, const struct role *role) {
         for (size_t i = 0; i < role->node_count; i++) {
                 struct question question = { .role = role, .node = &asking->cluster->nodes[role->nodes[i]] };
+                if (!asks_node(asking, question.node))
+                        continue;
                 for (size_t j = 0; j < role->health_count; j++) {
                         question.check = &role->health[j];
                         add_question(asking, &question);
@@ -76,7 +82,7 @@ static const struct role *role_of_vip(const struct cluster *cluster, const struc
 
 static bool asks_vip(const struct asking *asking, const struct vip *vip) {
         const struct role *role = role_of_vip(asking->cluster, vip);
-        return role && asks_role(asking, role);
+        return role && asks_role(asking, role) && !asking->options->nodes;
 }
 
 static void add_vip_questions(struct asking *asking, const struct vip *vip) {

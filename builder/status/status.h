@@ -29,6 +29,7 @@ struct status_options {
         const struct strings *roles; // only these; none: all
         unsigned deadline_ms;        // for each question
         const char *wanted_build;    // that nodes should run; NULL: none is known
+        const struct strings *nodes; // only these are asked, and no virtual address: the state says nothing; NULL: all
 };
 
 // Asks the cluster once. `ret` is a new object. Errors: SYSTEM, INTERRUPTED; what is wrong with the cluster is none.

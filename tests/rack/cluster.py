@@ -26,6 +26,7 @@ BALANCERS = {f"bamboo10{i}": f"192.168.2.9{i}" for i in (1, 2, 3)}
 REGISTRY = {"registry101": "192.168.2.98"}
 NODES = {**MASTERS, **SLAVES, **BALANCERS, **REGISTRY}
 VIP = "192.168.2.90"
+LOOK_EVERY_S = 15  # a look at ten machines is a hundred questions, and the machines need the processors
 
 
 class Unusable(Exception):
@@ -150,7 +151,7 @@ class Rack:
                 told = (status, well)
                 note(f"{time.monotonic() - begun:4.0f} s: {answer['state']}; healthy: {len(well)} {' '.join(well)}")
             return status == HEALTHY
-        return wait_until(look, minutes * 60, 5)
+        return wait_until(look, minutes * 60, LOOK_EVERY_S)
 
     def look(self, *words, seconds=60):
         status, output, errors = self.kiln("run", "--", sys.executable, LOOK, *words, seconds=seconds)
