@@ -9,7 +9,9 @@
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
+#include <net/ethernet.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -115,9 +117,20 @@ static bool link_up(int control, const char *name, struct err *err) {
         return fail(err, ERR_SYSTEM, errno, "switch interface %s on", name);
 }
 
+// Of its own: a bridge without one has the lowest of its ports', which changes as machines come and go, and whoever
+// knows the one before talks to nobody. Locally administered, and of no machine.
+static bool fix_bridge_address(int control, struct err *err) {
+        static const unsigned char card[ETH_ALEN] = { 0x02, 'k', 'i', 'l', 'n', 0 };
+        struct ifreq request = request_for(RACK_BRIDGE);
+        request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+        memcpy(request.ifr_hwaddr.sa_data, card, sizeof card);
+        return ioctl(control, SIOCSIFHWADDR, &request) == 0 ||
+               fail(err, ERR_SYSTEM, errno, "give the network bridge its address");
+}
+
 static bool make_bridge(int control, struct err *err) {
         if (ioctl(control, SIOCBRADDBR, RACK_BRIDGE) == 0)
-                return true;
+                return fix_bridge_address(control, err);
         int number = errno;
         fail(err, ERR_SYSTEM, number, "make a network bridge");
         if (number == ENOPKG || number == ENOTTY)
