@@ -40,7 +40,8 @@
         X(TOOL, 32, "a program that kiln started failed")                                                              \
         X(SANDBOX, 33, "namespaces or subordinate ids are not available")                                              \
         X(LOCKED, 34, "another kiln works on the same output")                                                         \
-        X(DIFFERENT, 35, "kiln verify: a published build is not what was published, or not what its profiles give")    \
+        X(DIFFERENT, 35,                                                                                               \
+          "kiln verify, pull, cache --push: something is not what it was made, or not what its profiles give")         \
         X(INPUTS, 36, "kiln verify: the profiles or kiln have changed since the build was made")                       \
         X(ROLLOUT, 37, "kiln rollout: a plan is refused, a gate does not open, or a step failed")                      \
         X(IDENTITY, 40, "kiln-node: this machine is not one that was specified")                                       \

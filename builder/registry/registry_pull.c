@@ -109,14 +109,16 @@ static bool get_rest(struct blob_download *download, struct err *err) {
         return registry_is_success(&answer) || registry_refusal(registry, &get, &answer, err);
 }
 
-// What comes in between counts as a new beginning: only attempts that bring nothing are counted.
+// Only attempts that bring nothing are counted; what came before, and was thrown away since, is nothing.
 static bool get_all(struct blob_download *download, struct err *err) {
         unsigned attempt = 0;
+        uint64_t most = download->have;
         while (download->have < download->blob->size_bytes) {
-                uint64_t before = download->have;
                 bool ok = get_rest(download, err);
-                if (download->have > before)
+                if (download->have > most) {
+                        most = download->have;
                         attempt = 0;
+                }
                 if (ok && download->have == download->blob->size_bytes)
                         break;
                 if (!ok && err->kind != ERR_NETWORK)

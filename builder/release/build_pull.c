@@ -83,9 +83,26 @@ static bool has_same_content(int dir, const struct artifact_file *file) {
         return fd >= 0 && digest_fd("sha256", fd, sha256, &ignored) && strcmp(sha256, file->sha256) == 0;
 }
 
-// Whether the build is there, with the same list of files and the same signatures, and whole.
+static bool is_signature(const struct artifact_file *file) {
+        size_t length = strlen(file->path), end = strlen(".sig");
+        return length > end && strcmp(file->path + length - end, ".sig") == 0;
+}
+
+// What a build's id names is one set of files: another one, however whole, does not take the place of what is
+// published.
+static bool refuse_other_files(const struct pulling *pulling, struct err *err) {
+        fail(err, ERR_DIFFERENT, 0, "build %s is published in %s with other files", pulling->artifact.build,
+             pulling->parent);
+        return hint(err,
+                    "one of the two is not what its id says. kiln verify PATH tells of the one here; --out DIR takes "
+                    "the other one to a place of its own");
+}
+
+// Whether the build is there, with the same list of files and the same signatures, and whole. DIFFERENT: it is whole,
+// and has other files.
 static bool find_published(struct pulling *pulling, bool *ret, struct err *err) {
         const char *id = pulling->artifact.build;
+        bool has_same_files = true, has_same_signatures = true;
         auto_free char *difference = NULL;
         auto_close int dir = openat(pulling->publication.dir, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         *ret = false;
@@ -93,16 +110,16 @@ static bool find_published(struct pulling *pulling, bool *ret, struct err *err) 
                 return true;
         for (size_t i = 0; i < pulling->artifact.count; i++) {
                 const struct artifact_file *file = &pulling->artifact.files[i];
-                size_t length = strlen(file->path);
-                bool is_unlisted =
-                    strcmp(file->path, SUMS) == 0 ||
-                    (length > strlen(".sig") && strcmp(file->path + length - strlen(".sig"), ".sig") == 0);
-                if (is_unlisted && !has_same_content(dir, file))
-                        return true;
+                if (strcmp(file->path, SUMS) == 0)
+                        has_same_files = has_same_content(dir, file);
+                else if (is_signature(file) && !has_same_content(dir, file))
+                        has_same_signatures = false;
         }
         if (!publication_examine(&pulling->publication, id, pulling->options->jobs, &difference, err))
                 return false;
-        *ret = !difference;
+        if (!difference && !has_same_files)
+                return refuse_other_files(pulling, err);
+        *ret = !difference && has_same_signatures;
         if (difference)
                 notice("build %s is there, but not as it was published: %s; it is loaded anew", id, difference);
         return true;
