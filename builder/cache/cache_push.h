@@ -3,11 +3,14 @@
 #ifndef KILN_CACHE_CACHE_PUSH_H
 #define KILN_CACHE_CACHE_PUSH_H
 
+#include <stddef.h>
+
 #include "base/err.h"
 #include "cache/cache.h"
 
 // Offers what the `record_count` newest records name, as far as it travels and is there, to the cache's remote, which
-// takes what it lacks. The caller waits (remote_close()).
-must_check bool cache_push(const struct cache *cache, unsigned record_count, struct err *err);
+// takes what it lacks. The caller waits (remote_close()). Sealed trees are read first: one
+// that was changed is told and not offered, and `*ret_changed` counts these.
+must_check bool cache_push(const struct cache *cache, unsigned record_count, size_t *ret_changed, struct err *err);
 
 #endif

@@ -64,12 +64,12 @@ static bool prune_or_print(const struct options *options, const char *cache, str
         return cache_print(cache, err);
 }
 
-static bool offer_all(const char *path, struct remote *remote, struct err *err) {
+static bool offer_all(const char *path, struct remote *remote, size_t *ret_changed, struct err *err) {
         struct cache *cache = NULL;
         if (!reach_layers(err) || !cache_open(path, &cache, err))
                 return false;
         cache_use_remote(cache, remote);
-        bool ok = cache_push(cache, KEEP_DEFAULT, err);
+        bool ok = cache_push(cache, KEEP_DEFAULT, ret_changed, err);
         cache_close(cache);
         return ok;
 }
@@ -80,11 +80,14 @@ static bool push_cache(const struct options *options, const char *path, struct e
                 fail(err, ERR_USAGE, 0, "--push uploads the cache to a shared one");
                 return hint(err, "say which, and whose it is: --remote URL --remote-sign KEY");
         }
-        bool ok = shared_cache_open(options, &shared, err) && offer_all(path, shared.remote, err);
+        size_t changed = 0;
+        bool ok = shared_cache_open(options, &shared, err) && offer_all(path, shared.remote, &changed, err);
         int64_t wait_ms = 0;
         if (ok)
                 wait_ms = -1;
         bool is_all_there = shared_cache_close(&shared, wait_ms);
+        if (ok && is_all_there && changed > 0)
+                return fail(err, ERR_DIFFERENT, 0, "what was changed in %s since it was made is not uploaded", path);
         if (!ok || is_all_there)
                 return ok;
         return interrupt_check(err) && fail(err, ERR_NETWORK, 0, "not all of %s is in the shared cache now", path);
