@@ -308,6 +308,17 @@ static void a_damaged_root_gives_its_good_chunks(void) {
         EXPECT(is_there(&roots[0]));
 }
 
+// An index may name half a million chunks that are not there: each costs a read.
+static void a_root_of_damage_is_left_soon(void) {
+        enum { DAMAGED = 12 };
+        new_disk();
+        EXPECT_OK(add(&roots[0], false, err));
+        auto_free char *path = path_of(&roots[0], ".squashfs");
+        for (off_t chunk = 0; chunk < DAMAGED; chunk++)
+                change_byte(path, chunk * CHUNK_BYTES + 7);
+        EXPECT(bytes_from_disk(&roots[0]) == 0);
+}
+
 static void a_damaged_index_is_none(void) {
         new_disk();
         EXPECT_OK(add(&roots[0], false, err));
@@ -530,6 +541,7 @@ int main(void) {
         RUN(the_last_two_are_kept);
         RUN(nobody_else_can_read_them);
         RUN(a_damaged_root_gives_its_good_chunks);
+        RUN(a_root_of_damage_is_left_soon);
         RUN(a_damaged_index_is_none);
         RUN(nothing_else_is_followed);
         RUN(files_of_others_go);

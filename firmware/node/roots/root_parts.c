@@ -9,6 +9,9 @@
 
 #include "base/mem.h"
 
+// A disk that fails takes long to say so, and an index may name half a million chunks that are not in its root.
+enum { DAMAGED_MAX = 8 };
+
 // ---- copying ----
 
 struct assembly {
@@ -18,6 +21,7 @@ struct assembly {
         int to;
         uint64_t bytes;
         uint8_t *block; // CHUNK_MAX_BYTES
+        size_t damaged; // chunks of the old root that is read
 };
 
 static int compare_chunks(const void *left, const void *right) {
@@ -78,8 +82,10 @@ static bool take_chunk(struct assembly *assembly, int from, const struct chunk *
                         return true;
                 if (assembly->there[place])
                         continue;
-                if (!is_read && !read_chunk(from, old, assembly->block))
+                if (!is_read && !read_chunk(from, old, assembly->block)) {
+                        assembly->damaged++;
                         return true;
+                }
                 is_read = true;
                 if (!put_chunk(assembly, chunk, err))
                         return false;
@@ -100,7 +106,8 @@ static bool take_from_root(struct assembly *assembly, const struct kept_roots *r
         bool usable = kept_root_index(roots, root, &bytes, &has_index, &problem) && has_index &&
                       chunk_index_read(buf_text(&bytes), bytes.size, &old, &problem) &&
                       kept_root_open(roots, root, &fd, &problem);
-        for (size_t i = 0; usable && i < old.n; i++)
+        assembly->damaged = 0;
+        for (size_t i = 0; usable && i < old.n && assembly->damaged < DAMAGED_MAX; i++)
                 if (!take_chunk(assembly, fd, &old.chunks[i], err))
                         return false;
         return true;

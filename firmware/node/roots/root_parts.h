@@ -9,8 +9,8 @@
 
 // Copies into `to`, each to its place, the chunks that the kept roots have by their own indexes, and sets `there[i]` of
 // each (index->n of them, all false before). The digest of what is copied is checked; a root that cannot be read, and
-// an index that is none, have no chunks. `*ret_bytes`: of the root that are there. Fails only if `to` cannot be
-// written.
+// an index that is none, have no chunks, and a root of which several are damaged is read no further. `*ret_bytes`: of
+// the root that are there. Fails only if `to` cannot be written.
 must_check bool root_parts_copy(const struct kept_roots *roots, const struct chunk_index *index, int to, bool *there,
                                 uint64_t *ret_bytes, struct err *err);
 
