@@ -180,7 +180,8 @@ def test_parts_of_mirrors(work):
     disk = make_disk(work)
     cases = [((["serve", "cut"], ["serve"]), (2, PARTS), "bytes early"), ((["serve", "whole"], ["serve"]), (2, PARTS), "it says 200"),
              ((["serve", "serve", "lie"], ["serve"]), (3, PARTS - 1), "other bytes"), ((["404"], ["serve"]), (1, 1 + PARTS), "404"),
-             ((["serve", "trickle"], ["serve"]), (2, PARTS), "too slow"), ((["serve", "busy"], ["serve"]), (2, PARTS), "unavailable")]
+             ((["serve", "trickle"], ["serve"]), (2, PARTS), "too slow"), ((["serve", "busy"], ["serve"]), (2, PARTS), "unavailable"),
+             ((["serve", "rot"], ["serve"]), (2, PARTS + 1), "bytes early")]
     for plans, wanted, said in cases:
         servers = [Server(site(), plan) for plan in plans]
         urls = ",".join(f"http://127.0.0.1:{server.port}/b/rootfs.squashfs" for server in servers)
@@ -190,11 +191,20 @@ def test_parts_of_mirrors(work):
            [status, text, origin, asked])
         for server in servers:
             server.__exit__()
+
+
+def test_deaf_mirror(work):
+    """A rack cache that swallows packets costs one wait, whatever is fetched from the next one."""
+    disk, bare = make_disk(work), {"rootfs.squashfs": NEXT}
     port, sockets = deaf_server()
-    with Server(site()) as server:
-        status, text, origin = fetch_next(work, f"http://127.0.0.1:{port}/rootfs.squashfs,http://127.0.0.1:{server.port}/rootfs.squashfs", disk)
-        TAP.ok(status == 0 and text.count("no connection within 5 s") == 1 and len(server.requests) == 1 + PARTS,
-           "a dead mirror costs one wait of 5 s", [status, text, origin])
+    for name, content, requests in (("parts", site(), 1 + PARTS), ("the whole, as there is no index", bare, 2)):
+        with Server(content) as server:
+            started = time.monotonic()
+            urls = f"http://127.0.0.1:{port}/rootfs.squashfs,http://127.0.0.1:{server.port}/rootfs.squashfs"
+            status, text, origin = fetch_next(work, urls, disk)
+            took = time.monotonic() - started
+            TAP.ok(status == 0 and text.count("no connection within 5 s") == 1 and len(server.requests) == requests and took < 9,
+               f"a mirror that swallows packets costs one wait of 5 s: {name}", [status, text, origin, len(server.requests), took])
     for each in sockets:
         each.close()
 
@@ -237,7 +247,8 @@ def measure(old, new):
         measured("the same build", work, "kept-root", disk, to, hex_of(same), str(len(same)))
 
 
-TESTS = (test_kept_root, test_parts, test_parts_by_digest, test_parts_and_disks, test_parts_of_mirrors)
+TESTS = (test_kept_root, test_parts, test_parts_by_digest, test_parts_and_disks, test_parts_of_mirrors,
+         test_deaf_mirror)
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:

@@ -226,6 +226,11 @@ class Server:
         """Goes on with another file."""
         self.send(handler, bytes(len(self.part(handler))))
 
+    def do_rot(self, handler, _):
+        """Wrong bytes, and the end of the connection inside of a chunk."""
+        body = self.part(handler)
+        self.send(handler, bytes(len(body)), min(len(body), CHUNK) // 2)
+
     def do_trickle(self, handler, _):
         """A byte now and then, for ever, as far as a client can tell."""
         body = self.part(handler)

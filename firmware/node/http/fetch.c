@@ -95,8 +95,11 @@ bool download_open(struct download *download, const struct mirror *mirror, uint6
                 request.connect_ms = (int)size_min(CONNECT_MS, (size_t)request.timeout_ms);
         for (int i = 0; i <= HTTP_REDIRECTS_MAX; i++) {
                 download->tally.requests++;
-                if (!http_open(&url, &request, ret, err))
+                if (!http_open(&url, &request, ret, err)) {
+                        bool has_no_connection = i == 0 && ret->fd < 0;
+                        download->is_deaf = has_no_connection && err->number != ECONNREFUSED;
                         return false;
+                }
                 if (ret->response.status / 100 != 3 || !ret->response.location[0])
                         return true;
                 if (!url_follow(&url, ret->response.location, &next, err)) {
@@ -273,21 +276,26 @@ static void tell_failure(const struct download *download, const struct err *err,
 }
 
 // Each mirror once, in their order, beginning with the one that served the caller before; the next one goes on where
-// the one before stopped. The last error counts.
+// the one before stopped. One that swallows packets was waited for, and is the last one the next time. The last error
+// counts.
 static bool try_mirrors(struct download *download, struct err *err) {
         bool failed = false;
+        size_t first = download->tally.mirror;
         for (size_t i = 0; i < download->mirror_count; i++) {
-                size_t at = (download->tally.mirror + i) % download->mirror_count;
+                size_t at = (first + i) % download->mirror_count;
                 struct mirror *mirror = &download->mirrors[at];
                 if (mirror_is_wrong(mirror))
                         continue;
                 if (failed)
                         tell_failure(download, err, "trying the next mirror");
                 err_release(err);
+                download->is_deaf = false;
                 if (download->once(download, mirror, err)) {
                         download->tally.mirror = at;
                         return true;
                 }
+                if (download->is_deaf && at == download->tally.mirror)
+                        download->tally.mirror = (at + 1) % download->mirror_count;
                 if (download->mirror_count > 1)
                         (void)wrap(err, "%s", mirror->text);
                 if (is_beyond_repair(download, err))

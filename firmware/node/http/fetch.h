@@ -15,7 +15,8 @@ enum {
         FETCH_RATE_MIN = 16 << 10 // bytes a second: what is slower is no server
 };
 
-// What several downloads took together; `mirror` is the one that served the last of them, and is asked first then.
+// What several downloads took together; `mirror` is the one that served the last of them, or stands behind one that
+// swallows packets, and is asked first then.
 struct fetch_tally {
         uint64_t bytes;
         unsigned requests;

@@ -34,6 +34,7 @@ struct download {
         int64_t told_ms;
         int64_t end_ms;             // of all of it
         bool mixed;                 // the file comes from several connections
+        bool is_deaf;               // the mirror that was asked last took no connection, and did not refuse it at once
         bool past_end;              // a server has said since the last pause that its file is shorter
         unsigned retry_after_s;     // what the servers asked for since then, the shortest; 0: nothing
         unsigned retry_after_sum_s; // that was obeyed

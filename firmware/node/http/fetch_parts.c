@@ -16,6 +16,7 @@ struct parts {
         uint64_t in_chunk;        // bytes of the chunk that are there
         struct sha256_ctx digest; // of these
         bool is_mixed;            // which come from several connections
+        bool is_spoilt;           // such a chunk was wrong, whoever is to blame
 };
 
 static void begin_range(struct parts *parts) {
@@ -71,7 +72,9 @@ static bool check_chunk(struct download *download, struct mirror *mirror, struct
                 return true;
         }
         download->done -= chunk->size;
-        if (!parts->is_mixed)
+        parts->is_spoilt = parts->is_mixed;
+        parts->is_mixed = false;
+        if (!parts->is_spoilt)
                 mirror->wrong_files++;
         return fail(err, ERR_CHECKSUM, 0, "the server has other bytes from byte %" PRIu64 " on", chunk->offset);
 }
@@ -152,11 +155,17 @@ static bool fetch_part(struct download *download, struct mirror *mirror, struct 
 static bool fetch_parts_once(struct download *download, struct mirror *mirror, struct err *err) {
         struct parts *parts = download->parts;
         parts->is_mixed = parts->in_chunk > 0;
+        parts->is_spoilt = false;
         while (parts->range < parts->wanted->range_count) {
-                if (!fetch_part(download, mirror, err))
+                if (fetch_part(download, mirror, err)) {
+                        parts->range++;
+                        begin_range(parts);
+                        continue;
+                }
+                if (!parts->is_spoilt)
                         return false;
-                parts->range++;
-                begin_range(parts);
+                parts->is_spoilt = false; // its beginning was another one's, perhaps: now all of it comes from this one
+                err_release(err);
         }
         return true;
 }
