@@ -10,7 +10,7 @@
 #include "serve/dnsmasq_log.h"
 #include "serve/http_request.h"
 
-enum { SERVED_PATH_MAX = 1024, TAG_SIZE = 67, DIGEST_DIGITS = 64, SMALL_PART_BYTES = 4 << 20 };
+enum { SERVED_PATH_MAX = 1024, TAG_SIZE = 67, DIGEST_DIGITS = 64 };
 
 // Firmware and boot loaders take 503 for an end; kiln-node comes back.
 static bool must_be_let_in(const struct http_request *request) {
@@ -94,12 +94,11 @@ static enum MHD_Result answer_greeting(const struct http_request *request) {
         return http_answer_buf(request, "application/json", &body);
 }
 
-// Of a root, as somebody asks for it who has most of it, or keeps it in pieces: many such are sent in the time of one
-// root.
-static bool is_small_part(const struct http_request *request) {
-        uint64_t first, count;
-        const char *range = http_header(request, MHD_HTTP_HEADER_RANGE);
-        return range && http_range_parse(range, INT64_MAX, &first, &count) == RANGE_PART && count <= SMALL_PART_BYTES;
+// NULL: the whole file. Where a condition may turn it into that, it counts as that.
+static const char *wished_range(const struct http_request *request) {
+        if (http_header(request, MHD_HTTP_HEADER_IF_RANGE))
+                return NULL;
+        return http_header(request, MHD_HTTP_HEADER_RANGE);
 }
 
 static enum MHD_Result answer_wish(struct http_request *request, const struct rack_wish *wish) {
@@ -128,7 +127,7 @@ enum MHD_Result http_answer_file(struct http_request *request) {
                 .path = path,
                 .digest = digest_of_path(path),
                 .is_read = !request->is_head,
-                .is_small = is_small_part(request),
+                .range = wished_range(request),
                 .must = must_be_let_in(request),
         };
         if (!wish.digest)

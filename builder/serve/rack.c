@@ -14,11 +14,12 @@
 
 #include "base/mem.h"
 #include "base/progress.h"
+#include "http/http_range.h"
 #include "serve/boot_speaker.h"
 #include "serve/dnsmasq_log.h"
 #include "serve/free_address.h"
 
-enum { NEWS_MS = 5000, BUSY_RETRY_S = 5 };
+enum { NEWS_MS = 5000, BUSY_RETRY_S = 5, SMALL_PART_BYTES = 4 << 20 };
 
 void rack_setup(struct rack *rack, struct cluster *cluster) {
         assert(rack && cluster && rack->state);
@@ -274,15 +275,32 @@ static enum rack_answer open_published(const struct served_build *build, const c
         return RACK_FILE;
 }
 
-static bool admit(struct rack *rack, const char *path, bool must, struct rack_file *file) {
-        if (boot_file_stage(path) != BOOT_ROOT)
+// Bytes of the file. Somebody who has most of a root, or keeps it in pieces, asks for so few that he need not wait:
+// many such are sent in the time of one root.
+static uint64_t look_at_range(const struct rack_wish *wish, struct rack_file *file, bool *ret_is_small) {
+        uint64_t first, count;
+        enum range_kind kind = http_range_parse(wish->range, file->size_bytes, &first, &count);
+        *ret_is_small = false;
+        if (kind == RANGE_WHOLE)
+                return count;
+        if (kind == RANGE_NONE)
+                count = 0;
+        file->is_piece = wish->range[strlen(wish->range) - 1] != '-';
+        *ret_is_small = count <= SMALL_PART_BYTES;
+        return count;
+}
+
+static bool admit(struct rack *rack, const struct rack_wish *wish, struct rack_file *file) {
+        bool is_small;
+        uint64_t bytes = look_at_range(wish, file, &is_small);
+        if (is_small || boot_file_stage(wish->path) != BOOT_ROOT)
                 return true;
         file->retry_s = BUSY_RETRY_S;
         file->is_counted = clients_take(&rack->clients, CLIENT_ROOT, file->client.s_addr, monotonic_ms());
         if (!file->is_counted)
                 return false;
-        file->is_admitted = admission_begin(&rack->admission, file->client.s_addr, must, file->size_bytes,
-                                            monotonic_ms(), &file->retry_s);
+        file->is_admitted =
+            admission_begin(&rack->admission, file->client.s_addr, wish->must, bytes, monotonic_ms(), &file->retry_s);
         return file->is_admitted;
 }
 
@@ -304,7 +322,7 @@ static enum rack_answer open_file_locked(struct rack *rack, const struct rack_wi
         const char *digest = served_build_digest(file->build, inside);
         if (digest)
                 memcpy(file->digest, digest, sizeof file->digest);
-        if (wish->is_read && !wish->is_small && !admit(rack, wish->path, wish->must, file))
+        if (wish->is_read && !admit(rack, wish, file))
                 return RACK_BUSY;
         file->fd = take_fd(fd);
         return RACK_FILE;

@@ -77,6 +77,7 @@ struct rack_file {
         bool is_fixed;              // the URL names its build, so its bytes never change
         struct served_build *build; // held until rack_close_file()
         struct in_addr client;
+        bool is_piece;    // a part with an end was asked for, of how many nobody says
         bool is_counted;  // as a root of its client
         bool is_admitted; // counts as a transfer of a root
         unsigned retry_s; // RACK_BUSY
@@ -87,7 +88,7 @@ struct rack_wish {
         const char *path;   // as of http_path_clean(): "current/..." or "<build id>/..."
         const char *digest; // the client asked for this, which has that path; NULL: it asked for the path
         bool is_read;       // its bytes will be sent, so that it may have to wait
-        bool is_small;      // so few of them that it need not
+        const char *range;  // which of them, as of http_range_parse()
         bool must;          // this client cannot come back
 };
 

@@ -67,6 +67,8 @@ static void note_percent(struct rack *rack, struct rack_transfer *transfer, int 
 
 static void note_progress(struct rack *rack, struct rack_transfer *transfer, uint64_t acked) {
         uint64_t done = transfer->first, size = transfer->file->size_bytes;
+        if (transfer->file->is_piece)
+                return; // the node itself says how far it is
         if (acked > transfer->acked_before)
                 done += acked - transfer->acked_before;
         if (size > 0 && done < size)
@@ -112,7 +114,7 @@ void rack_unwatch(struct rack *rack, struct rack_transfer *transfer, bool is_don
         *at = transfer->next;
         if (transfer->is_slow)
                 rack->admission.slow--;
-        if (is_done)
+        if (is_done && !transfer->file->is_piece)
                 note_percent(rack, transfer, 100);
         pthread_mutex_unlock(&rack->lock);
         free(transfer);

@@ -20,11 +20,11 @@ def addresses(*texts):
         subprocess.run(["ip", "addr", "add", f"{text}/32", "dev", "lo"], check=True)
 
 
-def hold(source, url, agent="kiln-node"):
+def hold(source, url, agent="kiln-node", more=""):
     """A connection that has asked for something and reads no more than the head's beginning; with its status."""
     connection = socket.create_connection((ADDRESS, PORT), timeout=20, source_address=(source, 0))
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    connection.sendall(f"GET {url} HTTP/1.1\r\nHost: a\r\nUser-Agent: {agent}\r\n\r\n".encode())
+    connection.sendall(f"GET {url} HTTP/1.1\r\nHost: a\r\nUser-Agent: {agent}\r\n{more}\r\n".encode())
     return connection, connection.recv(12)[9:].decode()
 
 
@@ -79,6 +79,28 @@ def a_slow_one_gives_its_place_to_others(world):
     while got < 100000 and (part := slow.recv(1 << 16)):
         got += len(part)
     check(got >= 100000, f"the slow one got only {got} bytes more")
+
+
+def parts_of_a_root(world):
+    """Who asks for a part waits for parts, is not told how far a whole root would be, and gets no whole root past the line."""
+    rack = world.rack()
+    rack.build(FIRST, root=bytes(160 << 20))
+    part = {"Range": f"bytes={150 << 20}-{(156 << 20) - 1}"}
+    addresses(ip_of(1), ip_of(2), ip_of(3))
+    rack.serve("--no-dhcp", "--no-tftp", "--interface", "srv", "--transfers", "1", "--uplink", "100M")
+    rack.report(source=ip_of(1), attempt="a", mac=[mac_of(1)], stage="initrd")
+    first, status = hold(ip_of(1), ROOT, more=f"Range: {part['Range']}\r\n")
+    same(status, "206", "the first part")
+    reply = rack.get(ROOT, part, source=ip_of(2))
+    same((reply.status, reply.headers["Retry-After"]), (503, "1"), "another part of 6 MB, by 100 Mbit/s")
+    time.sleep(1)  # the server looks how far each is
+    machine = rack.machine(name="n1")
+    same((machine["stage"], machine.get("percent")), ("root", None), "what is known of who fetches a part")
+    small = {"Range": "bytes=0-99"}
+    same(rack.get(ROOT, small, source=ip_of(2)).status, 206, "a small part beside it")
+    same(rack.get(ROOT, {"Range": f"bytes={(160 << 20) - 100}-"}, source=ip_of(2)).status, 206, "the end of a root")
+    same(rack.get(ROOT, {**small, "If-Range": '"x"'}, source=ip_of(3)).status, 503, "a whole root by a condition that does not hold")
+    first.close()
 
 
 def files_that_cannot_be_opened_are_not_absent(world):
@@ -177,5 +199,5 @@ def paths_that_mean_something_to_dnsmasq(world):
     check(got.stdout.startswith(f"undionly.kpxe of {FIRST}"), f"TFTP from {rack.state}: {got.stdout}")
 
 
-CASES = [one_address_gets_its_share, a_slow_one_gives_its_place_to_others, files_that_cannot_be_opened_are_not_absent,
+CASES = [one_address_gets_its_share, a_slow_one_gives_its_place_to_others, parts_of_a_root, files_that_cannot_be_opened_are_not_absent,
          pages_of_other_sites_get_nothing, nobody_speaks_for_others, a_flood_of_invented_cards, paths_that_mean_something_to_dnsmasq]
