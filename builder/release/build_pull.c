@@ -83,7 +83,7 @@ static bool has_same_content(int dir, const struct artifact_file *file) {
         return fd >= 0 && digest_fd("sha256", fd, sha256, &ignored) && strcmp(sha256, file->sha256) == 0;
 }
 
-static bool is_signature(const struct artifact_file *file) {
+static bool is_pulled_signature(const struct artifact_file *file) {
         size_t length = strlen(file->path), end = strlen(".sig");
         return length > end && strcmp(file->path + length - end, ".sig") == 0;
 }
@@ -112,7 +112,7 @@ static bool find_published(struct pulling *pulling, bool *ret, struct err *err) 
                 const struct artifact_file *file = &pulling->artifact.files[i];
                 if (strcmp(file->path, SUMS) == 0)
                         has_same_files = has_same_content(dir, file);
-                else if (is_signature(file) && !has_same_content(dir, file))
+                else if (is_pulled_signature(file) && !has_same_content(dir, file))
                         has_same_signatures = false;
         }
         if (!publication_examine(&pulling->publication, id, pulling->options->jobs, &difference, err))
