@@ -4,6 +4,7 @@
 The root is this machine's, by 9p, with an overlay in memory: what the command writes is gone with the machine. The kernel
 and its modules are those of the lab's Debian package.
 """
+import contextlib
 import glob
 import os
 import re
@@ -102,17 +103,18 @@ def run(work, command, modules, seconds=900):
     for name, data in (("vmlinuz", kernel), ("initramfs", initramfs(found, modules, command))):
         with open(f"{work}/{name}", "wb") as file:
             file.write(data)
-    console = f"{work}/console.log"
-    try:
-        subprocess.run(["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", str(MEMORY_MB),
-                        "-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{console}",
-                        "-kernel", f"{work}/vmlinuz", "-initrd", f"{work}/initramfs",
-                        "-append", "console=ttyS0 quiet panic=1", "-device", "virtio-rng-pci", "-virtfs",
-                        "local,path=/,mount_tag=here,security_model=none,readonly=on,multidevs=remap"],
-                       timeout=seconds, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    except subprocess.TimeoutExpired:
-        pass
-    with open(console, encoding="utf-8", errors="replace") as file:
-        printed = file.read()
+    console, printed = f"{work}/console.log", ""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(console)  # of the last run
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        done = subprocess.run(
+            ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", str(MEMORY_MB), "-nodefaults",
+             "-display", "none", "-no-reboot", "-serial", f"file:{console}", "-kernel", f"{work}/vmlinuz",
+             "-initrd", f"{work}/initramfs", "-append", "console=ttyS0 quiet panic=1", "-device", "virtio-rng-pci",
+             "-virtfs", "local,path=/,mount_tag=here,security_model=none,readonly=on,multidevs=remap"],
+            timeout=seconds, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        printed = done.stderr
+    with contextlib.suppress(FileNotFoundError), open(console, encoding="utf-8", errors="replace") as file:
+        printed += file.read()
     ended = re.search(f"^{ENDS}([0-9]+)", printed, re.M)
     return int(ended.group(1)) if ended else None, printed

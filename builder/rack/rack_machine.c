@@ -242,6 +242,9 @@ bool rack_machine_learn(struct rack_machine *machine, const json_t *known) {
                 return false;
         if (learn_stage(machine, known))
                 return true;
+        bool may_be_of_the_boot_before = machine->attempt_ms < machine->on_ms;
+        if (may_be_of_the_boot_before)
+                return false;
         const char *stage = stage_of_answers(machine, member_text(known, "answers"));
         if (machine_stage_is(machine, ended) || strcmp(machine->stage, stage) == 0)
                 return false;

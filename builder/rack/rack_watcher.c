@@ -27,7 +27,7 @@ struct watcher {
         struct in_addr address;
         uint16_t port;
         int output;
-        json_t *answers;     // { NODE: "answers" } as of its last look
+        json_t *answers; // { NODE: { "answers", "started" } } as of its last look; "started" is of the boot before it
         int64_t all_next_ms; // of monotonic_ms(): when machines that answer all are asked, too
 };
 
@@ -89,29 +89,39 @@ static const char *answers_of(const json_t *node) {
         return "none";
 }
 
-static void list_due(struct watcher *watcher, struct arena *arena, struct strings *ret) {
+// Has answered all, and has not booted since.
+static bool is_settled(const struct watcher *watcher, const char *name, const json_t *machines) {
+        const json_t *last = json_object_get(watcher->answers, name), *now = json_object_get(machines, name);
+        return strcmp(member_text(last, "answers"), "all") == 0 &&
+               member_number(last, "started") == member_number(now, "started");
+}
+
+static void list_due(struct watcher *watcher, const json_t *machines, struct arena *arena, struct strings *ret) {
         bool are_all_due = monotonic_ms() >= watcher->all_next_ms;
         for (size_t i = 0; i < watcher->cluster->node_count; i++) {
                 const char *name = watcher->cluster->nodes[i].name;
-                if (are_all_due || strcmp(member_text(watcher->answers, name), "all") != 0)
+                if (are_all_due || !is_settled(watcher, name, machines))
                         strings_add_once(arena, ret, name);
         }
         if (are_all_due)
                 watcher->all_next_ms = monotonic_ms() + ALL_EVERY_MS;
 }
 
-static void ask_due(struct watcher *watcher) {
+static void ask_due(struct watcher *watcher, const json_t *machines) {
         struct arena arena = { 0 };
         struct strings due = { 0 };
         const struct status_options options = { .nodes = &due, .deadline_ms = CHECK_MS };
         auto_err ignored = { 0 };
         enum status_state state;
         json_t *status = NULL;
-        list_due(watcher, &arena, &due);
+        list_due(watcher, machines, &arena, &due);
         if (due.count > 0 && status_ask(watcher->cluster, &options, &status, &state, &ignored)) {
                 for (size_t i = 0; i < due.count; i++) {
-                        const json_t *node = json_object_get(json_object_get(status, "nodes"), due.items[i]);
-                        json_object_set_new(watcher->answers, due.items[i], json_string(answers_of(node)));
+                        const char *name = due.items[i];
+                        const json_t *node = json_object_get(json_object_get(status, "nodes"), name);
+                        json_int_t started = member_number(json_object_get(machines, name), "started");
+                        json_object_set_new(watcher->answers, name,
+                                            json_pack("{ss sI}", "answers", answers_of(node), "started", started));
                 }
                 json_decref(status);
         }
@@ -120,16 +130,14 @@ static void ask_due(struct watcher *watcher) {
 
 static void take_answers_of_machines(const struct watcher *watcher, json_t *machines) {
         const char *name;
-        json_t *answers;
-        json_object_foreach(watcher->answers, name, answers) {
-                json_object_set(machine_of(machines, name), "answers", answers);
-        }
+        json_t *last;
+        json_object_foreach(watcher->answers, name, last) { copy_member(last, machine_of(machines, name), "answers"); }
 }
 
 static char *look_once(struct watcher *watcher) {
         json_t *machines = json_object();
         ask_serve(watcher, machines);
-        ask_due(watcher);
+        ask_due(watcher, machines);
         take_answers_of_machines(watcher, machines);
         char *text = json_dumps(machines, JSON_COMPACT | JSON_SORT_KEYS);
         json_decref(machines);
