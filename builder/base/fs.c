@@ -154,11 +154,20 @@ bool fs_mkdirs(int dir, const char *path, mode_t mode, struct err *err) {
         return make_one_dir(dir, copy, mode, err);
 }
 
+char *fs_parent(const char *path) {
+        const char *slash = strrchr(path, '/');
+        if (!slash)
+                return xstrdup(".");
+        if (slash == path)
+                return xstrdup("/");
+        return xstrndup(path, (size_t)(slash - path));
+}
+
 bool fs_mkdirs_for(int dir, const char *path, mode_t mode, struct err *err) {
         const char *slash = strrchr(path, '/');
         if (!slash || slash == path)
                 return true;
-        auto_free char *parent = xstrndup(path, (size_t)(slash - path));
+        auto_free char *parent = fs_parent(path);
         return fs_mkdirs(dir, parent, mode, err);
 }
 
@@ -224,6 +233,22 @@ bool fs_write(int dir, const char *path, const void *data, size_t size, mode_t m
         return fs_write_new(dir, path, O_TRUNC, data, size, mode, &fd, err);
 }
 
+// The first way: a file without a name until it is whole, so that whoever is killed while it is written leaves nothing.
+// False, and nothing is there: the file system has no such files, or /proc is not mounted.
+static bool write_unnamed(int dir, const char *path, const char *temporary, const void *data, size_t size,
+                          mode_t mode) {
+        auto_free char *parent = fs_parent(path);
+        auto_err unwritten = { 0 };
+        auto_close int fd = openat(dir, parent, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+        if (fd < 0 || !fs_write_all(fd, data, size, &unwritten) || fchmod(fd, mode) < 0 || fsync(fd) < 0)
+                return false;
+        auto_free char *unnamed = xasprintf("/proc/self/fd/%d", fd);
+        if (linkat(AT_FDCWD, unnamed, dir, path, AT_SYMLINK_FOLLOW) == 0)
+                return true;
+        return errno == EEXIST && linkat(AT_FDCWD, unnamed, dir, temporary, AT_SYMLINK_FOLLOW) == 0 &&
+               renameat(dir, temporary, dir, path) == 0;
+}
+
 static bool write_and_rename(int dir, const char *path, const char *temporary, const void *data, size_t size,
                              mode_t mode, struct err *err) {
         auto_close int fd = -1;
@@ -236,6 +261,9 @@ static bool write_and_rename(int dir, const char *path, const char *temporary, c
 
 bool fs_write_atomic(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err) {
         auto_free char *temporary = fs_temporary_name(path);
+        if (write_unnamed(dir, path, temporary, data, size, mode))
+                return true;
+        unlinkat(dir, temporary, 0);
         if (write_and_rename(dir, path, temporary, data, size, mode, err))
                 return true;
         unlinkat(dir, temporary, 0);

@@ -35,6 +35,9 @@ must_check bool fs_read_resolved(const char *path, struct buf *buf, struct err *
 // absent.
 bool fs_exists(int dir, const char *path);
 
+// The directory of a path, "." of a name alone; from malloc(3).
+char *fs_parent(const char *path);
+
 // Creates a directory and its missing parents, each with `mode` (not reduced by the umask).
 must_check bool fs_mkdirs(int dir, const char *path, mode_t mode, struct err *err);
 // The same for the parents of a file.
@@ -47,7 +50,7 @@ must_check bool fs_read(int dir, const char *path, struct buf *buf, struct err *
 // files, each synced for itself, would take seconds. Mode is exact, not reduced by the umask.
 must_check bool fs_write(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err);
 
-// The same where others look: temporary name beside it, fsync, rename.
+// The same where others look: a file without a name (else one with a temporary name beside it), fsync, link or rename.
 must_check bool fs_write_atomic(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err);
 
 must_check bool fs_write_all(int fd, const void *data, size_t size, struct err *err);

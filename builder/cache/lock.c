@@ -68,20 +68,14 @@ static bool is_leftover(const char *entry, const char *name) {
         return strncmp(entry, name, length) == 0 && entry[length] == '.' && strlen(entry) == length + 1 + SUFFIX_BYTES;
 }
 
-static const char *parent_or_here(const char *parent) {
-        if (!*parent)
-                return ".";
-        return parent;
-}
-
 bool lock_remove_leftovers(int dir, const char *path, struct err *err) {
         const char *slash = strrchr(path, '/');
         const char *name = path;
         if (slash)
                 name = slash + 1;
-        auto_free char *parent = xstrndup(path, (size_t)(name - path));
+        auto_free char *parent = fs_parent(path);
         auto_close int opened = -1;
-        if (!fs_open_dir(dir, parent_or_here(parent), &opened, err))
+        if (!fs_open_dir(dir, parent, &opened, err))
                 return false;
         auto_closedir DIR *stream = NULL;
         if (!fs_open_listing(opened, &stream, err))

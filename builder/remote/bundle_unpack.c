@@ -49,11 +49,7 @@ static bool open_unpacked_parent(int dir, const char *path, int *ret_fd, const c
         *ret_name = path;
         if (slash)
                 *ret_name = slash + 1;
-        auto_free char *parent = xstrdup(".");
-        if (slash) {
-                free(parent);
-                parent = xstrndup(path, (size_t)(slash - path));
-        }
+        auto_free char *parent = fs_parent(path);
         bool is_name = **ret_name && strcmp(*ret_name, ".") != 0;
         if (!is_name || *path == '/' || !fs_path_is_safe(path))
                 return fail(err, ERR_CORRUPT, 0, "the name leads outside");

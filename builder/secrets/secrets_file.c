@@ -119,12 +119,7 @@ static bool write_secrets_place(struct secrets_place *place, const struct buf *t
 
 // Two commands at the same time would lose what one of them puts.
 static bool lock_folder(const char *path, int *ret_fd, struct err *err) {
-        const char *slash = strrchr(path, '/');
-        auto_free char *folder = xstrdup(".");
-        if (slash) {
-                free(folder);
-                folder = xstrndup(path, (size_t)(slash - path) + 1);
-        }
+        auto_free char *folder = fs_parent(path);
         return fs_open_dir(AT_FDCWD, folder, ret_fd, err) &&
                (flock(*ret_fd, LOCK_EX) == 0 || fail(err, ERR_SYSTEM, errno, "lock %s", folder));
 }

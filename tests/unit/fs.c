@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
-// Directories are made with their mode, and removed whole, also if they are deeper than a process may open files.
+// Directories are made with their mode, and removed whole, also if they are deeper than a process may open files; a
+// file is replaced as a whole, and whoever is killed meanwhile leaves nothing.
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
 #include "tests/unit/test.h"
 
-enum { DEPTH = 700, FILES_OPEN_MAX = 500 };
+enum { DEPTH = 700, FILES_OPEN_MAX = 500, FILE_BYTES_MAX = 4096 };
 
 static char top[] = "/tmp/kiln-remove-XXXXXX";
 
@@ -72,6 +77,61 @@ static void a_directory_has_its_mode_whatever_the_umask(void) {
         expect_removed("one");
 }
 
+static void expect_text(int dir, const char *name, const char *expected) {
+        auto_buf text = { 0 };
+        EXPECT_OK(fs_read(dir, name, &text, err));
+        EXPECT_TEXT(buf_text(&text), expected);
+}
+
+// The kernel kills who writes more than it may, in the middle of the file.
+static void write_and_be_killed(int dir, const char *name) {
+        static char large[2 * FILE_BYTES_MAX];
+        const struct rlimit limit = { FILE_BYTES_MAX, FILE_BYTES_MAX };
+        auto_err ignored = { 0 };
+        if (signal(SIGXFSZ, SIG_DFL) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &limit) < 0)
+                _exit(1);
+        (void)!fs_write_atomic(dir, name, large, sizeof large, 0644, &ignored);
+        _exit(2);
+}
+
+static void expect_killed(int dir, const char *name) {
+        int status = 0;
+        pid_t pid = fork();
+        if (pid == 0)
+                write_and_be_killed(dir, name);
+        EXPECT(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+}
+
+static void who_is_killed_while_writing_leaves_nothing(void) {
+        auto_close int dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        EXPECT_OK(fs_mkdirs(dir, "held", 0755, err));
+        expect_killed(dir, "held/new");
+        EXPECT(unlinkat(dir, "held", AT_REMOVEDIR) == 0); // there is nothing in it
+        EXPECT_OK(fs_mkdirs(dir, "held", 0755, err));
+        EXPECT_OK(fs_write_atomic(dir, "held/old", "old", strlen("old"), 0644, err));
+        expect_killed(dir, "held/old");
+        expect_text(dir, "held/old", "old");
+        EXPECT(unlinkat(dir, "held/old", 0) == 0 && unlinkat(dir, "held", AT_REMOVEDIR) == 0);
+}
+
+static void a_file_is_replaced_with_its_mode(void) {
+        auto_close int dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct stat stat;
+        EXPECT(symlinkat("/nowhere", dir, "file") == 0); // a link is replaced, too, and not what it names
+        mode_t before = umask(077);
+        EXPECT_OK(fs_write_atomic(dir, "file", "one", strlen("one"), 0644, err));
+        umask(before);
+        EXPECT(fstatat(dir, "file", &stat, AT_SYMLINK_NOFOLLOW) == 0 && stat.st_mode == (S_IFREG | 0644));
+        EXPECT_OK(fs_write_atomic(dir, "file", "two", strlen("two"), 0600, err));
+        EXPECT(fstatat(dir, "file", &stat, AT_SYMLINK_NOFOLLOW) == 0 && stat.st_mode == (S_IFREG | 0600));
+        expect_text(dir, "file", "two");
+        EXPECT(unlinkat(dir, "file", 0) == 0 && mkdirat(dir, "file", 0755) == 0);
+        struct err err = { 0 };
+        EXPECT(!fs_write_atomic(dir, "file", "three", strlen("three"), 0644, &err) && err.number == EISDIR);
+        err_release(&err);
+        EXPECT(unlinkat(dir, "file", AT_REMOVEDIR) == 0 && rmdir(top) == 0 && mkdir(top, 0755) == 0);
+}
+
 int main(void) {
         if (!mkdtemp(top))
                 return 1;
@@ -79,6 +139,8 @@ int main(void) {
         RUN(a_directory_has_its_mode_whatever_the_umask);
         RUN(what_is_not_there_is_removed);
         RUN(a_link_is_removed_and_not_what_it_names);
+        RUN(who_is_killed_while_writing_leaves_nothing);
+        RUN(a_file_is_replaced_with_its_mode);
         rmdir(top);
         return test_done();
 }

@@ -237,23 +237,12 @@ static bool file_is(const char *path, const struct buf *text) {
         return memcmp(found.data, text->data, text->size) == 0;
 }
 
-// A file without a name until it is whole: a kill leaves nothing. False: there is one by now, or the file system has no
-// such files.
-static bool link_new_file(const char *path, const struct buf *text) {
-        auto_free char *parent = xstrndup(path, (size_t)(strrchr(path, '/') - path));
-        auto_close int fd = open(parent, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-        auto_free char *unnamed = xasprintf("/proc/self/fd/%d", fd);
-        auto_err unwritten = { 0 };
-        return fd >= 0 && fs_write_all(fd, text->data, text->size, &unwritten) && fchmod(fd, 0644) == 0 &&
-               fsync(fd) == 0 && linkat(AT_FDCWD, unnamed, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0;
-}
-
 static bool keep_key(const struct packages_options *options, const char *key, const struct buf *text, struct err *err) {
         auto_free char *path = cached_key(options, key);
         if (file_is(path, text))
                 return true;
         return fs_mkdirs_for(AT_FDCWD, path, 0755, err) &&
-               (link_new_file(path, text) || fs_write_atomic(AT_FDCWD, path, text->data, text->size, 0644, err));
+               fs_write_atomic(AT_FDCWD, path, text->data, text->size, 0644, err);
 }
 
 // A key of this machine is copied into the cache, and looked for there when an --offline build finds it gone.
