@@ -123,6 +123,9 @@ must_check bool packages_export(struct packages *packages, const struct package_
 // loader files.
 must_check bool package_extract(const struct package *package, int dir, struct err *err);
 
+// Where the payload of an RPM file begins: behind its headers, which are read for that. CORRUPT.
+must_check bool package_find_payload(int fd, uint64_t *ret_offset, struct err *err);
+
 // Adds the users and groups that the package gives its files to, but root, to the names, which are the arena's.
 // CORRUPT: the file was changed since it was verified.
 must_check bool package_add_owners(const struct package *package, struct arena *arena, struct strings *names,

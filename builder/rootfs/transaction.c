@@ -197,10 +197,12 @@ static bool run_transaction(rpmts ts, struct worker *worker, struct err *err) {
         if (rpmtsOrder(ts) != 0)
                 return worker_fail(worker, "rpm cannot order the packages", err);
         rpmtsClean(ts);
+        worker_order_feeds(worker, ts);
         buf_clear(&worker->messages);
         nodes_stand_in(true);
         int result = rpmtsRun(ts, NULL, RPMPROB_FILTER_NONE);
         nodes_stand_in(false);
+        worker_end_feeds(worker);
         if (result > 0)
                 return worker_fail_problems(ts, "rpm refuses the packages", err);
         if (result < 0)

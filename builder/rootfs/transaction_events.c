@@ -83,14 +83,16 @@ static void *on_event(const void *header, const rpmCallbackType what, const rpm_
         (void)total;
         switch (what) {
         case RPMCALLBACK_INST_START:
+                worker_start_feeds(worker);
                 make_users(worker, (Header)header);
                 break;
         case RPMCALLBACK_INST_OPEN_FILE:
-                payload = worker_open_package(worker, index_of(key));
+                payload = worker_feed_package(worker, index_of(key));
                 return payload;
         case RPMCALLBACK_INST_CLOSE_FILE:
                 Fclose(payload);
                 payload = NULL;
+                worker_end_feed(worker);
                 break;
         case RPMCALLBACK_INST_PROGRESS:
                 start_unpacking(worker, (Header)header);

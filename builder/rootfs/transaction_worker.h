@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the files share that run a transaction inside of the container: transaction.c, transaction_prepare.c,
-// transaction_events.c, transaction_owners.c and transaction_failure.c.
+// transaction_events.c, transaction_feeds.c, transaction_owners.c and transaction_failure.c.
 #ifndef KILN_ROOTFS_TRANSACTION_WORKER_H
 #define KILN_ROOTFS_TRANSACTION_WORKER_H
 
@@ -17,6 +17,8 @@
 #include "rootfs/transaction.h"
 #include "sandbox/container.h"
 
+struct feeds;
+
 struct worker {
         struct transaction transaction; // its root and progress are unset
         struct arena arena;
@@ -28,6 +30,7 @@ struct worker {
         struct buf messages; // rpm's own, since the last scriptlet began
         Header unpacked;     // of the package whose files are being unpacked, or NULL
         struct strings told; // warnings that need no second time
+        struct feeds *feeds; // packages that are unpacked ahead (transaction_feeds.c), or NULL
 };
 
 // Before the pivot: loads what librpm needs of the host, and opens the packages.
@@ -35,6 +38,14 @@ must_check bool worker_prepare(struct worker *worker, struct err *err);
 
 // A package for librpm to read, or NULL. It reads one at a time.
 FD_t worker_open_package(const struct worker *worker, size_t index);
+// Unpacking ahead: the order is known; the first package is being installed; a package in its turn, or another time;
+// it was read; all were.
+void worker_order_feeds(struct worker *worker, rpmts ts);
+void worker_start_feeds(const struct worker *worker);
+FD_t worker_feed_package(const struct worker *worker, size_t index);
+void worker_end_feed(const struct worker *worker);
+void worker_end_feeds(const struct worker *worker);
+
 // Takes librpm's events and messages on the worker's behalf. `worker_unwatch` before the worker ends.
 void worker_watch(struct worker *worker, rpmts ts);
 void worker_unwatch(void);
