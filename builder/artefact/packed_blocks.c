@@ -86,8 +86,6 @@ static void add_images(struct block_cache *blocks, int kind) {
 struct block_cache *packed_blocks_open(const struct artefact_build *build) {
         auto_free char *path = cache_kind_path(build->cache, CACHE_SQUASHFS);
         auto_close int kind = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (strcmp(build->cluster->release.squashfs_compressor, "gzip") != 0)
-                return NULL;
         struct block_cache *blocks = block_cache_new(build->maker);
         if (kind >= 0)
                 add_images(blocks, kind);

@@ -10,9 +10,8 @@
 #define ROOT_IMAGE_NAME "rootfs.squashfs"
 #define ROOT_BLOCKS_NAME "blocks"
 
-// Those of the newest images that this kiln would compress in the same way. What cannot be read is left out, since all
-// of it can be made again. None of these entries is needed by the build for that. NULL for a compressor whose blocks
-// are not kept. block_cache_free().
+// Those of the newest images that this kiln packed. What cannot be read is left out, since all of it can be made again.
+// None of these entries is needed by the build for that. block_cache_free().
 struct block_cache *packed_blocks_open(const struct artefact_build *build);
 
 // A root was packed in `dir`: writes its index, and has its blocks found from now on. Nothing without build->blocks.

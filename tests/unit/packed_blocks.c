@@ -20,6 +20,8 @@ static char top[] = "/tmp/kiln-blocks-XXXXXX";
 static int top_fd = -1;
 enum { EPOCH = 1450051200, BLOCK_BYTES = 131072 };
 static const char maker[] = "this kiln";
+static const char *compressor = "gzip";
+static int level = 6;
 
 // Bytes that compress to about half, the same on each call.
 static void noise(char *to, size_t size, unsigned seed) {
@@ -54,7 +56,7 @@ static void make_tree(void) {
 }
 
 static void pack(const char *name, struct block_cache *blocks) {
-        struct image_options options = { "gzip", 6, BLOCK_BYTES, EPOCH, 2, blocks, NULL };
+        struct image_options options = { compressor, level, BLOCK_BYTES, EPOCH, 2, blocks, NULL };
         auto_buf files = { 0 };
         auto_close int root = -1;
         auto_close int fd = -1;
@@ -82,6 +84,7 @@ static struct block_counts first_counts;
 
 static void pack_first(void) {
         struct block_cache *blocks = block_cache_new(maker);
+        buf_release(&first_index);
         pack("alone", NULL);
         pack("first", blocks);
         first_counts = block_cache_counts(blocks);
@@ -263,6 +266,37 @@ static void an_image_that_is_short_or_no_file_is_no_help(void) {
         EXPECT(pack_after("tree", &first_index, true).found == 0);
 }
 
+// libsquashfs' own.
+static void other_compressors_blocks_are_kept_too(void) {
+        static const struct {
+                const char *name;
+                int level;
+        } others[] = { { "zstd", 15 }, { "xz", 0 } };
+        for (size_t i = 0; i < lengthof(others); i++) {
+                compressor = others[i].name;
+                level = others[i].level;
+                pack_first();
+                blocks_of_an_earlier_image_are_not_compressed_again();
+                an_image_finds_the_blocks_of_the_one_before();
+                a_damaged_block_is_compressed_again();
+                a_block_of_another_content_is_refused();
+        }
+}
+
+// With an index of another compressor's image, nothing is found.
+static void blocks_of_another_compressor_or_level_are_not_taken(void) {
+        compressor = "zstd";
+        level = 3;
+        pack_first();
+        level = 15;
+        pack("alone", NULL);
+        EXPECT(pack_after("first", &first_index, true).found == 0);
+        compressor = "gzip";
+        level = 6;
+        pack("alone", NULL);
+        EXPECT(pack_after("first", &first_index, true).found == 0);
+}
+
 int main(void) {
         umask(022);
         if (!mkdtemp(top))
@@ -280,6 +314,8 @@ int main(void) {
         RUN(a_damaged_block_is_compressed_again);
         RUN(a_block_of_another_content_is_refused);
         RUN(an_image_that_is_short_or_no_file_is_no_help);
+        RUN(other_compressors_blocks_are_kept_too);
+        RUN(blocks_of_another_compressor_or_level_are_not_taken);
         buf_release(&first_index);
         auto_err ignored = { 0 };
         (void)!fs_remove_tree(AT_FDCWD, top, &ignored);

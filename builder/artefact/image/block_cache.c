@@ -118,11 +118,12 @@ bool block_cache_add_image(struct block_cache *cache, const struct buf *index, i
         return true;
 }
 
-void block_cache_key(const void *block, size_t size, int level, size_t most, char ret_key[static BLOCK_KEY_SIZE]) {
-        const uint64_t settings[] = { size, (uint64_t)level, most };
+void block_cache_key(const void *block, size_t size, const struct block_settings *settings, size_t most,
+                     char ret_key[static BLOCK_KEY_SIZE]) {
+        const uint64_t numbers[] = { size, settings->compressor, (uint64_t)settings->level, most };
         char content[BLOCK_SUM_SIZE], others[BLOCK_SUM_SIZE];
         block_sum(block, size, content);
-        block_sum(settings, sizeof settings, others);
+        block_sum(numbers, sizeof numbers, others);
         snprintf(ret_key, BLOCK_KEY_SIZE, "%s%s", content, others);
 }
 

@@ -2,7 +2,8 @@
 // Compressed squashfs blocks by the content that they hold: images have most of their files in common with those that
 // were packed before, and compressing is most of the work. A block is copied out of the image that has it, so that none
 // is stored a second time. Such an image may have been damaged since: what is found is compared with what it was, and
-// whoever takes it compares its content (deflate.c). Safe to use from several threads; one image is packed at a time.
+// whoever takes it compares its content (kept_blocks.c). Safe to use from several threads; one image is packed at a
+// time.
 #ifndef KILN_ARTEFACT_IMAGE_BLOCK_CACHE_H
 #define KILN_ARTEFACT_IMAGE_BLOCK_CACHE_H
 
@@ -23,9 +24,15 @@ void block_cache_free(struct block_cache *cache); // NULL is fine
 // and the descriptor is not taken, if the text is no index of the maker's.
 bool block_cache_add_image(struct block_cache *cache, const struct buf *index, int fd);
 
-// The key of a block compressed at a level into at most `most` bytes: checksums of all that. Another block may have it,
-// too, since what is found is compared.
-void block_cache_key(const void *block, size_t size, int level, size_t most, char ret_key[static BLOCK_KEY_SIZE]);
+struct block_settings {
+        uint32_t compressor; // SQFS_COMPRESSOR of libsquashfs
+        int level;
+};
+
+// The key of a block compressed so into at most `most` bytes: checksums of all that. Another block may have it, too,
+// since what is found is compared.
+void block_cache_key(const void *block, size_t size, const struct block_settings *settings, size_t most,
+                     char ret_key[static BLOCK_KEY_SIZE]);
 
 // Reads the compressed bytes. False if no image has the block as it was: what is damaged is told once an image.
 bool block_cache_find(struct block_cache *cache, const char *key, void *out, size_t room, struct block_place *ret);

@@ -20,6 +20,7 @@
 #include "artefact/image/file_list.h"
 #include "artefact/image/image_file.h"
 #include "artefact/image/image_tree.h"
+#include "artefact/image/kept_blocks.h"
 #include "artefact/image/xattr.h"
 #include "base/digest.h"
 #include "base/fs.h"
@@ -66,18 +67,35 @@ static bool not_available(const struct image_options *options, struct err *err) 
                     options->level);
 }
 
+static int deflate_level(const struct image_options *options) {
+        if (options->level == 0)
+                return DEFLATE_LEVEL_DEFAULT;
+        return options->level;
+}
+
 static bool make_compressor(const struct image_options *options, sqfs_compressor_t **ret, struct err *err) {
         if (!is_gzip(options))
                 return create_compressor(options, 0, ret) == 0 || not_available(options, err);
-        int level = options->level;
-        if (level == 0)
-                level = DEFLATE_LEVEL_DEFAULT;
-        *ret = deflate_new(level, options->block_bytes, options->blocks);
+        *ret = deflate_new(deflate_level(options), options->block_bytes);
         return true;
 }
 
 static bool make_decompressor(const struct image_options *options, sqfs_compressor_t **ret, struct err *err) {
-        return create_compressor(options, SQFS_COMP_FLAG_UNCOMPRESS, ret) == 0 || not_available(options, err);
+        if (!is_gzip(options))
+                return create_compressor(options, SQFS_COMP_FLAG_UNCOMPRESS, ret) == 0 || not_available(options, err);
+        *ret = inflate_new(options->block_bytes);
+        return true;
+}
+
+// Takes what is kept of images before, if anything is.
+static bool keep_blocks(const struct image_options *options, sqfs_compressor_t **compressor, struct err *err) {
+        sqfs_compressor_t *decompressor = NULL;
+        if (!options->blocks)
+                return true;
+        if (!make_decompressor(options, &decompressor, err))
+                return false;
+        *compressor = kept_blocks_new(*compressor, decompressor, options->level, options->block_bytes, options->blocks);
+        return true;
 }
 
 bool image_check(const struct image_options *options, struct err *err) {
@@ -260,7 +278,7 @@ static bool write_start(struct image *image, sqfs_super_t *super, struct err *er
 static bool image_open(struct image *image, struct err *err) {
         const struct image_options *options = image->options;
         if (!image_check(options, err) || !make_compressor(options, &image->compressor, err) ||
-            !make_decompressor(options, &image->decompressor, err))
+            !keep_blocks(options, &image->compressor, err) || !make_decompressor(options, &image->decompressor, err))
                 return false;
         image->block = xmalloc(READ_BYTES);
         if (options->blocks)
