@@ -168,17 +168,30 @@ static bool make_volume_at(struct iso_template *template, const char *path, stru
                check_extents(template, err);
 }
 
-static bool copy_range(int from, uint64_t offset, int to, uint64_t size_bytes, struct err *err) {
-        if (lseek(from, (off_t)offset, SEEK_SET) < 0 || lseek(to, (off_t)offset, SEEK_SET) < 0)
+// From where to where in its file. Up to the end of the file: UINT64_MAX.
+struct moved_range {
+        uint64_t from, to, size_bytes;
+};
+
+static bool copy_range(int from, int to, const struct moved_range *range, struct err *err) {
+        if (lseek(from, (off_t)range->from, SEEK_SET) < 0 || lseek(to, (off_t)range->to, SEEK_SET) < 0)
                 return fail(err, ERR_SYSTEM, errno, "seek");
-        return fs_copy_bytes(from, to, size_bytes, err);
+        return fs_copy_bytes(from, to, range->size_bytes, err);
 }
 
-// What comes before the root's place and after it.
-static bool copy_around_root(const struct iso_template *template, int from, int to, struct err *err) {
+// The template is what comes before the root's place and after it: a hole there would be read, and digested, each time.
+static bool copy_from_volume(const struct iso_template *template, int volume, int to, struct err *err) {
         const struct iso_extent *root = &template->root.extent;
-        return copy_range(from, 0, to, root->offset, err) &&
-               copy_range(from, root->offset + root->size_bytes, to, UINT64_MAX, err);
+        const struct moved_range before = { 0, 0, root->offset },
+                                 after = { root->offset + root->size_bytes, root->offset, UINT64_MAX };
+        return copy_range(volume, to, &before, err) && copy_range(volume, to, &after, err);
+}
+
+static bool copy_to_volume(const struct iso_template *template, int from, int volume, struct err *err) {
+        const struct iso_extent *root = &template->root.extent;
+        const struct moved_range before = { 0, 0, root->offset },
+                                 after = { root->offset, root->offset + root->size_bytes, UINT64_MAX };
+        return copy_range(from, volume, &before, err) && copy_range(from, volume, &after, err);
 }
 
 // Makes the template from the volume that was made for this build.
@@ -186,7 +199,7 @@ static bool keep_volume(struct iso_template *template, int volume, int dir, stru
         auto_close int to = -1;
         return digest_begin(volume, first_change(template), &template->state, err) && save_layout(dir, template, err) &&
                fs_open(dir, TEMPLATE_NAME, O_WRONLY | O_CREAT | O_EXCL, 0644, &to, err) &&
-               copy_around_root(template, volume, to, err);
+               copy_from_volume(template, volume, to, err);
 }
 
 static bool make_template(int dir, void *context, struct err *err) {
@@ -213,9 +226,9 @@ static bool copy_to_place(const struct iso_template *template, const struct iso_
                fs_copy_bytes(from, to, file->extent.size_bytes, err);
 }
 
-// Copies the template `from` around the root's place, and then what is this build's own.
+// Copies the template `from` to both sides of the root's place, and then what is this build's own.
 static bool copy_volume(const struct iso_template *template, int from, int to, struct err *err) {
-        if (!copy_around_root(template, from, to, err) ||
+        if (!copy_to_volume(template, from, to, err) ||
             (!template->lacks_root && !copy_to_place(template, &template->root, to, err)))
                 return false;
         for (size_t i = 0; i < template->file_count; i++)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The large and unchanging part of an ISO, an entry CACHE_ISO of the cache (cached_file.h):
 //
-//     template.iso     a whole ISO, with a hole where the root goes
+//     template.iso     a whole ISO without the root: what comes before its place, and what comes after it
 //     layout.json      {"root":[OFFSET,SIZE],"state":HEX,"files":{PATH:[OFFSET,SIZE],…}}: where the root lies, where
 //                      the other files lie, and SHA-256's state before the first of those that change from build to
 //                      build

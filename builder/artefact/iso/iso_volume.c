@@ -126,10 +126,19 @@ bool iso_volume_write(const struct iso_volume *volume, const char *path, struct 
         auto_free char *modification = xasprintf("--modification-date=%s", date);
         auto_free char *file_times = xasprintf("=%lld", (long long)epoch);
         auto_free char *output = xasprintf("stdio:%s", path); // without the prefix a path below /dev is a drive
+        // The build as a whole is brought to the disk before it is published: xorriso need not wait for it as it
+        // writes.
         const char *const start[] = {
-                "xorriso",  "-no_rc",        "-as",        "mkisofs", "-quiet", "-o",         output,
-                "-V",       volume->label,   "-iso-level", "3",       "-r",     modification, "--set_all_file_dates",
-                file_times, "-graft-points", NULL,
+                "xorriso",     "-no_rc",
+                "-stdio_sync", "off",
+                "-as",         "mkisofs",
+                "-quiet",      "-o",
+                output,        "-V",
+                volume->label, "-iso-level",
+                "3",           "-r",
+                modification,  "--set_all_file_dates",
+                file_times,    "-graft-points",
+                NULL,
         };
         struct arguments arguments = { 0 };
         append_options(&arguments, start);
