@@ -14,10 +14,11 @@
 
 #include "base/interrupt.h"
 #include "base/mem.h"
+#include "base/progress.h"
 
 extern char **environ;
 
-enum { KEPT_OUTPUT_BYTES = 64 << 20, SHOWN_OUTPUT_BYTES = 4096, POLL_MS = 200 };
+enum { KEPT_OUTPUT_BYTES = 64 << 20, SHOWN_OUTPUT_BYTES = 4096, POLL_MS = 200, KILL_AFTER_MS = 2000 };
 
 bool run_wait(int pid, const char *name, int *ret_status, struct err *err) {
         assert(pid > 0); // any other number means several processes
@@ -118,23 +119,45 @@ static void drain_output(int *fd, struct buf *into) {
         }
 }
 
-static void exchange_with_child(const struct run *run, struct pipes *pipes, struct buf *messages, pid_t pid) {
+// Ended, if it is time; then killed, if that does not end it.
+struct ending {
+        int64_t limit_ms, kill_ms; // of monotonic_ms()
+        bool is_told, is_late;
+};
+
+static void end_child(struct ending *ending, pid_t pid) {
+        int64_t now_ms = monotonic_ms();
+        bool is_late = now_ms >= ending->limit_ms;
+        if (!ending->is_told && (interrupt_requested() || is_late)) {
+                kill(pid, SIGTERM);
+                ending->is_told = true;
+                ending->is_late = is_late && !interrupt_requested();
+                ending->kill_ms = now_ms + KILL_AFTER_MS;
+        }
+        if (ending->is_late && now_ms >= ending->kill_ms)
+                kill(pid, SIGKILL);
+}
+
+// False: it took too long.
+static bool exchange_with_child(const struct run *run, struct pipes *pipes, struct buf *messages, pid_t pid) {
         const char *next = run->input;
         size_t left = run->input_size;
-        bool told = false;
+        struct ending ending = { .limit_ms = INT64_MAX };
+        if (run->limit_s > 0)
+                ending.limit_ms = monotonic_ms() + run->limit_s * 1000;
         if (pipes->input[1] >= 0)
                 fcntl(pipes->input[1], F_SETFL, O_NONBLOCK);
         for (;;) {
                 struct pollfd polls[] = { { pipes->input[1], POLLOUT, 0 },
                                           { pipes->output[0], POLLIN, 0 },
                                           { pipes->messages[0], POLLIN, 0 } };
-                if (polls[0].fd < 0 && polls[1].fd < 0 && polls[2].fd < 0)
-                        return;
+                bool is_closed = polls[0].fd < 0 && polls[1].fd < 0 && polls[2].fd < 0;
+                // What it started may have the pipes after it.
+                bool is_given_up = ending.is_late && monotonic_ms() >= ending.kill_ms + KILL_AFTER_MS;
+                if (is_closed || is_given_up)
+                        return !ending.is_late;
                 poll(polls, lengthof(polls), POLL_MS); // the signal may have come to another thread
-                if (interrupt_requested() && !told) {
-                        kill(pid, SIGTERM);
-                        told = true;
-                }
+                end_child(&ending, pid);
                 if (polls[0].revents)
                         feed_input(&pipes->input[1], &next, &left);
                 if (polls[1].revents)
@@ -175,8 +198,13 @@ bool run(const struct run *run, struct err *err) {
         keep_end(pipes.input, 1);
         keep_end(pipes.output, 0);
         keep_end(pipes.messages, 0);
-        exchange_with_child(run, &pipes, &messages, pid);
+        bool is_in_time = exchange_with_child(run, &pipes, &messages, pid);
         close_pipes(&pipes);
+        if (!is_in_time) {
+                auto_err how = { 0 };
+                (void)!run_wait(pid, run->argv[0], NULL, &how);
+                return fail(err, ERR_TOOL, 0, "%s does not end within %lld s", run->argv[0], (long long)run->limit_s);
+        }
         if (!run_wait(pid, run->argv[0], run->ret_status, err)) {
                 append_messages(err, &messages);
                 (void)!interrupt_check(err); // a child that we ended is no failure of its own

@@ -5,6 +5,8 @@
 #ifndef KILN_BASE_RUN_H
 #define KILN_BASE_RUN_H
 
+#include <stdint.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -16,6 +18,7 @@ struct run {
         size_t input_size;
         struct buf *output; // standard output; NULL: joined with standard error and kept for the message
         int *ret_status;    // if set, a non-zero exit status is stored here and is no error
+        int64_t limit_s;    // it is ended after so long, which is an error; 0: it may take any time
 };
 
 must_check bool run(const struct run *run, struct err *err);

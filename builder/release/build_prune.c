@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/file.h>
@@ -11,9 +12,12 @@
 
 #include "base/fs.h"
 #include "base/interrupt.h"
+#include "base/json_member.h"
 #include "base/mem.h"
 #include "base/progress.h"
 #include "build/publish.h"
+
+enum { ROLLOUT_JOURNAL_MAX = 64 << 20 };
 
 static char *mark_name(const struct listed_build *build) { return xasprintf(MARK_PREFIX "%s", build->id); }
 
@@ -29,11 +33,43 @@ static bool is_served(const struct publication *publication, const struct listed
         return dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
+static bool names_build(const json_t *rollout, const char *key, const struct listed_build *build) {
+        return strcmp(member_text(rollout, key), build->id) == 0;
+}
+
+// Of a rollout that did not bring all nodes to one build, both are wanted: to go on with, and to go back to. Its
+// journal is rollout/rollout_journal.h's.
+static bool is_of_open_rollout(const struct publication *publication, const struct listed_build *build) {
+        auto_buf text = { .max = ROLLOUT_JOURNAL_MAX };
+        auto_err absent = { 0 };
+        json_t *begin = NULL;
+        bool is_done = false;
+        if (!fs_read(publication->dir, ".rollout/journal", &text, &absent))
+                return false;
+        for (char *next = text.data, *line; (line = strsep(&next, "\n"));) {
+                json_t *event = json_loads(line, 0, NULL);
+                const char *name = member_text(event, "event");
+                if (strcmp(name, "begin") == 0) {
+                        json_decref(begin);
+                        begin = json_incref(event);
+                        is_done = false;
+                }
+                if (strcmp(name, "end") == 0)
+                        is_done = strcmp(member_text(event, "how"), "done") == 0;
+                json_decref(event);
+        }
+        bool is_wanted = !is_done && (names_build(begin, "from", build) || names_build(begin, "to", build));
+        json_decref(begin);
+        return is_wanted;
+}
+
 // The list may be older than the lock.
 static bool may_go(const struct publication *publication, const struct listed_build *build) {
         auto_free char *mark = mark_name(build);
-        return build->running == 0 && !is_current_now(publication, build->id) && !fs_exists(publication->dir, mark) &&
-               publication_has(publication, build->id) && !is_served(publication, build);
+        bool is_kept = is_current_now(publication, build->id) || fs_exists(publication->dir, mark) ||
+                       is_of_open_rollout(publication, build);
+        bool is_loaded = build->running > 0 || is_served(publication, build);
+        return !is_kept && !is_loaded && publication_has(publication, build->id);
 }
 
 static bool is_same_place(const struct listed_build *a, const struct listed_build *b) {

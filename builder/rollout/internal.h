@@ -142,8 +142,11 @@ must_check bool rollout_undrain(struct rollout *rollout, const struct rollout_st
 // ---- rollout_remote.c ----
 
 // Runs a command on a node. Each word reaches it as it is. Its output is appended. `ret_status` may be NULL.
+// It is ended after `limit_s`: a node whose sshd answers may have a shell that does not.
+enum { REMOTE_LIMIT_S = 60 }; // of a file that is read, and of a reboot
 must_check bool remote_run(const struct rollout *rollout, const struct node *node, const struct strings *words,
-                           const struct buf *input, struct buf *ret_output, int *ret_status, struct err *err);
+                           const struct buf *input, int64_t limit_s, struct buf *ret_output, int *ret_status,
+                           struct err *err);
 // What runs on a node: false if it does not answer. Texts are the rollout's arena.
 struct running {
         const char *boot_id, *build;

@@ -158,7 +158,8 @@ static bool run_words(const struct acting *acting, const struct node *at, struct
                 given = &input;
         }
         arena_release(&arena);
-        return ok && remote_run(acting->rollout, at, &acting->action->ssh, given, &output, NULL, err);
+        return ok && remote_run(acting->rollout, at, &acting->action->ssh, given, acting->rollout->options->timeout_s,
+                                &output, NULL, err);
 }
 
 bool rollout_settle(int seconds, struct err *err) {

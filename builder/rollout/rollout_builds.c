@@ -127,8 +127,14 @@ bool rollout_open(struct rollout *rollout, const char *from, const char *to, str
         return true;
 }
 
+// In the middle of a step, a node may be about to leave: the lock says whose the rollout is until it goes on or ends,
+// so that kiln serve gives no other machine leave to boot.
+static bool leaves_step_open(const struct rollout *rollout) {
+        return rollout->journal.fd >= 0 && rollout->journal.is_open && rollout->journal.step;
+}
+
 void rollout_close(struct rollout *rollout) {
-        rollout_lock_release(&rollout->lock);
+        rollout_lock_release(&rollout->lock, leaves_step_open(rollout));
         rollout_journal_close(&rollout->journal);
         close_cleanup(&rollout->dir);
         json_decref(rollout->changes);

@@ -83,22 +83,27 @@ static void judge_nodes(const struct rollout *rollout, const struct rollout_step
         }
 }
 
-// What is not serious may be wrong while an excused node is away: it is missed in sums.
+// What is not serious may be wrong while an excused node is away: it is missed in sums. What is serious is judged by
+// its finding.
 static void judge_agreements(const struct rollout *rollout, bool is_excused, struct buf *ret_why) {
-        size_t i, j;
-        json_t *item, *finding;
+        size_t i;
+        json_t *item;
         json_array_foreach(json_object_get(rollout->status, "agreements"), i, item) {
-                bool is_serious = false;
                 auto_free char *what = xasprintf("%s: %s", member_text(item, "role"), member_text(item, "name"));
-                if (!json_is_false(json_object_get(item, "ok")))
-                        continue;
-                json_array_foreach(json_object_get(rollout->status, "findings"), j, finding) {
-                        bool is_it = strcmp(member_text(finding, "what"), what) == 0;
-                        if (is_it && json_is_true(json_object_get(finding, "serious")))
-                                is_serious = true;
-                }
-                if (is_serious || !is_excused)
+                if (json_is_false(json_object_get(item, "ok")) && !is_excused)
                         append_gate_reason(ret_why, what, member_text(item, "evidence"));
+        }
+}
+
+// Without which the cluster does not serve: an agreement, an address that two machines hold. Nobody is let off.
+static void judge_serious(const struct rollout *rollout, struct buf *ret_why) {
+        size_t i;
+        json_t *finding;
+        json_array_foreach(json_object_get(rollout->status, "findings"), i, finding) {
+                const char *evidence = member_text(finding, "evidence");
+                bool is_told = strstr(buf_text(ret_why), evidence) != NULL;
+                if (json_is_true(json_object_get(finding, "serious")) && !is_told)
+                        append_gate_reason(ret_why, member_text(finding, "what"), evidence);
         }
 }
 
@@ -120,6 +125,7 @@ void rollout_judge(const struct rollout *rollout, const struct rollout_step *ste
         judge_nodes(rollout, step, &is_excused, ret_why);
         judge_agreements(rollout, is_excused, ret_why);
         judge_addresses(rollout, ret_why);
+        judge_serious(rollout, ret_why);
 }
 
 // A machine that has a slot may boot at any moment. kiln serve gives none while a rollout has its lock, so that what is

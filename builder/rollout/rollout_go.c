@@ -172,6 +172,29 @@ static bool reboot_step(struct rollout *rollout, const struct rollout_step *step
 
 // ---- one step ----
 
+// However a node was excused, an ensemble of which a member is away loses no other.
+static bool check_voters(const struct rollout *rollout, const struct rollout_step *step, struct err *err) {
+        const struct role *ensemble = cluster_ensemble_of(rollout->cluster, step->role);
+        const struct node *going = &rollout->cluster->nodes[step->nodes[0]];
+        size_t count = 0;
+        if (!ensemble->ensemble)
+                return true;
+        auto_free size_t *members = cluster_members(rollout->cluster, ensemble->name, &count);
+        for (size_t i = 0; i < count; i++) {
+                const struct node *node = &rollout->cluster->nodes[members[i]];
+                const json_t *seen = json_object_get(json_object_get(rollout->status, "nodes"), node->name);
+                bool is_away = seen && !json_is_true(json_object_get(seen, "healthy"));
+                if (is_away && node != going)
+                        return fail(err, ERR_ROLLOUT, 0, "%s may not be touched: %s, which votes with it, is away",
+                                    going->name, node->name);
+        }
+        return true;
+}
+
+static bool may_change(struct rollout *rollout, const struct rollout_step *step, struct err *err) {
+        return check_voters(rollout, step, err) && rollout_wait_before(rollout, step, err);
+}
+
 static bool has_drain(const struct rollout_step *step) {
         return step->role->rollout.drain_count + step->role->rollout.undrain_count > 0;
 }
@@ -194,7 +217,8 @@ static bool change_step(struct rollout *rollout, const struct rollout_step *step
         if (!read_step(rollout, step, &before, err))
                 return false;
         const struct rollout_step part = undone_part(rollout, step, &before);
-        bool ok = part.count == 0 || (rollout_drain(rollout, &part, err) && reboot_step(rollout, step, &before, err));
+        bool ok = part.count == 0 || (may_change(rollout, &part, err) && rollout_drain(rollout, &part, err) &&
+                                      reboot_step(rollout, step, &before, err));
         return ok && rollout_wait_gate(rollout, NULL, err);
 }
 
@@ -219,28 +243,21 @@ static bool run_step(struct rollout *rollout, const struct rollout_step *step, s
         return ok && rollout_settle(step->role->rollout.settle_s, err) && note_nodes(rollout, "done", step, err);
 }
 
-// However a node was excused, an ensemble of which a member is away loses no other.
-static bool check_voters(const struct rollout *rollout, const struct rollout_step *step, struct err *err) {
-        const struct role *ensemble = cluster_ensemble_of(rollout->cluster, step->role);
-        const struct node *going = &rollout->cluster->nodes[step->nodes[0]];
-        size_t count = 0;
-        if (!ensemble->ensemble)
-                return true;
-        auto_free size_t *members = cluster_members(rollout->cluster, ensemble->name, &count);
-        for (size_t i = 0; i < count; i++) {
-                const struct node *node = &rollout->cluster->nodes[members[i]];
-                const json_t *seen = json_object_get(json_object_get(rollout->status, "nodes"), node->name);
-                bool is_away = seen && !json_is_true(json_object_get(seen, "healthy"));
-                if (is_away && node != going)
-                        return fail(err, ERR_ROLLOUT, 0, "%s may not be touched: %s, which votes with it, is away",
-                                    going->name, node->name);
-        }
-        return true;
-}
-
 static void unmark(struct rollout *rollout, const struct rollout_step *step) {
         for (size_t i = 0; i < step->count; i++)
                 rollout->is_pending[step->nodes[i]] = false;
+}
+
+// One step is all that it does.
+static bool is_canary(const struct rollout *rollout) {
+        return rollout->options->canary || rollout->journal.scope == ROLLOUT_CANARY;
+}
+
+// After a part, other nodes run what they ran.
+static const char *end_of_all(const struct rollout *rollout) {
+        if (rollout->journal.scope == ROLLOUT_PART)
+                return "part";
+        return "done";
 }
 
 static bool do_steps(struct rollout *rollout, struct err *err) {
@@ -250,12 +267,11 @@ static bool do_steps(struct rollout *rollout, struct err *err) {
                     !rollout_next_step(rollout, rollout->is_pending, &step, err))
                         return false;
                 if (step.count == 0)
-                        return note_end(rollout, "done", err);
-                if (!check_voters(rollout, &step, err) || !rollout_wait_before(rollout, &step, err) ||
-                    !run_step(rollout, &step, err))
+                        return note_end(rollout, end_of_all(rollout), err);
+                if (!may_change(rollout, &step, err) || !run_step(rollout, &step, err))
                         return false;
                 unmark(rollout, &step);
-                if (rollout->options->canary)
+                if (is_canary(rollout))
                         return note_end(rollout, "canary", err);
         }
 }
@@ -274,6 +290,16 @@ static bool finish_step(struct rollout *rollout, const struct rollout_step *step
                 return false;
         unmark(rollout, step);
         return true;
+}
+
+// A canary that was killed has had its step, then or now.
+static bool finish_and_go_on(struct rollout *rollout, const struct rollout_step *step, struct err *err) {
+        bool was_changed = json_object_size(rollout->journal.done) > 0 && rollout->journal.scope == ROLLOUT_CANARY;
+        if (!finish_step(rollout, step, err))
+                return false;
+        if (is_canary(rollout) && (was_changed || step->count > 0))
+                return note_end(rollout, "canary", err);
+        return do_steps(rollout, err);
 }
 
 // ---- beginning and going on ----
@@ -324,8 +350,17 @@ static bool check_plan(struct rollout *rollout, struct err *err) {
         return !problem;
 }
 
-static bool begin(struct rollout *rollout, json_t *names, json_t *step, struct err *err) {
-        const struct rollout_begin new = { rollout->cluster->name, rollout->from, rollout->to, names, step };
+static enum rollout_scope chosen_scope(const struct rollout *rollout) {
+        const struct strings *only = rollout->options->only;
+        if (rollout->options->canary)
+                return ROLLOUT_CANARY;
+        if (only && only->count > 0)
+                return ROLLOUT_PART;
+        return ROLLOUT_ALL;
+}
+
+static bool begin(struct rollout *rollout, enum rollout_scope scope, json_t *names, json_t *step, struct err *err) {
+        const struct rollout_begin new = { rollout->cluster->name, rollout->from, rollout->to, scope, names, step };
         return rollout_journal_begin(rollout->dir, &new, &rollout->journal, err) && rollout_publish(rollout, err);
 }
 
@@ -336,7 +371,7 @@ bool rollout_go(const struct cluster *cluster, const struct rollout_options *opt
         if (ok && rollout.journal.is_open)
                 ok = refuse_open_journal(&rollout, err);
         ok = ok && rollout_open(&rollout, options->from, options->build, err) && check_plan(&rollout, err) &&
-             begin(&rollout, names_of_pending(&rollout), NULL, err) && do_steps(&rollout, err);
+             begin(&rollout, chosen_scope(&rollout), names_of_pending(&rollout), NULL, err) && do_steps(&rollout, err);
         ok = say_how_to_go_on(ok, &rollout, err);
         rollout_close(&rollout);
         return ok;
@@ -404,7 +439,7 @@ static bool resume_opened(struct rollout *rollout, struct err *err) {
             !rollout_journal_continue(rollout->dir, &rollout->journal, err))
                 return false;
         keep_pending(rollout);
-        return rollout_publish(rollout, err) && finish_step(rollout, &step, err) && do_steps(rollout, err);
+        return rollout_publish(rollout, err) && finish_and_go_on(rollout, &step, err);
 }
 
 bool rollout_resume(const struct cluster *cluster, const struct rollout_options *options, struct err *err) {
@@ -515,7 +550,7 @@ static bool back_opened(struct rollout *rollout, struct err *err) {
         if (ok)
                 keep_listed(rollout, names);
         if (ok)
-                ok = begin(rollout, names, begun, err) && finish_step(rollout, &step, err) && do_steps(rollout, err);
+                ok = begin(rollout, ROLLOUT_ALL, names, begun, err) && finish_and_go_on(rollout, &step, err);
         else
                 json_decref(names);
         json_decref(begun);

@@ -49,12 +49,22 @@ static void forget_all(struct rollout_journal *journal) {
         *journal = (struct rollout_journal){ .fd = journal->fd, .done = json_object(), .boot_ids = json_object() };
 }
 
+static const char *const scopes[] = { [ROLLOUT_ALL] = "all", [ROLLOUT_PART] = "part", [ROLLOUT_CANARY] = "canary" };
+
+static enum rollout_scope read_scope(const json_t *event) {
+        for (size_t i = 0; i < lengthof(scopes); i++)
+                if (strcmp(member_text(event, "scope"), scopes[i]) == 0)
+                        return (enum rollout_scope)i;
+        return ROLLOUT_ALL;
+}
+
 static void begin_anew(struct rollout_journal *journal, const json_t *event) {
         forget_all(journal);
         journal->exists = journal->is_open = true;
         journal->cluster = xstrdup(member_text(event, "cluster"));
         journal->from = xstrdup(member_text(event, "from"));
         journal->to = xstrdup(member_text(event, "to"));
+        journal->scope = read_scope(event);
         put_event_list(&journal->nodes, event);
 }
 
@@ -138,8 +148,9 @@ static void format_event(json_t *event, struct buf *ret) {
 bool rollout_journal_begin(int dir, const struct rollout_begin *begin, struct rollout_journal *journal,
                            struct err *err) {
         assert(dir >= 0 && begin->cluster && begin->from && begin->to && begin->nodes);
-        json_t *event = stamp(json_pack("{ss si ss ss ss so}", "event", "begin", "format", 1, "cluster", begin->cluster,
-                                        "from", begin->from, "to", begin->to, "nodes", begin->nodes));
+        json_t *event =
+            stamp(json_pack("{ss si ss ss ss ss so}", "event", "begin", "format", 1, "cluster", begin->cluster, "from",
+                            begin->from, "to", begin->to, "scope", scopes[begin->scope], "nodes", begin->nodes));
         json_t *step = json_incref(begin->step);
         auto_buf text = { 0 };
         format_event(event, &text);

@@ -2,7 +2,8 @@
 // What a rollout has begun and ended, so that one that is killed at any moment can go on: a JSON object a line, on the
 // disk (fdatasync(2)) before what it says is done.
 //
-//     {"event":"begin","format":1,"cluster","from","to","nodes":[NAME],"at"}
+//     {"event":"begin","format":1,"cluster","from","to","nodes":[NAME],"at",
+//      "scope":"all"|"part"|"canary"}          part: of what changes, some nodes were chosen; absent: all
 //     {"event":"publish"}                      `current` is moved to `to`
 //     {"event":"step","nodes":[NAME],          their draining may have begun
 //      "boot_ids":{NODE: ID}}                  may be absent: what a rollout that this one follows had told of them
@@ -10,7 +11,7 @@
 //     {"event":"back","node"}                  it runs `to`
 //     {"event":"undrain"}                      is being taken back
 //     {"event":"done","nodes":[NAME]}          the step is over, and the cluster whole
-//     {"event":"end","how":"done"|"canary"|"aborted"|"went back"}
+//     {"event":"end","how":"done"|"part"|"canary"|"aborted"|"went back"}
 //
 // A last line that was not written whole is cut off: what it says was not done.
 #ifndef KILN_ROLLOUT_ROLLOUT_JOURNAL_H
@@ -21,10 +22,13 @@
 
 #include "base/err.h"
 
+enum rollout_scope { ROLLOUT_ALL, ROLLOUT_PART, ROLLOUT_CANARY };
+
 struct rollout_journal {
         int fd;       // -1: not open to be written
         bool exists;  // there is one
         bool is_open; // it has not ended
+        enum rollout_scope scope;
         char *cluster, *from, *to, *how;
         json_t *nodes;    // that were to boot again
         json_t *done;     // names of those that have: an object
@@ -37,6 +41,7 @@ must_check bool rollout_journal_read(int dir, struct rollout_journal *ret, struc
 // Begins one anew, which replaces the last as a whole. Takes `nodes`; `step` is its first step, or NULL.
 struct rollout_begin {
         const char *cluster, *from, *to;
+        enum rollout_scope scope;
         json_t *nodes, *step;
 };
 must_check bool rollout_journal_begin(int dir, const struct rollout_begin *begin, struct rollout_journal *journal,

@@ -107,24 +107,30 @@ static const struct vip *vip_of_role(const struct cluster *cluster, const struct
         return NULL;
 }
 
-// From another network nobody's card is seen: the nodes say themselves who has the address.
+// From another network nobody's card is seen: the nodes say themselves who has the address. Of two, neither leads.
 static bool ask_for_address(struct rollout *rollout, const struct role *role, const struct vip *vip,
                             const struct node **ret, struct err *err) {
         char ip[INET_ADDRSTRLEN];
         inet_ntop(AF_INET, &vip->ip, ip, sizeof ip);
         const char *words[] = { "ip", "-4", "-o", "address", "show", "to", ip };
         const struct strings command = { words, lengthof(words) };
+        size_t holders = 0;
         for (size_t i = 0; i < role->node_count; i++) {
                 const struct node *node = node_of_role(rollout, role, i);
                 auto_buf output = { 0 };
                 auto_err silent = { 0 };
                 int status = 0;
-                bool answers = remote_run(rollout, node, &command, NULL, &output, &status, &silent) && status == 0;
+                bool answers =
+                    remote_run(rollout, node, &command, NULL, REMOTE_LIMIT_S, &output, &status, &silent) && status == 0;
                 if (silent.kind == ERR_INTERRUPTED)
                         return fail(err, ERR_INTERRUPTED, 0, "%s", silent.text);
-                if (answers && strstr(buf_text(&output), ip))
-                        *ret = node;
+                if (!answers || !strstr(buf_text(&output), ip))
+                        continue;
+                *ret = node;
+                holders++;
         }
+        if (holders > 1)
+                *ret = NULL;
         return true;
 }
 

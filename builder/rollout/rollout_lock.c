@@ -141,10 +141,11 @@ bool rollout_lock_take(int dir, bool take, struct rollout_lock *ret, struct err 
         return true;
 }
 
-void rollout_lock_release(struct rollout_lock *lock) {
+void rollout_lock_release(struct rollout_lock *lock, bool keep_owner) {
         if (lock->fd < 0)
                 return;
-        (void)!ftruncate(lock->fd, 0);
+        if (!keep_owner)
+                (void)!ftruncate(lock->fd, 0);
         close(lock->fd);
         lock->fd = -1;
 }

@@ -15,6 +15,7 @@ struct rollout_lock {
 // another host, of which only people know whether it lives; `take` takes it from there. One that a process of this host
 // left when it died is taken, and a notice says so.
 must_check bool rollout_lock_take(int dir, bool take, struct rollout_lock *ret, struct err *err);
-void rollout_lock_release(struct rollout_lock *lock);
+// `keep_owner`: what it was taken for is not over. It is like one that was left by a process that died.
+void rollout_lock_release(struct rollout_lock *lock, bool keep_owner);
 
 #endif

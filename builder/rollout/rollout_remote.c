@@ -82,7 +82,7 @@ static void add_ssh_options(struct arena *arena, const struct rollout *rollout, 
 }
 
 bool remote_run(const struct rollout *rollout, const struct node *node, const struct strings *words,
-                const struct buf *input, struct buf *ret_output, int *ret_status, struct err *err) {
+                const struct buf *input, int64_t limit_s, struct buf *ret_output, int *ret_status, struct err *err) {
         struct arena arena = { 0 };
         struct strings argv = { 0 };
         char ip[INET_ADDRSTRLEN];
@@ -93,7 +93,7 @@ bool remote_run(const struct rollout *rollout, const struct node *node, const st
         for (size_t i = 0; i < words->count; i++)
                 add_ssh_word(&arena, &argv, quote_word(&arena, words->items[i]));
         add_ssh_word(&arena, &argv, NULL);
-        struct run ssh = { .argv = argv.items, .output = ret_output, .ret_status = ret_status };
+        struct run ssh = { .argv = argv.items, .output = ret_output, .ret_status = ret_status, .limit_s = limit_s };
         if (input) {
                 ssh.input = buf_text(input);
                 ssh.input_size = input->size;
@@ -134,7 +134,7 @@ bool remote_running(struct rollout *rollout, const struct node *node, struct run
         int status = 0;
         *ret = (struct running){ "", "" };
         *ret_answers = false;
-        if (!remote_run(rollout, node, &command, NULL, &output, &status, &silent)) {
+        if (!remote_run(rollout, node, &command, NULL, REMOTE_LIMIT_S, &output, &status, &silent)) {
                 bool is_ours = silent.kind == ERR_INTERRUPTED || silent.number == ENOENT; // no ssh on this machine
                 return !is_ours || fail(err, silent.kind, 0, "%s", silent.text);
         }
@@ -159,7 +159,7 @@ static bool reboot_by_ssh(const struct rollout *rollout, const struct node *node
         const struct strings command = { words, lengthof(words) };
         auto_buf output = { .max = OUTPUT_MAX };
         int status = 0;
-        if (!remote_run(rollout, node, &command, NULL, &output, &status, err))
+        if (!remote_run(rollout, node, &command, NULL, REMOTE_LIMIT_S, &output, &status, err))
                 return false;
         if (status == 0 || status == SSH_LOST)
                 return true;
@@ -180,7 +180,7 @@ static bool run_ipmitool(const struct node *node, const char *action, struct buf
                                      "power",
                                      action,
                                      NULL };
-        const struct run ipmitool = { .argv = argv, .output = output };
+        const struct run ipmitool = { .argv = argv, .output = output, .limit_s = REMOTE_LIMIT_S };
         return run(&ipmitool, err) || wrap(err, "%s, its controller %s", node->name, node->bmc.address);
 }
 

@@ -54,7 +54,7 @@ static bool ask_report(size_t index, void *context, struct err *err) {
         auto_err silent = { 0 };
         int status = 0;
         const struct node *node = &asking->rollout->cluster->nodes[index];
-        if (!remote_run(asking->rollout, node, &command, NULL, &output, &status, &silent)) {
+        if (!remote_run(asking->rollout, node, &command, NULL, REMOTE_LIMIT_S, &output, &status, &silent)) {
                 bool is_ours = silent.kind == ERR_INTERRUPTED || silent.number == ENOENT;
                 if (is_ours)
                         return fail(err, silent.kind, 0, "%s", silent.text);

@@ -150,11 +150,18 @@ static void forget_slot(const char *group, const char *id) {
 
 enum slot_answer { SLOT_TAKEN, SLOT_KEPT, SLOT_REFUSED, SLOT_BROKEN };
 
-// A machine that asks again keeps what it has. A slot that could not be written down is none.
+static bool is_granted(const char *group, const char *id) {
+        return has_slot(group, id) && json_is_true(json_object_get(json_object_get(slots, group), "granted"));
+}
+
+// A machine that asks again keeps what it was granted. One whose slot was left by a kiln that was killed while it
+// judged is judged anew. A slot that could not be written down is none.
 static enum slot_answer take_slot(const char *group, const char *id, struct buf *ret_why) {
         auto_err err = { 0 };
-        if (has_slot(group, id))
+        if (is_granted(group, id))
                 return SLOT_KEPT;
+        if (has_slot(group, id))
+                return SLOT_TAKEN;
         const json_t *slot = json_object_get(slots, group);
         if (slot) {
                 buf_printf(ret_why, "%s has the slot of group %s since %jd s", member_text(slot, "id"), group,
@@ -171,7 +178,22 @@ static enum slot_answer take_slot(const char *group, const char *id, struct buf 
         return SLOT_BROKEN;
 }
 
-static enum MHD_Result answer_pre_reboot(const struct http_request *request, const char *group, const char *id) {
+// False: the machine has given it back meanwhile, or it cannot be written down.
+static bool grant_slot(const char *group, const char *id, struct buf *ret_why) {
+        auto_err err = { 0 };
+        pthread_mutex_lock(&slots_lock);
+        bool ok = has_slot(group, id);
+        if (ok) {
+                (void)!json_object_set_new(json_object_get(slots, group), "granted", json_true());
+                ok = write_slots(&err);
+        }
+        pthread_mutex_unlock(&slots_lock);
+        if (!ok)
+                buf_append_text(ret_why, text_or(err.text, "the slot was given back meanwhile"));
+        return ok;
+}
+
+static enum MHD_Result judge_machine(const struct http_request *request, const char *group, const char *id) {
         auto_buf why = { 0 };
         pthread_mutex_lock(&slots_lock);
         enum slot_answer answer = take_slot(group, id, &why);
@@ -186,10 +208,27 @@ static enum MHD_Result answer_pre_reboot(const struct http_request *request, con
                 buf_append_text(&why, "a rollout of this cluster is under way");
         else
                 judge_cluster(request->rack, &why);
-        if (why.size == 0)
+        if (why.size == 0 && grant_slot(group, id, &why))
                 return answer_granted(request);
         forget_slot(group, id);
         return answer_kind(request, MHD_HTTP_CONFLICT, "cluster_not_healthy", buf_text(&why));
+}
+
+// One machine at a time: the cluster is asked for each, for up to two seconds, and whoever asks much must not take the
+// threads that give out files.
+static enum MHD_Result answer_pre_reboot(const struct http_request *request, const char *group, const char *id) {
+        static pthread_mutex_t judging = PTHREAD_MUTEX_INITIALIZER;
+        pthread_mutex_lock(&slots_lock);
+        bool is_kept = is_granted(group, id);
+        pthread_mutex_unlock(&slots_lock);
+        if (is_kept)
+                return answer_granted(request);
+        if (pthread_mutex_trylock(&judging) != 0)
+                return answer_kind(request, MHD_HTTP_CONFLICT, "failed_lock",
+                                   "another machine is being judged: ask again");
+        enum MHD_Result result = judge_machine(request, group, id);
+        pthread_mutex_unlock(&judging);
+        return result;
 }
 
 bool fleet_lock_forget(const char *group) {
