@@ -10,10 +10,14 @@
 
 enum { CAPACITY_MIN = 128, READ_BYTES = 16384 };
 
+static size_t max_of(const struct buf *buf) {
+        if (buf->max == 0)
+                return BUF_MAX_DEFAULT;
+        return buf->max;
+}
+
 char *buf_reserve(struct buf *buf, size_t extra) {
-        size_t max = buf->max;
-        if (max == 0)
-                max = BUF_MAX_DEFAULT;
+        size_t max = max_of(buf);
         assert(buf->size <= max);
         if (buf->overflow || extra > max - buf->size) {
                 buf->overflow = true;
@@ -93,15 +97,32 @@ void buf_release(struct buf *buf) {
         *buf = (struct buf){ 0 };
 }
 
+static ssize_t read_again(int fd, void *room, size_t size) {
+        ssize_t got;
+        do
+                got = read(fd, room, size);
+        while (got < 0 && errno == EINTR);
+        return got;
+}
+
+// A file may end where the buffer is full: one byte tells.
+static bool has_ended(int fd, struct err *err) {
+        char beyond;
+        ssize_t got = read_again(fd, &beyond, 1);
+        if (got < 0)
+                return fail(err, ERR_SYSTEM, errno, "read");
+        return got == 0;
+}
+
 bool buf_read_fd(struct buf *buf, int fd, struct err *err) {
         assert(fd >= 0);
         for (;;) {
-                char *room = buf_reserve(buf, READ_BYTES);
-                if (!room)
-                        return fail(err, ERR_SYSTEM, EFBIG, "read more than %zu bytes", buf->size);
-                ssize_t got = read(fd, room, READ_BYTES);
-                if (got < 0 && errno == EINTR)
-                        continue;
+                size_t size = size_min(max_of(buf) - buf->size, READ_BYTES);
+                bool is_full = buf->overflow || size == 0;
+                if (is_full)
+                        return (!buf->overflow && has_ended(fd, err)) || err->kind ||
+                               fail(err, ERR_SYSTEM, EFBIG, "read more than %zu bytes", buf->size);
+                ssize_t got = read_again(fd, buf_reserve(buf, size), size);
                 if (got < 0)
                         return fail(err, ERR_SYSTEM, errno, "read");
                 buf->size += (size_t)got;

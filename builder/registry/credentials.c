@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/json_member.h"
@@ -81,7 +82,7 @@ static bool take_auth(const json_t *auth, const char *path, struct credentials *
                 return true;
         bool is_base64 = base64_decode(encoded, strlen(encoded), &text);
         char *colon = NULL;
-        if (is_base64 && strlen(buf_text(&text)) == text.size)
+        if (is_base64 && text.data && strlen(text.data) == text.size)
                 colon = strchr(text.data, ':');
         if (!colon)
                 return fail(err, ERR_SYNTAX, 0, "%s: an `auth` that is not the base64 of USER:PASSWORD", path);
@@ -180,9 +181,11 @@ bool credentials_find(const char *authority, const char *repository, struct cred
         auto_free char *docker = path_from_variable("DOCKER_CONFIG", "/config.json");
         auto_free char *home = path_from_variable("HOME", "/.docker/config.json");
         auto_free char *podman = path_from_variable("XDG_RUNTIME_DIR", "/containers/auth.json");
-        const char *paths[] = { named, docker, podman };
+        if (!podman) // who has no session: root by sudo, a service
+                podman = xasprintf("/run/containers/%u/auth.json", (unsigned)geteuid());
+        const char *paths[] = { named, podman, docker };
         if (!docker)
-                paths[1] = home;
+                paths[2] = home;
         for (size_t i = 0; i < lengthof(paths); i++)
                 if (!find_in_file(paths[i], authority, repository, &found, err)) {
                         credentials_release(&found);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Who asks a registry, as `docker login` and `podman login` have left it: $REGISTRY_AUTH_FILE,
-// $DOCKER_CONFIG/config.json or ~/.docker/config.json, and ${XDG_RUNTIME_DIR}/containers/auth.json; of each,
-// `credHelpers`, `credsStore` and `auths`. The first file that knows the registry counts.
+// Who asks a registry, as `podman login` and `docker login` have left it, in podman's order: $REGISTRY_AUTH_FILE,
+// $XDG_RUNTIME_DIR/containers/auth.json or /run/containers/UID/auth.json, and $DOCKER_CONFIG/config.json or
+// ~/.docker/config.json; of each, `credHelpers`, `credsStore` and `auths`. The first file that knows the registry
+// counts.
 #ifndef KILN_REGISTRY_CREDENTIALS_H
 #define KILN_REGISTRY_CREDENTIALS_H
 

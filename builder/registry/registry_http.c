@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <assert.h>
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ enum {
         FIRST_PAUSE_MS = 100,
         PAUSE_STEP_MS = 50,
         REFUSAL_SHOWN = 200,
+        FINAL = EACCES, // number of an ERR_NETWORK that no other attempt changes
 };
 
 // ---- opening ----
@@ -88,6 +90,13 @@ static char *reason_of_refusal(const struct web_answer *answer) {
         return shown;
 }
 
+static bool is_worth_another(const struct web_answer *answer) {
+        return answer->status == 408 || answer->status == 429 || answer->status >= 500;
+}
+
+// Said of who asks and not of the moment: asking again would be another wrong password, or a blob sent for nothing.
+static bool is_final(const struct web_answer *answer) { return answer->status == 401 || answer->status == 403; }
+
 bool registry_refusal(const struct registry *registry, const struct registry_request *request,
                       const struct web_answer *answer, struct err *err) {
         auto_free char *reason = reason_of_refusal(answer);
@@ -96,14 +105,11 @@ bool registry_refusal(const struct registry *registry, const struct registry_req
                 before = ": ";
         fail(err, ERR_NETWORK, 0, "%s answers %ld to %s %s%s%s", registry->authority, answer->status, request->method,
              request->url, before, reason);
-        if (answer->status == 401 || answer->status == 403)
-                return hint(err, "`docker login %s`, or podman's, leaves credentials where kiln finds them",
-                            registry->authority);
-        return false;
-}
-
-static bool is_worth_another(const struct web_answer *answer) {
-        return answer->status == 408 || answer->status == 429 || answer->status >= 500;
+        if (!is_final(answer))
+                return false;
+        err->number = FINAL;
+        return hint(err, "`docker login %s`, or podman's, leaves credentials where kiln finds them",
+                    registry->authority);
 }
 
 // ---- URLs ----
@@ -167,7 +173,8 @@ bool registry_location(const struct registry *registry, const char *base, const 
 // ---- asking ----
 
 bool registry_try_again(const struct registry *registry, unsigned *attempt, struct err *err) {
-        if (++*attempt >= registry->attempts)
+        bool is_refused = err->kind == ERR_NETWORK && err->number == FINAL;
+        if (is_refused || ++*attempt >= registry->attempts)
                 return false;
         int64_t until = monotonic_ms() + ((int64_t)FIRST_PAUSE_MS << *attempt);
         while (monotonic_ms() < until) {

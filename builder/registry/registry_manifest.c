@@ -153,7 +153,11 @@ static bool add_to_index(struct registry *registry, const struct registry_referr
                     manifests, json_pack("{ss ss sI ss}", "mediaType", OCI_MANIFEST_TYPE, "digest", digest, "size",
                                          (json_int_t)strlen(referrer->text), "artifactType", referrer->artifact_type));
                 auto_free char *text = json_dumps(index, JSON_COMPACT);
-                ok = registry_push_manifest(registry, tag, OCI_INDEX_TYPE, text, err);
+                bool is_full = !text || strlen(text) > REGISTRY_MANIFEST_MAX;
+                if (is_full)
+                        fail(err, ERR_CORRUPT, 0, "%s: the list of what belongs to it has no room for more",
+                             registry->authority);
+                ok = !is_full && registry_push_manifest(registry, tag, OCI_INDEX_TYPE, text, err);
         }
         json_decref(index);
         return ok;

@@ -194,9 +194,14 @@ bool registry_read_blob(struct registry *registry, const char *sha256, struct bu
         struct small_blob small = { sha256, ret };
         bool is_there;
         assert(ret->max > 0);
-        buf_clear(ret);
-        if (!registry_stream_blob(registry, sha256, take_small, &small, &is_there, err))
-                return false;
+        for (unsigned attempt = 0;;) {
+                buf_clear(ret);
+                if (registry_stream_blob(registry, sha256, take_small, &small, &is_there, err))
+                        break;
+                if (err->kind != ERR_NETWORK || !registry_try_again(registry, &attempt, err))
+                        return false;
+                err_release(err);
+        }
         if (!is_there)
                 return fail(err, ERR_CORRUPT, 0, "%s has no blob %s, which a manifest names", registry->authority,
                             sha256);

@@ -104,9 +104,12 @@ static bool ask_for_token(struct registry *registry, const struct web_request *r
         return take_token(registry, &answer, err);
 }
 
-// The credentials travel where nobody listens: over https, or within this machine.
+// The credentials travel where nobody listens: over https, or within this machine. Over plain http, anybody on the way
+// could have named the realm.
 static bool may_have_credentials(const struct registry *registry, const struct realm *realm) {
-        return realm->is_https || (registry->is_loopback && realm->is_loopback);
+        if (registry->plain_http)
+                return registry->is_loopback && realm->is_loopback;
+        return realm->is_https;
 }
 
 static bool get_token(struct registry *registry, const struct challenge *challenge, struct realm *realm,

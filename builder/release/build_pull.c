@@ -98,8 +98,8 @@ static bool refuse_other_files(const struct pulling *pulling, struct err *err) {
                     "the other one to a place of its own");
 }
 
-// Whether the build is there, with the same list of files and the same signatures, and whole. DIFFERENT: it is whole,
-// and has other files.
+// Whether the build is there, with the same list of files, and whole; with --key, with the same signatures, too:
+// without it nobody would look at those that take their place. DIFFERENT: it is whole, and has other files.
 static bool find_published(struct pulling *pulling, bool *ret, struct err *err) {
         const char *id = pulling->artifact.build;
         bool has_same_files = true, has_same_signatures = true;
@@ -119,7 +119,7 @@ static bool find_published(struct pulling *pulling, bool *ret, struct err *err) 
                 return false;
         if (!difference && !has_same_files)
                 return refuse_other_files(pulling, err);
-        *ret = !difference && has_same_signatures;
+        *ret = !difference && (has_same_signatures || !pulling->options->key_file);
         if (difference)
                 notice("build %s is there, but not as it was published: %s; it is loaded anew", id, difference);
         return true;

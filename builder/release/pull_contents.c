@@ -137,13 +137,17 @@ static bool load_content(struct pull_contents *contents, size_t index, struct er
         return true;
 }
 
-// A leftover with another name for it is a build's own file, in which nothing may be written.
+// A leftover with another name for it is a build's own file, in which nothing may be written. One that was given its
+// mode already, by a pull that was ended after that, is written to again.
 static bool drop_linked_leftover(struct pull_contents *contents, size_t index, struct err *err) {
         struct stat stat;
         const char *name = contents->items[index]->sha256;
         bool is_linked = fstatat(contents->dir, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
                          (!S_ISREG(stat.st_mode) || stat.st_nlink > 1);
-        return !is_linked || fs_remove_tree(contents->dir, name, err);
+        if (is_linked)
+                return fs_remove_tree(contents->dir, name, err);
+        (void)!fchmodat(contents->dir, name, 0600, 0); // one that is absent is made so
+        return true;
 }
 
 static bool gather_content(size_t index, void *context, struct err *err) {

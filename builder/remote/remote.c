@@ -229,7 +229,7 @@ static bool get_content(struct remote *remote, const char *sha256, struct receiv
         }
         if (strcmp(found, sha256) == 0)
                 return true;
-        remote_give_up(remote, "/cas/%s holds something else", sha256);
+        remote_give_up(remote, "/cas/%s holds something else, and should be removed there", sha256);
         return false;
 }
 

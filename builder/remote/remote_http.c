@@ -67,7 +67,9 @@ static void send_token(const struct remote *remote, CURL *easy) {
 static void set_remote_options(CURL *easy, void *context) {
         const struct remote_exchange *exchange = context;
         const struct s3 *s3 = &exchange->remote->s3;
-        curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, (long)!exchange->request->is_upload);
+        // A signature holds for one host, and curl would tell the session's token to another one.
+        bool follows = !exchange->request->is_upload && !s3->provider;
+        curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, (long)follows);
         curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 3L);
         curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
         if (exchange->remote->token)

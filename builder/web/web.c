@@ -14,7 +14,8 @@
 
 enum {
         WEB_IDLE_MAX = 8,
-        WEB_BODY_KEPT = 64 << 10,    // of a page that says why not
+        WEB_BODY_KEPT = 64 << 10, // of a page that says why not
+        WEB_BODY_DROPPED_MAX = 16 << 20,
         WEB_HEADERS_MAX = 128 << 10, // of all answers to a request
 };
 
@@ -70,7 +71,7 @@ struct web_exchange {
         const struct web_request *request;
         struct web_answer *answer;
         CURL *easy;
-        uint64_t sent, header_bytes;
+        uint64_t sent, header_bytes, dropped_bytes;
         int64_t window_began_ms;
         curl_off_t window_bytes;
         struct err error; // of take(), or of the answer's form
@@ -124,12 +125,13 @@ static size_t take_web_body(char *data, size_t unit, size_t units, void *context
                         return size;
                 return CURL_WRITEFUNC_ERROR;
         }
-        if (size > WEB_BODY_KEPT - answer->body.size) {
-                fail(&exchange->error, ERR_CORRUPT, 0, "it answers %ld, with a text that has no end", answer->status);
-                return CURL_WRITEFUNC_ERROR;
-        }
-        buf_append(&answer->body, data, size);
-        return size;
+        size_t kept = size_min(size, WEB_BODY_KEPT - answer->body.size);
+        buf_append(&answer->body, data, kept);
+        exchange->dropped_bytes += size - kept; // of a proxy's long page: its beginning and the status tell enough
+        if (exchange->dropped_bytes <= WEB_BODY_DROPPED_MAX)
+                return size;
+        fail(&exchange->error, ERR_CORRUPT, 0, "it answers %ld, with a text that has no end", answer->status);
+        return CURL_WRITEFUNC_ERROR;
 }
 
 static size_t give_web_body(char *to, size_t unit, size_t units, void *context) {

@@ -234,7 +234,7 @@ static void docker_configuration_is_read(void) {
         write_config(
             "{\"auths\":{\"reg:5000\":{\"auth\":\"dTpw\"},\"reg:5000/team\":{\"auth\":\"dGVhbTpzZWNyZXQ6eA==\"},"
             "\"https://old.example/v1/\":{\"auth\":\"bzpw\"},\"id.example\":{\"identitytoken\":\"T\"},"
-            "\"bad.example\":{\"auth\":\"!\"},\"none.example\":{}}}");
+            "\"bad.example\":{\"auth\":\"!\"},\"blank.example\":{\"auth\":\" \"},\"none.example\":{}}}");
         expect_credentials("reg:5000", "other/x", "u:p");
         expect_credentials("reg:5000", "team/x", "team:secret:x");
         expect_credentials("reg:5000", "teamwork/x", "u:p");
@@ -245,6 +245,21 @@ static void docker_configuration_is_read(void) {
         expect_credentials("id.example", "x", "T@");
         expect_credentials("none.example", "x", "-");
         expect_credentials("bad.example", "x", "SYNTAX");
+        expect_credentials("blank.example", "x", "SYNTAX");
+}
+
+static void podman_comes_before_docker(void) {
+        auto_free char *directory = xasprintf("%s/containers", top);
+        EXPECT_OK(fs_mkdirs(AT_FDCWD, directory, 0755, err));
+        static const char text[] = "{\"auths\":{\"reg:5000\":{\"auth\":\"cDpw\"}}}";
+        auto_free char *path = xasprintf("%s/auth.json", directory);
+        EXPECT_OK(fs_write(AT_FDCWD, path, text, strlen(text), 0600, err));
+        write_config("{\"auths\":{\"reg:5000\":{\"auth\":\"dTpw\"},\"other\":{\"auth\":\"dTpw\"}}}");
+        expect_credentials("reg:5000", "x", "u:p");
+        setenv("XDG_RUNTIME_DIR", top, 1);
+        expect_credentials("reg:5000", "x", "p:p");
+        expect_credentials("other", "x", "u:p");
+        setenv("XDG_RUNTIME_DIR", "/nowhere", 1);
 }
 
 static void helpers_are_asked(void) {
@@ -396,6 +411,7 @@ int main(void) {
         RUN(what_is_no_challenge_is_none);
         RUN(hostile_headers_are_borne);
         RUN(docker_configuration_is_read);
+        RUN(podman_comes_before_docker);
         RUN(helpers_are_asked);
         RUN(broken_configuration_is_said);
         RUN(files_of_builds_are_taken);
