@@ -54,6 +54,8 @@ static bool connect_address(const struct address *address, const struct url *url
         auto_close int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         int failure = 0;
         socklen_t size = sizeof failure;
+        if (fd < 0 && errno == EAFNOSUPPORT) // "ipv6.disable=1": another address, or another mirror, may be of use
+                return fail(err, ERR_NETWORK, errno, "connect to %s port %u", text, url->port);
         if (fd < 0)
                 return fail(err, ERR_SYSTEM, errno, "open a socket");
         if (connect(fd, &to.any, to_size) < 0 && errno != EINPROGRESS)
@@ -73,9 +75,18 @@ static bool connect_host(const struct url *url, const struct http_request *reque
         if (request->connect_ms > 0 && count > 0)
                 timeout_ms = request->connect_ms / (int)count;
         for (size_t i = 0; i < count; i++) {
-                err_release(err);
-                if (connect_address(&addresses[i], url, timeout_ms, ret_fd, err))
+                struct err failure = { 0 };
+                if (connect_address(&addresses[i], url, timeout_ms, ret_fd, &failure)) {
+                        err_release(err);
                         return true;
+                }
+                // An address of a family that this kernel has not got says nothing about the server.
+                bool tells_more = err->kind == ERR_NONE || failure.number != EAFNOSUPPORT;
+                if (tells_more) {
+                        err_release(err);
+                        *err = take_err(&failure);
+                }
+                err_release(&failure);
         }
         return false;
 }

@@ -508,7 +508,8 @@ static bool look_for_disk(struct session *session, const char *at, struct err *e
                 return fail(err, ERR_REFERENCE, 0, "%s", record->reason);
         if (!load_filesystem(record->filesystem, err))
                 return false;
-        return mount(record->device, at, record->filesystem, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 ||
+        return mount(record->device, at, record->filesystem, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                     state_mount_data(record->filesystem)) == 0 ||
                fail(err, ERR_CORRUPT, errno, "%s (%s) cannot be mounted", record->device, record->filesystem);
 }
 

@@ -52,6 +52,13 @@ static const struct filesystem *filesystem_of_type(const char *type) {
 
 bool state_filesystem_is_known(const char *type) { return filesystem_of_type(type) != NULL; }
 
+const char *state_mount_data(const char *type) {
+        const struct filesystem *filesystem = filesystem_of_type(type);
+        if (!filesystem)
+                return NULL;
+        return filesystem->mount_data;
+}
+
 static bool has_program(const char *name) {
         static const char *const directories[] = { "/usr/sbin", "/sbin", "/usr/bin", "/bin" };
         for (size_t i = 0; i < lengthof(directories); i++) {

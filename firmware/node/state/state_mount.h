@@ -10,6 +10,9 @@
 // Whether the type is one that a state disk may have.
 bool state_filesystem_is_known(const char *type);
 
+// What to mount it with, for mount(2): what the disk itself says of errors ("panic") does not count. May be NULL.
+const char *state_mount_data(const char *type);
+
 // Formats. ERR_TOOL with what mkfs said.
 must_check bool state_format(const char *device, const char *type, const char *label, struct err *err);
 
