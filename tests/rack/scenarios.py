@@ -21,7 +21,7 @@ BOOT_MIN = 90  # for all; a verdict on a machine that others use, too, says noth
 NODE_MIN = 30
 IMAGE = "192.168.2.98:5000/tiny"
 PAGE = "answer of a task"
-EXECUTOR_PAUSE_S = 30  # each look is a process or two; the machines need the processors
+EXECUTOR_PAUSE_S = 10  # each look is a process or two; the machines need the processors
 VIP_MOVES_S = 30  # three of VRRP's seconds, on machines that share two processors with ten others
 QUORUM = ["follower", "follower", "leader"]
 STRANGE_MAC = "52:54:00:99:00:07"
@@ -160,7 +160,7 @@ def build_in_the_registry(rack, tap, _):
 
 APP = {"id": "inky4", "container": {"docker": {"image": IMAGE, "network": "BRIDGE", "portMappings": [
     {"containerPort": 8080, "hostPort": 0, "protocol": "tcp"}]}, "type": "DOCKER", "volumes": []},
-    "args": [], "cpus": 1, "mem": 512, "instances": 1}
+    "args": [], "cpus": 1, "mem": 128, "instances": 2}
 
 
 def start_task(rack, name, port):
@@ -174,12 +174,13 @@ def application(rack, tap, _):
     answer = rack.get(f"http://{MASTERS['master101']}:8080/v2/apps", json.dumps(APP))
     tap.same(answer["status"], 201, f"Marathon takes the app: {answer}")
     tasks = lambda: rack.get_json(f"http://{MASTERS['master102']}:8080/v2/tasks").get("tasks")  # noqa: E731
-    if not tap.holds(tasks, lambda found: len(found) == 1 and found[0]["host"] in SLAVES.values(), "a task is on a slave", 120):
+    if not tap.holds(tasks, lambda found: len({task["host"] for task in found} & set(SLAVES.values())) == APP["instances"],
+                     "its tasks are on two slaves", 120):
         return
-    task = tasks()[0]
-    name = next(each for each, ip in SLAVES.items() if ip == task["host"])
-    status, text = start_task(rack, name, task["ports"][0])
-    tap.ok(status == 0, f"{name}: its container runs", text)
+    for task in tasks():
+        name = next(each for each, ip in SLAVES.items() if ip == task["host"])
+        status, text = start_task(rack, name, task["ports"][0])
+        tap.ok(status == 0, f"{name}: its container runs", text)
     rule = json.dumps({"id": "/inky4", "acl": "path_beg -i /"})
     tap.holds(lambda: rack.get(f"http://{BALANCERS['bamboo101']}:8000/api/services", rule),
               lambda answer: answer["status"] == 200, "Bamboo takes a rule", 120)
