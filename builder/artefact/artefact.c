@@ -210,7 +210,8 @@ bool artefacts_write(struct artefact_build *build, const struct strings *wanted,
         build->sums = file_sums_new();
         if (packs_any(build))
                 build->blocks = packed_blocks_open(build);
-        bool ok = write_wanted(build, wanted, err);
+        bool lacks_sums = build->ret_sums && !is_wanted(build->cluster, &sums_kind, wanted);
+        bool ok = write_wanted(build, wanted, err) && (!lacks_sums || sums_format(build, build->ret_sums, err));
         if (ok)
                 file_sums_settle(build->sums, build->cache);
         block_cache_free(take_ptr(build->blocks));

@@ -134,6 +134,8 @@ struct artefact_build {
         const json_t *inputs;       // what decides the build
         const char *lock;           // text of a lock file with the packages of this build
 
+        struct buf *ret_sums; // gets what SHA256SUMS would have, where it is not written; NULL: nobody asks
+
         // artefacts_write()'s own, NULL outside of it.
         struct file_sums *sums;     // digests of what is published, as far as they are known
         struct block_cache *blocks; // of the roots packed before (packed_blocks.h); NULL: none are known

@@ -14,6 +14,9 @@ extern const struct artefact_kind kernel_kind, squashfs_kind, initrd_kind, confi
 // without trusted keys.
 void trust_format(const struct cluster *cluster, struct buf *ret);
 
+// Appends SHA256SUMS: a line for each file that was written. ERR_CORRUPT as file_sums_list().
+must_check bool sums_format(struct artefact_build *build, struct buf *ret, struct err *err);
+
 // The signature over the role's boot.sums: by the signer, or as it is kept. Nothing is appended for a build that is not
 // signed.
 must_check bool boot_sums_sign(const struct artefact_build *build, const struct artefact_role *role, struct buf *ret,

@@ -14,6 +14,7 @@
 #include "build/build_recipe.h"
 #include "build/build_sign.h"
 #include "build/phases.h"
+#include "build/published_seal.h"
 #include "cache/maker.h"
 #include "sandbox/sandbox.h"
 
@@ -97,10 +98,14 @@ static bool make_and_publish(struct build *build, struct artefact_build *artefac
         if (!interrupt_check(err) || !selection_fetch(&build->selection, build->packages, err) ||
             !build_identify_makers(build, err))
                 return false;
-        if (!phase_install(build, err) || !phase_configure(build, err) || !phase_write(build, artefacts, err))
+        auto_buf sums = { .max = PUBLISHED_SEAL_MAX_BYTES };
+        artefacts->ret_sums = &sums;
+        bool ok = phase_install(build, err) && phase_configure(build, err) && phase_write(build, artefacts, err);
+        artefacts->ret_sums = NULL;
+        if (!ok)
                 return false;
         note_recipe(build, artefacts);
-        return interrupt_check(err) && publication_seal(&build->publication, build->id, err) &&
+        return interrupt_check(err) && publication_seal(&build->publication, build->id, &sums, err) &&
                publication_finish(&build->publication, build->id, err);
 }
 

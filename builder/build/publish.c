@@ -199,10 +199,11 @@ static bool write_seal(const struct publication *publication, const char *build_
         return take_place(publication, staging, name) || fail(err, ERR_SYSTEM, errno, "rename %s", name);
 }
 
-bool publication_seal(struct publication *publication, const char *build_id, struct err *err) {
+bool publication_seal(struct publication *publication, const char *build_id, const struct buf *sums, struct err *err) {
         assert(publication->staging_name);
         auto_buf seal = { 0 };
-        return published_seal_make(publication->staging, &seal, err) && write_seal(publication, build_id, &seal, err);
+        return published_seal_make(publication->staging, sums, &seal, err) &&
+               write_seal(publication, build_id, &seal, err);
 }
 
 static bool check_whole(const struct publication *publication, const char *build_id, bool reads_all, unsigned jobs,

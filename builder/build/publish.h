@@ -10,6 +10,7 @@
 #ifndef KILN_BUILD_PUBLISH_H
 #define KILN_BUILD_PUBLISH_H
 
+#include "base/buf.h"
 #include "base/err.h"
 
 // Names below <out>/<cluster>/ that are nobody's once the lock is free: the next kiln removes them.
@@ -48,8 +49,9 @@ must_check bool publication_finish(struct publication *publication, const char *
 // For whole builds only.
 must_check bool publication_set_current(struct publication *publication, const char *build_id, struct err *err);
 // Notes what the staged build is, beside its place: <out>/<cluster>/.seal-<build id> (published_seal.h). Before
-// publication_finish(), which writes both to the disk.
-must_check bool publication_seal(struct publication *publication, const char *build_id, struct err *err);
+// publication_finish(), which writes both to the disk. `sums` is published_seal_make()'s; one that is empty is none.
+must_check bool publication_seal(struct publication *publication, const char *build_id, const struct buf *sums,
+                                 struct err *err);
 // Whether a build that is there is as it was published. If not, a warning says what is not. At most `jobs` threads
 // read.
 must_check bool publication_is_whole(struct publication *publication, const char *build_id, unsigned jobs, bool *ret,

@@ -123,10 +123,13 @@ static bool seal_file(const struct fs_entry *entry, void *context, struct err *e
         return true;
 }
 
-bool published_seal_make(int dir, struct buf *ret_seal, struct err *err) {
+bool published_seal_make(int dir, const struct buf *sums, struct buf *ret_seal, struct err *err) {
         struct sealing sealing = { .seal = ret_seal };
         ret_seal->max = PUBLISHED_SEAL_MAX_BYTES;
-        (void)!read_sums_as_seal(dir, &sealing.sums); // without, all are digested
+        if (sums && sums->size > 0)
+                (void)!parse_seal(buf_text(sums), &sealing.sums);
+        else
+                (void)!read_sums_as_seal(dir, &sealing.sums); // without, all are digested
         if (sealing.sums.count > 0)
                 qsort(sealing.sums.items, sealing.sums.count, sizeof *sealing.sums.items, order_of_paths);
         bool ok = fs_walk(dir, seal_file, &sealing, err) || wrap(err, "sealing the build");
@@ -282,7 +285,7 @@ bool published_seal_check(int dir, const struct buf *seal, bool reads_all, unsig
         bool seal_anew = ok && !is_sealed && !ret->difference;
         if (seal_anew) {
                 buf_clear(&ret->renewed); // SHA256SUMS does not name itself
-                ok = published_seal_make(dir, &ret->renewed, err);
+                ok = published_seal_make(dir, NULL, &ret->renewed, err);
         }
         sealed_files_release(&checking.files);
         free(checking.moved);

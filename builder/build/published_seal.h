@@ -15,9 +15,10 @@
 
 enum { PUBLISHED_SEAL_MAX_BYTES = 256 << 20 };
 
-// Seals the build in directory `dir`, in which nothing is written any more. Digests are those of its SHA256SUMS, which
-// was just written; of files that it does not name they are computed.
-must_check bool published_seal_make(int dir, struct buf *ret_seal, struct err *err);
+// Seals the build in directory `dir`, in which nothing is written any more. Digests are those of `sums`, which has the
+// form of SHA256SUMS (NULL, or empty: the build's own, which was just written); of files that it does not name they are
+// computed.
+must_check bool published_seal_make(int dir, const struct buf *sums, struct buf *ret_seal, struct err *err);
 
 struct seal_verdict {
         char *difference;   // what is not as it was published, for a sentence; NULL: it is whole

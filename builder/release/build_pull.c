@@ -224,8 +224,8 @@ static bool load_build(struct pulling *pulling, struct err *err) {
         struct publication *publication = &pulling->publication;
         const char *id = pulling->artifact.build;
         return stage_build(pulling, err) && check_identity(pulling, err) &&
-               check_pulled_tree(pulling, publication->staging_name, err) && publication_seal(publication, id, err) &&
-               publication_place(publication, id, err);
+               check_pulled_tree(pulling, publication->staging_name, err) &&
+               publication_seal(publication, id, NULL, err) && publication_place(publication, id, err);
 }
 
 static bool load_or_keep(struct pulling *pulling, struct err *err) {

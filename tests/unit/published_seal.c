@@ -81,7 +81,7 @@ static void every_rot_is_named(void) {
                 auto_close int sealed = make_build();
                 auto_close int dir = -1;
                 auto_buf seal = { 0 };
-                EXPECT_OK(published_seal_make(sealed, &seal, err));
+                EXPECT_OK(published_seal_make(sealed, NULL, &seal, err));
                 EXPECT_TEXT(verdict_of(sealed, &seal), "whole");
                 shell(cases[i].rot);
                 EXPECT_OK(fs_open_dir(top_fd, "build", &dir, err));
@@ -99,7 +99,7 @@ static void what_was_added_is_named(void) {
                 auto_close int dir = make_build();
                 auto_buf seal = { 0 };
                 struct seal_verdict verdict = { 0 };
-                EXPECT_OK(published_seal_make(dir, &seal, err));
+                EXPECT_OK(published_seal_make(dir, NULL, &seal, err));
                 EXPECT_OK(fs_write(dir, added[i], "x", 1, 0644, err));
                 EXPECT_OK(fs_write(dir, "manifest.json.sig", "x", 1, 0644, err)); // of a later --sign
                 EXPECT_OK(published_seal_check(dir, &seal, true, 2, &verdict, err));
@@ -136,10 +136,23 @@ static void what_no_sums_name_is_sealed_too(void) {
         auto_close int dir = make_build();
         auto_buf seal = { 0 };
         shell("rm build/SHA256SUMS");
-        EXPECT_OK(published_seal_make(dir, &seal, err));
+        EXPECT_OK(published_seal_make(dir, NULL, &seal, err));
         EXPECT_TEXT(verdict_of(dir, &seal), "whole");
         shell("echo other >build/manifest.json");
         EXPECT_TEXT(verdict_of(dir, &seal), "manifest.json has changed");
+}
+
+// Digests that are known are not computed again, and files that nobody knows are.
+static void digests_that_are_known_are_taken(void) {
+        static const char known[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        auto_close int dir = make_build();
+        auto_buf seal = { 0 };
+        auto_buf sums = { 0 };
+        shell("rm build/SHA256SUMS");
+        buf_printf(&sums, "%s  manifest.json\n", known);
+        EXPECT_OK(published_seal_make(dir, &sums, &seal, err));
+        EXPECT(strstr(buf_text(&seal), known) && strstr(buf_text(&seal), "  master/vmlinuz\n"));
+        EXPECT_TEXT(verdict_of(dir, &seal), "whole");
 }
 
 // ---- beside the build ----
@@ -147,7 +160,7 @@ static void what_no_sums_name_is_sealed_too(void) {
 static void publish(struct publication *publication) {
         EXPECT_OK(publication_stage(publication, "0123", err));
         EXPECT_OK(fs_write(publication->staging, "file", "text", 4, 0644, err));
-        EXPECT_OK(publication_seal(publication, "0123", err));
+        EXPECT_OK(publication_seal(publication, "0123", NULL, err));
         EXPECT_OK(publication_finish(publication, "0123", err));
 }
 
@@ -211,6 +224,7 @@ int main(void) {
         RUN(what_was_added_is_named);
         RUN(without_a_seal_the_sums_decide);
         RUN(what_no_sums_name_is_sealed_too);
+        RUN(digests_that_are_known_are_taken);
         RUN(a_publication_knows_its_builds);
         RUN(a_part_is_published_apart_from_the_whole);
         RUN(a_place_of_parts_that_others_may_write_to_is_refused);
