@@ -128,6 +128,31 @@ static const char *check_limits(const struct xml_guard *guard) {
         return NULL;
 }
 
+// Text up to the next "<".
+static const char *pass_text(struct xml_guard *guard, const char *next, const char *end) {
+        const char *open = memchr(next, '<', (size_t)(end - next));
+        if (!open)
+                return end;
+        guard->part = XML_OPEN;
+        return open + 1;
+}
+
+// What of a tag, behind its name, is neither its end nor a quote, or within quotes.
+static const char *pass_attributes(struct xml_guard *guard, const char *next, const char *end) {
+        const char *begin = next;
+        if (guard->quote) {
+                next = memchr(next, guard->quote, (size_t)(end - next));
+                if (!next)
+                        next = end;
+        } else {
+                while (next < end && *next != '>' && *next != '"' && *next != '\'')
+                        next++;
+        }
+        if (next > begin)
+                guard->last = next[-1];
+        return next;
+}
+
 const char *xml_guard_check(struct xml_guard *guard, const char *bytes, size_t size) {
         assert(guard->max_bytes > 0);
         const char *next = bytes;
@@ -138,16 +163,12 @@ const char *xml_guard_check(struct xml_guard *guard, const char *bytes, size_t s
         while (next < end) {
                 const char *wrong = NULL;
                 const char *before = next;
-                if (guard->part == XML_TEXT) {
-                        const char *open = memchr(next, '<', (size_t)(end - next));
-                        next = end;
-                        if (open) {
-                                next = open + 1;
-                                guard->part = XML_OPEN;
-                        }
-                } else {
+                if (guard->part == XML_TEXT)
+                        next = pass_text(guard, next, end);
+                else if (guard->part == XML_TAG && guard->name_length == sizeof guard->name)
+                        next = pass_attributes(guard, next, end);
+                if (next == before)
                         wrong = xml_guard_look(guard, *next++);
-                }
                 guard->element_bytes += (uint64_t)(next - before);
                 if (!wrong)
                         wrong = check_limits(guard);
