@@ -22,7 +22,8 @@ enum {
         PIECE_BYTES = 256 << 10, // of the payload, a block each
         PIECES_MAX = 384,        // ready at a time: 96 MB, so that two large packages are unpacked beside each other
         READ_BYTES = 64 << 10,
-        PIPE_BYTES = 1 << 20 // what every user may have, see pipe(7)
+        UNPACKING_MAX = 100 << 20, // memory, as librpm has it (rpmio.c)
+        PIPE_BYTES = 1 << 20       // what every user may have, see pipe(7)
 };
 
 static const unsigned char xz_magic[] = { 0xfd, '7', 'z', 'X', 'Z', 0 };
@@ -243,8 +244,9 @@ struct payload_feed *payload_feed_start(int package) {
         feed->blocks = lzma_index_init(NULL);
         feed->read = xmalloc(READ_BYTES);
         feed->unpacked = xmalloc(PIECE_BYTES);
-        bool ok = feed->blocks && open_pipe(feed) && lzma_stream_decoder(&feed->unpacking, UINT64_MAX, 0) == LZMA_OK &&
-                  put_head(feed, offset) && start_unpacking_thread(feed);
+        bool ok = feed->blocks && open_pipe(feed) &&
+                  lzma_stream_decoder(&feed->unpacking, UNPACKING_MAX, 0) == LZMA_OK && put_head(feed, offset) &&
+                  start_unpacking_thread(feed);
         if (ok)
                 return feed;
         free_feed(feed);

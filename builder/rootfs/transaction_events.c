@@ -82,8 +82,10 @@ static void *on_event(const void *header, const rpmCallbackType what, const rpm_
         struct worker *worker = data;
         (void)total;
         switch (what) {
-        case RPMCALLBACK_INST_START:
+        case RPMCALLBACK_TRANS_STOP: // all is prepared, and %pretrans has run
                 worker_start_feeds(worker);
+                break;
+        case RPMCALLBACK_INST_START:
                 make_users(worker, (Header)header);
                 break;
         case RPMCALLBACK_INST_OPEN_FILE:

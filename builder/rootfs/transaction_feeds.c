@@ -19,9 +19,9 @@ struct feeds {
         size_t *order, count;              // the packages' indices, as librpm installs them
         size_t next, begun;                // positions of it: not read yet, not unpacked yet
         struct payload_feed *ahead[FEEDS]; // of a position, modulo their number
-        struct payload_feed *early;        // of the position early_at, until that is one of the next; NULL: none
-        size_t early_at;
-        struct payload_feed *read; // librpm has it
+        struct payload_feed *early; // of the position before early_end, until that is one of the next; NULL: none
+        size_t early_end;           // position behind the last one that was begun early
+        struct payload_feed *read;  // librpm has it
         bool is_installing;
 };
 
@@ -64,16 +64,16 @@ static uint64_t bytes_of_package(const struct worker *worker, size_t position) {
 static void begin_largest(struct feeds *feeds, const struct worker *worker) {
         uint64_t largest = LARGE_BYTES;
         bool is_found = false;
-        if (feeds->early || feeds->next <= feeds->early_at)
+        if (feeds->early || feeds->next < feeds->early_end)
                 return;
         for (size_t i = feeds->begun; i < feeds->count; i++)
                 if (bytes_of_package(worker, i) > largest) {
                         largest = bytes_of_package(worker, i);
-                        feeds->early_at = i;
+                        feeds->early_end = i + 1;
                         is_found = true;
                 }
         if (is_found)
-                feeds->early = payload_feed_start(worker->files[feeds->order[feeds->early_at]]);
+                feeds->early = payload_feed_start(worker->files[feeds->order[feeds->early_end - 1]]);
 }
 
 // ---- one after the other ----
@@ -83,7 +83,7 @@ static struct payload_feed *take_feed(struct feeds *feeds, size_t position) {
 }
 
 static struct payload_feed *begin_feed(struct feeds *feeds, const struct worker *worker, size_t position) {
-        if (feeds->early && feeds->early_at == position)
+        if (feeds->early && feeds->early_end == position + 1)
                 return take_ptr(feeds->early);
         return payload_feed_start(worker->files[feeds->order[position]]);
 }
@@ -93,7 +93,7 @@ static void move_to(struct feeds *feeds, const struct worker *worker, size_t pos
         for (; feeds->next < position; feeds->next++)
                 if (feeds->next < feeds->begun)
                         payload_feed_stop(take_feed(feeds, feeds->next));
-        if (feeds->early && feeds->early_at < position)
+        if (feeds->early && feeds->early_end <= position)
                 payload_feed_stop(take_ptr(feeds->early));
         if (feeds->begun < position)
                 feeds->begun = position;
