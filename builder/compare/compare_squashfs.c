@@ -464,7 +464,8 @@ static bool unpack_children(struct unpacking *unpacking, const sqfs_tree_node_t 
                 if (length > 0)
                         buf_append_char(&unpacking->path, '/');
                 buf_append_text(&unpacking->path, (const char *)child->name);
-                if (!fs_path_is_safe(buf_text(&unpacking->path)))
+                bool is_name = !strchr((const char *)child->name, '/');
+                if (!is_name || !fs_path_is_safe(buf_text(&unpacking->path)))
                         return fail(err, ERR_CORRUPT, 0, "the image has a file %s", buf_text(&unpacking->path));
                 if (!unpack_node(unpacking, child, depth + 1, err))
                         return false;

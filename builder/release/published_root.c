@@ -77,6 +77,25 @@ struct layer_unpacking {
         size_t link_count;
 };
 
+// Where an entry goes: its directory below the layer's, and its name there.
+struct layer_place {
+        int dir;
+        const char *name;
+};
+
+// A link of the layer's, to anywhere, may stand where a later entry has a directory: it leads nowhere but in here.
+static bool open_layer_place(const struct layer_unpacking *layer, const char *path, struct layer_place *ret,
+                             struct err *err) {
+        auto_free char *parent = fs_parent(path);
+        const char *slash = strrchr(path, '/');
+        ret->name = path;
+        if (slash)
+                ret->name = slash + 1;
+        if (!*ret->name || !fs_path_is_safe(path) || *path == '/')
+                return fail(err, ERR_CORRUPT, 0, "the configuration layer has a file %s", path);
+        return fs_open_in_root(layer->to, parent, O_PATH | O_DIRECTORY, 0, &ret->dir, err);
+}
+
 static const char *find_first_name(const struct layer_unpacking *layer, uint32_t inode) {
         for (size_t i = 0; i < layer->link_count; i++)
                 if (layer->links[i].inode == inode)
@@ -84,61 +103,72 @@ static const char *find_first_name(const struct layer_unpacking *layer, uint32_t
         return NULL;
 }
 
+static bool link_layer_file(const struct layer_unpacking *layer, const char *first, const struct layer_place *place,
+                            struct err *err) {
+        struct layer_place from = { -1, NULL };
+        if (!open_layer_place(layer, first, &from, err))
+                return false;
+        auto_close int from_dir = from.dir;
+        return linkat(from_dir, from.name, place->dir, place->name, 0) == 0 ||
+               fail(err, ERR_SYSTEM, errno, "link /%s", first);
+}
+
 // Which of a file's names carries its content is the archive's affair.
-static bool put_layer_file(struct layer_unpacking *layer, const struct newc_entry *entry, const char *name,
-                           struct err *err) {
+static bool put_layer_file(struct layer_unpacking *layer, const struct newc_entry *entry, const char *path,
+                           const struct layer_place *place, struct err *err) {
         auto_close int fd = -1;
         const char *first = NULL;
         if (entry->links > 1)
                 first = find_first_name(layer, entry->inode);
         if (entry->links > 1 && !first)
-                *array_append(&layer->links, &layer->link_count) = (struct layer_link){ entry->inode, name };
-        if (first && linkat(layer->to, first, layer->to, name, 0) < 0)
-                return fail(err, ERR_SYSTEM, errno, "link /%s", name);
+                *array_append(&layer->links, &layer->link_count) = (struct layer_link){ entry->inode, path };
+        if (first && !link_layer_file(layer, first, place, err))
+                return false;
         int flags = O_WRONLY | O_NOFOLLOW;
         if (!first)
                 flags |= O_CREAT | O_EXCL;
-        if (!fs_open(layer->to, name, flags, 0600, &fd, err) || !fs_write_all(fd, entry->data, entry->size, err))
+        if (!fs_open(place->dir, place->name, flags, 0600, &fd, err) ||
+            !fs_write_all(fd, entry->data, entry->size, err))
                 return false;
         return (fchown(fd, entry->uid, entry->gid) == 0 && fchmod(fd, entry->mode & 07777) == 0) ||
-               fail(err, ERR_SYSTEM, errno, "unpack /%s", name);
+               fail(err, ERR_SYSTEM, errno, "unpack /%s", path);
 }
 
-static bool put_layer_directory(const struct layer_unpacking *layer, const struct newc_entry *entry, const char *name,
-                                struct err *err) {
+static bool put_layer_directory(const struct newc_entry *entry, const struct layer_place *place, struct err *err) {
         auto_close int fd = -1;
-        if (mkdirat(layer->to, name, 0700) < 0)
-                return fail(err, ERR_SYSTEM, errno, "unpack /%s", name);
-        if (!fs_open_dir(layer->to, name, &fd, err))
+        if (mkdirat(place->dir, place->name, 0700) < 0)
+                return fail(err, ERR_SYSTEM, errno, "unpack %s", place->name);
+        if (!fs_open_dir(place->dir, place->name, &fd, err))
                 return false;
         return (fchown(fd, entry->uid, entry->gid) == 0 && fchmod(fd, entry->mode & 07777) == 0) ||
-               fail(err, ERR_SYSTEM, errno, "unpack /%s", name);
+               fail(err, ERR_SYSTEM, errno, "unpack %s", place->name);
 }
 
-static bool put_layer_symlink(const struct layer_unpacking *layer, const struct newc_entry *entry, const char *name,
-                              struct err *err) {
+static bool put_layer_symlink(const struct newc_entry *entry, const struct layer_place *place, struct err *err) {
         auto_free char *target = xstrndup(entry->data, entry->size);
-        return (symlinkat(target, layer->to, name) == 0 &&
-                fchownat(layer->to, name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) == 0) ||
-               fail(err, ERR_SYSTEM, errno, "unpack /%s", name);
+        return (symlinkat(target, place->dir, place->name) == 0 &&
+                fchownat(place->dir, place->name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) == 0) ||
+               fail(err, ERR_SYSTEM, errno, "unpack %s", place->name);
 }
 
 static bool put_layer_entry(struct layer_unpacking *layer, const struct newc_entry *entry, struct err *err) {
         size_t length = strlen(LAYER_PREFIX);
+        struct layer_place place = { -1, NULL };
         if (strncmp(entry->name, LAYER_PREFIX, length) != 0)
                 return true;
-        const char *name = entry->name + length;
-        if (!fs_path_is_safe(name))
-                return fail(err, ERR_CORRUPT, 0, "the configuration layer has a file %s", name);
+        const char *path = entry->name + length;
+        if (!open_layer_place(layer, path, &place, err))
+                return false;
+        auto_close int dir = place.dir; // closed at the end
         if (S_ISDIR(entry->mode))
-                return put_layer_directory(layer, entry, name, err);
+                return put_layer_directory(entry, &place, err);
         if (S_ISREG(entry->mode))
-                return put_layer_file(layer, entry, name, err);
+                return put_layer_file(layer, entry, path, &place, err);
         if (S_ISLNK(entry->mode))
-                return put_layer_symlink(layer, entry, name, err);
+                return put_layer_symlink(entry, &place, err);
         // A whiteout, which hides a file of the packages, is a character device 0:0.
-        return mknodat(layer->to, name, entry->mode, makedev(entry->major, entry->minor)) == 0 ||
-               fail(err, ERR_SYSTEM, errno, "unpack /%s", name);
+        return mknodat(dir, place.name, entry->mode, makedev(entry->major, entry->minor)) == 0 ||
+               fail(err, ERR_SYSTEM, errno, "unpack /%s", path);
 }
 
 static bool unpack_layer(int fd, int to, struct err *err) {
