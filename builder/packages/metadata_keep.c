@@ -42,13 +42,21 @@ static bool keep_keys(struct source *source, struct err *err) {
         return source_keys(source, &keyring, err);
 }
 
+// What was fetched is in the cache already, and by now perhaps newer: another kiln may have fetched it again since.
+static bool keep_repomd(const struct source *source, struct err *err) {
+        auto_close int lock = -1;
+        if (!source->is_local)
+                return true;
+        return source_lock(source, &lock, err) && keep_small_file(source, &source->signature, "repomd.xml.asc", err) &&
+               keep_small_file(source, &source->repomd, "repomd.xml", err);
+}
+
 static bool keep_source(struct source *source, struct err *err) {
         if (!keep_metadata(source, "primary metadata", &source->primary, err) ||
             !keep_metadata(source, "package groups", &source->group, err) ||
             !keep_metadata(source, "modules", &source->modules, err) || !keep_filelists(source, err))
                 return false;
-        return keep_small_file(source, &source->signature, "repomd.xml.asc", err) &&
-               keep_small_file(source, &source->repomd, "repomd.xml", err) && keep_keys(source, err);
+        return keep_repomd(source, err) && keep_keys(source, err);
 }
 
 bool packages_keep_metadata(struct packages *packages, struct err *err) {

@@ -45,6 +45,7 @@ struct download {
         bool answered;    // the first bytes of this attempt were looked at
         bool *refused;    // by URL: no use in asking again
         bool found_wrong; // the last error is about contents, not about the network
+        bool was_blamed;  // what an earlier attempt had left was thrown away for such an error
         bool rejected;    // the right bytes came, and were found wanting: no other mirror has better ones
         struct err error; // of the last attempt
         char curl_text[CURL_ERROR_SIZE];
@@ -230,8 +231,9 @@ static bool plan_retry(struct batch *batch, struct download *download, struct er
         if (urls_left(download) == 0)
                 return give_up_download(batch, download, missing, err);
         bool useful = download->have >= download->start + PROGRESS_BYTES && download->transfer->size_bytes;
-        bool blame_the_start =
-            download->found_wrong && !fresh_and_wrong; // what an earlier attempt left was no part of the file
+        // What an earlier attempt left was no part of the file. Once: a mirror could have it begun anew for ever.
+        bool blame_the_start = download->found_wrong && !fresh_and_wrong && !download->was_blamed;
+        download->was_blamed |= blame_the_start;
         if ((!useful && !blame_the_start) || download->refused[download->url])
                 next_url(download);
         if (download->round >= ROUNDS)

@@ -268,6 +268,7 @@ static bool try_once(struct repomd_attempt *attempt, struct err *err) {
                 return wrap(err, "repository %s", source->repository->name);
         if (!check_repomd_age(source, err))
                 return false;
+        source->is_local = !attempt->fetched && attempt->url >= 0;
         return !attempt->fetched || update_cache(attempt, err);
 }
 
@@ -293,12 +294,6 @@ static void note_metadata_files(const struct source *source) {
                 auto_free char *start = xstrndup(files[i]->checksum, CACHE_PART_START);
                 cache_note_part(source->options->cache, CACHE_REPOS, source->name, start);
         }
-}
-
-// repomd.xml and its signature change together: no other kiln may look at them meanwhile.
-static bool source_lock(const struct source *source, int *ret_fd, struct err *err) {
-        auto_free char *path = xasprintf("%s/lock", source->dir);
-        return lock_take(AT_FDCWD, path, ret_fd, err);
 }
 
 bool repomd_fetch(struct source *source, struct err *err) {

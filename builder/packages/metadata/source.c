@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "cache/lock.h"
 #include "packages/fetch/transfer.h"
 #include "packages/fetch/url.h"
 #include "packages/metadata/solv_file.h"
@@ -132,15 +133,21 @@ static bool add_mirrorlist(struct source *source, const struct list *list, struc
         return fail(err, ERR_NETWORK, 0, "mirror list %s of %s holds no URL", shown, source->repository->name);
 }
 
+bool source_lock(const struct source *source, int *ret_fd, struct err *err) {
+        auto_free char *path = xasprintf("%s/lock", source->dir);
+        return fs_mkdirs(AT_FDCWD, source->dir, 0755, err) && lock_take(AT_FDCWD, path, ret_fd, err);
+}
+
 // A list that cannot be used takes the place of none that could.
 static bool read_list(struct source *source, const struct list *list, struct err *err) {
+        auto_close int lock = -1;
         auto_free char *local = url_local_path(list->url);
         auto_free char *path = xasprintf("%s/%s", source->dir, list->file);
         auto_free char *pending = xasprintf("%s.new", path);
         auto_buf text = { .max = LIST_MAX };
         const char *from = local;
         bool fetched = false;
-        if (!local && !fetch_list(source, list, path, &fetched, err))
+        if (!local && (!source_lock(source, &lock, err) || !fetch_list(source, list, path, &fetched, err)))
                 return false;
         if (fetched)
                 from = pending;

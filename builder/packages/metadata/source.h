@@ -35,6 +35,7 @@ struct source {
         struct buf repomd, signature; // as they were verified; the latter empty unless it was demanded
         int64_t published;            // when the metadata was made, as repomd.xml says; 0: it does not
         struct keyring *keyring;
+        bool is_local;      // repomd.xml was read where it lies: the cache has none of it
         bool replaced_told; // replaced_warn() said what there is to say of it
         int writer;         // process that writes a .solv file, or 0
 };
@@ -45,6 +46,9 @@ struct source {
 must_check bool source_open(struct source *source, const struct repository *repository, const struct release *release,
                             const struct packages_options *options, struct arena *arena, struct err *err);
 void source_close(struct source *source);
+// What the cache has of a repository's lists, repomd.xml and its signature changes together: no other kiln may look at
+// it meanwhile.
+must_check bool source_lock(const struct source *source, int *ret_fd, struct err *err);
 // The keyring of the repository, loaded on first use.
 must_check bool source_keys(struct source *source, const struct keyring **ret, struct err *err);
 // Fetches a small file without a known checksum. `urls` are tried in turn; `ret` says which had it.
