@@ -101,6 +101,34 @@ static void set_item(const struct override *override, struct value *at, const st
                 assign_key(override, at, step->key, item);
 }
 
+static struct value *copy_container(struct arena *arena, const struct value *from) {
+        struct value *copy = value_list(arena);
+        if (from->type == VALUE_MAP)
+                copy = value_map(arena);
+        copy->place = from->place;
+        for (size_t i = 0; i < from->count; i++) {
+                if (from->type == VALUE_MAP)
+                        value_append_pair(arena, copy, from->keys[i], &from->key_places[i], from->items[i]);
+                else
+                        value_append(arena, copy, from->items[i]);
+        }
+        return copy;
+}
+
+// What is below may stand in other places, too, by an alias or a merge of YAML: only this one is changed.
+static struct value *own_container(const struct override *override, struct value *at, const char *key,
+                                   struct value *next) {
+        struct value *own = copy_container(override->loader->arena, next);
+        for (size_t i = 0; i < at->count; i++) {
+                bool is_it = at->items[i] == next && (at->type == VALUE_LIST || strcmp(at->keys[i], key) == 0);
+                if (is_it) {
+                        at->items[i] = own;
+                        break;
+                }
+        }
+        return own;
+}
+
 // Goes one key down from `*at`, or ends there. A map is made where there is nothing yet; in a list nothing new can be.
 static bool take_step(const struct override *override, const struct step *step, struct value *item, struct value **at) {
         struct value *map = *at, *next = NULL;
@@ -124,6 +152,8 @@ static bool take_step(const struct override *override, const struct step *step, 
                 made->place = override->place;
                 set_item(override, map, step, next, made);
                 next = made;
+        } else if (next->type == VALUE_MAP || next->type == VALUE_LIST) {
+                next = own_container(override, map, step->key, next);
         }
         *at = next;
         return true;

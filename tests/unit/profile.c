@@ -300,6 +300,32 @@ static void gives_templates_their_scope(void) {
         cluster_free(cluster);
 }
 
+// What an alias of YAML shares is changed where --set says, and nowhere else.
+static void set_changes_no_alias(void) {
+        write_file("p/alias.yaml",
+                   "cluster: test\nrelease: two\nnetworks: [{name: lan, subnet: 192.168.2.0/24}]\nnodes:\n"
+                   "  - {name: a, role: plain, ip: 192.168.2.11, variables: &v {disk: one, kept: x}}\n"
+                   "  - {name: b, role: plain, ip: 192.168.2.12, variables: *v}\n"
+                   "variables: {m: &m {n: {deep: one}}, w: {<<: *m, o: 1}}\n");
+        write_file("p/roles/plain.yaml", "description: a machine\n");
+        struct profile_options options = { 0 };
+        struct arena arena = { 0 };
+        struct cluster *cluster = NULL;
+        strings_add_once(&arena, &options.set, "nodes.a.variables.disk=two");
+        strings_add_once(&arena, &options.set, "variables.w.n.deep=two");
+        EXPECT_OK(cluster_load("p/alias.yaml", &options, &cluster, err));
+        if (!cluster)
+                return;
+        EXPECT_TEXT(value_get(cluster->nodes[0].variables, "disk")->text, "two");
+        EXPECT_TEXT(value_get(cluster->nodes[0].variables, "kept")->text, "x");
+        EXPECT_TEXT(value_get(cluster->nodes[1].variables, "disk")->text, "one");
+        const struct value *m = value_get(cluster->variables, "m"), *w = value_get(cluster->variables, "w");
+        EXPECT_TEXT(value_get(value_get(m, "n"), "deep")->text, "one");
+        EXPECT_TEXT(value_get(value_get(w, "n"), "deep")->text, "two");
+        cluster_free(cluster);
+        arena_release(&arena);
+}
+
 // A node does the work of the roles that its role inherits: it is one of their nodes, in templates and to firewalls.
 static void counts_heirs_among_the_nodes_of_a_role(void) {
         static const char template[] = "{{#roles.vote.nodes}}{{position}}={{name}} {{/roles.vote.nodes}}"
@@ -399,6 +425,7 @@ int main(void) {
         RUN(obeys_options);
         RUN(reports_wrong_options);
         RUN(gives_templates_their_scope);
+        RUN(set_changes_no_alias);
         RUN(counts_heirs_among_the_nodes_of_a_role);
         RUN(reports_all_mistakes_of_all_files);
         RUN(finds_files_from_anywhere);

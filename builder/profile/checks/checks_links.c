@@ -118,6 +118,21 @@ static void add_addresses(struct once **all, size_t *count, const struct strings
                     (struct once){ addresses->items[i], place_in_row(row, "addresses", addresses->items[i]) };
 }
 
+// Numbers are compared: a text for each node and each address would take memory for the product of both.
+static void check_address_is_free(struct loader *loader, const struct cluster_file *file, const struct once *once) {
+        struct in_addr address;
+        if (inet_pton(AF_INET, once->key, &address) != 1)
+                return;
+        for (size_t i = 0; i < file->node_count; i++)
+                if (address.s_addr == file->nodes[i].node.ip.s_addr)
+                        report(loader->diagnostics, ERR_CLUSTER, once->place, "address %s is the `ip` of node `%s`",
+                               once->key, file->nodes[i].node.name);
+        for (size_t i = 0; i < file->vip_count; i++)
+                if (address.s_addr == file->vips[i].ip.s_addr)
+                        report(loader->diagnostics, ERR_CLUSTER, once->place, "address %s is VIP `%s`", once->key,
+                               file->vips[i].name);
+}
+
 // A further address is given once, and is no node's `ip` and no VIP. Those are compared with one another by
 // checks_names.c.
 static void check_addresses_once(struct loader *loader, const struct cluster_file *file, const struct value *rows) {
@@ -135,16 +150,8 @@ static void check_addresses_once(struct loader *loader, const struct cluster_fil
                         add_addresses(&all, &count, &link->addresses, links->items[j]);
                 }
         }
-        for (size_t i = 0; i < count; i++) {
-                for (size_t j = 0; j < file->node_count; j++)
-                        if (strcmp(all[i].key, in_addr_text(loader->arena, file->nodes[j].node.ip)) == 0)
-                                report(loader->diagnostics, ERR_CLUSTER, all[i].place,
-                                       "address %s is the `ip` of node `%s`", all[i].key, file->nodes[j].node.name);
-                for (size_t j = 0; j < file->vip_count; j++)
-                        if (strcmp(all[i].key, in_addr_text(loader->arena, file->vips[j].ip)) == 0)
-                                report(loader->diagnostics, ERR_CLUSTER, all[i].place, "address %s is VIP `%s`",
-                                       all[i].key, file->vips[j].name);
-        }
+        for (size_t i = 0; i < count; i++)
+                check_address_is_free(loader, file, &all[i]);
         check_once(loader, "IP address", all, count);
         free(all);
 }

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/mistake.h"
 
-enum { SHOWN_MAX = 100 };
+enum { SHOWN_MAX = 100, COMPARED_MAX = 1000 };
 
 void diagnostics_add_source(struct diagnostics *diagnostics, const char *name, const char *text, size_t size) {
         *array_append(&diagnostics->sources, &diagnostics->source_count) = (struct source){ name, text, size };
@@ -18,13 +18,17 @@ static bool same_place_of_mistake(const struct place *a, const struct place *b) 
         return same_file && a->line == b->line && a->column == b->column;
 }
 
-// Appended to a list; NULL if it is there.
+// Appended to a list; NULL if it is among the last ones there: a file of nothing but mistakes has a quarter of a
+// million.
 static struct mistake *keep_mistake(struct mistake **list, size_t *count, struct arena *arena,
                                     const struct place *place, const char *message) {
         static const struct place nowhere;
         if (!place)
                 place = &nowhere;
-        for (size_t i = 0; i < *count; i++) {
+        size_t first = 0;
+        if (*count > COMPARED_MAX)
+                first = *count - COMPARED_MAX;
+        for (size_t i = first; i < *count; i++) {
                 const struct mistake *known = &(*list)[i];
                 if (same_place_of_mistake(&known->place, place) && strcmp(known->message, message) == 0)
                         return NULL;
