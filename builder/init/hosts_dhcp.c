@@ -11,8 +11,10 @@
 // ---- dnsmasq ----
 
 static bool is_lease_time(const char *word) {
-        size_t digits = strspn(word, "0123456789");
-        return strcmp(word, "infinite") == 0 || (digits > 0 && (word[digits] == '\0' || strchr("smhdw", word[digits])));
+        size_t digits = strspn(word, "0123456789"), length = digits;
+        if (word[length] && strchr("smhdw", word[length]))
+                length++;
+        return strcmp(word, "infinite") == 0 || (digits > 0 && word[length] == '\0'); // "3d-render" is a name
 }
 
 // dhcp-host=[MAC|id:X|set:TAG|tag:TAG|IP|NAME|TIME|ignore],...: what a word is, its form says.
