@@ -136,8 +136,11 @@ static bool make_state_disk(const struct machine *machine, struct err *err) {
         }
         if (!fs_open(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL, 0600, &fd, err))
                 return wrap(err, "state disk");
-        if (ftruncate(fd, (off_t)STATE_DISK_SIZE_GIB << 30) < 0)
-                return fail(err, ERR_SYSTEM, errno, "make %s, %d GiB", path, STATE_DISK_SIZE_GIB);
+        if (ftruncate(fd, (off_t)STATE_DISK_SIZE_GIB << 30) < 0) {
+                int number = errno;
+                unlink(path); // the next boot would take it for a disk
+                return fail(err, ERR_SYSTEM, number, "make %s, %d GiB", path, STATE_DISK_SIZE_GIB);
+        }
         notice("%s: a new blank disk of %d GiB, which takes room as it is written", path, STATE_DISK_SIZE_GIB);
         if (!wanted->wanted)
                 notice("role %s looks for no state disk: nothing will be kept on it", machine->role->name);

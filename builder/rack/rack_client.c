@@ -2,6 +2,7 @@
 #include "rack/rack_client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -142,10 +143,8 @@ bool virtual_rack_fault(const struct virtual_rack_name *where, const char *kind,
 
 // It is down when nobody holds its lock.
 static bool await_end(const struct rack_place *place, struct err *err) {
-        auto_free char *path = xasprintf("%s/lock", place->path);
-        FILE *file = fopen(path, "re");
-        auto_fclose FILE *lock = file;
-        while (lock && flock(fileno(lock), LOCK_EX | LOCK_NB) < 0) {
+        auto_close int lock = openat(place->dir, RACK_LOCK, O_RDWR | O_CLOEXEC);
+        while (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0) {
                 if (!interrupt_check(err))
                         return false;
                 usleep(STEP_US);

@@ -94,23 +94,43 @@ static bool format_disk(const struct state_disk *wanted, int disk, struct err *e
         return wrap(err, "a state disk with the label %s", wanted->label);
 }
 
-static bool make_disk(const struct rack_machine *machine, const char *disks, int *ret_fd, struct err *err) {
-        const struct state_disk *wanted = &machine->role->state_disk;
-        auto_close int disk = -1;
+static bool fill_disk(const struct state_disk *wanted, int disk, struct err *err) {
         off_t gb = wanted->claim.min_gb > DISK_LEAST_GB ? wanted->claim.min_gb : DISK_LEAST_GB;
-        bool is_new = true;
-        if (disks) {
-                auto_free char *path = xasprintf("%s/%s.img", disks, machine->node->name);
-                is_new = !fs_exists(AT_FDCWD, path);
-                if (!fs_mkdirs(AT_FDCWD, disks, 0700, err) ||
-                    !fs_open(AT_FDCWD, path, O_RDWR | O_CREAT, 0600, &disk, err))
-                        return false;
-        } else if (!open_nameless(&disk, err)) {
-                return false;
-        }
-        if (is_new && ftruncate(disk, gb * 1000 * 1000 * 1000) < 0)
+        if (ftruncate(disk, gb * 1000 * 1000 * 1000) < 0)
                 return fail(err, ERR_SYSTEM, errno, "make a disk of %jd GB", (intmax_t)gb);
-        if (is_new && !format_disk(wanted, disk, err))
+        return format_disk(wanted, disk, err);
+}
+
+// Under another name until it is formatted: the next rack takes what has the disk's name as it is.
+static bool make_kept_disk(const struct state_disk *wanted, const char *path, int *ret_fd, struct err *err) {
+        auto_free char *staging = xasprintf("%s.new", path);
+        auto_close int disk = -1;
+        if (!fs_open(AT_FDCWD, staging, O_RDWR | O_CREAT | O_TRUNC, 0600, &disk, err))
+                return false;
+        bool ok = fill_disk(wanted, disk, err);
+        if (ok && rename(staging, path) < 0)
+                ok = fail(err, ERR_SYSTEM, errno, "rename to %s", path);
+        if (ok)
+                *ret_fd = take_fd(disk);
+        else
+                unlink(staging);
+        return ok;
+}
+
+static bool open_kept_disk(const struct rack_machine *machine, const char *disks, int *ret_fd, struct err *err) {
+        auto_free char *path = xasprintf("%s/%s.img", disks, machine->node->name);
+        if (!fs_mkdirs(AT_FDCWD, disks, 0700, err))
+                return false;
+        if (fs_exists(AT_FDCWD, path))
+                return fs_open(AT_FDCWD, path, O_RDWR, 0, ret_fd, err);
+        return make_kept_disk(&machine->role->state_disk, path, ret_fd, err);
+}
+
+static bool make_disk(const struct rack_machine *machine, const char *disks, int *ret_fd, struct err *err) {
+        auto_close int disk = -1;
+        if (disks)
+                return open_kept_disk(machine, disks, ret_fd, err);
+        if (!open_nameless(&disk, err) || !fill_disk(&machine->role->state_disk, disk, err))
                 return false;
         *ret_fd = take_fd(disk);
         return true;

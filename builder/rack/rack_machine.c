@@ -44,11 +44,7 @@ struct rack_machine *rack_machine_of_pid(const struct rack_machines *machines, p
 
 // ---- cables ----
 
-// At its first start, since a bridge has 1,024 ports and an inventory may have more nodes.
-static bool plug_machine(const struct rack_machines *machines, struct rack_machine *machine, struct err *err) {
-        unsigned short number = (unsigned short)(machine - machines->items);
-        if (machine->tap[0])
-                return true;
+static bool plug_all_cards(struct rack_machine *machine, unsigned short number, struct err *err) {
         snprintf(machine->tap, sizeof machine->tap, "n%hu", number);
         if (!rack_network_add_tap(machine->tap, err))
                 return false;
@@ -58,6 +54,14 @@ static bool plug_machine(const struct rack_machines *machines, struct rack_machi
                         return false;
         }
         return true;
+}
+
+// At its first start, since a bridge has 1,024 ports and an inventory may have more nodes.
+static bool plug_machine(const struct rack_machines *machines, struct rack_machine *machine, struct err *err) {
+        if (machine->tap[0] || plug_all_cards(machine, (unsigned short)(machine - machines->items), err))
+                return true;
+        machine->tap[0] = '\0'; // so that the next start tries it again
+        return false;
 }
 
 // ---- QEMU ----

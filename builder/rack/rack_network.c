@@ -246,7 +246,8 @@ bool rack_network_add_tap(const char *name, struct err *err) {
         if (!make_tap(name, err))
                 return false;
         request.ifr_ifindex = (int)if_nametoindex(name);
-        if (ioctl(control, SIOCBRADDIF, &request) < 0)
+        bool is_plugged = ioctl(control, SIOCBRADDIF, &request) == 0 || errno == EBUSY; // of a start that failed later
+        if (!is_plugged)
                 return fail(err, ERR_SYSTEM, errno, "plug %s into the bridge", name);
         return link_up(control, name, err);
 }

@@ -13,17 +13,25 @@
 #include "base/locations.h"
 #include "base/own_dir.h"
 
-#define RACK_LOCK "lock"
 #define RACK_JOURNAL "journal"
+#define RACKS "rack"
+
+// ---- where it is ----
+
+// The directory that kiln has for racks of this user, and it may not be there.
+static char *kiln_dir(void) {
+        const char *runtime = getenv("XDG_RUNTIME_DIR");
+        if (runtime && *runtime == '/')
+                return xasprintf("%s/kiln", runtime);
+        if (geteuid() == 0)
+                return xstrdup("/run/kiln");
+        return xasprintf("/tmp/kiln-%u", (unsigned)geteuid());
+}
 
 // The directory that holds one for each rack.
 static char *racks_dir(void) {
-        const char *runtime = getenv("XDG_RUNTIME_DIR");
-        if (runtime && *runtime == '/')
-                return xasprintf("%s/kiln/rack", runtime);
-        if (geteuid() == 0)
-                return xstrdup("/run/kiln/rack");
-        return xasprintf("/tmp/kiln-%u/rack", (unsigned)geteuid());
+        auto_free char *kiln = kiln_dir();
+        return xasprintf("%s/" RACKS, kiln);
 }
 
 static char *place_path(const struct virtual_rack_name *where) {
@@ -39,29 +47,79 @@ static char *place_path(const struct virtual_rack_name *where) {
         return path;
 }
 
-// A directory with something in it and no lock is somebody else's.
-static bool check_is_rack_place(const struct rack_place *place, struct err *err) {
-        auto_closedir DIR *stream = NULL;
-        struct dirent *entry;
-        if (fs_exists(place->dir, RACK_LOCK))
-                return true;
-        if (!fs_open_listing(place->dir, &stream, err) || !fs_next_entry(stream, &entry, err))
+// One directory, which is made or may be absent: `*ret_dir` stays -1 then.
+static bool open_level(int dir, const char *name, const char *shown, bool make, int *ret_dir, struct err *err) {
+        if (make && !fs_mkdirs(dir, name, 0700, err))
+                return wrap(err, "%s", shown);
+        bool is_absent = !make && !fs_exists(dir, name);
+        return is_absent || own_dir_open(dir, name, OWN_DIR, shown, ret_dir, err);
+}
+
+// Level by level, from the first that kiln makes: /tmp is everybody's, and whoever was there first could have put a
+// link, or a directory of his own, in the place of any of them.
+static bool open_racks(bool make, int *ret_dir, struct err *err) {
+        auto_free char *kiln = kiln_dir(), *racks = racks_dir();
+        auto_close int dir = -1;
+        if (!open_level(AT_FDCWD, kiln, kiln, make, &dir, err))
                 return false;
-        if (!entry)
+        return dir < 0 || open_level(dir, RACKS, racks, make, ret_dir, err);
+}
+
+static bool open_rack_place(const struct virtual_rack_name *where, const char *path, bool make, int *ret_dir,
+                            struct err *err) {
+        auto_close int racks = -1;
+        if (where->state)
+                return open_level(AT_FDCWD, path, path, make, ret_dir, err);
+        if (!open_racks(make, &racks, err))
+                return false;
+        return racks < 0 || open_level(racks, where->name, path, make, ret_dir, err);
+}
+
+// ---- what is in it ----
+
+static bool is_one_of(const char *name, const char *const *names, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                if (strcmp(name, names[i]) == 0)
+                        return true;
+        return false;
+}
+
+static bool stays_in_place(const char *name) {
+        static const char *const names[] = { RACK_LOCK, RACK_JOURNAL };
+        return is_one_of(name, names, lengthof(names));
+}
+
+// Names that a rack makes; virtual_rack.h says what they are.
+static bool is_name_of_rack(const char *name) {
+        static const char *const names[] = { RACK_CONTROL, "log", "serve.log", RACK_SERVE };
+        static const char *const of_node[] = { ".console", ".log", ".control", ".qemu", ".attached" };
+        const char *dot = strrchr(name, '.');
+        if (stays_in_place(name) || is_one_of(name, names, lengthof(names)))
                 return true;
-        fail(err, ERR_REFERENCE, 0, "%s is no directory of a rack: there is %s in it", place->path, entry->d_name);
+        return dot && dot > name && is_one_of(dot, of_node, lengthof(of_node));
+}
+
+static bool refuse_rack_place(const struct rack_place *place, const char *name, struct err *err) {
+        fail(err, ERR_REFERENCE, 0, "%s is no directory of a rack: there is %s in it", place->path, name);
         return hint(err, "--state takes a directory of its own, which need not be there: what lies in it is removed");
 }
 
-static bool open_own_place(struct rack_place *place, struct err *err) {
-        return own_dir_open(AT_FDCWD, place->path, OWN_DIR, place->path, &place->dir, err);
+// A rack makes its lock before anything else, under a name that no other directory of kiln's has. A directory with
+// something in it and no such lock is somebody else's, and so is one with names that no rack makes.
+static bool check_is_rack_place(const struct rack_place *place, struct err *err) {
+        auto_closedir DIR *stream = NULL;
+        struct dirent *entry;
+        bool ok = fs_open_listing(place->dir, &stream, err), has_lock = fs_exists(place->dir, RACK_LOCK);
+        while (ok && (ok = fs_next_entry(stream, &entry, err)) && entry)
+                if (!has_lock || !is_name_of_rack(entry->d_name))
+                        return refuse_rack_place(place, entry->d_name, err);
+        return ok;
 }
 
 bool rack_place_open(const struct virtual_rack_name *where, struct rack_place *ret, struct err *err) {
         assert(where->state || where->name);
         struct rack_place place = { .path = place_path(where), .dir = -1, .lock = -1 };
-        if (fs_mkdirs(AT_FDCWD, place.path, 0700, err) && open_own_place(&place, err) &&
-            check_is_rack_place(&place, err)) {
+        if (open_rack_place(where, place.path, true, &place.dir, err) && check_is_rack_place(&place, err)) {
                 *ret = place;
                 return true;
         }
@@ -81,15 +139,19 @@ static bool try_lock(struct rack_place *place, bool *ret_taken, struct err *err)
         return true;
 }
 
+// A name that came after check_is_rack_place() is not removed either.
+static bool remove_of_rack(const struct rack_place *place, const char *name, struct err *err) {
+        if (!is_name_of_rack(name))
+                return refuse_rack_place(place, name, err);
+        return stays_in_place(name) || fs_remove_tree(place->dir, name, err);
+}
+
 static bool clear_place(const struct rack_place *place, struct err *err) {
         auto_closedir DIR *stream = NULL;
         struct dirent *entry;
         bool ok = fs_open_listing(place->dir, &stream, err);
-        while (ok && (ok = fs_next_entry(stream, &entry, err)) && entry) {
-                bool stays = strcmp(entry->d_name, RACK_LOCK) == 0 || strcmp(entry->d_name, RACK_JOURNAL) == 0;
-                if (!stays)
-                        ok = fs_remove_tree(place->dir, entry->d_name, err);
-        }
+        while (ok && (ok = fs_next_entry(stream, &entry, err)) && entry)
+                ok = remove_of_rack(place, entry->d_name, err);
         return ok;
 }
 
@@ -118,17 +180,36 @@ static bool place_is_held(struct rack_place *place, bool *ret, struct err *err) 
         return true;
 }
 
-// `ret` is to be released if it was found.
-static bool look_at_place(const char *path, struct rack_place *ret, bool *ret_found, struct err *err) {
-        struct rack_place place = { .path = xstrdup(path), .dir = -1, .lock = -1 };
+// Takes `place`, whose directory may be absent (-1). `ret` is to be released if it was found.
+static bool take_if_held(struct rack_place *place, struct rack_place *ret, bool *ret_found, struct err *err) {
         bool found = false;
-        bool ok = access(path, F_OK) < 0 || (open_own_place(&place, err) && place_is_held(&place, &found, err));
+        bool ok = place->dir < 0 || place_is_held(place, &found, err);
         if (ok && found)
-                *ret = place;
+                *ret = *place;
         else
-                rack_place_release(&place);
+                rack_place_release(place);
         *ret_found = ok && found;
         return ok;
+}
+
+static bool look_below_racks(int racks, const char *path, const char *name, struct rack_place *ret, bool *ret_found,
+                             struct err *err) {
+        struct rack_place place = { .path = xasprintf("%s/%s", path, name), .dir = -1, .lock = -1 };
+        *ret_found = false;
+        if (open_level(racks, name, place.path, false, &place.dir, err))
+                return take_if_held(&place, ret, ret_found, err);
+        rack_place_release(&place);
+        return false;
+}
+
+static bool look_at_place(const struct virtual_rack_name *where, struct rack_place *ret, bool *ret_found,
+                          struct err *err) {
+        struct rack_place place = { .path = place_path(where), .dir = -1, .lock = -1 };
+        *ret_found = false;
+        if (open_rack_place(where, place.path, false, &place.dir, err))
+                return take_if_held(&place, ret, ret_found, err);
+        rack_place_release(&place);
+        return false;
 }
 
 static bool refuse_several(const char *one, const char *other, struct err *err) {
@@ -136,19 +217,21 @@ static bool refuse_several(const char *one, const char *other, struct err *err) 
         return hint(err, "--rack NAME says which one, by the name of its cluster");
 }
 
-static bool search_places(const char *racks, struct rack_place *ret, bool *ret_found, struct err *err) {
+static bool search_places(struct rack_place *ret, bool *ret_found, struct err *err) {
+        auto_free char *path = racks_dir();
         auto_closedir DIR *stream = NULL;
-        auto_close int dir = -1;
+        auto_close int racks = -1;
         struct dirent *entry;
         *ret_found = false;
-        if (access(racks, F_OK) < 0)
+        if (!open_racks(false, &racks, err))
+                return false;
+        if (racks < 0)
                 return true;
-        bool ok = fs_open_dir(AT_FDCWD, racks, &dir, err) && fs_open_listing(dir, &stream, err);
+        bool ok = fs_open_listing(racks, &stream, err);
         while (ok && (ok = fs_next_entry(stream, &entry, err)) && entry) {
-                auto_free char *path = xasprintf("%s/%s", racks, entry->d_name);
                 struct rack_place place;
                 bool found;
-                ok = look_at_place(path, &place, &found, err);
+                ok = look_below_racks(racks, path, entry->d_name, &place, &found, err);
                 if (found && *ret_found) {
                         ok = refuse_several(ret->path, place.path, err);
                         rack_place_release(&place);
@@ -163,12 +246,9 @@ static bool search_places(const char *racks, struct rack_place *ret, bool *ret_f
 }
 
 bool rack_place_find(const struct virtual_rack_name *where, struct rack_place *ret, bool *ret_found, struct err *err) {
-        if (!where->state && !where->name) {
-                auto_free char *racks = racks_dir();
-                return search_places(racks, ret, ret_found, err);
-        }
-        auto_free char *path = place_path(where);
-        return look_at_place(path, ret, ret_found, err);
+        if (!where->state && !where->name)
+                return search_places(ret, ret_found, err);
+        return look_at_place(where, ret, ret_found, err);
 }
 
 void rack_place_release(struct rack_place *place) {

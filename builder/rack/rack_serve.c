@@ -56,7 +56,7 @@ static _Noreturn void become_serve(const char *const *argv, int log) {
 
 static bool start_serve(struct supervisor *supervisor, struct err *err) {
         auto_close int log = -1;
-        auto_free char *state = xasprintf("%s/serve", supervisor->place->path);
+        auto_free char *state = xasprintf("%s/" RACK_SERVE, supervisor->place->path);
         char address[INET_ADDRSTRLEN] = "";
         struct strings words = { 0 };
         inet_ntop(AF_INET, &supervisor->address, address, sizeof address);

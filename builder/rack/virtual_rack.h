@@ -7,12 +7,14 @@
 // that learns how far each machine is, starts machines in waves, and answers on a socket. When it ends, the kernel ends
 // everything else, and it dies with the keeper: nothing is left, however either of them ends.
 //
-//     <place>/lock       flock(2), held as long as the rack is up
+//     <place>/rack.lock  flock(2), held as long as the rack is up; made before anything else
 //             control    socket: one request and one answer, a line of JSON each
 //             log        what the supervisor of a detached rack says
 //             serve.log  what kiln serve says; serve/ is its state
 //             NODE.console, NODE.log, NODE.control, NODE.qemu   serial port and all it said, QMP, QEMU's own words
+//             NODE.attached   flock(2) of whoever is at its console
 //             journal    what was done to machines, and when
+// rack_place.c has these names, too: it removes no others.
 #ifndef KILN_RACK_VIRTUAL_RACK_H
 #define KILN_RACK_VIRTUAL_RACK_H
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -239,21 +240,72 @@ static bool fill_iso(int role, const struct published_iso *iso, int to, struct e
         return assemble(role, iso, to, sha256, err) && check_written(to, sha256, iso->name, err);
 }
 
-// Under another name until it is whole.
-static bool write_to(int role, const struct published_iso *iso, const char *to, struct err *err) {
-        auto_free char *staging = xasprintf("%s.%ld.tmp", to, (long)getpid());
+static bool fill_and_sync(int role, const struct published_iso *iso, int to, struct err *err) {
+        if (!fill_iso(role, iso, to, err))
+                return false;
+        return fsync(to) == 0 || fail(err, ERR_SYSTEM, errno, "write %s to the disk", iso->name);
+}
+
+// ---- under its name once it is whole ----
+
+// Random: a process id is the same in each container, and what a killed one has left would be in the way for ever.
+static char *iso_staging_name(const char *to) {
+        uint32_t random = 0;
+        if (getrandom(&random, sizeof random, 0) < 0)
+                random = (uint32_t)getpid();
+        return xasprintf("%s.%08x", to, random);
+}
+
+static bool rename_iso(const char *staging, const char *to, struct err *err) {
+        if (rename(staging, to) == 0)
+                return true;
+        int number = errno;
+        unlink(staging);
+        return fail(err, ERR_SYSTEM, number, "rename to %s", to);
+}
+
+// A link replaces nothing, so what is there is replaced by a rename.
+static bool name_iso(int fd, const char *to, struct err *err) {
+        auto_free char *unnamed = xasprintf("/proc/self/fd/%d", fd), *staging = iso_staging_name(to);
+        if (linkat(AT_FDCWD, unnamed, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0)
+                return true;
+        bool is_staged = errno == EEXIST && linkat(AT_FDCWD, unnamed, AT_FDCWD, staging, AT_SYMLINK_FOLLOW) == 0;
+        if (!is_staged)
+                return fail(err, ERR_SYSTEM, errno, "write %s", to);
+        return rename_iso(staging, to, err);
+}
+
+static bool write_staged_iso(int role, const struct published_iso *iso, const char *to, struct err *err) {
+        auto_free char *staging = iso_staging_name(to);
         auto_close int fd = -1;
         if (!fs_open(AT_FDCWD, staging, O_RDWR | O_CREAT | O_EXCL, 0644, &fd, err))
                 return false;
-        bool ok = fill_iso(role, iso, fd, err);
-        if (ok && rename(staging, to) < 0)
-                ok = fail(err, ERR_SYSTEM, errno, "rename to %s", to);
-        if (!ok)
-                unlink(staging);
-        return ok;
+        if (fill_and_sync(role, iso, fd, err))
+                return rename_iso(staging, to, err);
+        unlink(staging);
+        return false;
+}
+
+// Whoever is killed leaves nothing of a file that has no name yet. Where the file system has no such files, opening one
+// with a name says what else is wrong.
+static bool write_to(int role, const struct published_iso *iso, const char *to, struct err *err) {
+        auto_free char *parent = fs_parent(to);
+        auto_close int fd = open(parent, O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return write_staged_iso(role, iso, to, err);
+        return fill_and_sync(role, iso, fd, err) && name_iso(fd, to, err);
 }
 
 // ---- where to ----
+
+// The ISO would take the place of a device's or a pipe's name, and nothing would be written to it.
+static bool refuse_special(const char *to, struct err *err) {
+        struct stat found;
+        if (stat(to, &found) < 0 || S_ISREG(found.st_mode))
+                return true; // writing it says what else is wrong
+        fail(err, ERR_USAGE, 0, "%s is there, and is no regular file", to);
+        return hint(err, "--output takes the name of a file; kiln write writes to disks");
+}
 
 static bool is_build_directory(const char *path) {
         auto_free char *sums = xasprintf("%s/" SUMS_NAME, path);
@@ -309,7 +361,7 @@ static bool read_sums_of(const char *build, struct buf *ret, struct err *err) {
 
 static bool write_found(int dir, const struct published_iso *iso, const char *to, char **ret_path, struct err *err) {
         auto_free char *path = path_of_iso(iso, to);
-        if (!refuse_inside_build(path, err) || !write_to(dir, iso, path, err))
+        if (!refuse_special(path, err) || !refuse_inside_build(path, err) || !write_to(dir, iso, path, err))
                 return false;
         *ret_path = take_ptr(path);
         return true;

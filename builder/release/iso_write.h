@@ -11,7 +11,7 @@
 // into the working directory, by one rename when all of it is written and its digest is the published one. A build that
 // has the ISO itself gives a copy. What SHA256SUMS does not name, or names with another digest, is not taken.
 // `ret_path` is heap. Errors: REFERENCE for a build without such a role or ISO; DIFFERENT where the build is not what
-// it was; USAGE where `to` is in a published build. Nothing is left then.
+// it was; USAGE where `to` is in a published build, or is there and no regular file. Nothing is left then.
 must_check bool iso_write_published(const char *build, const char *role, const char *to, char **ret_path,
                                     struct err *err);
 

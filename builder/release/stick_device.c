@@ -50,12 +50,15 @@ static bool fact_is(const char *disk, const char *name, const char *value) {
         return strcmp(text, value) == 0;
 }
 
-// Sticks and card readers say "removable"; a disk in a case behind USB does not.
+// Sticks and card readers say "removable"; a disk in a case behind USB, and a card in a slot of the board, do not. What
+// is soldered to the board (eMMC) is behind the same kind of host as the slot, and is of the type "MMC".
 static bool is_movable(const char *disk) {
         char resolved[PATH_MAX] = "";
         if (fact_is(disk, "removable", "1"))
                 return true;
-        return realpath(disk, resolved) && (strstr(resolved, "/usb") || strstr(resolved, "/mmc_host/"));
+        if (!realpath(disk, resolved))
+                return false;
+        return strstr(resolved, "/usb") || (strstr(resolved, "/mmc_host/") && fact_is(disk, "device/type", "SD"));
 }
 
 // Calls back for the disk and each of its partitions, until one says true.
@@ -155,7 +158,7 @@ static bool check_disk(const char *path, const char *disk, const struct stick_ru
                 return fail(err, ERR_USAGE, 0, "%s is read-only", path);
         if (rules->allow_fixed || is_movable(disk))
                 return true;
-        fail(err, ERR_USAGE, 0, "%s is a fixed disk: neither removable nor behind USB", path);
+        fail(err, ERR_USAGE, 0, "%s is a fixed disk: neither removable, nor behind USB, nor an SD card", path);
         return hint(err, "lsblk lists the disks of this machine; --fixed writes to this one all the same");
 }
 

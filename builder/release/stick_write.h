@@ -9,7 +9,7 @@ struct stick_options {
         const char *build; // a published build
         const char *role;
         const char *device;
-        bool allow_fixed; // also a disk that is neither removable nor behind USB
+        bool allow_fixed; // also a disk that is neither removable, nor behind USB, nor an SD card
         bool allow_file;  // also a regular file that is there
         bool dry_run;     // all but writing
         // Asks whether what `what` describes may be overwritten: false with an error if not. NULL: nobody is asked.

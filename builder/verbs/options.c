@@ -175,7 +175,7 @@ static const struct option {
         O("network", "S", NULL, FLAG, with_network, "with this machine's network; else there is none"),
         O("yes", "W", NULL, FLAG, yes, "do not ask"),
         O("dry-run", "W", NULL, FLAG, dry_run, "say what is on the disk and whether it would be taken; write nothing"),
-        O("fixed", "W", NULL, FLAG, fixed, "also a disk that is neither removable nor behind USB"),
+        O("fixed", "W", NULL, FLAG, fixed, "also a disk that is neither removable, nor behind USB, nor an SD card"),
         O("file", "W", NULL, FLAG, to_file, "take a regular file, which is there, for the disk"),
         O("artefacts", "o", "DIR", TEXT, artefacts, "a published build (default: OUT/CLUSTER/current)"),
         O("medium", "o", "KIND", TEXT, medium, "pxe, iso or usb (default: pxe)"),
