@@ -122,17 +122,27 @@ static void index_machine(struct boot_state *state, struct boot_machine *machine
                 index_address(state, machine);
 }
 
+static void index_machines(struct boot_state *state, size_t first) {
+        for (size_t i = first; i < state->count; i++)
+                index_machine(state, state->machines[i]);
+}
+
 static void append_machine(struct boot_state *state, struct boot_machine *machine) {
         *array_append(&state->machines, &state->count) = machine;
 }
 
-// Those that were not joined to a node: seen ones stay as unknown machines, others go.
+// It was a stranger, and the inventory has its card by now, which may be another card of a node that was known before.
+static bool is_card_of_node(const struct boot_state *state, const struct boot_machine *machine) {
+        return machine->has_mac && boot_state_by_mac(state, machine->mac) != NULL;
+}
+
+// Those that were not joined to a node: seen ones stay as unknown machines, others go. The index has nodes alone.
 static void keep_unknown(struct boot_state *state, struct boot_machine **old, size_t old_count) {
         for (size_t i = 0; i < old_count; i++) {
                 struct boot_machine *machine = old[i];
                 if (!machine || machine->node)
                         continue;
-                if (!machine->attempts) {
+                if (!machine->attempts || is_card_of_node(state, machine)) {
                         free_machine(machine);
                         continue;
                 }
@@ -159,12 +169,12 @@ void boot_state_take_inventory(struct boot_state *state, const struct cluster *c
                 touch_machine(state, machine);
         }
         state->known_count = state->count;
-        keep_unknown(state, old, old_count);
-        free(old);
         boot_index_free(state->index);
         state->index = boot_index_new();
-        for (size_t i = 0; i < state->count; i++)
-                index_machine(state, state->machines[i]);
+        index_machines(state, 0);
+        keep_unknown(state, old, old_count);
+        free(old);
+        index_machines(state, state->known_count);
 }
 
 // ---- who an event is about ----

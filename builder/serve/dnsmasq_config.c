@@ -3,8 +3,10 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -156,6 +158,15 @@ static void config_mac(const unsigned char mac[static 6], struct buf *ret) {
         buf_printf(ret, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
+// dnsmasq tells what stands in a dhcp-host line by its form: `ignore` would leave the machine without an address, and
+// `infinite` or `12h` be the time of its lease (option.c of dnsmasq).
+static bool is_word_of_dnsmasq(const char *name) {
+        size_t digits = strspn(name, "0123456789");
+        bool is_time = digits > 0 && name[digits] && strchr("wdhms", tolower((unsigned char)name[digits])) &&
+                       name[digits + 1] == '\0';
+        return is_time || strcasecmp(name, "ignore") == 0 || strcasecmp(name, "infinite") == 0;
+}
+
 // A bond's cards ask for the one address of their node: whichever the firmware boots from.
 static void config_host(const struct node *node, const char *prefix, struct buf *ret) {
         buf_append_text(ret, prefix);
@@ -172,7 +183,9 @@ static void config_host(const struct node *node, const char *prefix, struct buf 
         }
         buf_append_char(ret, ',');
         config_address(node->ip, ret);
-        buf_printf(ret, ",%s\n", node->name);
+        if (!is_word_of_dnsmasq(node->name))
+                buf_printf(ret, ",%s", node->name);
+        buf_append_char(ret, '\n');
 }
 
 void dnsmasq_hosts(const struct cluster *cluster, const char *prefix, struct buf *ret) {

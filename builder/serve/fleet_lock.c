@@ -15,11 +15,21 @@
 #include "status/status.h"
 
 #define ROLLOUT_LOCK ".rollout/lock"
-enum { LOCKS_MAX = 1 << 20, GROUPS_MAX = 1000, NAME_MAX_BYTES = 256, QUESTION_MS = 2000 };
+enum {
+        LOCKS_MAX = 4 << 20, // several times what GROUPS_MAX slots of the longest names take
+        GROUPS_MAX = 1000,
+        NAME_MAX_BYTES = 256,
+        QUESTION_MS = 2000,
+        LONG_QUESTION_MS = 1000,
+        PAUSE_MS = 2000, // after a long question whose answer was no
+        LATER_S = 2,
+};
 
 static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
 static json_t *slots; // by group
 static int slots_dir = -1;
+static pthread_mutex_t judging = PTHREAD_MUTEX_INITIALIZER;
+static int64_t no_question_until_ms; // monotonic; under `judging`
 
 // ---- the file ----
 
@@ -77,6 +87,8 @@ static bool write_slots(struct err *err) {
         auto_free char *text = json_dumps(slots, JSON_INDENT(1));
         if (!text || slots_dir < 0)
                 return fail(err, ERR_SYSTEM, 0, "FleetLock's slots cannot be written");
+        if (strlen(text) > LOCKS_MAX) // the next start could not read it
+                return fail(err, ERR_SYSTEM, 0, "FleetLock's slots are longer than %d bytes", LOCKS_MAX);
         return fs_write_atomic(slots_dir, FLEET_LOCKS_NAME, text, strlen(text), 0600, err);
 }
 
@@ -92,6 +104,10 @@ static enum MHD_Result answer_kind(const struct http_request *request, unsigned 
             MHD_create_response_from_buffer(strlen(shown), (void *)shown, MHD_RESPMEM_MUST_COPY);
         if (response)
                 MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+        if (response && status == MHD_HTTP_SERVICE_UNAVAILABLE) {
+                auto_free char *seconds = xasprintf("%d", LATER_S);
+                MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+        }
         return http_answer(request, status, response);
 }
 
@@ -115,7 +131,7 @@ static void append_worst(const json_t *status, struct buf *ret) {
 }
 
 // "" if the cluster is healthy.
-static void judge_cluster(struct rack *rack, struct buf *ret_why) {
+static void ask_about_cluster(struct rack *rack, struct buf *ret_why) {
         const struct status_options ask = { NULL, QUESTION_MS };
         enum status_state state = STATUS_UNKNOWN;
         json_t *status = NULL;
@@ -126,6 +142,17 @@ static void judge_cluster(struct rack *rack, struct buf *ret_why) {
                 append_worst(status, ret_why);
         rack_return_cluster();
         json_decref(status);
+}
+
+// A cluster that is away keeps whoever asks it waiting, and would be asked without an end by machines that ask again at
+// once. One that says no quickly is asked each time. The caller holds `judging`.
+static void judge_cluster(struct rack *rack, struct buf *ret_why) {
+        int64_t begun_ms = monotonic_ms();
+        ask_about_cluster(rack, ret_why);
+        int64_t now_ms = monotonic_ms();
+        bool is_refused = ret_why->size > 0;
+        if (is_refused && now_ms - begun_ms > LONG_QUESTION_MS)
+                no_question_until_ms = now_ms + PAUSE_MS;
 }
 
 // ---- slots ----
@@ -217,7 +244,6 @@ static enum MHD_Result judge_machine(const struct http_request *request, const c
 // One machine at a time: the cluster is asked for each, for up to two seconds, and whoever asks much must not take the
 // threads that give out files.
 static enum MHD_Result answer_pre_reboot(const struct http_request *request, const char *group, const char *id) {
-        static pthread_mutex_t judging = PTHREAD_MUTEX_INITIALIZER;
         pthread_mutex_lock(&slots_lock);
         bool is_kept = is_granted(group, id);
         pthread_mutex_unlock(&slots_lock);
@@ -226,7 +252,12 @@ static enum MHD_Result answer_pre_reboot(const struct http_request *request, con
         if (pthread_mutex_trylock(&judging) != 0)
                 return answer_kind(request, MHD_HTTP_CONFLICT, "failed_lock",
                                    "another machine is being judged: ask again");
-        enum MHD_Result result = judge_machine(request, group, id);
+        enum MHD_Result result;
+        if (monotonic_ms() < no_question_until_ms)
+                result = answer_kind(request, MHD_HTTP_CONFLICT, "failed_lock",
+                                     "another machine was judged just now: ask again");
+        else
+                result = judge_machine(request, group, id);
         pthread_mutex_unlock(&judging);
         return result;
 }
@@ -244,12 +275,13 @@ bool fleet_lock_forget(const char *group) {
 
 // ---- requests ----
 
+// What JSON writes as more than one byte is refused: slots of good names always fit LOCKS_MAX.
 static bool is_good_name(const char *name) {
         size_t length = strlen(name);
         if (length == 0 || length > NAME_MAX_BYTES)
                 return false;
         for (; *name; name++)
-                if (!isgraph((unsigned char)*name))
+                if (!isgraph((unsigned char)*name) || *name == '"' || *name == '\\')
                         return false;
         return true;
 }
@@ -258,8 +290,10 @@ static enum MHD_Result answer_fleet_client(const struct http_request *request, c
         const char *id = member_text(params, "id"), *group = member_text(params, "group");
         bool is_request = is_good_name(id) && is_good_name(group);
         if (!is_request)
-                return answer_kind(request, MHD_HTTP_BAD_REQUEST, "bad_request",
-                                   "client_params needs id and group, of up to 256 printable characters");
+                return answer_kind(
+                    request, MHD_HTTP_BAD_REQUEST, "bad_request",
+                    "client_params needs id and group, of up to 256 printable characters without quotes and "
+                    "backslashes");
         if (strcmp(request->url, FLEET_LOCK_URL "pre-reboot") == 0)
                 return answer_pre_reboot(request, group, id);
         forget_slot(group, id);
@@ -275,6 +309,9 @@ enum MHD_Result http_answer_fleet(struct http_request *request) {
         if (!protocol || strcmp(protocol, "true") != 0)
                 return answer_kind(request, MHD_HTTP_BAD_REQUEST, "bad_request",
                                    "fleet-lock-protocol: true is missing");
+        if (request->is_pushed_out)
+                return answer_kind(request, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
+                                   "too much is being received at once: ask again");
         json_t *body = NULL;
         if (!request->is_too_large)
                 body = json_loadb(buf_text(&request->body), request->body.size, 0, NULL);

@@ -6,7 +6,10 @@
 #include "http/http_reply.h"
 #include "serve/http_request.h"
 
-enum { SENT_MAX_BYTES = 64 << 20 }; // of texts to all who read slowly
+enum {
+        SENT_MAX_BYTES = 64 << 20, // of texts to all who read slowly
+        FULL_RETRY_S = 5,
+};
 
 enum MHD_Result http_answer(const struct http_request *request, unsigned status, struct MHD_Response *response) {
         return http_reply(request->connection, status, response);
@@ -14,6 +17,16 @@ enum MHD_Result http_answer(const struct http_request *request, unsigned status,
 
 enum MHD_Result http_answer_text(const struct http_request *request, unsigned status, const char *text) {
         return http_reply_text(request->connection, status, text);
+}
+
+enum MHD_Result http_answer_later(const struct http_request *request, unsigned retry_s, const char *text) {
+        auto_free char *line = xasprintf("%s\n", text), *seconds = xasprintf("%u", retry_s);
+        struct MHD_Response *response = MHD_create_response_from_buffer(strlen(line), line, MHD_RESPMEM_MUST_COPY);
+        if (response) {
+                MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain; charset=utf-8");
+                MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+        }
+        return http_answer(request, MHD_HTTP_SERVICE_UNAVAILABLE, response);
 }
 
 // A text that is being sent, counted until it is.
@@ -31,18 +44,9 @@ static void free_sent(void *context) {
         free(sent);
 }
 
-static enum MHD_Result answer_full(const struct http_request *request) {
-        static const char text[] = "as much is being sent as this server keeps in memory\n";
-        struct MHD_Response *response =
-            MHD_create_response_from_buffer(sizeof text - 1, (void *)text, MHD_RESPMEM_PERSISTENT);
-        if (response)
-                MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "5");
-        return http_answer(request, MHD_HTTP_SERVICE_UNAVAILABLE, response);
-}
-
 enum MHD_Result http_answer_buf(const struct http_request *request, const char *type, struct buf *body) {
         if (__atomic_load_n(&sent_bytes, __ATOMIC_RELAXED) + body->size > SENT_MAX_BYTES)
-                return answer_full(request);
+                return http_answer_later(request, FULL_RETRY_S, "as much is being sent as this server keeps in memory");
         struct sent_text *sent = xcalloc(1, sizeof *sent);
         sent->size = body->size;
         sent->text = buf_take(body);

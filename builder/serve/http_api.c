@@ -12,6 +12,8 @@
 #include "serve/state_json.h"
 
 #define JSON_TYPE "application/json"
+enum { BODY_RETRY_S = 2 };
+
 static enum MHD_Result answer_page(const struct http_request *request) {
         struct MHD_Response *response =
             MHD_create_response_from_buffer(page_html_size(), (void *)page_html, MHD_RESPMEM_PERSISTENT);
@@ -136,10 +138,12 @@ enum MHD_Result http_answer_post(struct http_request *request) {
         bool is_report = strcmp(request->url, "/report") == 0 || strcmp(request->url, "/api/report") == 0;
         if (!http_guard_post(request, is_report, &refused))
                 return refused;
-        if (is_report)
-                return answer_report(request);
         if (strncmp(request->url, FLEET_LOCK_URL, strlen(FLEET_LOCK_URL)) == 0)
                 return http_answer_fleet(request);
+        if (request->is_pushed_out) // nodes send a report again after 503, and throw it away after 413
+                return http_answer_later(request, BODY_RETRY_S, "too much is being received at once: send it again");
+        if (is_report)
+                return answer_report(request);
         if (strcmp(request->url, "/api/forget") == 0)
                 return answer_forget(request);
         if (strcmp(request->url, "/api/unlock") == 0)

@@ -9,7 +9,7 @@
 #include "release/build_list.h"
 #include "serve/http_request.h"
 
-enum { DIFF_TEXT_MAX = 1 << 20 };
+enum { DIFF_TEXT_MAX = 1 << 20, DIFF_RETRY_S = 2 };
 
 // The newest whole build that is older than one; NULL: there is none.
 static const struct listed_build *build_before(const struct build_list *list, const char *id) {
@@ -59,11 +59,45 @@ static json_t *diff_json(const char *out, const char *cluster, const char *id) {
         return json;
 }
 
-// One after the other, and once a build: whoever asks meanwhile waits, which costs a thread and no more work.
+// ---- the last one, which is kept ----
+
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
+static char kept_diff_id[SERVED_ID_SIZE];
+static struct buf kept_diff;
+
+static bool copy_kept_diff(const char *id, struct buf *ret) {
+        pthread_mutex_lock(&kept_lock);
+        bool is_kept = strcmp(kept_diff_id, id) == 0;
+        if (is_kept)
+                buf_append(ret, kept_diff.data, kept_diff.size);
+        pthread_mutex_unlock(&kept_lock);
+        return is_kept;
+}
+
+static void keep_diff(const char id[static SERVED_ID_SIZE], const struct buf *text) {
+        pthread_mutex_lock(&kept_lock);
+        buf_clear(&kept_diff);
+        buf_append(&kept_diff, text->data, text->size);
+        memcpy(kept_diff_id, id, SERVED_ID_SIZE);
+        pthread_mutex_unlock(&kept_lock);
+}
+
+// What could not be compared may be so the next time.
+static void make_diff(const struct rack *rack, const char *cluster, const char id[static SERVED_ID_SIZE],
+                      struct buf *ret) {
+        json_t *json = diff_json(rack->out, cluster, id);
+        auto_free char *text = json_dumps(json, JSON_COMPACT);
+        bool is_whole = text && !json_object_get(json, "error");
+        json_decref(json);
+        buf_append_text(ret, text_or(text, "{}"));
+        if (is_whole)
+                keep_diff(id, ret);
+}
+
+// One after the other, and once a build. Whoever asks meanwhile comes back: waiting would take the threads that give
+// out files.
 enum MHD_Result http_answer_diff(struct http_request *request) {
         static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
-        static char kept_id[SERVED_ID_SIZE];
-        static struct buf kept;
         struct rack *rack = request->rack;
         char id[SERVED_ID_SIZE];
         auto_buf answer = { 0 };
@@ -71,16 +105,13 @@ enum MHD_Result http_answer_diff(struct http_request *request) {
         memcpy(id, rack->wanted->id, sizeof id);
         auto_free char *cluster = xstrdup(rack->cluster->name);
         pthread_mutex_unlock(&rack->lock);
-        pthread_mutex_lock(&making);
-        if (strcmp(kept_id, id) != 0) {
-                json_t *json = diff_json(rack->out, cluster, id);
-                auto_free char *text = json_dumps(json, JSON_COMPACT);
-                json_decref(json);
-                buf_clear(&kept);
-                buf_append_text(&kept, text_or(text, "{}"));
-                memcpy(kept_id, id, sizeof id);
-        }
-        buf_append(&answer, kept.data, kept.size);
+        if (copy_kept_diff(id, &answer))
+                return http_answer_buf(request, "application/json", &answer);
+        if (pthread_mutex_trylock(&making) != 0)
+                return http_answer_later(request, DIFF_RETRY_S, "the builds are being compared: ask again");
+        bool was_made = copy_kept_diff(id, &answer); // by who had the lock until just now
+        if (!was_made)
+                make_diff(rack, cluster, id, &answer);
         pthread_mutex_unlock(&making);
         return http_answer_buf(request, "application/json", &answer);
 }

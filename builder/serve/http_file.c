@@ -22,17 +22,6 @@ static bool must_be_let_in(const struct http_request *request) {
         return false;
 }
 
-static enum MHD_Result answer_busy(const struct http_request *request, unsigned retry_s) {
-        static const char text[] =
-            "as many are being sent as the uplink, this machine and its limits for one address allow\n";
-        struct MHD_Response *response =
-            MHD_create_response_from_buffer(sizeof text - 1, (void *)text, MHD_RESPMEM_PERSISTENT);
-        auto_free char *seconds = xasprintf("%u", retry_s);
-        if (response)
-                MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
-        return http_answer(request, MHD_HTTP_SERVICE_UNAVAILABLE, response);
-}
-
 static void watch_root(struct http_request *request, const char *path, const struct http_part *part) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -104,7 +93,9 @@ static const char *wished_range(const struct http_request *request) {
 static enum MHD_Result answer_wish(struct http_request *request, const struct rack_wish *wish) {
         enum rack_answer answer = rack_open_file(request->rack, wish, &request->file);
         if (answer == RACK_BUSY)
-                return answer_busy(request, request->file.retry_s);
+                return http_answer_later(
+                    request, request->file.retry_s,
+                    "as many are being sent as the uplink, this machine and its limits for one address allow");
         if (answer == RACK_ABSENT)
                 return http_answer_text(request, MHD_HTTP_NOT_FOUND, "there is no such file");
         request->has_file = true;

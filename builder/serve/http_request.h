@@ -21,6 +21,7 @@ struct http_request {
         // What is let go of when the connection is done with it.
         struct buf body;
         bool is_too_large;
+        bool is_pushed_out; // bodies of other requests had all the memory there is for them
         bool has_file;
         struct rack_file file;
         struct rack_transfer *transfer;
@@ -31,6 +32,8 @@ struct http_request {
 enum MHD_Result http_answer(const struct http_request *request, unsigned status, struct MHD_Response *response);
 // A short text, with a newline.
 enum MHD_Result http_answer_text(const struct http_request *request, unsigned status, const char *text);
+// 503, which clients take for "again in so many seconds".
+enum MHD_Result http_answer_later(const struct http_request *request, unsigned retry_s, const char *text);
 // Takes the buffer's memory.
 enum MHD_Result http_answer_buf(const struct http_request *request, const char *type, struct buf *body);
 const char *http_header(const struct http_request *request, const char *name);    // NULL: absent

@@ -38,14 +38,24 @@ static struct http_request *begin_request(struct http_server *server, struct MHD
         return request;
 }
 
+static void drop_request_body(struct http_server *server, struct http_request *request) {
+        __atomic_sub_fetch(&server->body_bytes, request->body.size, __ATOMIC_RELAXED);
+        buf_release(&request->body);
+}
+
+// What will not be read whole is not kept: others have the room. A body that is itself too large never fits, and one
+// that found no room beside others is welcome later: they are answered differently.
 static void take_request_body(struct http_server *server, struct http_request *request, const char *data, size_t size) {
-        bool fits = request->body.size + size <= REPORT_BODY_MAX &&
-                    __atomic_load_n(&server->body_bytes, __ATOMIC_RELAXED) + size <= BODIES_MAX_BYTES;
-        if (request->is_too_large || !fits) {
-                request->is_too_large = true;
+        if (request->is_too_large || request->is_pushed_out)
+                return;
+        request->is_too_large = request->body.size + size > REPORT_BODY_MAX;
+        size_t together = __atomic_add_fetch(&server->body_bytes, size, __ATOMIC_RELAXED);
+        request->is_pushed_out = !request->is_too_large && together > BODIES_MAX_BYTES;
+        if (request->is_too_large || request->is_pushed_out) {
+                __atomic_sub_fetch(&server->body_bytes, size, __ATOMIC_RELAXED);
+                drop_request_body(server, request);
                 return;
         }
-        __atomic_add_fetch(&server->body_bytes, size, __ATOMIC_RELAXED);
         buf_append(&request->body, data, size);
 }
 
@@ -95,8 +105,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
                 rack_unwatch(server->rack, request->transfer, is_done && request->is_whole);
         if (request->has_file)
                 rack_close_file(server->rack, &request->file);
-        __atomic_sub_fetch(&server->body_bytes, request->body.size, __ATOMIC_RELAXED);
-        buf_release(&request->body);
+        drop_request_body(server, request);
         free(request);
         *state = NULL;
 }

@@ -23,6 +23,10 @@ struct server {
         char *token;
         uint64_t inputs_mark; // of the profiles when they were read
         int64_t looked_ms;    // when current and profiles were looked at last
+        bool has_dhcp;        // its DHCP server was started, and is to run
+        // What is still to be done for dnsmasq, and stays so until it has succeeded.
+        bool must_configure, must_restart_dhcp, must_reload_hosts;
+        bool is_failing; // that was told
 };
 
 // Takes the cluster file, finds the place, opens the builds, and the one that machines get.
@@ -32,7 +36,7 @@ void server_close(struct server *server);
 // What dnsmasq is told now. Both are to outlive the configuration.
 void server_config(const struct server *server, struct boot_files *files, struct dnsmasq_config *ret);
 
-// Writes dnsmasq's files, and has it take what has changed.
+// Writes dnsmasq's files, and has it take what has changed. What fails is still to be done: server_look() tries again.
 must_check bool server_configure(struct server *server, struct err *err);
 
 // Looks whether `current` or a profile has changed, once a second or at once. What cannot be taken is told, and the old

@@ -87,6 +87,7 @@ static bool start_children(struct server *server, struct err *err) {
         auto_free char *tftp = xasprintf("%s/tftp.conf", server->state_path);
         if (server->options->dhcp != SERVE_DHCP_NONE && !dnsmasq_child_start(&server->dhcp, dhcp, err))
                 return false;
+        server->has_dhcp = server->options->dhcp != SERVE_DHCP_NONE;
         if (!server->options->no_tftp && !dnsmasq_child_start(&server->tftp, tftp, err))
                 return false;
         return dnsmasq_child_wait(&server->dhcp, UP_MS, take_line, server, err) &&

@@ -87,28 +87,30 @@ void server_config(const struct server *server, struct boot_files *files, struct
 }
 
 // TFTP goes on with what it sends: only the DHCP server is started anew, and only if more than hosts have changed.
-static bool apply_config(struct server *server, bool config_changed, bool hosts_changed, struct err *err) {
-        if (server->dhcp.pid == 0)
-                return true;
-        if (!config_changed) {
-                if (hosts_changed)
-                        dnsmasq_child_reload(&server->dhcp);
-                return true;
-        }
+static bool apply_config(struct server *server, struct err *err) {
         auto_free char *path = xasprintf("%s/dhcp.conf", server->state_path);
-        dnsmasq_child_stop(&server->dhcp);
-        return dnsmasq_child_start(&server->dhcp, path, err);
+        if (server->has_dhcp && server->must_restart_dhcp) {
+                dnsmasq_child_stop(&server->dhcp);
+                if (!dnsmasq_child_start(&server->dhcp, path, err))
+                        return false;
+        } else if (server->must_reload_hosts) {
+                dnsmasq_child_reload(&server->dhcp);
+        }
+        server->must_restart_dhcp = server->must_reload_hosts = false;
+        return true;
 }
 
 bool server_configure(struct server *server, struct err *err) {
         struct boot_files files;
         struct dnsmasq_config config;
-        bool config_changed, hosts_changed;
         server_config(server, &files, &config);
-        return serve_files_link(server->state_dir, &server->rack.builds, files.build, err) &&
-               serve_files_write(server->state_dir, server->state_path, &config, &config_changed, &hosts_changed,
-                                 err) &&
-               apply_config(server, config_changed, hosts_changed, err);
+        server->must_configure = true;
+        bool ok = serve_files_link(server->state_dir, &server->rack.builds, files.build, err) &&
+                  serve_files_write(server->state_dir, server->state_path, &config, &server->must_restart_dhcp,
+                                    &server->must_reload_hosts, err) &&
+                  apply_config(server, err);
+        server->must_configure = !ok;
+        return ok;
 }
 
 // ---- changes ----
@@ -141,8 +143,9 @@ static bool take_inventory(struct server *server, struct err *err) {
         }
         rack_take_inventory(&server->rack, cluster);
         server->inputs_mark = server_inputs_mark(cluster);
+        server->must_configure = true;
         notice("took the inventory anew: %zu nodes", cluster->node_count);
-        return server_configure(server, err);
+        return true;
 }
 
 static bool take_build(struct server *server, const char *id, struct err *err) {
@@ -157,8 +160,9 @@ static bool take_build(struct server *server, const char *id, struct err *err) {
         pthread_mutex_lock(&rack->lock);
         served_builds_release(&rack->builds, build);
         pthread_mutex_unlock(&rack->lock);
+        server->must_configure = true;
         notice("machines that boot from now on get build %s", id);
-        return server_configure(server, err);
+        return true;
 }
 
 static void look_at_profiles(struct server *server, bool is_now) {
@@ -183,6 +187,19 @@ static void look_at_current(struct server *server) {
                 warning("machines still get build %s: %s", server->rack.wanted->id, err.text);
 }
 
+// A full disk or a lack of processes passes: tried at each look, and told once.
+static void look_at_dnsmasq(struct server *server) {
+        auto_err err = { 0 };
+        if (!server->must_configure)
+                return;
+        bool was_failing = server->is_failing;
+        server->is_failing = !server_configure(server, &err);
+        if (server->is_failing && !was_failing)
+                warning("dnsmasq does not know what has changed, and kiln tries again each second: %s", err.text);
+        if (was_failing && !server->is_failing)
+                notice("dnsmasq knows what has changed");
+}
+
 void server_look(struct server *server, bool is_now) {
         int64_t now_ms = monotonic_ms();
         if (!is_now && now_ms - server->looked_ms < LOOK_MS)
@@ -190,4 +207,5 @@ void server_look(struct server *server, bool is_now) {
         server->looked_ms = now_ms;
         look_at_profiles(server, is_now);
         look_at_current(server);
+        look_at_dnsmasq(server);
 }

@@ -84,27 +84,31 @@ bool serve_files_link(int dir, const struct served_builds *builds, const char *i
         return true;
 }
 
-// Leaves a file that has this text already.
-static bool write_changed(int dir, const char *name, const struct buf *text, bool *ret_changed, struct err *err) {
+// Leaves a file that has this text already. `changed` becomes true once it was written.
+static bool write_changed(int dir, const char *name, const struct buf *text, bool *changed, struct err *err) {
         auto_buf before = { .max = CONFIG_MAX };
         auto_err ignored = { 0 };
         bool is_same = fs_read(dir, name, &before, &ignored) && before.size == text->size &&
                        memcmp(buf_text(&before), buf_text(text), text->size) == 0;
-        *ret_changed = !is_same;
-        return is_same || fs_write_atomic(dir, name, buf_text(text), text->size, 0644, err);
+        if (is_same)
+                return true;
+        if (!fs_write_atomic(dir, name, buf_text(text), text->size, 0644, err))
+                return false;
+        *changed = true;
+        return true;
 }
 
-bool serve_files_write(int dir, const char *path, const struct dnsmasq_config *config, bool *ret_config_changed,
-                       bool *ret_hosts_changed, struct err *err) {
-        assert(dir >= 0 && path && config);
+bool serve_files_write(int dir, const char *path, const struct dnsmasq_config *config, bool *config_changed,
+                       bool *hosts_changed, struct err *err) {
+        assert(dir >= 0 && path && config && config_changed && hosts_changed);
         auto_buf dhcp = { 0 }, hosts = { 0 }, tftp = { 0 };
         auto_free char *hosts_path = xasprintf("%s/hosts", path), *tftp_root = xasprintf("%s/tftp", path);
-        bool ignored;
+        bool ignored = false;
         dnsmasq_hosts(config->cluster, "", &hosts);
         dnsmasq_tftp_config(config, tftp_root, &tftp);
         if (config->dhcp != SERVE_DHCP_NONE)
                 dnsmasq_dhcp_config(config, hosts_path, &dhcp);
-        return write_changed(dir, "hosts", &hosts, ret_hosts_changed, err) &&
-               write_changed(dir, "dhcp.conf", &dhcp, ret_config_changed, err) &&
+        return write_changed(dir, "hosts", &hosts, hosts_changed, err) &&
+               write_changed(dir, "dhcp.conf", &dhcp, config_changed, err) &&
                write_changed(dir, "tftp.conf", &tftp, &ignored, err);
 }

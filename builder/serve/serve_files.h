@@ -23,9 +23,9 @@ must_check bool serve_files_open(const char *path, int *ret_dir, struct err *err
 // A link for TFTP to a build.
 must_check bool serve_files_link(int dir, const struct served_builds *builds, const char *id, struct err *err);
 
-// Writes the files for dnsmasq. `ret_config_changed`: the DHCP server must be started anew; `ret_hosts_changed`: it
-// must read its hosts.
-must_check bool serve_files_write(int dir, const char *path, const struct dnsmasq_config *config,
-                                  bool *ret_config_changed, bool *ret_hosts_changed, struct err *err);
+// Writes the files for dnsmasq. `config_changed` becomes true if the DHCP server must be started anew, `hosts_changed`
+// if it must read its hosts, also where a later file cannot be written; neither ever becomes false.
+must_check bool serve_files_write(int dir, const char *path, const struct dnsmasq_config *config, bool *config_changed,
+                                  bool *hosts_changed, struct err *err);
 
 #endif

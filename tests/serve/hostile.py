@@ -64,6 +64,28 @@ def one_address_gets_its_share(world):
     same(rack.get("/current/pxe/boot.ipxe", source=other).status, 200, "a file for another address")
 
 
+def bodies_that_fill_the_memory(world):
+    rack = world.rack()
+    rack.build(FIRST)
+    rack.serve("--no-dhcp", "--no-tftp")
+    held, size = [], 256 << 10
+    for _ in range(64):  # 16 MB, each without its last byte
+        connection = socket.create_connection((ADDRESS, PORT), timeout=20)
+        connection.sendall(f"POST /report HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n".encode())
+        connection.sendall(b" " * (size - 1))
+        held.append(connection)
+    report = json.dumps({"version": 1, "stage": "initrd", "attempt": "a", "mac": [mac_of(1)]}).encode()
+    reply = wait_for("no room is left", lambda: (lambda found: found if found.status == 503 else None)(rack.request("POST", "/report", report)))
+    check(int(reply.headers["Retry-After"]) >= 1, reply.headers)
+    same(rack.request("POST", "/report", b"x" * (size + 1)).status in (413, 503), True, "a body that is too large as well")
+    fleet = rack.request("POST", "/v1/pre-reboot", b"{}" + b" " * 100, {"fleet-lock-protocol": "true"})
+    same((fleet.status, fleet.json["kind"]), (503, "busy"), "FleetLock")
+    for connection in held:
+        connection.close()
+    wait_for("there is room again", lambda: rack.request("POST", "/report", report).status == 204)
+    same(rack.request("POST", "/report", b"x" * (size + 1)).status, 413, "a body that is too large")
+
+
 def a_slow_one_gives_its_place_to_others(world):
     rack = world.rack()
     rack.build(FIRST, root=os.urandom(8 << 20))
@@ -199,5 +221,5 @@ def paths_that_mean_something_to_dnsmasq(world):
     check(got.stdout.startswith(f"undionly.kpxe of {FIRST}"), f"TFTP from {rack.state}: {got.stdout}")
 
 
-CASES = [one_address_gets_its_share, a_slow_one_gives_its_place_to_others, parts_of_a_root, files_that_cannot_be_opened_are_not_absent,
+CASES = [one_address_gets_its_share, bodies_that_fill_the_memory, a_slow_one_gives_its_place_to_others, parts_of_a_root, files_that_cannot_be_opened_are_not_absent,
          pages_of_other_sites_get_nothing, nobody_speaks_for_others, a_flood_of_invented_cards, paths_that_mean_something_to_dnsmasq]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """kill -9 at random moments while a rack boots: what a client was told to be taken is there afterwards, and what it told nobody,
-since nobody was there, it tells again. SERVE_KILLS=200 is the whole of it; 20 are what a run of all tests has time for."""
+since nobody was there, it tells again. SERVE_KILLS=200 is the whole of it; 20 are what a run of all tests has time for. And a disk
+that takes nothing for a while."""
 import os
 import random
 import signal
@@ -112,4 +113,21 @@ def killed_at_any_moment(world):
     check(len(traffic.told) > 20 and len(traffic.leased) > 5, "hardly any machine booted")
 
 
-CASES = [killed_at_any_moment]
+def what_could_not_be_written_is_tried_again(world):
+    rack, card = world.rack(), firmware.Card("cli")
+    rack.build(FIRST)
+    rack.serve()
+    # A name that is a directory can be written by nobody, root included. The hosts are written before, and not taken yet.
+    os.rename(f"{rack.state}/tftp.conf", f"{rack.state}/tftp.conf.kept")
+    os.mkdir(f"{rack.state}/tftp.conf")
+    rack.write_inventory([f'  - {{name: late, role: mini, mac: "{mac_of(77)}", ip: 10.0.9.9}}'])
+    wait_for("it is told", lambda: "dnsmasq does not know what has changed" in rack.log())
+    time.sleep(3)
+    same(rack.log().count("dnsmasq does not know"), 1, "times that it is told")
+    os.rmdir(f"{rack.state}/tftp.conf")
+    wait_for("the end of it is told", lambda: "dnsmasq knows what has changed" in rack.log())
+    answer = wait_for("the new node gets its address", lambda: card.lease(mac_of(77), firmware.client(0), seconds=1))
+    same(answer["ip"], "10.0.9.9", "the new node's address")
+
+
+CASES = [what_could_not_be_written_is_tried_again, killed_at_any_moment]

@@ -192,6 +192,31 @@ static void a_new_inventory_keeps_what_was_seen(void) {
         free_inventory(large);
 }
 
+// A stranger whose card is given to a node that was known before has no place of its own any more.
+static void a_card_has_one_machine(void) {
+        static const unsigned char first[] = { 0x52, 0x54, 0, 0, 0, 7 }, second[] = { 0x52, 0x54, 0, 0, 0, 8 };
+        static const char *members[] = { "52:54:00:00:00:00", "52:54:00:00:00:08" };
+        struct cluster *before = make_inventory(2), *after = make_inventory(2);
+        struct boot_state *state = boot_state_new();
+        boot_state_take_inventory(state, before);
+        (void)happen(state, BOOT_INITRD, 7, 1000);
+        (void)happen(state, BOOT_INITRD, 8, 1000);
+        (void)happen(state, BOOT_INITRD, 9, 1000);
+        EXPECT(state->count == 5);
+        memcpy(after->nodes[1].mac, first, sizeof first);
+        after->nodes[0].bond.members.items = members;
+        after->nodes[0].bond.members.count = lengthof(members);
+        boot_state_take_inventory(state, after);
+        EXPECT(state->count == 3 && state->known_count == 2);
+        EXPECT(boot_state_by_mac(state, first) == boot_state_by_name(state, "n1"));
+        EXPECT(boot_state_by_mac(state, second) == boot_state_by_name(state, "n0"));
+        const struct boot_machine *machine = happen(state, BOOT_DHCP, 7, 2000);
+        EXPECT(machine && machine->is_known && machine->attempt_count == 1);
+        boot_state_free(state);
+        free_inventory(before);
+        free_inventory(after);
+}
+
 static void apply_event(const struct boot_event *event, void *context) {
         auto_buf text = { 0 };
         struct boot_event read;
@@ -363,6 +388,7 @@ int main(void) {
         RUN(a_report_alone_begins_a_boot);
         RUN(who_is_silent_is_lost_and_who_is_slow_is_marked);
         RUN(a_new_inventory_keeps_what_was_seen);
+        RUN(a_card_has_one_machine);
         RUN(a_journal_adds_up_to_the_same);
         RUN(a_journal_written_anew_says_the_same_of_anything);
         RUN(a_flood_of_strangers_takes_nothing_away);

@@ -4,6 +4,7 @@
 
 #include "serve/admission.h"
 #include "serve/dhcp_probe.h"
+#include "serve/dnsmasq_config.h"
 #include "serve/rate.h"
 #include "tests/unit/test.h"
 
@@ -129,6 +130,27 @@ static void offers(void) {
         EXPECT(!dhcp_probe_offer(frame, 300, 0x12345678, &server));
 }
 
+// Whatever a node is called, its line gives it its address, and nothing else.
+static void words_of_dnsmasq_are_no_names(void) {
+        static const char *const words[] = { "ignore", "Infinite", "12h", "7W", "1s" };
+        static const char *const names[] = { "ignored", "12hh", "h", "h12", "1.5d", "12x", "n-1d" };
+        struct node node = { .has_mac = true, .mac = { 0x52, 0x54 }, .ip.s_addr = htonl(0x0a000001) };
+        const struct cluster cluster = { .nodes = &node, .node_count = 1 };
+        for (size_t i = 0; i < lengthof(words); i++) {
+                auto_buf line = { 0 };
+                node.name = words[i];
+                dnsmasq_hosts(&cluster, "", &line);
+                EXPECT_TEXT(buf_text(&line), "52:54:00:00:00:00,10.0.0.1\n");
+        }
+        for (size_t i = 0; i < lengthof(names); i++) {
+                auto_buf line = { 0 };
+                auto_free char *wanted = xasprintf("52:54:00:00:00:00,10.0.0.1,%s\n", names[i]);
+                node.name = names[i];
+                dnsmasq_hosts(&cluster, "", &line);
+                EXPECT_TEXT(buf_text(&line), wanted);
+        }
+}
+
 int main(void) {
         RUN(ranges);
         RUN(paths);
@@ -136,5 +158,6 @@ int main(void) {
         RUN(nobody_starves);
         RUN(limits_follow_the_uplink);
         RUN(offers);
+        RUN(words_of_dnsmasq_are_no_names);
         return test_done();
 }
