@@ -57,10 +57,10 @@ static bool holds(const struct kept_blocks *kept, const sqfs_u8 *compressed, uin
 }
 
 // What is not smaller than the block itself, no compressor would have handed out.
-static size_t most_found(sqfs_u32 size, sqfs_u32 room) {
-        if (room < size)
-                return room;
-        return size - 1;
+static bool find_kept(const struct kept_blocks *kept, const char *key, const sqfs_u8 *in, sqfs_u32 size, sqfs_u8 *out,
+                      sqfs_u32 room, struct block_place *ret) {
+        return size <= kept->block_bytes && block_cache_find(kept->blocks, key, out, room, ret) && ret->size < size &&
+               holds(kept, out, ret->size, in, size);
 }
 
 // A block that does not get smaller has size 0; an error is less.
@@ -70,9 +70,7 @@ static sqfs_s32 kept_block(sqfs_compressor_t *compressor, const sqfs_u8 *in, sqf
         struct block_place place = { 0 };
         char key[BLOCK_KEY_SIZE];
         block_cache_key(in, size, &kept->settings, room, key);
-        bool is_found = size > 0 && size <= kept->block_bytes &&
-                        block_cache_find(kept->blocks, key, out, most_found(size, room), &place) &&
-                        holds(kept, out, place.size, in, size);
+        bool is_found = find_kept(kept, key, in, size, out, room, &place);
         if (!is_found) {
                 sqfs_s32 done = kept->compressor->do_block(kept->compressor, in, size, out, room);
                 if (done < 0)
