@@ -215,59 +215,67 @@ static char *fs_temporary_name(const char *path) {
         return xasprintf("%s.%08x", path, random);
 }
 
-static bool fs_write_new(int dir, const char *path, int flags, const void *data, size_t size, mode_t mode, int *ret_fd,
-                         struct err *err) {
-        auto_close int fd = -1;
-        if (!fs_open(dir, path, O_WRONLY | O_CREAT | flags, 0600, &fd, err))
-                return false;
-        if (!fs_write_all(fd, data, size, err))
-                return wrap(err, "%s", path);
-        if (fchmod(fd, mode) < 0)
-                return fail(err, ERR_SYSTEM, errno, "write %s", path);
-        *ret_fd = take_fd(fd);
-        return true;
+static bool fill_synced(int fd, const char *path, fs_fill *fill, void *context, struct err *err) {
+        return fill(fd, context, err) && (fsync(fd) == 0 || fail(err, ERR_SYSTEM, errno, "write %s", path));
 }
 
-bool fs_write(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err) {
-        auto_close int fd = -1;
-        return fs_write_new(dir, path, O_TRUNC, data, size, mode, &fd, err);
-}
-
-// The first way: a file without a name until it is whole, so that whoever is killed while it is written leaves nothing.
-// False, and nothing is there: the file system has no such files, or /proc is not mounted.
-static bool write_unnamed(int dir, const char *path, const char *temporary, const void *data, size_t size,
-                          mode_t mode) {
-        auto_free char *parent = fs_parent(path);
-        auto_err unwritten = { 0 };
-        auto_close int fd = openat(dir, parent, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-        if (fd < 0 || !fs_write_all(fd, data, size, &unwritten) || fchmod(fd, mode) < 0 || fsync(fd) < 0)
-                return false;
+// A link replaces nothing, so what is there is replaced by a rename. False, and nothing is left: /proc is not mounted.
+static bool name_unnamed(int fd, int dir, const char *path, const char *temporary) {
         auto_free char *unnamed = xasprintf("/proc/self/fd/%d", fd);
         if (linkat(AT_FDCWD, unnamed, dir, path, AT_SYMLINK_FOLLOW) == 0)
                 return true;
-        return errno == EEXIST && linkat(AT_FDCWD, unnamed, dir, temporary, AT_SYMLINK_FOLLOW) == 0 &&
-               renameat(dir, temporary, dir, path) == 0;
-}
-
-static bool write_and_rename(int dir, const char *path, const char *temporary, const void *data, size_t size,
-                             mode_t mode, struct err *err) {
-        auto_close int fd = -1;
-        if (!fs_write_new(dir, temporary, O_EXCL, data, size, mode, &fd, err))
-                return false;
-        if (fsync(fd) < 0 || renameat(dir, temporary, dir, path) < 0)
-                return fail(err, ERR_SYSTEM, errno, "write %s", path);
-        return true;
-}
-
-bool fs_write_atomic(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err) {
-        auto_free char *temporary = fs_temporary_name(path);
-        if (write_unnamed(dir, path, temporary, data, size, mode))
-                return true;
-        unlinkat(dir, temporary, 0);
-        if (write_and_rename(dir, path, temporary, data, size, mode, err))
+        if (errno == EEXIST && linkat(AT_FDCWD, unnamed, dir, temporary, AT_SYMLINK_FOLLOW) == 0 &&
+            renameat(dir, temporary, dir, path) == 0)
                 return true;
         unlinkat(dir, temporary, 0);
         return false;
+}
+
+static bool make_and_rename(int dir, const char *path, const char *temporary, mode_t mode, fs_fill *fill, void *context,
+                            struct err *err) {
+        auto_close int fd = -1;
+        if (!fs_open(dir, temporary, O_RDWR | O_CREAT | O_EXCL, mode, &fd, err))
+                return false;
+        if (fill_synced(fd, path, fill, context, err) &&
+            (renameat(dir, temporary, dir, path) == 0 || fail(err, ERR_SYSTEM, errno, "write %s", path)))
+                return true;
+        unlinkat(dir, temporary, 0);
+        return false;
+}
+
+// A file without a name until it is whole: whoever is killed meanwhile leaves nothing.
+bool fs_make_whole(int dir, const char *path, mode_t mode, fs_fill *fill, void *context, struct err *err) {
+        auto_free char *parent = fs_parent(path), *temporary = fs_temporary_name(path);
+        auto_close int fd = openat(dir, parent, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+        if (fd >= 0 && !fill_synced(fd, path, fill, context, err))
+                return false;
+        return (fd >= 0 && name_unnamed(fd, dir, path, temporary)) ||
+               make_and_rename(dir, path, temporary, mode, fill, context, err);
+}
+
+struct whole_text {
+        const char *path;
+        const void *data;
+        size_t size;
+        mode_t mode;
+};
+
+static bool fill_with_text(int fd, void *context, struct err *err) {
+        const struct whole_text *text = context;
+        if (!fs_write_all(fd, text->data, text->size, err))
+                return wrap(err, "%s", text->path);
+        return fchmod(fd, text->mode) == 0 || fail(err, ERR_SYSTEM, errno, "write %s", text->path);
+}
+
+bool fs_write(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err) {
+        struct whole_text text = { path, data, size, mode };
+        auto_close int fd = -1;
+        return fs_open(dir, path, O_WRONLY | O_CREAT | O_TRUNC, 0600, &fd, err) && fill_with_text(fd, &text, err);
+}
+
+bool fs_write_atomic(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err) {
+        struct whole_text text = { path, data, size, mode };
+        return fs_make_whole(dir, path, 0600, fill_with_text, &text, err);
 }
 
 static ssize_t copy_some(int from, int to, size_t most, bool *plain) {

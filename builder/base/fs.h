@@ -50,7 +50,13 @@ must_check bool fs_read(int dir, const char *path, struct buf *buf, struct err *
 // files, each synced for itself, would take seconds. Mode is exact, not reduced by the umask.
 must_check bool fs_write(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err);
 
-// The same where others look: a file without a name (else one with a temporary name beside it), fsync, link or rename.
+// Makes a file where others look, and replaces what has its name once it is whole: a file without a name (else one with
+// a temporary name beside it), filled, fsync, link or rename. `mode` is reduced by the umask. `fill` may be called once
+// more, for another file, where /proc is not mounted. After a failure nothing is left, and what was there is.
+typedef bool fs_fill(int fd, void *context, struct err *err);
+must_check bool fs_make_whole(int dir, const char *path, mode_t mode, fs_fill *fill, void *context, struct err *err);
+
+// The same as fs_write(), in that way.
 must_check bool fs_write_atomic(int dir, const char *path, const void *data, size_t size, mode_t mode, struct err *err);
 
 must_check bool fs_write_all(int fd, const void *data, size_t size, struct err *err);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -240,60 +239,14 @@ static bool fill_iso(int role, const struct published_iso *iso, int to, struct e
         return assemble(role, iso, to, sha256, err) && check_written(to, sha256, iso->name, err);
 }
 
-static bool fill_and_sync(int role, const struct published_iso *iso, int to, struct err *err) {
-        if (!fill_iso(role, iso, to, err))
-                return false;
-        return fsync(to) == 0 || fail(err, ERR_SYSTEM, errno, "write %s to the disk", iso->name);
-}
+struct iso_filling {
+        int role;
+        const struct published_iso *iso;
+};
 
-// ---- under its name once it is whole ----
-
-// Random: a process id is the same in each container, and what a killed one has left would be in the way for ever.
-static char *iso_staging_name(const char *to) {
-        uint32_t random = 0;
-        if (getrandom(&random, sizeof random, 0) < 0)
-                random = (uint32_t)getpid();
-        return xasprintf("%s.%08x", to, random);
-}
-
-static bool rename_iso(const char *staging, const char *to, struct err *err) {
-        if (rename(staging, to) == 0)
-                return true;
-        int number = errno;
-        unlink(staging);
-        return fail(err, ERR_SYSTEM, number, "rename to %s", to);
-}
-
-// A link replaces nothing, so what is there is replaced by a rename.
-static bool name_iso(int fd, const char *to, struct err *err) {
-        auto_free char *unnamed = xasprintf("/proc/self/fd/%d", fd), *staging = iso_staging_name(to);
-        if (linkat(AT_FDCWD, unnamed, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0)
-                return true;
-        bool is_staged = errno == EEXIST && linkat(AT_FDCWD, unnamed, AT_FDCWD, staging, AT_SYMLINK_FOLLOW) == 0;
-        if (!is_staged)
-                return fail(err, ERR_SYSTEM, errno, "write %s", to);
-        return rename_iso(staging, to, err);
-}
-
-static bool write_staged_iso(int role, const struct published_iso *iso, const char *to, struct err *err) {
-        auto_free char *staging = iso_staging_name(to);
-        auto_close int fd = -1;
-        if (!fs_open(AT_FDCWD, staging, O_RDWR | O_CREAT | O_EXCL, 0644, &fd, err))
-                return false;
-        if (fill_and_sync(role, iso, fd, err))
-                return rename_iso(staging, to, err);
-        unlink(staging);
-        return false;
-}
-
-// Whoever is killed leaves nothing of a file that has no name yet. Where the file system has no such files, opening one
-// with a name says what else is wrong.
-static bool write_to(int role, const struct published_iso *iso, const char *to, struct err *err) {
-        auto_free char *parent = fs_parent(to);
-        auto_close int fd = open(parent, O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
-        if (fd < 0)
-                return write_staged_iso(role, iso, to, err);
-        return fill_and_sync(role, iso, fd, err) && name_iso(fd, to, err);
+static bool fill_whole_iso(int fd, void *context, struct err *err) {
+        const struct iso_filling *filling = context;
+        return fill_iso(filling->role, filling->iso, fd, err);
 }
 
 // ---- where to ----
@@ -361,7 +314,9 @@ static bool read_sums_of(const char *build, struct buf *ret, struct err *err) {
 
 static bool write_found(int dir, const struct published_iso *iso, const char *to, char **ret_path, struct err *err) {
         auto_free char *path = path_of_iso(iso, to);
-        if (!refuse_special(path, err) || !refuse_inside_build(path, err) || !write_to(dir, iso, path, err))
+        struct iso_filling filling = { dir, iso };
+        if (!refuse_special(path, err) || !refuse_inside_build(path, err) ||
+            !fs_make_whole(AT_FDCWD, path, 0644, fill_whole_iso, &filling, err))
                 return false;
         *ret_path = take_ptr(path);
         return true;

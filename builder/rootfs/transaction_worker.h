@@ -38,7 +38,7 @@ must_check bool worker_prepare(struct worker *worker, struct err *err);
 
 // A package for librpm to read, or NULL. It reads one at a time.
 FD_t worker_open_package(const struct worker *worker, size_t index);
-// Unpacking ahead: the order is known; the first package is being installed; a package in its turn, or another time;
+// Unpacking ahead: the order is known; packages are installed from now on; a package in its turn, or another time;
 // it was read; all were.
 void worker_order_feeds(struct worker *worker, rpmts ts);
 void worker_start_feeds(const struct worker *worker);
