@@ -18,7 +18,8 @@
         X(USAGE, 2, "the command line is wrong")                                                                       \
         X(ANSWER, 3,                                                                                                   \
           "no error, but an answer: kiln status: unknown; 1 is degraded there and 2 not serving; kiln diff: 1, the "   \
-          "builds differ; kiln rollout: 1, a plan that cannot be gone on with")                                        \
+          "builds differ; kiln plan --exit-code: 1, a build would change something; kiln rollout: 1, a plan that "     \
+          "cannot be gone on with")                                                                                    \
         X(SYNTAX, 10, "a profile is not valid YAML, or a lock file is malformed")                                      \
         X(SCHEMA, 11, "a profile has an unknown key, a wrong type or a value out of range")                            \
         X(REFERENCE, 12, "a profile names something that does not exist: a role, a release, a file")                   \
