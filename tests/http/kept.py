@@ -193,6 +193,22 @@ def test_parts_of_mirrors(work):
             server.__exit__()
 
 
+def test_dead_mirror_beside_no_parts(work):
+    """The root is had whole at once where one mirror is dead and the other one sends no parts."""
+    disk = make_disk(work)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        dead = probe.getsockname()[1]
+    cases = (["serve", "whole"], ["serve", "416", "serve"], ["serve", "other_end", "other_end", "serve"])
+    for plan in cases:
+        with Server(site(), plan) as server:
+            urls = f"http://127.0.0.1:{dead}/rootfs.squashfs,http://127.0.0.1:{server.port}/rootfs.squashfs"
+            status, text, origin = fetch_next(work, urls, disk)
+            pauses = 1 if len(plan) > 3 else 0  # one wrong answer may be an accident
+            TAP.ok(status == 0 and origin["root_from"] == "network" and text.count("trying again in") == pauses,
+               f"a dead mirror, and one that sends no parts: {', '.join(plan)}", [status, text, origin, server.requests])
+
+
 def test_deaf_mirror(work):
     """A rack cache that swallows packets costs one wait, whatever is fetched from the next one."""
     disk, bare = make_disk(work), {"rootfs.squashfs": NEXT}
@@ -248,7 +264,7 @@ def measure(old, new):
 
 
 TESTS = (test_kept_root, test_parts, test_parts_by_digest, test_parts_and_disks, test_parts_of_mirrors,
-         test_deaf_mirror)
+         test_dead_mirror_beside_no_parts, test_deaf_mirror)
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:

@@ -259,11 +259,23 @@ struct patience {
 
 static bool mirror_is_wrong(const struct mirror *mirror) { return mirror->wrong_files >= WRONG_FILES_MAX; }
 
-static bool is_beyond_repair(const struct download *download, const struct err *err) {
+static size_t count_wrong_mirrors(const struct download *download) {
         size_t wrong = 0;
         for (size_t i = 0; i < download->mirror_count; i++)
                 wrong += mirror_is_wrong(&download->mirrors[i]);
-        return err->kind == ERR_SYSTEM || err->kind == ERR_DISK_FULL || wrong == download->mirror_count;
+        return wrong;
+}
+
+static bool is_beyond_repair(const struct download *download, const struct err *err) {
+        return err->kind == ERR_SYSTEM || err->kind == ERR_DISK_FULL ||
+               count_wrong_mirrors(download) == download->mirror_count;
+}
+
+// Parts are the cheaper way to a file that can be had whole: where one mirror sends none and no other one sent anything
+// in its turn, nobody waits for the others to come back.
+static bool is_better_whole(const struct download *download, uint64_t most_before) {
+        bool is_still = download->most == most_before;
+        return download->parts && is_still && download->retry_after_s == 0 && count_wrong_mirrors(download) > 0;
 }
 
 static void tell_failure(const struct download *download, const struct err *err, const char *next) {
@@ -375,12 +387,12 @@ static void pause_and_tell(struct download *download, struct patience *patience,
 static bool keep_trying(struct download *download, struct err *err) {
         struct patience patience = { .moved_ms = clock_now_ms(), .delay_ms = DELAY_MS };
         for (;;) {
-                uint64_t before = download->done;
+                uint64_t before = download->done, most_before = download->most;
                 download->past_end = false;
                 download->retry_after_s = 0;
                 if (try_mirrors(download, err))
                         return true;
-                if (is_beyond_repair(download, err))
+                if (is_beyond_repair(download, err) || is_better_whole(download, most_before))
                         return false;
                 look_for_progress(download, &patience);
                 if (is_over(download, &patience, err))
