@@ -219,7 +219,7 @@ static bool fill_synced(int fd, const char *path, fs_fill *fill, void *context, 
         return fill(fd, context, err) && (fsync(fd) == 0 || fail(err, ERR_SYSTEM, errno, "write %s", path));
 }
 
-// A link replaces nothing, so what is there is replaced by a rename. False, and nothing is left: /proc is not mounted.
+// A link replaces nothing, so what is there is replaced by a rename. False, with errno, and nothing is left.
 static bool name_unnamed(int fd, int dir, const char *path, const char *temporary) {
         auto_free char *unnamed = xasprintf("/proc/self/fd/%d", fd);
         if (linkat(AT_FDCWD, unnamed, dir, path, AT_SYMLINK_FOLLOW) == 0)
@@ -227,8 +227,15 @@ static bool name_unnamed(int fd, int dir, const char *path, const char *temporar
         if (errno == EEXIST && linkat(AT_FDCWD, unnamed, dir, temporary, AT_SYMLINK_FOLLOW) == 0 &&
             renameat(dir, temporary, dir, path) == 0)
                 return true;
+        int number = errno;
         unlinkat(dir, temporary, 0);
+        errno = number;
         return false;
+}
+
+// What else it says, a full disk say, is so for a file with a name, too.
+static bool says_that_no_link_works(int number) {
+        return number == ENOENT || number == EOPNOTSUPP || number == EPERM || number == EACCES;
 }
 
 static bool make_and_rename(int dir, const char *path, const char *temporary, mode_t mode, fs_fill *fill, void *context,
@@ -247,10 +254,16 @@ static bool make_and_rename(int dir, const char *path, const char *temporary, mo
 bool fs_make_whole(int dir, const char *path, mode_t mode, fs_fill *fill, void *context, struct err *err) {
         auto_free char *parent = fs_parent(path), *temporary = fs_temporary_name(path);
         auto_close int fd = openat(dir, parent, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
-        if (fd >= 0 && !fill_synced(fd, path, fill, context, err))
+        if (fd < 0)
+                return make_and_rename(dir, path, temporary, mode, fill, context, err);
+        if (!fill_synced(fd, path, fill, context, err))
                 return false;
-        return (fd >= 0 && name_unnamed(fd, dir, path, temporary)) ||
-               make_and_rename(dir, path, temporary, mode, fill, context, err);
+        if (name_unnamed(fd, dir, path, temporary))
+                return true;
+        if (!says_that_no_link_works(errno))
+                return fail(err, ERR_SYSTEM, errno, "write %s", path);
+        close(take_fd(fd)); // /proc is not mounted: its room is needed for the second one
+        return make_and_rename(dir, path, temporary, mode, fill, context, err);
 }
 
 struct whole_text {

@@ -132,6 +132,23 @@ static void a_file_is_replaced_with_its_mode(void) {
         EXPECT(unlinkat(dir, "file", AT_REMOVEDIR) == 0 && rmdir(top) == 0 && mkdir(top, 0755) == 0);
 }
 
+static bool count_fillings(int fd, void *context, struct err *err) {
+        (void)fd;
+        (void)err;
+        ++*(int *)context;
+        return true;
+}
+
+// It may be gigabytes, and the disk may be full.
+static void what_cannot_be_put_in_its_place_is_not_written_again(void) {
+        auto_close int dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        auto_err why = { 0 };
+        int fillings = 0;
+        EXPECT(mkdirat(dir, "directory", 0755) == 0);
+        EXPECT(!fs_make_whole(dir, "directory", 0644, count_fillings, &fillings, &why) && why.number == EISDIR);
+        EXPECT(fillings == 1 && unlinkat(dir, "directory", AT_REMOVEDIR) == 0);
+}
+
 int main(void) {
         if (!mkdtemp(top))
                 return 1;
@@ -141,6 +158,7 @@ int main(void) {
         RUN(a_link_is_removed_and_not_what_it_names);
         RUN(who_is_killed_while_writing_leaves_nothing);
         RUN(a_file_is_replaced_with_its_mode);
+        RUN(what_cannot_be_put_in_its_place_is_not_written_again);
         rmdir(top);
         return test_done();
 }

@@ -35,12 +35,15 @@ static bool open_kept_for_writing(int disk, struct kept_roots *ret, struct err *
         return kept_roots_open(disk, ret, err);
 }
 
-static void remove_kept_root(struct kept_roots *roots, size_t at) {
+static void unlink_kept(const struct kept_roots *roots, const char *sha256, const char *end) {
         char name[KEPT_NAME_SIZE];
-        kept_root_name(roots->items[at].sha256, KEPT_ROOT_END, name);
+        kept_root_name(sha256, end, name);
         (void)unlinkat(roots->dir, name, 0);
-        kept_root_name(roots->items[at].sha256, KEPT_INDEX_END, name);
-        (void)unlinkat(roots->dir, name, 0);
+}
+
+static void remove_kept_root(struct kept_roots *roots, size_t at) {
+        unlink_kept(roots, roots->items[at].sha256, KEPT_ROOT_END);
+        unlink_kept(roots, roots->items[at].sha256, KEPT_INDEX_END);
         roots->count--;
         memmove(roots->items + at, roots->items + at + 1, (roots->count - at) * sizeof *roots->items);
 }
@@ -219,8 +222,10 @@ static bool write_both(const struct kept_roots *roots, const struct kept_additio
                                index = { KEPT_INDEX_END, addition->index, addition->index_size };
         if (addition->index && !write_kept_file(roots, addition, &index, used, err))
                 return false;
-        if (!write_kept_file(roots, addition, &root, used, err))
+        if (!write_kept_file(roots, addition, &root, used, err)) {
+                unlink_kept(roots, addition->sha256, KEPT_INDEX_END); // the state needs its room
                 return false;
+        }
         return fsync(roots->dir) == 0 || fail(err, ERR_SYSTEM, errno, "flush " KEPT_ROOTS);
 }
 
