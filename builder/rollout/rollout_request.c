@@ -79,9 +79,11 @@ bool rollout_request_json(const struct rollout *rollout, const struct node *node
         auto_buf body = { .max = PROBE_ANSWER_MAX };
         if (!rollout_request(rollout, node, request, &body, err))
                 return false;
-        json_t *document = json_loadb(buf_text(&body), body.size, JSON_DECODE_ANY, NULL);
+        auto_buf why = { 0 };
+        json_t *document = answer_json(buf_text(&body), body.size, &why);
         if (!document)
-                return fail(err, ERR_ROLLOUT, 0, "%s: the answer to %s is no JSON", node->name, request->path);
+                return fail(err, ERR_ROLLOUT, 0, "%s: %s: %s", node->name, request->path,
+                            text_or(why.data, "the answer is no JSON"));
         *ret = document;
         return true;
 }

@@ -5,31 +5,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/json_modest.h"
 #include "base/mem.h"
-
-// An upper bound of its values, and of their levels: each value but the first follows a comma, a colon or a bracket.
-static bool is_report_modest(const char *text, size_t size) {
-        size_t values = 1, depth = 0;
-        bool in_string = false;
-        for (size_t i = 0; i < size; i++) {
-                char byte = text[i];
-                if (byte == '"')
-                        in_string = !in_string;
-                if (in_string && byte == '\\')
-                        i++;
-                if (in_string)
-                        continue;
-                bool opens = byte == '{' || byte == '[', closes = byte == '}' || byte == ']';
-                values += opens || byte == ',' || byte == ':';
-                if (closes && depth == 0)
-                        return false;
-                depth += opens;
-                depth -= closes;
-                if (depth > REPORT_DEPTH_MAX || values > REPORT_VALUES_MAX)
-                        return false;
-        }
-        return true;
-}
 
 static void take_member(const json_t *json, const char *name, char *to, size_t room) {
         const char *text = json_string_value(json_object_get(json, name));
@@ -132,7 +109,7 @@ bool report_read(const char *text, size_t size, int64_t now_ms, struct boot_even
         assert(text && ret);
         struct boot_event event = { .time_ms = now_ms, .percent = -1, .is_local = true };
         json_error_t where;
-        if (!is_report_modest(text, size))
+        if (!json_is_modest(text, size, REPORT_VALUES_MAX, REPORT_DEPTH_MAX))
                 return fail(err, ERR_SCHEMA, 0, "the report has more than %d values or %d levels", REPORT_VALUES_MAX,
                             REPORT_DEPTH_MAX);
         json_t *json = json_loadb(text, size, 0, &where);

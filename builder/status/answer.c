@@ -6,12 +6,14 @@
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/json_modest.h"
 #include "base/mem.h"
 #include "status/zookeeper.h"
 
 enum { SHOWN_BYTES = 120, VALUE_BYTES_MAX = 4096, LIST_ITEMS_MAX = 20000, LINE_BYTES_MAX = 64 << 10 };
+// Some 100 MB once it is parsed; 16 MiB of what servers answer have fewer.
+enum { JSON_VALUES_MAX = 1000000, JSON_DEPTH_MAX = 200 };
 
 bool expression_matches(const char *expression, const char *text) {
         regex_t compiled;
@@ -38,6 +40,9 @@ bool health_request(const struct health_check *check, const char *host, struct b
 static void say_end(const struct probe *probe, struct buf *ret) {
         switch (probe->end) {
         case PROBE_ANSWERED:
+                if (probe->answer.overflow)
+                        buf_printf(ret, "port %d answers more than %d MiB, or more than others leave room for",
+                                   probe->port, PROBE_ANSWER_MAX >> 20);
                 return;
         case PROBE_REFUSED:
                 buf_printf(ret, "nothing listens on port %d", probe->port);
@@ -65,48 +70,6 @@ static void show_answer(const char *text, struct buf *ret) {
                         length--; // not within a character
         }
         buf_append(ret, text, length);
-}
-
-// ---- HTTP ----
-
-// 0: that is no HTTP.
-static int status_of(const char *answer) {
-        bool is_http = strncmp(answer, "HTTP/1.", 7) == 0 && strlen(answer) > 12;
-        if (!is_http)
-                return 0;
-        return (int)strtol(answer + 9, NULL, 10);
-}
-
-static bool is_chunked(const char *answer, const char *end) {
-        for (const char *line = strstr(answer, "\r\n"); line && line < end; line = strstr(line + 2, "\r\n"))
-                if (strncasecmp(line + 2, "Transfer-Encoding: chunked", 26) == 0)
-                        return true;
-        return false;
-}
-
-// RFC 9112, 7.1. What is no chunk ends it.
-static void append_chunks(const char *text, const char *end, struct buf *ret) {
-        while (text < end) {
-                char *after;
-                unsigned long size = strtoul(text, &after, 16);
-                const char *data = strstr(after, "\r\n");
-                bool is_chunk = after != text && data && size > 0 && size <= (size_t)(end - data - 2);
-                if (!is_chunk)
-                        return;
-                buf_append(ret, data + 2, size);
-                text = data + 2 + size + 2;
-        }
-}
-
-static void append_body(const struct buf *answer, struct buf *ret) {
-        const char *text = buf_text(answer), *end = strstr(text, "\r\n\r\n");
-        if (!end)
-                return;
-        const char *body = end + 4, *last = text + answer->size;
-        if (is_chunked(text, end))
-                append_chunks(body, last, ret);
-        else
-                buf_append(ret, body, (size_t)(last - body));
 }
 
 // ---- values ----
@@ -360,14 +323,35 @@ static void judge_value(const struct health_value *value, const struct answer_te
         json_decref(found);
 }
 
-static void judge_body(const struct health_check *check, const char *body, const struct zookeeper_reply *reply,
+json_t *answer_json(const char *text, size_t size, struct buf *ret_why) {
+        assert(text && ret_why);
+        if (json_is_modest(text, size, JSON_VALUES_MAX, JSON_DEPTH_MAX))
+                return json_loadb(text, size, JSON_DECODE_ANY, NULL);
+        buf_printf(ret_why, "the answer has more than %d values or %d levels", JSON_VALUES_MAX, JSON_DEPTH_MAX);
+        return NULL;
+}
+
+static bool reads_json(const struct health_check *check) {
+        for (size_t i = 0; i < check->value_count; i++)
+                if (check->values[i].json)
+                        return true;
+        return false;
+}
+
+static void judge_body(const struct health_check *check, const struct buf *body, const struct zookeeper_reply *reply,
                        json_t *values, struct buf *ret_why) {
-        json_t *document = json_loads(body, JSON_DECODE_ANY, NULL);
-        const struct answer_text answer = { body, document, reply };
-        bool is_unexpected = check->expect && !expression_matches(check->expect, body);
+        struct answer_text answer = { .body = buf_text(body), .reply = reply };
+        auto_buf unread = { 0 };
+        json_t *document = NULL;
+        if (reads_json(check))
+                document = answer_json(answer.body, body->size, &unread);
+        answer.document = document;
+        if (ret_why->size == 0)
+                buf_append_text(ret_why, buf_text(&unread));
+        bool is_unexpected = check->expect && !expression_matches(check->expect, answer.body);
         if (is_unexpected && ret_why->size == 0) {
                 buf_append_text(ret_why, "it answers: ");
-                show_answer(body, ret_why);
+                show_answer(answer.body, ret_why);
         }
         for (size_t i = 0; i < check->value_count; i++)
                 judge_value(&check->values[i], &answer, values, ret_why);
@@ -375,12 +359,12 @@ static void judge_body(const struct health_check *check, const char *body, const
 }
 
 bool health_body(const struct probe *probe, const char *path, struct buf *ret, struct buf *ret_why) {
-        assert(probe && path && ret && ret_why);
+        assert(probe && probe->is_http && path && ret && ret_why);
         say_end(probe, ret_why);
         if (ret_why->size > 0)
                 return false;
-        int status = status_of(buf_text(&probe->answer));
-        append_body(&probe->answer, ret);
+        int status = probe->http.status;
+        http_reader_body(&probe->http, &probe->answer, ret);
         if (status == 0) {
                 buf_printf(ret_why, "port %d does not speak HTTP", probe->port);
         } else if (status != 200) {
@@ -392,54 +376,34 @@ bool health_body(const struct probe *probe, const char *path, struct buf *ret, s
         return ret_why->size == 0;
 }
 
-bool health_header(const struct probe *probe, const char *name, char *ret, size_t room) {
-        const char *text = buf_text(&probe->answer), *end = strstr(text, "\r\n\r\n");
-        size_t length = strlen(name);
-        for (const char *line = strstr(text, "\r\n"); end && line && line < end; line = strstr(line + 2, "\r\n")) {
-                if (strncasecmp(line + 2, name, length) != 0 || line[2 + length] != ':')
-                        continue;
-                const char *value = line + 2 + length + 1;
-                value += strspn(value, " \t");
-                size_t size = strcspn(value, "\r\n");
-                if (size >= room)
-                        return false;
-                memcpy(ret, value, size);
-                ret[size] = '\0';
-                return true;
-        }
-        return false;
-}
-
 // What a member says beside the data is read even if that is not there.
 static void judge_zookeeper(const struct health_check *check, const struct probe *probe, json_t *values,
                             struct buf *ret_why) {
         struct zookeeper_reply reply = { 0 };
         bool has_data = zookeeper_read(check, &probe->answer, &reply, ret_why);
         if (has_data || reply.has_epoch)
-                judge_body(check, buf_text(&reply.data), &reply, values, ret_why);
+                judge_body(check, &reply.data, &reply, values, ret_why);
         zookeeper_release(&reply);
 }
 
 void health_judge(const struct health_check *check, const struct probe *probe, json_t *values, struct buf *ret_why) {
         assert(check && probe && values && ret_why);
         say_end(probe, ret_why);
-        if (probe->answer.overflow)
-                buf_printf(ret_why, "port %d answers more than %d MiB", check->port, PROBE_ANSWER_MAX >> 20);
         if (ret_why->size > 0)
                 return;
         auto_buf body = { .max = PROBE_ANSWER_MAX };
         if (check->kind == HEALTH_HTTP && health_body(probe, text_or(check->path, "/"), &body, ret_why))
-                judge_body(check, buf_text(&body), NULL, values, ret_why);
+                judge_body(check, &body, NULL, values, ret_why);
         if (check->kind == HEALTH_ZOOKEEPER)
                 judge_zookeeper(check, probe, values, ret_why);
         if (check->kind == HEALTH_TEXT && probe->answer.size == 0)
                 buf_printf(ret_why, "port %d closes the connection without an answer", check->port);
         else if (check->kind == HEALTH_TEXT)
-                judge_body(check, buf_text(&probe->answer), NULL, values, ret_why);
+                judge_body(check, &probe->answer, NULL, values, ret_why);
 }
 
 void answer_http(const struct probe *probe, int *ret_status, struct buf *ret_body) {
-        assert(probe && ret_status && ret_body);
-        *ret_status = status_of(buf_text(&probe->answer));
-        append_body(&probe->answer, ret_body);
+        assert(probe && probe->is_http && ret_status && ret_body);
+        *ret_status = probe->http.status;
+        http_reader_body(&probe->http, &probe->answer, ret_body);
 }

@@ -20,8 +20,9 @@ void health_judge(const struct health_check *check, const struct probe *probe, j
 // The body of an HTTP answer with status 200 that is whole. False, with one line why not.
 must_check bool health_body(const struct probe *probe, const char *path, struct buf *ret, struct buf *ret_why);
 
-// The value of a header of an HTTP answer, or false.
-bool health_header(const struct probe *probe, const char *name, char *ret, size_t room);
+// Parses JSON that a server answered; new. NULL: it is none, or so large that it is not parsed, and why it is not is
+// appended.
+json_t *answer_json(const char *text, size_t size, struct buf *ret_why);
 
 // What an HTTP server answered: its status, 0 for what is no HTTP, and the body with chunks joined (RFC 9112, 7.1),
 // appended.

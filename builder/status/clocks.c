@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "base/mem.h"
-#include "status/answer.h"
 #include "status/internal.h"
 
 enum { CLOCKS_DIFFER_S = 2 };
@@ -14,7 +13,7 @@ enum { CLOCKS_DIFFER_S = 2 };
 bool clock_sample_http(const struct probe *probe, struct clock_sample *ret) {
         char text[64];
         struct tm fields = { 0 };
-        if (!probe->is_http || !health_header(probe, "Date", text, sizeof text))
+        if (!probe->is_http || !http_reader_header(&probe->http, &probe->answer, "Date", text, sizeof text))
                 return false;
         const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &fields);
         if (!end || *end)

@@ -6,11 +6,14 @@
 #include <string.h>
 
 #include "base/json_member.h"
+#include "base/json_modest.h"
 #include "base/mem.h"
 #include "status/answer.h"
 #include "status/internal.h"
 
 enum { FULL_PERCENT = 90 };
+// Several times what a real one has: the status keeps it.
+enum { MACHINE_BYTES_MAX = 64 << 10, MACHINE_VALUES_MAX = 8192, MACHINE_DEPTH_MAX = 16 };
 
 struct judged_machine {
         const struct node *node;
@@ -110,11 +113,13 @@ bool machine_judge(const struct cluster *cluster, const struct node *node, const
                    const char *wanted_build, json_t *target, json_t *findings, bool *ret_is_other,
                    struct buf *ret_why) {
         assert(cluster && node && target && ret_is_other && ret_why);
-        auto_buf body = { .max = 64 << 10 };
+        auto_buf body = { .max = MACHINE_BYTES_MAX };
         *ret_is_other = false;
         if (!health_body(probe, "/", &body, ret_why))
                 return false;
-        json_t *machine = json_loadb(buf_text(&body), body.size, 0, NULL);
+        json_t *machine = NULL;
+        if (json_is_modest(buf_text(&body), body.size, MACHINE_VALUES_MAX, MACHINE_DEPTH_MAX))
+                machine = json_loadb(buf_text(&body), body.size, 0, NULL);
         if (!is_answer(machine)) {
                 json_decref(machine);
                 buf_printf(ret_why, "what answers on port %d is no kiln-node", probe->port);

@@ -5,8 +5,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -18,15 +16,16 @@
 #include "base/progress.h"
 
 enum { SPARE_DESCRIPTORS = 32, EVENTS_AT_ONCE = 256, READ_BYTES = 16 << 10, WAIT_MS = 100 };
+enum { READ_AT_ONCE = 256 << 10 }; // then others have their turn
 
 // A probe under way.
 struct connection {
         struct probe *probe;
         int fd; // -1: over
         bool is_connected;
-        struct buf next; // what is sent after the request
-        size_t sent;     // of that or of the request
-        int64_t started_ms;
+        struct buf next;                // what is sent after the request
+        size_t sent;                    // of that or of the request
+        int64_t started_ms, overdue_ms; // that by run_clock()
 };
 
 struct run {
@@ -34,7 +33,28 @@ struct run {
         size_t count, begun, open, first_open;
         unsigned deadline_ms;
         int epoll;
+        size_t held;        // bytes of answers
+        size_t served;      // events since the overdue were looked for
+        int64_t judging_ms; // so long nobody was listened to
 };
+
+// Stands still while answers are judged: nobody is overdue because another's answer is long.
+static int64_t run_clock(const struct run *run) { return monotonic_ms() - run->judging_ms; }
+
+static void drop_answer(struct run *run, struct probe *probe) {
+        run->held -= probe->answer.size;
+        buf_release(&probe->answer);
+        probe->http = (struct http_reader){ 0 };
+}
+
+static void judge_probe(struct run *run, struct probe *probe) {
+        int64_t began_ms = monotonic_ms();
+        if (!probe->judge)
+                return;
+        probe->judge(probe, probe->context);
+        drop_answer(run, probe);
+        run->judging_ms += monotonic_ms() - began_ms;
+}
 
 static void end_connection(struct run *run, struct connection *connection, enum probe_end end, int error) {
         connection->probe->end = end;
@@ -49,6 +69,7 @@ static void end_connection(struct run *run, struct connection *connection, enum 
                 connection->fd = -1;
                 run->open--;
         }
+        judge_probe(run, connection->probe);
 }
 
 static enum probe_end end_of_error(int error, bool is_connected) {
@@ -81,6 +102,7 @@ static bool begin_connection(struct run *run, struct connection *connection) {
                                              .sin_addr = connection->probe->address,
                                              .sin_port = htons(connection->probe->port) };
         connection->started_ms = monotonic_ms();
+        connection->overdue_ms = run_clock(run) + run->deadline_ms;
         connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (connection->fd < 0)
                 return false;
@@ -94,30 +116,9 @@ static bool begin_connection(struct run *run, struct connection *connection) {
         return true;
 }
 
-// The length that the head of an HTTP answer gives its body, or SIZE_MAX; `*ret_body` is where that begins.
-static size_t announced_length(const struct buf *answer, size_t *ret_body) {
-        const char *text = buf_text(answer), *end = strstr(text, "\r\n\r\n");
-        if (!end)
-                return SIZE_MAX;
-        *ret_body = (size_t)(end - text) + 4;
-        for (const char *line = strstr(text, "\r\n"); line && line < end; line = strstr(line + 2, "\r\n"))
-                if (strncasecmp(line + 2, "Content-Length:", 15) == 0)
-                        return strtoul(line + 17, NULL, 10);
-        return SIZE_MAX;
-}
-
 bool probe_is_cut(const struct probe *probe) {
-        size_t body = 0, length = announced_length(&probe->answer, &body);
-        bool has_head = body > 0;
-        return !has_head || (length != SIZE_MAX && probe->answer.size - body < length);
-}
-
-static bool is_whole(const struct probe *probe) {
-        size_t body = 0;
-        if (!probe->is_http)
-                return false;
-        size_t length = announced_length(&probe->answer, &body);
-        return length != SIZE_MAX && probe->answer.size - body >= length;
+        assert(probe->is_http);
+        return http_reader_is_cut(&probe->http);
 }
 
 // A conversation goes on, or is over.
@@ -137,21 +138,28 @@ static void continue_conversation(struct run *run, struct connection *connection
                 fail_connection(run, connection, errno);
 }
 
+// True: that is the end of the answer.
+static bool take_block(struct run *run, struct probe *probe, const char *block, size_t size) {
+        size_t had = probe->answer.size;
+        buf_append(&probe->answer, block, size);
+        run->held += probe->answer.size - had;
+        return probe->answer.overflow || (probe->is_http && http_reader_feed(&probe->http, &probe->answer));
+}
+
 static void read_some(struct run *run, struct connection *connection) {
         struct probe *probe = connection->probe;
         size_t had = probe->answer.size;
         char block[READ_BYTES];
-        ssize_t got;
-        while ((got = read(connection->fd, block, sizeof block)) > 0) {
-                buf_append(&probe->answer, block, (size_t)got);
-                if (probe->answer.overflow || is_whole(probe)) {
-                        end_connection(run, connection, PROBE_ANSWERED, 0);
-                        return;
-                }
-        }
-        if (got == 0)
+        ssize_t got = 0;
+        bool is_over = false;
+        do {
+                got = read(connection->fd, block, sizeof block);
+                if (got > 0)
+                        is_over = take_block(run, probe, block, (size_t)got);
+        } while (got > 0 && !is_over && probe->answer.size - had < READ_AT_ONCE);
+        if (is_over || got == 0)
                 end_connection(run, connection, PROBE_ANSWERED, 0);
-        else if (errno != EAGAIN && errno != EINTR)
+        else if (got < 0 && errno != EAGAIN && errno != EINTR)
                 fail_connection(run, connection, errno);
         else if (probe->next && probe->answer.size > had)
                 continue_conversation(run, connection);
@@ -251,7 +259,8 @@ static enum probe_end end_at_deadline(const struct connection *connection) {
 }
 
 static void end_overdue(struct run *run) {
-        int64_t now = monotonic_ms();
+        int64_t now_ms = run_clock(run);
+        run->served = 0;
         while (run->first_open < run->begun && run->connections[run->first_open].fd < 0)
                 run->first_open++;
         // They began in this order, so that the first one which has time left ends the search.
@@ -259,9 +268,31 @@ static void end_overdue(struct run *run) {
                 struct connection *connection = &run->connections[i];
                 if (connection->fd < 0)
                         continue;
-                if (now - connection->started_ms < run->deadline_ms)
+                if (now_ms < connection->overdue_ms)
                         break;
                 end_connection(run, connection, end_at_deadline(connection), 0);
+        }
+}
+
+static struct connection *find_largest(const struct run *run) {
+        struct connection *largest = NULL;
+        for (size_t i = run->first_open; i < run->begun; i++) {
+                struct connection *connection = &run->connections[i];
+                if (connection->fd < 0)
+                        continue;
+                if (!largest || connection->probe->answer.size > largest->probe->answer.size)
+                        largest = connection;
+        }
+        return largest;
+}
+
+// Those that say most give way, so that there is room for the others.
+static void bound_held(struct run *run) {
+        struct connection *largest;
+        while (run->held > PROBE_HELD_MAX && (largest = find_largest(run))) {
+                drop_answer(run, largest->probe);
+                largest->probe->answer.overflow = true;
+                end_connection(run, largest, PROBE_ANSWERED, 0);
         }
 }
 
@@ -276,8 +307,12 @@ static bool run_all(struct run *run, struct err *err) {
                         return fail(err, ERR_SYSTEM, errno, "wait for answers");
                 for (int i = 0; i < count; i++)
                         serve_event(run, events[i].data.ptr, events[i].events);
-                // A machine under load comes late to what has arrived: that is read before anybody is overdue.
-                if (count < EVENTS_AT_ONCE)
+                bound_held(run);
+                // A machine under load comes late to what has arrived: that is read before anybody is overdue. The
+                // kernel gives each its turn.
+                if (count > 0)
+                        run->served += (size_t)count;
+                if (count < EVENTS_AT_ONCE || run->served > run->open)
                         end_overdue(run);
         }
         return true;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/json_member.h"
 #include "base/mem.h"
 #include "base/progress.h"
 #include "status/answer.h"
@@ -23,11 +24,19 @@ const char *status_state_name(enum status_state state) {
 
 // One question: a check of a role, to a node or to a virtual address.
 struct question {
+        const struct asking *asking;
         const struct role *role;
         const struct health_check *check;
         const struct node *node; // NULL: `vip` is asked
         const struct vip *vip;
         struct buf request;
+        // What its answer says, judged as soon as it is there.
+        struct buf why;             // what is wrong with it
+        json_t *values;             // of the check
+        json_t *machine, *findings; // of kiln-node's answer: members to add to the node's
+        bool is_other;              // that is another machine, or one that was refused
+        bool has_clock;
+        struct clock_sample clock;
 };
 
 struct asking {
@@ -100,12 +109,36 @@ static struct in_addr address_of_question(const struct question *question) {
         return question->vip->ip;
 }
 
+static bool is_of_machine(const struct question *question) {
+        return question->check == &question->asking->machine_check;
+}
+
+static void judge_answer(const struct probe *probe, void *context) {
+        struct question *question = context;
+        const struct asking *asking = question->asking;
+        question->values = json_object();
+        if (is_of_machine(question)) {
+                question->machine = json_object();
+                question->findings = json_array();
+                (void)!machine_judge(asking->cluster, question->node, probe, asking->options->wanted_build,
+                                     question->machine, question->findings, &question->is_other, &question->why);
+                return;
+        }
+        health_judge(question->check, probe, question->values, &question->why);
+        if (question->node)
+                question->has_clock = clock_sample_http(probe, &question->clock);
+        question->clock.node = question->node;
+}
+
 static void prepare_probes(struct asking *asking) {
         asking->probes = xcalloc(asking->count + 1, sizeof *asking->probes);
         for (size_t i = 0; i < asking->count; i++) {
                 struct question *question = &asking->questions[i];
                 struct probe *probe = &asking->probes[i];
                 char host[INET_ADDRSTRLEN];
+                question->asking = asking;
+                probe->judge = judge_answer;
+                probe->context = question;
                 probe->address = address_of_question(question);
                 probe->port = (uint16_t)question->check->port;
                 probe->is_http = question->check->kind == HEALTH_HTTP;
@@ -211,18 +244,16 @@ static void add_check_finding(struct asking *asking, const struct question *ques
 }
 
 // The first time that a node tells is its time.
-static void take_clock(struct asking *asking, const struct question *question, const struct probe *probe) {
-        struct clock_sample sample = { .node = question->node };
+static void take_clock(struct asking *asking, const struct question *question) {
         const struct clock_sample *last = asking->clocks + asking->clock_count - 1;
         bool is_known = asking->clock_count > 0 && last->node == question->node;
-        if (question->node && !is_known && clock_sample_http(probe, &sample))
-                *array_append(&asking->clocks, &asking->clock_count) = sample;
+        if (question->has_clock && !is_known)
+                *array_append(&asking->clocks, &asking->clock_count) = question->clock;
 }
 
 // kiln-node's time is finer than a Date, and takes its place.
-static void take_machine_clock(struct asking *asking, const struct question *question, const struct probe *probe,
-                               const json_t *target) {
-        const json_t *at = json_object_get(json_object_get(target, "machine"), "time");
+static void take_machine_clock(struct asking *asking, const struct question *question, const struct probe *probe) {
+        const json_t *at = json_object_get(json_object_get(question->machine, "machine"), "time");
         if (!json_is_number(at))
                 return;
         struct clock_sample *last = asking->clocks + asking->clock_count - 1;
@@ -232,43 +263,45 @@ static void take_machine_clock(struct asking *asking, const struct question *que
                                        (double)probe->elapsed_ms / 1000 };
 }
 
-static void judge_question(struct asking *asking, const struct question *question, const struct probe *probe,
-                           json_t *target, json_t *values, bool *ret_matters, struct buf *why) {
-        *ret_matters = !question->check->optional;
-        if (question->check != &asking->machine_check) {
-                health_judge(question->check, probe, values, why);
-                take_clock(asking, question, probe);
-                return;
-        }
-        bool is_other = false;
-        (void)!machine_judge(asking->cluster, question->node, probe, asking->options->wanted_build, target,
-                             asking->findings, &is_other, why);
-        bool is_only_check = question->role->health_count == 0;
-        *ret_matters = is_other || is_only_check;
-        take_machine_clock(asking, question, probe, target);
+static void take_machine(struct asking *asking, const struct question *question, const struct probe *probe,
+                         json_t *target) {
+        (void)!json_object_update(target, question->machine);
+        (void)!json_array_extend(asking->findings, question->findings);
+        take_machine_clock(asking, question, probe);
+}
+
+// Whether a node is unhealthy if the check fails. Of a node that has no other, kiln-node's own answer counts.
+static bool is_needed(const struct question *question) {
+        if (is_of_machine(question))
+                return question->is_other || question->role->health_count == 0;
+        return !question->check->optional;
+}
+
+static json_t *describe_check(const struct question *question, const struct probe *probe) {
+        json_t *evidence = json_string(buf_text(&question->why));
+        if (!evidence)
+                evidence = json_string("the answer is no UTF-8");
+        json_t *check = json_pack("{ss sb si so sO}", "name", question->check->name, "ok", question->why.size == 0,
+                                  "ms", (int)probe->elapsed_ms, "evidence", evidence, "values", question->values);
+        return check;
 }
 
 static void take_answer(struct asking *asking, const struct question *question, const struct probe *probe) {
-        auto_buf why = { 0 };
-        json_t *values = json_object(), *target = target_of(asking, question);
-        bool matters = true;
-        judge_question(asking, question, probe, target, values, &matters, &why);
+        json_t *target = target_of(asking, question), *check = describe_check(question, probe);
         bool is_there = probe->end != PROBE_TIMED_OUT && probe->end != PROBE_UNREACHABLE;
+        if (is_of_machine(question))
+                take_machine(asking, question, probe, target);
+        else
+                take_clock(asking, question);
         if (is_there)
                 asking->any_answer = true;
-        json_t *check = json_pack("{ss sb si so}", "name", question->check->name, "ok", why.size == 0, "ms",
-                                  (int)probe->elapsed_ms, "values", values);
-        json_t *evidence = json_string(buf_text(&why));
-        if (!evidence)
-                evidence = json_string("the answer is no UTF-8");
-        (void)!json_object_set_new(check, "evidence", evidence);
         json_array_append_new(json_object_get(target, "checks"), check);
-        if (why.size == 0)
+        if (question->why.size == 0)
                 return;
-        if (matters)
+        if (is_needed(question))
                 json_object_set_new(target, "healthy", json_false());
         if (!question->check->optional)
-                add_check_finding(asking, question, probe, json_string_value(evidence));
+                add_check_finding(asking, question, probe, member_text(check, "evidence"));
 }
 
 // ---- roles ----
@@ -380,7 +413,12 @@ static json_t *describe_status(struct asking *asking, enum status_state state, i
 
 static void release_asking(struct asking *asking) {
         for (size_t i = 0; i < asking->count; i++) {
-                buf_release(&asking->questions[i].request);
+                struct question *question = &asking->questions[i];
+                buf_release(&question->request);
+                buf_release(&question->why);
+                json_decref(question->values);
+                json_decref(question->machine);
+                json_decref(question->findings);
                 probe_release(&asking->probes[i]);
         }
         free(asking->questions);
