@@ -164,15 +164,19 @@ static void add_judged(json_t *map, const char *name, const char *role, struct i
             map, name, json_pack("{ss ss sb s[]}", "role", role, "ip", ip, "healthy", (int)is_asked, "checks"));
 }
 
-static bool has_vip_check(const struct role *role) {
-        for (size_t i = 0; i < role->health_count; i++)
-                if (role->health[i].vip)
+// An optional check asks for nothing: a machine that is off does as well as any.
+static bool needs_answer(const struct role *role, bool of_vip) {
+        for (size_t i = 0; i < role->health_count; i++) {
+                const struct health_check *check = &role->health[i];
+                bool is_asked = check->vip || !of_vip;
+                if (is_asked && !check->optional)
                         return true;
+        }
         return false;
 }
 
 static bool is_role_asked(const struct asking *asking, const struct role *role) {
-        return role->health_count > 0 || asking->machine_check.port != 0;
+        return needs_answer(role, false) || asking->machine_check.port != 0;
 }
 
 static void add_all_judged(struct asking *asking) {
@@ -187,7 +191,7 @@ static void add_all_judged(struct asking *asking) {
                 const struct vip *vip = &cluster->vips[i];
                 if (asks_vip(asking, vip))
                         add_judged(asking->vips, vip->name, text_or(vip->role, ""), vip->ip,
-                                   has_vip_check(role_of_vip(cluster, vip)));
+                                   needs_answer(role_of_vip(cluster, vip), true));
         }
 }
 
@@ -273,7 +277,7 @@ static void take_machine(struct asking *asking, const struct question *question,
 // Whether a node is unhealthy if the check fails. Of a node that has no other, kiln-node's own answer counts.
 static bool is_needed(const struct question *question) {
         if (is_of_machine(question))
-                return question->is_other || question->role->health_count == 0;
+                return question->is_other || !needs_answer(question->role, false);
         return !question->check->optional;
 }
 
@@ -364,7 +368,7 @@ static void judge_vips(struct asking *asking) {
                         continue;
                 if (vip_judge_owner(asking->cluster, vip, &asking->owners[i], asking->nodes, target, asking->findings))
                         asking->any_serious = true;
-                if (has_vip_check(role_of_vip(asking->cluster, vip)))
+                if (needs_answer(role_of_vip(asking->cluster, vip), true))
                         continue;
                 auto_free char *what = xasprintf("virtual address %s", vip->name);
                 add_finding(asking->findings, what, "nothing is asked through it, so that nothing is known of it",
