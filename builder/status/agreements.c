@@ -248,17 +248,21 @@ static void add_agreement(const struct judging *judging, enum agreed agreed, con
                                                     judging->agreement->name, "ok", ok, "evidence", evidence));
 }
 
-// Of a role whose nodes are off that is told node by node; a node that answers and does not say it is told here.
-static bool answers_check(const json_t *node, const char *value) {
+// A node's check of CHECK.VALUE, or NULL.
+static const json_t *check_of_value(const json_t *node, const char *value) {
         size_t i, length = (size_t)(strrchr(value, '.') - value);
         json_t *item;
         json_array_foreach(json_object_get(node, "checks"), i, item) {
                 const char *name = member_text(item, "name");
-                bool is_it = strlen(name) == length && strncmp(name, value, length) == 0;
-                if (is_it && json_is_true(json_object_get(item, "ok")))
-                        return true;
+                if (strlen(name) == length && strncmp(name, value, length) == 0)
+                        return item;
         }
-        return false;
+        return NULL;
+}
+
+// Of a role whose nodes are off that is told node by node; a node that answers and does not say it is told here.
+static bool answers_check(const json_t *node, const char *value) {
+        return json_is_true(json_object_get(check_of_value(node, value), "ok"));
 }
 
 static bool any_answers(const struct judging *judging) {
@@ -283,6 +287,51 @@ static void tell(const struct judging *judging, const char *evidence, json_t *fi
         auto_free char *what = xasprintf("%s: %s", judging->role->name, agreement->name);
         add_finding(findings, what, evidence, text_or(agreement->remedy, kinds[agreement->kind].remedy),
                     agreement->serious);
+}
+
+static bool is_unknown_question(const json_t *check) {
+        enum { NOT_FOUND = 404, NOT_ALLOWED = 405, NOT_IMPLEMENTED = 501 };
+        json_int_t status = member_number(check, "http");
+        return status == NOT_FOUND || status == NOT_ALLOWED || status == NOT_IMPLEMENTED;
+}
+
+// The first node, healthy by all else, that hangs or fails when it is asked for a value; one that does not know the
+// question says so. What is wrong with the others is told node by node.
+static const json_t *find_mute(const struct judging *judging, const struct role *role, const char *value,
+                               const struct node **ret) {
+        for (size_t i = 0; i < role->node_count; i++) {
+                *ret = &judging->cluster->nodes[role->nodes[i]];
+                const json_t *node = json_object_get(judging->nodes, (*ret)->name);
+                const json_t *check = check_of_value(node, value);
+                bool fails = check && !json_is_true(json_object_get(check, "ok")) && !is_unknown_question(check);
+                if (fails && json_is_true(json_object_get(node, "healthy")))
+                        return check;
+        }
+        return NULL;
+}
+
+static bool tell_mute(const struct judging *judging, const struct role *role, const char *value, json_t *findings) {
+        const struct node *node;
+        const json_t *check = NULL;
+        if (role && value)
+                check = find_mute(judging, role, value, &node);
+        if (!check)
+                return false;
+        auto_free char *what = xasprintf("%s: %s", judging->role->name, judging->agreement->name);
+        auto_free char *evidence = xasprintf("that is not known: %s, %s: %s", node->name, member_text(check, "name"),
+                                             member_text(check, "evidence"));
+        add_finding(findings, what, evidence, "the service does not say it: its log, memory and disk on the node",
+                    false);
+        return true;
+}
+
+// Whoever does not answer a question about what may be wrong is not taken for one with whom all is well.
+static void tell_unknown(const struct judging *judging, json_t *findings) {
+        const struct agreement *agreement = judging->agreement;
+        const struct role *other = cluster_find_role(judging->cluster, text_or(agreement->nodes_of, ""));
+        (void)(tell_mute(judging, judging->role, agreement->value, findings) ||
+               tell_mute(judging, judging->role, agreement->where, findings) ||
+               tell_mute(judging, other, agreement->says, findings));
 }
 
 // Nobody says anything of it.
@@ -319,6 +368,8 @@ void agreements_judge(const struct cluster *cluster, const struct role *role, co
                         agreed = judge_said(&judging, agreements, findings);
                 else
                         judge_silence(&judging, agreements, findings);
+                if (agreed == AGREED_UNKNOWN)
+                        tell_unknown(&judging, findings);
                 if (agreed != AGREED_YES && judging.agreement->serious)
                         *ret_serious = true;
                 said_release(&judging.said);

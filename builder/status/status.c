@@ -32,6 +32,7 @@ struct question {
         struct buf request;
         // What its answer says, judged as soon as it is there.
         struct buf why;             // what is wrong with it
+        int http_status;            // 0: none
         json_t *values;             // of the check
         json_t *machine, *findings; // of kiln-node's answer: members to add to the node's
         bool is_other;              // that is another machine, or one that was refused
@@ -117,6 +118,7 @@ static void judge_answer(const struct probe *probe, void *context) {
         struct question *question = context;
         const struct asking *asking = question->asking;
         question->values = json_object();
+        question->http_status = probe->http.status;
         if (is_of_machine(question)) {
                 question->machine = json_object();
                 question->findings = json_array();
@@ -287,6 +289,8 @@ static json_t *describe_check(const struct question *question, const struct prob
                 evidence = json_string("the answer is no UTF-8");
         json_t *check = json_pack("{ss sb si so sO}", "name", question->check->name, "ok", question->why.size == 0,
                                   "ms", (int)probe->elapsed_ms, "evidence", evidence, "values", question->values);
+        if (question->http_status != 0)
+                (void)!json_object_set_new(check, "http", json_integer(question->http_status));
         return check;
 }
 

@@ -10,7 +10,7 @@
 //   "vips": { NAME: { "role", "ip", "healthy", "owner": node | null, "cards": [MAC], "holders": [node], "checks" } },
 //   "agreements": [ { "role", "name", "ok": true|false|null, "evidence" } ],         null: it is not known
 //   "findings": [ { "what", "evidence", "remedy", "serious" } ] }
-// CHECK: { "name", "ok", "ms", "evidence", "values": { NAME: text | [text] } }
+// CHECK: { "name", "ok", "ms", "http": status of an HTTP answer, "evidence", "values": { NAME: text | [text] } }
 // STATE: "healthy", "degraded" (it serves, and something is wrong), "not serving", "unknown": of the cluster that
 // nothing answers, so that it may be this machine that is at fault, of a role that nothing is asked of it. A cluster
 // with a role of which nothing is known is degraded at best.

@@ -14,7 +14,7 @@
 static const char check[] =
     "{\"type\":\"object\",\"required\":[\"name\",\"ok\",\"ms\",\"evidence\",\"values\"],"
     "\"additionalProperties\":false,\"properties\":{\"name\":" TEXT ",\"ok\":" YES_NO ",\"ms\":" COUNT
-    ",\"evidence\":" TEXT ",\"values\":" MAP_OF("{\"anyOf\":[" TEXT "," LIST_OF(TEXT) "]}") "}}";
+    ",\"http\":" COUNT ",\"evidence\":" TEXT ",\"values\":" MAP_OF("{\"anyOf\":[" TEXT "," LIST_OF(TEXT) "]}") "}}";
 
 static const char role[] = "{\"type\":\"object\",\"required\":[\"nodes\",\"healthy\",\"need\",\"spare\",\"state\"],"
                            "\"additionalProperties\":false,\"properties\":{\"nodes\":" COUNT ",\"healthy\":" COUNT
