@@ -4,11 +4,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/fs.h"
 #include "base/json_member.h"
+#include "base/json_modest.h"
 #include "base/progress.h"
 #include "serve/serve.h"
 #include "serve/serve_files.h"
@@ -23,13 +25,23 @@ enum {
         LONG_QUESTION_MS = 1000,
         PAUSE_MS = 2000, // after a long question whose answer was no
         LATER_S = 2,
+        BODY_VALUES_MAX = 100,
+        BODY_DEPTH_MAX = 8,
 };
 
-static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
-static json_t *slots; // by group
+static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER; // of all that follows
+static json_t *slots;                                          // by group
 static int slots_dir = -1;
-static pthread_mutex_t judging = PTHREAD_MUTEX_INITIALIZER;
-static int64_t no_question_until_ms; // monotonic; under `judging`
+
+// The machine for which the cluster is asked, one at a time. Its connection is suspended meanwhile, so that the thread
+// which has it goes on with the others; a request lives as long as its connection is suspended.
+static struct {
+        bool is_on, is_end, has_thread;
+        pthread_t thread;
+        struct http_request *request;
+        char *group, *id;
+        int64_t not_before_ms; // monotonic: no question until then
+} judging;
 
 // ---- the file ----
 
@@ -45,6 +57,7 @@ static json_t *read_slots(const struct buf *text) {
 bool fleet_lock_open(int state_dir, struct err *err) {
         auto_buf text = { .max = LOCKS_MAX };
         slots_dir = state_dir;
+        judging.is_end = false;
         if (fs_exists(state_dir, FLEET_LOCKS_NAME) && !fs_read(state_dir, FLEET_LOCKS_NAME, &text, err))
                 return wrap(err, "who has FleetLock's slots");
         if (text.size == 0)
@@ -56,6 +69,16 @@ bool fleet_lock_open(int state_dir, struct err *err) {
                 return hint(err, "remove it once no machine is about to boot again");
         }
         return true;
+}
+
+void fleet_lock_end(void) {
+        pthread_mutex_lock(&slots_lock);
+        judging.is_end = true;
+        bool has_thread = judging.has_thread;
+        judging.has_thread = false;
+        pthread_mutex_unlock(&slots_lock);
+        if (has_thread)
+                pthread_join(judging.thread, NULL);
 }
 
 void fleet_lock_close(void) {
@@ -144,17 +167,6 @@ static void ask_about_cluster(struct rack *rack, struct buf *ret_why) {
         json_decref(status);
 }
 
-// A cluster that is away keeps whoever asks it waiting, and would be asked without an end by machines that ask again at
-// once. One that says no quickly is asked each time. The caller holds `judging`.
-static void judge_cluster(struct rack *rack, struct buf *ret_why) {
-        int64_t begun_ms = monotonic_ms();
-        ask_about_cluster(rack, ret_why);
-        int64_t now_ms = monotonic_ms();
-        bool is_refused = ret_why->size > 0;
-        if (is_refused && now_ms - begun_ms > LONG_QUESTION_MS)
-                no_question_until_ms = now_ms + PAUSE_MS;
-}
-
 // ---- slots ----
 
 static json_t *new_slot(const char *id) { return json_pack("{ss sI}", "id", id, "since", (json_int_t)time(NULL)); }
@@ -164,45 +176,45 @@ static bool has_slot(const char *group, const char *id) {
         return slot && strcmp(member_text(slot, "id"), id) == 0;
 }
 
-static void forget_slot(const char *group, const char *id) {
+// The caller holds the lock.
+static void drop_slot(const char *group) {
         auto_err err = { 0 };
-        pthread_mutex_lock(&slots_lock);
-        if (has_slot(group, id)) {
-                json_object_del(slots, group);
-                if (!write_slots(&err))
-                        warning("%s", err.text);
-        }
-        pthread_mutex_unlock(&slots_lock);
+        json_object_del(slots, group);
+        if (!write_slots(&err))
+                warning("%s", err.text);
 }
 
-enum slot_answer { SLOT_TAKEN, SLOT_KEPT, SLOT_REFUSED, SLOT_BROKEN };
+static void forget_slot(const char *group, const char *id) {
+        pthread_mutex_lock(&slots_lock);
+        if (has_slot(group, id))
+                drop_slot(group);
+        pthread_mutex_unlock(&slots_lock);
+}
 
 static bool is_granted(const char *group, const char *id) {
         return has_slot(group, id) && json_is_true(json_object_get(json_object_get(slots, group), "granted"));
 }
 
-// A machine that asks again keeps what it was granted. One whose slot was left by a kiln that was killed while it
-// judged is judged anew. A slot that could not be written down is none.
-static enum slot_answer take_slot(const char *group, const char *id, struct buf *ret_why) {
+// FLEET_JUDGED: it may be judged. One whose slot was left by a kiln that was killed while it judged is judged anew. A
+// slot that could not be written down is none.
+static enum fleet_verdict take_slot(const char *group, const char *id, struct buf *ret_why) {
         auto_err err = { 0 };
-        if (is_granted(group, id))
-                return SLOT_KEPT;
         if (has_slot(group, id))
-                return SLOT_TAKEN;
+                return FLEET_JUDGED;
         const json_t *slot = json_object_get(slots, group);
         if (slot) {
                 buf_printf(ret_why, "%s has the slot of group %s since %jd s", member_text(slot, "id"), group,
                            (intmax_t)((json_int_t)time(NULL) - member_number(slot, "since")));
-                return SLOT_REFUSED;
+                return FLEET_TAKEN;
         }
         if (json_object_size(slots) >= GROUPS_MAX)
-                return SLOT_BROKEN;
+                return FLEET_BROKEN;
         (void)!json_object_set_new(slots, group, new_slot(id));
         if (write_slots(&err))
-                return SLOT_TAKEN;
+                return FLEET_JUDGED;
         json_object_del(slots, group);
         buf_append_text(ret_why, err.text);
-        return SLOT_BROKEN;
+        return FLEET_BROKEN;
 }
 
 // False: the machine has given it back meanwhile, or it cannot be written down.
@@ -220,55 +232,113 @@ static bool grant_slot(const char *group, const char *id, struct buf *ret_why) {
         return ok;
 }
 
-static enum MHD_Result judge_machine(const struct http_request *request, const char *group, const char *id) {
-        auto_buf why = { 0 };
+// ---- judging ----
+
+// A cluster that is away keeps whoever asks it waiting, and would be asked without an end by machines that ask again at
+// once. One that says no quickly is asked each time.
+static void end_judging(struct buf *why, int64_t took_ms) {
         pthread_mutex_lock(&slots_lock);
-        enum slot_answer answer = take_slot(group, id, &why);
+        struct http_request *request = judging.request;
+        bool is_refused = why->size > 0;
+        if (is_refused && took_ms > LONG_QUESTION_MS)
+                judging.not_before_ms = monotonic_ms() + PAUSE_MS;
+        request->fleet = FLEET_GRANTED;
+        if (is_refused)
+                request->fleet = FLEET_REFUSED;
+        buf_append(&request->fleet_why, buf_text(why), why->size);
+        free(judging.group);
+        free(judging.id);
+        judging.is_on = false;
+        MHD_resume_connection(request->connection);
         pthread_mutex_unlock(&slots_lock);
-        if (answer == SLOT_KEPT)
-                return answer_granted(request);
-        if (answer == SLOT_REFUSED)
-                return answer_kind(request, MHD_HTTP_CONFLICT, "failed_lock", buf_text(&why));
-        if (answer == SLOT_BROKEN)
-                return answer_kind(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed_lock", buf_text(&why));
-        if (rollout_is_on(request->rack))
-                buf_append_text(&why, "a rollout of this cluster is under way");
-        else
-                judge_cluster(request->rack, &why);
-        if (why.size == 0 && grant_slot(group, id, &why))
-                return answer_granted(request);
-        forget_slot(group, id);
-        return answer_kind(request, MHD_HTTP_CONFLICT, "cluster_not_healthy", buf_text(&why));
 }
 
-// One machine at a time: the cluster is asked for each, for up to two seconds, and whoever asks much must not take the
-// threads that give out files.
-static enum MHD_Result answer_pre_reboot(const struct http_request *request, const char *group, const char *id) {
-        pthread_mutex_lock(&slots_lock);
-        bool is_kept = is_granted(group, id);
-        pthread_mutex_unlock(&slots_lock);
-        if (is_kept)
-                return answer_granted(request);
-        if (pthread_mutex_trylock(&judging) != 0)
-                return answer_kind(request, MHD_HTTP_CONFLICT, "failed_lock",
-                                   "another machine is being judged: ask again");
-        enum MHD_Result result;
-        if (monotonic_ms() < no_question_until_ms)
-                result = answer_kind(request, MHD_HTTP_CONFLICT, "failed_lock",
-                                     "another machine was judged just now: ask again");
+static void *judge_machine(void *context) {
+        struct rack *rack = context;
+        const char *group = judging.group, *id = judging.id; // another's only after end_judging()
+        int64_t began_ms = monotonic_ms();
+        auto_buf why = { 0 };
+        if (rollout_is_on(rack))
+                buf_append_text(&why, "a rollout of this cluster is under way");
         else
-                result = judge_machine(request, group, id);
-        pthread_mutex_unlock(&judging);
-        return result;
+                ask_about_cluster(rack, &why);
+        bool is_granted_now = why.size == 0 && grant_slot(group, id, &why);
+        if (!is_granted_now)
+                forget_slot(group, id);
+        end_judging(&why, monotonic_ms() - began_ms);
+        return NULL;
+}
+
+// The caller holds the lock, without which the thread does not come to its end. False: there is no thread.
+static bool begin_judging(struct http_request *request, const char *group, const char *id) {
+        if (judging.has_thread)
+                pthread_join(judging.thread, NULL); // the one before, which is at its end
+        judging.request = request;
+        judging.group = xstrdup(group);
+        judging.id = xstrdup(id);
+        judging.has_thread = pthread_create(&judging.thread, NULL, judge_machine, request->rack) == 0;
+        judging.is_on = judging.has_thread;
+        if (judging.is_on) {
+                request->fleet = FLEET_JUDGED;
+                MHD_suspend_connection(request->connection);
+                return true;
+        }
+        free(judging.group);
+        free(judging.id);
+        return false;
+}
+
+// What to answer at once, or FLEET_JUDGED: the connection waits. The caller holds the lock.
+static enum fleet_verdict begin_verdict(struct http_request *request, const char *group, const char *id,
+                                        struct buf *ret_why) {
+        if (is_granted(group, id))
+                return FLEET_GRANTED;
+        if (judging.is_on || judging.is_end) {
+                buf_append_text(ret_why, "another machine is being judged: ask again");
+                return FLEET_TAKEN;
+        }
+        if (monotonic_ms() < judging.not_before_ms) {
+                buf_append_text(ret_why, "another machine was judged just now: ask again");
+                return FLEET_TAKEN;
+        }
+        enum fleet_verdict verdict = take_slot(group, id, ret_why);
+        if (verdict != FLEET_JUDGED || begin_judging(request, group, id))
+                return verdict;
+        drop_slot(group);
+        buf_append_text(ret_why, "no thread can be started");
+        return FLEET_BROKEN;
+}
+
+static enum MHD_Result answer_verdict(const struct http_request *request, enum fleet_verdict verdict, const char *why) {
+        switch (verdict) {
+        case FLEET_GRANTED:
+                return answer_granted(request);
+        case FLEET_REFUSED:
+                return answer_kind(request, MHD_HTTP_CONFLICT, "cluster_not_healthy", why);
+        case FLEET_TAKEN:
+                return answer_kind(request, MHD_HTTP_CONFLICT, "failed_lock", why);
+        case FLEET_BROKEN:
+                return answer_kind(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed_lock", why);
+        case FLEET_NONE:
+        case FLEET_JUDGED:
+                break;
+        }
+        return MHD_YES; // it is asked for again once the connection is resumed
+}
+
+static enum MHD_Result answer_pre_reboot(struct http_request *request, const char *group, const char *id) {
+        auto_buf why = { 0 };
+        pthread_mutex_lock(&slots_lock);
+        enum fleet_verdict verdict = begin_verdict(request, group, id, &why);
+        pthread_mutex_unlock(&slots_lock);
+        return answer_verdict(request, verdict, buf_text(&why));
 }
 
 bool fleet_lock_forget(const char *group) {
-        auto_err err = { 0 };
         pthread_mutex_lock(&slots_lock);
         bool is_held = json_object_get(slots, group) != NULL;
-        json_object_del(slots, group);
-        if (is_held && !write_slots(&err))
-                warning("%s", err.text);
+        if (is_held)
+                drop_slot(group);
         pthread_mutex_unlock(&slots_lock);
         return is_held;
 }
@@ -286,7 +356,7 @@ static bool is_good_name(const char *name) {
         return true;
 }
 
-static enum MHD_Result answer_fleet_client(const struct http_request *request, const json_t *params) {
+static enum MHD_Result answer_fleet_client(struct http_request *request, const json_t *params) {
         const char *id = member_text(params, "id"), *group = member_text(params, "group");
         bool is_request = is_good_name(id) && is_good_name(group);
         if (!is_request)
@@ -312,8 +382,11 @@ enum MHD_Result http_answer_fleet(struct http_request *request) {
         if (request->is_pushed_out)
                 return answer_kind(request, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
                                    "too much is being received at once: ask again");
+        if (request->fleet != FLEET_NONE)
+                return answer_verdict(request, request->fleet, buf_text(&request->fleet_why));
         json_t *body = NULL;
-        if (!request->is_too_large)
+        bool is_modest = json_is_modest(buf_text(&request->body), request->body.size, BODY_VALUES_MAX, BODY_DEPTH_MAX);
+        if (is_modest && !request->is_too_large)
                 body = json_loadb(buf_text(&request->body), request->body.size, 0, NULL);
         enum MHD_Result result = answer_fleet_client(request, json_object_get(body, "client_params"));
         json_decref(body);

@@ -16,8 +16,11 @@
 
 // Before requests come: `state_dir` is an open directory, which stays the caller's; `state` is taken from it.
 must_check bool fleet_lock_open(int state_dir, struct err *err);
+// Before the HTTP server stops: no connection is left waiting for a verdict.
+void fleet_lock_end(void);
 void fleet_lock_close(void);
 
+// Called anew once a machine was judged, for which the connection is suspended.
 enum MHD_Result http_answer_fleet(struct http_request *request);
 // Takes a group's slot from who does not give it back. False: nobody has it.
 bool fleet_lock_forget(const char *group);

@@ -10,6 +10,16 @@
 
 struct http_watchers;
 
+// Of FleetLock: whether a machine may boot.
+enum fleet_verdict {
+        FLEET_NONE,
+        FLEET_JUDGED, // it is being judged, and the connection is suspended
+        FLEET_GRANTED,
+        FLEET_TAKEN,   // another one has the slot, or is being judged
+        FLEET_REFUSED, // because of the cluster
+        FLEET_BROKEN,
+};
+
 struct http_request {
         struct MHD_Connection *connection;
         struct rack *rack;
@@ -26,6 +36,8 @@ struct http_request {
         struct rack_file file;
         struct rack_transfer *transfer;
         bool is_whole; // the transfer goes to the end of the file
+        enum fleet_verdict fleet;
+        struct buf fleet_why;
 };
 
 // http_answer.c. Queues a response and lets go of it.

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "http/http_daemon.h"
+#include "serve/fleet_lock.h"
 #include "serve/http_events.h"
 #include "serve/http_request.h"
 #include "serve/report_read.h"
@@ -106,6 +107,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         if (request->has_file)
                 rack_close_file(server->rack, &request->file);
         drop_request_body(server, request);
+        buf_release(&request->fleet_why);
         free(request);
         *state = NULL;
 }
@@ -144,6 +146,7 @@ void http_server_stop(struct http_server *server) {
                 return;
         // A connection that waits would keep the daemon waiting for it.
         http_watchers_wake(server->watchers, true);
+        fleet_lock_end();
         http_daemon_stop(server->daemon);
         http_watchers_free(server->watchers);
         free(server);
