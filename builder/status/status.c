@@ -249,11 +249,19 @@ static void add_check_finding(struct asking *asking, const struct question *ques
                 asking->any_serious = true;
 }
 
+// What a node told already, or NULL. Questions to one node follow each other.
+static struct clock_sample *clock_of(const struct asking *asking, const struct node *node) {
+        if (asking->clock_count == 0)
+                return NULL;
+        struct clock_sample *last = &asking->clocks[asking->clock_count - 1];
+        if (last->node != node)
+                return NULL;
+        return last;
+}
+
 // The first time that a node tells is its time.
 static void take_clock(struct asking *asking, const struct question *question) {
-        const struct clock_sample *last = asking->clocks + asking->clock_count - 1;
-        bool is_known = asking->clock_count > 0 && last->node == question->node;
-        if (question->has_clock && !is_known)
+        if (question->has_clock && !clock_of(asking, question->node))
                 *array_append(&asking->clocks, &asking->clock_count) = question->clock;
 }
 
@@ -262,11 +270,11 @@ static void take_machine_clock(struct asking *asking, const struct question *que
         const json_t *at = json_object_get(json_object_get(question->machine, "machine"), "time");
         if (!json_is_number(at))
                 return;
-        struct clock_sample *last = asking->clocks + asking->clock_count - 1;
-        if (asking->clock_count == 0 || last->node != question->node)
-                last = array_append(&asking->clocks, &asking->clock_count);
-        *last = (struct clock_sample){ question->node, json_number_value(at) - probe->ended_s,
-                                       (double)probe->elapsed_ms / 1000 };
+        struct clock_sample *sample = clock_of(asking, question->node);
+        if (!sample)
+                sample = array_append(&asking->clocks, &asking->clock_count);
+        *sample = (struct clock_sample){ question->node, json_number_value(at) - probe->ended_s,
+                                         (double)probe->elapsed_ms / 1000 };
 }
 
 static void take_machine(struct asking *asking, const struct question *question, const struct probe *probe,
