@@ -14,6 +14,7 @@
 #include "base/progress.h"
 #include "cache_server/internal.h"
 #include "http/http_daemon.h"
+#include "http/http_range.h"
 #include "http/http_reply.h"
 #include "http/http_token.h"
 #include "http/standing.h"
@@ -117,6 +118,7 @@ static enum MHD_Result send_content(struct cache_request *request, const struct 
                 .type = "application/octet-stream",
                 .cache_control = "public, max-age=31536000, immutable",
                 .tag = tag,
+                .is_head = request->is_head,
         };
         enum MHD_Result result = http_reply_content(request->connection, &content, &part);
         if (!request->is_head)
@@ -291,15 +293,6 @@ static enum MHD_Result end_put(struct cache_request *request) {
 
 // ---- a request ----
 
-static enum MHD_Result answer_method(const struct cache_request *request) {
-        static const char text[] = "GET, HEAD and PUT are what there is\n";
-        struct MHD_Response *response =
-            MHD_create_response_from_buffer(sizeof text - 1, (void *)text, MHD_RESPMEM_PERSISTENT);
-        if (response)
-                MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD, PUT");
-        return http_reply(request->connection, MHD_HTTP_METHOD_NOT_ALLOWED, response);
-}
-
 static struct cache_request *begin_cache_request(struct cache_server *server, struct MHD_Connection *connection,
                                                  const char *method) {
         struct cache_request *request = xcalloc(1, sizeof *request);
@@ -319,6 +312,7 @@ static enum MHD_Result on_cache_request(void *context, struct MHD_Connection *co
                                         void **state) {
         struct cache_request *request = *state;
         (void)version;
+        url = http_target_path(url, NULL, 0);
         if (!request) {
                 *state = request = begin_cache_request(context, connection, method);
                 return request->is_put ? begin_put(request, url) : MHD_YES;
@@ -333,7 +327,7 @@ static enum MHD_Result on_cache_request(void *context, struct MHD_Connection *co
                 return end_put(request);
         if (request->is_head || strcmp(method, MHD_HTTP_METHOD_GET) == 0)
                 return answer_cache_get(request, url);
-        return answer_method(request);
+        return http_reply_method(connection, "GET, HEAD, PUT");
 }
 
 static void on_cache_completed(void *context, struct MHD_Connection *connection, void **state,

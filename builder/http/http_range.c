@@ -2,22 +2,20 @@
 #include "http/http_range.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/mem.h"
 
-// Decimal digits alone; false also for a number that is too large.
+// Decimal digits alone. No file is as long as a number that is too large for this type.
 static bool range_number(const char **at, uint64_t *ret) {
         if (**at < '0' || **at > '9')
                 return false;
         char *end = NULL;
-        errno = 0;
-        *ret = strtoull(*at, &end, 10);
+        *ret = strtoull(*at, &end, 10); // UINT64_MAX for a larger one
         *at = end;
-        return errno == 0;
+        return true;
 }
 
 static enum range_kind suffix_range(const char *at, uint64_t size, uint64_t *ret_first, uint64_t *ret_count) {
@@ -55,6 +53,28 @@ enum range_kind http_range_parse(const char *header, uint64_t size, uint64_t *re
         *ret_first = first;
         *ret_count = last - first + 1;
         return RANGE_PART;
+}
+
+const char *http_target_path(const char *target, char *host, size_t room) {
+        assert(target);
+        static const char *const schemes[] = { "http://", "https://" };
+        const char *authority = NULL;
+        if (host)
+                *host = '\0';
+        for (size_t i = 0; i < lengthof(schemes); i++)
+                if (strncasecmp(target, schemes[i], strlen(schemes[i])) == 0)
+                        authority = target + strlen(schemes[i]);
+        if (!authority)
+                return target;
+        size_t size = strcspn(authority, "/");
+        if (host) {
+                size_t kept = size_min(size, room - 1);
+                memcpy(host, authority, kept);
+                host[kept] = '\0';
+        }
+        if (authority[size] == '\0')
+                return "/";
+        return authority + size;
 }
 
 bool http_path_clean(const char *url, char *ret, size_t room) {

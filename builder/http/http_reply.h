@@ -19,12 +19,16 @@ struct http_content {
         uint64_t size_bytes;
         const char *type, *cache_control;
         const char *tag; // with its quotes; "": none
+        bool is_head;    // only headers are asked for: of the whole
 };
 struct http_part {
         uint64_t first, count; // 0, 0: nothing but headers
 };
 enum MHD_Result http_reply_content(struct MHD_Connection *connection, const struct http_content *content,
                                    struct http_part *ret);
+
+// 405, which says what is there (RFC 9110, 15.5.6): "GET, HEAD".
+enum MHD_Result http_reply_method(struct MHD_Connection *connection, const char *allowed);
 
 // NULL: absent.
 const char *http_header_of(struct MHD_Connection *connection, const char *name);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Published files.
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,7 +9,7 @@
 #include "serve/dnsmasq_log.h"
 #include "serve/http_request.h"
 
-enum { SERVED_PATH_MAX = 1024, TAG_SIZE = 67, DIGEST_DIGITS = 64 };
+enum { SERVED_PATH_MAX = 1024, DIGEST_DIGITS = 64 };
 
 // Firmware and boot loaders take 503 for an end; kiln-node comes back.
 static bool must_be_let_in(const struct http_request *request) {
@@ -34,16 +33,14 @@ static void watch_root(struct http_request *request, const char *path, const str
 
 static enum MHD_Result answer_opened(struct http_request *request, const char *path) {
         struct rack_file *file = &request->file;
-        char tag[TAG_SIZE] = "";
         struct http_part part;
-        if (file->digest[0])
-                (void)snprintf(tag, sizeof tag, "\"%s\"", file->digest);
         struct http_content content = {
                 .fd = &file->fd,
                 .size_bytes = file->size_bytes,
                 .type = http_mime_type(path),
                 .cache_control = "no-cache",
-                .tag = tag,
+                .tag = file->tag,
+                .is_head = request->is_head,
         };
         if (file->is_fixed)
                 content.cache_control = "public, max-age=86400, immutable";
@@ -119,6 +116,7 @@ enum MHD_Result http_answer_file(struct http_request *request) {
                 .digest = digest_of_path(path),
                 .is_read = !request->is_head,
                 .range = wished_range(request),
+                .unless = http_header(request, MHD_HTTP_HEADER_IF_NONE_MATCH),
                 .must = must_be_let_in(request),
         };
         if (!wish.digest)

@@ -65,8 +65,14 @@ bool http_is_our_host(const struct cluster *cluster, const char *host) {
 
 // ---- requests ----
 
+static const char *host_of(const struct http_request *request) {
+        if (*request->host)
+                return request->host;
+        return http_header(request, MHD_HTTP_HEADER_HOST);
+}
+
 static bool check_host(const struct http_request *request, enum MHD_Result *ret) {
-        const char *host = http_header(request, MHD_HTTP_HEADER_HOST);
+        const char *host = host_of(request);
         bool is_ours = true; // HTTP/1.0, which no browser speaks
         if (host) {
                 pthread_mutex_lock(&request->rack->lock);
@@ -82,7 +88,7 @@ static bool check_host(const struct http_request *request, enum MHD_Result *ret)
 
 static bool check_site(const struct http_request *request, enum MHD_Result *ret) {
         const char *site = http_header(request, "Sec-Fetch-Site"), *origin = http_header(request, "Origin");
-        const char *host = text_or(http_header(request, MHD_HTTP_HEADER_HOST), "");
+        const char *host = text_or(host_of(request), "");
         bool is_own = !site || strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0;
         if (origin) {
                 const char *name = strstr(origin, "://"); // https in front of a proxy, too

@@ -25,7 +25,8 @@ struct http_request {
         struct rack *rack;
         struct http_watchers *watchers;
         const char *token; // NULL: nobody may change anything
-        const char *url;
+        const char *url;   // its path
+        char host[256];    // that an absolute target named; "": it was none
         bool is_head;
         struct in_addr client;
         // What is let go of when the connection is done with it.

@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 #include "http/http_daemon.h"
+#include "http/http_range.h"
+#include "http/http_reply.h"
 #include "serve/fleet_lock.h"
 #include "serve/http_events.h"
 #include "serve/http_request.h"
@@ -81,7 +83,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
                 return MHD_YES;
         }
         struct http_request *request = *state;
-        request->url = url;
+        request->url = http_target_path(url, request->host, sizeof request->host);
         if (*size > 0) {
                 take_request_body(server, request, data, *size);
                 *size = 0;
@@ -91,7 +93,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
                 return answer_get(request);
         if (strcmp(method, MHD_HTTP_METHOD_POST) == 0)
                 return http_answer_post(request);
-        return http_answer_text(request, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD and POST are what there is");
+        return http_reply_method(connection, "GET, HEAD, POST");
 }
 
 static void on_completed(void *context, struct MHD_Connection *connection, void **state,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -321,8 +322,10 @@ static enum rack_answer open_file_locked(struct rack *rack, const struct rack_wi
         file->size_bytes = (uint64_t)stat.st_size;
         const char *digest = served_build_digest(file->build, inside);
         if (digest)
-                memcpy(file->digest, digest, sizeof file->digest);
-        if (wish->is_read && !admit(rack, wish, file))
+                (void)snprintf(file->tag, sizeof file->tag, "\"%s\"", digest);
+        bool is_there = wish->unless && *file->tag && http_tag_matches(wish->unless, file->tag);
+        bool is_sent = wish->is_read && !is_there;
+        if (is_sent && !admit(rack, wish, file))
                 return RACK_BUSY;
         file->fd = take_fd(fd);
         return RACK_FILE;

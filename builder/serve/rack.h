@@ -73,7 +73,7 @@ enum rack_answer { RACK_FILE, RACK_ABSENT, RACK_BUSY };
 struct rack_file {
         int fd;
         uint64_t size_bytes;
-        char digest[65];            // of SHA256SUMS; "": it does not name the file
+        char tag[67];               // entity tag: the digest of SHA256SUMS in quotes; "": it does not name the file
         bool is_fixed;              // the URL names its build, so its bytes never change
         struct served_build *build; // held until rack_close_file()
         struct in_addr client;
@@ -89,6 +89,7 @@ struct rack_wish {
         const char *digest; // the client asked for this, which has that path; NULL: it asked for the path
         bool is_read;       // its bytes will be sent, so that it may have to wait
         const char *range;  // which of them, as of http_range_parse()
+        const char *unless; // nor that if it is this one, as of http_tag_matches(); NULL: in any case
         bool must;          // this client cannot come back
 };
 

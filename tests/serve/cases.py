@@ -182,7 +182,7 @@ def files_over_http(world):
     for header, status, part in (("bytes=0-0", 206, root[:1]), ("bytes=100-199", 206, root[100:200]), ("bytes=299999-", 206, root[-1:]),
                                  ("bytes=-10", 206, root[-10:]), ("bytes=0-999999", 206, root), ("bytes=-999999", 206, root),
                                  ("bytes=300000-", 416, b""), ("bytes=-0", 416, b""), ("bytes=9-3", 200, root), ("bytes=a-", 200, root),
-                                 ("bytes=0-1,5-6", 200, root), ("lines=0-1", 200, root), ("bytes=99999999999999999999-", 200, root)):
+                                 ("bytes=0-1,5-6", 200, root), ("lines=0-1", 200, root), ("bytes=99999999999999999999-", 416, b"")):
         reply = rack.get(url, {"Range": header})
         same((reply.status, reply.body == part), (status, True), f"Range: {header}")
         if status == 206:

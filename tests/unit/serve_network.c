@@ -27,7 +27,9 @@ static void ranges(void) {
                 { "bytes=1", RANGE_WHOLE, 0, 100 },
                 { "bytes=--1", RANGE_WHOLE, 0, 100 },
                 { "bytes=0-1,3-4", RANGE_WHOLE, 0, 100 },
-                { "bytes=18446744073709551616-", RANGE_WHOLE, 0, 100 },
+                { "bytes=18446744073709551616-", RANGE_NONE, 0, 100 },
+                { "bytes=1-99999999999999999999999", RANGE_PART, 1, 99 },
+                { "bytes=-99999999999999999999999", RANGE_PART, 0, 100 },
                 { "bytes= 1-2", RANGE_WHOLE, 0, 100 },
                 { "lines=1-2", RANGE_WHOLE, 0, 100 },
         };
@@ -51,6 +53,26 @@ static void paths(void) {
                 EXPECT(!http_path_clean(bad[i], path, sizeof path));
         EXPECT(http_tag_matches("\"a\", W/\"b\"", "\"b\"") && http_tag_matches("*", "\"b\"") &&
                !http_tag_matches("\"bb\"", "\"b\""));
+}
+
+static void targets(void) {
+        static const struct {
+                const char *target, *host, *path;
+        } cases[] = {
+                { "/a/b", "", "/a/b" },
+                { "*", "", "*" },
+                { "http://10.0.0.1:8080/a", "10.0.0.1:8080", "/a" },
+                { "HTTPS://rack", "rack", "/" },
+                { "/http://rack/a", "", "/http://rack/a" },
+                { "http:///a", "", "/a" },
+                { "http://aaaaaaaaaaaaaaaaaaaaaaaaa/b", "aaaaaaaaaaaaaaa", "/b" },
+        };
+        for (size_t i = 0; i < lengthof(cases); i++) {
+                char host[16];
+                EXPECT_TEXT(http_target_path(cases[i].target, host, sizeof host), cases[i].path);
+                EXPECT_TEXT(host, cases[i].host);
+                EXPECT_TEXT(http_target_path(cases[i].target, NULL, 0), cases[i].path);
+        }
 }
 
 static void speeds(void) {
@@ -154,6 +176,7 @@ static void words_of_dnsmasq_are_no_names(void) {
 int main(void) {
         RUN(ranges);
         RUN(paths);
+        RUN(targets);
         RUN(speeds);
         RUN(nobody_starves);
         RUN(limits_follow_the_uplink);
