@@ -85,11 +85,13 @@ static int64_t replayed_time(const struct replayed *item) {
 static void event_of(const struct replayed *item, struct boot_event *ret) {
         const struct boot_machine *machine = item->machine;
         const struct boot_attempt *attempt = item->attempt;
+        // Which boot an event is of is known here: none is to be taken for a boot loader that begins another one.
         *ret = (struct boot_event){
                 .time_ms = replayed_time(item),
                 .stage = item->stage,
                 .percent = -1,
                 .is_begin = item->is_begin,
+                .is_local = item->stage < BOOT_HANDOVER,
         };
         if (item->is_begin)
                 ret->number = attempt->number;

@@ -258,11 +258,6 @@ static void note_address(struct boot_state *state, struct boot_machine *machine,
 
 // ---- attempts ----
 
-bool boot_attempt_is_open(const struct boot_attempt *attempt) {
-        return attempt->stage > BOOT_NONE && attempt->stage < BOOT_HEALTHY && attempt->stage != BOOT_DECIDED &&
-               !attempt->is_lost;
-}
-
 static struct boot_attempt *begin_attempt(struct boot_machine *machine, const struct boot_event *event) {
         assert(machine->attempts || machine->attempt_count == 0);
         size_t kept = size_min(machine->attempt_count, ATTEMPTS_KEPT - 1);
@@ -292,16 +287,27 @@ static bool is_late_firmware(const struct boot_attempt *attempt, const struct bo
         return is_same || (is_loading && since_ms >= 0 && since_ms < FIRMWARE_LEAST_MS);
 }
 
-// Firmware that asks for an address, and a node that names a boot which is not this one, are in a new boot. The
-// kernel's own DHCP is not, and neither is iPXE's, which firmware has loaded, unless the boot was beyond that.
-static bool is_new_attempt(const struct boot_attempt *attempt, const struct boot_event *event) {
+// A server saw what only a boot loader asks for.
+static bool is_of_loader(const struct boot_event *event) {
+        bool is_loader = event->stage == BOOT_LOADER || event->stage == BOOT_KERNEL;
+        return is_loader && !event->is_local;
+}
+
+// Firmware that asks for an address, a loader that asks for its files after the system ran, and a node that names a
+// boot which is not this one, are in a new boot. The kernel's own DHCP is not, and neither is iPXE's, which firmware
+// has loaded, unless the boot was beyond that.
+bool boot_attempt_is_over(const struct boot_attempt *attempt, const struct boot_event *event) {
+        assert(attempt && event);
+        bool is_up = attempt->stage >= BOOT_HANDOVER;
         if (event->is_begin)
                 return true;
         if (*event->attempt && *attempt->id)
                 return strcmp(event->attempt, attempt->id) != 0;
         // Nothing but this report tells of the boot: this server did not run, or another one gave the address.
-        if (*event->attempt && attempt->stage >= BOOT_HANDOVER && event->stage < BOOT_HANDOVER)
+        if (*event->attempt && is_up && event->stage < BOOT_HANDOVER)
                 return true;
+        if (is_of_loader(event))
+                return is_up && event->time_ms - attempt->last_ms > FIRMWARE_LEAST_MS;
         if (event->stage != BOOT_DHCP)
                 return false;
         if (event->is_firmware && is_late_firmware(attempt, event))
@@ -358,7 +364,7 @@ struct boot_machine *boot_state_apply(struct boot_state *state, const struct boo
         if (!machine)
                 return NULL;
         struct boot_attempt *attempt = machine->attempts;
-        if (!attempt || is_new_attempt(attempt, event))
+        if (!attempt || boot_attempt_is_over(attempt, event))
                 attempt = begin_attempt(machine, event);
         note_address(state, machine, event);
         reach_stage(attempt, event);

@@ -71,8 +71,8 @@ struct boot_machine *boot_state_by_assigned(const struct boot_state *state, stru
 // The machine that an event is about; NULL: none is known.
 struct boot_machine *boot_state_find(const struct boot_state *state, const struct boot_event *event);
 
-// Whether a boot is under way: seen, and neither up nor over.
-bool boot_attempt_is_open(const struct boot_attempt *attempt);
+// Whether an event of the machine whose last boot this was is the first one of another boot.
+bool boot_attempt_is_over(const struct boot_attempt *attempt, const struct boot_event *event);
 
 // Visits events that add up to this state, in the order of their times: what a journal needs to hold (boot_replay.c).
 typedef void boot_event_visit(const struct boot_event *event, void *context);

@@ -33,6 +33,14 @@ static int64_t boot_duration(const struct boot_attempt *attempt) {
         return end - attempt->started_ms;
 }
 
+// How long a boot took of which only the end was seen, as by a server that was started meanwhile, nobody knows.
+static bool was_seen_from_its_beginning(const struct boot_attempt *attempt) {
+        for (size_t stage = BOOT_DHCP; stage <= BOOT_INITRD; stage++)
+                if (attempt->at_ms[stage] == attempt->started_ms)
+                        return true;
+        return false;
+}
+
 static int compare_times(const void *left, const void *right) {
         int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
         return (a > b) - (a < b);
@@ -53,8 +61,9 @@ static struct role_times *measure_roles(const struct boot_state *state, size_t *
         for (size_t i = 0; i < state->count; i++) {
                 const struct boot_machine *machine = state->machines[i];
                 for (size_t j = 0; machine->is_known && j < machine->attempt_count; j++) {
-                        int64_t duration = boot_duration(&machine->attempts[j]);
-                        if (duration == 0)
+                        const struct boot_attempt *attempt = &machine->attempts[j];
+                        int64_t duration = boot_duration(attempt);
+                        if (duration == 0 || !was_seen_from_its_beginning(attempt))
                                 continue;
                         struct role_times *times = times_of_role(&roles, ret_count, machine->role);
                         if (times->count < SAMPLES_MAX)
@@ -104,8 +113,9 @@ static bool watch_machine(struct boot_machine *machine, const struct role_times 
         struct boot_attempt *attempt = machine->attempts;
         if (!attempt || !machine->is_known)
                 return false;
-        bool is_before = attempt->stage < BOOT_HANDOVER;
-        bool is_lost = is_before && now_ms - attempt->last_ms > LOST_MS;
+        // Who starts services has decided, and says no more of it than that some have failed (kiln-node(8), STAGES).
+        bool is_under_way = attempt->stage <= BOOT_HANDOVER;
+        bool is_lost = is_under_way && now_ms - attempt->last_ms > LOST_MS;
         int64_t median_ms = 0, taken_ms = boot_duration(attempt);
         for (size_t i = 0; i < count; i++)
                 if (strcmp(roles[i].role, machine->role) == 0)

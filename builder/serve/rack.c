@@ -183,7 +183,8 @@ static bool is_news(const struct rack *rack, const struct boot_event *event) {
         if (!machine || !machine->attempts)
                 return true;
         const struct boot_attempt *attempt = &machine->attempts[0];
-        return attempt->stage < event->stage || strcmp(attempt->build, event->build) != 0 || attempt->is_lost ||
+        bool is_other = boot_attempt_is_over(attempt, event) || strcmp(attempt->build, event->build) != 0;
+        return is_other || attempt->stage < event->stage || attempt->is_lost ||
                event->time_ms - attempt->last_ms > NEWS_MS;
 }
 

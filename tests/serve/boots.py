@@ -4,12 +4,26 @@ import os
 import socket
 
 from hostile import ROOT, addresses, hold
-from rack import ADDRESS, PORT
+from rack import ADDRESS, PORT, ip_of, mac_of, wait_for
 from tap import check, same
 
 FIRST = "00000000000000a1"
 ALONE = ("--no-dhcp", "--no-tftp", "--interface", "srv")
 KERNEL = "/current/pxe/images/mini/vmlinuz"
+
+
+def a_boot_begins_without_our_dhcp(world):
+    rack, source = world.rack(), ip_of(6)
+    rack.build(FIRST)
+    addresses(source)
+    rack.serve(*ALONE)
+    rack.report(source, attempt="a", mac=[mac_of(6)], stage="decided")
+    wait_for("more than a second has passed", lambda: (lambda m: rack.get("/api/state").json["now"] - m["last"] > 1500)(rack.machine(name="n6")))
+    same(rack.get(KERNEL, source=source).status, 200, "the kernel of its next boot")
+    node = rack.machine(name="n6")
+    same((node["stage"], node["attempt"], "percent" in node), ("kernel", 2, False), "a machine that boots again, and hangs")
+    rack.report(source, attempt="b", mac=[mac_of(6)], stage="initrd")
+    same([boot["stage"] for boot in rack.machine(name="n6")["attempts"]], ["initrd", "decided"], "its boots")
 
 
 def what_http_asks_for(world):
@@ -42,4 +56,4 @@ def what_http_asks_for(world):
     connection.close()
 
 
-CASES = [what_http_asks_for]
+CASES = [a_boot_begins_without_our_dhcp, what_http_asks_for]

@@ -74,10 +74,16 @@ class Traffic:
             thread.join()
 
 
-def lost_of(told, leased, machines):
+def last_text(rack, machine):
+    """What it said last: in the boot before, if all that is known of this one is which files its loader asked for."""
+    boots = [machine] if "text" in machine else rack.machine(name=machine["name"])["attempts"]
+    return next((boot["text"] for boot in boots if "text" in boot), "-1 -1")
+
+
+def lost_of(rack, told, leased, machines):
     """What was answered, or shown, and is not there any more."""
     for index, heard in told.items():
-        text = machines[f"n{index}"].get("text", "-1 -1")
+        text = last_text(rack, machines[f"n{index}"])
         if tuple(int(word) for word in text.split()) < heard:
             yield f"n{index} was told that {heard} is heard, and is at {text}"
     for index, last in leased.items():
@@ -100,7 +106,7 @@ def killed_at_any_moment(world):
             told, leased = dict(traffic.told), dict(traffic.leased)
             rack.serve("--interface", "srv")
             machines = {machine.get("name"): machine for machine in rack.get("/api/state").json["machines"]}
-            lost = list(lost_of(told, leased, machines))
+            lost = list(lost_of(rack, told, leased, machines))
             same(lost, [], f"lost by kill number {number}")
         before = dict(traffic.told)
         wait_for("machines go on", lambda: traffic.told != before, 60)

@@ -154,6 +154,53 @@ static void a_report_alone_begins_a_boot(void) {
         free_inventory(cluster);
 }
 
+// Without DHCP of this server a boot begins with what its loader asks for.
+static void a_loader_that_asks_begins_a_boot(void) {
+        struct cluster *cluster = make_inventory(2);
+        struct boot_state *state = boot_state_new();
+        boot_state_take_inventory(state, cluster);
+        const struct boot_machine *machine = happen(state, BOOT_ROOT, 1, 1000);
+        (void)happen(state, BOOT_KERNEL, 1, 9000); // of a loader that reads it once more
+        EXPECT(machine->attempt_count == 1);
+        (void)happen(state, BOOT_DECIDED, 1, 10000);
+        (void)happen(state, BOOT_LOADER, 1, 10500); // a line of dnsmasq that is read late
+        EXPECT(machine->attempt_count == 1 && machine->attempts[0].stage == BOOT_DECIDED);
+        (void)happen(state, BOOT_LOADER, 1, 20000);
+        EXPECT(machine->attempt_count == 2 && machine->attempts[0].stage == BOOT_LOADER);
+        (void)happen(state, BOOT_REFUSED, 1, 30000);
+        (void)happen(state, BOOT_KERNEL, 1, 40000);
+        EXPECT(machine->attempt_count == 3 && machine->attempts[0].stage == BOOT_KERNEL);
+        boot_state_free(state);
+        free_inventory(cluster);
+}
+
+// A node says nothing more once it has told which of its services have failed.
+static void who_dies_after_the_handover_is_lost(void) {
+        struct cluster *cluster = make_inventory(2);
+        struct boot_state *state = boot_state_new();
+        boot_state_take_inventory(state, cluster);
+        const struct boot_machine *dead = happen(state, BOOT_HANDOVER, 0, 1000);
+        const struct boot_machine *alive = happen(state, BOOT_SERVICES, 1, 1000);
+        EXPECT(boot_state_tick(state, 400000) && dead->attempts[0].is_lost && !alive->attempts[0].is_lost);
+        EXPECT(!boot_state_tick(state, 500000) && dead->attempts[0].is_lost); // and stays so
+        boot_state_free(state);
+        free_inventory(cluster);
+}
+
+static void ends_of_boots_are_no_measure(void) {
+        struct cluster *cluster = make_inventory(4);
+        struct boot_state *state = boot_state_new();
+        boot_state_take_inventory(state, cluster);
+        for (unsigned char i = 0; i < 3; i++) {
+                (void)happen(state, BOOT_HANDOVER, i, 1000);
+                (void)happen(state, BOOT_DECIDED, i, 5000);
+        }
+        (void)happen(state, BOOT_INITRD, 3, 10000);
+        EXPECT(!boot_state_tick(state, 100000));
+        boot_state_free(state);
+        free_inventory(cluster);
+}
+
 static void who_is_silent_is_lost_and_who_is_slow_is_marked(void) {
         struct cluster *cluster = make_inventory(5);
         struct boot_state *state = boot_state_new();
@@ -386,6 +433,9 @@ int main(void) {
         RUN(stages_only_go_forward);
         RUN(firmware_that_is_heard_late_begins_nothing);
         RUN(a_report_alone_begins_a_boot);
+        RUN(a_loader_that_asks_begins_a_boot);
+        RUN(who_dies_after_the_handover_is_lost);
+        RUN(ends_of_boots_are_no_measure);
         RUN(who_is_silent_is_lost_and_who_is_slow_is_marked);
         RUN(a_new_inventory_keeps_what_was_seen);
         RUN(a_card_has_one_machine);
