@@ -65,7 +65,8 @@ static bool open_state(struct server *server, struct err *err) {
 
 // TFTP opens files by their whole path, as whoever it is by now.
 static bool check_readable(const struct server *server, struct err *err) {
-        auto_free char *path = xasprintf("%s/%s/pxe", server->rack.builds.path, server->rack.wanted->id);
+        auto_free char *build = served_builds_path(&server->rack.builds, server->rack.wanted->id);
+        auto_free char *path = xasprintf("%s/%s/pxe", server->rack.builds.path, text_or(build, ""));
         if (server->options->no_tftp || access(path, R_OK | X_OK) == 0 || errno == ENOENT)
                 return true;
         fail(err, ERR_SYSTEM, errno, "read %s", path);
@@ -171,6 +172,18 @@ bool serve_run(const struct serve_options *options, struct err *err) {
 
 // ---- for those who run their own ----
 
+// The directory in which the build is, so that its id is a path in it: that of all builds, or of those of some roles.
+static char *tftp_root_of(const struct server *server) {
+        const char *id = server->rack.wanted->id;
+        auto_free char *path = served_builds_path(&server->rack.builds, id);
+        size_t above = 0;
+        if (path)
+                above = strlen(path) - strlen(id);
+        if (above == 0)
+                return xstrdup(server->rack.builds.path);
+        return xasprintf("%s/%.*s", server->rack.builds.path, (int)above - 1, path);
+}
+
 bool serve_print_config(const struct serve_options *options, struct err *err) {
         assert(options && options->cluster_path && options->out);
         struct server server = { 0 };
@@ -180,9 +193,10 @@ bool serve_print_config(const struct serve_options *options, struct err *err) {
                 struct boot_files files;
                 struct dnsmasq_config config;
                 auto_buf text = { 0 };
+                auto_free char *root = tftp_root_of(&server);
                 server_config(&server, &files, &config);
                 config.state_dir = "/var/lib/misc";
-                dnsmasq_print_config(&config, server.rack.builds.path, &text);
+                dnsmasq_print_config(&config, root, &text);
                 (void)fwrite(buf_text(&text), 1, text.size, stdout);
         }
         server_close(&server);

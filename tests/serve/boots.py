@@ -7,7 +7,7 @@ from hostile import ROOT, addresses, hold
 from rack import ADDRESS, PORT, ip_of, mac_of, wait_for
 from tap import check, same
 
-FIRST = "00000000000000a1"
+FIRST, SECOND = "00000000000000a1", "00000000000000b2"
 ALONE = ("--no-dhcp", "--no-tftp", "--interface", "srv")
 KERNEL = "/current/pxe/images/mini/vmlinuz"
 
@@ -24,6 +24,22 @@ def a_boot_begins_without_our_dhcp(world):
     same((node["stage"], node["attempt"], "percent" in node), ("kernel", 2, False), "a machine that boots again, and hangs")
     rack.report(source, attempt="b", mac=[mac_of(6)], stage="initrd")
     same([boot["stage"] for boot in rack.machine(name="n6")["attempts"]], ["initrd", "decided"], "its boots")
+
+
+def the_printed_configuration_of_a_part(world):
+    rack = world.rack()
+    rack.build(FIRST)
+    place = rack.build(SECOND, current=False)
+    os.mkdir(f"{rack.out}/rack/partial")
+    os.rename(place, f"{rack.out}/rack/partial/{SECOND}")
+    for build in (FIRST, SECOND):
+        done = rack.kiln("serve", rack.cluster, build, "--out", rack.out, "--interface", "srv", "--print-config")
+        same(done.returncode, 0, done.stderr)
+        root = next(line.split("=")[1] for line in done.stdout.splitlines() if line.startswith("tftp-root="))
+        files = [line.split(",")[2] for line in done.stdout.splitlines() if line.startswith("dhcp-boot=tag:!ipxe,tag:") and "http:" not in line]
+        same(len(files), 2, "loaders that TFTP gives")
+        for name in files:
+            check(os.path.isfile(f"{root}/{name}"), f"{build}: no {root}/{name}")
 
 
 def what_http_asks_for(world):
@@ -56,4 +72,4 @@ def what_http_asks_for(world):
     connection.close()
 
 
-CASES = [a_boot_begins_without_our_dhcp, what_http_asks_for]
+CASES = [a_boot_begins_without_our_dhcp, the_printed_configuration_of_a_part, what_http_asks_for]
