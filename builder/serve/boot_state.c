@@ -63,22 +63,50 @@ static void touch_machine(struct boot_state *state, struct boot_machine *machine
 
 // ---- the inventory ----
 
-static struct boot_machine *machine_of_node(const struct boot_state *state, const struct node *node) {
-        struct boot_machine *machine = boot_state_by_name(state, node->name);
-        if (!machine && node->has_mac)
-                machine = boot_state_by_mac(state, node->mac);
-        return machine;
+// The machine that was known by one of a node's cards; one that was a node before goes before a stranger.
+static struct boot_machine *machine_of_cards(const struct boot_state *state, const struct node *node) {
+        struct boot_machine *found = NULL;
+        size_t count;
+        auto_free struct node_mac *macs = node_macs(node, &count);
+        for (size_t i = 0; i < count; i++) {
+                struct boot_machine *machine = boot_state_by_mac(state, macs[i].bytes);
+                bool is_its = machine && !machine->node && memcmp(machine->mac, macs[i].bytes, BOOT_MAC_SIZE) == 0;
+                if (is_its && (!found || (machine->is_known && !found->is_known)))
+                        found = machine;
+        }
+        return found;
 }
 
-static void join_node(struct boot_machine *machine, const struct cluster *cluster, const struct node *node) {
+// Which machine each node is, of those that were seen: by its cards, and by its name where nobody has them, since cards
+// are replaced. Names come last: they may have been given to other nodes meanwhile. NULL for a node that nobody was.
+static struct boot_machine **machines_of_nodes(const struct boot_state *state, const struct cluster *cluster) {
+        struct boot_machine **machines = xcalloc(cluster->node_count + 1, sizeof(struct boot_machine *));
+        for (size_t i = 0; i < cluster->node_count; i++) {
+                machines[i] = machine_of_cards(state, &cluster->nodes[i]);
+                if (machines[i])
+                        machines[i]->node = &cluster->nodes[i];
+        }
+        for (size_t i = 0; i < cluster->node_count; i++) {
+                struct boot_machine *named = boot_state_by_name(state, cluster->nodes[i].name);
+                if (machines[i] || !named || named->node)
+                        continue;
+                named->node = &cluster->nodes[i];
+                machines[i] = named;
+        }
+        return machines;
+}
+
+// True if what was seen of the machine is another card's from now on.
+static bool join_node(struct boot_machine *machine, const struct cluster *cluster, const struct node *node) {
+        bool is_same = machine->has_mac == node->has_mac && memcmp(machine->mac, node->mac, sizeof machine->mac) == 0;
         machine->is_known = true;
         machine->node = node;
-        machine->has_mac |= node->has_mac;
-        if (node->has_mac)
-                memcpy(machine->mac, node->mac, sizeof machine->mac);
+        machine->has_mac = node->has_mac;
+        memcpy(machine->mac, node->mac, sizeof machine->mac);
         boot_text_copy(machine->name, sizeof machine->name, node->name);
         boot_text_copy(machine->role, sizeof machine->role, cluster->roles[node->role].name);
         machine->ip = node->ip;
+        return machine->attempts && !is_same;
 }
 
 static void index_assigned(struct boot_state *state, const struct strings *addresses, struct boot_machine *machine) {
@@ -99,11 +127,10 @@ static void index_node(struct boot_state *state, struct boot_machine *machine) {
                         boot_index_put(state->index, 'a', &node->links[i].ip, sizeof node->ip, machine);
                 index_assigned(state, &node->links[i].addresses, machine);
         }
-        for (size_t i = 0; i < node->bond.members.count; i++) {
-                uint8_t mac[BOOT_MAC_SIZE];
-                if (boot_mac_parse(node->bond.members.items[i], mac))
-                        boot_index_put(state->index, 'm', mac, BOOT_MAC_SIZE, machine);
-        }
+        size_t count;
+        auto_free struct node_mac *macs = node_macs(node, &count);
+        for (size_t i = 0; i < count; i++)
+                boot_index_put(state->index, 'm', macs[i].bytes, BOOT_MAC_SIZE, machine);
 }
 
 // What the inventory gives to a node stays that node's, whoever else shows it.
@@ -136,13 +163,17 @@ static bool is_card_of_node(const struct boot_state *state, const struct boot_ma
         return machine->has_mac && boot_state_by_mac(state, machine->mac) != NULL;
 }
 
-// Those that were not joined to a node: seen ones stay as unknown machines, others go. The index has nodes alone.
-static void keep_unknown(struct boot_state *state, struct boot_machine **old, size_t old_count) {
+// Those that were not joined to a node: seen ones stay as unknown machines, by their cards; others go. The index has
+// nodes alone. True if something that was seen is gone.
+static bool keep_unknown(struct boot_state *state, struct boot_machine **old, size_t old_count) {
+        bool is_less = false;
         for (size_t i = 0; i < old_count; i++) {
                 struct boot_machine *machine = old[i];
                 if (!machine || machine->node)
                         continue;
-                if (!machine->attempts || is_card_of_node(state, machine)) {
+                bool is_nobody = !machine->attempts || !machine->has_mac;
+                if (is_nobody || is_card_of_node(state, machine)) {
+                        is_less |= machine->attempts != NULL;
                         free_machine(machine);
                         continue;
                 }
@@ -150,21 +181,24 @@ static void keep_unknown(struct boot_state *state, struct boot_machine **old, si
                 machine->name[0] = '\0';
                 append_machine(state, machine);
         }
+        return is_less;
 }
 
-void boot_state_take_inventory(struct boot_state *state, const struct cluster *cluster) {
+bool boot_state_take_inventory(struct boot_state *state, const struct cluster *cluster) {
         assert(state && cluster);
+        bool has_moved = false;
         struct boot_machine **old = state->machines;
         size_t old_count = state->count;
         state->machines = NULL;
         state->count = 0;
         for (size_t i = 0; i < old_count; i++)
                 old[i]->node = NULL;
+        auto_free struct boot_machine **machines = machines_of_nodes(state, cluster);
         for (size_t i = 0; i < cluster->node_count; i++) {
-                struct boot_machine *machine = machine_of_node(state, &cluster->nodes[i]);
-                if (!machine || machine->node)
+                struct boot_machine *machine = machines[i];
+                if (!machine)
                         machine = xcalloc(1, sizeof *machine);
-                join_node(machine, cluster, &cluster->nodes[i]);
+                has_moved |= join_node(machine, cluster, &cluster->nodes[i]);
                 append_machine(state, machine);
                 touch_machine(state, machine);
         }
@@ -172,9 +206,10 @@ void boot_state_take_inventory(struct boot_state *state, const struct cluster *c
         boot_index_free(state->index);
         state->index = boot_index_new();
         index_machines(state, 0);
-        keep_unknown(state, old, old_count);
+        has_moved |= keep_unknown(state, old, old_count);
         free(old);
         index_machines(state, state->known_count);
+        return has_moved;
 }
 
 // ---- who an event is about ----

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -26,8 +27,36 @@ static void note_taken_texts(struct taken *taken, const struct strings *addresse
         }
 }
 
+// Of http://HOST[:PORT]..., if the host is an address.
+static void note_taken_url(struct taken *taken, const char *url) {
+        char host[INET_ADDRSTRLEN] = "";
+        struct in_addr address;
+        const char *begin = NULL;
+        if (url)
+                begin = strstr(url, "://");
+        if (!begin)
+                return;
+        begin += strlen("://");
+        size_t size = strcspn(begin, ":/");
+        if (size >= sizeof host)
+                return;
+        memcpy(host, begin, size);
+        if (inet_pton(AF_INET, host, &address) == 1)
+                note_taken(taken, address);
+}
+
+static void note_servers(struct taken *taken, const struct cluster *cluster) {
+        note_taken_url(taken, cluster->http_base);
+        note_taken_url(taken, cluster->report_url);
+        for (size_t i = 0; i < cluster->mirrors.count; i++)
+                note_taken_url(taken, cluster->mirrors.items[i]);
+}
+
 static void take_node(struct taken *taken, const struct node *node) {
+        struct in_addr controller;
         note_taken(taken, node->ip);
+        if (node->bmc.address && inet_pton(AF_INET, node->bmc.address, &controller) == 1)
+                note_taken(taken, controller);
         note_taken_texts(taken, &node->addresses);
         for (size_t i = 0; i < node->link_count; i++) {
                 note_taken(taken, node->links[i].ip);
@@ -58,7 +87,7 @@ static uint32_t free_from(const struct taken *taken, const struct network *netwo
         return 0;
 }
 
-struct in_addr next_free_address(const struct cluster *cluster) {
+struct in_addr next_free_address(const struct cluster *cluster, uint32_t own) {
         assert(cluster);
         struct taken taken = { 0 };
         if (cluster->network_count == 0)
@@ -69,6 +98,8 @@ struct in_addr next_free_address(const struct cluster *cluster) {
                 end = base | ~(~0U << (32 - network->prefix));
         if (network->prefix == 32)
                 end = base;
+        note_taken(&taken, (struct in_addr){ own });
+        note_servers(&taken, cluster);
         note_taken(&taken, network->gateway);
         note_taken_texts(&taken, &network->dns);
         for (size_t i = 0; i < cluster->vip_count; i++)

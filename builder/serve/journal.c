@@ -16,7 +16,7 @@
 #define JOURNAL_NAME "journal"
 #define JOURNAL_LOCK "lock"
 
-enum { JOURNAL_MAX = 1 << 30, JOURNAL_LONG = 64 << 20, SYNC_MS = 1000 };
+enum { JOURNAL_MAX = 1 << 30, JOURNAL_LONG = 64 << 20, SYNC_MS = 1000, RETRY_MS = 60000 };
 
 // ---- reading ----
 
@@ -51,6 +51,30 @@ static bool open_for_append(int dir, int *ret, struct err *err) {
         return true;
 }
 
+// ---- writing ----
+
+static void journal_line(const struct boot_event *event, void *context) {
+        struct buf *text = context;
+        boot_event_format(event, text);
+        buf_append_char(text, '\n');
+}
+
+static bool journal_compact(struct journal *journal, const struct boot_state *state, struct err *err) {
+        assert(journal && state);
+        auto_buf text = { .max = JOURNAL_MAX };
+        int fd = -1;
+        boot_state_each_event(state, journal_line, &text);
+        if (!fs_write_atomic(journal->dir, JOURNAL_NAME, buf_text(&text), text.size, 0600, err) ||
+            !open_for_append(journal->dir, &fd, err))
+                return wrap(err, "the journal");
+        close_cleanup(&journal->fd);
+        journal->fd = fd;
+        journal->size_bytes = journal->compact_bytes = text.size;
+        journal->is_dirty = journal->is_stale = false;
+        journal->retry_ms = 0;
+        return true;
+}
+
 bool journal_open(int dir, struct boot_state *state, struct journal *ret, struct err *err) {
         assert(dir >= 0 && state && ret);
         struct journal journal = { .dir = dir, .fd = -1 };
@@ -65,32 +89,23 @@ bool journal_open(int dir, struct boot_state *state, struct journal *ret, struct
         return true;
 }
 
-// ---- writing ----
-
-static void journal_line(const struct boot_event *event, void *context) {
-        struct buf *text = context;
-        boot_event_format(event, text);
-        buf_append_char(text, '\n');
-}
-
-bool journal_compact(struct journal *journal, const struct boot_state *state, struct err *err) {
-        assert(journal && state);
-        auto_buf text = { .max = JOURNAL_MAX };
-        int fd = -1;
-        boot_state_each_event(state, journal_line, &text);
-        if (!fs_write_atomic(journal->dir, JOURNAL_NAME, buf_text(&text), text.size, 0600, err) ||
-            !open_for_append(journal->dir, &fd, err))
-                return wrap(err, "the journal");
-        close_cleanup(&journal->fd);
-        journal->fd = fd;
-        journal->size_bytes = journal->compact_bytes = text.size;
-        journal->is_dirty = false;
-        return true;
-}
-
 // A large rack's is long when it has just been written.
-bool journal_is_long(const struct journal *journal) {
+static bool journal_is_long(const struct journal *journal) {
         return journal->size_bytes > JOURNAL_LONG && journal->size_bytes > 2 * journal->compact_bytes;
+}
+
+void journal_tick(struct journal *journal, const struct boot_state *state, int64_t now_ms) {
+        assert(journal && state);
+        auto_err err = { 0 };
+        bool is_wanted = journal->is_stale || journal_is_long(journal);
+        if (!is_wanted || now_ms < journal->retry_ms)
+                return;
+        if (journal_compact(journal, state, &err))
+                return;
+        if (journal->retry_ms == 0)
+                warning("the journal cannot be written anew, which is tried again each minute: %s", err.text);
+        journal->is_stale = true; // also where it was written, and could not be opened
+        journal->retry_ms = now_ms + RETRY_MS;
 }
 
 // One write a line: a process that dies leaves whole lines.
@@ -107,10 +122,12 @@ void journal_append(struct journal *journal, const struct boot_event *event) {
                 journal->has_failed = false;
                 journal->size_bytes += text.size;
                 journal->is_dirty = true;
-        } else if (!journal->has_failed) {
-                journal->has_failed = true;
-                warning("the journal cannot be written, and goes on without what happens now: %s", err.text);
+                return;
         }
+        if (!journal->has_failed)
+                warning("the journal cannot be written, and goes on without what happens now: %s", err.text);
+        journal->has_failed = true;
+        journal->is_stale = true; // the state knows what is missing
 }
 
 int journal_unsynced(struct journal *journal, int64_t now_ms) {

@@ -16,7 +16,9 @@ struct journal {
         uint64_t size_bytes, compact_bytes; // now, and when it was last written anew
         bool is_dirty;                      // written, and not on the disk yet
         int64_t synced_ms;
-        bool has_failed; // told once
+        bool has_failed;  // told once
+        bool is_stale;    // what is in it adds up to another state: it is to be written anew
+        int64_t retry_ms; // when that is tried again; 0: it has not failed
 };
 
 // Takes <dir>/lock until the process ends. LOCKED if another kiln serves with the directory: before anything in it is
@@ -25,14 +27,15 @@ must_check bool journal_lock(int dir, struct err *err);
 // Opens <dir>/journal, whose directory is locked, applies what it holds to the state, and writes it anew. `dir` is an
 // open directory, which the journal keeps.
 must_check bool journal_open(int dir, struct boot_state *state, struct journal *ret, struct err *err);
-// Appends an event. A disk that is full costs the journal and no boot: a warning says so, once.
+// Appends an event. A disk that is full costs the journal and no boot: a warning says so, once, and what is missing is
+// written as soon as journal_tick() can.
 void journal_append(struct journal *journal, const struct boot_event *event);
 // What is to be put on the disk now: a descriptor to fdatasync() and close without holding anything that a slow disk
 // would hold up; -1: nothing. At most once a second.
 int journal_unsynced(struct journal *journal, int64_t now_ms);
-// Whether it has grown so much that journal_compact() is worth it.
-bool journal_is_long(const struct journal *journal);
-must_check bool journal_compact(struct journal *journal, const struct boot_state *state, struct err *err);
+// Writes it anew if it is stale, or has grown so much that this is worth it. What fails is told once, and tried again
+// after a minute. `now_ms` is monotonic.
+void journal_tick(struct journal *journal, const struct boot_state *state, int64_t now_ms);
 void journal_close(struct journal *journal);
 
 #endif

@@ -27,8 +27,8 @@ void rack_setup(struct rack *rack, struct cluster *cluster) {
         pthread_mutex_init(&rack->lock, NULL);
         rack->cluster = cluster;
         rack->started_ms = boot_now_ms();
-        boot_state_take_inventory(rack->state, cluster);
-        rack->free_address = next_free_address(cluster);
+        (void)boot_state_take_inventory(rack->state, cluster); // which has seen nothing yet
+        rack->free_address = next_free_address(cluster, rack->clients.own);
         vip_watch_take(&rack->vips, cluster);
         if (rack->wanted)
                 pins_switch(&rack->pins, NULL, rack->wanted, monotonic_ms());
@@ -77,8 +77,9 @@ void rack_take_inventory(struct rack *rack, struct cluster *cluster) {
         pthread_mutex_lock(&rack->lock);
         struct cluster *before = rack->cluster;
         rack->cluster = cluster;
-        boot_state_take_inventory(rack->state, cluster);
-        rack->free_address = next_free_address(cluster);
+        rack->journal.is_stale |= boot_state_take_inventory(rack->state, cluster);
+        journal_tick(&rack->journal, rack->state, monotonic_ms());
+        rack->free_address = next_free_address(cluster, rack->clients.own);
         vip_watch_take(&rack->vips, cluster);
         pthread_mutex_unlock(&rack->lock);
         pthread_rwlock_wrlock(&cluster_use); // whoever asks it has come to an end
@@ -151,10 +152,9 @@ bool rack_take_report(struct rack *rack, struct in_addr client, struct boot_even
 }
 
 void rack_forget(struct rack *rack, const struct boot_machine *machine) {
-        auto_err err = { 0 };
         boot_state_forget(rack->state, machine);
-        if (!journal_compact(&rack->journal, rack->state, &err))
-                warning("%s", err.text);
+        rack->journal.is_stale = true;
+        journal_tick(&rack->journal, rack->state, monotonic_ms());
 }
 
 // mac/52-54-00-a8-02-47.ipxe, pxelinux.cfg/01-52-54-00-a8-02-47: who asks for its own file says who it is.
@@ -390,14 +390,12 @@ bool rack_start_syncing(struct rack *rack, struct err *err) {
 
 void rack_tick(struct rack *rack, int64_t now_ms) {
         assert(rack);
-        auto_err err = { 0 };
         pthread_mutex_lock(&rack->lock);
         rack_look_at_transfers(rack, monotonic_ms());
         if (vip_watch_tick(&rack->vips, rack->cluster, monotonic_ms()))
                 rack->state->version++;
         pins_expire(&rack->pins, &rack->builds, monotonic_ms());
         (void)boot_state_tick(rack->state, now_ms);
-        if (journal_is_long(&rack->journal) && !journal_compact(&rack->journal, rack->state, &err))
-                warning("%s", err.text);
+        journal_tick(&rack->journal, rack->state, monotonic_ms());
         pthread_mutex_unlock(&rack->lock);
 }

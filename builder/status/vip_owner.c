@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/json_member.h"
 #include "base/mem.h"
@@ -17,24 +16,13 @@ static void format_card(const unsigned char *card, char ret[static CARD_TEXT_BYT
                  card[5]);
 }
 
-static bool bond_has_card(const struct bond *bond, const char *text) {
-        for (size_t i = 0; i < bond->members.count; i++)
-                if (strcasecmp(bond->members.items[i], text) == 0)
-                        return true;
-        return false;
-}
-
 // A bond has the address of one of its members, and a VLAN that of the link below it.
 static bool has_card(const struct node *node, const unsigned char *card) {
-        char text[CARD_TEXT_BYTES];
-        format_card(card, text);
-        if ((node->has_mac && memcmp(node->mac, card, 6) == 0) || bond_has_card(&node->bond, text))
-                return true;
-        for (size_t i = 0; i < node->link_count; i++) {
-                const struct node_link *link = &node->links[i];
-                if ((link->has_mac && memcmp(link->mac, card, 6) == 0) || bond_has_card(&link->bond, text))
+        size_t count;
+        auto_free struct node_mac *macs = node_macs(node, &count);
+        for (size_t i = 0; i < count; i++)
+                if (memcmp(macs[i].bytes, card, sizeof macs[i].bytes) == 0)
                         return true;
-        }
         return false;
 }
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Whose boot it is that is seen, whatever the inventory says meanwhile, and what is asked of HTTP beside whole files."""
+import json
 import os
 import socket
+import subprocess
 
 from hostile import ROOT, addresses, hold
 from rack import ADDRESS, PORT, ip_of, mac_of, wait_for
@@ -10,6 +12,31 @@ from tap import check, same
 FIRST, SECOND = "00000000000000a1", "00000000000000b2"
 ALONE = ("--no-dhcp", "--no-tftp", "--interface", "srv")
 KERNEL = "/current/pxe/images/mini/vmlinuz"
+
+
+def machines(rack):
+    """What is known of each, by its name, or by its card if it has none."""
+    return {m.get("name", m.get("mac")): m for m in rack.get("/api/state").json["machines"]}
+
+
+def texts(rack):
+    return {name: m.get("text") for name, m in machines(rack).items() if m["stage"] != "none"}
+
+
+def take(rack, lines):
+    """Another inventory, and what stays of it over a restart."""
+    with open(rack.cluster, encoding="utf-8") as stream:
+        head = stream.read().split("nodes:\n")[0]
+    with open(rack.cluster + ".new", "w", encoding="utf-8") as stream:
+        stream.write(head + "nodes:\n" + "".join(f"  - {{role: mini, {line}}}\n" for line in lines))
+    times = rack.log().count("took the inventory anew")
+    os.rename(rack.cluster + ".new", rack.cluster)
+    wait_for("the inventory is taken", lambda: rack.log().count("took the inventory anew") > times)
+    before = texts(rack)
+    rack.stop()
+    rack.serve(*ALONE)
+    same(texts(rack), before, "what is known after a restart")
+    return before
 
 
 def a_boot_begins_without_our_dhcp(world):
@@ -24,6 +51,52 @@ def a_boot_begins_without_our_dhcp(world):
     same((node["stage"], node["attempt"], "percent" in node), ("kernel", 2, False), "a machine that boots again, and hangs")
     rack.report(source, attempt="b", mac=[mac_of(6)], stage="initrd")
     same([boot["stage"] for boot in rack.machine(name="n6")["attempts"]], ["initrd", "decided"], "its boots")
+
+
+def what_was_seen_stays_with_the_cards(world):
+    rack = world.rack()
+    rack.build(FIRST)
+    rack.serve(*ALONE)
+    for name, card in (("zero", 0), ("one", 1)):
+        rack.report(attempt=name, mac=[mac_of(card)], stage="refused", text=name)
+    nodes = [f'name: a, mac: "{mac_of(0)}", ip: 10.0.1.0', f'name: b, mac: "{mac_of(1)}", ip: 10.0.1.1']
+    same(take(rack, nodes), {"a": "zero", "b": "one"}, "other names")
+    nodes = [f'name: b, mac: "{mac_of(0)}", ip: 10.0.1.0', f'name: a, mac: "{mac_of(1)}", ip: 10.0.1.1']
+    same(take(rack, nodes), {"b": "zero", "a": "one"}, "names that are swapped")
+    nodes = [f'name: b, mac: "{mac_of(7)}", ip: 10.0.1.0', nodes[1]]
+    same(take(rack, nodes), {"b": "zero", "a": "one"}, "a card that is replaced")
+    nodes = [nodes[0], f'name: a, mac: "{mac_of(8)}", ip: 10.0.1.1', f'name: c, mac: "{mac_of(1)}", ip: 10.0.1.2']
+    same(take(rack, nodes), {"b": "zero", "c": "one"}, "a card that is another node's now")
+    same(take(rack, [*nodes[:2], "name: none, ip: 10.0.1.3"]), {"b": "zero", mac_of(1): "one"}, "a node that is gone, and one without a card")
+    addresses("10.0.1.3")
+    rack.report("10.0.1.3", attempt="n", node="none", stage="refused", text="none")
+    same(texts(rack)["none"], "none", "a node without a card")
+    same(take(rack, nodes[:2]), {"b": "zero", mac_of(1): "one"}, "what is left when it has gone")
+
+
+def each_card_of_a_node_is_known(world):
+    rack, line = world.rack(), '  - {name: two, role: mini, mac: "%s", ip: 10.0.9.1, links: [{mac: "%s", ip: 10.0.9.2}]}'
+    rack.build(FIRST)
+    rack.write_inventory([line % (mac_of(0x900), mac_of(0x901))])
+    rack.serve(*ALONE)
+    rack.report(attempt="b", mac=[mac_of(0x901)], stage="initrd")
+    same(machines(rack)["two"]["stage"], "initrd", "a node that boots from its second card")
+    check(all(m["known"] for m in machines(rack).values()), "the second card is an unknown machine's")
+
+
+def the_line_to_paste_has_a_free_address(world):
+    rack = world.rack(nodes=2)
+    rack.build(FIRST)
+    for own, free in (("10.0.1.2", "10.0.1.3"), ("10.0.0.9", "10.0.1.2")):
+        subprocess.run(["ip", "addr", "add", f"{own}/16", "dev", "srv"], check=True)
+        rack.serve("--no-dhcp", "--no-tftp", "--listen", own, wait=False)
+        report = json.dumps({"version": 1, "mac": ["52:54:00:ff:ff:ff"], "attempt": "a", "stage": "initrd"})
+        ask = ["curl", "-sf", "-H", "Content-Type: application/json", "-d", report, f"http://{own}:{PORT}/report"]
+        wait_for("it takes a report", lambda: subprocess.run(ask, check=False).returncode == 0)  # pylint: disable=cell-var-from-loop
+        state = subprocess.run(["curl", "-sf", f"http://{own}:{PORT}/api/state"], capture_output=True, check=True).stdout
+        lines = [m["yaml"] for m in json.loads(state)["machines"] if "yaml" in m]
+        same(lines, ['- {name: NAME, role: ROLE, mac: "52:54:00:ff:ff:ff", ip: %s}' % free], f"served from {own}")
+        rack.stop()
 
 
 def the_printed_configuration_of_a_part(world):
@@ -72,4 +145,5 @@ def what_http_asks_for(world):
     connection.close()
 
 
-CASES = [a_boot_begins_without_our_dhcp, the_printed_configuration_of_a_part, what_http_asks_for]
+CASES = [a_boot_begins_without_our_dhcp, what_was_seen_stays_with_the_cards, each_card_of_a_node_is_known, the_line_to_paste_has_a_free_address,
+         the_printed_configuration_of_a_part, what_http_asks_for]

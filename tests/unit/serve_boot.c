@@ -258,7 +258,7 @@ static void a_card_has_one_machine(void) {
         EXPECT(boot_state_by_mac(state, first) == boot_state_by_name(state, "n1"));
         EXPECT(boot_state_by_mac(state, second) == boot_state_by_name(state, "n0"));
         const struct boot_machine *machine = happen(state, BOOT_DHCP, 7, 2000);
-        EXPECT(machine && machine->is_known && machine->attempt_count == 1);
+        EXPECT(machine && machine->is_known && machine->attempt_count == 2); // what was seen of the card is its own
         boot_state_free(state);
         free_inventory(before);
         free_inventory(after);
@@ -289,6 +289,89 @@ static void a_journal_adds_up_to_the_same(void) {
         boot_state_free(state);
         boot_state_free(again);
         free_inventory(cluster);
+}
+
+// What a server that is started anew reads from a journal that was written anew.
+static struct boot_state *read_again(const struct boot_state *state, const struct cluster *cluster) {
+        struct boot_state *again = boot_state_new();
+        boot_state_take_inventory(again, cluster);
+        boot_state_each_event(state, apply_event, again);
+        return again;
+}
+
+static const char *text_of_node(const struct boot_state *state, const char *name) {
+        const struct boot_machine *machine = boot_state_by_name(state, name);
+        EXPECT(machine);
+        if (!machine || !machine->attempts)
+                return "";
+        return machine->attempts[0].text;
+}
+
+static void say(struct boot_state *state, unsigned char mac, const char *text) {
+        struct boot_event event = { .time_ms = 1000 + mac, .stage = BOOT_DECIDED, .percent = -1, .is_local = true };
+        boot_event_add_mac(&event, (unsigned char[]){ 0x52, 0x54, 0, 0, 0, mac });
+        boot_text_copy(event.text, sizeof event.text, text);
+        (void)boot_state_apply(state, &event);
+}
+
+// Of the nodes n0, n1 and n2, after an inventory that gives them other cards, and after a restart.
+static void expect_texts(const unsigned char cards[static 3], const char *const texts[static 3], bool is_moved) {
+        struct cluster *before = make_inventory(3), *after = make_inventory(3);
+        struct boot_state *state = boot_state_new();
+        EXPECT(!boot_state_take_inventory(state, before));
+        say(state, 0, "zero");
+        say(state, 1, "one");
+        for (size_t i = 0; i < 3; i++)
+                after->nodes[i].mac[5] = cards[i];
+        EXPECT(boot_state_take_inventory(state, after) == is_moved);
+        struct boot_state *again = read_again(state, after);
+        static const char *const names[] = { "n0", "n1", "n2" };
+        for (size_t i = 0; i < 3; i++) {
+                EXPECT_TEXT(text_of_node(state, names[i]), texts[i]);
+                EXPECT_TEXT(text_of_node(again, names[i]), texts[i]);
+        }
+        EXPECT(again->count == state->count);
+        boot_state_free(state);
+        boot_state_free(again);
+        free_inventory(before);
+        free_inventory(after);
+}
+
+static void what_was_seen_follows_the_cards(void) {
+        expect_texts((unsigned char[]){ 1, 0, 2 }, (const char *const[]){ "one", "zero", "" }, false); // swapped
+        expect_texts((unsigned char[]){ 9, 1, 2 }, (const char *const[]){ "zero", "one", "" }, true);  // replaced
+        expect_texts((unsigned char[]){ 9, 1, 0 }, (const char *const[]){ "", "one", "zero" }, false); // reused
+}
+
+static void cards_of_links_are_the_node_s(void) {
+        static const unsigned char card[] = { 0x52, 0x54, 0, 0, 9, 2 }, member[] = { 0x52, 0x54, 0, 0, 9, 3 };
+        static const char *members[] = { "52:54:00:00:09:03" };
+        struct node_link links[] = { { .has_mac = true }, { .bond.members = { .items = members, .count = 1 } } };
+        struct cluster *cluster = make_inventory(2);
+        struct boot_state *state = boot_state_new();
+        memcpy(links[0].mac, card, sizeof card);
+        cluster->nodes[1].links = links;
+        cluster->nodes[1].link_count = lengthof(links);
+        boot_state_take_inventory(state, cluster);
+        const struct boot_machine *node = boot_state_by_name(state, "n1");
+        EXPECT(boot_state_by_mac(state, card) == node && boot_state_by_mac(state, member) == node);
+        boot_state_free(state);
+        free_inventory(cluster);
+}
+
+// It could be neither shown nor entered.
+static void who_has_no_card_is_no_unknown_machine(void) {
+        struct cluster *with = make_inventory(2), *without = make_inventory(1);
+        struct boot_state *state = boot_state_new();
+        struct boot_event event = { .time_ms = 1000, .stage = BOOT_DECIDED, .percent = -1, .node = "n1" };
+        with->nodes[1].has_mac = false;
+        memset(with->nodes[1].mac, 0, sizeof with->nodes[1].mac);
+        boot_state_take_inventory(state, with);
+        EXPECT(boot_state_apply(state, &event) == boot_state_by_name(state, "n1"));
+        EXPECT(boot_state_take_inventory(state, without) && state->count == 1);
+        boot_state_free(state);
+        free_inventory(with);
+        free_inventory(without);
 }
 
 // Whatever happened, a journal that is written anew says the same of every machine, down to the numbers of boots.
@@ -440,6 +523,9 @@ int main(void) {
         RUN(a_new_inventory_keeps_what_was_seen);
         RUN(a_card_has_one_machine);
         RUN(a_journal_adds_up_to_the_same);
+        RUN(what_was_seen_follows_the_cards);
+        RUN(cards_of_links_are_the_node_s);
+        RUN(who_has_no_card_is_no_unknown_machine);
         RUN(a_journal_written_anew_says_the_same_of_anything);
         RUN(a_flood_of_strangers_takes_nothing_away);
         RUN(texts_are_cut_and_printable);

@@ -3,6 +3,7 @@
 #include "http/clients.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -188,6 +189,40 @@ static void reports_of_any_shape_cost_little(void) {
         buf_release(&text);
 }
 
+// ---- the journal ----
+
+// Told once, tried again after a minute, and nothing of what happened meanwhile is missing then.
+static void a_journal_that_cannot_be_written(void) {
+        char path[] = "/tmp/kiln-journal.XXXXXX", text[4096] = "";
+        struct boot_state *state = boot_state_new();
+        struct boot_event event = { .time_ms = 1000, .stage = BOOT_ROOT, .percent = 5, .text = "as heard" };
+        struct journal journal = { .fd = -1, .dir = -1 };
+        EXPECT(mkdtemp(path));
+        int dir = open(path, O_RDONLY | O_DIRECTORY), full = open("/dev/full", O_WRONLY);
+        EXPECT_OK(journal_open(dir, state, &journal, err));
+        int fd = journal.fd;
+        boot_event_add_mac(&event, (unsigned char[]){ 0x52, 0x54, 0, 0, 0, 1 });
+        (void)boot_state_apply(state, &event);
+        journal.fd = full;
+        journal.dir = -1;
+        journal_append(&journal, &event);
+        journal_tick(&journal, state, 1000);
+        journal_tick(&journal, state, 1250);
+        EXPECT(journal.is_stale && journal.retry_ms > 1250);
+        journal.dir = dir;
+        journal_tick(&journal, state, journal.retry_ms - 1);
+        EXPECT(journal.is_stale);
+        journal_tick(&journal, state, journal.retry_ms);
+        EXPECT(!journal.is_stale && journal.retry_ms == 0 && journal.fd >= 0);
+        int written = openat(dir, "journal", O_RDONLY);
+        EXPECT(read(written, text, sizeof text - 1) > 0 && strstr(text, "as heard"));
+        close(written);
+        close(fd);
+        EXPECT(unlinkat(dir, "journal", 0) == 0 && rmdir(path) == 0);
+        journal_close(&journal);
+        boot_state_free(state);
+}
+
 // ---- addresses ----
 
 static struct in_addr ip4(const char *text) {
@@ -200,18 +235,24 @@ static void the_next_free_address(void) {
         struct network network = { .address = ip4("10.0.0.0"), .prefix = 29, .gateway = ip4("10.0.0.6") };
         struct node nodes[] = { { .ip = ip4("10.0.0.1") }, { .ip = ip4("10.0.0.4") } };
         struct cluster cluster = { .networks = &network, .network_count = 1, .nodes = nodes, .node_count = 2 };
-        EXPECT(next_free_address(&cluster).s_addr == ip4("10.0.0.5").s_addr);
+        EXPECT(next_free_address(&cluster, 0).s_addr == ip4("10.0.0.5").s_addr);
         network.pool_first = network.pool_last = ip4("10.0.0.5");
-        EXPECT(next_free_address(&cluster).s_addr == ip4("10.0.0.2").s_addr); // 6 is the gateway, 7 the broadcast
+        EXPECT(next_free_address(&cluster, 0).s_addr == ip4("10.0.0.2").s_addr); // 6 is the gateway, 7 the broadcast
         network.pool_first = ip4("10.0.0.2");
-        EXPECT(next_free_address(&cluster).s_addr == 0);
+        EXPECT(next_free_address(&cluster, 0).s_addr == 0);
         network.prefix = 0;
         network.pool_first.s_addr = network.pool_last.s_addr = 0;
-        EXPECT(next_free_address(&cluster).s_addr == ip4("10.0.0.5").s_addr);
+        EXPECT(next_free_address(&cluster, 0).s_addr == ip4("10.0.0.5").s_addr);
         network.prefix = 32;
-        EXPECT(next_free_address(&cluster).s_addr == 0);
+        EXPECT(next_free_address(&cluster, 0).s_addr == 0);
+        network.prefix = 24;
+        static const char *mirror = "http://10.0.0.7:8080/current";
+        cluster.http_base = "http://10.0.0.8/";
+        cluster.mirrors = (struct strings){ .items = &mirror, .count = 1 };
+        nodes[0].bmc.address = "10.0.0.9";
+        EXPECT(next_free_address(&cluster, ip4("10.0.0.5").s_addr).s_addr == ip4("10.0.0.10").s_addr); // 6: the gateway
         cluster.network_count = 0;
-        EXPECT(next_free_address(&cluster).s_addr == 0);
+        EXPECT(next_free_address(&cluster, 0).s_addr == 0);
 }
 
 int main(void) {
@@ -221,6 +262,7 @@ int main(void) {
         RUN(no_client_holds_a_build_for_ever);
         RUN(slow_transfers_hold_no_place);
         RUN(reports_of_any_shape_cost_little);
+        RUN(a_journal_that_cannot_be_written);
         RUN(the_next_free_address);
         return test_done();
 }
