@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Headless Chromium by its DevTools protocol (a WebSocket, RFC 6455), as far as asking a page what it measured needs it."""
+"""Headless Chromium by its DevTools protocol (a WebSocket, RFC 6455), as far as asking and pressing things in a page needs it."""
 import contextlib
 import http.client
 import json
