@@ -30,16 +30,29 @@ static const char *release_path(struct loader *loader, const char *cluster_path,
         return path_beside(loader->arena, cluster_path, name);
 }
 
+// What is missing, or no text, was reported with the other keys of the file.
+static void refuse_empty_release(struct loader *loader, const struct cluster_file *file, const char *override,
+                                 const struct place *from) {
+        const struct value *written = schema_given(file->tree, "release");
+        if (!override && (!written || written->type != VALUE_SCALAR))
+                return;
+        struct strings known = profile_folder_names(loader, &file->folders.releases, ".yaml");
+        report(loader->diagnostics, ERR_SCHEMA, from, "the release's name is empty");
+        report_known(loader->diagnostics, "", &known);
+}
+
 static bool read_release(struct loader *loader, const struct cluster_file *file, const char *override,
                          struct cluster *cluster) {
         static const struct place option = { "--release", 0, 0 };
         const char *name = text_or(override, file->release);
-        if (!name || !name[0])
-                return false; // that was reported
-        const char *path = release_path(loader, cluster->path, file, override);
         const struct place *from = &option;
         if (!override)
                 from = schema_place(file->tree, "release");
+        if (!name || !name[0]) {
+                refuse_empty_release(loader, file, override, from);
+                return false;
+        }
+        const char *path = release_path(loader, cluster->path, file, override);
         const char *real = NULL;
         enum found found = loader_find_file(loader, path, from, &real);
         if (found == FOUND)
