@@ -123,12 +123,14 @@ static bool is_any(const char *name, const char *one, const char *other) {
         return strcmp(name, one) == 0 || strcmp(name, other) == 0;
 }
 
-// kiln completion [SHELL], and what its functions ask: kiln completion words VALUE [CLUSTER.yaml]. Returns the exit
-// code.
+// kiln completion [SHELL], and what its function asks: kiln completion words WORD... Returns the exit code.
 static int run_completion(char **words) {
         auto_err err = { 0 };
-        if (words[0] && strcmp(words[0], "words") == 0 && words[1]) {
-                completion_print_words(words[1], words[2]);
+        if (words[0] && strcmp(words[0], "words") == 0) {
+                size_t count = 0;
+                while (words[1 + count])
+                        count++;
+                completion_complete((const char *const *)words + 1, count);
                 return 0;
         }
         if (completion_print(words[0], &err))

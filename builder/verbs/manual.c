@@ -134,14 +134,14 @@ bool manual_help(const char *topic, struct err *err) {
 
 // ---- for programs ----
 
-void manual_each_topic(void (*each)(const char *topic)) {
+void manual_each_topic(void (*each)(const char *topic, void *context), void *context) {
         auto_pages pages = { 0 };
         auto_err unreadable = { 0 };
         if (!pages_read(&pages, &unreadable))
                 return;
         for (size_t i = 0; i < pages.count; i++) {
                 const char *dash = strchr(pages.items[i].name, '-');
-                each(dash ? dash + 1 : pages.items[i].name);
+                each(dash ? dash + 1 : pages.items[i].name, context);
         }
 }
 

@@ -11,7 +11,7 @@
 must_check bool manual_help(const char *topic, struct err *err);
 
 // Calls back for what `kiln help` shows, by its short name: build, cluster, templates.
-void manual_each_topic(void (*each)(const char *topic));
+void manual_each_topic(void (*each)(const char *topic, void *context), void *context);
 
 // kiln manual [--html|--list] [PAGE]: the page, kiln(1) if none is named, as man(1) reads it. --html: as HTML, or the
 // list of all pages; --list: names of pages.

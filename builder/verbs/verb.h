@@ -16,7 +16,11 @@ struct verb {
         char letter; // the column of the option table
         size_t least_arguments, most_arguments;
         bool (*run)(const struct options *options, struct err *err);
+        const char *(*arguments_of)(const char *sub_verb); // those behind the first, or NULL; NULL: as `arguments` says
 };
+
+// The cluster file where a verb can do without the name of one.
+#define USUAL_CLUSTER "profiles/cluster.yaml"
 
 extern const struct verb verb_table[];
 extern const size_t verb_table_count;
@@ -49,5 +53,8 @@ bool verb_show(const struct options *options, struct err *err);
 bool verb_status(const struct options *options, struct err *err);
 bool verb_verify(const struct options *options, struct err *err);
 bool verb_write(const struct options *options, struct err *err);
+
+const char *verb_rack_arguments(const char *sub_verb);
+const char *verb_secret_arguments(const char *sub_verb);
 
 #endif

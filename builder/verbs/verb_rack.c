@@ -10,8 +10,6 @@
 #include "verbs/verb.h"
 #include "verbs/verb_common.h"
 
-#define DEFAULT_CLUSTER "profiles/cluster.yaml"
-
 struct order {
         const struct options *options;
         struct virtual_rack_name where;
@@ -77,7 +75,7 @@ static bool order_up(struct order *order, const char *cluster_path, const struct
 // A cluster file starts a rack; without one the rack that is up is meant, and if none is, the usual cluster file.
 static bool rack_up(struct order *order, struct err *err) {
         struct strings nodes = order->words;
-        const char *cluster_path = DEFAULT_CLUSTER;
+        const char *cluster_path = USUAL_CLUSTER;
         bool is_up = false, has_file = nodes.count > 0 && is_cluster_file(nodes.items[0]);
         if (has_file) {
                 cluster_path = nodes.items[0];
@@ -145,6 +143,18 @@ static const struct sub_verb {
         { "down", "", 0, 0, rack_down },
 };
 
+static const struct sub_verb *find_sub_verb(const char *name) {
+        for (size_t i = 0; i < lengthof(sub_verbs); i++)
+                if (strcmp(sub_verbs[i].name, name) == 0)
+                        return &sub_verbs[i];
+        return NULL;
+}
+
+const char *verb_rack_arguments(const char *sub_verb) {
+        const struct sub_verb *found = find_sub_verb(sub_verb);
+        return found ? found->arguments : NULL;
+}
+
 static bool refuse_sub_verb(const char *name, struct err *err) {
         struct nearest nearest = { .wanted = name };
         for (size_t i = 0; i < lengthof(sub_verbs); i++)
@@ -160,10 +170,7 @@ bool verb_rack(const struct options *options, struct err *err) {
                                .where = { options->state_dir, options->rack },
                                .words = { options->arguments + 1, options->argument_count - 1 } };
         const char *name = options->arguments[0];
-        const struct sub_verb *found = NULL;
-        for (size_t i = 0; i < lengthof(sub_verbs); i++)
-                if (strcmp(sub_verbs[i].name, name) == 0)
-                        found = &sub_verbs[i];
+        const struct sub_verb *found = find_sub_verb(name);
         if (!found)
                 return refuse_sub_verb(name, err);
         if (order.words.count < found->least || order.words.count > found->most) {

@@ -143,18 +143,23 @@ static bool list_secrets_of(const struct options *options, const char *path, con
 }
 
 static const struct action {
-        const char *name, *usage;
+        const char *name, *behind; // in its usage
         size_t arguments;
         bool (*run)(const struct options *options, const char *path, const char *name, struct err *err);
-} actions[] = { { "put", "put FILE NAME <VALUE", 3, put_secret },
-                { "list", "list FILE", 2, list_secrets_of },
-                { "remove", "remove FILE NAME", 3, remove_secret } };
+} actions[] = { { "put", "FILE NAME <VALUE", 3, put_secret },
+                { "list", "FILE", 2, list_secrets_of },
+                { "remove", "FILE NAME", 3, remove_secret } };
 
 static const struct action *find_action(const char *name) {
         for (size_t i = 0; i < lengthof(actions); i++)
                 if (strcmp(actions[i].name, name) == 0)
                         return &actions[i];
         return NULL;
+}
+
+const char *verb_secret_arguments(const char *sub_verb) {
+        const struct action *action = find_action(sub_verb);
+        return action ? action->behind : NULL;
 }
 
 bool verb_secret(const struct options *options, struct err *err) {
@@ -167,13 +172,13 @@ bool verb_secret(const struct options *options, struct err *err) {
         if (options->argument_count > action->arguments) {
                 (void)fail(err, ERR_USAGE, 0, "kiln secret %s: too many arguments", action->name);
                 return hint(err,
-                            "usage: kiln secret %s; a value is asked for, or read from standard input: others see "
+                            "usage: kiln secret %s %s; a value is asked for, or read from standard input: others see "
                             "the command line",
-                            action->usage);
+                            action->name, action->behind);
         }
         if (options->argument_count < action->arguments) {
                 (void)fail(err, ERR_USAGE, 0, "kiln secret %s: an argument is missing", action->name);
-                return hint(err, "usage: kiln secret %s", action->usage);
+                return hint(err, "usage: kiln secret %s %s", action->name, action->behind);
         }
         const char *name = arguments[action->arguments - 1];
         if (action->arguments == 3 && !secret_name_is_valid(name))
