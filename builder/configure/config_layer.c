@@ -182,11 +182,7 @@ static bool write_role_files(struct config *config, struct err *err) {
 // ---- what every image has ----
 
 static bool write_hosts(struct config *config, struct err *err) {
-        auto_free char *lines = hosts_lines(config->cluster);
-        auto_free char *text =
-            xasprintf("127.0.0.1 localhost localhost.localdomain localhost4 localhost4.localdomain4\n"
-                      "::1 localhost localhost.localdomain localhost6 localhost6.localdomain6\n%s",
-                      lines);
+        auto_free char *text = hosts_text(config->cluster);
         return tree_write(config->root, "/etc/hosts", text, strlen(text), 0644, 0, 0, err);
 }
 

@@ -18,6 +18,9 @@ must_check bool config_layer_write(const struct cluster *cluster, const struct r
                                    const char *build_id, const char *kiln_node_path, int64_t source_date_epoch,
                                    int work, struct err *err);
 
+// /etc/hosts of every image: localhost, the inventory and the VIPs; heap.
+char *hosts_text(const struct cluster *cluster);
+
 // kiln's own units that an image may have, files of firmware/node: the name of number `index`; NULL after the last.
 const char *configure_own_unit(size_t index);
 

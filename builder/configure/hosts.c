@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "configure/configure.h"
 #include "configure/internal.h"
 #include "profile/profile.h"
 
@@ -76,4 +77,11 @@ char *hosts_lines(const struct cluster *cluster) {
         if (text.size == 0)
                 return xstrdup("");
         return buf_take(&text);
+}
+
+char *hosts_text(const struct cluster *cluster) {
+        auto_free char *lines = hosts_lines(cluster);
+        return xasprintf("127.0.0.1 localhost localhost.localdomain localhost4 localhost4.localdomain4\n"
+                         "::1 localhost localhost.localdomain localhost6 localhost6.localdomain6\n%s",
+                         lines);
 }

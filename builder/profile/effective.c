@@ -76,10 +76,18 @@ static const char *file_kind(const struct file *file) {
         return "file";
 }
 
-static struct value *files_effective(struct arena *arena, const struct role *role) {
+static bool is_in_directory(const char *path, const char *directory) {
+        size_t size = strlen(directory);
+        return strncmp(path, directory, size) == 0 && (path[size] == '/' || path[size] == '\0');
+}
+
+struct value *role_files_effective(struct arena *arena, const struct role *role, const char *directory) {
         struct value *files = value_map(arena);
-        for (size_t i = 0; i < role->file_count; i++)
-                add_shown_text(arena, files, role->files[i].path, file_kind(&role->files[i]), &role->files[i].place);
+        for (size_t i = 0; i < role->file_count; i++) {
+                const struct file *file = &role->files[i];
+                if (is_in_directory(file->path, directory))
+                        add_shown_text(arena, files, file->path, file_kind(file), &file->place);
+        }
         return files;
 }
 
@@ -124,7 +132,7 @@ static struct value *role_effective(struct arena *arena, const struct role *role
         add_part(arena, map, "services", services_effective(arena, role));
         add_shown_text(arena, map, "default_target", role->default_target, NULL);
         add_part(arena, map, "users", users_effective(arena, role));
-        add_part(arena, map, "files", files_effective(arena, role));
+        add_part(arena, map, "files", role_files_effective(arena, role, ""));
         add_texts(arena, map, "remove", &role->remove, role);
         add_part(arena, map, "state", state_effective(arena, role));
         add_part(arena, map, "sysctl", role->sysctl);

@@ -12,6 +12,9 @@
 // "default" for a fallback, no file for what kiln derives. On the arena.
 struct value *cluster_effective(struct arena *arena, const struct cluster *cluster);
 
+// What the role writes below a directory, "" for all, as a map from paths to what they are, on the arena.
+struct value *role_files_effective(struct arena *arena, const struct role *role, const char *directory);
+
 // All that templates of a node may use: the scope of its role, `node` as kiln-node will have it (node.machine and
 // node.interface are examples), `secrets` with "(secret)" for each value. `node` NULL: of a machine that the inventory
 // does not know, in `role`.

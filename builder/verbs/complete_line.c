@@ -144,7 +144,7 @@ static bool is_literal(const char *word) {
 }
 
 // One of the things that a place may hold. False: it is a name that only files have, or nobody knows.
-static bool offer_kind(struct line *line, const char *kind) {
+static bool offer_one_of_place(struct line *line, const char *kind) {
         for (size_t i = 0; i < lengthof(name_kinds); i++)
                 if (strcmp(name_kinds[i].placeholder, kind) == 0) {
                         name_kinds[i].offer(line);
@@ -166,7 +166,7 @@ static void offer_place(struct line *line, const char *place, size_t size) {
         if (dots)
                 *dots = '\0';
         for (char *kind = strtok_r(kinds, "|[]", &next); kind; kind = strtok_r(NULL, "|[]", &next))
-                is_choice = offer_kind(line, kind) && is_choice;
+                is_choice = offer_one_of_place(line, kind) && is_choice;
         if (!is_choice && !line->is_offered)
                 puts(COMPLETION_FILES);
 }
@@ -259,7 +259,7 @@ static struct option_text option_of_letters(const struct verb *verb, const char 
 
 // ---- the line ----
 
-static void keep_value(struct line *line, const char *name, const char *value) {
+static void keep_out_value(struct line *line, const char *name, const char *value) {
         if (name && strcmp(name, "out") == 0)
                 line->out = value;
 }
@@ -268,7 +268,7 @@ static void pass_long_option(struct line *line, const char *word) {
         const char *name = word + strlen("--"), *equals = strchr(name, '=');
         struct option_text option = option_named(line->verb, name, strcspn(name, "="));
         if (equals)
-                keep_value(line, option.name, equals + 1);
+                keep_out_value(line, option.name, equals + 1);
         else if (option.value)
                 line->option = option;
 }
@@ -286,7 +286,7 @@ static void pass_argument(struct line *line, const char *word) {
 // A word before the one at the cursor.
 static void pass_word(struct line *line, const char *word) {
         if (line->option.name) {
-                keep_value(line, line->option.name, word);
+                keep_out_value(line, line->option.name, word);
                 line->option = (struct option_text){ 0 };
         } else if (line->only_arguments || word[0] != '-' || !word[1]) {
                 pass_argument(line, word);

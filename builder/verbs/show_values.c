@@ -2,7 +2,6 @@
 #include "verbs/show_values.h"
 
 #include <ctype.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -94,9 +93,7 @@ static void append_quoted(struct buf *line, const char *text) {
         auto_buf shown = { 0 };
         mistake_printable(&shown, text, strlen(text));
         bool is_printable = strcmp(buf_text(&shown), text) == 0;
-        json_t *string = json_string(text);
-        if (!string)
-                string = json_string(buf_text(&shown));
+        json_t *string = json_of_text(text);
         auto_free char *quoted = json_dumps(string, JSON_ENCODE_ANY | (is_printable ? 0 : JSON_ENSURE_ASCII));
         json_decref(string);
         buf_append_text(line, text_or(quoted, "\"\""));
@@ -199,6 +196,38 @@ void values_print(const struct value *value) {
         }
 }
 
+json_t *json_of_text(const char *text) {
+        auto_buf shown = { 0 };
+        json_t *string = json_string(text);
+        if (string)
+                return string;
+        mistake_printable(&shown, text, strlen(text));
+        return json_string(buf_text(&shown));
+}
+
+// NULL: it is null, or its items are printed.
+static json_t *json_of_value(const struct value *value) {
+        if (value->type == VALUE_SCALAR)
+                return json_of_text(value->text);
+        if (value->type == VALUE_NULL)
+                return NULL;
+        return value->type == VALUE_MAP ? json_object() : json_array();
+}
+
+static void print_pair_json(const struct value *value, const char *path) {
+        json_t *object = json_object(), *own = json_of_value(value);
+        (void)json_object_set_new(object, "key", json_of_text(path));
+        if (own)
+                (void)json_object_set_new(object, "value", own);
+        if (value->place.file)
+                (void)json_object_set_new(object, "file", json_of_text(value->place.file));
+        if (value->place.line > 0)
+                (void)json_object_set_new(object, "line", json_integer(value->place.line));
+        auto_free char *line = json_dumps(object, JSON_COMPACT);
+        puts(line);
+        json_decref(object);
+}
+
 void values_print_json(const struct value *value, const char *path) {
         const char *dot = *path ? "." : "";
         for (size_t i = 0; value->type == VALUE_MAP && i < value->count; i++) {
@@ -209,12 +238,7 @@ void values_print_json(const struct value *value, const char *path) {
                 auto_free char *below = xasprintf("%s%s%zu", path, dot, i);
                 values_print_json(value->items[i], below);
         }
-        if (value->type != VALUE_SCALAR && value->type != VALUE_NULL)
-                return;
-        json_t *object = json_pack("{ss ss* ss*}", "key", path, "value", value->text, "file", value->place.file);
-        if (object && value->place.line > 0)
-                (void)json_object_set_new(object, "line", json_integer(value->place.line));
-        auto_free char *line = object ? json_dumps(object, JSON_COMPACT) : NULL;
-        printf("%s\n", text_or(line, "{}"));
-        json_decref(object);
+        bool is_container = value->type == VALUE_MAP || value->type == VALUE_LIST;
+        if (!is_container || value->count == 0)
+                print_pair_json(value, path);
 }

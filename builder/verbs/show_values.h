@@ -3,6 +3,8 @@
 #ifndef KILN_VERBS_SHOW_VALUES_H
 #define KILN_VERBS_SHOW_VALUES_H
 
+#include <jansson.h>
+
 #include "base/err.h"
 #include "shared/value.h"
 
@@ -11,7 +13,11 @@
 must_check bool values_find(const struct value *root, const char *path, const struct value **ret, struct err *err);
 
 void values_print(const struct value *value);
-// {"key":PATH,"value":TEXT,"file":FILE,"line":N}, a line for each scalar; no file: kiln derived it.
+// {"key":PATH,"value":TEXT,"file":FILE,"line":N}, a line for each scalar, and for each list or map that is empty, whose
+// value is [] or {}; no value: null; no file: kiln derived it.
 void values_print_json(const struct value *value, const char *path);
+
+// What is no UTF-8, such as the name of an overlay's file, is "?" there.
+json_t *json_of_text(const char *text);
 
 #endif

@@ -19,6 +19,8 @@ static const struct {
         { "text or null", "{\"type\":[\"string\",\"null\"]}" },
         { "texts", "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}" },
         { "object", "{\"type\":\"object\"}" },
+        { "text, [] or {}", "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"maxItems\":0},{\"type\":"
+                            "\"object\",\"maxProperties\":0}]}" },
         { "object or null", "{\"type\":[\"object\",\"null\"]}" },
         { "count or null", "{\"type\":[\"integer\",\"null\"],\"minimum\":0}" },
         { "yes, no or null", "{\"type\":[\"boolean\",\"null\"]}" },
@@ -192,14 +194,15 @@ static const struct answer_member secret_members[] = {
 };
 static const struct answer_member show_members[] = {
         { "key", "text", "roles.master.packages.0", false },
-        { "value", "text or null", "absent: null", true },
+        { "value", "text, [] or {}", "[] and {} are an empty list and map; absent: null", true },
         { "file", "text", "where it is written; \"default\": nowhere", true },
         { "line", "count", "from 1", true },
 };
 static const struct answer_member show_file_members[] = {
         { "path", "text", "of the file, on the machine", false },
         { "from", "text", "the template", true },
-        { "content", "text", "as the machine will have it", false },
+        { "content", "text", "as the machine will have it", true },
+        { "content_base64", "text", "the same, where it is no text (not UTF-8)", true },
 };
 static const struct answer_member verify_members[] = {
         FORMAT,
