@@ -133,7 +133,7 @@ static bool write_kickstarts(const struct artefact_build *build, const struct ar
         auto_template *template = NULL;
         const struct role *of = role->role;
         if (!fs_read_resolved(of->kickstart, &text, err) ||
-            !template_open(of->kickstart, buf_text(&text), text.size, &template, err))
+            !template_open(of->kickstart_shown, buf_text(&text), text.size, &template, err))
                 return false;
         struct value *scope = role_scope(build, role, arena);
         if (!render_kickstart(template, scope, dir, of->name, err))

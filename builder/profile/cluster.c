@@ -329,9 +329,19 @@ static bool may_try_templates(const struct diagnostics *diagnostics, const struc
         return true;
 }
 
+static struct profile_finding finding_of_mistake(const struct mistake *mistake) {
+        return (struct profile_finding){ mistake->kind, mistake->place, mistake->message, mistake->hint };
+}
+
+struct profile_finding profile_finding_of(struct arena *arena, const struct err *err) {
+        const struct mistake whole = { .kind = err->kind, .message = err->text, .hint = err->hint };
+        const struct mistake apart = mistake_take_apart(arena, &whole);
+        return finding_of_mistake(&apart);
+}
+
 static void pass_finding(const struct mistake *mistake, void *context) {
         const struct profile_options *options = context;
-        struct profile_finding finding = { mistake->kind, mistake->place, mistake->message, mistake->hint };
+        struct profile_finding finding = finding_of_mistake(mistake);
         options->finding(&finding, options->context);
 }
 

@@ -26,14 +26,6 @@ struct value *cluster_node_scope(struct arena *arena, const struct cluster *clus
         return scope;
 }
 
-static const char *template_shown_as(struct arena *arena, const struct file *file) {
-        if (file->place.line == 0 && file->place.file)
-                return file->place.file;
-        if (file->source)
-                return file->source;
-        return arena_printf(arena, "%s (%s)", file->path, text_or(file->place.file, "kiln"));
-}
-
 // As it is done: for the build, and what is left of it on the node.
 static bool render_twice(struct arena *arena, const struct cluster *cluster, const struct role *role,
                          const struct node *node, const char *name, const struct buf *text, struct buf *to,
@@ -60,7 +52,7 @@ bool cluster_render_file(const struct cluster *cluster, const struct role *role,
                 buf_append_text(&text, text_or(file->content, text_or(file->link, "")));
         bool ok = true;
         if (file->is_template)
-                ok = render_twice(&arena, cluster, role, node, template_shown_as(&arena, file), &text, to, err);
+                ok = render_twice(&arena, cluster, role, node, template_name(&arena, file), &text, to, err);
         else
                 buf_append(to, buf_text(&text), text.size);
         arena_release(&arena);

@@ -85,6 +85,8 @@ struct value *node_scope(struct arena *arena, const struct cluster *cluster, con
 struct value *others_value(struct arena *arena, const struct cluster *cluster, const struct node *self);
 // The same of a machine that the inventory does not know, and that the role takes.
 struct value *stranger_scope(struct arena *arena, const struct cluster *cluster, const struct role *role);
+// What messages call a template: the file, as seen from the working directory; of a text in a role file "PATH (PLACE)".
+const char *template_name(struct arena *arena, const struct file *file);
 // Renders every template of every role, for the build and then for each node and for a stranger, and fills in the
 // targets of links.
 void templates_try(struct loader *loader, struct cluster *cluster);

@@ -136,6 +136,7 @@ static bool visit_entry(const struct fs_entry *entry, void *context, struct err 
                 if (!loader_check_size(visit->loader, entry->stat, source, &file.place))
                         return true;
                 file.source = arena_printf(arena, "%s/%s", visit->real, entry->path);
+                file.shown = source;
                 file.is_template = is_template_name(entry->name);
                 loader_add_input(visit->loader, file.source);
                 check_script_lines(visit->loader, entry->parent, entry->name, source);

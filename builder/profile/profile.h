@@ -86,6 +86,7 @@ struct file {
         const char *path;    // absolute, in the image
         const char *content; // literal text; or NULL
         const char *source;  // absolute path on the build host; or NULL
+        const char *shown;   // the same, as seen from the working directory
         const char *link;    // symbolic link target instead of both, already rendered; or NULL
         bool is_directory;   // and nothing of these
         bool is_template;    // render before writing
@@ -317,8 +318,9 @@ struct role {
         struct firewall_rule *firewall;
         size_t firewall_count;
         struct rollout_keys rollout;
-        const char *kickstart;  // template file on the build host, or NULL
-        struct origin *origins; // of packages and units, for messages; see role_place()
+        const char *kickstart;       // template file on the build host, or NULL
+        const char *kickstart_shown; // the same, as seen from the working directory
+        struct origin *origins;      // of packages and units, for messages; see role_place()
         size_t origin_count;
         bool selected; // to be built in this run: profile_options.roles names it, or names none
         size_t *nodes; // indices into cluster.nodes
@@ -467,6 +469,9 @@ struct profile_finding {
         struct place place;
         const char *message, *hint; // `hint` may be NULL
 };
+
+// The finding that an error of a template is: its text begins with the place, and ends with the line. On the arena.
+struct profile_finding profile_finding_of(struct arena *arena, const struct err *err);
 
 struct profile_options {
         // Called for each finding at the end, mistakes first. NULL: they are in err->text and cluster->warnings alone.

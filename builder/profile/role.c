@@ -30,6 +30,7 @@ static void resolve_sources(struct loader *loader, struct role_file *role) {
                 enum found found = loader_find_file(loader, shown, schema_place(rows->items[i], "source"), &real);
                 if (found == FOUND) {
                         file->source = real;
+                        file->shown = shown;
                         loader_add_input(loader, real);
                         check_script_lines(loader, AT_FDCWD, real, shown);
                 }
@@ -463,7 +464,7 @@ static void rename_services(struct join *join) {
 }
 
 // The youngest role of the lineage that names a template, or has one named as itself.
-static const char *find_kickstart(struct join *join, const struct lineage *lineage) {
+static const char *find_kickstart(struct join *join, const struct lineage *lineage, const char **ret_shown) {
         for (size_t i = lineage->count; i-- > 0;) {
                 const struct role_file *file = lineage->files[i];
                 const char *name = file->kickstart;
@@ -477,6 +478,7 @@ static const char *find_kickstart(struct join *join, const struct lineage *linea
                 enum found found = loader_find_file(join->loader, path, from, &real);
                 if (found == FOUND)
                         loader_add_input(join->loader, real);
+                *ret_shown = path;
                 if (found != FOUND_NOTHING)
                         return real;
                 if (!file->kickstart || !name[0])
@@ -525,7 +527,7 @@ void role_join(struct loader *loader, struct role_library *library, const struct
         check_lost_modes(loader, &role);
         rename_services(&join);
         role.sysctl = join.sysctl;
-        role.kickstart = find_kickstart(&join, &lineage);
+        role.kickstart = find_kickstart(&join, &lineage, &role.kickstart_shown);
         for (size_t i = 0; i < role.user_count; i++)
                 fill_user(loader->arena, &role.users[i]);
         check_state_paths(loader, &role);

@@ -53,6 +53,7 @@ static void make_node_scopes(struct check *check) {
 struct mistake_on_nodes {
         struct err err;
         struct buf machines;
+        const char *last; // of them: a section over a list makes the same one several times
         size_t count;
         bool on_strangers;
 };
@@ -68,6 +69,9 @@ static void mistake_add(struct mistake_on_nodes **mistakes, size_t *count, struc
                 mistake->on_strangers = true;
                 return;
         }
+        if (mistake->last == machine)
+                return;
+        mistake->last = machine;
         if (mistake->count++ > 0)
                 buf_append_text(&mistake->machines, ", ");
         buf_append_text(&mistake->machines, machine);
@@ -94,12 +98,25 @@ static void report_mistake(struct loader *loader, struct mistake_on_nodes *mista
 // A template that is left for nodes.
 struct left_over {
         const char *name;
-        const struct template *template;
+        struct template *template;
         bool asks_for_others;
 };
 
+// Where mistakes of one machine go.
+struct machine_mistakes {
+        struct mistake_on_nodes **mistakes;
+        size_t *count;
+        const char *machine; // NULL: a stranger
+};
+
+static void take_mistake(struct err *mistake, void *context) {
+        const struct machine_mistakes *to = context;
+        mistake_add(to->mistakes, to->count, mistake, to->machine);
+}
+
 // `machine` is an index in the node_scopes.
-static bool apply_left_over(const struct check *check, const struct left_over *left, size_t machine, struct err *err) {
+static bool apply_left_over(const struct check *check, const struct left_over *left, size_t machine,
+                            struct machine_mistakes *on_machine, struct err *err) {
         const struct role *role = check->role;
         auto_buf output = { .max = NODE_TEMPLATE_MAX_BYTES };
         struct arena arena = { 0 };
@@ -111,6 +128,7 @@ static bool apply_left_over(const struct check *check, const struct left_over *l
                 self = &check->cluster->nodes[role->nodes[machine]];
         if (left->asks_for_others)
                 *others = *others_value(&arena, check->cluster, self);
+        template_tell_unknown(left->template, take_mistake, on_machine);
         bool ok = template_apply(left->template, scope, NULL, &output, NULL, err);
         if (ok && output.overflow)
                 ok = fail(err, ERR_TEMPLATE, 0, "%s: longer than %d bytes", left->name, NODE_TEMPLATE_MAX_BYTES);
@@ -137,8 +155,9 @@ static bool try_left_over(struct check *check, const char *name, const struct bu
                 const char *machine = NULL; // a stranger
                 if (i < role->node_count)
                         machine = check->cluster->nodes[role->nodes[i]].name;
-                if (!apply_left_over(check, &left_over, i, &mistake))
-                        mistake_add(&mistakes, &count, &mistake, machine);
+                struct machine_mistakes on_machine = { &mistakes, &count, machine };
+                if (!apply_left_over(check, &left_over, i, &on_machine, &mistake))
+                        take_mistake(&mistake, &on_machine);
         }
         for (size_t i = 0; i < count; i++)
                 report_mistake(check->loader, &mistakes[i]);
@@ -165,22 +184,23 @@ static bool refuse_secret(const struct check *check, const struct template *temp
         return hint(err, "name it in the cluster file: `secrets: [%s]`", name);
 }
 
-// Every secret is the cluster's. `*ret_needs`: the text does not do without one.
-static bool check_secrets(const struct check *check, const char *name, const struct buf *text, bool *ret_needs,
-                          struct err *err) {
-        auto_template *template = NULL;
+// Every secret is the cluster's. `*ret_has`: the text has one. False after a report.
+static bool check_secrets(const struct check *check, const struct template *template, bool *ret_has) {
         struct template_secret secret;
+        struct strings told = { 0 };
         size_t at = 0;
-        *ret_needs = false;
-        if (!template_open(name, buf_text(text), text->size, &template, err))
-                return false;
+        *ret_has = false;
         while (template_next_secret(template, &at, &secret)) {
                 auto_free char *known = xstrndup(secret.name, secret.name_size);
-                if (!strings_have(&check->cluster->secrets, known))
-                        return refuse_secret(check, template, &secret, err);
-                *ret_needs = true;
+                auto_err unknown = { 0 };
+                *ret_has = true;
+                if (strings_have(&check->cluster->secrets, known) || strings_have(&told, known))
+                        continue;
+                strings_add_once(check->loader->arena, &told, arena_strdup(check->loader->arena, known));
+                (void)refuse_secret(check, template, &secret, &unknown);
+                report_template(check->loader, &unknown);
         }
-        return true;
+        return told.count == 0;
 }
 
 static void warn_of_mode(struct check *check, const struct file *file, const char *name) {
@@ -201,7 +221,7 @@ static bool check_kickstart(const struct role *role, struct err *err) {
         if (!role->kickstart)
                 return true;
         if (!fs_read_resolved(role->kickstart, &text, err) ||
-            !template_open(role->kickstart, buf_text(&text), text.size, &template, err))
+            !template_open(role->kickstart_shown, buf_text(&text), text.size, &template, err))
                 return false;
         if (!template_next_secret(template, &at, &secret))
                 return true;
@@ -209,26 +229,33 @@ static bool check_kickstart(const struct role *role, struct err *err) {
         return hint(err, "only files of a role are rendered on the node, where values of secrets are known");
 }
 
+const char *template_name(struct arena *arena, const struct file *file) {
+        if (file->shown)
+                return file->shown;
+        return arena_printf(arena, "%s (%s)", file->path, place_text(arena, &file->place));
+}
+
+static void report_unknown(struct err *mistake, void *loader) { report_template(loader, mistake); }
+
+// What is unknown is reported here, however much it is.
 static bool try_template(struct check *check, const struct file *file, struct err *err) {
-        struct arena *arena = check->loader->arena;
+        auto_template *template = NULL;
         auto_buf text = { .max = TEMPLATE_MAX_BYTES }, output = { .max = TEMPLATE_MAX_BYTES };
-        // Overlays are known by the path that the user sees; a text in a role file by where it will be.
-        const char *name = file->source;
-        if (file->place.line == 0)
-                name = file->place.file;
-        if (!name)
-                name = arena_printf(arena, "%s (%s)", file->path, place_text(arena, &file->place));
+        const char *name = template_name(check->loader->arena, file);
         if (file->source && !fs_read_resolved(file->source, &text, err))
                 return false;
         if (!file->source)
                 buf_append_text(&text, file->content);
         bool kept = false, has_secrets = false;
-        if (!check_secrets(check, name, &text, &has_secrets, err) ||
-            !template_render(name, buf_text(&text), text.size, check->scope, TEMPLATE_NODE_NAMES, &output, &kept, err))
+        if (!template_open(name, buf_text(&text), text.size, &template, err))
+                return false;
+        bool has_known_secrets = check_secrets(check, template, &has_secrets);
+        template_tell_unknown(template, report_unknown, check->loader);
+        if (!template_apply(template, check->scope, TEMPLATE_NODE_NAMES, &output, &kept, err))
                 return false;
         if (has_secrets)
                 warn_of_mode(check, file, name);
-        return !kept || try_left_over(check, name, &output, err);
+        return !kept || !has_known_secrets || try_left_over(check, name, &output, err);
 }
 
 // A link's target is filled in here and now, because kiln-node renders files only.
@@ -236,7 +263,7 @@ static bool render_link(struct check *check, struct file *file, struct err *err)
         struct arena *arena = check->loader->arena;
         auto_buf target = { .max = 4096 };
         bool kept = false;
-        const char *name = arena_printf(arena, "%s (%s)", file->path, place_text(arena, &file->place));
+        const char *name = template_name(arena, file);
         if (!template_render(name, file->link, strlen(file->link), check->scope, TEMPLATE_NODE_NAMES, &target, &kept,
                              err))
                 return false;

@@ -10,27 +10,9 @@
 
 #include "base/mistake.h"
 #include "shared/secrets.h"
+#include "shared/template_tags.h"
 
-enum { NESTING_MAX = 32, STEPS_MAX = 5000000, TAGS_MAX = 100000 };
-
-enum tag_kind { TAG_TEXT, TAG_VARIABLE, TAG_SECTION, TAG_INVERTED, TAG_END, TAG_COMMENT };
-
-struct tag {
-        enum tag_kind kind;
-        const char *raw, *name; // slices of the text; raw includes the line's blanks and newline if standalone
-        size_t raw_size, name_size;
-        size_t offset;    // of "{{"
-        size_t bare_size; // of the tag alone, from `offset`
-        bool standalone;
-        size_t end; // SECTION, INVERTED: index of their END
-};
-
-struct template {
-        const char *name, *text;
-        size_t size;
-        struct tag *tags;
-        size_t count;
-};
+enum { STEPS_MAX = 5000000 };
 
 // What names are looked up in, innermost first. In a section over a list, `first`, `last` and `position` are names too.
 struct frame {
@@ -49,181 +31,6 @@ struct rendering {
         const struct tag *braces;    // a value that brought "{{" into text that is to be rendered again
         struct err *err;
 };
-
-// ---- messages ----
-
-bool template_refuse(const struct template *template, size_t offset, struct err *err, const char *format, ...) {
-        int line, column;
-        mistake_locate(template->text, template->size, offset, &line, &column);
-        auto_buf text = { 0 };
-        buf_printf(&text, "%s:%d:%d: ", template->name, line, column);
-        va_list arguments;
-        va_start(arguments, format);
-        buf_vprintf(&text, format, arguments);
-        va_end(arguments);
-        mistake_excerpt(&text, template->text, template->size, line, column);
-        return fail(err, ERR_TEMPLATE, 0, "%s", buf_text(&text));
-}
-
-// ---- splitting ----
-
-static bool is_blank_or_tab(char byte) { return byte == ' ' || byte == '\t'; }
-static bool is_space(char byte) { return is_blank_or_tab(byte) || byte == '\n' || byte == '\r'; }
-
-static struct tag *add_tag(struct template *template, enum tag_kind kind, size_t start, size_t end) {
-        struct tag *tag = array_append(&template->tags, &template->count);
-        *tag = (struct tag){ .kind = kind, .raw = template->text + start, .raw_size = end - start, .offset = start };
-        return tag;
-}
-
-static void add_text_tag(struct template *template, size_t start, size_t end) {
-        if (end > start)
-                add_tag(template, TAG_TEXT, start, end);
-}
-
-// Tags that are not interpolations take the whole line with them if there is nothing else on it.
-static bool widen_standalone(const struct template *template, size_t *start, size_t *end) {
-        size_t before = *start, after = *end;
-        while (before > 0 && is_blank_or_tab(template->text[before - 1]))
-                before--;
-        if (before > 0 && template->text[before - 1] != '\n')
-                return false;
-        while (after < template->size && is_blank_or_tab(template->text[after]))
-                after++;
-        if (after + 1 < template->size && template->text[after] == '\r' && template->text[after + 1] == '\n')
-                after++;
-        if (after < template->size && template->text[after] != '\n')
-                return false;
-        if (after < template->size)
-                after++;
-        *start = before;
-        *end = after;
-        return true;
-}
-
-static enum tag_kind tag_kind_of(char sigil) {
-        switch (sigil) {
-        case '#':
-                return TAG_SECTION;
-        case '^':
-                return TAG_INVERTED;
-        case '/':
-                return TAG_END;
-        case '!':
-                return TAG_COMMENT;
-        default:
-                return TAG_VARIABLE;
-        }
-}
-
-static bool check_tag_name(const struct template *template, const struct tag *tag, struct err *err) {
-        if (tag->name_size == 0)
-                return template_refuse(template, tag->offset, err, "a tag without a name");
-        if (tag->name_size == 1 && tag->name[0] == '.')
-                return true;
-        for (size_t i = 0; i < tag->name_size; i++) {
-                bool dot = tag->name[i] == '.', edge = i == 0 || i + 1 == tag->name_size || tag->name[i - 1] == '.';
-                if (is_space(tag->name[i]) || strchr("{}#^/!&>=", tag->name[i]) || (dot && edge))
-                        return template_refuse(template, tag->offset, err, "`%.*s` is not a name", (int)tag->name_size,
-                                               tag->name);
-        }
-        return true;
-}
-
-// Reads the tag at `start` and tells where the text goes on.
-static bool read_tag(struct template *template, size_t text_start, size_t start, size_t *ret_next, struct err *err) {
-        const char *text = template->text;
-        bool triple = start + 2 < template->size && text[start + 2] == '{';
-        const char *close = "}}";
-        if (triple)
-                close = "}}}";
-        size_t inner = start + strlen(close);
-        const char *found = memmem(text + inner, template->size - inner, close, strlen(close));
-        if (!found)
-                return template_refuse(template, start, err, "this tag is not closed by `%s`", close);
-        size_t inner_end = (size_t)(found - text), end = inner_end + strlen(close), line_start = start;
-        while (inner < inner_end && is_space(text[inner]))
-                inner++;
-        char sigil = '\0';
-        if (inner < inner_end && !triple)
-                sigil = text[inner];
-        if (sigil == '>')
-                return template_refuse(template, start, err, "partials are not supported");
-        if (sigil == '=')
-                return template_refuse(template, start, err, "delimiter changes are not supported");
-        enum tag_kind kind = tag_kind_of(sigil);
-        bool has_sigil = kind != TAG_VARIABLE || sigil == '&';
-        if (has_sigil)
-                inner++;
-        while (inner < inner_end && is_space(text[inner]))
-                inner++;
-        while (inner_end > inner && is_space(text[inner_end - 1]))
-                inner_end--;
-        size_t bare_size = end - start;
-        bool standalone = kind != TAG_VARIABLE && widen_standalone(template, &line_start, &end);
-        add_text_tag(template, text_start, line_start);
-        struct tag *tag = add_tag(template, kind, line_start, end);
-        tag->offset = start;
-        tag->bare_size = bare_size;
-        tag->standalone = standalone;
-        tag->name = text + inner;
-        tag->name_size = inner_end - inner;
-        *ret_next = end;
-        return kind == TAG_COMMENT || check_tag_name(template, tag, err);
-}
-
-static bool same_name(const struct tag *a, const struct tag *b) {
-        return a->name_size == b->name_size && memcmp(a->name, b->name, a->name_size) == 0;
-}
-
-static bool pair_sections(struct template *template, struct err *err) {
-        size_t open[NESTING_MAX], depth = 0;
-        for (size_t i = 0; i < template->count; i++) {
-                struct tag *tag = &template->tags[i];
-                if (tag->kind == TAG_SECTION || tag->kind == TAG_INVERTED) {
-                        if (depth == NESTING_MAX)
-                                return template_refuse(template, tag->offset, err, "sections nested more than %d deep",
-                                                       NESTING_MAX);
-                        open[depth++] = i;
-                        continue;
-                }
-                if (tag->kind != TAG_END)
-                        continue;
-                if (depth == 0)
-                        return template_refuse(template, tag->offset, err, "`%.*s` ends here and was not begun",
-                                               (int)tag->name_size, tag->name);
-                struct tag *start = &template->tags[open[depth - 1]];
-                if (!same_name(start, tag)) {
-                        template_refuse(template, tag->offset, err, "`%.*s` ends here inside the section `%.*s`",
-                                        (int)tag->name_size, tag->name, (int)start->name_size, start->name);
-                        return hint(err, "end `%.*s` first", (int)start->name_size, start->name);
-                }
-                start->end = i;
-                depth--;
-        }
-        if (depth == 0)
-                return true;
-        const struct tag *start = &template->tags[open[depth - 1]];
-        return template_refuse(template, start->offset, err, "the section `%.*s` is not ended", (int)start->name_size,
-                               start->name);
-}
-
-static bool template_parse(struct template *template, struct err *err) {
-        size_t text_start = 0;
-        for (size_t at = 0; at < template->size;) {
-                const char *found = memmem(template->text + at, template->size - at, "{{", 2);
-                if (!found)
-                        break;
-                size_t start = (size_t)(found - template->text);
-                if (template->count > TAGS_MAX)
-                        return template_refuse(template, start, err, "more than %d tags", TAGS_MAX);
-                if (!read_tag(template, text_start, start, &at, err))
-                        return false;
-                text_start = at;
-        }
-        add_text_tag(template, text_start, template->size);
-        return pair_sections(template, err);
-}
 
 // ---- looking up ----
 
@@ -299,6 +106,23 @@ static bool refuse_unknown_variable(struct rendering *rendering, const struct ta
         return false;
 }
 
+// With somebody to tell of it, it is told and is nothing.
+static bool take_unknown_variable(struct rendering *rendering, const struct tag *tag, const struct frame *frame,
+                                  const struct value *parent, size_t known, size_t part, const struct value **ret) {
+        static const struct value nothing = { .type = VALUE_NULL };
+        const struct template *template = rendering->template;
+        struct err *own = rendering->err;
+        auto_err mistake = { 0 };
+        if (!template->unknown)
+                return refuse_unknown_variable(rendering, tag, frame, parent, known, part);
+        rendering->err = &mistake;
+        (void)refuse_unknown_variable(rendering, tag, frame, parent, known, part);
+        rendering->err = own;
+        template->unknown(&mistake, template->context);
+        *ret = &nothing;
+        return true;
+}
+
 // Names below `node` are the node's, unless an item of a section around the tag has such a key of its own.
 static bool is_left(const struct rendering *rendering, const char *name, size_t size, const struct frame *frame) {
         if (!rendering->keep || !has_word(rendering->keep, name, size))
@@ -319,7 +143,7 @@ static bool find_variable(struct rendering *rendering, const struct tag *tag, co
                 return true;
         const struct value *value = find_first(frame, tag->name, known, &hidden);
         if (!value)
-                return hidden || refuse_unknown_variable(rendering, tag, frame, NULL, 0, known);
+                return hidden || take_unknown_variable(rendering, tag, frame, NULL, 0, known, ret);
         while (known < tag->name_size) {
                 known++; // the dot
                 const char *part = tag->name + known;
@@ -329,7 +153,7 @@ static bool find_variable(struct rendering *rendering, const struct tag *tag, co
                         size = (size_t)(dot - part);
                 const struct value *child = get_part(value, part, size);
                 if (!child)
-                        return hidden || refuse_unknown_variable(rendering, tag, frame, value, known, size);
+                        return hidden || take_unknown_variable(rendering, tag, frame, value, known, size, ret);
                 value = child;
                 known += size;
         }
@@ -525,22 +349,6 @@ static bool render_all(struct rendering *rendering, const struct value *scope) {
         template_refuse(template, rendering->braces->offset, rendering->err,
                         "a value brings `{` or `{{` into a template that the node renders again");
         return hint(rendering->err, "give `{{`, and what only the node knows, files of their own");
-}
-
-bool template_open(const char *name, const char *text, size_t size, struct template **ret, struct err *err) {
-        assert(name && text);
-        auto_template *template = xcalloc(1, sizeof *template);
-        *template = (struct template){ .name = name, .text = text, .size = size };
-        if (!template_parse(template, err))
-                return false;
-        *ret = take_ptr(template);
-        return true;
-}
-
-void template_close(struct template *template) {
-        if (template)
-                free(template->tags);
-        free(template);
 }
 
 // ---- secrets ----

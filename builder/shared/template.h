@@ -17,6 +17,11 @@ struct template;
 must_check bool template_open(const char *name, const char *text, size_t size, struct template **ret, struct err *err);
 void template_close(struct template *template);
 
+// From now on an unknown variable ends no rendering, and becomes nothing: `tell` is called for each, with what would
+// have been the error, which it may take.
+typedef void template_mistake(struct err *mistake, void *context);
+void template_tell_unknown(struct template *template, template_mistake *tell, void *context);
+
 // What only the node knows.
 #define TEMPLATE_NODE_NAMES "node secrets"
 #define TEMPLATE_SECRETS "secrets"

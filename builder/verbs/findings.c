@@ -49,10 +49,34 @@ static void add_json_line(struct findings *findings, const struct profile_findin
         json_decref(object);
 }
 
+// ---- where they are shown ----
+
+// Code review shows what is in a file of the repository, and nothing else. What stands in no file, such as --set, is
+// shown with the cluster file, and says by itself where it is.
+static struct place place_to_show(const struct findings *findings, const struct profile_finding *finding) {
+        struct place place = finding->place;
+        bool is_in_file = place.file && strncmp(place.file, "--", 2) != 0;
+        if (!is_in_file)
+                place = (struct place){ .file = findings->cluster };
+        while (strncmp(place.file, "./", 2) == 0)
+                place.file += 2;
+        return place;
+}
+
+static char *text_to_show(const struct profile_finding *finding) {
+        const char *file = finding->place.file;
+        bool is_option = file && strncmp(file, "--", 2) == 0;
+        if (is_option)
+                return xasprintf("%s: %s", file, finding->message);
+        return xstrdup(finding->message);
+}
+
 // A URI: blanks and all else that none may have are written as %XX.
 static char *uri_of(const char *path) {
         static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
         auto_buf uri = { 0 };
+        if (path[0] == '/')
+                buf_append_text(&uri, "file://");
         for (; *path; path++)
                 if (strchr(plain, *path))
                         buf_append_char(&uri, *path);
@@ -62,21 +86,17 @@ static char *uri_of(const char *path) {
 }
 
 static void add_result(struct findings *findings, const struct profile_finding *finding) {
-        auto_free char *text = NULL;
+        const struct place place = place_to_show(findings, finding);
+        auto_free char *message = text_to_show(finding), *text = NULL, *uri = uri_of(place.file);
         if (finding->hint)
-                text = xasprintf("%s\n%s", finding->message, finding->hint);
-        json_t *result =
-            json_pack("{ss ss s{ss}}", "ruleId", rule_of(finding), "level", is_warning(finding) ? "warning" : "error",
-                      "message", "text", text_or(text, finding->message));
-        if (result && finding->place.file) {
-                auto_free char *uri = uri_of(finding->place.file);
-                json_t *physical = json_pack("{s{ss}}", "artifactLocation", "uri", uri);
-                if (physical && finding->place.line > 0)
-                        (void)json_object_set_new(physical, "region",
-                                                  json_pack("{si si}", "startLine", finding->place.line, "startColumn",
-                                                            finding->place.column));
-                (void)json_object_set_new(result, "locations", json_pack("[{so}]", "physicalLocation", physical));
-        }
+                text = xasprintf("%s\n%s", message, finding->hint);
+        json_t *physical = json_pack("{s{ss}}", "artifactLocation", "uri", uri);
+        if (physical && place.line > 0)
+                (void)json_object_set_new(physical, "region",
+                                          json_pack("{si si}", "startLine", place.line, "startColumn", place.column));
+        json_t *result = json_pack("{ss ss s{ss} s[{so}]}", "ruleId", rule_of(finding), "level",
+                                   is_warning(finding) ? "warning" : "error", "message", "text", text_or(text, message),
+                                   "locations", "physicalLocation", physical);
         if (!findings->results)
                 findings->results = json_array();
         (void)json_array_append_new(findings->results, result);
@@ -95,15 +115,14 @@ static void append_for_github(struct buf *to, const char *text, bool is_property
 
 static void add_annotation(struct findings *findings, const struct profile_finding *finding) {
         struct buf *to = &findings->text;
-        buf_printf(to, "::%s title=kiln %s", is_warning(finding) ? "warning" : "error", rule_of(finding));
-        if (finding->place.file) {
-                buf_append_text(to, ",file=");
-                append_for_github(to, finding->place.file, true);
-        }
-        if (finding->place.line > 0)
-                buf_printf(to, ",line=%d,col=%d", finding->place.line, finding->place.column);
+        const struct place place = place_to_show(findings, finding);
+        auto_free char *message = text_to_show(finding);
+        buf_printf(to, "::%s title=kiln %s,file=", is_warning(finding) ? "warning" : "error", rule_of(finding));
+        append_for_github(to, place.file, true);
+        if (place.line > 0)
+                buf_printf(to, ",line=%d,col=%d", place.line, place.column);
         buf_append_text(to, "::");
-        append_for_github(to, finding->message, false);
+        append_for_github(to, message, false);
         if (finding->hint) {
                 buf_append_text(to, "%0A");
                 append_for_github(to, finding->hint, false);
@@ -119,6 +138,8 @@ void findings_add(const struct profile_finding *finding, void *context) {
         if (findings->format != FINDINGS_TEXT)
                 add[findings->format](findings, finding);
 }
+
+bool findings_has_any(const struct findings *findings) { return findings->results || findings->text.size > 0; }
 
 static void print_sarif(struct findings *findings) {
         if (!findings->results)

@@ -16,10 +16,12 @@ must_check bool findings_format_read(const char *name, enum findings_format *ret
 // Zero it but for the format; findings_add() is what struct profile_options calls.
 struct findings {
         enum findings_format format;
-        struct buf text; // JSON lines and annotations, as they come
-        json_t *results; // of SARIF
+        const char *cluster; // the file that is checked: where findings are shown that are in none
+        struct buf text;     // JSON lines and annotations, as they come
+        json_t *results;     // of SARIF
 };
 void findings_add(const struct profile_finding *finding, void *findings);
+bool findings_has_any(const struct findings *findings);
 // Its members but for "event"; NULL if it is no UTF-8.
 json_t *finding_json(const struct profile_finding *finding);
 // Prints all of it on standard output and releases it.

@@ -16,7 +16,7 @@
 // ---- printing ----
 
 // Of bytes that are no text, JSON has no string.
-static void set_content(json_t *object, const struct buf *text) {
+static void set_shown_content(json_t *object, const struct buf *text) {
         auto_buf encoded = { 0 };
         json_t *string = json_stringn(buf_text(text), text->size);
         if (string) {
@@ -27,21 +27,21 @@ static void set_content(json_t *object, const struct buf *text) {
         (void)json_object_set_new(object, "content_base64", json_string(buf_text(&encoded)));
 }
 
-static void print_file_json(const char *path, const char *from, const struct buf *text) {
+static void print_shown_file_json(const char *path, const char *from, const struct buf *text) {
         json_t *object = json_object();
         (void)json_object_set_new(object, "path", json_of_text(path));
         if (from)
                 (void)json_object_set_new(object, "from", json_of_text(from));
-        set_content(object, text);
+        set_shown_content(object, text);
         auto_free char *line = json_dumps(object, JSON_COMPACT);
         puts(line);
         json_decref(object);
 }
 
-static void print_file(const struct shown_machine *machine, const char *path, const char *from,
-                       const struct buf *text) {
+static void print_shown_file(const struct shown_machine *machine, const char *path, const char *from,
+                             const struct buf *text) {
         if (machine->json)
-                print_file_json(path, from, text);
+                print_shown_file_json(path, from, text);
         else
                 (void)fwrite(buf_text(text), 1, text->size, stdout);
 }
@@ -123,7 +123,7 @@ static bool show_role_file(const struct shown_machine *machine, const struct fil
         auto_buf text = { 0 };
         if (!cluster_render_file(machine->cluster, machine->role, machine->node, file, &text, err))
                 return false;
-        print_file(machine, file->path, file->place.file, &text);
+        print_shown_file(machine, file->path, file->place.file, &text);
         return true;
 }
 
@@ -132,7 +132,7 @@ static void show_hosts(const struct shown_machine *machine) {
         auto_buf text = { 0 };
         buf_append_text(&text, lines);
         notice("/etc/hosts is kiln's: kiln-node writes these hosts again when the machine boots, behind its own names");
-        print_file(machine, "/etc/hosts", NULL, &text);
+        print_shown_file(machine, "/etc/hosts", NULL, &text);
 }
 
 // False: the role has nothing there.
@@ -149,7 +149,7 @@ static bool show_directory(const struct shown_machine *machine, const char *path
 }
 
 // Without slashes that say nothing; "" for the root.
-static char *plain_path(const char *path) {
+static char *without_empty_parts(const char *path) {
         auto_buf plain = { 0 };
         for (; *path; path++)
                 if (*path != '/' || (path[1] != '/' && path[1] != '\0'))
@@ -160,7 +160,7 @@ static char *plain_path(const char *path) {
 bool show_path(const struct shown_machine *machine, const char *path, struct err *err) {
         if (!machine->role)
                 return fail(err, ERR_USAGE, 0, "%s: of which machine? --node NODE or --role ROLE says it", path);
-        auto_free char *plain = plain_path(path);
+        auto_free char *plain = without_empty_parts(path);
         const struct file *file = role_file_at(machine->role, plain);
         if (file && !file->is_directory)
                 return show_role_file(machine, file, err);
@@ -178,7 +178,7 @@ bool show_path(const struct shown_machine *machine, const char *path, struct err
 static void print_template(const struct shown_machine *machine, const struct file *file, const struct buf *text) {
         if (!machine->json)
                 printf("==> %s <== %s\n", file->path, text_or(file->place.file, ""));
-        print_file(machine, file->path, file->place.file, text);
+        print_shown_file(machine, file->path, file->place.file, text);
         bool is_open_line = text->size > 0 && text->data[text->size - 1] != '\n';
         if (!machine->json && is_open_line)
                 putchar('\n');

@@ -25,7 +25,7 @@ static void print_role(const struct cluster *cluster, const struct role *role) {
 
 // The findings are what is printed; only the exit status says the rest.
 static bool check_for_programs(const struct options *options, enum findings_format format, struct err *err) {
-        struct findings findings = { .format = format };
+        struct findings findings = { .format = format, .cluster = options->arguments[0] };
         struct arena arena = { 0 };
         struct defaults defaults;
         struct profile_options profile = options_profile(options);
@@ -35,9 +35,11 @@ static bool check_for_programs(const struct options *options, enum findings_form
         bool ok = defaults_read(options->arguments[0], &arena, &profile, &defaults, err) &&
                   cluster_load(options->arguments[0], &profile, &cluster, err);
         bool has_template_mistake = ok && !kickstart_try(cluster, cluster->http_base, err);
-        if (has_template_mistake)
-                findings_add(&(struct profile_finding){ err->kind, .message = err->text, .hint = err->hint },
-                             &findings);
+        bool is_untold = !ok && !findings_has_any(&findings);
+        if (has_template_mistake || is_untold) {
+                struct profile_finding finding = profile_finding_of(&arena, err);
+                findings_add(&finding, &findings);
+        }
         cluster_free(cluster);
         arena_release(&arena);
         findings_print(&findings);

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/progress.h"
 #include "profile/profile.h"
+#include "profile/reader/paths.h"
 #include "tests/unit/said.h"
 #include "tests/unit/test.h"
 
@@ -191,6 +192,28 @@ static void sparse_files_are_not_read(void) {
         expect_refused("cannot read `site/profiles/roles/a.yaml`: File too large");
 }
 
+static void expect_beside(const char *file, const char *path, const char *wanted) {
+        struct arena arena = { 0 };
+        EXPECT_TEXT(path_beside(&arena, file, path), wanted);
+        arena_release(&arena);
+}
+
+// Programs know a file by its short name. A link leads elsewhere: ".." behind it stays.
+static void names_have_no_detours(void) {
+        make_site();
+        EXPECT_OK(fs_mkdirs(AT_FDCWD, "other/profiles", 0755, err));
+        EXPECT(symlink("../other/profiles", "site/linked") == 0);
+        expect_beside("site/profiles/cluster.yaml", "../overlays", "site/overlays");
+        expect_beside("site/profiles/cluster.yaml", "../../secret", "secret");
+        expect_beside("site/profiles/cluster.yaml", "../..", ".");
+        expect_beside("./site/profiles/cluster.yaml", "./roles//a.yaml", "site/profiles/roles/a.yaml");
+        expect_beside("../site/cluster.yaml", "../overlays", "../site/../overlays");
+        expect_beside("site/linked/cluster.yaml", "../overlays", "site/linked/../overlays");
+        expect_beside("cluster.yaml", "../overlays", "../overlays");
+        expect_beside("/tmp/cluster.yaml", "../x", "/x");
+        expect_beside("site/cluster.yaml", "/a/../b", "/a/../b");
+}
+
 int main(void) {
         static char directory[] = "/tmp/kiln-tree-XXXXXX";
         progress_setup(PROGRESS_QUIET);
@@ -201,6 +224,7 @@ int main(void) {
         RUN(links_do_not_lead_out);
         RUN(folders_stay_inside);
         RUN(only_files_are_files);
+        RUN(names_have_no_detours);
         RUN(modes_that_overlays_do_not_keep_are_told);
         RUN(sparse_files_are_not_read);
         (void)!chdir("/");

@@ -156,6 +156,17 @@ static bool split_place(struct arena *arena, const char *message, struct place *
         return false;
 }
 
+// What stands before the name of the file, "on node one: ", belongs to the message.
+static void use_words_before(struct arena *arena, struct place *place, const char **message) {
+        const char *file = place->file, *colon;
+        while ((colon = strstr(file, ": ")))
+                file = colon + 2;
+        if (file == place->file)
+                return;
+        *message = arena_printf(arena, "%.*s%s", (int)(file - place->file), place->file, *message);
+        place->file = file;
+}
+
 // A template that is a text of a role file is called "/PATH (FILE:LINE:COLUMN)": then that is its place.
 static void use_inner_place(struct arena *arena, struct place *place) {
         const char *open = strrchr(place->file, '(');
@@ -168,11 +179,12 @@ static void use_inner_place(struct arena *arena, struct place *place) {
                 *place = found;
 }
 
-static struct mistake take_apart(struct arena *arena, const struct mistake *mistake) {
+struct mistake mistake_take_apart(struct arena *arena, const struct mistake *mistake) {
         struct mistake apart = *mistake;
         const char *rest = NULL;
         if (apart.place.file || !split_place(arena, apart.message, &apart.place, &rest))
                 return apart;
+        use_words_before(arena, &apart.place, &rest);
         use_inner_place(arena, &apart.place);
         apart.message = arena_strndup(arena, rest, strcspn(rest, "\n"));
         return apart;
@@ -181,11 +193,11 @@ static struct mistake take_apart(struct arena *arena, const struct mistake *mist
 void diagnostics_each(const struct diagnostics *diagnostics, void (*each)(const struct mistake *mistake, void *context),
                       void *context) {
         for (size_t i = 0; i < diagnostics->mistake_count; i++) {
-                struct mistake mistake = take_apart(diagnostics->arena, &diagnostics->mistakes[i]);
+                struct mistake mistake = mistake_take_apart(diagnostics->arena, &diagnostics->mistakes[i]);
                 each(&mistake, context);
         }
         for (size_t i = 0; i < diagnostics->warning_count; i++) {
-                struct mistake warning = take_apart(diagnostics->arena, &diagnostics->warnings[i]);
+                struct mistake warning = mistake_take_apart(diagnostics->arena, &diagnostics->warnings[i]);
                 each(&warning, context);
         }
 }

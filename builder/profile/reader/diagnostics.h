@@ -53,6 +53,8 @@ const char *place_text(struct arena *arena, const struct place *place);
 // place and ends with the line: these are taken apart.
 void diagnostics_each(const struct diagnostics *diagnostics, void (*each)(const struct mistake *mistake, void *context),
                       void *context);
+// One of them that is only a text yet: "FILE:LINE:COLUMN: MESSAGE" and the line below it.
+struct mistake mistake_take_apart(struct arena *arena, const struct mistake *mistake);
 // True if nothing was reported; otherwise all of it as one error, of the first mistake's kind.
 must_check bool diagnostics_finish(const struct diagnostics *diagnostics, struct err *err);
 // The warnings, a text each, on the arena.

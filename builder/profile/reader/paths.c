@@ -6,13 +6,62 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "base/fs.h"
+
+// Whether ".." behind it leads to where it stands: it is a directory, and no link to one.
+static bool is_left_by_dots(const char *directory) {
+        const char *slash = strrchr(directory, '/');
+        const char *name = slash ? slash + 1 : directory;
+        struct stat stat_;
+        bool is_dots = strcmp(name, "..") == 0 || name[0] == '\0';
+        return !is_dots && lstat(directory, &stat_) == 0 && S_ISDIR(stat_.st_mode);
+}
+
+static void add_path_part(struct buf *path, const char *part, size_t size) {
+        if (path->size > 0 && path->data[path->size - 1] != '/')
+                buf_append_char(path, '/');
+        buf_append(path, part, size);
+}
+
+// Without its last part, and without the slash before that if it is not the root's.
+static void drop_path_part(struct buf *path) {
+        const char *slash = strrchr(buf_text(path), '/');
+        size_t size = slash ? (size_t)(slash - path->data) : 0;
+        if (slash == path->data)
+                size = 1;
+        path->size = size;
+        path->data[size] = '\0';
+}
+
+// Takes out ".", and "DIR/.." where that leads back: who is told of a file, and programs above all, knows it by its
+// short name.
+static const char *without_detours(struct arena *arena, const char *path) {
+        auto_buf text = { 0 };
+        if (path[0] == '/')
+                buf_append_char(&text, '/');
+        for (const char *part = path + strspn(path, "/"); *part; part += strspn(part, "/")) {
+                size_t size = strcspn(part, "/");
+                bool is_up = size == 2 && strncmp(part, "..", size) == 0;
+                bool is_here = size == 1 && part[0] == '.';
+                if (is_up && is_left_by_dots(buf_text(&text)))
+                        drop_path_part(&text);
+                else if (!is_here)
+                        add_path_part(&text, part, size);
+                part += size;
+        }
+        if (text.size == 0)
+                return ".";
+        return arena_strdup(arena, buf_text(&text));
+}
 
 const char *path_beside(struct arena *arena, const char *file, const char *path) {
         const char *slash = strrchr(file, '/');
-        if (path[0] == '/' || !slash)
+        if (path[0] == '/')
                 return arena_strdup(arena, path);
-        return arena_printf(arena, "%.*s/%s", (int)(slash - file), file, path);
+        if (!slash)
+                return without_detours(arena, path);
+        return without_detours(arena, arena_printf(arena, "%.*s/%s", (int)(slash - file), file, path));
 }
 
 // Takes out ".", ".." and empty parts of an absolute path, in place.
