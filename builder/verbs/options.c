@@ -13,8 +13,8 @@
 #include "base/mistake.h"
 #include "verbs/verb.h"
 
-// A WORDS option repeats as a LIST does, but its values keep their commas.
-enum option_kind { FLAG, TEXT, LIST, WORDS, NUMBER };
+// A WORDS option repeats as a LIST does, but its values keep their commas. To be empty means something for MAYBE alone.
+enum option_kind { FLAG, TEXT, MAYBE, LIST, WORDS, NUMBER };
 enum { NUMBER_MAX = 1000000 };
 
 // b build, l lock, f fetch, v verify, k cache, c check, r resolve, o boot, s schema, u builds, p publish, e secret, i
@@ -153,7 +153,7 @@ static const struct option {
         O("no-rebuild", "v", NULL, FLAG, no_rebuild, "only check the files against SHA256SUMS and each other"),
         O("http-base", "bB", "URL", TEXT, http_base,
           "URL that will serve the output directory, for kickstart files; else the cluster file's http_base"),
-        O("sign", "bB", "KEY", TEXT, sign,
+        O("sign", "bB", "KEY", MAYBE, sign,
           "sign the build: an ed25519 SSH key, private, or public with ssh-agent holding the other half; empty: sign "
           "not"),
         O("serial", "bB", "N", TEXT, build_serial,
@@ -298,7 +298,21 @@ static bool store_number(const struct option *option, const char *value, struct 
         return true;
 }
 
+static bool refuse_no_value(const struct option *option, struct err *err) {
+        return fail(err, ERR_USAGE, 0, "--%s needs a value: %s", option->name, option->value);
+}
+
+// As a shell's unset variable leaves it, `--cache "$CACHE"`: it would be the working directory, or all nodes.
+static bool lacks_value(const struct option *option, const char *value) {
+        bool is_list = option->kind == LIST && !strchr(value, '=');
+        if (option->kind == MAYBE)
+                return false;
+        return *value == '\0' || (is_list && (*value == ',' || strstr(value, ",,")));
+}
+
 static bool store_value(const struct option *option, const char *value, void *member, struct err *err) {
+        if (lacks_value(option, value))
+                return refuse_no_value(option, err);
         if (option->kind == NUMBER)
                 return store_number(option, value, member, err);
         if (option->kind == LIST)
@@ -324,7 +338,7 @@ static bool take_option(const struct option *option, const char *value, char ***
                 return store_value(option, value, member, err);
         *next += 1;
         if (!**next)
-                return fail(err, ERR_USAGE, 0, "--%s needs a value: %s", option->name, option->value);
+                return refuse_no_value(option, err);
         return store_value(option, **next, member, err);
 }
 
