@@ -24,6 +24,7 @@
 #include "verbs/usage.h"
 #include "verbs/verb.h"
 #include "verbs/verb_answer.h"
+#include "verbs/verb_common.h"
 
 // ---- errors ----
 
@@ -81,16 +82,10 @@ static enum progress_mode choose_mode(const struct options *options) {
         return PROGRESS_PLAIN;
 }
 
-static bool flush_output(struct err *err) {
-        if (fflush(stdout) == 0 && !ferror(stdout))
-                return true;
-        return fail(err, ERR_SYSTEM, errno, "write standard output");
-}
-
 static bool run_options(const struct verb *verb, struct options *options, struct err *err) {
         if (options->help) {
                 usage_print_verb(verb);
-                return flush_output(err);
+                return output_finish(err);
         }
         progress_setup(choose_mode(options));
         if (options->json)
@@ -98,7 +93,7 @@ static bool run_options(const struct verb *verb, struct options *options, struct
         if (!process_limits_prepare(err) || !options_take_defaults(verb, options, err))
                 return false;
         if (verb->run(options, err))
-                return flush_output(err);
+                return output_finish(err);
         // Whatever a failing call made of it, work that stopped after Ctrl-C was stopped by it.
         if (interrupt_requested() && err->kind != ERR_INTERRUPTED)
                 (void)!interrupt_check(err);
@@ -123,53 +118,45 @@ static bool is_any(const char *name, const char *one, const char *other) {
         return strcmp(name, one) == 0 || strcmp(name, other) == 0;
 }
 
-// kiln completion [SHELL], and what its function asks: kiln completion words WORD... Returns the exit code.
-static int run_completion(char **words) {
-        auto_err err = { 0 };
-        if (words[0] && strcmp(words[0], "words") == 0) {
-                size_t count = 0;
-                while (words[1 + count])
-                        count++;
-                completion_complete((const char *const *)words + 1, count);
-                return 0;
-        }
-        if (completion_print(words[0], &err))
-                return 0;
-        fprintf(stderr, "kiln: %s\n", err.text);
-        return err_exit_code(err.kind);
+// kiln completion [SHELL], and what its function asks: kiln completion words WORD...
+static bool run_completion(char **words, struct err *err) {
+        bool is_asked = words[0] && strcmp(words[0], "words") == 0;
+        if (!is_asked)
+                return completion_print(words[0], err);
+        size_t count = 0;
+        while (words[1 + count])
+                count++;
+        completion_complete((const char *const *)words + 1, count);
+        return true;
 }
 
-// kiln help [TOPIC] and kiln manual. Returns the exit code.
-static int run_manual(char **words) {
-        auto_err err = { 0 };
-        if (strcmp(words[0], "manual") == 0) {
-                if (manual_print(words + 1, &err) && flush_output(&err))
-                        return 0;
-        } else if (words[1]) {
-                if (manual_help(words[1], &err) && flush_output(&err))
-                        return 0;
-        } else {
-                usage_print(stdout);
-                return 0;
-        }
-        print_error(err.kind, err.text, err.hint, false);
-        return err_exit_code(err.kind);
-}
-
-// What is no verb because it takes no options; -1: `words[0]` is none of it, else the exit code.
-static int run_information(char **words) {
+// What is no verb because it takes no options. `*ret_is_it`: `words[0]` is some of it.
+static bool run_information(char **words, bool *ret_is_it, struct err *err) {
         const char *name = words[0];
-        if (is_any(name, "manual", "help"))
-                return run_manual(words);
+        *ret_is_it = true;
+        if (strcmp(name, "manual") == 0)
+                return manual_print(words + 1, err);
+        if (strcmp(name, "help") == 0 && words[1])
+                return manual_help(words[1], err);
         if (strcmp(name, "completion") == 0)
-                return run_completion(words + 1);
+                return run_completion(words + 1, err);
         if (is_any(name, "--version", "version") || strcmp(name, "-V") == 0)
                 puts("kiln " KILN_VERSION);
-        else if (is_any(name, "--help", "-h"))
+        else if (is_any(name, "--help", "-h") || strcmp(name, "help") == 0)
                 usage_print(stdout);
         else
-                return -1;
-        return 0;
+                *ret_is_it = false;
+        return true;
+}
+
+// Returns the exit code.
+static int end_information(bool ok, struct err *err) {
+        if (ok && output_finish(err))
+                return 0;
+        if (err->kind == ERR_ANSWER)
+                return err->number;
+        print_error(err->kind, err->text, err->hint, false);
+        return err_exit_code(err->kind);
 }
 
 int main(int argc, char **argv) {
@@ -182,9 +169,11 @@ int main(int argc, char **argv) {
                 usage_print(stderr);
                 return err_exit_code(ERR_USAGE);
         }
-        int status = run_information(argv + 1);
-        if (status >= 0)
-                return status;
+        auto_err err = { 0 };
+        bool is_information = false;
+        bool ok = run_information(argv + 1, &is_information, &err);
+        if (is_information)
+                return end_information(ok, &err);
         const struct verb *verb = verb_find(argv[1]);
         if (!verb) {
                 report_unknown_verb(argv[1]);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,8 +118,25 @@ bool print_answer(const json_t *value, bool as_json, size_t flags, void (*print)
                         buf_append_text(&coloured, buf_text(&printable));
                 fputs(buf_text(&coloured), stdout);
         }
-        bool is_written = fflush(stdout) == 0 && !ferror(stdout); // a long text is written before the flush
-        return is_written || fail(err, ERR_SYSTEM, errno, "write standard output");
+        return output_finish(err);
+}
+
+// A pipe or socket whose other end is closed.
+static bool is_reader_gone(int fd) {
+        struct pollfd looked = { .fd = fd, .events = POLLOUT };
+        return poll(&looked, 1, 0) > 0 && (looked.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+bool output_finish(struct err *err) {
+        int number = errno; // a long text has failed before
+        bool is_flushed = fflush(stdout) == 0;
+        if (is_flushed && !ferror(stdout))
+                return true;
+        if (!is_flushed)
+                number = errno;
+        if (number == EPIPE || is_reader_gone(STDOUT_FILENO))
+                return fail_with_answer(err, OUTPUT_UNREAD_STATUS);
+        return fail(err, ERR_SYSTEM, number ? number : EIO, "write standard output");
 }
 
 unsigned processor_count(void) {

@@ -4,6 +4,7 @@
 #define KILN_VERBS_VERB_COMMON_H
 
 #include <jansson.h>
+#include <signal.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -45,5 +46,10 @@ must_check bool print_answer(const json_t *value, bool as_json, size_t flags,
 
 // Processors that this process may use, as taskset(1) and containers may have limited them.
 unsigned processor_count(void);
+
+// All of standard output is written. Somebody who reads no further, as head(1) does, ends kiln without a word and with
+// the status of what SIGPIPE ends; ERR_SYSTEM for all else, such as a full disk.
+enum { OUTPUT_UNREAD_STATUS = 128 + SIGPIPE };
+must_check bool output_finish(struct err *err);
 
 #endif

@@ -74,8 +74,7 @@ static bool print_build_diff(const struct options *options, json_t *diff, struct
                 mistake_printable(&printable, buf_text(&text), text.size); // builds may come from elsewhere
                 fputs(buf_text(&printable), stdout);
         }
-        bool is_written = fflush(stdout) == 0 && !ferror(stdout); // a long text is written before the flush
-        return is_written || fail(err, ERR_SYSTEM, errno, "write standard output");
+        return output_finish(err);
 }
 
 static bool diff_builds(const struct options *options, const struct build_list *list, bool *ret_same, struct err *err) {

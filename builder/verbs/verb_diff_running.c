@@ -44,8 +44,7 @@ static bool print_running(const struct options *options, const json_t *diff, str
                 mistake_printable(&printable, buf_text(&text), text.size);
                 fputs(buf_text(&printable), stdout);
         }
-        bool is_written = fflush(stdout) == 0 && !ferror(stdout);
-        return is_written || fail(err, ERR_SYSTEM, errno, "write standard output");
+        return output_finish(err);
 }
 
 bool diff_running(const struct options *options, const struct build_list *list, const char *path, bool *ret_same,
