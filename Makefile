@@ -187,6 +187,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	rm -rf $(addprefix $(SHARE)/kiln/,profiles overlays kickstart)
 	cp -R --preserve=mode profiles overlays kickstart $(SHARE)/kiln/
 	rm $(SHARE)/kiln/profiles/releases/lab.yaml
+	sed 's|^release: lab .*|release: centos-7.2|' profiles/cluster.yaml > $(SHARE)/kiln/profiles/cluster.yaml
 
 # Where packages go.
 OUT_PACKAGES = $(if $(filter-out out,$(OUT)),$(OUT),build/packages)

@@ -9,7 +9,9 @@
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/progress.h"
 #include "packages/fetch/transfer.h"
+#include "packages/fetch/url.h"
 #include "packages/metadata/authentic.h"
 #include "packages/metadata/repomd_fetch.h"
 #include "packages/metadata/source.h"
@@ -71,6 +73,12 @@ static bool expand_replacements(struct packages *packages, struct err *err) {
         return true;
 }
 
+static void warn_of_absent(const struct source *source) {
+        auto_free char *path = url_local_path(source->urls.items[0]);
+        warning("repository %s is passed over: %s is not there; --repo %s=DIRECTORY says where it is",
+                source->repository->name, path, source->repository->name);
+}
+
 static bool open_sources(struct packages *packages, struct err *err) {
         const struct release *release = packages->release;
         packages->sources = xcalloc(release->repository_count + 1, sizeof *packages->sources);
@@ -79,6 +87,10 @@ static bool open_sources(struct packages *packages, struct err *err) {
                 struct source *source = &packages->sources[i];
                 if (!source_open(source, &release->repositories[i], release, &packages->options, &packages->arena, err))
                         return false;
+                if (source_look_if_absent(source)) {
+                        warn_of_absent(source);
+                        continue;
+                }
                 if (!repomd_fetch(source, err))
                         return false;
                 authentic_warn(source);

@@ -32,6 +32,7 @@ struct repository {
         int priority;                      // 1..99, lower wins, default 99
         struct strings excludes, includes; // globs over name and name-version-release.arch
         bool module_hotfixes;              // its packages do not hide behind those of modules
+        bool skip_if_unavailable;          // where it is a directory of this machine that is not there
 };
 
 struct release {

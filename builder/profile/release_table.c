@@ -35,6 +35,10 @@ static const struct schema_field repository_rows[] = {
           &type_texts, MEMBER(repository, excludes), .pattern = GLOB_PATTERN, .pattern_means = GLOB_MEANS },
         { "module_hotfixes", "packages of no module are offered beside those that modules have under the same name",
           &type_bool, MEMBER(repository, module_hotfixes), .fallback = "false" },
+        { "skip_if_unavailable",
+          "a directory of this machine that is not there is passed over with a warning, until something of it is "
+          "needed",
+          &type_bool, MEMBER(repository, skip_if_unavailable), .fallback = "false" },
         { "includes", "the only packages that exist, named likewise", &type_texts, MEMBER(repository, includes),
           .pattern = GLOB_PATTERN, .pattern_means = GLOB_MEANS },
 };

@@ -251,6 +251,28 @@ bool source_open(struct source *source, const struct repository *repository, con
         return choose_urls(source, err) && fs_mkdirs(AT_FDCWD, source->dir, 0755, err);
 }
 
+// What --repo names is meant to be there.
+static bool may_be_absent(const struct source *source) {
+        const struct repository *repository = source->repository;
+        bool is_listed = repository->metalink || repository->mirrorlist;
+        bool is_named = url_replacement(source->options->replace, repository->name) != NULL;
+        return repository->skip_if_unavailable && !is_listed && !is_named;
+}
+
+bool source_look_if_absent(struct source *source) {
+        auto_free char *kept = xasprintf("%s/repomd.xml", source->dir);
+        bool is_kept = source->options->offline && fs_exists(AT_FDCWD, kept);
+        if (!may_be_absent(source) || is_kept)
+                return false;
+        for (size_t i = 0; i < source->urls.count; i++) {
+                auto_free char *path = url_local_path(source->urls.items[i]);
+                if (!path || fs_exists(AT_FDCWD, path))
+                        return false;
+        }
+        source->is_absent = true;
+        return true;
+}
+
 void source_close(struct source *source) {
         solv_cache_wait(&source->writer);
         keyring_free(source->keyring);

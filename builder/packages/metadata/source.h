@@ -36,6 +36,7 @@ struct source {
         int64_t published;            // when the metadata was made, as repomd.xml says; 0: it does not
         struct keyring *keyring;
         bool is_local;      // repomd.xml was read where it lies: the cache has none of it
+        bool is_absent;     // it was passed over: only what is locked to it, and in the cache, is to be had
         bool replaced_told; // replaced_warn() said what there is to say of it
         int writer;         // process that writes a .solv file, or 0
 };
@@ -46,6 +47,9 @@ struct source {
 must_check bool source_open(struct source *source, const struct repository *repository, const struct release *release,
                             const struct packages_options *options, struct arena *arena, struct err *err);
 void source_close(struct source *source);
+// Whether the release does without the repository (skip_if_unavailable): it has directories of this machine alone, none
+// is there, and with --offline the cache has nothing of it either. Sets is_absent.
+bool source_look_if_absent(struct source *source);
 // What the cache has of a repository's lists, repomd.xml and its signature changes together: no other kiln may look at
 // it meanwhile.
 must_check bool source_lock(const struct source *source, int *ret_fd, struct err *err);

@@ -58,6 +58,8 @@ static bool parse_metadata(Repo *repo, const struct source *source, const char *
 }
 
 static bool load_primary(struct source *source, Repo *repo, struct err *err) {
+        if (source->is_absent)
+                return true;
         auto_free char *cached = solv_path(source, &source->primary, ".solv");
         int fd = -1;
         if (solv_cache_read(repo, cached, source->primary.checksum, 0))

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "packages/metadata/source.h"
 #include "packages/packages.h"
 #include "packages/solve/file_dependencies.h"
 #include "packages/solve/limit.h"
@@ -188,6 +189,22 @@ static bool describe_all(struct packages *packages, const Queue *ids, struct pac
         return true;
 }
 
+// What is missing may be in a repository that was passed over.
+static bool tell_of_absent(const struct packages *packages, struct err *err) {
+        for (size_t i = 0; i < packages->source_count; i++) {
+                const char *name = packages->sources[i].repository->name;
+                bool is_about_packages = err->kind == ERR_PACKAGE || err->kind == ERR_SOLVE;
+                if (!packages->sources[i].is_absent || !is_about_packages)
+                        continue;
+                auto_free char *before = err->hint ? xasprintf("%s\n", err->hint) : xstrdup("");
+                (void)hint(err,
+                           "%srepository %s was passed over, it may be there: --repo %s=DIRECTORY, or `repo:` in "
+                           "kiln.yaml, says where that is",
+                           before, name, name);
+        }
+        return false;
+}
+
 bool packages_solve(struct packages *packages, const char *const *requests, size_t request_count,
                     struct package_set *ret, struct err *err) {
         assert(packages->pool);
@@ -199,5 +216,5 @@ bool packages_solve(struct packages *packages, const char *const *requests, size
                 obsoleted_warn(packages, requests, request_count, &ids);
         }
         queue_free(&ids);
-        return ok;
+        return ok || tell_of_absent(packages, err);
 }
