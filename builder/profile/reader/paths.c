@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "profile/reader/paths.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <limits.h>
 #include <string.h>
@@ -26,6 +27,7 @@ static void add_path_part(struct buf *path, const char *part, size_t size) {
 
 // Without its last part, and without the slash before that if it is not the root's.
 static void drop_path_part(struct buf *path) {
+        assert(path->data);
         const char *slash = strrchr(buf_text(path), '/');
         size_t size = slash ? (size_t)(slash - path->data) : 0;
         if (slash == path->data)
