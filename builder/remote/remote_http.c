@@ -13,6 +13,7 @@ enum {
         SLOW_BYTES = 512 << 10,
         UPLOAD_WINDOW_MS = 10000,
         UPLOAD_SLOW_BYTES = 1,
+        EXPECT_MS = 1, // for the "100 Continue" of an object store
 };
 
 struct remote_exchange {
@@ -76,16 +77,17 @@ static void set_remote_options(CURL *easy, void *context) {
                 send_token(exchange->remote, easy);
         if (!s3->provider)
                 return;
+        curl_easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, (long)EXPECT_MS);
         curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, s3->provider);
         curl_easy_setopt(easy, CURLOPT_USERPWD, s3->credentials);
 }
 
-// Heap; curl's list.
+// Heap; curl's list. An upload does not wait a second for "100 Continue". Of an object store, no header is taken away
+// for that: curl would sign its absence, which each store reads in its own way.
 static struct curl_slist *remote_headers(const struct remote *remote) {
-        struct curl_slist *headers = curl_slist_append(NULL, "Expect:"); // no second of waiting for "100 Continue"
         if (!remote->s3.provider)
-                return headers;
-        headers = curl_slist_append(headers, "X-Amz-Content-Sha256: UNSIGNED-PAYLOAD");
+                return curl_slist_append(NULL, "Expect:");
+        struct curl_slist *headers = curl_slist_append(NULL, "X-Amz-Content-Sha256: UNSIGNED-PAYLOAD");
         if (remote->s3.token)
                 headers = curl_slist_append(headers, remote->s3.token);
         return headers;
