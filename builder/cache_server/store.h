@@ -72,8 +72,8 @@ must_check bool store_upload_begin(struct store *store, const struct store_name 
                                    struct err *err);
 // DISK_FULL: the disk is, or nothing more can go.
 must_check bool store_upload_add(struct store_upload *upload, const void *data, size_t size, struct err *err);
-// CHECKSUM: it is not what its name says. An entry that is there, with this content, is not written again: then
-// `*ret_new` is false.
+// CHECKSUM: it is not what its name says. `*ret_new` is false where it was there already: then a key's entry is left as
+// it is, and a content takes the place of that one, which its disk may have damaged; who reads that goes on reading it.
 must_check bool store_upload_finish(struct store_upload *upload, bool *ret_new, struct err *err);
 void store_upload_end(struct store_upload *upload); // whatever came of it; NULL is fine
 

@@ -132,20 +132,24 @@ static void use_content(const struct store_upload *upload) {
                 (void)store_use(upload->store, &content);
 }
 
+static bool keep_upload(struct store_upload *upload, struct err *err) {
+        if (!reserve(upload, 0, err) || !sync_upload(upload, err))
+                return false;
+        pthread_mutex_lock(&upload->store->lock);
+        bool ok = move_into_place(upload, err);
+        pthread_mutex_unlock(&upload->store->lock);
+        return ok;
+}
+
+// A content that is there already is replaced all the same: this one was digested just now, and that one long ago.
 bool store_upload_finish(struct store_upload *upload, bool *ret_new, struct err *err) {
         assert(upload->temporary && ret_new);
         if (!check_upload_digest(upload, err))
                 return false;
         bool is_new = !is_there_already(upload);
-        if (is_new) {
-                if (!reserve(upload, 0, err) || !sync_upload(upload, err))
-                        return false;
-                pthread_mutex_lock(&upload->store->lock);
-                bool ok = move_into_place(upload, err);
-                pthread_mutex_unlock(&upload->store->lock);
-                if (!ok)
-                        return false;
-        }
+        bool is_kept = is_new || upload->name.kind == STORE_CAS;
+        if (is_kept && !keep_upload(upload, err))
+                return false;
         use_content(upload);
         *ret_new = is_new;
         return true;

@@ -60,6 +60,20 @@ static struct store_name put_content(struct store *store, char letter, size_t bl
         return name;
 }
 
+static void flip_byte(const char *path, off_t at) {
+        char byte = 0;
+        auto_close int fd = open(path, O_RDWR | O_CLOEXEC);
+        EXPECT(pread(fd, &byte, 1, at) == 1);
+        byte = (char)(byte ^ 1);
+        EXPECT(pwrite(fd, &byte, 1, at) == 1);
+}
+
+static bool has_letters(const char *path, char letter, size_t size) {
+        auto_buf text = { 0 };
+        EXPECT_OK(fs_read(AT_FDCWD, path, &text, err));
+        return text.size == size && text.data[0] == letter && memcmp(text.data, text.data + 1, size - 1) == 0;
+}
+
 static struct store_name put_key(struct store *store, char digit, const struct store_name *content) {
         struct store_name name = { .kind = STORE_AC };
         auto_free char *text = xasprintf("kiln cache entry 1\nkind layers\nsha256 %s\nsize 1\n", content->hex);
@@ -230,6 +244,32 @@ static void entry_that_is_there_is_not_written_again(void) {
         store_close(store);
 }
 
+// A disk damages what lies on it long after its digest was looked at, and its users have the right one still.
+static void damaged_content_is_replaced(void) {
+        enum { BLOCKS = 2, SIZE = BLOCKS * BLOCK };
+        struct store *store = open_at("damaged", 8);
+        struct store_name name = put_content(store, 'd', BLOCKS);
+        struct store_reading reading;
+        auto_free char *path = xasprintf("%s/damaged/cas/%s", top, name.hex);
+        auto_free char *data = xmalloc(SIZE);
+        char byte = 0;
+        enum err_kind kind;
+        memset(data, 'd', SIZE);
+        flip_byte(path, 500);
+        EXPECT(store_read(store, &name, &reading));
+        EXPECT(!put(store, &name, data, SIZE, &kind) && kind == ERR_NONE);
+        EXPECT(has_letters(path, 'd', SIZE) && blocks_of(store) == BLOCKS);
+        EXPECT(pread(reading.fd, &byte, 1, 500) == 1 && byte == ('d' ^ 1)); // what is being sent does not change
+        store_read_end(store, &reading);
+        EXPECT(truncate(path, 0) == 0);
+        store_close(store);
+        store = open_at("damaged", 8);
+        EXPECT(blocks_of(store) == 0);
+        EXPECT(!put(store, &name, data, SIZE, &kind) && kind == ERR_NONE);
+        EXPECT(has_letters(path, 'd', SIZE) && blocks_of(store) == BLOCKS);
+        store_close(store);
+}
+
 static void only_a_store_is_opened(void) {
         struct store *store = open_at("mine", 8), *other = NULL;
         auto_free char *path = xasprintf("%s/mine", top);
@@ -366,6 +406,7 @@ int main(void) {
         RUN(clock_that_was_set_back_does_not_matter);
         RUN(wrong_content_is_refused);
         RUN(entry_that_is_there_is_not_written_again);
+        RUN(damaged_content_is_replaced);
         RUN(only_a_store_is_opened);
         RUN(names_are_exact);
         RUN(limits_are_read);
