@@ -26,6 +26,7 @@ struct remote {
         const struct signer *signer;
         struct uploads *uploads; // NULL: nothing is uploaded
         atomic_bool off;         // something went wrong, or it is too slow: nothing is asked any more
+        atomic_bool unread;      // something in it is damaged: nothing is loaded any more
         atomic_bool closing;     // uploads are given up
         atomic_long waited_ms;   // for answers that it has nothing
         struct web *web;
@@ -34,9 +35,10 @@ struct remote {
 
 // ---- requests (remote_http.c) ----
 
-enum remote_answer { REMOTE_FOUND, REMOTE_MISSING, REMOTE_FAILED };
+enum remote_answer { REMOTE_FOUND, REMOTE_MISSING, REMOTE_WRONG, REMOTE_FAILED };
 
-// Takes what a GET answers, piece by piece. False: no more is wanted, with the reason in `err`.
+// Takes what a GET answers, piece by piece. False: no more is wanted, with the reason in `err`. CHECKSUM: it is not
+// what the name says.
 typedef bool remote_take(const void *data, size_t size, void *context, struct err *err);
 
 struct remote_request {
@@ -49,13 +51,16 @@ struct remote_request {
         uint64_t size_bytes;
 };
 
-// One GET, or HEAD without `take`, or PUT. After FAILED the remote is off, and the user knows why.
+// One GET, or HEAD without `take`, or PUT. After FAILED the remote is off, or not read any more, and the user knows
+// why; of what is WRONG he is to be told.
 enum remote_answer remote_ask(struct remote *remote, const struct remote_request *request);
 // The same where it is a registry (remote_registry.c), with these ways to wait (remote_http.c).
 enum remote_answer remote_ask_registry(struct remote *remote, const struct remote_request *request);
 struct web_patience remote_patience(bool is_upload);
 // Says why the remote is not used any more, unless that was said already.
 void remote_give_up(struct remote *remote, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// Whether anything may be loaded from it; false for NULL.
+bool remote_is_read(const struct remote *remote);
 
 // ---- uploads (uploads.c) ----
 
@@ -65,6 +70,8 @@ size_t uploads_finish(struct uploads *uploads, int64_t wait_ms);
 void uploads_free(struct uploads *uploads); // NULL is fine
 // `kind` NULL: `name` is the SHA-256 of the file.
 void uploads_add(struct uploads *uploads, const char *kind, const char *name, const char *path, bool is_missing);
+// What the remote has under this name is damaged: if it is added, it is sent, whatever is there.
+void uploads_repair(struct uploads *uploads, const char *kind, const char *name);
 
 // A file without a name in a directory.
 must_check bool remote_temporary(int dir, int *ret_fd, struct err *err);

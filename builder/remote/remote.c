@@ -65,8 +65,10 @@ static bool parse_remote_url(const char *text, struct remote *remote, struct err
         return hint(err, "any server that answers GET and PUT below it will do: bazel-remote, nginx with WebDAV");
 }
 
+static bool registry_reading_stops(void *context) { return !remote_is_read(context); }
+
 // Uploads that are given up, and all else once the remote is.
-static bool registry_stops(void *context) {
+static bool registry_writing_stops(void *context) {
         struct remote *remote = context;
         return atomic_load(&remote->closing) || atomic_load(&remote->off);
 }
@@ -74,7 +76,9 @@ static bool registry_stops(void *context) {
 static bool open_one_registry(struct remote *remote, const struct oci_reference *reference, bool plain_http,
                               bool is_upload, struct registry **ret, struct err *err) {
         struct web_patience patience = remote_patience(is_upload);
-        patience.stops = registry_stops;
+        patience.stops = registry_reading_stops;
+        if (is_upload)
+                patience.stops = registry_writing_stops;
         patience.context = remote;
         const struct registry_options options = {
                 .reference = reference, .plain_http = plain_http, .patience = &patience, .attempts = 1
@@ -192,6 +196,7 @@ bool remote_temporary(int dir, int *ret_fd, struct err *err) {
 }
 
 struct receiving {
+        const char *kind, *name; // what has it: as uploads_add() has these
         uint64_t have, max_bytes;
         struct digest *digest;
         int fd;          // to this file, or
@@ -201,7 +206,7 @@ struct receiving {
 static bool receive_content(const void *data, size_t size, void *context, struct err *err) {
         struct receiving *receiving = context;
         if (size > receiving->max_bytes - receiving->have)
-                return fail(err, ERR_CORRUPT, 0, "longer than the %" PRIu64 " bytes that it should have",
+                return fail(err, ERR_CHECKSUM, 0, "longer than the %" PRIu64 " bytes that it should have",
                             receiving->max_bytes);
         receiving->have += size;
         digest_update(receiving->digest, data, size);
@@ -209,6 +214,39 @@ static bool receive_content(const void *data, size_t size, void *context, struct
                 return fs_write_all(receiving->fd, data, size, err);
         buf_append(receiving->buf, data, size);
         return true;
+}
+
+// Says why nothing is loaded from it any more: what it has of an entry, or of a file if `kind` is NULL, is damaged. Who
+// may upload goes on with that, and replaces the damaged one. A registry takes no blob that it believes to have.
+__attribute__((format(printf, 4, 5))) static void stop_reading(struct remote *remote, const char *kind,
+                                                               const char *name, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        auto_free char *reason = xvasprintf(format, arguments);
+        va_end(arguments);
+        bool can_repair = remote->uploads && !remote->writes;
+        if (!can_repair) {
+                remote_give_up(remote, "%s, and should be removed there", reason);
+                return;
+        }
+        uploads_repair(remote->uploads, kind, name);
+        if (!atomic_exchange(&remote->unread, true) && !atomic_load(&remote->off))
+                warning("nothing more is loaded from the shared cache %s in this run: %s; what this machine has of it "
+                        "takes its place",
+                        remote->shown, reason);
+}
+
+// Why what came is not what was asked for, as a server answered it; heap. NULL: it is.
+static char *describe_damage(const struct receiving *receiving, enum remote_answer answer, const char *sha256,
+                             const char *found, bool exact) {
+        if (answer == REMOTE_WRONG)
+                return xasprintf("/cas/%s has more than %" PRIu64 " bytes", sha256, receiving->max_bytes);
+        if (exact && receiving->have != receiving->max_bytes)
+                return xasprintf("/cas/%s has %" PRIu64 " bytes instead of %" PRIu64, sha256, receiving->have,
+                                 receiving->max_bytes);
+        if (strcmp(found, sha256) != 0)
+                return xasprintf("/cas/%s holds something else", sha256);
+        return NULL;
 }
 
 // Gets what has this digest. `exact`: and just that many bytes.
@@ -220,17 +258,12 @@ static bool get_content(struct remote *remote, const char *sha256, struct receiv
         receiving->digest = digest_new("sha256");
         enum remote_answer answer = remote_ask(remote, &get);
         digest_final(receiving->digest, found);
-        if (answer != REMOTE_FOUND)
+        if (answer == REMOTE_MISSING || answer == REMOTE_FAILED)
                 return false;
-        if (exact && receiving->have != receiving->max_bytes) {
-                remote_give_up(remote, "/cas/%s has %" PRIu64 " bytes instead of %" PRIu64, sha256, receiving->have,
-                               receiving->max_bytes);
-                return false;
-        }
-        if (strcmp(found, sha256) == 0)
-                return true;
-        remote_give_up(remote, "/cas/%s holds something else, and should be removed there", sha256);
-        return false;
+        auto_free char *damage = describe_damage(receiving, answer, sha256, found, exact);
+        if (damage)
+                stop_reading(remote, receiving->kind, receiving->name, "%s", damage);
+        return !damage;
 }
 
 // A server that is far away costs its latency for each entry that it lacks, which is worth it only now and then.
@@ -260,6 +293,8 @@ static bool get_action(struct remote *remote, struct action *action) {
         enum remote_answer answer = remote_ask(remote, &get);
         if (answer == REMOTE_MISSING)
                 note_miss(remote, began_ms);
+        if (answer == REMOTE_WRONG)
+                remote_give_up(remote, "/ac/%s is not what its digest says", key);
         if (answer != REMOTE_FOUND)
                 return false;
         if (action_read(&text, remote->keys, remote->key_count, action, &refused))
@@ -269,7 +304,9 @@ static bool get_action(struct remote *remote, struct action *action) {
 }
 
 static bool get_tree(struct remote *remote, const struct action *action, int dir, bool is_private) {
-        struct receiving receiving = { .max_bytes = action->size_bytes, .fd = -1 };
+        struct receiving receiving = {
+                .kind = action->kind, .name = action->name, .max_bytes = action->size_bytes, .fd = -1
+        };
         auto_close int fd = -1;
         auto_err err = { 0 };
         if (!remote_temporary(dir, &fd, &err)) {
@@ -282,7 +319,11 @@ static bool get_tree(struct remote *remote, const struct action *action, int dir
         bool is_rewound = lseek(fd, 0, SEEK_SET) == 0;
         if (is_rewound && bundle_unpack(fd, dir, is_private, &err) && syncfs(dir) == 0)
                 return true;
-        remote_give_up(remote, "/cas/%s: %s", action->sha256, text_or(err.text, "it cannot be written to disk"));
+        if (err.kind == ERR_CORRUPT)
+                stop_reading(remote, action->kind, action->name, "/cas/%s: %s", action->sha256, err.text);
+        else
+                remote_give_up(remote, "/cas/%s: %s", action->sha256,
+                               text_or(err.text, "it cannot be written to disk"));
         return false;
 }
 
@@ -292,7 +333,7 @@ bool remote_load_tree(struct remote *remote, const char *kind, const char *name,
         struct progress progress;
         auto_free char *step = xasprintf("load %s/%.12s", kind, name);
         *ret_found = false;
-        if (!remote || atomic_load(&remote->off))
+        if (!remote_is_read(remote))
                 return true;
         if (get_action(remote, &action)) {
                 progress_begin(&progress, step, "bytes", action.size_bytes);
@@ -306,10 +347,10 @@ bool remote_load_file(struct remote *remote, const char *kind, const char *name,
                       struct err *err) {
         struct action action = { .kind = kind, .name = name, .form = ACTION_FILE };
         *ret_found = false;
-        if (!remote || atomic_load(&remote->off))
+        if (!remote_is_read(remote))
                 return true;
         if (get_action(remote, &action) && action.size_bytes <= ret->max) {
-                struct receiving receiving = { .max_bytes = action.size_bytes, .buf = ret };
+                struct receiving receiving = { .kind = kind, .name = name, .max_bytes = action.size_bytes, .buf = ret };
                 *ret_found = get_content(remote, action.sha256, &receiving, true);
         }
         if (!*ret_found)
@@ -319,11 +360,11 @@ bool remote_load_file(struct remote *remote, const char *kind, const char *name,
 
 bool remote_load_blob(struct remote *remote, const char *sha256, uint64_t max_bytes, int dir, int *ret_fd,
                       bool *ret_found, struct err *err) {
-        struct receiving receiving = { .max_bytes = max_bytes, .fd = -1 };
+        struct receiving receiving = { .name = sha256, .max_bytes = max_bytes, .fd = -1 };
         auto_close int fd = -1;
         auto_err unmade = { 0 };
         *ret_found = false;
-        if (!remote || atomic_load(&remote->off) || !remote_temporary(dir, &fd, &unmade))
+        if (!remote_is_read(remote) || !remote_temporary(dir, &fd, &unmade))
                 return true;
         receiving.fd = fd;
         bool is_loaded = get_content(remote, sha256, &receiving, false) && lseek(fd, 0, SEEK_SET) == 0;
@@ -334,7 +375,7 @@ bool remote_load_blob(struct remote *remote, const char *sha256, uint64_t max_by
 }
 
 void remote_reject(struct remote *remote, const char *kind, const char *name) {
-        remote_give_up(remote, "its entry %s/%s is not what was made", kind, name);
+        stop_reading(remote, kind, name, "its entry %s/%s is not what was made", kind, name);
 }
 
 void remote_offer(struct remote *remote, const char *kind, const char *name, const char *path, bool is_missing) {

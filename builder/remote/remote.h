@@ -8,7 +8,8 @@
 // This is the layout of bazel-remote, and what nginx's and Apache's WebDAV, or a gateway to an object store, serve as
 // well. Nothing that it answers is believed: action entries count with the signature of an accepted key, contents with
 // their digest, which is computed as they come in. Whatever goes wrong is told once and ends the use of the remote for
-// this run; who asks then hears that it has nothing. Without a key to sign with it is only read.
+// this run; who asks then hears that it has nothing. Without a key to sign with it is only read. Who has one goes on
+// uploading where a content was damaged, so that what this machine then makes takes the place of that.
 //
 // The threads of one process may share a remote. Functions take NULL for one that has nothing and takes nothing.
 #ifndef KILN_REMOTE_REMOTE_H
@@ -50,7 +51,7 @@ must_check bool remote_load_file(struct remote *remote, const char *kind, const 
 // Opens a file without a name in the directory, with the bytes that have this SHA-256, its offset at the start.
 must_check bool remote_load_blob(struct remote *remote, const char *sha256, uint64_t max_bytes, int dir, int *ret_fd,
                                  bool *ret_found, struct err *err);
-// What was loaded turned out not to be what its name promises.
+// What was loaded turned out not to be what its name promises: nothing more is.
 void remote_reject(struct remote *remote, const char *kind, const char *name);
 
 // Uploads an entry beside the work, if the remote lacks it; `is_missing`: that is known. `path` may go meanwhile: then

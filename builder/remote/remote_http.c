@@ -30,6 +30,10 @@ void remote_give_up(struct remote *remote, const char *format, ...) {
                 warning("the shared cache %s is not used any more in this run: %s", remote->shown, reason);
 }
 
+bool remote_is_read(const struct remote *remote) {
+        return remote && !atomic_load(&remote->off) && !atomic_load(&remote->unread);
+}
+
 static bool take_remote_body(const struct web_answer *answer, const void *data, size_t size, void *context,
                              struct err *err) {
         const struct remote_exchange *exchange = context;
@@ -40,6 +44,8 @@ static bool take_remote_body(const struct web_answer *answer, const void *data, 
 static bool remote_stops(void *context) {
         const struct remote_exchange *exchange = context;
         struct remote *remote = exchange->remote;
+        if (exchange->request->take)
+                return !remote_is_read(remote);
         bool is_given_up = exchange->request->is_upload && atomic_load(&remote->closing);
         return is_given_up || atomic_load(&remote->off);
 }
@@ -115,7 +121,7 @@ enum remote_answer remote_ask(struct remote *remote, const struct remote_request
         struct remote_exchange exchange = { remote, request };
         auto_web_answer answer = { 0 };
         auto_err err = { 0 };
-        if (atomic_load(&remote->off))
+        if (remote_stops(&exchange))
                 return REMOTE_FAILED;
         if (remote->reads)
                 return remote_ask_registry(remote, request);
@@ -142,6 +148,8 @@ enum remote_answer remote_ask(struct remote *remote, const struct remote_request
         curl_slist_free_all(headers);
         if (is_answered)
                 return judge(remote, request, answer.status);
+        if (err.kind == ERR_CHECKSUM)
+                return REMOTE_WRONG;
         if (!answer.is_stopped)
                 remote_give_up(remote, "/%s/%s: %s", request->folder, request->name, err.text);
         return REMOTE_FAILED;

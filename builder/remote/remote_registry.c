@@ -102,6 +102,8 @@ enum remote_answer remote_ask_registry(struct remote *remote, const struct remot
                 return REMOTE_FOUND;
         if (ok)
                 return REMOTE_MISSING;
+        if (err.kind == ERR_CHECKSUM && request->take)
+                return REMOTE_WRONG;
         if (err.kind != ERR_INTERRUPTED)
                 remote_give_up(remote, "/%s/%s: %s", request->folder, request->name, err.text);
         return REMOTE_FAILED;

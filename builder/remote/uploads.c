@@ -33,6 +33,8 @@ struct uploads {
         pthread_cond_t changed;
         struct upload *items;
         size_t count, done;
+        struct upload *damaged; // what the remote has under these names is, whatever it says
+        size_t damaged_count;
         size_t failed;
         bool ends; // no more will come
 };
@@ -173,28 +175,42 @@ struct uploads *uploads_new(struct remote *remote) {
         return uploads;
 }
 
-static bool is_added(const struct uploads *uploads, const char *kind, const char *name) {
-        for (size_t i = 0; i < uploads->count; i++) {
-                const struct upload *added = &uploads->items[i];
-                if (strcmp(added->name, name) == 0 && strcmp(text_or(added->kind, ""), text_or(kind, "")) == 0)
+static bool is_among(const struct upload *items, size_t count, const char *kind, const char *name) {
+        for (size_t i = 0; i < count; i++)
+                if (strcmp(items[i].name, name) == 0 && strcmp(text_or(items[i].kind, ""), text_or(kind, "")) == 0)
                         return true;
-        }
         return false;
+}
+
+static char *copy_kind(const char *kind) {
+        if (!kind)
+                return NULL;
+        return xstrdup(kind);
+}
+
+void uploads_repair(struct uploads *uploads, const char *kind, const char *name) {
+        pthread_mutex_lock(&uploads->mutex);
+        *array_append(&uploads->damaged, &uploads->damaged_count) = (struct upload){ copy_kind(kind), xstrdup(name) };
+        pthread_mutex_unlock(&uploads->mutex);
+}
+
+// What was not loaded because something else was damaged may well be there. The mutex is held.
+static bool is_to_be_sent(const struct uploads *uploads, const char *kind, const char *name, bool is_missing) {
+        if (atomic_load(&uploads->remote->unread))
+                return is_among(uploads->damaged, uploads->damaged_count, kind, name);
+        return is_missing;
 }
 
 // The thread begins with the first: a user namespace is entered by a process that has none.
 void uploads_add(struct uploads *uploads, const char *kind, const char *name, const char *path, bool is_missing) {
-        char *own_kind = NULL;
-        if (kind)
-                own_kind = xstrdup(kind);
         pthread_mutex_lock(&uploads->mutex);
-        if (is_added(uploads, kind, name)) { // roles share entries
+        if (is_among(uploads->items, uploads->count, kind, name)) { // roles share entries
                 pthread_mutex_unlock(&uploads->mutex);
-                free(own_kind);
                 return;
         }
         *array_append(&uploads->items, &uploads->count) =
-            (struct upload){ own_kind, xstrdup(name), xstrdup(path), is_missing };
+            (struct upload){ copy_kind(kind), xstrdup(name), xstrdup(path),
+                             is_to_be_sent(uploads, kind, name, is_missing) };
         if (!uploads->is_running)
                 uploads->is_running = start_uploading(uploads);
         pthread_cond_broadcast(&uploads->changed);
@@ -226,16 +242,21 @@ size_t uploads_finish(struct uploads *uploads, int64_t wait_ms) {
         return uploads->failed + uploads->count - uploads->done;
 }
 
+static void free_uploads(struct upload *items, size_t count) {
+        for (size_t i = 0; i < count; i++) {
+                free(items[i].kind);
+                free(items[i].name);
+                free(items[i].path);
+        }
+        free(items);
+}
+
 void uploads_free(struct uploads *uploads) {
         if (!uploads)
                 return;
         assert(!uploads->is_running);
-        for (size_t i = 0; i < uploads->count; i++) {
-                free(uploads->items[i].kind);
-                free(uploads->items[i].name);
-                free(uploads->items[i].path);
-        }
-        free(uploads->items);
+        free_uploads(uploads->items, uploads->count);
+        free_uploads(uploads->damaged, uploads->damaged_count);
         pthread_cond_destroy(&uploads->changed);
         pthread_mutex_destroy(&uploads->mutex);
         free(uploads);
