@@ -237,6 +237,8 @@ static void judge_put(struct cache_request *request, const char *url) {
                 refuse(request, MHD_HTTP_BAD_REQUEST, "an entry is sent as a whole");
         else if (request->size_bytes > most_bytes(server, name.kind))
                 refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "it is larger than what is kept here");
+        else if (!store_can_hold(server->store, request->size_bytes))
+                refuse(request, MHD_HTTP_INSUFFICIENT_STORAGE, "the disk has no room for it, whatever went");
         else if (!store_upload_begin(server->store, &name, &request->upload, &error))
                 refuse_for(request, &error);
 }

@@ -45,6 +45,8 @@ struct stored *store_add(struct store *store, const struct store_name *name, uin
 struct timespec store_touch(struct store *store, struct stored *stored);
 // Removes what was used least recently until so much more fits. False: it does not.
 bool store_make_room(struct store *store, uint64_t bytes);
+// The same where the disk is full before the limit is reached: removes so many bytes. False: nothing can go.
+bool store_free_disk(struct store *store, uint64_t bytes);
 
 // ---- without the lock ----
 

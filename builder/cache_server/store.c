@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -122,12 +123,13 @@ struct timespec store_touch(struct store *store, struct stored *stored) {
 }
 
 // What cannot be removed is left where it is, and counts.
-static void evict(struct store *store, struct stored *stored) {
+static bool evict(struct store *store, struct stored *stored) {
         if (unlinkat(store->kinds[stored->name.kind], stored->name.hex, 0) < 0 && errno != ENOENT)
-                return;
+                return false;
         store->evicted++;
         store->evicted_bytes += stored->bytes;
         drop_stored(store, stored);
+        return true;
 }
 
 bool store_make_room(struct store *store, uint64_t bytes) {
@@ -137,10 +139,29 @@ bool store_make_room(struct store *store, uint64_t bytes) {
                         return false;
                 struct stored *next = stored->newer;
                 if (stored->readers == 0)
-                        evict(store, stored);
+                        (void)evict(store, stored);
                 stored = next;
         }
         return true;
+}
+
+bool store_free_disk(struct store *store, uint64_t bytes) {
+        uint64_t evicted_before = store->evicted, bytes_before = store->evicted_bytes;
+        for (struct stored *next, *stored = store->oldest; stored; stored = next) {
+                next = stored->newer;
+                if (stored->readers == 0 && evict(store, stored) && store->evicted_bytes - bytes_before >= bytes)
+                        break;
+        }
+        return store->evicted > evicted_before;
+}
+
+bool store_can_hold(struct store *store, uint64_t size_bytes) {
+        struct store_totals totals;
+        struct statvfs disk;
+        if (fstatvfs(store->dir, &disk) < 0)
+                return true; // the upload finds out
+        store_count(store, &totals);
+        return size_bytes <= (uint64_t)disk.f_bavail * disk.f_frsize + totals.bytes;
 }
 
 void store_count(struct store *store, struct store_totals *ret) {

@@ -10,8 +10,9 @@
 // stands under a name is whole, whenever the process ends. How long ago an entry was used is kept as the time of its
 // file's last change (mtime), which this program sets itself: access times are what the mount options make of them.
 //
-// What was used least recently goes when more is there than the limit allows. Using a key's entry uses its content,
-// too, and later, so that a content never goes before the last entry that leads to it. What is being read stays.
+// What was used least recently goes when more is there than the limit allows, or the disk is full. Using a key's entry
+// uses its content, too, and later, so that a content never goes before the last entry that leads to it. What is being
+// read stays.
 //
 // The threads of one process may share a store.
 #ifndef KILN_CACHE_SERVER_STORE_H
@@ -68,9 +69,12 @@ bool store_read_text(struct store *store, const struct store_name *name, struct 
 
 struct store_upload;
 
+// Whether an upload of this size would fit on the disk if all that is there went. Removes nothing.
+bool store_can_hold(struct store *store, uint64_t size_bytes);
+
 must_check bool store_upload_begin(struct store *store, const struct store_name *name, struct store_upload **ret,
                                    struct err *err);
-// DISK_FULL: the disk is, or nothing more can go.
+// DISK_FULL: the disk is, or the limit is reached, and nothing more can go.
 must_check bool store_upload_add(struct store_upload *upload, const void *data, size_t size, struct err *err);
 // CHECKSUM: it is not what its name says. `*ret_new` is false where it was there already: then a key's entry is left as
 // it is, and a content takes the place of that one, which its disk may have damaged; who reads that goes on reading it.

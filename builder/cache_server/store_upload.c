@@ -24,6 +24,22 @@ struct store_upload {
         uint64_t bytes, synced_bytes, reserved_bytes;
 };
 
+static bool free_disk(struct store *store, uint64_t bytes) {
+        pthread_mutex_lock(&store->lock);
+        bool ok = store_free_disk(store, bytes);
+        pthread_mutex_unlock(&store->lock);
+        return ok;
+}
+
+// A file takes room in a directory, and an inode.
+static int make_upload_file(struct store *store, const char *name) {
+        int fd;
+        do
+                fd = openat(store->temporary, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+        while (fd < 0 && errno == ENOSPC && free_disk(store, 1));
+        return fd;
+}
+
 bool store_upload_begin(struct store *store, const struct store_name *name, struct store_upload **ret,
                         struct err *err) {
         assert(store && name && ret);
@@ -31,8 +47,7 @@ bool store_upload_begin(struct store *store, const struct store_name *name, stru
         uint64_t number = store->upload_number++;
         pthread_mutex_unlock(&store->lock);
         auto_free char *temporary = xasprintf("%" PRIu64, number);
-        auto_close int fd =
-            openat(store->temporary, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+        auto_close int fd = make_upload_file(store, temporary);
         if (fd < 0)
                 return fail(err, ERR_SYSTEM, errno, "make %s/tmp/%s", store->path, temporary);
         struct store_upload *upload = xcalloc(1, sizeof *upload);
@@ -66,9 +81,25 @@ static bool sync_upload(struct store_upload *upload, struct err *err) {
         return true;
 }
 
+// What came to the disk before that was full is written once more.
+static bool write_upload(struct store_upload *upload, const void *data, size_t size, struct err *err) {
+        for (;;) {
+                struct err failure = { 0 };
+                if (fs_write_all(upload->fd, data, size, &failure))
+                        return true;
+                bool can_go_on = failure.kind == ERR_DISK_FULL && free_disk(upload->store, size) &&
+                                 lseek(upload->fd, (off_t)upload->bytes, SEEK_SET) >= 0;
+                if (!can_go_on) {
+                        *err = failure;
+                        return false;
+                }
+                err_release(&failure);
+        }
+}
+
 bool store_upload_add(struct store_upload *upload, const void *data, size_t size, struct err *err) {
         assert(upload->temporary);
-        if (!reserve(upload, size, err) || !fs_write_all(upload->fd, data, size, err))
+        if (!reserve(upload, size, err) || !write_upload(upload, data, size, err))
                 return false;
         digest_update(upload->digest, data, size);
         upload->bytes += size;
@@ -100,14 +131,25 @@ static bool is_there_already(const struct store_upload *upload) {
         return upload->name.kind == STORE_CAS || is_same_text(upload);
 }
 
+// The lock is held.
+static bool rename_upload(const struct store_upload *upload) {
+        struct store *store = upload->store;
+        int kind = store->kinds[upload->name.kind];
+        int result;
+        do
+                result = renameat(store->temporary, upload->temporary, kind, upload->name.hex);
+        while (result < 0 && errno == ENOSPC && store_free_disk(store, 1));
+        return result == 0;
+}
+
 // The lock is held. Who was reading the old one goes on reading it.
 static bool move_into_place(struct store_upload *upload, struct err *err) {
         struct store *store = upload->store;
         struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
-        struct stored *stored = store_find(store, &upload->name);
-        if (renameat(store->temporary, upload->temporary, store->kinds[upload->name.kind], upload->name.hex) < 0)
+        if (!rename_upload(upload))
                 return fail(err, ERR_SYSTEM, errno, "rename an upload");
         free(take_ptr(upload->temporary));
+        struct stored *stored = store_find(store, &upload->name);
         if (stored) {
                 store->bytes = store->bytes - stored->bytes + upload->reserved_bytes;
                 stored->bytes = upload->reserved_bytes;
