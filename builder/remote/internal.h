@@ -27,6 +27,7 @@ struct remote {
         struct uploads *uploads; // NULL: nothing is uploaded
         atomic_bool off;         // something went wrong, or it is too slow: nothing is asked any more
         atomic_bool unread;      // something in it is damaged: nothing is loaded any more
+        atomic_bool full;        // it takes nothing more
         atomic_bool closing;     // uploads are given up
         atomic_long waited_ms;   // for answers that it has nothing
         struct web *web;

@@ -174,7 +174,7 @@ bool remote_close(struct remote *remote, int64_t wait_ms) {
                 return true;
         if (remote->uploads)
                 left = uploads_finish(remote->uploads, wait_ms);
-        if (left > 0 && !atomic_load(&remote->off))
+        if (left > 0 && !atomic_load(&remote->off) && !atomic_load(&remote->full))
                 notice("%zu entries are not in %s yet: `kiln cache --push` goes on with them", left, remote->shown);
         remote_free(remote);
         return left == 0;
@@ -378,14 +378,18 @@ void remote_reject(struct remote *remote, const char *kind, const char *name) {
         stop_reading(remote, kind, name, "its entry %s/%s is not what was made", kind, name);
 }
 
+static bool takes_uploads(const struct remote *remote) {
+        return remote && remote->uploads && !atomic_load(&remote->off) && !atomic_load(&remote->full);
+}
+
 void remote_offer(struct remote *remote, const char *kind, const char *name, const char *path, bool is_missing) {
         assert(kind && path[0] == '/');
-        if (remote && remote->uploads && !atomic_load(&remote->off))
+        if (takes_uploads(remote))
                 uploads_add(remote->uploads, kind, name, path, is_missing);
 }
 
 void remote_offer_blob(struct remote *remote, const char *sha256, const char *path, bool is_missing) {
         assert(path[0] == '/');
-        if (remote && remote->uploads && !atomic_load(&remote->off))
+        if (takes_uploads(remote))
                 uploads_add(remote->uploads, NULL, sha256, path, is_missing);
 }

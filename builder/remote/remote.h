@@ -9,7 +9,8 @@
 // well. Nothing that it answers is believed: action entries count with the signature of an accepted key, contents with
 // their digest, which is computed as they come in. Whatever goes wrong is told once and ends the use of the remote for
 // this run; who asks then hears that it has nothing. Without a key to sign with it is only read. Who has one goes on
-// uploading where a content was damaged, so that what this machine then makes takes the place of that.
+// uploading where a content was damaged, so that what this machine then makes takes the place of that; and one that has
+// no room is still read.
 //
 // The threads of one process may share a remote. Functions take NULL for one that has nothing and takes nothing.
 #ifndef KILN_REMOTE_REMOTE_H

@@ -14,6 +14,8 @@ enum {
         UPLOAD_WINDOW_MS = 10000,
         UPLOAD_SLOW_BYTES = 1,
         EXPECT_MS = 1, // for the "100 Continue" of an object store
+        CONTENT_TOO_LARGE = 413,
+        INSUFFICIENT_STORAGE = 507,
 };
 
 struct remote_exchange {
@@ -46,8 +48,7 @@ static bool remote_stops(void *context) {
         struct remote *remote = exchange->remote;
         if (exchange->request->take)
                 return !remote_is_read(remote);
-        bool is_given_up = exchange->request->is_upload && atomic_load(&remote->closing);
-        return is_given_up || atomic_load(&remote->off);
+        return atomic_load(&remote->off) || (exchange->request->is_upload && atomic_load(&remote->closing));
 }
 
 struct web_patience remote_patience(bool is_upload) {
@@ -107,11 +108,22 @@ static const char *method_of(const struct remote_request *request) {
         return "HEAD";
 }
 
+// One without room, or that takes nothing so large, still gives what it has.
+static void stop_uploading(struct remote *remote, const struct remote_request *request, long status) {
+        if (!atomic_exchange(&remote->full, true))
+                warning("nothing more is uploaded to the shared cache %s in this run: it answers %ld to PUT /%s/%s",
+                        remote->shown, status, request->folder, request->name);
+}
+
 static enum remote_answer judge(struct remote *remote, const struct remote_request *request, long status) {
         if (status >= 200 && status < WEB_FIRST_REDIRECT)
                 return REMOTE_FOUND;
         if ((status == 404 || status == 410) && !request->is_upload)
                 return REMOTE_MISSING;
+        if (request->is_upload && (status == CONTENT_TOO_LARGE || status == INSUFFICIENT_STORAGE)) {
+                stop_uploading(remote, request, status);
+                return REMOTE_FAILED;
+        }
         remote_give_up(remote, "it answers %ld to %s /%s/%s", status, method_of(request), request->folder,
                        request->name);
         return REMOTE_FAILED;

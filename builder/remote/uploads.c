@@ -126,7 +126,7 @@ static bool send_blob(struct remote *remote, const struct upload *upload, struct
 static bool send_upload(struct remote *remote, const struct upload *upload) {
         auto_err err = { 0 };
         bool ok = false;
-        if (atomic_load(&remote->off) || atomic_load(&remote->closing))
+        if (atomic_load(&remote->off) || atomic_load(&remote->full) || atomic_load(&remote->closing))
                 return false;
         if (upload->kind)
                 ok = send_entry(remote, upload, &err);
