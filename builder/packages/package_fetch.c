@@ -221,7 +221,7 @@ static bool run_transfers(struct transfer *transfers, size_t count, struct err *
 struct remote_load {
         struct remote *remote;
         struct fetch_item **items;
-        atomic_size_t asked, loaded;
+        atomic_size_t missed, loaded;
         struct progress progress;
         int dir; // of packages
 };
@@ -237,16 +237,19 @@ static bool load_package(size_t index, void *context, struct err *err) {
         struct fetch_item *item = load->items[index];
         auto_close int fd = -1;
         bool is_found = false;
-        // One that has none of so many was never filled, and is not asked for hundreds.
-        bool is_hopeless = atomic_fetch_add(&load->asked, 1) >= REMOTE_TRIES && atomic_load(&load->loaded) == 0;
+        // One that lacks most of so many was filled by others' builds, and is not asked for hundreds.
+        size_t missed = atomic_load(&load->missed);
+        bool is_hopeless = missed >= REMOTE_TRIES && missed > atomic_load(&load->loaded);
         item->offered = true;
         if (is_hopeless)
                 return true;
         if (!remote_load_blob(load->remote, item->package->checksum, most_bytes_of(item->package), load->dir, &fd,
                               &is_found, err))
                 return false;
-        if (!is_found)
+        if (!is_found) {
+                atomic_fetch_add(&load->missed, 1);
                 return true;
+        }
         atomic_fetch_add(&load->loaded, 1);
         progress_add(&load->progress, item->package->size_bytes);
         item->offered = false;

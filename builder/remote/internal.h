@@ -3,6 +3,7 @@
 #ifndef KILN_REMOTE_INTERNAL_H
 #define KILN_REMOTE_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "registry/registry.h"
@@ -29,7 +30,9 @@ struct remote {
         atomic_bool unread;      // something in it is damaged: nothing is loaded any more
         atomic_bool full;        // it takes nothing more
         atomic_bool closing;     // uploads are given up
-        atomic_long waited_ms;   // for answers that it has nothing
+        pthread_mutex_t mutex;   // of what follows
+        int64_t waited_ms;       // on the wall, for answers that it has nothing
+        int64_t waited_until_ms; // what is counted
         struct web *web;
         struct registry *reads, *writes; // one registry with two patiences; NULL: it is none
 };

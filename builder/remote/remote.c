@@ -125,6 +125,7 @@ static void remote_free(struct remote *remote) {
         registry_close(remote->reads);
         registry_close(remote->writes);
         web_free(remote->web);
+        pthread_mutex_destroy(&remote->mutex);
         s3_release(&remote->s3);
         if (remote->token)
                 explicit_bzero(remote->token, strlen(remote->token));
@@ -159,6 +160,7 @@ static bool fill_remote(struct remote *remote, const struct remote_options *opti
 bool remote_open(const struct remote_options *options, struct remote **ret, struct err *err) {
         assert(options->url);
         struct remote *remote = xcalloc(1, sizeof *remote);
+        pthread_mutex_init(&remote->mutex, NULL);
         remote->web = web_new();
         if (!fill_remote(remote, options, err)) {
                 remote_free(remote);
@@ -197,6 +199,7 @@ bool remote_temporary(int dir, int *ret_fd, struct err *err) {
 
 struct receiving {
         const char *kind, *name; // what has it: as uploads_add() has these
+        int64_t began_ms;        // to ask for it, or for its entry
         uint64_t have, max_bytes;
         struct digest *digest;
         int fd;          // to this file, or
@@ -249,6 +252,22 @@ static char *describe_damage(const struct receiving *receiving, enum remote_answ
         return NULL;
 }
 
+// A server that is far away costs its latency for each thing that it lacks, which is worth it only now and then. What
+// several threads wait for at once is waited for once.
+static void note_miss(struct remote *remote, int64_t began_ms) {
+        pthread_mutex_lock(&remote->mutex);
+        int64_t now = monotonic_ms();
+        if (began_ms < remote->waited_until_ms)
+                began_ms = remote->waited_until_ms;
+        remote->waited_ms += now - began_ms;
+        remote->waited_until_ms = now;
+        int64_t waited_ms = remote->waited_ms;
+        pthread_mutex_unlock(&remote->mutex);
+        if (waited_ms >= WAITED_MAX_MS)
+                remote_give_up(remote, "it took %" PRId64 " ms to say of some things that it has none of them",
+                               waited_ms);
+}
+
 // Gets what has this digest. `exact`: and just that many bytes.
 static bool get_content(struct remote *remote, const char *sha256, struct receiving *receiving, bool exact) {
         const struct remote_request get = {
@@ -258,20 +277,14 @@ static bool get_content(struct remote *remote, const char *sha256, struct receiv
         receiving->digest = digest_new("sha256");
         enum remote_answer answer = remote_ask(remote, &get);
         digest_final(receiving->digest, found);
+        if (answer == REMOTE_MISSING)
+                note_miss(remote, receiving->began_ms);
         if (answer == REMOTE_MISSING || answer == REMOTE_FAILED)
                 return false;
         auto_free char *damage = describe_damage(receiving, answer, sha256, found, exact);
         if (damage)
                 stop_reading(remote, receiving->kind, receiving->name, "%s", damage);
         return !damage;
-}
-
-// A server that is far away costs its latency for each entry that it lacks, which is worth it only now and then.
-static void note_miss(struct remote *remote, int64_t began_ms) {
-        long waited = (long)(monotonic_ms() - began_ms);
-        long before = atomic_fetch_add(&remote->waited_ms, waited);
-        if (before + waited >= WAITED_MAX_MS)
-                remote_give_up(remote, "it took %ld ms to say of some entries that it has none", before + waited);
 }
 
 static bool take_action_text(const void *data, size_t size, void *context, struct err *err) {
@@ -303,9 +316,13 @@ static bool get_action(struct remote *remote, struct action *action) {
         return false;
 }
 
-static bool get_tree(struct remote *remote, const struct action *action, int dir, bool is_private) {
+static bool get_tree(struct remote *remote, const struct action *action, int64_t began_ms, int dir, bool is_private) {
         struct receiving receiving = {
-                .kind = action->kind, .name = action->name, .max_bytes = action->size_bytes, .fd = -1
+                .kind = action->kind,
+                .name = action->name,
+                .began_ms = began_ms,
+                .max_bytes = action->size_bytes,
+                .fd = -1,
         };
         auto_close int fd = -1;
         auto_err err = { 0 };
@@ -331,13 +348,14 @@ bool remote_load_tree(struct remote *remote, const char *kind, const char *name,
                       bool *ret_found, struct err *err) {
         struct action action = { .kind = kind, .name = name, .form = ACTION_TREE };
         struct progress progress;
+        int64_t began_ms = monotonic_ms();
         auto_free char *step = xasprintf("load %s/%.12s", kind, name);
         *ret_found = false;
         if (!remote_is_read(remote))
                 return true;
         if (get_action(remote, &action)) {
                 progress_begin(&progress, step, "bytes", action.size_bytes);
-                *ret_found = get_tree(remote, &action, dir, is_private);
+                *ret_found = get_tree(remote, &action, began_ms, dir, is_private);
                 progress_end(&progress, *ret_found);
         }
         return interrupt_check(err);
@@ -346,11 +364,14 @@ bool remote_load_tree(struct remote *remote, const char *kind, const char *name,
 bool remote_load_file(struct remote *remote, const char *kind, const char *name, struct buf *ret, bool *ret_found,
                       struct err *err) {
         struct action action = { .kind = kind, .name = name, .form = ACTION_FILE };
+        int64_t began_ms = monotonic_ms();
         *ret_found = false;
         if (!remote_is_read(remote))
                 return true;
         if (get_action(remote, &action) && action.size_bytes <= ret->max) {
-                struct receiving receiving = { .kind = kind, .name = name, .max_bytes = action.size_bytes, .buf = ret };
+                struct receiving receiving = {
+                        .kind = kind, .name = name, .began_ms = began_ms, .max_bytes = action.size_bytes, .buf = ret
+                };
                 *ret_found = get_content(remote, action.sha256, &receiving, true);
         }
         if (!*ret_found)
@@ -360,7 +381,7 @@ bool remote_load_file(struct remote *remote, const char *kind, const char *name,
 
 bool remote_load_blob(struct remote *remote, const char *sha256, uint64_t max_bytes, int dir, int *ret_fd,
                       bool *ret_found, struct err *err) {
-        struct receiving receiving = { .name = sha256, .max_bytes = max_bytes, .fd = -1 };
+        struct receiving receiving = { .name = sha256, .began_ms = monotonic_ms(), .max_bytes = max_bytes, .fd = -1 };
         auto_close int fd = -1;
         auto_err unmade = { 0 };
         *ret_found = false;
