@@ -17,6 +17,7 @@
 #include "base/own_dir.h"
 #include "cache/lock.h"
 #include "cache/record.h"
+#include "remote/remote.h"
 
 struct cache {
         char *path;
@@ -111,6 +112,8 @@ bool cache_only_looks(const struct cache *cache) { return cache->aside != NULL; 
 void cache_close(struct cache *cache) {
         if (!cache)
                 return;
+        if (cache->remote && cache->lock >= 0)
+                remote_hold(cache->remote, take_fd(cache->lock)); // what is uploaded must not go meanwhile
         close_cleanup(&cache->lock);
         buf_release(&cache->needed);
         pthread_mutex_destroy(&cache->mutex);

@@ -33,7 +33,7 @@ bool cache_only_looks(const struct cache *cache);
 void cache_close(struct cache *cache); // NULL: nothing is done
 
 // What is not in the cache is looked for in a remote that several machines share (remote/remote.h), and what is made is
-// offered to it. It must outlive the cache. NULL: none.
+// offered to it. It must outlive the cache, which nobody may prune until the remote is closed, too. NULL: none.
 void cache_use_remote(struct cache *cache, struct remote *remote);
 struct remote *cache_remote(const struct cache *cache);
 

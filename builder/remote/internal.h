@@ -26,6 +26,7 @@ struct remote {
         size_t key_count;
         const struct signer *signer;
         struct uploads *uploads; // NULL: nothing is uploaded
+        int held;                // the lock of a cache that is closed but for uploads; -1: none
         atomic_bool off;         // something went wrong, or it is too slow: nothing is asked any more
         atomic_bool unread;      // something in it is damaged: nothing is loaded any more
         atomic_bool full;        // it takes nothing more

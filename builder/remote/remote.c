@@ -132,6 +132,7 @@ static void remote_free(struct remote *remote) {
         free(remote->token);
         free(remote->url);
         free(remote->shown);
+        close_cleanup(&remote->held);
         free(remote);
 }
 
@@ -160,6 +161,7 @@ static bool fill_remote(struct remote *remote, const struct remote_options *opti
 bool remote_open(const struct remote_options *options, struct remote **ret, struct err *err) {
         assert(options->url);
         struct remote *remote = xcalloc(1, sizeof *remote);
+        remote->held = -1;
         pthread_mutex_init(&remote->mutex, NULL);
         remote->web = web_new();
         if (!fill_remote(remote, options, err)) {
@@ -180,6 +182,11 @@ bool remote_close(struct remote *remote, int64_t wait_ms) {
                 notice("%zu entries are not in %s yet: `kiln cache --push` goes on with them", left, remote->shown);
         remote_free(remote);
         return left == 0;
+}
+
+void remote_hold(struct remote *remote, int lock) {
+        assert(remote->held < 0);
+        remote->held = lock;
 }
 
 // ---- loading ----

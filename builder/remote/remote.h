@@ -40,6 +40,8 @@ must_check bool remote_open(const struct remote_options *options, struct remote 
 // Waits for uploads under way for `wait_ms` (below 0: until they are done), gives up the rest, and says so. Whether all
 // that was offered is there.
 bool remote_close(struct remote *remote, int64_t wait_ms);
+// Takes the lock of the cache from which uploads are read, to be closed when they are over (remote_close()).
+void remote_hold(struct remote *remote, int lock);
 
 // Fills an empty directory with what the remote has for an entry. False only for Ctrl-C; if it has nothing, or what it
 // has is not acceptable, `*ret_found` is false, and the directory may hold anything. `is_private`: as bundle_unpack()

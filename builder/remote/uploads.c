@@ -65,6 +65,13 @@ static bool open_upload_parent(const char *path, int *ret_fd, struct err *err) {
         return fs_open_dir(AT_FDCWD, parent, ret_fd, err);
 }
 
+// Another build removes what it finds to be damaged, and makes it again: what was packed meanwhile lacks files.
+static bool check_is_in_place(const char *path, const struct stat *opened, struct err *err) {
+        struct stat now;
+        bool is_there = lstat(path, &now) == 0 && now.st_ino == opened->st_ino && now.st_dev == opened->st_dev;
+        return is_there || fail(err, ERR_CORRUPT, 0, "it was removed or replaced while it was packed");
+}
+
 // What is to be sent, and what it is.
 static bool open_content(struct remote *remote, const struct upload *upload, struct action *ret, int *ret_fd,
                          struct err *err) {
@@ -83,7 +90,8 @@ static bool open_content(struct remote *remote, const struct upload *upload, str
         if (S_ISDIR(stat.st_mode)) {
                 ret->form = ACTION_TREE;
                 ok = open_upload_parent(upload->path, &parent, err) && remote_temporary(parent, &packed, err) &&
-                     bundle_pack(from, packed, &remote->closing, sha256, &ret->size_bytes, err);
+                     bundle_pack(from, packed, &remote->closing, sha256, &ret->size_bytes, err) &&
+                     check_is_in_place(upload->path, &stat, err);
                 *ret_fd = take_fd(packed);
         } else {
                 ok = digest_fd("sha256", from, sha256, err);

@@ -127,7 +127,6 @@ static bool build_requested(const struct options *options, struct build_request 
         ok = print_result(options, request->cluster, &result, err);
         fflush(stdout); // whoever reads it need not wait for uploads
         free(result.path);
-        trim_cache(options, build->cache);
         return ok;
 }
 
@@ -143,6 +142,8 @@ static bool build_with_remote(const struct options *options, struct build_reques
         if (ok)
                 wait_ms = UPLOAD_WAIT_MS;
         (void)shared_cache_close(&shared, wait_ms);
+        if (ok)
+                trim_cache(options, request->build.cache); // which uploads keep from being trimmed
         return ok;
 }
 

@@ -57,7 +57,7 @@ bool verb_fetch(const struct options *options, struct err *err) {
         int64_t wait_ms = 0;
         if (ok)
                 wait_ms = UPLOAD_WAIT_MS;
-        (void)shared_cache_close(&shared, wait_ms);
         cluster_packages_release(&all);
+        (void)shared_cache_close(&shared, wait_ms);
         return ok;
 }
