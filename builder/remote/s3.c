@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 #define SCHEME "s3://"
@@ -35,6 +36,20 @@ static char *endpoint_of_s3(const char *region) {
         return copy;
 }
 
+// As the signature wants a path: a store decodes it, and signs what it encodes again. What is put behind it later,
+// folders and hexadecimal digits, needs none of that.
+static char *encode_place(const char *place) {
+        static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+        auto_buf text = { 0 };
+        for (; *place; place++) {
+                if (strchr(plain, *place))
+                        buf_append_char(&text, *place);
+                else
+                        buf_printf(&text, "%%%02X", (unsigned char)*place);
+        }
+        return xstrdup(buf_text(&text));
+}
+
 bool s3_open(const char *url, struct s3 *ret, char **ret_url, struct err *err) {
         const char *id = setting_of("AWS_ACCESS_KEY_ID"), *secret = setting_of("AWS_SECRET_ACCESS_KEY");
         const char *token = setting_of("AWS_SESSION_TOKEN");
@@ -48,7 +63,8 @@ bool s3_open(const char *url, struct s3 *ret, char **ret_url, struct err *err) {
                             "not Amazon's");
         }
         auto_free char *endpoint = endpoint_of_s3(region);
-        *ret_url = xasprintf("%s/%s", endpoint, place);
+        auto_free char *path = encode_place(place);
+        *ret_url = xasprintf("%s/%s", endpoint, path);
         ret->provider = xasprintf("aws:amz:%s:s3", region);
         ret->credentials = xasprintf("%s:%s", id, secret);
         if (token)

@@ -7,6 +7,8 @@
 //     AWS_REGION, or AWS_DEFAULT_REGION           else us-east-1
 //     AWS_ENDPOINT_URL                            else https://s3.REGION.amazonaws.com
 //
+// The prefix is taken as it stands, byte for byte: it is no URL, and a % in it is a %.
+//
 // Requests are signed as Amazon's "Signature Version 4" has it, but for their bodies: contents have digests, and
 // entries signatures of their own.
 #ifndef KILN_REMOTE_S3_H
