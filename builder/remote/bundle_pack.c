@@ -236,17 +236,20 @@ static bool pack_all(struct packing_state *state, int dir, struct err *err) {
         return archive_write_close(state->archive) == ARCHIVE_OK || fail_packing(state, err);
 }
 
-// zstd's first level takes 2 s a gigabyte of programs, and halves them twice.
+// zstd's first level takes 2 s a gigabyte of programs, and halves them twice. Attributes are written in libarchive's
+// own form alone, which escapes their names: in the other one, which it writes beside that, `=` ends a name.
 static bool open_packer(struct packing_state *state, struct err *err) {
         struct archive *archive = archive_write_new();
         if (!archive)
                 abort(); // out of memory
         state->archive = archive;
         archive_write_set_bytes_in_last_block(archive, 1); // zeros after its end are no zstd
-        bool ok = archive_write_set_format_pax(archive) == ARCHIVE_OK &&
-                  archive_write_add_filter_zstd(archive) == ARCHIVE_OK &&
-                  archive_write_set_options(archive, "pax:hdrcharset=BINARY,zstd:compression-level=1") == ARCHIVE_OK &&
-                  archive_write_open(archive, state, NULL, take_packed, NULL) == ARCHIVE_OK;
+        bool ok =
+            archive_write_set_format_pax(archive) == ARCHIVE_OK &&
+            archive_write_add_filter_zstd(archive) == ARCHIVE_OK &&
+            archive_write_set_options(archive, "pax:hdrcharset=BINARY,pax:xattrheader=LIBARCHIVE") == ARCHIVE_OK &&
+            archive_write_set_options(archive, "zstd:compression-level=1") == ARCHIVE_OK &&
+            archive_write_open(archive, state, NULL, take_packed, NULL) == ARCHIVE_OK;
         return ok || fail_packing(state, err);
 }
 

@@ -162,6 +162,13 @@ static void put(int dir, const char *path, const char *text, mode_t mode) {
         EXPECT_OK(fs_write(dir, path, text, strlen(text), mode, err));
 }
 
+static const char *const odd_attributes[] = {
+        "user.\xc3\xbc", "user.\xfc", "user.a b%c", "user.a=b", "user.=",
+        "user.%41",      "user.\n",   "user.a\x01", "user.+~",
+};
+
+static const char large_value[2000] = "large";
+
 // All that a layer may hold. What this user may not make is left out.
 static void fill_layer(int dir) {
         const struct timespec times[2] = { { 1450051200, 123456789 }, { 1450051200, 123456789 } };
@@ -192,6 +199,10 @@ static void fill_layer(int dir) {
                 (void)!setxattr(opaque, "trusted.overlay.opaque", "y", 1, 0);
         }
         (void)!setxattr(ping, "user.note", "\0\1", 2, 0);
+        for (size_t i = 0; i < lengthof(odd_attributes); i++)
+                (void)!setxattr(ping, odd_attributes[i], "a=b %\n\0", 7, 0);
+        (void)!setxattr(ping, "user.empty", "", 0, 0);
+        (void)!setxattr(ping, "user.large", large_value, sizeof large_value, 0);
         EXPECT(utimensat(dir, "root/ping", times, 0) == 0 &&
                utimensat(dir, "root/link", times, AT_SYMLINK_NOFOLLOW) == 0);
         EXPECT(utimensat(dir, "root/opaque", times, 0) == 0);
@@ -231,6 +242,19 @@ static void layer_comes_back_as_it_was(void) {
         EXPECT_OK(seal_check(to, true, &difference, err));
         EXPECT_TEXT(text_or(difference, "the same"), "the same");
         EXPECT(fstatat(to, "root/holes", &holes, 0) == 0 && holes.st_blocks < 1024);
+}
+
+// As many as were made, since a file system may have none.
+static void attributes_come_back(void) {
+        auto_free char *from = xasprintf("%s/from/root/ping", top);
+        auto_free char *to = xasprintf("%s/to/root/ping", top);
+        char before[512], after[512];
+        EXPECT(listxattr(from, before, sizeof before) == listxattr(to, after, sizeof after));
+        for (size_t i = 0; i < lengthof(odd_attributes); i++) {
+                ssize_t size = getxattr(from, odd_attributes[i], before, sizeof before);
+                EXPECT(getxattr(to, odd_attributes[i], after, sizeof after) == size);
+                EXPECT(size < 0 || memcmp(before, after, (size_t)size) == 0);
+        }
 }
 
 static void packing_can_be_stopped(void) {
@@ -387,6 +411,7 @@ int main(void) {
         RUN(keys_differ_by_kind_and_name);
         RUN(no_mutation_is_accepted);
         RUN(layer_comes_back_as_it_was);
+        RUN(attributes_come_back);
         RUN(packing_can_be_stopped);
         RUN(archive_does_not_lead_outside);
         RUN(damage_is_no_archive);
