@@ -100,9 +100,11 @@ static bool pack_attributes(struct packing_state *state, int parent, const char 
         return true;
 }
 
-// A file of which less lies on the disk than it has bytes is described by its data; the rest are holes.
+// A file of which less lies on the disk than it has bytes is described by its data; the rest are holes. Nothing at its
+// end says that it has no data at all.
 static void describe_holes(int fd, const struct stat *stat, struct archive_entry *to) {
         off_t data = 0;
+        bool has_data = false;
         if (stat->st_blocks * 512 >= stat->st_size)
                 return;
         while (data < stat->st_size && (data = lseek(fd, data, SEEK_DATA)) >= 0) {
@@ -110,8 +112,12 @@ static void describe_holes(int fd, const struct stat *stat, struct archive_entry
                 if (hole < 0)
                         break;
                 archive_entry_sparse_add_entry(to, data, hole - data);
+                has_data = true;
                 data = hole;
         }
+        bool is_one_hole = data < 0 && errno == ENXIO && !has_data;
+        if (is_one_hole)
+                archive_entry_sparse_add_entry(to, stat->st_size, 0);
 }
 
 static bool pack_data(struct packing_state *state, int fd, int64_t left, struct err *err) {

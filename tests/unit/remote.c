@@ -193,6 +193,8 @@ static void fill_layer(int dir) {
         EXPECT(mknodat(dir, "root/gone", S_IFCHR, makedev(0, 0)) == 0);
         auto_close int holes = openat(dir, "root/holes", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
         EXPECT(holes >= 0 && pwrite(holes, "x", 1, 3 << 20) == 1 && ftruncate(holes, 8 << 20) == 0);
+        auto_close int hole = openat(dir, "root/hole", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        EXPECT(hole >= 0 && ftruncate(hole, 64 << 20) == 0);
         if (geteuid() == 0) {
                 EXPECT(fchownat(dir, "root/ping", 123456, 654321, 0) == 0);
                 EXPECT(setxattr(ping, "security.capability", &capability, sizeof capability, 0) == 0);
@@ -233,7 +235,7 @@ static void layer_comes_back_as_it_was(void) {
         auto_close int to = make_dir("to");
         auto_close int bundle = open_bundle();
         auto_free char *difference = NULL;
-        struct stat holes;
+        struct stat holes, hole;
         fill_layer(from);
         EXPECT_OK(seal_make(from, err));
         EXPECT(pack(from, bundle, &go_on));
@@ -242,6 +244,7 @@ static void layer_comes_back_as_it_was(void) {
         EXPECT_OK(seal_check(to, true, &difference, err));
         EXPECT_TEXT(text_or(difference, "the same"), "the same");
         EXPECT(fstatat(to, "root/holes", &holes, 0) == 0 && holes.st_blocks < 1024);
+        EXPECT(fstatat(to, "root/hole", &hole, 0) == 0 && hole.st_blocks < 64 && hole.st_size == 64 << 20);
 }
 
 // As many as were made, since a file system may have none.
