@@ -4,11 +4,13 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/strings.h"
+#include "cache/cached_file.h"
 #include "cache/record.h"
 #include "cache/seal.h"
 #include "remote/remote.h"
@@ -37,14 +39,24 @@ static void push_package(const struct cache *cache, const char *name, const char
 
 static bool kind_is_sealed(enum cache_kind kind) { return kind == CACHE_LAYERS || kind == CACHE_BOOTLOADER; }
 
-// What is signed here is believed by a whole team, so every byte is read: a build made it, perhaps long ago.
+static bool read_entry_through(enum cache_kind kind, const char *path, char **ret_difference, struct err *err) {
+        auto_close int dir = -1;
+        if (!fs_open_dir(AT_FDCWD, path, &dir, err))
+                return false;
+        if (kind_is_sealed(kind))
+                return seal_look(dir, true, ret_difference, err);
+        return cached_file_look(dir, ret_difference, err);
+}
+
+// What is signed here is believed by a whole team, so every byte is read: a build made it, perhaps long ago. A file
+// that is an entry by itself names one of the others, and nothing says what it was.
 static bool is_as_it_was_made(enum cache_kind kind, const char *path, bool *ret, struct err *err) {
         auto_free char *difference = NULL;
-        auto_close int dir = -1;
+        struct stat stat;
         *ret = true;
-        if (!kind_is_sealed(kind))
+        if (lstat(path, &stat) == 0 && S_ISREG(stat.st_mode))
                 return true;
-        if (!fs_open_dir(AT_FDCWD, path, &dir, err) || !seal_look(dir, true, &difference, err))
+        if (!read_entry_through(kind, path, &difference, err))
                 return wrap(err, "looking through %s", path);
         if (difference)
                 warning(

@@ -212,6 +212,42 @@ bool cached_file_is_whole(struct cache *cache, enum cache_kind kind, const char 
         return entry_look(cache, kind, key, check_cached_file, &looking, &is_whole, &ignored) && is_whole;
 }
 
+// ---- all of it ----
+
+struct looking {
+        json_t *info; // without what was looked at
+        char *difference;
+};
+
+static bool look_at_file(const struct fs_entry *entry, void *context, struct err *err) {
+        struct looking *looking = context;
+        char sha256[DIGEST_HEX_SIZE];
+        bool is_note = strcmp(entry->path, INFO_NAME) == 0 || strncmp(entry->path, PLACE_NAME, strlen(PLACE_NAME)) == 0;
+        const json_t *info = json_object_get(looking->info, entry->path);
+        const char *expected = json_string_value(json_object_get(info, "sha256"));
+        if (is_note || looking->difference)
+                return true;
+        bool can_be_it = expected && S_ISREG(entry->stat->st_mode);
+        if (can_be_it && !digest_file("sha256", entry->parent, entry->name, sha256, err))
+                return wrap(err, "%s", entry->path);
+        if (!can_be_it || strcmp(sha256, expected) != 0)
+                looking->difference = xstrdup(entry->path);
+        else
+                (void)!json_object_del(looking->info, entry->path);
+        return true;
+}
+
+bool cached_file_look(int dir, char **ret_difference, struct err *err) {
+        struct looking looking = { .info = read_object(dir, INFO_NAME) };
+        bool ok = fs_walk(dir, look_at_file, &looking, err);
+        const char *left = json_object_iter_key(json_object_iter(looking.info));
+        if (ok && !looking.difference && (left || !looking.info))
+                looking.difference = xstrdup(text_or(left, INFO_NAME));
+        json_decref(looking.info);
+        *ret_difference = looking.difference;
+        return ok;
+}
+
 // ---- where it lies ----
 
 struct placing {

@@ -37,6 +37,10 @@ must_check bool cached_file_obtain(struct cache *cache, enum cache_kind kind, co
 // Whether the entry is there and whole, by the same signs; what cannot be looked at is not.
 bool cached_file_is_whole(struct cache *cache, enum cache_kind kind, const char *key);
 
+// Reads all of an entry, which is open as `dir`, whatever is noted of where it lies. `*ret_difference` is the path of
+// the first file that is not what was put there, heap, or NULL. Changes nothing. SYSTEM: it cannot be read.
+must_check bool cached_file_look(int dir, char **ret_difference, struct err *err);
+
 // Notes the place of a file that the caller made hard links to, which moved it. Nothing is noted if the file does not
 // lie at `place`, where the caller saw it last: somebody else did something to it, and its digest will be asked for.
 must_check bool cached_file_note_place(struct cache *cache, enum cache_kind kind, const char *key, const char *name,
