@@ -17,6 +17,7 @@
 #include "base/json_member.h"
 #include "base/progress.h"
 #include "base/run.h"
+#include "base/shell_word.h"
 #include "rollout/internal.h"
 
 #define CONNECT_TIMEOUT "ConnectTimeout=5"
@@ -33,20 +34,6 @@ void remote_forget(const struct rollout *rollout, const struct node *node) {
         if (rollout->dir >= 0)
                 (void)remove(host_key_file(&arena, rollout, node));
         arena_release(&arena);
-}
-
-// A word as the shell of the node reads it back. Between single quotes nothing has a meaning but the quote.
-static const char *quote_word(struct arena *arena, const char *word) {
-        auto_buf text = { 0 };
-        buf_append_char(&text, '\'');
-        for (; *word; word++) {
-                if (*word == '\'')
-                        buf_append_text(&text, "'\\''");
-                else
-                        buf_append_char(&text, *word);
-        }
-        buf_append_char(&text, '\'');
-        return arena_strdup(arena, buf_text(&text));
 }
 
 static void add_ssh_word(struct arena *arena, struct strings *words, const char *word) {
@@ -91,7 +78,7 @@ bool remote_run(const struct rollout *rollout, const struct node *node, const st
         add_ssh_word(&arena, &argv, arena_printf(&arena, "root@%s", ip));
         add_ssh_word(&arena, &argv, "--");
         for (size_t i = 0; i < words->count; i++)
-                add_ssh_word(&arena, &argv, quote_word(&arena, words->items[i]));
+                add_ssh_word(&arena, &argv, shell_word(&arena, words->items[i]));
         add_ssh_word(&arena, &argv, NULL);
         struct run ssh = { .argv = argv.items, .output = ret_output, .ret_status = ret_status, .limit_s = limit_s };
         if (input) {

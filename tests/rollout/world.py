@@ -5,6 +5,7 @@ machine that is left without offers."""
 import contextlib
 import json
 import os
+import shlex
 import socket
 import threading
 import time
@@ -250,7 +251,7 @@ class World:
 
     def run_ssh(self, words, given):
         target = next(word for word in words if word.startswith("root@")).removeprefix("root@")
-        command = [word[1:-1] for word in words[words.index("--") + 1:]]
+        command = shlex.split(" ".join(words[words.index("--") + 1:]))  # as ssh joins them, and the node's shell reads them
         node = self.by_ip[target]
         if not self.is_up(node):
             return 255, ""
