@@ -8,8 +8,8 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "profile/checks/authorized_key.h"
 #include "profile/internal.h"
+#include "profile/reader/authorized_key.h"
 #include "shared/template.h"
 
 enum { ACCESS_TEXT_MAX = 1 << 20, LINE_MAX_BYTES = 16 << 10 };

@@ -9,6 +9,7 @@
 #include "profile/internal.h"
 #include "profile/reader/names.h"
 #include "profile/reader/paths.h"
+#include "profile/reader/yaml.h"
 
 // ---- the release ----
 
@@ -291,7 +292,11 @@ static bool refuse_other_profile(struct loader *loader, const struct value *tree
 
 static bool read_cluster_file(struct loader *loader, const char *path, const struct profile_options *options,
                               struct cluster_file *file) {
-        struct value *tree = loader_read(loader, path, NULL);
+        struct value *tree = NULL;
+        if (options->text)
+                tree = yaml_parse(path, options->text, strlen(options->text), loader->arena, loader->diagnostics);
+        else
+                tree = loader_read(loader, path, NULL);
         for (size_t i = 0; tree && i < options->set.count; i++)
                 override_apply(loader, tree, options->set.items[i]);
         if (!tree || refuse_other_profile(loader, tree))

@@ -478,6 +478,7 @@ struct profile_options {
         // Called for each finding at the end, mistakes first. NULL: they are in err->text and cluster->warnings alone.
         void (*finding)(const struct profile_finding *finding, void *context);
         void *context;
+        const char *text;             // is read instead of the file, which need not be there; NULL: the file
         const char *release;          // overrides the file's: a name or a path; or NULL
         struct strings set;           // "variables.x=y": overrides in the cluster file's tree before checking
         struct strings allow_outside; // directories that profiles may name files of, beside their own tree

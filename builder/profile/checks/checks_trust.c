@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Checks of the keys that nodes trust.
 #include "base/err.h"
-#include "profile/checks/authorized_key.h"
 #include "profile/checks/checks.h"
+#include "profile/reader/authorized_key.h"
 #include "shared/signed_layer.h"
 #include "shared/sshsig.h"
 

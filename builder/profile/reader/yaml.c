@@ -27,6 +27,7 @@ struct yaml {
         struct anchor *anchors;
         size_t anchor_count;
         size_t values; // so far, aliases expanded
+        bool takes_any_tag;
 };
 
 // A value while it is being read. Its weight and height are added for each alias to it, so that a small file of aliases
@@ -130,10 +131,12 @@ static bool yaml_read_alias(struct yaml *yaml, const yaml_event_t *event, size_t
 
 // Tags would change what a value means; only those that say what YAML assumes anyway are let through.
 static bool check_tag(struct yaml *yaml, const yaml_char_t *tag, const char *const *known, struct place place) {
-        for (size_t i = 0; tag && known[i]; i++)
+        if (!tag || yaml->takes_any_tag)
+                return true;
+        for (size_t i = 0; known[i]; i++)
                 if (strcmp((const char *)tag, known[i]) == 0)
                         return true;
-        return !tag || refuse_yaml(yaml, place, "the tag `%s` is not supported", (const char *)tag);
+        return refuse_yaml(yaml, place, "the tag `%s` is not supported", (const char *)tag);
 }
 
 static bool is_null_text(const char *text) {
@@ -376,27 +379,42 @@ static bool refuse_other_format(struct yaml *yaml) {
         return is_utf16 || is_key;
 }
 
-struct value *yaml_parse(const char *name, const char *text, size_t size, struct arena *arena,
-                         struct diagnostics *diagnostics) {
-        struct yaml yaml = { .name = name, .text = text, .size = size, .arena = arena, .diagnostics = diagnostics };
-        diagnostics_add_source(diagnostics, name, text, size);
-        if (size > SIZE_MAX_BYTES) {
-                report(diagnostics, ERR_SYNTAX, &(struct place){ name, 0, 0 }, "larger than 8 MiB");
+static struct value *parse_yaml(struct yaml *yaml) {
+        diagnostics_add_source(yaml->diagnostics, yaml->name, yaml->text, yaml->size);
+        if (yaml->size > SIZE_MAX_BYTES) {
+                report(yaml->diagnostics, ERR_SYNTAX, &(struct place){ yaml->name, 0, 0 }, "larger than 8 MiB");
                 return NULL;
         }
-        if (refuse_other_format(&yaml))
+        if (refuse_other_format(yaml))
                 return NULL;
-        if (!yaml_parser_initialize(&yaml.parser))
+        if (!yaml_parser_initialize(&yaml->parser))
                 abort(); // only when memory is out
-        yaml_parser_set_encoding(&yaml.parser, YAML_UTF8_ENCODING);
-        yaml_parser_set_input_string(&yaml.parser, (const unsigned char *)text, size);
+        yaml_parser_set_encoding(&yaml->parser, YAML_UTF8_ENCODING);
+        yaml_parser_set_input_string(&yaml->parser, (const unsigned char *)yaml->text, yaml->size);
         struct part root = { 0 };
-        bool ok = read_document(&yaml, &root);
-        yaml_parser_delete(&yaml.parser);
-        free(yaml.anchors);
+        bool ok = read_document(yaml, &root);
+        yaml_parser_delete(&yaml->parser);
+        free(yaml->anchors);
         if (!ok)
                 return NULL;
         return root.value;
+}
+
+struct value *yaml_parse(const char *name, const char *text, size_t size, struct arena *arena,
+                         struct diagnostics *diagnostics) {
+        struct yaml yaml = { .name = name, .text = text, .size = size, .arena = arena, .diagnostics = diagnostics };
+        return parse_yaml(&yaml);
+}
+
+struct value *yaml_parse_any_tag(const char *name, const char *text, size_t size, struct arena *arena,
+                                 struct diagnostics *diagnostics) {
+        struct yaml yaml = { .name = name,
+                             .text = text,
+                             .size = size,
+                             .arena = arena,
+                             .diagnostics = diagnostics,
+                             .takes_any_tag = true };
+        return parse_yaml(&yaml);
 }
 
 static bool read_yaml(const char *real, struct buf *text, struct err *err) {

@@ -13,6 +13,10 @@
 struct value *yaml_parse(const char *name, const char *text, size_t size, struct arena *arena,
                          struct diagnostics *diagnostics);
 
+// The same for what others than kiln read, too: a tag that is not known, such as Ansible's !vault, means nothing.
+struct value *yaml_parse_any_tag(const char *name, const char *text, size_t size, struct arena *arena,
+                                 struct diagnostics *diagnostics);
+
 // Reads a regular file into the arena and parses it. `real` is its real path (realpath(3)), `path` what messages call
 // it. A file that cannot be read is reported at `from` (may be NULL).
 struct value *yaml_load(const char *path, const char *real, const struct place *from, struct arena *arena,

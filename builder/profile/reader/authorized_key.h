@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Lines of authorized_keys files, in the format of sshd(8): [OPTIONS] TYPE BASE64 [COMMENT].
-#ifndef KILN_PROFILE_CHECKS_AUTHORIZED_KEY_H
-#define KILN_PROFILE_CHECKS_AUTHORIZED_KEY_H
+#ifndef KILN_PROFILE_READER_AUTHORIZED_KEY_H
+#define KILN_PROFILE_READER_AUTHORIZED_KEY_H
 
 #include "base/err.h"
 

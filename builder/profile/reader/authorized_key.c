@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "profile/checks/authorized_key.h"
+#include "profile/reader/authorized_key.h"
 
 #include <string.h>
 
