@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <stddef.h>
 #include <string.h>
-#include <strings.h>
 
 #include "init/internal.h"
 
@@ -50,9 +49,22 @@ const char *host_text(struct arena *arena, const char *text, size_t size) {
         return arena_strndup(arena, text, size);
 }
 
+// "MAC Address" and "mac-address" are "mac_address".
+static bool is_host_key(const char *known, const char *key) {
+        size_t i = 0;
+        for (; known[i] && key[i]; i++) {
+                char byte = (char)tolower((unsigned char)key[i]);
+                if (byte == ' ' || byte == '-')
+                        byte = '_';
+                if (byte != known[i])
+                        return false;
+        }
+        return known[i] == key[i];
+}
+
 bool host_list_set(struct arena *arena, struct host *host, const char *key, const char *value) {
         for (size_t i = 0; i < lengthof(host_keys); i++) {
-                if (strcasecmp(host_keys[i].key, key) != 0)
+                if (!is_host_key(host_keys[i].key, key))
                         continue;
                 const char **member = (const char **)((char *)host + host_keys[i].offset);
                 if (value[0])
@@ -60,6 +72,24 @@ bool host_list_set(struct arena *arena, struct host *host, const char *key, cons
                 return true;
         }
         return false;
+}
+
+bool host_mac_read(const char *text, unsigned char ret[static 6]) {
+        enum { OCTETS = 6, DIGITS_MAX = 2 };
+        unsigned char mac[OCTETS];
+        char separator = text[strcspn(text, ":-")];
+        for (size_t i = 0; i < OCTETS; i++) {
+                size_t digits = strspn(text, "0123456789abcdefABCDEF");
+                char end = separator;
+                if (i == OCTETS - 1)
+                        end = '\0';
+                if (digits < 1 || digits > DIGITS_MAX || text[digits] != end)
+                        return false;
+                mac[i] = (unsigned char)strtoul(text, NULL, 16);
+                text += digits + 1;
+        }
+        memcpy(ret, mac, sizeof mac);
+        return true;
 }
 
 struct host *host_list_add(struct host_list *list, const struct place *place) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Which format a list has, and what is the same for all.
+// What is the same for lists of all formats.
 #include "init/host_lists.h"
 
 #include <arpa/inet.h>
@@ -13,44 +13,6 @@
 #include "profile/reader/names.h"
 
 enum { LIST_MAX_BYTES = 16 << 20 };
-
-// ---- which format ----
-
-struct marks {
-        bool has_dhcp_host, has_host_block, has_section, has_yaml_groups;
-};
-
-static bool begins_with(const struct host_line *line, const char *word) {
-        size_t skip = 0, length = strlen(word);
-        while (skip < line->size && isblank((unsigned char)line->text[skip]))
-                skip++;
-        return line->size - skip >= length && strncmp(line->text + skip, word, length) == 0;
-}
-
-static void look_at_line(struct host_list *list, const struct host_line *line, void *context) {
-        (void)list;
-        struct marks *marks = context;
-        bool is_host_word = begins_with(line, "host ") || begins_with(line, "host\t");
-        marks->has_dhcp_host |= begins_with(line, "dhcp-host=");
-        marks->has_host_block |= is_host_word && memchr(line->text, '{', line->size) != NULL;
-        marks->has_section |= line->size > 2 && line->text[0] == '[' && memchr(line->text, ']', line->size) != NULL;
-        marks->has_yaml_groups |= begins_with(line, "hosts:") || begins_with(line, "children:");
-}
-
-static void read_any(struct host_list *list) {
-        struct marks marks = { 0 };
-        host_list_lines(list, look_at_line, &marks);
-        if (marks.has_dhcp_host)
-                hosts_read_dnsmasq(list);
-        else if (marks.has_host_block)
-                hosts_read_dhcpd(list);
-        else if (marks.has_section)
-                hosts_read_ansible_ini(list);
-        else if (marks.has_yaml_groups)
-                hosts_read_ansible_yaml(list);
-        else
-                hosts_read_csv(list);
-}
 
 // ---- what a host must be ----
 
@@ -74,10 +36,27 @@ static const char *role_of_name(const struct strings *roles, const char *name) {
         return best;
 }
 
+static const char *role_of_group(const struct strings *roles, const char *group) {
+        for (size_t i = 0; i < roles->count; i++)
+                if (group_is_role(group, roles->items[i]))
+                        return roles->items[i];
+        return NULL;
+}
+
+static const char *group_words(struct arena *arena, const struct host *host) {
+        const char *words = NULL;
+        if (host->group)
+                words = arena_printf(arena, "`%s`", host->group);
+        for (size_t i = 0; i < host->groups.count; i++)
+                words = arena_printf(arena, "%s%s`%s`", text_or(words, ""), words ? ", " : "", host->groups.items[i]);
+        return words;
+}
+
 static void find_role(struct host_list *list, const struct strings *roles, const char *otherwise, struct host *host) {
-        for (size_t i = 0; host->group && i < roles->count; i++)
-                if (group_is_role(host->group, roles->items[i]))
-                        host->role = roles->items[i];
+        if (host->group)
+                host->role = role_of_group(roles, host->group);
+        for (size_t i = 0; !host->role && i < host->groups.count; i++)
+                host->role = role_of_group(roles, host->groups.items[i]);
         if (!host->role)
                 host->role = role_of_name(roles, host->name);
         if (!host->role)
@@ -85,9 +64,10 @@ static void find_role(struct host_list *list, const struct strings *roles, const
         if (host->role)
                 return;
         host->role = "";
-        if (host->group)
-                report(list->diagnostics, ERR_REFERENCE, &host->place,
-                       "`%s` is of group `%s`, and no role is called so", host->name, host->group);
+        const char *groups = group_words(list->arena, host);
+        if (groups)
+                report(list->diagnostics, ERR_REFERENCE, &host->place, "`%s` is of group %s, and no role is called so",
+                       host->name, groups);
         else
                 report(list->diagnostics, ERR_REFERENCE, &host->place, "what role has `%s`?", host->name);
         report_hint(list->diagnostics, "--role ROLE is for those that neither their group nor their name tells of");
@@ -194,8 +174,11 @@ static void check_hosts(struct host_list *list, const struct strings *roles, con
                 check_mac(list, host);
         }
         check_unique(list);
-        if (list->hosts.count == 0 && list->diagnostics->mistake_count == 0)
-                report(list->diagnostics, ERR_SCHEMA, &(struct place){ list->name, 0, 0 }, "no host is listed there");
+        if (list->hosts.count > 0 || list->diagnostics->mistake_count > 0)
+                return;
+        report(list->diagnostics, ERR_SCHEMA, &(struct place){ list->name, 0, 0 }, "no host is listed there");
+        if (list->diagnostics->warning_count > 0)
+                report_hint(list->diagnostics, "%s", list->diagnostics->warnings[0].message);
 }
 
 bool hosts_read(struct arena *arena, const char *path, const struct strings *roles, const char *otherwise,
@@ -214,7 +197,7 @@ bool hosts_read(struct arena *arena, const char *path, const struct strings *rol
                 .arena = arena, .diagnostics = &diagnostics, .name = path, .text = arena_strdup(arena, start)
         };
         list.size = strlen(list.text);
-        read_any(&list);
+        host_list_read_any(&list);
         // The reader of YAML has told of it already.
         if (diagnostics.source_count == 0)
                 diagnostics_add_source(&diagnostics, path, list.text, list.size);
@@ -222,5 +205,7 @@ bool hosts_read(struct arena *arena, const char *path, const struct strings *rol
         if (!diagnostics_finish(&diagnostics, err))
                 return false;
         *ret = list.hosts;
+        ret->text = list.text;
+        ret->warnings = diagnostics_warnings(&diagnostics);
         return true;
 }

@@ -14,18 +14,21 @@
 struct host {
         struct place place;
         const char *name, *mac, *ip, *id, *serial, *uuid;
-        const char *group; // a column `role` or `group`, the Ansible group, or a dnsmasq tag
-        const char *role;  // one of the roles that were offered; never NULL
+        const char *group;     // a column or variable `role` or `group`
+        struct strings groups; // Ansible's, those of a host before those of its groups, or dnsmasq's tags
+        const char *role;      // one of the roles that were offered; never NULL
 };
 struct hosts {
         struct host *items; // on the arena, in the order of the file
         size_t count;
+        const char *text;        // of the file, for messages about its lines
+        struct strings warnings; // what of it was passed over, with its place
 };
 
-// `roles` are the known ones. A host's role is the one that its group is called like, also in plural, else the longest
-// one that its name begins with, else `otherwise`, which may be NULL. All mistakes are told in one error, with their
-// places: a host without a role, no name or address, two of one name, MAC or address. ERR_SYNTAX, ERR_SCHEMA,
-// ERR_DUPLICATE, ERR_REFERENCE, ERR_SYSTEM.
+// `roles` are the known ones. A host's role is the first one that a group of it is called like, also in plural, else
+// the longest one that its name begins with, else `otherwise`, which may be NULL. All mistakes are told in one error,
+// with their places: a host without a role, no name or address, two of one name, MAC or address. ERR_SYNTAX,
+// ERR_SCHEMA, ERR_DUPLICATE, ERR_REFERENCE, ERR_SYSTEM.
 must_check bool hosts_read(struct arena *arena, const char *path, const struct strings *roles, const char *otherwise,
                            struct hosts *ret, struct err *err);
 
