@@ -2,9 +2,9 @@
 #include "init/init.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,16 +12,16 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/locations.h"
+#include "base/progress.h"
 #include "init/host_lists.h"
+#include "init/init_network.h"
+#include "init/init_values.h"
 #include "profile/defaults.h"
 #include "profile/profile.h"
 #include "profile/reader/diagnostics.h"
 #include "profile/reader/names.h"
 #include "profile/reader/paths.h"
-#include "profile/reader/yaml.h"
 #include "shared/template.h"
-
-enum { KEY_MAX_BYTES = 64 << 10, NODES_MAX = 20000 };
 
 struct init {
         struct arena arena;
@@ -29,246 +29,63 @@ struct init {
         struct locations locations;
         struct strings roles;
         struct hosts hosts;
-        uint32_t subnet, hosts_in_subnet; // in host's order; addresses without the network's and the broadcast's
-        int prefix;
-        struct in_addr gateway, vip; // `vip`: an address that is kept free
-        const char *pool;            // "FIRST-LAST", or NULL
-        bool has_invented_macs;
+        struct init_network network;
         char *text; // of a dry run; heap
 };
 
-// ---- roles ----
-
-static bool is_abstract_role(struct arena *arena, const char *path) {
-        auto_diagnostics ignored = { .arena = arena };
-        const struct value *tree = yaml_load(path, path, NULL, arena, &ignored);
-        return !tree || value_truth(value_get(tree, "abstract"));
-}
-
-bool init_roles(struct arena *arena, struct strings *ret, struct err *err) {
-        struct locations locations;
-        if (!locations_find(arena, &locations, err))
-                return false;
-        const char *folder = arena_printf(arena, "%s/profiles/roles", locations.examples);
-        struct strings names = path_names(arena, folder, ".yaml");
-        *ret = (struct strings){ 0 };
-        for (size_t i = 0; i < names.count; i++)
-                if (!is_abstract_role(arena, arena_printf(arena, "%s/%s.yaml", folder, names.items[i])))
-                        strings_add_once(arena, ret, names.items[i]);
-        if (ret->count > 0)
-                return true;
-        fail(err, ERR_SYSTEM, 0, "no roles are installed in %s", folder);
-        return hint(err, "`make install` puts them there");
-}
-
-bool init_releases(struct arena *arena, struct strings *ret, struct err *err) {
-        struct locations locations;
-        if (!locations_find(arena, &locations, err))
-                return false;
-        *ret = path_names(arena, arena_printf(arena, "%s/profiles/releases", locations.examples), ".yaml");
-        return true;
-}
-
-// ---- the network ----
-
-static const char *address_text(struct init *init, uint32_t address) {
-        return in_addr_text(&init->arena, (struct in_addr){ htonl(address) });
-}
-
-static bool is_in_subnet(const struct init *init, struct in_addr address) {
-        uint32_t number = ntohl(address.s_addr);
-        return number > init->subnet && number - init->subnet <= init->hosts_in_subnet;
-}
-
-static bool take_subnet(struct init *init, const char *text, struct err *err) {
-        struct in_addr address;
-        const char *slash = strchr(text, '/');
-        char *end = NULL;
-        long prefix = -1;
-        if (slash)
-                prefix = strtol(slash + 1, &end, 10);
-        const char *dotted = arena_strndup(&init->arena, text, strcspn(text, "/"));
-        if (!slash || end == slash + 1 || *end || prefix < 8 || prefix > 29 ||
-            inet_pton(AF_INET, dotted, &address) != 1)
-                return fail(err, ERR_USAGE, 0,
-                            "--subnet %s: an IPv4 subnet of /8 to /29 is needed, such as 10.1.0.0/24", text);
-        uint32_t mask = ntohl(prefix_mask((int)prefix).s_addr);
-        init->prefix = (int)prefix;
-        init->subnet = ntohl(address.s_addr) & mask;
-        init->hosts_in_subnet = ~mask - 1;
-        if (init->subnet != ntohl(address.s_addr))
-                return fail(err, ERR_USAGE, 0, "--subnet %s: the subnet begins at %s", text,
-                            address_text(init, init->subnet));
-        return true;
-}
-
-// The smallest of /24 and larger that holds all machines of the list.
-static bool guess_subnet(struct init *init, struct err *err) {
-        uint32_t first = UINT32_MAX, last = 0;
-        for (size_t i = 0; i < init->hosts.count; i++) {
-                struct in_addr address;
-                (void)!inet_pton(AF_INET, init->hosts.items[i].ip, &address); // hosts_read() has looked
-                if (ntohl(address.s_addr) < first)
-                        first = ntohl(address.s_addr);
-                if (ntohl(address.s_addr) > last)
-                        last = ntohl(address.s_addr);
-        }
-        int prefix = 24;
-        while (prefix > 16 && ((first ^ last) & ntohl(prefix_mask(prefix).s_addr)))
-                prefix--;
-        uint32_t mask = ntohl(prefix_mask(prefix).s_addr);
-        if ((first ^ last) & mask) {
-                fail(err, ERR_USAGE, 0, "the machines of %s are from %s to %s, which is no network of one site",
-                     init->options->from, address_text(init, first), address_text(init, last));
-                return hint(err, "--subnet says which one it is; write further networks into the cluster file");
-        }
-        return take_subnet(init, arena_printf(&init->arena, "%s/%d", address_text(init, first & mask), prefix), err);
-}
-
-static bool read_inside(const struct init *init, const char *option, const char *text, struct in_addr *ret,
-                        struct err *err) {
-        if (inet_pton(AF_INET, text, ret) != 1)
-                return fail(err, ERR_USAGE, 0, "--%s %s: an IPv4 address is needed", option, text);
-        if (!is_in_subnet(init, *ret))
-                return fail(err, ERR_USAGE, 0, "--%s %s is outside of the subnet %s", option, text,
-                            text_or(init->options->subnet, "of the machines"));
-        return true;
-}
-
-static bool init_address_is_taken(const struct init *init, uint32_t address) {
-        if (address == ntohl(init->gateway.s_addr) || address == ntohl(init->vip.s_addr))
-                return true;
-        for (size_t i = 0; i < init->hosts.count; i++) {
-                struct in_addr other;
-                const char *ip = init->hosts.items[i].ip;
-                if (ip && inet_pton(AF_INET, ip, &other) == 1 && ntohl(other.s_addr) == address)
-                        return true;
-        }
-        return false;
-}
-
-// The longest run of free addresses of the upper half, at most 50, leaves room for machines below it.
-static void choose_pool(struct init *init) {
-        enum { POOL_MAX = 50 };
-        uint32_t last = init->subnet + init->hosts_in_subnet, lowest = init->subnet + init->hosts_in_subnet / 2;
-        while (last > lowest && init_address_is_taken(init, last))
-                last--;
-        uint32_t first = last;
-        while (first - 1 > lowest && last - first + 1 < POOL_MAX && !init_address_is_taken(init, first - 1))
-                first--;
-        if (last > lowest && first < last)
-                init->pool = arena_printf(&init->arena, "%s-%s", address_text(init, first), address_text(init, last));
-}
-
-static bool prepare_network(struct init *init, struct err *err) {
-        const struct init_options *options = init->options;
-        bool is_said = options->subnet != NULL;
-        if (options->from && !is_said) {
-                if (!guess_subnet(init, err))
-                        return false;
-        } else if (!take_subnet(init, text_or(options->subnet, INIT_SUBNET), err)) {
-                return false;
-        }
-        init->gateway.s_addr = 0;
-        uint32_t first = init->subnet + 1, last = init->subnet + init->hosts_in_subnet;
-        init->gateway.s_addr = htonl(init_address_is_taken(init, first) ? last : first);
-        return !options->gateway || read_inside(init, "gateway", options->gateway, &init->gateway, err);
-}
-
 // ---- machines ----
 
-static bool add_nodes_of(struct init *init, const char *text, struct err *err) {
+static bool refuse_role(struct init *init, const char *option, const char *role, struct err *err) {
+        auto_diagnostics known = { .arena = &init->arena };
+        report(&known, ERR_REFERENCE, &(struct place){ option, 0, 0 }, "there is no role `%s`", role);
+        report_known(&known, role, &init->roles);
+        return diagnostics_finish(&known, err);
+}
+
+static bool add_nodes_of(struct init *init, const char *text, struct strings *counted, struct err *err) {
         size_t length = strcspn(text, "=");
-        const char *role = arena_strndup(&init->arena, text, length), *number = text + length;
-        char *end = NULL;
-        unsigned long count = 0;
-        if (*number == '=' && number[1] >= '0' && number[1] <= '9')
-                count = strtoul(number + 1, &end, 10);
-        if (!end || *end || count > NODES_MAX)
-                return fail(err, ERR_USAGE, 0, "--nodes %s: ROLE=NUMBER is needed, up to %d", text, NODES_MAX);
-        if (!strings_have(&init->roles, role)) {
-                auto_diagnostics known = { .arena = &init->arena };
-                report(&known, ERR_REFERENCE, &(struct place){ "--nodes", 0, 0 }, "there is no role `%s`", role);
-                report_known(&known, role, &init->roles);
-                return diagnostics_finish(&known, err);
-        }
+        const char *role = arena_strndup(&init->arena, text, length);
+        unsigned count = 0;
+        if (text[length] != '=' || length == 0)
+                return fail(err, ERR_USAGE, 0, "--nodes %s: ROLE=NUMBER is needed", text);
+        if (!init_count_read(text + length + 1, &count, err))
+                return wrap(err, "--nodes %s", text);
+        if (!strings_have(&init->roles, role))
+                return refuse_role(init, "--nodes", role, err);
+        if (strings_have(counted, role))
+                return fail(err, ERR_USAGE, 0, "two numbers of machines are given for the role `%s`", role);
+        strings_add_once(&init->arena, counted, role);
         struct hosts *hosts = &init->hosts;
-        for (unsigned long i = 1; i <= count; i++) {
+        for (unsigned i = 1; i <= count; i++) {
                 hosts->items = arena_grow(&init->arena, hosts->items, hosts->count, sizeof *hosts->items);
                 hosts->items[hosts->count++] =
-                    (struct host){ .name = arena_printf(&init->arena, "%s%lu", role, i), .role = role };
+                    (struct host){ .name = arena_printf(&init->arena, "%s%u", role, i), .role = role };
         }
+        return true;
+}
+
+static bool read_machine_list(struct init *init, struct err *err) {
+        const struct init_options *options = init->options;
+        if (!hosts_read(&init->arena, options->from, &init->roles, options->role, &init->hosts, err))
+                return false;
+        for (size_t i = 0; !options->is_trial && i < init->hosts.warnings.count; i++)
+                warning("%s", init->hosts.warnings.items[i]);
         return true;
 }
 
 static bool list_machines(struct init *init, struct err *err) {
         const struct init_options *options = init->options;
+        struct strings counted = { 0 };
         if (!init_roles(&init->arena, &init->roles, err))
                 return false;
+        if (options->role && !strings_have(&init->roles, options->role))
+                return refuse_role(init, "--role", options->role, err);
         if (options->from)
-                return hosts_read(&init->arena, options->from, &init->roles, options->role, &init->hosts, err);
+                return read_machine_list(init, err);
         for (size_t i = 0; i < options->nodes.count; i++)
-                if (!add_nodes_of(init, options->nodes.items[i], err))
+                if (!add_nodes_of(init, options->nodes.items[i], &counted, err))
                         return false;
         return init->hosts.count > 0 || fail(err, ERR_USAGE, 0, "a cluster of no machine");
-}
-
-static bool refuse_far_address(struct init *init, const struct host *host, struct err *err) {
-        if (init->options->from)
-                return fail_at(err, ERR_SCHEMA, &host->place, "%s of `%s` is outside of the subnet %s/%d", host->ip,
-                               host->name, address_text(init, init->subnet), init->prefix);
-        fail(err, ERR_USAGE, 0, "the subnet %s/%d has no room for %zu machines", address_text(init, init->subnet),
-             init->prefix, init->hosts.count);
-        return hint(err, "--subnet takes a larger one");
-}
-
-// The next one that is neither the gateway's nor the VIP's; machines without addresses get them in order.
-static uint32_t next_address(const struct init *init, uint32_t address) {
-        while (address == ntohl(init->gateway.s_addr) || address == ntohl(init->vip.s_addr))
-                address++;
-        return address;
-}
-
-// Machines of a list keep theirs; others get those behind the one that is kept for what the cluster serves.
-static bool give_addresses(struct init *init, struct err *err) {
-        enum { ROOMY = 200, LEAVE_ROOM = 10, LEAVE_LITTLE = 2 };
-        uint32_t next = init->subnet + LEAVE_LITTLE;
-        if (init->hosts_in_subnet >= ROOMY)
-                next = init->subnet + LEAVE_ROOM;
-        while (init_address_is_taken(init, next))
-                next++;
-        init->vip.s_addr = htonl(next);
-        for (size_t i = 0; i < init->hosts.count; i++) {
-                struct host *host = &init->hosts.items[i];
-                struct in_addr address = { 0 };
-                if (!host->ip) {
-                        next = next_address(init, next);
-                        host->ip = address_text(init, next++);
-                }
-                (void)!inet_pton(AF_INET, host->ip, &address); // it was read, or just written
-                if (!is_in_subnet(init, address))
-                        return refuse_far_address(init, host, err);
-        }
-        if (!is_in_subnet(init, init->vip))
-                return refuse_far_address(init, &init->hosts.items[0], err);
-        return true;
-}
-
-// As `kiln boot` gives them: locally administered, the last three bytes are the address's.
-static void give_macs(struct init *init) {
-        for (size_t i = 0; !init->options->from && i < init->hosts.count; i++) {
-                struct in_addr address;
-                (void)!inet_pton(AF_INET, init->hosts.items[i].ip, &address);
-                uint32_t number = ntohl(address.s_addr);
-                unsigned char mac[6] = { 0x52,
-                                         0x54,
-                                         0x00,
-                                         (unsigned char)(number >> 16),
-                                         (unsigned char)(number >> 8),
-                                         (unsigned char)number };
-                init->hosts.items[i].mac = mac_text(&init->arena, mac);
-                init->has_invented_macs = true;
-        }
 }
 
 // ---- the text ----
@@ -348,12 +165,12 @@ static const char *cluster_name(struct init *init) {
 }
 
 // Between double quotes of YAML.
-static const char *quoted_text(struct init *init, const char *text, size_t size) {
+static const char *quoted_text(struct init *init, const char *text) {
         auto_buf quoted = { 0 };
-        for (size_t i = 0; i < size; i++) {
-                if (text[i] == '"' || text[i] == '\\')
+        for (; *text; text++) {
+                if (*text == '"' || *text == '\\')
                         buf_append_char(&quoted, '\\');
-                buf_append_char(&quoted, text[i]);
+                buf_append_char(&quoted, *text);
         }
         return arena_strdup(&init->arena, buf_text(&quoted));
 }
@@ -361,44 +178,31 @@ static const char *quoted_text(struct init *init, const char *text, size_t size)
 static struct value *scope_of_init(struct init *init, struct value *keys) {
         const struct init_options *options = init->options;
         struct value *scope = value_map(&init->arena);
-        const char *gateway = in_addr_text(&init->arena, init->gateway);
+        const struct init_network *network = &init->network;
+        const char *gateway = in_addr_text(&init->arena, network->gateway);
         put_word(init, scope, "cluster", cluster_name(init));
         put_word(init, scope, "release", text_or(options->release, INIT_RELEASE));
         put_word(init, scope, "subnet",
-                 arena_printf(&init->arena, "%s/%d", address_text(init, init->subnet), init->prefix));
+                 arena_printf(&init->arena, "%s/%d", in_addr_text(&init->arena, network->subnet), network->prefix));
         put_word(init, scope, "gateway", gateway);
         put_word(init, scope, "dns", text_or(options->dns, gateway));
         put_word(init, scope, "server", text_or(options->server, gateway));
-        put_word(init, scope, "free_address", in_addr_text(&init->arena, init->vip));
-        unsigned end = ntohl(init->vip.s_addr) & 0xff;
+        put_word(init, scope, "free_address", in_addr_text(&init->arena, network->vip));
+        unsigned end = ntohl(network->vip.s_addr) & 0xff;
         put_count(init, scope, "free_address_end", end > 0 ? end : 1); // VRRP has no router 0
-        put_word(init, scope, "pool", init->pool);
-        value_set(&init->arena, scope, "has_invented_macs", value_bool(&init->arena, init->has_invented_macs));
+        put_word(init, scope, "pool", network->pool);
+        value_set(&init->arena, scope, "has_invented_macs", value_bool(&init->arena, !options->from));
         value_set(&init->arena, scope, "keys", keys);
         set_nodes(init, scope);
         return scope;
 }
 
-// The lines of a .pub file or of authorized_keys, without comments. What is no key, the check says.
-static bool read_keys(struct init *init, struct value *keys, struct err *err) {
-        const char *path = init->options->ssh_key;
-        auto_buf text = { .max = KEY_MAX_BYTES };
-        if (!path)
-                return true;
-        if (!fs_read(AT_FDCWD, path, &text, err))
+static bool read_keys(struct init *init, struct value *ret, struct err *err) {
+        struct strings keys = { 0 };
+        if (init->options->ssh_key && !init_keys_read(&init->arena, init->options->ssh_key, &keys, err))
                 return wrap(err, "--ssh-key");
-        if (strstr(buf_text(&text), "PRIVATE KEY")) {
-                fail(err, ERR_USAGE, 0, "--ssh-key %s is a private key, which no cluster file may have", path);
-                return hint(err, "its public half is in %s.pub", path);
-        }
-        for (const char *line = buf_text(&text); *line;) {
-                size_t length = strcspn(line, "\r\n");
-                if (length > 0 && *line != '#')
-                        value_append(&init->arena, keys, value_scalar(&init->arena, quoted_text(init, line, length)));
-                line += length + strspn(line + length, "\r\n");
-        }
-        if (keys->count == 0)
-                return fail(err, ERR_USAGE, 0, "--ssh-key %s has no key", path);
+        for (size_t i = 0; i < keys.count; i++)
+                value_append(&init->arena, ret, value_scalar(&init->arena, quoted_text(init, keys.items[i])));
         return true;
 }
 
@@ -410,36 +214,90 @@ static bool render(struct init *init, struct buf *to, struct err *err) {
                template_render(path, buf_text(&text), text.size, scope_of_init(init, keys), NULL, to, NULL, err);
 }
 
-// ---- the file ----
+// ---- whether it passes ----
 
-// Checked in its place and under its name, which messages show; what does not pass is removed again.
-static bool write_checked(const char *path, const struct buf *text, struct err *err) {
-        auto_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (fd < 0 && errno == EEXIST) {
-                fail(err, ERR_USAGE, 0, "%s is there already, and is not replaced", path);
-                return hint(err, "name another directory, or move the file away");
+// What `kiln check` would say of the text, told at the machine of the list where it comes from one.
+struct text_check {
+        const struct init *init;
+        const char *path;
+        int first_row; // the line of the first node: each has one
+        struct diagnostics found;
+        bool is_of_list; // at least one of them
+};
+
+static int first_row_of(const struct buf *text) {
+        static const char key[] = "\nnodes:\n";
+        const char *start = buf_text(text), *found = strstr(start, key);
+        int line = 1;
+        if (!found)
+                return INT_MAX;
+        for (const char *at = start; at < found + strlen(key); at++)
+                line += *at == '\n';
+        return line;
+}
+
+static void keep_finding(const struct profile_finding *finding, void *context) {
+        struct text_check *check = context;
+        const struct hosts *hosts = &check->init->hosts;
+        struct arena *arena = check->found.arena;
+        struct place place = finding->place;
+        if (finding->kind == ERR_NONE)
+                return;
+        bool is_here = place.file && strcmp(place.file, check->path) == 0;
+        bool is_row = is_here && place.line >= check->first_row;
+        size_t row = (size_t)(place.line - check->first_row);
+        if (place.file)
+                place.file = arena_strdup(arena, place.file);
+        if (check->init->options->from && is_row && row < hosts->count) {
+                place = hosts->items[row].place;
+                check->is_of_list = true;
         }
-        if (fd < 0)
-                return fail(err, ERR_SYSTEM, errno, "make %s", path);
+        report(&check->found, finding->kind, &place, "%s", finding->message);
+        if (finding->hint)
+                report_hint(&check->found, "%s", finding->hint);
+}
+
+static bool check_text(struct init *init, const char *path, const struct buf *text, struct err *err) {
         struct cluster *cluster = NULL;
-        if (fs_write_all(fd, text->data, text->size, err) && cluster_load(path, NULL, &cluster, err)) {
+        struct text_check check = { init, path, first_row_of(text), { .arena = &init->arena }, false };
+        struct profile_options options = { .text = buf_text(text), .finding = keep_finding, .context = &check };
+        if (cluster_load(path, &options, &cluster, err)) {
                 cluster_free(cluster);
                 return true;
         }
-        (void)unlink(path);
-        return wrap(err, "what would be written to %s is not right, and was not kept", path);
+        if (check.is_of_list) {
+                diagnostics_add_source(&check.found, init->options->from, init->hosts.text, strlen(init->hosts.text));
+                diagnostics_add_source(&check.found, path, buf_text(text), text->size);
+                (void)!diagnostics_finish(&check.found, err);
+        }
+        diagnostics_release(&check.found);
+        return wrap(err, "nothing was written, as %s would not pass", path);
 }
 
-static bool write_cluster(struct init *init, const struct buf *text, struct err *err) {
-        const char *dir = init->options->dir;
-        bool is_new = !fs_exists(AT_FDCWD, dir);
-        if (!fs_mkdirs(AT_FDCWD, dir, 0755, err))
-                return false;
-        const char *path = arena_printf(&init->arena, "%s/cluster.yaml", dir);
-        if (write_checked(path, text, err))
+// ---- the file ----
+
+bool init_check_place(const struct init_options *options, struct err *err) {
+        struct stat stat_of_dir;
+        auto_free char *path = xasprintf("%s/cluster.yaml", options->dir);
+        if (!options->dir[0])
+                return fail(err, ERR_USAGE, 0, "``: the name of a directory is needed");
+        if (stat(options->dir, &stat_of_dir) == 0 && !S_ISDIR(stat_of_dir.st_mode))
+                return fail(err, ERR_USAGE, 0, "%s is no directory", options->dir);
+        if (options->is_dry || !fs_exists(AT_FDCWD, path))
                 return true;
-        if (is_new)
-                (void)rmdir(dir);
+        fail(err, ERR_USAGE, 0, "%s is there already, and is not replaced", path);
+        return hint(err, "name another directory, or move the file away");
+}
+
+static bool write_cluster(const char *path, const struct buf *text, struct err *err) {
+        if (!fs_mkdirs_for(AT_FDCWD, path, 0755, err))
+                return false;
+        auto_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return fail(err, ERR_SYSTEM, errno, "make %s", path);
+        if (fs_write_all(fd, text->data, text->size, err))
+                return true;
+        (void)unlink(path);
         return false;
 }
 
@@ -456,27 +314,31 @@ static bool write_defaults(struct init *init, struct err *err) {
 }
 
 static bool make_cluster(struct init *init, struct err *err) {
+        const struct init_options *options = init->options;
+        const char *path = arena_printf(&init->arena, "%s/cluster.yaml", options->dir);
         auto_buf text = { 0 };
-        if (!locations_find(&init->arena, &init->locations, err) || !list_machines(init, err) ||
-            !prepare_network(init, err) || !give_addresses(init, err))
+        if (!init_check_place(options, err) || !locations_find(&init->arena, &init->locations, err) ||
+            !list_machines(init, err) || !init_network_plan(&init->arena, options, &init->hosts, &init->network, err) ||
+            !render(init, &text, err) || !check_text(init, path, &text, err))
                 return false;
-        give_macs(init);
-        choose_pool(init);
-        if (!render(init, &text, err))
-                return false;
-        if (init->options->is_dry) {
+        if (options->is_dry) {
                 init->text = buf_take(&text);
                 return true;
         }
-        return write_cluster(init, &text, err) && write_defaults(init, err);
+        return write_cluster(path, &text, err) && write_defaults(init, err);
 }
 
 bool init_write(const struct init_options *options, struct init_result *ret, struct err *err) {
-        assert(options->dir);
         struct init init = { .options = options };
         bool ok = make_cluster(&init, err);
         if (ok)
                 *ret = (struct init_result){ xasprintf("%s/cluster.yaml", options->dir), init.hosts.count, init.text };
         arena_release(&init.arena);
         return ok;
+}
+
+void init_result_release(struct init_result *result) {
+        free(result->path);
+        free(result->text);
+        *result = (struct init_result){ 0 };
 }

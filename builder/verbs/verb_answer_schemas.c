@@ -99,6 +99,7 @@ static const struct answer_member init_members[] = {
         { "path", "text", "the cluster file", false },
         { "nodes", "count", "machines in it", false },
         { "key", "yes or no", "somebody's public key may log in", false },
+        { "text", "text", "of --dry-run: what the cluster file would be", true },
 };
 static const struct answer_member iso_members[] = {
         FORMAT,

@@ -3,13 +3,20 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/shell_word.h"
 #include "init/init.h"
 #include "verbs/verb.h"
 #include "verbs/verb_answer.h"
 #include "verbs/verb_common.h"
 
-// What somebody gets who only presses Enter.
-static const char *const small_cluster[] = { "master=3", "slave=1", "balancer=1" };
+// What somebody gets who only presses Enter, and who says nothing of machines.
+static const char *small_cluster_nodes[] = { "master=3", "slave=1", "balancer=1" };
+static const struct strings small_cluster = { small_cluster_nodes, lengthof(small_cluster_nodes) };
+
+static void add_count(struct arena *arena, struct strings *nodes, const char *text) {
+        nodes->items = arena_grow(arena, nodes->items, nodes->count, sizeof *nodes->items);
+        nodes->items[nodes->count++] = text;
+}
 
 // --masters 3 is --nodes master=3.
 static void add_counts(struct arena *arena, const struct options *options, struct strings *nodes) {
@@ -21,14 +28,27 @@ static void add_counts(struct arena *arena, const struct options *options, struc
                        { "balancer", options->balancers },
                        { "registry", options->registries } };
         for (size_t i = 0; i < options->nodes.count; i++)
-                strings_add_once(arena, nodes, options->nodes.items[i]);
+                add_count(arena, nodes, options->nodes.items[i]);
         for (size_t i = 0; i < lengthof(counts); i++)
-                if (counts[i].number.given && counts[i].number.value > 0)
-                        strings_add_once(arena, nodes,
-                                         arena_printf(arena, "%s=%u", counts[i].role, counts[i].number.value));
+                if (counts[i].number.given)
+                        add_count(arena, nodes, arena_printf(arena, "%s=%u", counts[i].role, counts[i].number.value));
 }
 
-static bool init_with(const struct options *options, struct arena *arena, struct err *err) {
+// An empty text is no name, address or file, and more likely a shell's variable that is not set.
+static bool refuse_empty(const struct options *options, struct err *err) {
+        const struct {
+                const char *name, *value;
+        } texts[] = { { "name", options->name },       { "release", options->release }, { "subnet", options->subnet },
+                      { "gateway", options->gateway }, { "dns", options->dns },         { "server", options->server },
+                      { "ssh-key", options->ssh_key }, { "from", options->from } };
+        for (size_t i = 0; i < lengthof(texts); i++)
+                if (texts[i].value && !texts[i].value[0])
+                        return fail(err, ERR_USAGE, 0, "--%s has an empty value", texts[i].name);
+        return true;
+}
+
+static bool read_init_options(const struct options *options, struct arena *arena, struct init_options *ret,
+                              struct err *err) {
         struct init_options init = { .dir = options->arguments[0],
                                      .name = options->name,
                                      .release = options->release,
@@ -39,6 +59,8 @@ static bool init_with(const struct options *options, struct arena *arena, struct
                                      .ssh_key = options->ssh_key,
                                      .from = options->from,
                                      .is_dry = options->dry_run };
+        if (!refuse_empty(options, err))
+                return false;
         if (options->roles.count > 1)
                 return fail(err, ERR_USAGE, 0, "--role: one role is for all that nothing tells of");
         if (options->roles.count > 0)
@@ -47,33 +69,51 @@ static bool init_with(const struct options *options, struct arena *arena, struct
         if (init.from && init.nodes.count > 0)
                 return fail(err, ERR_USAGE, 0,
                             "--from has the machines: numbers of them are for a cluster without a list");
-        bool is_dialogue = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !options->yes;
-        if (is_dialogue && !init_ask(arena, &init, err))
-                return false;
-        if (!init.from && !is_dialogue && init.nodes.count == 0)
-                init.nodes = (struct strings){ (const char **)small_cluster, lengthof(small_cluster) };
+        *ret = init;
+        return true;
+}
+
+static bool answer_init(const struct init_options *init, const struct init_result *result, struct err *err) {
+        json_t *answer = json_pack("{ss sI sb}", "path", result->path, "nodes", (json_int_t)result->node_count, "key",
+                                   init->ssh_key != NULL);
+        if (result->text)
+                (void)!json_object_set_new(answer, "text", json_string(result->text));
+        return answer_give(answer, err);
+}
+
+static void print_init(struct arena *arena, const struct init_options *init, const struct init_result *result) {
+        if (result->text) {
+                fputs(result->text, stdout);
+                return;
+        }
+        const char *word = shell_word(arena, result->path);
+        printf("%s: %zu nodes\n", result->path, result->node_count);
+        if (!init->ssh_key)
+                printf("Nobody can log in to them yet: put your public key into `variables.ssh_authorized_keys`.\n");
+        printf("Next: look at it, then `kiln check %s` and `kiln build %s`.\n", word, word);
+        printf("Builds are published in %s/out: %s/" DEFAULTS_NAME " says so.\n", init->dir, init->dir);
+}
+
+static bool init_with(const struct options *options, struct arena *arena, struct err *err) {
+        struct init_options init;
         struct init_result result;
+        if (!read_init_options(options, arena, &init, err))
+                return false;
+        bool is_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+        bool is_dialogue = is_terminal && !options->yes && !options->json;
+        if (is_dialogue && !init_ask(arena, &small_cluster, &init, err))
+                return false;
+        if (!init.from && init.nodes.count == 0)
+                init.nodes = small_cluster;
         if (!init_write(&init, &result, err))
                 return false;
-        if (result.text) {
-                fputs(result.text, stdout);
-                free(result.text);
-                free(result.path);
-                return true;
-        }
-        if (options->json) {
-                json_t *answer = json_pack("{ss sI sb}", "path", result.path, "nodes", (json_int_t)result.node_count,
-                                           "key", init.ssh_key != NULL);
-                free(result.path);
-                return answer_give(answer, err);
-        }
-        printf("%s: %zu nodes\n", result.path, result.node_count);
-        if (!init.ssh_key)
-                printf("Nobody can log in to them yet: put your public key into `variables.ssh_authorized_keys`.\n");
-        printf("Next: look at it, then `kiln check %s` and `kiln build %s`.\n", result.path, result.path);
-        printf("Builds are published in %s/out: %s/" DEFAULTS_NAME " says so.\n", init.dir, init.dir);
-        free(result.path);
-        return true;
+        bool ok = true;
+        if (options->json)
+                ok = answer_init(&init, &result, err);
+        else
+                print_init(arena, &init, &result);
+        init_result_release(&result);
+        return ok;
 }
 
 bool verb_init(const struct options *options, struct err *err) {
