@@ -227,7 +227,7 @@ struct build build_new(struct cluster *cluster, const struct build_options *opti
                 .cluster = cluster,
                 .options = options,
                 .bootloader = -1,
-                .publication = { .dir = -1, .staging = -1 },
+                .publication = PUBLICATION_CLOSED,
                 .rootfs = { .release = &cluster->release },
         };
 }

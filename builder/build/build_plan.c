@@ -304,7 +304,7 @@ static void read_newest_part(struct planning *planning, int dir) {
 
 static bool find_build_before(struct planning *planning, struct err *err) {
         const struct build *build = &planning->build;
-        struct publication whole = { .dir = -1, .staging = -1 };
+        struct publication whole = PUBLICATION_CLOSED;
         if (!publication_open_to_look(build->options->out, build->cluster->name, false, &whole, err))
                 return false;
         if (whole.dir >= 0) {

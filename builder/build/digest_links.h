@@ -7,7 +7,7 @@
 // file's ctime, by which the cache and the seals know it (base/file_place.h), would not say which build it belongs to,
 // and would be a second file to rsync without -H; web servers follow links, and so do the tools that copy to an object
 // store. Linked is what a build has beside pxe/ and kickstart/, whose small files are many and whose large ones are the
-// roles'. Callers hold the publication's lock.
+// roles'. Callers have their turn (build/publish.h), for both places share these links.
 #ifndef KILN_BUILD_DIGEST_LINKS_H
 #define KILN_BUILD_DIGEST_LINKS_H
 
@@ -15,7 +15,8 @@
 
 #define DIGEST_LINKS_DIR "blobs/sha256"
 
-// Makes the links of a build that there are not yet, or that lead nowhere, and takes away those into it that are not
+// Makes the links of a build that there are not yet, or that lead to no file of which its build's SHA256SUMS says this
+// digest, and takes away those into it that are not
 // its own any more. `cluster` is <out>/<cluster>, and `path` ID or partial/ID below it. A build without SHA256SUMS,
 // made with
 // --only, has none.

@@ -10,11 +10,43 @@
 #include <sys/file.h>
 
 #include "base/fs.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/own_dir.h"
 #include "base/progress.h"
 #include "build/digest_links.h"
 #include "build/published_seal.h"
+
+// ---- turns ----
+
+#define LINKS_DIR "blobs"
+
+static bool wait_for_turn(int fd, struct err *err) {
+        while (flock(fd, LOCK_EX) < 0) {
+                if (errno != EINTR)
+                        return fail(err, ERR_SYSTEM, errno, "lock " LINKS_DIR);
+                if (!interrupt_check(err))
+                        return false;
+        }
+        return true;
+}
+
+// Until `*ret_turn` is closed; -1 where the publication has it already.
+static bool take_turn(const struct publication *publication, int *ret_turn, struct err *err) {
+        const char *cluster_dir = ".";
+        auto_close int cluster = -1, turn = -1;
+        if (publication->turn >= 0)
+                return true;
+        if (publication->is_partial)
+                cluster_dir = "..";
+        if (!fs_open_dir(publication->dir, cluster_dir, &cluster, err) || !fs_mkdirs(cluster, LINKS_DIR, 0755, err) ||
+            !fs_open_dir(cluster, LINKS_DIR, &turn, err) || !wait_for_turn(turn, err))
+                return false;
+        *ret_turn = take_fd(turn);
+        return true;
+}
+
+// ---- opening ----
 
 static bool remove_leftovers(int dir, struct err *err) {
         auto_closedir DIR *stream = NULL;
@@ -66,20 +98,48 @@ static bool open_publication_place(const char *out, const char *cluster, bool is
         return true;
 }
 
+// What it names; NULL: nothing. Heap.
+static char *named_by_current(const struct publication *publication) {
+        char name[NAME_MAX + 1];
+        ssize_t length = readlinkat(publication->dir, "current", name, sizeof name);
+        if (length < 0)
+                return NULL;
+        return xstrndup(name, (size_t)length);
+}
+
 bool publication_open(const char *out, const char *cluster, bool is_partial, struct publication *ret, struct err *err) {
         auto_free char *path = xasprintf("%s/%s", out, cluster);
-        auto_close int dir = -1;
+        auto_close int dir = -1, turn = -1;
         if (!open_publication_place(out, cluster, is_partial, &dir, err))
                 return wrap(err, "preparing the output directory");
+        struct publication publication = { .dir = dir, .staging = -1, .turn = -1, .is_partial = is_partial };
         if (flock(dir, LOCK_EX | LOCK_NB) < 0) {
                 if (errno != EWOULDBLOCK)
                         return fail(err, ERR_SYSTEM, errno, "lock %s", path);
                 fail(err, ERR_LOCKED, 0, "%s: another kiln is building there", path);
                 return hint(err, "wait for it, or give this build its own --out");
         }
-        if (!remove_leftovers(dir, err))
+        if (!take_turn(&publication, &turn, err) || !remove_leftovers(dir, err))
                 return false;
-        *ret = (struct publication){ .dir = take_fd(dir), .staging = -1, .is_partial = is_partial };
+        publication.current_before = named_by_current(&publication);
+        publication.dir = take_fd(dir);
+        *ret = publication;
+        return true;
+}
+
+bool publication_open_to_change(const char *out, const char *cluster, bool is_partial, struct publication *ret,
+                                struct err *err) {
+        auto_close int dir = -1;
+        if (!open_publication_place(out, cluster, is_partial, &dir, err))
+                return wrap(err, "the output directory");
+        struct publication publication = { .dir = dir, .staging = -1, .turn = -1, .is_partial = is_partial };
+        int turn = -1;
+        if (!take_turn(&publication, &turn, err))
+                return wrap(err, "the output directory");
+        publication.turn = turn;
+        publication.current_before = named_by_current(&publication);
+        publication.dir = take_fd(dir);
+        *ret = publication;
         return true;
 }
 
@@ -89,7 +149,8 @@ bool publication_open_to_look(const char *out, const char *cluster, bool is_part
         if (is_partial)
                 part = "/" PARTIAL_DIR;
         auto_free char *path = xasprintf("%s/%s%s", out, cluster, part);
-        *ret = (struct publication){ .dir = -1, .staging = -1, .is_partial = is_partial, .only_looks = true };
+        *ret =
+            (struct publication){ .dir = -1, .staging = -1, .turn = -1, .is_partial = is_partial, .only_looks = true };
         return !fs_exists(AT_FDCWD, path) || fs_open_dir(AT_FDCWD, path, &ret->dir, err) ||
                wrap(err, "the output directory");
 }
@@ -126,27 +187,40 @@ static bool update_links(const struct publication *publication, const char *buil
         return fs_open_dir(publication->dir, "..", &cluster, err) && update(cluster, path, err);
 }
 
+static bool is_same_build(const char *a, const char *b) { return strcmp(text_or(a, ""), text_or(b, "")) == 0; }
+
 bool publication_set_current(struct publication *publication, const char *build_id, struct err *err) {
         static const char name[] = STAGING_PREFIX "current";
-        char now[NAME_MAX + 1];
+        auto_close int turn = -1;
         assert(!publication->is_partial);
+        if (!take_turn(publication, &turn, err))
+                return false;
+        if (!publication_has(publication, build_id))
+                return fail(err, ERR_REFERENCE, 0, "build %s was removed meanwhile", build_id);
         // First, so that machines which boot it find what they ask for.
         if (!update_links(publication, build_id, digest_links_add, err))
                 return false;
-        ssize_t length = readlinkat(publication->dir, "current", now, sizeof now);
-        if (length >= 0 && (size_t)length == strlen(build_id) && memcmp(now, build_id, (size_t)length) == 0)
+        auto_free char *now = named_by_current(publication);
+        if (is_same_build(now, build_id))
                 return true;
+        if (now && !is_same_build(now, publication->current_before)) {
+                warning("`current` was moved to build %s meanwhile, and stays there: kiln publish %s moves it", now,
+                        build_id);
+                return true;
+        }
         unlinkat(publication->dir, name, 0);
         if (symlinkat(build_id, publication->dir, name) == 0 && take_place(publication, name, "current"))
                 return true;
         return fail(err, ERR_SYSTEM, errno, "point `current` at build %s", build_id);
 }
 
-bool publication_place(struct publication *publication, const char *build_id, struct err *err) {
+// The rename must not overtake the data on its way to the disk.
+static bool sync_staged(const struct publication *publication, struct err *err) {
         assert(publication->staging_name); // publication_stage() comes first
-        // The rename must not overtake the data on its way to the disk.
-        if (syncfs(publication->staging) < 0)
-                return fail(err, ERR_SYSTEM, errno, "sync the build");
+        return syncfs(publication->staging) == 0 || fail(err, ERR_SYSTEM, errno, "sync the build");
+}
+
+static bool move_staged(struct publication *publication, const char *build_id, struct err *err) {
         bool replaces = publication_has(publication, build_id);
         unsigned flags = 0;
         if (replaces)
@@ -159,12 +233,27 @@ bool publication_place(struct publication *publication, const char *build_id, st
         return true;
 }
 
-bool publication_finish(struct publication *publication, const char *build_id, struct err *err) {
-        if (!publication_place(publication, build_id, err))
-                return false;
+bool publication_place(struct publication *publication, const char *build_id, struct err *err) {
+        auto_close int turn = -1;
+        return sync_staged(publication, err) && take_turn(publication, &turn, err) &&
+               move_staged(publication, build_id, err);
+}
+
+static bool announce(struct publication *publication, const char *build_id, struct err *err) {
         if (publication->is_partial)
                 return update_links(publication, build_id, digest_links_add, err);
         return publication_set_current(publication, build_id, err);
+}
+
+bool publication_finish(struct publication *publication, const char *build_id, struct err *err) {
+        auto_close int turn = -1;
+        assert(publication->turn < 0);
+        if (!sync_staged(publication, err) || !take_turn(publication, &turn, err))
+                return false;
+        publication->turn = turn; // in one turn, so that nobody removes it before it is announced
+        bool ok = move_staged(publication, build_id, err) && announce(publication, build_id, err);
+        publication->turn = -1;
+        return ok;
 }
 
 // ---- beside the build ----
@@ -191,9 +280,10 @@ static bool write_seal(const struct publication *publication, const char *build_
                        struct err *err) {
         static const char staging[] = STAGING_PREFIX "seal"; // so that a killed build's goes, too
         auto_free char *name = seal_name(build_id);
+        auto_close int turn = -1;
         if (seal->overflow)
                 return fail(err, ERR_SYSTEM, 0, "%s would be too large", name);
-        if (!fs_remove_tree(publication->dir, staging, err) ||
+        if (!take_turn(publication, &turn, err) || !fs_remove_tree(publication->dir, staging, err) ||
             !fs_write(publication->dir, staging, buf_text(seal), seal->size, 0600, err))
                 return false;
         return take_place(publication, staging, name) || fail(err, ERR_SYSTEM, errno, "rename %s", name);
@@ -259,7 +349,8 @@ static bool remove_notes(struct publication *publication, const char *build_id, 
 bool publication_remove(struct publication *publication, const char *build_id, struct err *err) {
         auto_free char *seal = seal_name(build_id);
         auto_free char *going = xasprintf(STAGING_PREFIX "%s.removed", build_id);
-        if (!update_links(publication, build_id, digest_links_drop, err))
+        auto_close int turn = -1;
+        if (!take_turn(publication, &turn, err) || !update_links(publication, build_id, digest_links_drop, err))
                 return false;
         if (renameat(publication->dir, build_id, publication->dir, going) < 0)
                 return fail(err, ERR_SYSTEM, errno, "remove build %s", build_id);
@@ -273,6 +364,9 @@ bool publication_note(struct publication *publication, const char *build_id, enu
         auto_free char *name = publication_note_name(note, build_id);
         auto_buf there = { 0 };
         auto_err absent = { 0 };
+        auto_close int turn = -1;
+        if (!take_turn(publication, &turn, err))
+                return false;
         if (fs_read(publication->dir, name, &there, &absent) && strcmp(buf_text(&there), text) == 0)
                 return true; // nothing has changed, and nothing is written
         if (!fs_write_atomic(publication->dir, staging, text, strlen(text), note_places[note].mode, err))
@@ -286,6 +380,8 @@ void publication_close(struct publication *publication) {
         if (publication->staging_name && !fs_remove_tree(publication->dir, publication->staging_name, &err))
                 warning("%s stays behind: %s", publication->staging_name, err.text);
         free(take_ptr(publication->staging_name));
+        free(take_ptr(publication->current_before));
         close_cleanup(&publication->dir);
-        publication->dir = publication->staging = -1;
+        close_cleanup(&publication->turn);
+        publication->dir = publication->staging = publication->turn = -1;
 }

@@ -7,6 +7,11 @@
 //     <out>/<cluster>/partial/<build id>/    builds without some roles or kinds of artefacts, which `current` never
 //     names:
 //                                            machines of the other roles, or without their boot loader, would not boot
+//
+// Two locks. Who makes or loads a build holds a flock(2) on its place for minutes or hours: that place is full of what
+// is not finished, and a second one is refused. Who changes what there is (`current`, the links by digest, a build that
+// comes or goes, what lies beside it) takes a turn: a flock(2) on blobs/, one for both places, that is short and waited
+// for. So a build that is on its way hinders no `kiln publish`.
 #ifndef KILN_BUILD_PUBLISH_H
 #define KILN_BUILD_PUBLISH_H
 
@@ -22,10 +27,15 @@
 struct publication {
         int dir;     // that directory; -1: it is not there, for who only looks
         int staging; // the hidden directory
+        int turn;    // -1: it is taken for each change
         char *staging_name;
+        char *current_before; // what `current` named when this was opened; NULL: nothing
         bool is_partial;
         bool only_looks;
 };
+
+#define PUBLICATION_CLOSED                                                                                             \
+        { .dir = -1, .staging = -1, .turn = -1 }
 
 // Refuses an output directory that another user owns, and an <out>, <out>/<cluster> or its PARTIAL_DIR that others may
 // write to (base/own_dir.h). What is absent is fine. Before the build enters its user namespace, where owners and
@@ -33,9 +43,13 @@ struct publication {
 must_check bool publication_check_owners(const char *out, const char *cluster, struct err *err);
 
 // Creates and locks <out>/<cluster>, or with `is_partial` its PARTIAL_DIR, and removes what killed builds left there.
-// ERR_LOCKED if another kiln holds it.
+// ERR_LOCKED if another kiln makes or loads a build there.
 must_check bool publication_open(const char *out, const char *cluster, bool is_partial, struct publication *ret,
                                  struct err *err);
+// For who changes what there is, and stages nothing: waits for its turn, and has it until publication_close(), so that
+// what was looked at stays true.
+must_check bool publication_open_to_change(const char *out, const char *cluster, bool is_partial,
+                                           struct publication *ret, struct err *err);
 // For who says what a build would do: makes, locks and removes nothing, and nothing need be there.
 must_check bool publication_open_to_look(const char *out, const char *cluster, bool is_partial, struct publication *ret,
                                          struct err *err);
@@ -46,7 +60,8 @@ must_check bool publication_stage(struct publication *publication, const char *b
 must_check bool publication_place(struct publication *publication, const char *build_id, struct err *err);
 // The same, and if it is no partial one, points `current` at it.
 must_check bool publication_finish(struct publication *publication, const char *build_id, struct err *err);
-// For whole builds only.
+// For whole builds only. A `current` that has moved since this was opened was moved on purpose, by kiln publish: it
+// stays, and a warning says so. REFERENCE if the build went away meanwhile.
 must_check bool publication_set_current(struct publication *publication, const char *build_id, struct err *err);
 // Notes what the staged build is, beside its place: <out>/<cluster>/.seal-<build id> (published_seal.h). Before
 // publication_finish(), which writes both to the disk. `sums` is published_seal_make()'s; one that is empty is none.
@@ -75,7 +90,7 @@ char *publication_note_name(enum publication_note note, const char *build_id);
 must_check bool publication_note(struct publication *publication, const char *build_id, enum publication_note note,
                                  const char *text, struct err *err);
 
-// Removes a build that was staged and not finished, and lets go of the lock.
+// Removes a build that was staged and not finished, and lets go of both locks.
 void publication_close(struct publication *publication);
 
 #endif

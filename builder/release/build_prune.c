@@ -63,7 +63,7 @@ static bool is_of_open_rollout(const struct publication *publication, const stru
         return is_wanted;
 }
 
-// The list may be older than the lock.
+// The list may be older than the turn.
 static bool may_go(const struct publication *publication, const struct listed_build *build) {
         auto_free char *mark = mark_name(build);
         bool is_kept = is_current_now(publication, build->id) || fs_exists(publication->dir, mark) ||
@@ -76,8 +76,8 @@ static bool is_same_place(const struct listed_build *a, const struct listed_buil
         return a->is_partial == b->is_partial && strcmp(a->cluster, b->cluster) == 0;
 }
 
-static bool prune_locked(struct publication *publication, const struct listed_build *builds, size_t count,
-                         struct build_prune_result *result, struct err *err) {
+static bool prune_in_turn(struct publication *publication, const struct listed_build *builds, size_t count,
+                          struct build_prune_result *result, struct err *err) {
         for (size_t i = 0; i < count; i++) {
                 if (!interrupt_check(err))
                         return false;
@@ -93,16 +93,23 @@ static bool prune_locked(struct publication *publication, const struct listed_bu
         return true;
 }
 
+static bool open_to_prune(const char *out, const struct listed_build *of_place, bool is_dry, struct publication *ret,
+                          struct err *err) {
+        if (is_dry)
+                return publication_open_to_look(out, of_place->cluster, of_place->is_partial, ret, err);
+        return publication_open_to_change(out, of_place->cluster, of_place->is_partial, ret, err);
+}
+
 // `builds` are those of one place, the newest first.
 static bool prune_place(const char *out, const struct listed_build *builds, size_t count, unsigned keep,
                         struct build_prune_result *result, struct err *err) {
-        struct publication publication = { .dir = -1, .staging = -1 };
+        struct publication publication = PUBLICATION_CLOSED;
         if (count <= keep)
                 return true;
         if (!publication_check_owners(out, builds->cluster, err) ||
-            !publication_open(out, builds->cluster, builds->is_partial, &publication, err))
+            !open_to_prune(out, builds, result->is_dry, &publication, err))
                 return false;
-        bool ok = prune_locked(&publication, builds + keep, count - keep, result, err);
+        bool ok = prune_in_turn(&publication, builds + keep, count - keep, result, err);
         publication_close(&publication);
         return ok;
 }

@@ -16,8 +16,8 @@ struct build_prune_result {
 // Removes the builds of a list but the `keep` newest whole and the `keep` newest partial ones of each cluster, the one
 // that is `current`, those that are marked, those that `kiln serve` holds because machines load them, and both of a
 // rollout (DIR/.rollout/journal) that has not brought all nodes to one build. Whoever
-// publishes meanwhile is LOCKED out, and so is this. What `current` names is asked again under the lock. `is_dry`: says
-// which ones would go, and removes none.
+// publishes meanwhile waits, and so does this; what `current` names is asked again then. `is_dry`: says which ones
+// would go, waits for nobody and removes nothing.
 must_check bool builds_prune(const char *out, const struct build_list *list, unsigned keep, bool is_dry,
                              struct build_prune_result *ret, struct err *err);
 

@@ -25,12 +25,19 @@ static bool publish_whole(struct publication *publication, const struct listed_b
         return hint(err, "kiln build makes it again from its profiles, kiln verify names every file that differs");
 }
 
+static bool open_to_publish(const char *out, const char *cluster, bool is_dry, struct publication *ret,
+                            struct err *err) {
+        if (is_dry)
+                return publication_open_to_look(out, cluster, false, ret, err);
+        return publication_open_to_change(out, cluster, false, ret, err);
+}
+
 bool build_publish(const char *out, const struct listed_build *build, unsigned jobs, bool is_dry, struct err *err) {
-        struct publication publication = { .dir = -1, .staging = -1 };
+        struct publication publication = PUBLICATION_CLOSED;
         if (build->is_partial)
                 return refuse_partial(out, build, err);
         if (!publication_check_owners(out, build->cluster, err) ||
-            !publication_open(out, build->cluster, false, &publication, err))
+            !open_to_publish(out, build->cluster, is_dry, &publication, err))
                 return false;
         bool ok = publish_whole(&publication, build, jobs, is_dry, err);
         publication_close(&publication);

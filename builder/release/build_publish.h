@@ -6,8 +6,8 @@
 #include "release/build_list.h"
 
 // Reads the whole build and compares it with what was published, then points `current` at it, unless `is_dry`. Errors:
-// REFERENCE for a partial build; DIFFERENT for one of which something is gone or has changed; LOCKED. `current` is then
-// as it was.
+// REFERENCE for a partial build; DIFFERENT for one of which something is gone or has changed. `current` is then as it
+// was. A build that is being made there is not waited for.
 must_check bool build_publish(const char *out, const struct listed_build *build, unsigned jobs, bool is_dry,
                               struct err *err);
 

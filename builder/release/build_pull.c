@@ -306,9 +306,7 @@ static bool pull_named(struct pulling *pulling, struct err *err) {
 
 bool build_pull(struct registry *registry, const struct build_pull_options *options, struct build_pull_result *ret,
                 struct err *err) {
-        struct pulling pulling = { .registry = registry,
-                                   .options = options,
-                                   .publication = { .dir = -1, .staging = -1 } };
+        struct pulling pulling = { .registry = registry, .options = options, .publication = PUBLICATION_CLOSED };
         bool ok = pull_named(&pulling, err) || wrap(err, "pulling %s", options->shown);
         if (ok)
                 take_pull_result(&pulling, ret);

@@ -78,9 +78,9 @@ char *report_name(const char *build_id) { return publication_note_name(PUBLICATI
 
 bool report_keep(const char *out, const struct build_list *list, const struct listed_build *build, const json_t *notes,
                  char **ret_path, struct err *err) {
-        struct publication publication = { .dir = -1, .staging = -1 };
+        struct publication publication = PUBLICATION_CLOSED;
         assert(out && list && build && ret_path);
-        if (!publication_open(out, build->cluster, build->is_partial, &publication, err))
+        if (!publication_open_to_change(out, build->cluster, build->is_partial, &publication, err))
                 return false;
         bool ok =
             publication_has(&publication, build->id) || fail(err, ERR_REFERENCE, 0, "build %s went away", build->id);
