@@ -16,23 +16,28 @@ enum { PROGRAM_MAX_BYTES = 64 << 20 };
 
 // ---- package URLs ----
 
-// https://github.com/package-url/purl-spec: what is no letter, digit or one of these four is percent-encoded.
+// https://github.com/package-url/purl-spec: what is no letter, digit or one of these five is percent-encoded. A colon
+// must not be.
 static void append_encoded(struct buf *url, const char *text) {
         for (; *text; text++) {
-                if (isalnum((unsigned char)*text) || strchr(".-_~", *text))
+                if (isalnum((unsigned char)*text) || strchr(".-_~:", *text))
                         buf_append_char(url, *text);
                 else
                         buf_printf(url, "%%%02X", (unsigned char)*text);
         }
 }
 
-// The distribution, which the release's name begins with: "centos" of "centos-7.2".
+// The distribution, which the release's name begins with: "centos" of "CentOS-7.2". Type rpm has it in small letters.
 static char *distribution_of(const char *release) {
-        size_t size = strlen(release);
-        for (size_t i = 0; i + 1 < size; i++)
-                if (release[i] == '-' && isdigit((unsigned char)release[i + 1]))
-                        return xstrndup(release, i);
-        return xstrdup(release);
+        char *distribution = xstrdup(release);
+        for (char *at = distribution; *at; at++) {
+                if (*at == '-' && isdigit((unsigned char)at[1])) {
+                        *at = '\0';
+                        break;
+                }
+                *at = (char)tolower((unsigned char)*at);
+        }
+        return distribution;
 }
 
 // Type rpm: qualifiers in the order of their names.
