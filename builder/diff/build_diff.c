@@ -58,7 +58,7 @@ static json_t *diff_options(const json_t *from, const json_t *to) {
 
 struct comparison {
         struct build_pair builds;
-        json_t *roles, *nodes;
+        json_t *roles, *nodes, *artefacts;
         json_t *former_roles; // of each node of the older build
 };
 
@@ -132,7 +132,7 @@ static bool diff_opened_role(struct comparison *comparison, const struct role_pa
         remember_roles(roles, comparison->former_roles);
         bool is_known = !roles->from || roles->from_layer.exists == roles->to_layer.exists;
         if (roles->to && is_known)
-                diff_nodes(&comparison->builds, roles, diff, comparison->nodes);
+                diff_nodes(&comparison->builds, roles, diff, comparison->artefacts, comparison->nodes);
         else if (roles->to)
                 diff_unknown_nodes(&comparison->builds, roles, comparison->nodes);
         return diff_accounts(&comparison->builds.from, &comparison->builds.to, roles, accounts, err);
@@ -177,14 +177,16 @@ static bool compare_opened(struct comparison *comparison, json_t **ret, struct e
         comparison->roles = json_object();
         comparison->nodes = json_object();
         comparison->former_roles = json_object();
+        comparison->artefacts = diff_artefacts(&comparison->builds);
         bool ok = diff_roles(comparison, err);
         finish_nodes(&comparison->builds, comparison->former_roles, comparison->nodes);
         json_decref(comparison->former_roles);
         json_t *options = diff_options(comparison->builds.from.manifest, comparison->builds.to.manifest);
         bool same = json_array_size(options) == 0 && same_contents(comparison);
-        json_t *diff = json_pack("{si sb so so so so so}", "format", 1, "same", same, "from",
+        json_t *diff = json_pack("{si sb so so so so so so}", "format", 1, "same", same, "from",
                                  describe_build(&comparison->builds.from), "to", describe_build(&comparison->builds.to),
-                                 "options", options, "roles", comparison->roles, "nodes", comparison->nodes);
+                                 "options", options, "artefacts", comparison->artefacts, "roles", comparison->roles,
+                                 "nodes", comparison->nodes);
         if (ok)
                 *ret = diff;
         else

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Files as manifests list them, and what they mean to systemd: links in *.wants and *.requires enable a unit.
 #include <fnmatch.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "diff/internal.h"
@@ -42,18 +43,22 @@ static const char *file_change(const json_t *from, const json_t *to) {
         return "attributes";
 }
 
-// Two lists of one layer: manifests name each path once.
+// Two lists of one layer, by path: manifests name each path once.
 struct lists {
         const struct role_pair *roles;
         const char *layer;
         json_t *found;
 };
 
+bool diffed_file_is_private(const json_t *file) {
+        return json_is_object(file) && mode_is_private(strtol(member_text(file, "mode"), NULL, 8));
+}
+
 static void add_file(const struct lists *lists, const char *path, json_t *from, json_t *to) {
         json_t *file = json_pack("{ss ss ss sO? sO?}", "path", path, "layer", lists->layer, "change",
                                  file_change(from, to), "from", from, "to", to);
         bool is_text_known = strcmp(lists->layer, "configuration") == 0;
-        if (is_text_known)
+        if (is_text_known && !diffed_file_is_private(from) && !diffed_file_is_private(to))
                 set_text_diff(file, content_of(&lists->roles->from_layer, path),
                               content_of(&lists->roles->to_layer, path));
         json_array_append_new(lists->found, file);
@@ -66,19 +71,54 @@ static json_t *by_path(const json_t *files) {
         return found;
 }
 
-static void compare_lists(const struct lists *lists, const json_t *from, const json_t *to) {
+// A whiteout of the configuration layer takes a file of the root away: nothing is there.
+static bool is_whiteout(const json_t *file) { return strcmp(member_text(file, "type"), "whiteout") == 0; }
+
+static json_t *find_in_root(const json_t *role, const char *path) {
+        size_t i;
+        json_t *file;
+        json_array_foreach(json_object_get(role, "files"), i,
+                           file) if (strcmp(member_text(file, "path"), path) == 0) return file;
+        return NULL;
+}
+
+// What is there at a path of which the layer says `own`. Where the other build takes the root's file away, that of the
+// root is what comes or goes.
+static json_t *state_in_layer(json_t *own, const json_t *other, const json_t *role, const char *path) {
+        if (is_whiteout(own))
+                return NULL;
+        if (!own && is_whiteout(other))
+                return find_in_root(role, path);
+        return own;
+}
+
+static void compare_configuration(struct lists *lists, const char *path, json_t *from, json_t *to) {
+        json_t *before = state_in_layer(from, to, lists->roles->from, path);
+        json_t *after = state_in_layer(to, from, lists->roles->to, path);
+        if ((before || after) && !(before && after && json_equal(before, after)))
+                add_file(lists, path, before, after);
+}
+
+static void compare_root(struct lists *lists, const char *path, json_t *from, json_t *to) {
+        if (!from || !to || !json_equal(from, to))
+                add_file(lists, path, from, to);
+}
+
+// Calls `compare` for each path of either list that is not in `but`.
+static void compare_lists(struct lists *lists, const json_t *from, const json_t *to, const json_t *but,
+                          void (*compare)(struct lists *lists, const char *path, json_t *from, json_t *to)) {
         json_t *before = by_path(from), *after = by_path(to), *file;
         size_t i;
         json_array_foreach(from, i, file) {
                 const char *path = member_text(file, "path");
-                json_t *now = json_object_get(after, path);
-                if (!is_told_elsewhere(path) && (!now || !json_equal(file, now)))
-                        add_file(lists, path, file, now);
+                if (!is_told_elsewhere(path) && !json_object_get(but, path))
+                        compare(lists, path, file, json_object_get(after, path));
         }
         json_array_foreach(to, i, file) {
                 const char *path = member_text(file, "path");
-                if (!is_told_elsewhere(path) && !json_object_get(before, path))
-                        add_file(lists, path, NULL, file);
+                bool is_new = !json_object_get(before, path) && !json_object_get(but, path);
+                if (is_new && !is_told_elsewhere(path))
+                        compare(lists, path, NULL, file);
         }
         json_decref(before);
         json_decref(after);
@@ -86,14 +126,27 @@ static void compare_lists(const struct lists *lists, const json_t *from, const j
 
 static const char *root_digest(const json_t *role) { return member_text(json_object_get(role, "root"), "sha256"); }
 
+static void note_whiteouts(const json_t *configuration, json_t *ret) {
+        size_t i;
+        json_t *file;
+        json_array_foreach(configuration, i,
+                           file) if (is_whiteout(file))(void) !json_object_set(ret, member_text(file, "path"), file);
+}
+
 json_t *diff_files(const struct role_pair *roles) {
         struct lists lists = { roles, "root", json_array() };
+        const json_t *before = json_object_get(roles->from, "configuration");
+        const json_t *after = json_object_get(roles->to, "configuration");
         bool is_same_root = strcmp(root_digest(roles->from), root_digest(roles->to)) == 0;
+        json_t *whiteouts = json_object();
+        note_whiteouts(before, whiteouts);
+        note_whiteouts(after, whiteouts);
         if (!is_same_root)
-                compare_lists(&lists, json_object_get(roles->from, "files"), json_object_get(roles->to, "files"));
+                compare_lists(&lists, json_object_get(roles->from, "files"), json_object_get(roles->to, "files"),
+                              whiteouts, compare_root);
         lists.layer = "configuration";
-        compare_lists(&lists, json_object_get(roles->from, "configuration"),
-                      json_object_get(roles->to, "configuration"));
+        compare_lists(&lists, before, after, NULL, compare_configuration);
+        json_decref(whiteouts);
         return lists.found;
 }
 

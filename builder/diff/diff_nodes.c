@@ -15,6 +15,11 @@ static const json_t *find_template(const struct config_layer *layer, const char 
         return NULL;
 }
 
+static bool template_is_private(const struct config_layer *layer, const char *path) {
+        const json_t *template = find_template(layer, path);
+        return template && mode_is_private((long)member_number(template, "mode"));
+}
+
 static void render_on(const struct config_layer *layer, const char *path, const json_t *entry, struct buf *ret) {
         const json_t *template = find_template(layer, path);
         if (template && entry)
@@ -34,8 +39,11 @@ static void add_rendered(const struct node_pair *node, const char *path, json_t 
         if (strcmp(buf_text(&before), buf_text(&after)) == 0)
                 return;
         json_t *file = json_pack("{ss}", "path", path);
-        set_text_diff(file, &(struct text){ buf_text(&before), before.size },
-                      &(struct text){ buf_text(&after), after.size });
+        bool is_private =
+            template_is_private(&node->roles->from_layer, path) || template_is_private(&node->roles->to_layer, path);
+        if (!is_private)
+                set_text_diff(file, &(struct text){ buf_text(&before), before.size },
+                              &(struct text){ buf_text(&after), after.size });
         json_array_append_new(files, file);
 }
 
@@ -212,6 +220,13 @@ static json_t *role_reasons(const struct role_pair *roles, const json_t *role_di
         return why;
 }
 
+static void add_boot_reasons(const json_t *artefacts, const json_t *entry, json_t *why) {
+        auto_buf files = { 0 };
+        append_boot_files(artefacts, entry, &files);
+        if (files.size > 0)
+                add_reason(why, "what it boots by: %s", buf_text(&files));
+}
+
 // ---- one node ----
 
 static const char *kind_of_change(const struct role_pair *roles, const json_t *role_diff, const json_t *why) {
@@ -244,7 +259,7 @@ static const char *role_of(const json_t *entry) { return member_text(entry, "rol
 // What is the same for all nodes of a role.
 struct role_facts {
         const struct build_pair *builds;
-        const json_t *diff;
+        const json_t *diff, *artefacts;
         json_t *why;
         size_t differing_entries;
 };
@@ -266,6 +281,7 @@ static json_t *diff_node(const struct node_pair *node, const struct role_facts *
                 add_reason(why, "other nodes of the inventory");
         if (json_array_size(files) > 0)
                 add_reason(why, "files that are rendered on it: %zu", json_array_size(files));
+        add_boot_reasons(role->artefacts, node->to, why);
         if (is_of_role)
                 change = kind_of_change(node->roles, role->diff, why);
         else if (node->from)
@@ -320,8 +336,9 @@ void diff_unknown_nodes(const struct build_pair *builds, const struct role_pair 
         }
 }
 
-void diff_nodes(const struct build_pair *builds, const struct role_pair *roles, const json_t *role_diff, json_t *ret) {
-        const struct role_facts role = { builds, role_diff, role_reasons(roles, role_diff),
+void diff_nodes(const struct build_pair *builds, const struct role_pair *roles, const json_t *role_diff,
+                const json_t *artefacts, json_t *ret) {
+        const struct role_facts role = { builds, role_diff, artefacts, role_reasons(roles, role_diff),
                                          count_differing_entries(roles) };
         const char *name;
         json_t *entry;

@@ -22,14 +22,30 @@ static json_t *by_nevra(const json_t *packages) {
         return found;
 }
 
-// What stands in `packages` and not in `others`, as NAME.ARCH -> its package; the last of several.
+static void insert_version(json_t *found, const char *key, json_t *package) {
+        json_t *versions = json_object_get(found, key);
+        auto_free char *evr = evr_of(package);
+        size_t at = 0;
+        if (!versions) {
+                versions = json_array();
+                (void)!json_object_set_new(found, key, versions);
+        }
+        for (; at < json_array_size(versions); at++) {
+                auto_free char *other = evr_of(json_array_get(versions, at));
+                if (package_compare_evr(evr, other) < 0)
+                        break;
+        }
+        (void)!json_array_insert(versions, at, package);
+}
+
+// What stands in `packages` and not in `others`, as NAME.ARCH -> its packages, the oldest version first.
 static json_t *only_here(const json_t *packages, const json_t *others) {
         json_t *found = json_object(), *package;
         size_t i;
         json_array_foreach(packages, i, package) {
                 auto_free char *key = xasprintf("%s.%s", member_text(package, "name"), member_text(package, "arch"));
                 if (!json_object_get(others, member_text(package, "nevra")))
-                        (void)!json_object_set(found, key, package);
+                        insert_version(found, key, package);
         }
         return found;
 }
@@ -48,22 +64,30 @@ static void add_other_version(json_t *list, const json_t *from, const json_t *to
         add_package_change(list, to, change, old, new);
 }
 
+// Of a name with several versions the newest ones are each other's successors; of what is left the older ones went, or
+// came.
+static void add_versions_of(json_t *list, const json_t *gone, const json_t *new) {
+        size_t old_count = json_array_size(gone), new_count = json_array_size(new);
+        size_t pairs = size_min(old_count, new_count);
+        for (size_t i = 0; i < pairs; i++)
+                add_other_version(list, json_array_get(gone, old_count - pairs + i),
+                                  json_array_get(new, new_count - pairs + i));
+        for (size_t i = 0; i < new_count - pairs; i++) {
+                auto_free char *evr = evr_of(json_array_get(new, i));
+                add_package_change(list, json_array_get(new, i), "new", "", evr);
+        }
+        for (size_t i = 0; i < old_count - pairs; i++) {
+                auto_free char *evr = evr_of(json_array_get(gone, i));
+                add_package_change(list, json_array_get(gone, i), "gone", evr, "");
+        }
+}
+
 static void add_versions(json_t *list, const json_t *gone, const json_t *new) {
         const char *key;
-        json_t *package;
-        json_object_foreach((json_t *)new, key, package) {
-                auto_free char *evr = evr_of(package);
-                const json_t *before = json_object_get(gone, key);
-                if (before)
-                        add_other_version(list, before, package);
-                else
-                        add_package_change(list, package, "new", "", evr);
-        }
-        json_object_foreach((json_t *)gone, key, package) {
-                auto_free char *evr = evr_of(package);
-                if (!json_object_get(new, key))
-                        add_package_change(list, package, "gone", evr, "");
-        }
+        json_t *versions;
+        json_object_foreach((json_t *)new, key, versions) add_versions_of(list, json_object_get(gone, key), versions);
+        json_object_foreach((json_t *)gone, key, versions) if (!json_object_get(new, key))
+            add_versions_of(list, versions, NULL);
 }
 
 // Packages of one name, version and release that are other bytes, or come from elsewhere.

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "diff/build_diff.h"
-#include "diff/diffed_build.h"
+#include "diff/internal.h"
 
 enum { SHOWN_FILES = 40, SHOWN_DIFF_BYTES = 60000, MEGABYTE = 1000000, KILOBYTE = 1000 };
 
@@ -20,9 +20,11 @@ struct printing {
 // Names and values come from builds that somebody else may have made: no more than a line each, and no marks of
 // Markdown, which would also take <node.machine.cpus> for HTML.
 static void append_own_line(const struct printing *printing, const char *text) {
-        const char *special = "";
-        if (printing->form == DIFF_MARKDOWN)
-                special = "\\`*_[<";
+        const char *special = "", *mentions = "";
+        if (printing->form == DIFF_MARKDOWN) {
+                special = "\\`*_[<&~";
+                mentions = "@#"; // people and tickets: a backslash does not keep a forge from telling them
+        }
         for (; *text; text++) {
                 char byte = *text;
                 if (strchr(special, byte))
@@ -30,6 +32,8 @@ static void append_own_line(const struct printing *printing, const char *text) {
                 if (byte == '\n' || byte == '\r')
                         byte = '?';
                 buf_append_char(printing->to, byte);
+                if (*mentions && strchr(mentions, byte))
+                        buf_append_text(printing->to, "<!-- -->");
         }
 }
 
@@ -150,15 +154,40 @@ static void print_package(const struct printing *printing, const json_t *package
                 print_line(printing, "%s %s.%s %s -> %s", sign, name, arch, from, to);
 }
 
+__attribute__((format(printf, 2, 3))) static void append_difference(struct buf *to, const char *format, ...) {
+        va_list arguments;
+        buf_append_text(to, to->size > 0 ? ", " : ": ");
+        va_start(arguments, format);
+        buf_vprintf(to, format, arguments);
+        va_end(arguments);
+}
+
+// Each that differs, as "mode 0755 -> 4755"; whether the content does, too, is all the same: a file that became setuid
+// is no ordinary edit.
+static void append_attributes(const json_t *from, const json_t *to, struct buf *ret) {
+        static const char *const texts[] = { "type", "mode", "target", "device", "capabilities" };
+        for (size_t i = 0; i < lengthof(texts); i++) {
+                const char *before = member_text(from, texts[i]), *after = member_text(to, texts[i]);
+                if (strcmp(before, after) != 0)
+                        append_difference(ret, "%s %s -> %s", texts[i], *before ? before : "none",
+                                          *after ? after : "none");
+        }
+        json_int_t uid = member_number(from, "uid"), gid = member_number(from, "gid");
+        json_int_t new_uid = member_number(to, "uid"), new_gid = member_number(to, "gid");
+        if (uid != new_uid || gid != new_gid)
+                append_difference(ret, "owner %lld:%lld -> %lld:%lld", uid, gid, new_uid, new_gid);
+}
+
 static void print_file(const struct printing *printing, const json_t *file) {
         const char *change = member_text(file, "change"), *path = member_text(file, "path");
         const json_t *from = json_object_get(file, "from"), *to = json_object_get(file, "to");
-        if (strcmp(change, "attributes") == 0)
-                print_line(printing, "~ %s: mode %s -> %s, owner %d:%d -> %d:%d", path, member_text(from, "mode"),
-                           member_text(to, "mode"), (int)member_number(from, "uid"), (int)member_number(from, "gid"),
-                           (int)member_number(to, "uid"), (int)member_number(to, "gid"));
-        else
-                print_line(printing, "%s %s", sign_of(change), path);
+        auto_buf attributes = { 0 };
+        if (json_is_object(from) && json_is_object(to))
+                append_attributes(from, to, &attributes);
+        bool is_told = json_object_get(file, "diff") || strcmp(change, "content") != 0;
+        if (!is_told && (diffed_file_is_private(from) || diffed_file_is_private(to)))
+                append_difference(&attributes, "content differs (private)");
+        print_line(printing, "%s %s%s", sign_of(change), path, buf_text(&attributes));
         print_diff(printing, member_text(file, "diff"));
 }
 
@@ -190,13 +219,19 @@ static const struct list {
         { "sizes", "artefacts", print_artefact_size, 0 },
 };
 
+static const struct list outside = { "artefacts", "outside of the roles", print_artefact_size, 0 };
+
+// `role`: NULL for what is of none.
 static void print_list(const struct printing *printing, const char *role, const json_t *diff, const struct list *list) {
         const json_t *items = json_object_get(diff, list->key);
         size_t i, count = json_array_size(items);
         json_t *item;
         if (count == 0)
                 return;
-        print_heading(printing, "role %s: %s (%zu)", role, list->title, count);
+        if (role)
+                print_heading(printing, "role %s: %s (%zu)", role, list->title, count);
+        else
+                print_heading(printing, "%s (%zu)", list->title, count);
         json_array_foreach(items, i, item) {
                 if (list->most > 0 && i >= list->most)
                         break;
@@ -250,7 +285,10 @@ static void print_rendered(const struct printing *printing, const json_t *node) 
         size_t i;
         json_t *file;
         json_array_foreach(json_object_get(node, "files"), i, file) {
-                print_line(printing, "~ %s", member_text(file, "path"));
+                const char *hidden = "";
+                if (!json_object_get(file, "diff"))
+                        hidden = ": content differs (private)";
+                print_line(printing, "~ %s%s", member_text(file, "path"), hidden);
                 print_diff(printing, member_text(file, "diff"));
         }
 }
@@ -286,6 +324,15 @@ static void print_nodes(const struct printing *printing, const json_t *nodes) {
 
 // ---- all ----
 
+static bool names_alone_differ(const json_t *diff) {
+        const char *role;
+        json_t *role_diff;
+        json_object_foreach(json_object_get(diff, "roles"), role,
+                            role_diff) if (strcmp(member_text(role_diff, "change"), "same") != 0) return false;
+        return json_array_size(json_object_get(diff, "options")) == 0 &&
+               json_array_size(json_object_get(diff, "artefacts")) == 0;
+}
+
 static void print_head(const struct printing *printing, const json_t *diff) {
         const json_t *from = json_object_get(diff, "from"), *to = json_object_get(diff, "to");
         size_t i;
@@ -298,6 +345,8 @@ static void print_head(const struct printing *printing, const json_t *diff) {
         buf_append_char(printing->to, '\n');
         if (json_is_true(json_object_get(diff, "same")))
                 print_line(printing, "the two are the same");
+        else if (names_alone_differ(diff))
+                print_line(printing, "what differs are names and times alone: no file but for the build's name");
         json_array_foreach(json_object_get(diff, "options"), i, option)
             print_line(printing, "%s: %s -> %s", member_text(option, "name"), member_text(option, "from"),
                        member_text(option, "to"));
@@ -317,5 +366,6 @@ void build_diff_print(const json_t *diff, enum diff_form form, const char *node,
         }
         json_object_foreach(json_object_get(diff, "roles"), role, role_diff)
             print_role_changes(&printing, role, role_diff);
+        print_list(&printing, NULL, diff, &outside);
         print_nodes(&printing, nodes);
 }

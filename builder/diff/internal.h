@@ -3,6 +3,8 @@
 #ifndef KILN_DIFF_INTERNAL_H
 #define KILN_DIFF_INTERNAL_H
 
+#include <sys/stat.h>
+
 #include "diff/diffed_build.h"
 
 // Two states of one role. The objects are those of the manifests, NULL in a build that does not have the role.
@@ -21,6 +23,11 @@ json_t *diff_units(const json_t *files); // what diff_files() found, in the term
 must_check bool diff_accounts(const struct diffed_build *from, const struct diffed_build *to,
                               const struct role_pair *roles, json_t *ret, struct err *err);
 
+// Whether not everybody may read a file of this mode: its text is not shown, as comparisons are pasted into comments.
+static inline bool mode_is_private(long mode) { return (mode & S_IROTH) == 0; }
+
+bool diffed_file_is_private(const json_t *file); // as a manifest has it; NULL and null are not
+
 // Sets the member "diff" to the unified diff of two files, if both are texts; NULL: there is no such file.
 void set_text_diff(json_t *object, const struct text *from, const struct text *to);
 
@@ -28,9 +35,17 @@ struct build_pair {
         struct diffed_build from, to;
 };
 
+// What differs outside of the folders of roles, but for the build's name.
+json_t *diff_artefacts(const struct build_pair *builds);
+
+// Of those, what a node boots by, as "mac/52-54-00-00-00-01.ipxe, grubx64.efi"; nothing if it is the same. `entry` is
+// the node's in node.json.
+void append_boot_files(const json_t *artefacts, const json_t *entry, struct buf *ret);
+
 // The nodes of one role of the newer build, added to the object `ret` by their names. `role_diff` is what was found of
-// the role.
-void diff_nodes(const struct build_pair *builds, const struct role_pair *roles, const json_t *role_diff, json_t *ret);
+// the role, `artefacts` what diff_artefacts() found.
+void diff_nodes(const struct build_pair *builds, const struct role_pair *roles, const json_t *role_diff,
+                const json_t *artefacts, json_t *ret);
 
 // The same where one of the builds has the role without its configuration layer, and with it all that is known of
 // nodes.

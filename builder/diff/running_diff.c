@@ -12,7 +12,7 @@
 enum { NODES_SHOWN = 4, MEGABYTE = 1000000 };
 
 struct run_comparison {
-        const char *to;
+        const char *to, *cluster; // whose builds machines run
         running_find *find;
         void *context;
         json_t *machines; // of the state, by their names; borrowed
@@ -45,7 +45,7 @@ static bool add_comparison(struct run_comparison *comparison, const char *id, st
         auto_free char *path = NULL;
         auto_err unreadable = { 0 };
         json_t *diff = NULL;
-        if (!comparison->find(comparison->context, id, &path, err))
+        if (!comparison->find(comparison->context, comparison->cluster, id, &path, err))
                 return false;
         if (!path)
                 diff = json_sprintf("what it runs, build %s, is not there any more", id);
@@ -128,6 +128,14 @@ static json_t *nodes_that_run(const struct run_comparison *comparison) {
         return nodes;
 }
 
+// What a kiln before this one said has none: then it is the cluster of the build that is to run.
+static const char *cluster_of(const json_t *state, const json_t *base) {
+        const char *told = member_text(state, "cluster");
+        if (*told)
+                return told;
+        return member_text(json_object_get(base, "to"), "cluster");
+}
+
 static json_t *sum_up(const struct run_comparison *comparison) {
         json_t *nodes = nodes_that_run(comparison), *node;
         int reboot = 0, unknown = 0;
@@ -146,8 +154,10 @@ bool running_diff(const json_t *state, const char *to, running_find *find, void 
         struct run_comparison comparison = {
                 .to = to, .find = find, .context = context, .machines = json_object(), .diffs = json_object()
         };
-        bool ok = index_state(&comparison, state, err) && build_diff(to, to, &comparison.base, err) &&
-                  compare_running(&comparison, err);
+        bool ok = index_state(&comparison, state, err) && build_diff(to, to, &comparison.base, err);
+        if (ok)
+                comparison.cluster = cluster_of(state, comparison.base);
+        ok = ok && compare_running(&comparison, err);
         if (ok)
                 *ret = sum_up(&comparison);
         json_decref(comparison.machines);

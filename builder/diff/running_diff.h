@@ -15,8 +15,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-// Finds a build by its id. `*ret_path` is heap, or NULL: it is not there any more.
-typedef bool running_find(void *context, const char *id, char **ret_path, struct err *err);
+// Finds a build of a cluster by its id. `*ret_path` is heap, or NULL: it is not there any more.
+typedef bool running_find(void *context, const char *cluster, const char *id, char **ret_path, struct err *err);
 
 // `state` is an object that anybody may have made; CORRUPT if it tells of no machines. `to` is a build's path. `ret` is
 // a new object. Other errors are build_diff()'s, of `to`; a build that machines run and that cannot be read is the

@@ -34,9 +34,9 @@ static const struct answer_member changed_file[] = {
         { "path", "text", "of the file, on the machine", false },
         { "layer", "text", "root or configuration", false },
         { "change", "text", "new, gone, content, attributes", false },
-        { "from", "object or null", "as the older manifest has it", false },
-        { "to", "object or null", "as the newer manifest has it", false },
-        { "diff", "text", "unified, of text whose content is known", true },
+        { "from", "object or null", "as the older manifest has it; null: it was not there", false },
+        { "to", "object or null", "as the newer manifest has it; null: it is not there", false },
+        { "diff", "text", "unified, of text whose content is known and not private", true },
 };
 static const struct answer_member changed_unit[] = {
         { "unit", "text", "name of a unit of systemd", false },
@@ -48,7 +48,7 @@ static const struct answer_member changed_account[] = {
         { "change", "text", "new, gone, changed", false },
 };
 static const struct answer_member changed_size[] = {
-        { "artefact", "text", "file of the role's folder", false },
+        { "artefact", "text", "file of the role's folder, or path in the build", false },
         { "from", "count", "bytes; 0: it was not there", false },
         { "to", "count", "bytes", false },
 };
@@ -64,7 +64,7 @@ static const struct answer_member changed_role[] = {
 };
 static const struct answer_member rendered_file[] = {
         { "path", "text", "of the file, on the machine", false },
-        { "diff", "text", "unified", true },
+        { "diff", "text", "unified; absent: it is private", true },
 };
 static const struct answer_member changed_node[] = {
         { "role", "text", "what it is now", false },

@@ -69,6 +69,7 @@ static const struct answer_member diff_members[] = {
         { "from", "a build", "the older build", false },
         { "to", "a build", "the newer build", false },
         { "options", "options", "what the builds were made with", false },
+        { "artefacts", "changed sizes", "files outside of the roles' folders: boot loaders, Kickstart, lists", false },
         { "roles", "roles by name", "what differs for all machines of a role", false },
         { "nodes", "nodes by name", "what that is to each machine", false },
 };

@@ -19,14 +19,16 @@ struct running_builds {
         const struct build_list *list;
 };
 
-static bool find_running_build(void *context, const char *id, char **ret_path, struct err *err) {
+static bool find_running_build(void *context, const char *cluster, const char *id, char **ret_path, struct err *err) {
         const struct running_builds *builds = context;
         (void)err;
-        for (size_t i = 0; i < builds->list->count; i++)
-                if (strcmp(builds->list->items[i].id, id) == 0) {
-                        *ret_path = listed_build_path(builds->out, &builds->list->items[i]);
-                        return true;
-                }
+        for (size_t i = 0; i < builds->list->count; i++) {
+                const struct listed_build *build = &builds->list->items[i];
+                if (strcmp(build->id, id) != 0 || strcmp(build->cluster, cluster) != 0)
+                        continue;
+                *ret_path = listed_build_path(builds->out, build);
+                return true;
+        }
         return true;
 }
 

@@ -116,6 +116,9 @@ static void modes_owners_and_times(void) {
         EXPECT(has_line(&output, "drwxrwxrwt 0/0", "squashfs-root/tmp"));
         EXPECT(has_line(&output, "lrwxrwxrwx 0/0", "squashfs-root/link -> usr/large"));
         EXPECT(strstr(buf_text(&output), "squashfs-root/gone") == NULL);
+        // What the manifest says: linux/capability.h, CAP_NET_RAW permitted and effective.
+        EXPECT(strstr(buf_text(&files), "{\"capabilities\":\"0100000200200000000000000000000000000000\",\"gid\":0,"
+                                        "\"mode\":\"0644\",\"path\":\"/usr/copy\"") != NULL);
 }
 
 static void another_reader_gets_the_same_tree_back(void) {

@@ -65,6 +65,8 @@ void file_list_add(struct buf *list, const struct file_record *record) {
                 snprintf(device, sizeof device, "%u:%u", major(stat->st_rdev), minor(stat->st_rdev));
                 json_object_set_new(object, "device", json_string(device));
         }
+        if (record->capabilities)
+                json_object_set_new(object, "capabilities", json_string(record->capabilities));
         auto_free char *line = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
         json_decref(object);
         assert(line); // every text in it is UTF-8 by now
@@ -85,7 +87,7 @@ static bool scan_entry(const struct fs_entry *entry, void *context, struct err *
         if (!stand_in_resolve(entry->parent, entry->name, &stat, err) ||
             (S_ISREG(stat.st_mode) && !digest_file("sha256", entry->parent, entry->name, sha256, err)))
                 return false;
-        file_list_add(context, &(struct file_record){ entry->path, &stat, sha256, target });
+        file_list_add(context, &(struct file_record){ entry->path, &stat, sha256, target, NULL });
         return true;
 }
 

@@ -6,7 +6,8 @@
 //     {"gid":0,"mode":"0644","path":"/etc/fstab","sha256":"…","size":12,"type":"file","uid":0}
 //
 // `type` is file, directory, link (with "target"), character, block (both with "device": "major:minor"), fifo, socket,
-// or whiteout: a path that the configuration layer takes away. Bytes of a path that are not UTF-8 become "\xNN".
+// or whiteout: a path that the configuration layer takes away. A file with capabilities has "capabilities", their
+// bytes in hexadecimal (linux/capability.h). Bytes of a path that are not UTF-8 become "\xNN".
 #ifndef KILN_ARTEFACT_IMAGE_FILE_LIST_H
 #define KILN_ARTEFACT_IMAGE_FILE_LIST_H
 
@@ -18,8 +19,9 @@
 struct file_record {
         const char *path; // below the root, without the leading slash
         const struct stat *stat;
-        const char *sha256; // regular files
-        const char *target; // symbolic links
+        const char *sha256;       // regular files
+        const char *target;       // symbolic links
+        const char *capabilities; // in hexadecimal; NULL: it has none
 };
 
 void file_list_add(struct buf *list, const struct file_record *record);

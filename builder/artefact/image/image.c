@@ -155,6 +155,18 @@ static bool pack_file(struct image *image, const struct fs_entry *entry, struct 
         return status == 0 || image_fail(err, &image->file, status, "end file");
 }
 
+static void note_capabilities(struct image *image, const struct xattrs *xattrs, struct image_node *node) {
+        for (size_t i = 0; i < xattrs->count; i++) {
+                const struct xattr *xattr = &xattrs->items[i];
+                auto_buf hex = { 0 };
+                if (strcmp(xattr->name, "security.capability") != 0)
+                        continue;
+                for (size_t j = 0; j < xattr->size; j++)
+                        buf_printf(&hex, "%02x", xattr->value[j]);
+                node->capabilities = arena_strdup(&image->arena, buf_text(&hex));
+        }
+}
+
 static bool pack_xattrs(struct image *image, int parent, const char *name, struct image_node *node, struct err *err) {
         struct xattrs xattrs = { 0 };
         if (!xattrs_read(parent, name, &xattrs, err))
@@ -162,6 +174,7 @@ static bool pack_xattrs(struct image *image, int parent, const char *name, struc
         if (xattrs.count == 0)
                 return true;
         int status = sqfs_xattr_writer_begin(image->xattrs, 0);
+        note_capabilities(image, &xattrs, node);
         for (size_t i = 0; i < xattrs.count && status == 0; i++)
                 status = sqfs_xattr_writer_add(image->xattrs, xattrs.items[i].name, xattrs.items[i].value,
                                                xattrs.items[i].size);
@@ -225,7 +238,8 @@ static bool pack_entry(const struct fs_entry *found, void *context, struct err *
         struct image_node *node = image_tree_add(&image->tree, &entry, &is_new);
         if (is_new && !pack_node(image, &entry, node, err))
                 return wrap(err, "/%s", entry.path);
-        file_list_add(image->files, &(struct file_record){ entry.path, entry.stat, node->sha256, node->target });
+        file_list_add(image->files,
+                      &(struct file_record){ entry.path, entry.stat, node->sha256, node->target, node->capabilities });
         return true;
 }
 

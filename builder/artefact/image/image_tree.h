@@ -17,6 +17,7 @@ struct image_node {
         struct stat stat;
         const char *target;           // symbolic links
         char sha256[DIGEST_HEX_SIZE]; // regular files
+        const char *capabilities;     // in hexadecimal; NULL: it has none
         sqfs_inode_generic_t *inode;  // regular files: made by the block processor; freed by image_tree_release()
         uint32_t xattr;               // index, or 0xFFFFFFFF
         uint32_t number;              // from 1
