@@ -95,10 +95,29 @@ static size_t printable_length(const char *text, size_t size) {
         return length;
 }
 
+// The bytes of a character that turns the direction of what follows it (UAX #9), and could show another name: U+061C,
+// U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069. 0: it is none.
+static size_t turning_length(const char *text, size_t size) {
+        const unsigned char *bytes = (const unsigned char *)text;
+        if (size >= 2 && bytes[0] == 0xd8 && bytes[1] == 0x9c)
+                return 2;
+        if (size < 3 || bytes[0] != 0xe2)
+                return 0;
+        unsigned char second = bytes[1], third = bytes[2];
+        bool is_mark = second == 0x80 && (third == 0x8e || third == 0x8f);
+        bool is_embedding = second == 0x80 && third >= 0xaa && third <= 0xae;
+        bool is_isolate = second == 0x81 && third >= 0xa6 && third <= 0xa9;
+        if (is_mark || is_embedding || is_isolate)
+                return 3;
+        return 0;
+}
+
 void mistake_printable(struct buf *buf, const char *text, size_t size) {
         while (size > 0) {
-                size_t length = printable_length(text, size);
-                if (length > 0)
+                size_t length = printable_length(text, size), turning = turning_length(text, size);
+                if (turning > 0)
+                        buf_append_char(buf, '?');
+                else if (length > 0)
                         buf_append(buf, text, length);
                 else if (*text == '\t' || *text == '\n')
                         buf_append_char(buf, *text);

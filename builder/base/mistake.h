@@ -20,8 +20,8 @@ void nearest_offer(struct nearest *nearest, const char *name);
 // The 1-based line and column (in characters) of a byte offset.
 void mistake_locate(const char *text, size_t size, size_t offset, int *ret_line, int *ret_column);
 
-// Appends a text that a profile, package or server may have written: what is no printable UTF-8 becomes "?", so that it
-// neither plays with the terminal nor breaks JSON.
+// Appends a text that a profile, package or server may have written: what is no printable UTF-8, or turns the direction
+// of writing, becomes "?", so that it neither plays with the terminal nor breaks JSON.
 void mistake_printable(struct buf *buf, const char *text, size_t size);
 
 // Appends "\n    LINE\n    ^" with the caret below `column`. Nothing if the text has no such line. Long lines are cut.

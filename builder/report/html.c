@@ -25,23 +25,9 @@ static const char *escape_of(char byte) {
         }
 }
 
-// Whether the three bytes are a character that turns the direction of what follows it (UAX #9): U+200E, U+200F, U+202A
-// to U+202E, U+2066 to U+2069. A name with one could show another name.
-static bool turns_direction(const char *text, size_t size) {
-        if (size < 3 || (unsigned char)text[0] != 0xe2)
-                return false;
-        unsigned char second = (unsigned char)text[1], third = (unsigned char)text[2];
-        bool is_general = second == 0x80 && (third == 0x8e || third == 0x8f || (third >= 0xaa && third <= 0xae));
-        return is_general || (second == 0x81 && third >= 0xa6 && third <= 0xa9);
-}
-
 static void append_html_escaped(struct buf *to, const char *text, size_t size) {
         for (size_t i = 0; i < size; i++) {
                 const char *escape = escape_of(text[i]);
-                if (turns_direction(text + i, size - i)) {
-                        escape = "?";
-                        i += 2;
-                }
                 if (escape)
                         buf_append_text(to, escape);
                 else

@@ -21,27 +21,32 @@ int64_t report_size(const json_t *object, const char *key) {
 
 static const json_t *roles_of(const struct report_data *data) { return json_object_get(data->build.manifest, "roles"); }
 
-// Of all roles: a package's name and architecture, and what the older build had of it in any of them.
-static json_t *list_changes(const struct report_data *data) {
-        json_t *changes = json_object();
+static char *key_of(const char *name, const char *arch) { return xasprintf("%s %s", name, arch); }
+
+// Of all roles of the older build: the digest of each NEVRA, and null for each name and architecture. A package that
+// comes to one more role is not new.
+static json_t *list_former(const struct diffed_build *before) {
+        json_t *former = json_object(), *object, *package;
         const char *role;
-        json_t *object, *package;
         size_t i;
-        json_object_foreach(json_object_get(data->diff, "roles"), role, object) {
+        json_object_foreach(json_object_get(before->manifest, "roles"), role, object) {
                 json_array_foreach(json_object_get(object, "packages"), i, package) {
-                        auto_free char *key =
-                            xasprintf("%s %s", member_text(package, "name"), member_text(package, "arch"));
-                        (void)!json_object_set(changes, key, json_object_get(package, "change"));
+                        auto_free char *key = key_of(member_text(package, "name"), member_text(package, "arch"));
+                        (void)!json_object_set_new(former, key, json_null());
+                        (void)!json_object_set_new(former, member_text(package, "nevra"),
+                                                   json_string(member_text(package, "sha256")));
                 }
         }
-        return changes;
+        return former;
 }
 
-static void mark_change(struct report_package *package, const json_t *changes) {
-        auto_free char *key = xasprintf("%s %s", package->name, package->arch);
-        const char *change = member_text(changes, key);
-        package->is_new = strcmp(change, "new") == 0;
-        package->is_changed = *change && !package->is_new && strcmp(change, "moved") != 0;
+static void mark_change(struct report_package *package, const json_t *former) {
+        auto_free char *key = key_of(package->name, package->arch);
+        const char *nevra = member_text(package->package, "nevra");
+        bool is_former = json_object_get(former, nevra) &&
+                         strcmp(member_text(former, nevra), member_text(package->package, "sha256")) == 0;
+        package->is_new = !json_object_get(former, key);
+        package->is_changed = !package->is_new && !is_former;
 }
 
 static void add_report_package(struct report_data *data, json_t *seen, const json_t *object, const char *role) {
@@ -72,8 +77,15 @@ static int order_of_packages(const void *left, const void *right) {
         return strcmp(a->name, b->name);
 }
 
+static void mark_changes(struct report_data *data, const struct diffed_build *before) {
+        json_t *former = list_former(before);
+        for (size_t i = 0; i < data->package_count; i++)
+                mark_change(&data->packages[i], former);
+        json_decref(former);
+}
+
 static void collect_packages(struct report_data *data) {
-        json_t *seen = json_object(), *changes = list_changes(data), *object, *package;
+        json_t *seen = json_object(), *object, *package;
         const char *role;
         size_t i;
         json_object_foreach((json_t *)roles_of(data), role, object) {
@@ -81,12 +93,9 @@ static void collect_packages(struct report_data *data) {
                 json_array_foreach(json_object_get(object, "packages"), i, package)
                     add_report_package(data, seen, package, role);
         }
-        for (i = 0; i < data->package_count; i++)
-                mark_change(&data->packages[i], changes);
         if (data->package_count > 0)
                 qsort(data->packages, data->package_count, sizeof *data->packages, order_of_packages);
         json_decref(seen);
-        json_decref(changes);
 }
 
 // ---- the inventory ----
@@ -118,7 +127,14 @@ bool report_data_open(const struct report_source *source, struct report_data *re
                 ret->why_no_diff = arena_strdup(&ret->arena, incomparable.text);
         }
         collect_packages(ret);
-        return true;
+        if (!ret->diff)
+                return true;
+        struct diffed_build before;
+        bool ok = diffed_build_open(source->before, &before, err);
+        if (ok)
+                mark_changes(ret, &before);
+        diffed_build_close(&before);
+        return ok;
 }
 
 void report_data_close(struct report_data *data) {

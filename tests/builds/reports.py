@@ -180,6 +180,20 @@ def large_roles():
     return {f"role{r}": common + [package(f"only-{r}-{i}", size=5000 * i) for i in range(30)] for r in range(4)}
 
 
+def what_comes_to_one_more_role_is_not_new(site):
+    """A package is compared with what any role of the older build had of its name."""
+    out = f"{site.base}/roles"
+    common, other = package("common"), package("rebuilt", sha256="1" * 64)
+    made_up(out, "0" * 16, {"web": [], "db": [common, package("tool"), package("rebuilt"), package("moved")]}, {"networks": [], "nodes": []})
+    os.utime(f"{out}/tiny/{'0' * 16}", (1600000000, 1600000000))
+    made_up(out, "1" * 16, {"web": [common, package("tool", "2-1"), package("moved"), other], "db": [common, package("fresh"), package("tool")],
+                            "third": [common, package("fresh")]}, {"networks": [], "nodes": []})
+    page = read(report(site, out, "1" * 16))
+    marks = dict(re.findall(r'<tr><th scope="row">([a-z]+)<td>[^<]*<td class="n">[^<]*<td>[^<]*<td>[^<]*<td>([a-z]*)</tr>', page))
+    same(marks, {"common": "", "tool": "", "rebuilt": "changed", "moved": "", "fresh": "new"}, "marks")
+    check(re.search(r"<title>tool 2-1[^<]*; changed", page), "another version of what a role had")
+
+
 def two_thousand_nodes(site):
     out = f"{site.base}/large"
     made_up(out, "0" * 16, {**large_roles(), "role0": []}, large_inventory())
@@ -209,5 +223,5 @@ def the_report_in_a_browser(site):
     check("Content Security Policy" not in done.stderr, f"its own policy refuses a part of it:\n{done.stderr[-2000:]}")
 
 
-TESTS = [a_build_has_a_report, a_report_of_a_part, a_report_is_no_reason_to_fail, what_others_wrote_stays_text, two_thousand_nodes,
+TESTS = [a_build_has_a_report, a_report_of_a_part, a_report_is_no_reason_to_fail, what_others_wrote_stays_text, what_comes_to_one_more_role_is_not_new, two_thousand_nodes,
          the_report_in_a_browser]

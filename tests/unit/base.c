@@ -307,6 +307,7 @@ static void only_what_is_printable_is_printed(void) {
                 { "\x1b[31m\r\x7f\xc2\x9b", "?[31m????" },
                 { "\xff\xc0\xaf\xe0\x80\x80\xed\xa0\x80\xf5", "?????????\?" },
                 { "caf\xe9", "caf?" },
+                { "a\xe2\x80\xae\xe2\x81\xa9\xe2\x80\x8f\xd8\x9c\xd8\x9b\xe2\x80\xa6", "a????\xd8\x9b\xe2\x80\xa6" },
                 { "\xe2\x82", "??" },
                 { "", "" },
         };
