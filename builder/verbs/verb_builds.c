@@ -9,6 +9,7 @@
 
 #include "base/json_member.h"
 #include "base/mem.h"
+#include "base/mistake.h"
 #include "base/progress.h"
 #include "build/publish.h"
 #include "release/build_list.h"
@@ -41,6 +42,17 @@ static void format_time(int64_t seconds, char *ret, size_t size) {
         strftime(ret, size, "%Y-%m-%d %H:%M", &local);
 }
 
+// Why it is not known what this machine runs; NULL: it is, or the machine is none of the cluster's.
+static const char *why_untold(const json_t *machine) {
+        const char *why = member_text(machine, "why");
+        if (*why)
+                return why;
+        bool tells = *member_text(machine, "build") || !json_is_true(json_object_get(machine, "known"));
+        if (tells)
+                return NULL;
+        return "kiln serve has not seen it load a build";
+}
+
 // What a node runs that does not tell it would be removed with the others.
 static bool check_all_told(const struct options *options, const json_t *state, struct err *err) {
         json_t *machine;
@@ -48,12 +60,14 @@ static bool check_all_told(const struct options *options, const json_t *state, s
         if (!options->prune)
                 return true;
         json_array_foreach(json_object_get(state, "machines"), i, machine) {
-                const char *why = member_text(machine, "why");
-                if (!*why)
+                const char *why = why_untold(machine);
+                if (!why)
                         continue;
                 fail(err, ERR_NETWORK, 0, "%s does not tell what it runs (%s): nothing is removed",
                      member_text(machine, "name"), why);
-                return hint(err, "ask the kiln serve that booted them: --running http://HOST:PORT");
+                return hint(err, "ask who knows: the kiln serve that booted them (--running http://HOST:PORT) or the "
+                                 "nodes themselves (--running CLUSTER.yaml); or --mark what it runs, and --prune "
+                                 "without --running");
         }
         return true;
 }
@@ -81,12 +95,27 @@ static bool count_running(const struct options *options, struct build_list *list
         return is_state || fail(err, ERR_CORRUPT, 0, "--running %s: it tells of no machines", options->running);
 }
 
+// A name of a manifest that may come from elsewhere, as one line; what is no character, or a control, is "?".
+static void append_column(struct buf *line, const char *name, int width) {
+        size_t start = line->size;
+        mistake_printable(line, name, strlen(name));
+        for (size_t i = start; i < line->size; i++)
+                if (line->data[i] == '\n' || line->data[i] == '\t')
+                        line->data[i] = '?';
+        buf_printf(line, "%*s", (int)(start + (size_t)width - size_min(line->size, start + (size_t)width)), "");
+}
+
 static void print_build_line(const struct listed_build *build) {
         char made[32];
+        auto_buf line = { 0 };
         format_time(build->made_s, made, sizeof made);
-        printf("%-10s %s  %s  %7.1f %7.1f  %-7s  %-12s %s\n", build->cluster, build->id, made,
-               (double)build->size_bytes / MEGABYTE, (double)build->alone_bytes / MEGABYTE, state_of(build),
-               build->release, buf_text(&build->roles));
+        append_column(&line, build->cluster, 10);
+        buf_printf(&line, " %s  %s  %7.1f %7.1f  %-7s  ", build->id, made, (double)build->size_bytes / MEGABYTE,
+                   (double)build->alone_bytes / MEGABYTE, state_of(build));
+        append_column(&line, build->release, 12);
+        buf_append_char(&line, ' ');
+        append_column(&line, buf_text(&build->roles), 0);
+        puts(buf_text(&line));
         if (build->running > 0)
                 printf("%10s runs on %zu machines\n", "", build->running);
 }
