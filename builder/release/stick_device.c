@@ -168,6 +168,19 @@ static int access_of(const struct stick_rules *rules) {
         return O_RDWR;
 }
 
+// Between stat(2) and open(2) a stick may be pulled, and its name, or a link to it, be another disk's.
+static bool check_same(int fd, const char *path, const struct stat *checked, struct err *err) {
+        struct stat opened;
+        if (fstat(fd, &opened) < 0)
+                return fail(err, ERR_SYSTEM, errno, "%s", path);
+        bool is_same = (opened.st_mode & S_IFMT) == (checked->st_mode & S_IFMT) && opened.st_rdev == checked->st_rdev;
+        bool is_same_file = opened.st_dev == checked->st_dev && opened.st_ino == checked->st_ino;
+        if (is_same && (S_ISBLK(opened.st_mode) || is_same_file))
+                return true;
+        fail(err, ERR_USAGE, 0, "%s has become another while it was checked: nothing is written", path);
+        return hint(err, "lsblk lists the disks of this machine; look again which it is");
+}
+
 static bool open_whole_disk(const char *path, const struct stat *stat, const struct stick_rules *rules, int *ret_fd,
                             uint64_t *ret_size_bytes, struct err *err) {
         auto_free char *disk = sys_directory(stat->st_rdev);
@@ -183,6 +196,8 @@ static bool open_whole_disk(const char *path, const struct stat *stat, const str
                         (void)hint(err, "disks are root's, or the group disk's: run it as root");
                 return false;
         }
+        if (!check_same(fd, path, stat, err))
+                return false;
         if (ioctl(fd, BLKGETSIZE64, ret_size_bytes) < 0)
                 return fail(err, ERR_SYSTEM, errno, "size of %s", path);
         *ret_fd = take_fd(fd);
@@ -195,8 +210,12 @@ static bool open_file(const char *path, const struct stat *stat, const struct st
                 fail(err, ERR_USAGE, 0, "%s is a file, and no disk", path);
                 return hint(err, "kiln iso writes an ISO as a file; --file takes this one for a disk");
         }
+        auto_close int fd = -1;
+        if (!fs_open(AT_FDCWD, path, access_of(rules), 0, &fd, err) || !check_same(fd, path, stat, err))
+                return false;
         *ret_size_bytes = (uint64_t)stat->st_size;
-        return fs_open(AT_FDCWD, path, access_of(rules), 0, ret_fd, err);
+        *ret_fd = take_fd(fd);
+        return true;
 }
 
 bool stick_open(const char *path, const struct stick_rules *rules, int *ret_fd, uint64_t *ret_size_bytes,
