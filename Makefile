@@ -170,35 +170,35 @@ UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 empty_file = install -D -m 0644 /dev/null
 
 install: all ## install below $(DESTDIR)$(PREFIX)
-	install -D -m 0755 $(B)/kiln $(DESTDIR)$(PREFIX)/bin/kiln
-	install -D -m 0755 $(B)/kiln-node $(DESTDIR)$(PREFIX)/libexec/kiln/kiln-node
+	install -D -m 0755 $(B)/kiln "$(DESTDIR)$(PREFIX)/bin/kiln"
+	install -D -m 0755 $(B)/kiln-node "$(DESTDIR)$(PREFIX)/libexec/kiln/kiln-node"
 	for page in $$($(B)/kiln manual --list); do \
-		to=$(SHARE)/man/man$${page##*.}/$$page; \
+		to="$(SHARE)/man/man$${page##*.}/$$page"; \
 		$(empty_file) "$$to" && $(B)/kiln manual $$page > "$$to" || exit 1; done
 	for shell in bash:bash-completion/completions/kiln zsh:zsh/site-functions/_kiln fish:fish/vendor_completions.d/kiln.fish; do \
-		to=$(SHARE)/$${shell#*:}; \
+		to="$(SHARE)/$${shell#*:}"; \
 		$(empty_file) "$$to" && $(B)/kiln completion $${shell%%:*} > "$$to" || exit 1; done
-	install -D -m 0644 -t $(SHARE)/kiln/node $(wildcard firmware/node/*.service)
+	install -D -m 0644 -t "$(SHARE)/kiln/node" $(wildcard firmware/node/*.service)
 	for unit in builder/serve/kiln-serve@.service builder/cache_server/kiln-cache.service; do \
-		to=$(UNITS)/$${unit##*/}; \
+		to="$(UNITS)/$${unit##*/}"; \
 		$(empty_file) "$$to" && sed 's|/usr/local/bin|$(PREFIX)/bin|' $$unit > "$$to" || exit 1; done
-	install -D -m 0755 -t $(SHARE)/kiln/initramfs $(wildcard firmware/initramfs/*)
-	install -D -m 0644 -t $(SHARE)/kiln/bootloader $(wildcard firmware/bootloader/*)
-	rm -rf $(addprefix $(SHARE)/kiln/,profiles overlays kickstart)
-	cp -R --preserve=mode profiles overlays kickstart $(SHARE)/kiln/
-	rm $(SHARE)/kiln/profiles/releases/lab.yaml
-	sed 's|^release: lab .*|release: centos-7.2|' profiles/cluster.yaml > $(SHARE)/kiln/profiles/cluster.yaml
+	install -D -m 0755 -t "$(SHARE)/kiln/initramfs" $(wildcard firmware/initramfs/*)
+	install -D -m 0644 -t "$(SHARE)/kiln/bootloader" $(wildcard firmware/bootloader/*)
+	rm -rf "$(SHARE)/kiln/profiles" "$(SHARE)/kiln/overlays" "$(SHARE)/kiln/kickstart"
+	cp -R --preserve=mode profiles overlays kickstart "$(SHARE)/kiln/"
+	rm "$(SHARE)/kiln/profiles/releases/lab.yaml"
+	sed 's|^release: lab .*|release: centos-7.2|' profiles/cluster.yaml > "$(SHARE)/kiln/profiles/cluster.yaml"
 
 # Where packages go.
 OUT_PACKAGES = $(if $(filter-out out,$(OUT)),$(OUT),build/packages)
 
 deb: all ## kiln itself as a Debian package, in build/packages or OUT=
-	mkdir -p $(OUT_PACKAGES)
-	@builder/package/make-deb $(OUT_PACKAGES)
+	mkdir -p "$(OUT_PACKAGES)"
+	@builder/package/make-deb "$(OUT_PACKAGES)"
 
 rpm: all ## kiln itself as an RPM, in build/packages or OUT=
-	mkdir -p $(OUT_PACKAGES)
-	@builder/package/make-rpm $(OUT_PACKAGES)
+	mkdir -p "$(OUT_PACKAGES)"
+	@builder/package/make-rpm "$(OUT_PACKAGES)"
 
 clean: ## remove what was compiled (the lab and the cache stay)
 	rm -rf $(B)/kiln $(B)/kiln-node $(B)/builder $(B)/static $(B)/tests $(B)/firmware
