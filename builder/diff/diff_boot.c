@@ -105,7 +105,7 @@ static bool is_own(const char *name, const json_t *entry) {
         return false;
 }
 
-void append_boot_files(const json_t *artefacts, const json_t *entry, struct buf *ret) {
+void append_booted_by(const json_t *artefacts, const json_t *entry, struct buf *ret) {
         size_t i;
         json_t *artefact;
         json_array_foreach(artefacts, i, artefact) {

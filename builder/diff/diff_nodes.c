@@ -222,7 +222,7 @@ static json_t *role_reasons(const struct role_pair *roles, const json_t *role_di
 
 static void add_boot_reasons(const json_t *artefacts, const json_t *entry, json_t *why) {
         auto_buf files = { 0 };
-        append_boot_files(artefacts, entry, &files);
+        append_booted_by(artefacts, entry, &files);
         if (files.size > 0)
                 add_reason(why, "what it boots by: %s", buf_text(&files));
 }

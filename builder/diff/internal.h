@@ -40,7 +40,7 @@ json_t *diff_artefacts(const struct build_pair *builds);
 
 // Of those, what a node boots by, as "mac/52-54-00-00-00-01.ipxe, grubx64.efi"; nothing if it is the same. `entry` is
 // the node's in node.json.
-void append_boot_files(const json_t *artefacts, const json_t *entry, struct buf *ret);
+void append_booted_by(const json_t *artefacts, const json_t *entry, struct buf *ret);
 
 // The nodes of one role of the newer build, added to the object `ret` by their names. `role_diff` is what was found of
 // the role, `artefacts` what diff_artefacts() found.
