@@ -49,7 +49,8 @@ struct fetch_item {
         bool checked;                  // and it passed package_verify()
         bool verified_before;          // by an earlier kiln, which noted it
         bool lacking;                  // nobody has it
-        bool offered;                  // the remote lacks it
+        bool offered;                  // it did not come from the remote,
+        bool missing;                  // which was asked for it, and has none
         struct err failure;            // why package_verify() refused it; empty: it did not
 };
 
@@ -247,6 +248,7 @@ static bool load_package(size_t index, void *context, struct err *err) {
                               &is_found, err))
                 return false;
         if (!is_found) {
+                item->missing = true;
                 atomic_fetch_add(&load->missed, 1);
                 return true;
         }
@@ -282,11 +284,11 @@ static bool load_packages(struct fetch *fetch, struct err *err) {
         return ok;
 }
 
-// Those that were downloaded since the remote lacked them, and were found to be good.
+// Those that were downloaded since the remote lacked them, or was not asked, and were found to be good.
 static void offer_package(const struct fetch *fetch, const struct fetch_item *item) {
         if (item->offered)
                 remote_offer_blob(cache_remote(fetch->packages->options.cache), item->package->checksum, item->path,
-                                  true);
+                                  item->missing);
 }
 
 // What the cache and this machine's repositories lack. `ret_lacking`: how many of these nobody has.
