@@ -6,7 +6,7 @@
 
 #include "base/json_member.h"
 #include "rollout/internal.h"
-#include "status/answer.h"
+#include "status/expression.h"
 
 bool rollout_look(struct rollout *rollout, struct err *err) {
         const struct status_options ask = { NULL, rollout->options->deadline_ms };

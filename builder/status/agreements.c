@@ -8,7 +8,7 @@
 
 #include "base/json_member.h"
 #include "base/mem.h"
-#include "status/answer.h"
+#include "status/expression.h"
 #include "status/internal.h"
 #include "status/said.h"
 

@@ -6,23 +6,22 @@
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/json_modest.h"
 #include "base/mem.h"
+#include "status/expression.h"
 #include "status/zookeeper.h"
 
-enum { SHOWN_BYTES = 120, VALUE_BYTES_MAX = 4096, LIST_ITEMS_MAX = 20000, LINE_BYTES_MAX = 64 << 10 };
+enum {
+        SHOWN_BYTES = 120,
+        VALUE_BYTES_MAX = 4096,
+        LIST_ITEMS_MAX = 20000,
+        LINE_BYTES_MAX = 64 << 10,
+        MATCHING_MS = 3000
+};
 // Some 100 MB once it is parsed; 16 MiB of what servers answer have fewer.
 enum { JSON_VALUES_MAX = 1000000, JSON_DEPTH_MAX = 200 };
-
-bool expression_matches(const char *expression, const char *text) {
-        regex_t compiled;
-        if (regcomp(&compiled, expression, REG_EXTENDED | REG_NOSUB | REG_NEWLINE) != 0)
-                return false;
-        bool matches = regexec(&compiled, text, 0, NULL, 0) == 0;
-        regfree(&compiled);
-        return matches;
-}
 
 bool health_request(const struct health_check *check, const char *host, struct buf *ret) {
         if (check->kind == HEALTH_HTTP)
@@ -214,19 +213,34 @@ static json_t *find_line(const char *text, const char *word) {
         return NULL;
 }
 
+// What values of lines are taken by. A line of hostile bytes may take seconds, so that `until_ms` is the last that is
+// looked at, by this thread's processor time: no busy machine reads less for it.
+struct line_matcher {
+        regex_t taken, is_there; // the latter says quickly of most lines that they have none
+        bool every;
+        int64_t until_ms;
+};
+
+static int64_t thread_ms(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 // All that matches in one line, which is changed.
-static void match_line(const regex_t *compiled, char *line, bool every, json_t *ret) {
+static void match_line(const struct line_matcher *matcher, char *line, json_t *ret) {
         regmatch_t groups[2];
         int flags = 0;
-        while (json_array_size(ret) < LIST_ITEMS_MAX && regexec(compiled, line, lengthof(groups), groups, flags) == 0) {
+        while (json_array_size(ret) < LIST_ITEMS_MAX && thread_ms() < matcher->until_ms &&
+               regexec(&matcher->taken, line, lengthof(groups), groups, flags) == 0) {
                 regmatch_t taken = groups[0];
-                if (compiled->re_nsub > 0)
+                if (matcher->taken.re_nsub > 0)
                         taken = groups[1];
                 size_t size = (size_t)(taken.rm_eo - taken.rm_so);
                 bool is_value = taken.rm_so >= 0 && size < VALUE_BYTES_MAX;
                 if (is_value)
                         append_item(ret, json_stringn(line + taken.rm_so, size));
-                bool goes_on = every && groups[0].rm_eo > 0 && line[groups[0].rm_eo];
+                bool goes_on = matcher->every && groups[0].rm_eo > 0 && line[groups[0].rm_eo];
                 if (!goes_on)
                         return;
                 line += groups[0].rm_eo;
@@ -235,22 +249,30 @@ static void match_line(const regex_t *compiled, char *line, bool every, json_t *
 }
 
 // Line by line: of a line that is too long for an answer that people wrote rules for, nothing is taken.
-static json_t *find_matches(const char *text, const char *expression, bool every) {
-        regex_t compiled;
-        json_t *found = json_array();
-        if (regcomp(&compiled, expression, REG_EXTENDED) != 0)
-                return found;
-        while (*text && (every || json_array_size(found) == 0)) {
+static void match_lines(const struct line_matcher *matcher, const char *text, json_t *ret) {
+        while (*text && (matcher->every || json_array_size(ret) == 0)) {
                 size_t size = strcspn(text, "\n");
                 if (size <= LINE_BYTES_MAX) {
                         auto_free char *line = xstrndup(text, size);
                         line[strcspn(line, "\r")] = '\0';
-                        match_line(&compiled, line, every, found);
+                        if (expression_is_in(&matcher->is_there, line))
+                                match_line(matcher, line, ret);
                 }
                 text += size;
                 text += *text == '\n';
         }
-        regfree(&compiled);
+}
+
+static json_t *find_matches(const char *text, const char *expression, bool every) {
+        struct line_matcher matcher = { .every = every, .until_ms = thread_ms() + MATCHING_MS };
+        json_t *found = json_array();
+        if (regcomp(&matcher.taken, expression, REG_EXTENDED) != 0)
+                return found;
+        if (expression_compile(expression, &matcher.is_there)) {
+                match_lines(&matcher, text, found);
+                regfree(&matcher.is_there);
+        }
+        regfree(&matcher.taken);
         return found;
 }
 

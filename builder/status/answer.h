@@ -28,7 +28,4 @@ json_t *answer_json(const char *text, size_t size, struct buf *ret_why);
 // appended.
 void answer_http(const struct probe *probe, int *ret_status, struct buf *ret_body);
 
-// Whether a POSIX extended regular expression matches; one that does not compile matches nothing.
-bool expression_matches(const char *expression, const char *text);
-
 #endif
