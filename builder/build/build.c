@@ -208,9 +208,7 @@ static bool run_phases(struct build *build, bool *ret_new, struct err *err) {
                 return false;
         *ret_new = !is_there;
         if (is_there)
-                return (build->publication.is_partial ||
-                        publication_set_current(&build->publication, build->id, err)) &&
-                       record_build(build, false, err);
+                return publication_announce(&build->publication, build->id, err) && record_build(build, false, err);
         return make_and_publish(build, &artefacts, err) && record_build(build, true, err);
 }
 

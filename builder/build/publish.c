@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "base/file_lock.h"
 #include "base/fs.h"
-#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/own_dir.h"
 #include "base/progress.h"
@@ -19,28 +19,17 @@
 
 // ---- turns ----
 
-#define LINKS_DIR "blobs"
-
-static bool wait_for_turn(int fd, struct err *err) {
-        while (flock(fd, LOCK_EX) < 0) {
-                if (errno != EINTR)
-                        return fail(err, ERR_SYSTEM, errno, "lock " LINKS_DIR);
-                if (!interrupt_check(err))
-                        return false;
-        }
-        return true;
-}
-
-// Until `*ret_turn` is closed; -1 where the publication has it already.
+// Until `*ret_turn` is closed; -1 where the publication has it already. <out> is there in any case: a turn makes
+// nothing, and can be taken on a disk that is full.
 static bool take_turn(const struct publication *publication, int *ret_turn, struct err *err) {
-        const char *cluster_dir = ".";
-        auto_close int cluster = -1, turn = -1;
+        const char *out = "..";
+        auto_close int turn = -1;
         if (publication->turn >= 0)
                 return true;
         if (publication->is_partial)
-                cluster_dir = "..";
-        if (!fs_open_dir(publication->dir, cluster_dir, &cluster, err) || !fs_mkdirs(cluster, LINKS_DIR, 0755, err) ||
-            !fs_open_dir(cluster, LINKS_DIR, &turn, err) || !wait_for_turn(turn, err))
+                out = "../..";
+        if (!fs_open_dir(publication->dir, out, &turn, err) ||
+            !file_lock_wait(turn, LOCK_EX, "the output directory", "the output directory", err))
                 return false;
         *ret_turn = take_fd(turn);
         return true;
@@ -143,6 +132,15 @@ bool publication_open_to_change(const char *out, const char *cluster, bool is_pa
         return true;
 }
 
+bool publication_remove_leftovers(const struct publication *publication, struct err *err) {
+        assert(publication->turn >= 0);
+        if (flock(publication->dir, LOCK_EX | LOCK_NB) < 0)
+                return true; // they are those of a build that is on its way
+        bool ok = remove_leftovers(publication->dir, err);
+        (void)flock(publication->dir, LOCK_UN);
+        return ok;
+}
+
 bool publication_open_to_look(const char *out, const char *cluster, bool is_partial, struct publication *ret,
                               struct err *err) {
         const char *part = "";
@@ -189,14 +187,17 @@ static bool update_links(const struct publication *publication, const char *buil
 
 static bool is_same_build(const char *a, const char *b) { return strcmp(text_or(a, ""), text_or(b, "")) == 0; }
 
+static bool find_to_announce(const struct publication *publication, const char *build_id, struct err *err) {
+        return publication_has(publication, build_id) ||
+               fail(err, ERR_REFERENCE, 0, "build %s was removed meanwhile", build_id);
+}
+
 bool publication_set_current(struct publication *publication, const char *build_id, struct err *err) {
         static const char name[] = STAGING_PREFIX "current";
         auto_close int turn = -1;
         assert(!publication->is_partial);
-        if (!take_turn(publication, &turn, err))
+        if (!take_turn(publication, &turn, err) || !find_to_announce(publication, build_id, err))
                 return false;
-        if (!publication_has(publication, build_id))
-                return fail(err, ERR_REFERENCE, 0, "build %s was removed meanwhile", build_id);
         // First, so that machines which boot it find what they ask for.
         if (!update_links(publication, build_id, digest_links_add, err))
                 return false;
@@ -239,10 +240,12 @@ bool publication_place(struct publication *publication, const char *build_id, st
                move_staged(publication, build_id, err);
 }
 
-static bool announce(struct publication *publication, const char *build_id, struct err *err) {
-        if (publication->is_partial)
-                return update_links(publication, build_id, digest_links_add, err);
-        return publication_set_current(publication, build_id, err);
+bool publication_announce(struct publication *publication, const char *build_id, struct err *err) {
+        auto_close int turn = -1;
+        if (!publication->is_partial)
+                return publication_set_current(publication, build_id, err);
+        return take_turn(publication, &turn, err) && find_to_announce(publication, build_id, err) &&
+               update_links(publication, build_id, digest_links_add, err);
 }
 
 bool publication_finish(struct publication *publication, const char *build_id, struct err *err) {
@@ -251,7 +254,7 @@ bool publication_finish(struct publication *publication, const char *build_id, s
         if (!sync_staged(publication, err) || !take_turn(publication, &turn, err))
                 return false;
         publication->turn = turn; // in one turn, so that nobody removes it before it is announced
-        bool ok = move_staged(publication, build_id, err) && announce(publication, build_id, err);
+        bool ok = move_staged(publication, build_id, err) && publication_announce(publication, build_id, err);
         publication->turn = -1;
         return ok;
 }

@@ -10,7 +10,7 @@
 //
 // Two locks. Who makes or loads a build holds a flock(2) on its place for minutes or hours: that place is full of what
 // is not finished, and a second one is refused. Who changes what there is (`current`, the links by digest, a build that
-// comes or goes, what lies beside it) takes a turn: a flock(2) on blobs/, one for both places, that is short and waited
+// comes or goes, what lies beside it) takes a turn: a flock(2) on <out>, one for both places, that is short and waited
 // for. So a build that is on its way hinders no `kiln publish`.
 #ifndef KILN_BUILD_PUBLISH_H
 #define KILN_BUILD_PUBLISH_H
@@ -50,6 +50,8 @@ must_check bool publication_open(const char *out, const char *cluster, bool is_p
 // what was looked at stays true.
 must_check bool publication_open_to_change(const char *out, const char *cluster, bool is_partial,
                                            struct publication *ret, struct err *err);
+// Removes what killed builds left, for who has opened it to change it, and unless a build is on its way there.
+must_check bool publication_remove_leftovers(const struct publication *publication, struct err *err);
 // For who says what a build would do: makes, locks and removes nothing, and nothing need be there.
 must_check bool publication_open_to_look(const char *out, const char *cluster, bool is_partial, struct publication *ret,
                                          struct err *err);
@@ -63,6 +65,8 @@ must_check bool publication_finish(struct publication *publication, const char *
 // For whole builds only. A `current` that has moved since this was opened was moved on purpose, by kiln publish: it
 // stays, and a warning says so. REFERENCE if the build went away meanwhile.
 must_check bool publication_set_current(struct publication *publication, const char *build_id, struct err *err);
+// The same for a build of either kind that is there: of a part, the links by digest alone.
+must_check bool publication_announce(struct publication *publication, const char *build_id, struct err *err);
 // Notes what the staged build is, beside its place: <out>/<cluster>/.seal-<build id> (published_seal.h). Before
 // publication_finish(), which writes both to the disk. `sums` is published_seal_make()'s; one that is empty is none.
 must_check bool publication_seal(struct publication *publication, const char *build_id, const struct buf *sums,

@@ -8,48 +8,21 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 
+#include "base/file_lock.h"
 #include "base/fs.h"
-#include "base/interrupt.h"
 #include "base/mem.h"
-#include "base/progress.h"
 #include "cache/layout.h"
 
-enum { POLL_FIRST_MS = 1, POLL_MS = 200, SUFFIX_BYTES = 8 };
+enum { SUFFIX_BYTES = 8 };
 
 #define REMOVED_SUFFIX ".tmp.removed"
-
-static void pause_ms(long ms) {
-        const struct timespec pause = { .tv_nsec = ms * 1000000L };
-        nanosleep(&pause, NULL);
-}
-
-// Polling, because a signal may interrupt another thread than the one that waits: soon at first, since roles that share
-// an entry hold its lock for a millisecond only. `waiting_for` is told once, if given.
-static bool wait_for_lock(int fd, int how, const char *path, const char *waiting_for, struct err *err) {
-        long wait_ms = POLL_FIRST_MS;
-        while (flock(fd, how | LOCK_NB) < 0) {
-                if (errno != EWOULDBLOCK && errno != EINTR)
-                        return fail(err, ERR_SYSTEM, errno, "lock %s", path);
-                if (waiting_for)
-                        notice("waiting for another kiln that uses %s", waiting_for);
-                waiting_for = NULL;
-                if (!interrupt_check(err))
-                        return false;
-                pause_ms(wait_ms);
-                wait_ms *= 2;
-                if (wait_ms > POLL_MS)
-                        wait_ms = POLL_MS;
-        }
-        return true;
-}
 
 bool lock_cache(const char *cache, int how, int *ret_fd, struct err *err) {
         assert(how == LOCK_SH || how == LOCK_EX);
         auto_free char *path = layout_place(cache, CACHE_LOCK);
         auto_close int fd = -1;
-        if (!fs_open(AT_FDCWD, path, O_RDWR | O_CREAT, 0644, &fd, err) || !wait_for_lock(fd, how, path, cache, err))
+        if (!fs_open(AT_FDCWD, path, O_RDWR | O_CREAT, 0644, &fd, err) || !file_lock_wait(fd, how, path, cache, err))
                 return false;
         *ret_fd = take_fd(fd);
         return true;
@@ -57,7 +30,7 @@ bool lock_cache(const char *cache, int how, int *ret_fd, struct err *err) {
 
 bool lock_take(int dir, const char *path, int *ret_fd, struct err *err) {
         auto_close int fd = -1;
-        if (!fs_open(dir, path, O_RDWR | O_CREAT, 0644, &fd, err) || !wait_for_lock(fd, LOCK_EX, path, NULL, err))
+        if (!fs_open(dir, path, O_RDWR | O_CREAT, 0644, &fd, err) || !file_lock_wait(fd, LOCK_EX, path, NULL, err))
                 return false;
         *ret_fd = take_fd(fd);
         return true;

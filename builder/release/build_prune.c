@@ -109,7 +109,8 @@ static bool prune_place(const char *out, const struct listed_build *builds, size
         if (!publication_check_owners(out, builds->cluster, err) ||
             !open_to_prune(out, builds, result->is_dry, &publication, err))
                 return false;
-        bool ok = prune_in_turn(&publication, builds + keep, count - keep, result, err);
+        bool ok = (result->is_dry || publication_remove_leftovers(&publication, err)) &&
+                  prune_in_turn(&publication, builds + keep, count - keep, result, err);
         publication_close(&publication);
         return ok;
 }
@@ -130,14 +131,22 @@ bool builds_prune(const char *out, const struct build_list *list, unsigned keep,
         return true;
 }
 
-bool build_mark(const char *out, const struct listed_build *build, bool is_marked, struct err *err) {
-        auto_free char *path = listed_build_path(out, build);
-        auto_free char *directory = xstrndup(path, strlen(path) - strlen(build->id));
+static bool set_mark(const struct publication *publication, const struct listed_build *build, bool is_marked,
+                     struct err *err) {
         auto_free char *name = mark_name(build);
-        auto_close int dir = -1;
-        if (!fs_open_dir(AT_FDCWD, directory, &dir, err))
-                return false;
         if (!is_marked)
-                return fs_remove_tree(dir, name, err);
-        return fs_write_atomic(dir, name, "", 0, 0644, err);
+                return fs_remove_tree(publication->dir, name, err);
+        return (publication_has(publication, build->id) ||
+                fail(err, ERR_REFERENCE, 0, "build %s was removed meanwhile", build->id)) &&
+               fs_write_atomic(publication->dir, name, "", 0, 0644, err);
+}
+
+// In turn, so that nobody who removes builds has just looked for it.
+bool build_mark(const char *out, const struct listed_build *build, bool is_marked, struct err *err) {
+        struct publication publication = PUBLICATION_CLOSED;
+        if (!publication_open_to_change(out, build->cluster, build->is_partial, &publication, err))
+                return false;
+        bool ok = set_mark(&publication, build, is_marked, err);
+        publication_close(&publication);
+        return ok;
 }

@@ -30,13 +30,21 @@ struct line {
         bool is_offered;
 };
 
+// A line a word, whoever wrote the text.
+static int first_line_bytes(const char *text) {
+        int bytes = 0;
+        while (text[bytes] && !iscntrl((unsigned char)text[bytes]))
+                bytes++;
+        return bytes;
+}
+
 static void offer(struct line *line, const char *word, const char *help) {
         if (strncmp(word, line->typed, strlen(line->typed)) != 0)
                 return;
         line->is_offered = true;
         printf("%s%s", line->head, word);
         if (help)
-                printf("\t%s", help);
+                printf("\t%.*s", first_line_bytes(help), help);
         putchar('\n');
 }
 

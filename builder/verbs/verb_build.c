@@ -113,18 +113,20 @@ static bool print_result(const struct options *options, const struct cluster *cl
         return true;
 }
 
-static bool build_requested(const struct options *options, struct build_request *request, struct err *err) {
+// The build may be there, and be told to nobody who listens.
+static bool build_requested(const struct options *options, struct build_request *request, bool *ret_is_there,
+                            struct err *err) {
         const struct build_options *build = &request->build;
         struct build_result result = { 0 };
-        bool ok = build_cluster(request->cluster, build, &result, err);
+        *ret_is_there = build_cluster(request->cluster, build, &result, err);
         json_t *notes = report_notes_end();
-        if (ok)
+        if (*ret_is_there)
                 report_build(build, request->cluster->name, &result, notes);
         json_decref(notes);
-        if (!ok)
+        if (!*ret_is_there)
                 return false;
         tell_result(&result);
-        ok = print_result(options, request->cluster, &result, err);
+        bool ok = print_result(options, request->cluster, &result, err);
         fflush(stdout); // whoever reads it need not wait for uploads
         free(result.path);
         return ok;
@@ -137,12 +139,12 @@ static bool build_with_remote(const struct options *options, struct build_reques
                 return false;
         request->build.origin = origin;
         request->build.remote = shared.remote;
-        bool ok = build_requested(options, request, err);
+        bool is_there = false, ok = build_requested(options, request, &is_there, err);
         int64_t wait_ms = 0;
-        if (ok)
+        if (is_there)
                 wait_ms = UPLOAD_WAIT_MS;
         (void)shared_cache_close(&shared, wait_ms);
-        if (ok)
+        if (is_there)
                 trim_cache(options, request->build.cache); // which uploads keep from being trimmed
         return ok;
 }

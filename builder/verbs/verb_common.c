@@ -134,7 +134,8 @@ bool output_finish(struct err *err) {
                 return true;
         if (!is_flushed)
                 number = errno;
-        if (number == EPIPE || is_reader_gone(STDOUT_FILENO))
+        bool is_cut_off = !is_flushed && number == EPIPE;
+        if (is_cut_off || is_reader_gone(STDOUT_FILENO))
                 return fail_with_answer(err, OUTPUT_UNREAD_STATUS);
         return fail(err, ERR_SYSTEM, number ? number : EIO, "write standard output");
 }

@@ -136,7 +136,7 @@ char *file_lists_doubt(const struct packages *packages, const char *path) {
         if (packages->filelists_refused)
                 return xstrdup("; the file lists that would tell are not available");
         for (size_t i = 0; i < packages->source_count; i++)
-                if (!packages->sources[i].filelists.location)
+                if (!packages->sources[i].is_absent && !packages->sources[i].filelists.location)
                         return xasprintf("; repository %s has no file lists that would tell",
                                          packages->sources[i].repository->name);
         return NULL;
