@@ -165,8 +165,11 @@ void http_reader_body(const struct http_reader *reader, const struct buf *answer
         const char *data;
         if (at == 0)
                 return;
+        size = answer->size - at;
+        if (reader->has_length)
+                size = size_min(size, reader->length); // what is behind it came in the same packet, and is none of it
         if (!reader->is_chunked)
-                buf_append(ret, answer->data + at, answer->size - at);
+                buf_append(ret, answer->data + at, size);
         while (reader->is_chunked && next_body_chunk(answer, &at, &data, &size) == CHUNK_THERE)
                 buf_append(ret, data, size);
 }

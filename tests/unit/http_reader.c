@@ -42,6 +42,9 @@ static void lengths(void) {
         expect_ending(HEAD "content-length:3\r\n\r\nabc", WHOLE, "abc");
         expect_ending(HEAD "Content-Length: 3\r\n\r\nab", CUT, "ab");
         expect_ending(HEAD "Content-Length: 0\r\n\r\n", WHOLE, "");
+        expect_ending(HEAD "Content-Length: 3\r\n\r\nabcdef", WHOLE, "abc");
+        expect_ending("HTTP/1.1 204 No Content\r\n\r\nabc", WHOLE, "");
+        expect_ending("HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\nabc", WHOLE, "");
         expect_ending(HEAD "Content-Length: -1\r\n\r\nabc", OPEN, "abc");
         expect_ending(HEAD "Content-Lengthy: 1\r\n\r\nabc", OPEN, "abc");
         expect_ending(HEAD "\r\nContent-Length: 1\r\n\r\n", OPEN, "Content-Length: 1\r\n\r\n");
