@@ -51,21 +51,47 @@ static enum agreed judge_same(const struct judging *judging, struct buf *evidenc
         return AGREED_YES;
 }
 
+// How many of the texts are as the agreement says, and whose the last of them is. False: they are too many, and too
+// long, to be looked at.
+static bool count_matching(const struct judging *judging, const struct said *said, size_t *ret,
+                           const struct node **ret_last) {
+        struct expression is;
+        enum expression_result result = EXPRESSION_ABSENT;
+        int64_t until_ms = expression_clock_ms() + EXPRESSION_LIMIT_MS;
+        *ret = 0;
+        if (!expression_compile(judging->agreement->is, &is))
+                return true;
+        for (size_t i = 0; i < said->count && result != EXPRESSION_UNKNOWN; i++) {
+                result = expression_search(&is, said->items[i].text, until_ms);
+                if (result != EXPRESSION_FOUND)
+                        continue;
+                *ret_last = said->items[i].node;
+                ++*ret;
+        }
+        expression_release(&is);
+        return result != EXPRESSION_UNKNOWN;
+}
+
+static enum agreed say_too_much(struct buf *evidence) {
+        buf_append_text(evidence, "they say too much to look at; ");
+        return AGREED_UNKNOWN;
+}
+
 static enum agreed judge_one(const struct judging *judging, struct buf *evidence) {
-        const char *is = judging->agreement->is;
-        size_t count = 0;
-        for (size_t i = 0; i < judging->said.count; i++)
-                count += expression_matches(is, judging->said.items[i].text);
-        buf_printf(evidence, "%zu nodes say %s; ", count, is);
+        const struct node *last = NULL;
+        size_t count;
+        if (!count_matching(judging, &judging->said, &count, &last))
+                return say_too_much(evidence);
+        buf_printf(evidence, "%zu nodes say %s; ", count, judging->agreement->is);
         return agreed_if(count == 1);
 }
 
 static enum agreed judge_every(const struct judging *judging, struct buf *evidence) {
-        (void)evidence;
-        for (size_t i = 0; i < judging->said.count; i++)
-                if (!expression_matches(judging->agreement->is, judging->said.items[i].text))
-                        return AGREED_NO;
-        return AGREED_YES;
+        const struct node *last = NULL;
+        size_t count;
+        if (!count_matching(judging, &judging->said, &count, &last))
+                return say_too_much(evidence);
+        return agreed_if(count == judging->said.count);
 }
 
 // NAN: that is no number. Hexadecimal ones begin with 0x.
@@ -104,14 +130,10 @@ static enum agreed judge_sum(const struct judging *judging, struct buf *evidence
 static const struct node *find_meant(const struct judging *judging) {
         struct said where = said_collect(judging->cluster, judging->role, judging->nodes, judging->agreement->where);
         const struct node *meant = NULL;
-        size_t count = 0;
-        for (size_t i = 0; i < where.count; i++)
-                if (expression_matches(judging->agreement->is, where.items[i].text)) {
-                        meant = where.items[i].node;
-                        count++;
-                }
+        size_t count;
+        bool is_known = count_matching(judging, &where, &count, &meant) && count == 1;
         said_release(&where);
-        if (count != 1)
+        if (!is_known)
                 return NULL;
         return meant;
 }

@@ -3,10 +3,8 @@
 
 #include <assert.h>
 #include <ctype.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/json_modest.h"
 #include "base/mem.h"
@@ -18,7 +16,7 @@ enum {
         VALUE_BYTES_MAX = 4096,
         LIST_ITEMS_MAX = 20000,
         LINE_BYTES_MAX = 64 << 10,
-        MATCHING_MS = 3000
+        PLACES_AT_ONCE = 64 // each of which may take a millisecond
 };
 // Some 100 MB once it is parsed; 16 MiB of what servers answer have fewer.
 enum { JSON_VALUES_MAX = 1000000, JSON_DEPTH_MAX = 200 };
@@ -213,49 +211,69 @@ static json_t *find_line(const char *text, const char *word) {
         return NULL;
 }
 
-// What values of lines are taken by. A line of hostile bytes may take seconds, so that `until_ms` is the last that is
-// looked at, by this thread's processor time: no busy machine reads less for it.
+// What values are read from. `document` is NULL for what is no JSON, `reply` for what is no ZooKeeper's.
+struct answer_text {
+        const char *body;
+        const json_t *document;
+        const struct zookeeper_reply *reply;
+        int64_t until_ms; // of expression_clock_ms(): expressions are not held against it any more
+        bool is_late;     // that was so, and what has been found is not all
+};
+
+// What values of lines are taken by. A line of hostile bytes may take seconds: nothing is looked at after `until_ms`.
 struct line_matcher {
-        regex_t taken, is_there; // the latter says quickly of most lines that they have none
-        bool every;
+        regex_t taken;
+        struct expression is_there; // says quickly of most lines that they have none
+        struct re_registers places; // of the last match, by group
+        bool every, is_late;
         int64_t until_ms;
 };
 
-static int64_t thread_ms(void) {
-        struct timespec now;
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+static bool is_too_late(struct line_matcher *matcher) {
+        matcher->is_late = expression_clock_ms() >= matcher->until_ms;
+        return matcher->is_late;
 }
 
-// All that matches in one line, which is changed.
-static void match_line(const struct line_matcher *matcher, char *line, json_t *ret) {
-        regmatch_t groups[2];
-        int flags = 0;
-        while (json_array_size(ret) < LIST_ITEMS_MAX && thread_ms() < matcher->until_ms &&
-               regexec(&matcher->taken, line, lengthof(groups), groups, flags) == 0) {
-                regmatch_t taken = groups[0];
-                if (matcher->taken.re_nsub > 0)
-                        taken = groups[1];
-                size_t size = (size_t)(taken.rm_eo - taken.rm_so);
-                bool is_value = taken.rm_so >= 0 && size < VALUE_BYTES_MAX;
+// The next match in a line from a place on. regexec(3) tries each place of it, which may take minutes: here time is
+// looked at in between.
+static bool find_next_match(struct line_matcher *matcher, const char *line, size_t size, size_t at) {
+        regoff_t found = -1;
+        for (; found == -1 && at <= size && !is_too_late(matcher); at += PLACES_AT_ONCE) {
+                size_t further = size_min(PLACES_AT_ONCE - 1, size - at);
+                found =
+                    re_search(&matcher->taken, line, (regoff_t)size, (regoff_t)at, (regoff_t)further, &matcher->places);
+        }
+        return found >= 0;
+}
+
+// All that matches in one line.
+static void match_line(struct line_matcher *matcher, const char *line, json_t *ret) {
+        size_t size = strlen(line), at = 0;
+        const size_t group = size_min(matcher->taken.re_nsub, 1);
+        while (json_array_size(ret) < LIST_ITEMS_MAX && find_next_match(matcher, line, size, at)) {
+                regoff_t from = matcher->places.start[group];
+                size_t taken = (size_t)(matcher->places.end[group] - from);
+                size_t end = (size_t)matcher->places.end[0];
+                bool is_value = from >= 0 && taken < VALUE_BYTES_MAX;
                 if (is_value)
-                        append_item(ret, json_stringn(line + taken.rm_so, size));
-                bool goes_on = matcher->every && groups[0].rm_eo > 0 && line[groups[0].rm_eo];
+                        append_item(ret, json_stringn(line + from, taken));
+                bool goes_on = matcher->every && end > at && end < size;
                 if (!goes_on)
                         return;
-                line += groups[0].rm_eo;
-                flags = REG_NOTBOL;
+                at = end;
         }
 }
 
 // Line by line: of a line that is too long for an answer that people wrote rules for, nothing is taken.
-static void match_lines(const struct line_matcher *matcher, const char *text, json_t *ret) {
+static void match_lines(struct line_matcher *matcher, const char *text, json_t *ret) {
         while (*text && (matcher->every || json_array_size(ret) == 0)) {
                 size_t size = strcspn(text, "\n");
+                if (is_too_late(matcher))
+                        return;
                 if (size <= LINE_BYTES_MAX) {
                         auto_free char *line = xstrndup(text, size);
                         line[strcspn(line, "\r")] = '\0';
-                        if (expression_is_in(&matcher->is_there, line))
+                        if (expression_search(&matcher->is_there, line, INT64_MAX) == EXPRESSION_FOUND)
                                 match_line(matcher, line, ret);
                 }
                 text += size;
@@ -263,21 +281,24 @@ static void match_lines(const struct line_matcher *matcher, const char *text, js
         }
 }
 
-static json_t *find_matches(const char *text, const char *expression, bool every) {
-        struct line_matcher matcher = { .every = every, .until_ms = thread_ms() + MATCHING_MS };
+static json_t *find_matches(struct answer_text *answer, const char *expression, bool every) {
+        struct line_matcher matcher = { .every = every, .until_ms = answer->until_ms };
         json_t *found = json_array();
         if (regcomp(&matcher.taken, expression, REG_EXTENDED) != 0)
                 return found;
         if (expression_compile(expression, &matcher.is_there)) {
-                match_lines(&matcher, text, found);
-                regfree(&matcher.is_there);
+                match_lines(&matcher, answer->body, found);
+                expression_release(&matcher.is_there);
         }
         regfree(&matcher.taken);
+        free(matcher.places.start);
+        free(matcher.places.end);
+        answer->is_late |= matcher.is_late;
         return found;
 }
 
-static json_t *find_match(const char *text, const char *expression) {
-        json_t *found = find_matches(text, expression, false);
+static json_t *find_match(struct answer_text *answer, const char *expression) {
+        json_t *found = find_matches(answer, expression, false);
         json_t *first = json_incref(json_array_get(found, 0));
         json_decref(found);
         return first;
@@ -293,15 +314,8 @@ static json_t *find_reply(const struct zookeeper_reply *reply, const char *what)
         return NULL;
 }
 
-// What values are read from. `document` is NULL for what is no JSON, `reply` for what is no ZooKeeper's.
-struct answer_text {
-        const char *body;
-        const json_t *document;
-        const struct zookeeper_reply *reply;
-};
-
 // A text, a list of texts, or NULL; an answer that is no UTF-8 has no values.
-static json_t *find_answer_value(const struct health_value *value, const struct answer_text *answer) {
+static json_t *find_answer_value(const struct health_value *value, struct answer_text *answer) {
         const char *body = answer->body;
         const json_t *document = answer->document;
         if (value->reply && answer->reply)
@@ -309,40 +323,81 @@ static json_t *find_answer_value(const struct health_value *value, const struct 
         if (value->json)
                 return find_json(document, value->json, value->form);
         if (value->match)
-                return find_match(body, value->match);
+                return find_match(answer, value->match);
         if (value->matches)
-                return find_matches(body, value->matches, true);
+                return find_matches(answer, value->matches, true);
         return find_line(body, text_or(value->line, ""));
 }
 
+static bool is_as_expected(struct answer_text *answer, const struct expression *expected, const char *text) {
+        enum expression_result result = expression_search(expected, text, answer->until_ms);
+        answer->is_late |= result == EXPRESSION_UNKNOWN;
+        return result != EXPRESSION_ABSENT;
+}
+
 // The first text that is not as it should be, or NULL.
-static const char *find_unexpected(const json_t *found, const char *expression) {
+static const char *find_unexpected(struct answer_text *answer, const json_t *found, const struct expression *expected) {
         size_t i;
         json_t *item;
-        if (json_is_string(found) && !expression_matches(expression, json_string_value(found)))
+        if (json_is_string(found) && !is_as_expected(answer, expected, json_string_value(found)))
                 return json_string_value(found);
         json_array_foreach(found, i, item) {
-                if (!expression_matches(expression, json_string_value(item)))
+                if (!is_as_expected(answer, expected, json_string_value(item)))
                         return json_string_value(item);
         }
         return NULL;
 }
 
-static void judge_value(const struct health_value *value, const struct answer_text *answer, json_t *values,
+static void judge_found(const struct health_value *value, struct answer_text *answer, const json_t *found,
                         struct buf *ret_why) {
-        json_t *found = find_answer_value(value, answer);
-        if (found)
-                (void)!json_object_set(values, value->name, found);
-        if (value->expect && ret_why->size == 0) {
-                const char *unexpected = find_unexpected(found, value->expect);
-                if (!found)
-                        buf_printf(ret_why, "the answer has no %s", value->name);
-                else if (unexpected) {
-                        buf_printf(ret_why, "%s is ", value->name);
-                        show_answer(unexpected, ret_why);
-                }
+        struct expression expected;
+        if (!found) {
+                buf_printf(ret_why, "the answer has no %s", value->name);
+                return;
         }
+        if (!expression_compile(value->expect, &expected))
+                return; // `kiln check` says so
+        const char *unexpected = find_unexpected(answer, found, &expected);
+        if (unexpected) {
+                buf_printf(ret_why, "%s is ", value->name);
+                show_answer(unexpected, ret_why);
+        }
+        expression_release(&expected);
+}
+
+static void say_late(const char *what, struct buf *ret_why) {
+        if (ret_why->size == 0)
+                buf_printf(ret_why, "the answer is too long to look for %s in it", what);
+}
+
+// Of what is not all nothing is told: it would be taken for all.
+static void judge_value(const struct health_value *value, struct answer_text *answer, json_t *values,
+                        struct buf *ret_why) {
+        answer->is_late = false;
+        json_t *found = find_answer_value(value, answer);
+        bool is_all = !answer->is_late;
+        if (found && is_all)
+                (void)!json_object_set(values, value->name, found);
+        bool is_judged = is_all && value->expect && ret_why->size == 0;
+        if (is_judged)
+                judge_found(value, answer, found, ret_why);
+        if (answer->is_late)
+                say_late(value->name, ret_why);
         json_decref(found);
+}
+
+static void judge_text(const char *expect, struct answer_text *answer, struct buf *ret_why) {
+        struct expression expected;
+        if (!expression_compile(expect, &expected))
+                return;
+        bool is_expected = is_as_expected(answer, &expected, answer->body);
+        expression_release(&expected);
+        if (answer->is_late)
+                say_late("what is expected", ret_why);
+        else if (!is_expected) {
+                buf_append_text(ret_why, "it answers: ");
+                show_answer(answer->body, ret_why);
+        }
 }
 
 json_t *answer_json(const char *text, size_t size, struct buf *ret_why) {
@@ -362,7 +417,9 @@ static bool reads_json(const struct health_check *check) {
 
 static void judge_body(const struct health_check *check, const struct buf *body, const struct zookeeper_reply *reply,
                        json_t *values, struct buf *ret_why) {
-        struct answer_text answer = { .body = buf_text(body), .reply = reply };
+        struct answer_text answer = { .body = buf_text(body),
+                                      .reply = reply,
+                                      .until_ms = expression_clock_ms() + EXPRESSION_LIMIT_MS };
         auto_buf unread = { 0 };
         json_t *document = NULL;
         if (reads_json(check))
@@ -370,11 +427,8 @@ static void judge_body(const struct health_check *check, const struct buf *body,
         answer.document = document;
         if (ret_why->size == 0)
                 buf_append_text(ret_why, buf_text(&unread));
-        bool is_unexpected = check->expect && !expression_matches(check->expect, answer.body);
-        if (is_unexpected && ret_why->size == 0) {
-                buf_append_text(ret_why, "it answers: ");
-                show_answer(answer.body, ret_why);
-        }
+        if (check->expect && ret_why->size == 0)
+                judge_text(check->expect, &answer, ret_why);
         for (size_t i = 0; i < check->value_count; i++)
                 judge_value(&check->values[i], &answer, values, ret_why);
         json_decref(document);

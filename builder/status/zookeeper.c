@@ -3,11 +3,11 @@
 
 #include <assert.h>
 #include <ctype.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "status/expression.h"
 
 enum {
         SESSION_MS = 4000, // it goes by itself if we do
@@ -201,9 +201,9 @@ static void child_names_release(struct child_names *names) {
 // Those that match, in order.
 static void matching_children(const struct told *told, const char *expression, struct child_names *ret) {
         struct record_reader reader = told->children;
-        regex_t compiled;
+        struct expression compiled;
         uint64_t count = record_number(&reader, 4);
-        if (regcomp(&compiled, expression, REG_EXTENDED | REG_NOSUB) != 0)
+        if (!expression_compile(expression, &compiled))
                 return;
         for (uint64_t i = 0; i < count && i < CHILDREN_MAX && !reader.is_short; i++) {
                 size_t size;
@@ -211,10 +211,10 @@ static void matching_children(const struct told *told, const char *expression, s
                 if (!is_plain_name(bytes, size))
                         continue;
                 auto_free char *name = xstrndup(bytes, size);
-                if (regexec(&compiled, name, 0, NULL, 0) == 0)
+                if (expression_search(&compiled, name, INT64_MAX) == EXPRESSION_FOUND)
                         *array_append(&ret->items, &ret->count) = take_ptr(name);
         }
-        regfree(&compiled);
+        expression_release(&compiled);
         if (ret->count > 0)
                 qsort(ret->items, ret->count, sizeof *ret->items, order_children);
 }

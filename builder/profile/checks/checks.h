@@ -28,6 +28,8 @@ bool has_role_file(struct loader *loader, const struct profile_folder *roles, co
                    const struct place *from);
 // Ports, and names of roles: those that have a file in the folder `roles`.
 void check_firewall(struct loader *loader, const struct role_file *file, const struct profile_folder *roles);
+// A POSIX extended regular expression, which `row` has at `key`, or NULL.
+void check_expression(struct loader *loader, const struct value *row, const char *key, const char *text);
 // Expressions, and keys that do not fit the kind.
 void check_health(struct loader *loader, const struct role_file *file);
 // Of a joined role: values and roles that agreements name.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Checks of a role's `health` and `agreements`.
+#include <ctype.h>
 #include <regex.h>
 #include <string.h>
 
@@ -7,16 +8,27 @@
 #include "base/mem.h"
 #include "profile/checks/checks.h"
 
-// `row` has the key, `text` is its value or NULL.
-static void check_expression(struct loader *loader, const struct value *row, const char *key, const char *text) {
+// What is in a list of characters counts, too: nobody writes a backslash before a digit there.
+static bool refers_to_group(const char *expression) {
+        for (const char *at = strchr(expression, '\\'); at && at[1]; at = strchr(at + 2, '\\'))
+                if (isdigit((unsigned char)at[1]))
+                        return true;
+        return false;
+}
+
+void check_expression(struct loader *loader, const struct value *row, const char *key, const char *text) {
         regex_t compiled;
         char why[128];
-        int status = 0;
         if (!text)
                 return;
-        status = regcomp(&compiled, text, REG_EXTENDED | REG_NOSUB | REG_NEWLINE);
+        int status = regcomp(&compiled, text, REG_EXTENDED | REG_NOSUB | REG_NEWLINE);
         if (status == 0) {
                 regfree(&compiled);
+                if (refers_to_group(text))
+                        report(loader->diagnostics, ERR_SCHEMA, schema_place(row, key),
+                               "`%s` refers to a group, as by `\\1`, which POSIX extended regular expressions do not "
+                               "have, and for which a short line may take minutes: write out what is meant",
+                               key);
                 return;
         }
         regerror(status, &compiled, why, sizeof why);

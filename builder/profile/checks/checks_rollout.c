@@ -1,26 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Checks of a role's `rollout`.
-#include <regex.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "profile/checks/checks.h"
 #include "shared/template.h"
-
-static void refuse_bad_expression(struct loader *loader, const struct value *row, const char *text) {
-        regex_t compiled;
-        char why[128];
-        if (!text)
-                return;
-        int status = regcomp(&compiled, text, REG_EXTENDED | REG_NOSUB | REG_NEWLINE);
-        if (status == 0) {
-                regfree(&compiled);
-                return;
-        }
-        regerror(status, &compiled, why, sizeof why);
-        report(loader->diagnostics, ERR_SCHEMA, schema_place(row, "is"),
-               "`is` is no POSIX extended regular expression: %s", why);
-}
 
 static void refuse_bad_template(struct loader *loader, const struct value *row, const char *key, const char *text) {
         auto_err err = { 0 };
@@ -84,7 +68,7 @@ static void check_lead(struct loader *loader, const struct value *row, const str
                        "a lead is told by `value` or by `vip`, and by one of them");
         if (lead->vip && lead->is)
                 report(loader->diagnostics, ERR_SCHEMA, schema_place(row, "is"), "`is` is for leads with a `value`");
-        refuse_bad_expression(loader, row, lead->is);
+        check_expression(loader, row, "is", lead->is);
 }
 
 void check_rollout(struct loader *loader, const struct role_file *file) {
@@ -98,7 +82,7 @@ void check_rollout(struct loader *loader, const struct role_file *file) {
                         check_lead(loader, leads->items[i], &keys->leads[i]);
         for (size_t i = 0; i < keys->before_count; i++)
                 if (before->items[i]->type == VALUE_MAP)
-                        refuse_bad_expression(loader, before->items[i], keys->before[i].is);
+                        check_expression(loader, before->items[i], "is", keys->before[i].is);
         static const char *const of_fits[] = { "at", "port", "path", "list", "node", "have", "used", "of", NULL };
         need_keys(loader, rollout, "fits", of_fits);
         check_actions(loader, rollout, "drain", keys->drain, keys->drain_count);
