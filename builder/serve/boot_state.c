@@ -96,9 +96,7 @@ static struct boot_machine **machines_of_nodes(const struct boot_state *state, c
         return machines;
 }
 
-// True if what was seen of the machine is another card's from now on.
-static bool join_node(struct boot_machine *machine, const struct cluster *cluster, const struct node *node) {
-        bool is_same = machine->has_mac == node->has_mac && memcmp(machine->mac, node->mac, sizeof machine->mac) == 0;
+static void join_node(struct boot_machine *machine, const struct cluster *cluster, const struct node *node) {
         machine->is_known = true;
         machine->node = node;
         machine->has_mac = node->has_mac;
@@ -106,7 +104,6 @@ static bool join_node(struct boot_machine *machine, const struct cluster *cluste
         boot_text_copy(machine->name, sizeof machine->name, node->name);
         boot_text_copy(machine->role, sizeof machine->role, cluster->roles[node->role].name);
         machine->ip = node->ip;
-        return machine->attempts && !is_same;
 }
 
 static void index_assigned(struct boot_state *state, const struct strings *addresses, struct boot_machine *machine) {
@@ -163,30 +160,34 @@ static bool is_card_of_node(const struct boot_state *state, const struct boot_ma
         return machine->has_mac && boot_state_by_mac(state, machine->mac) != NULL;
 }
 
+// Time tells of nodes alone (boot_state_tick()), and would take nothing back.
+static void forget_judgement(struct boot_attempt *attempt) {
+        attempt->is_lost = attempt->is_slow = false;
+        attempt->cause[0] = '\0';
+}
+
 // Those that were not joined to a node: seen ones stay as unknown machines, by their cards; others go. The index has
-// nodes alone. True if something that was seen is gone.
-static bool keep_unknown(struct boot_state *state, struct boot_machine **old, size_t old_count) {
-        bool is_less = false;
+// nodes alone.
+static void keep_unknown(struct boot_state *state, struct boot_machine **old, size_t old_count) {
         for (size_t i = 0; i < old_count; i++) {
                 struct boot_machine *machine = old[i];
                 if (!machine || machine->node)
                         continue;
                 bool is_nobody = !machine->attempts || !machine->has_mac;
                 if (is_nobody || is_card_of_node(state, machine)) {
-                        is_less |= machine->attempts != NULL;
                         free_machine(machine);
                         continue;
                 }
                 machine->is_known = false;
                 machine->name[0] = '\0';
+                forget_judgement(&machine->attempts[0]);
                 append_machine(state, machine);
+                touch_machine(state, machine);
         }
-        return is_less;
 }
 
-bool boot_state_take_inventory(struct boot_state *state, const struct cluster *cluster) {
+void boot_state_take_inventory(struct boot_state *state, const struct cluster *cluster) {
         assert(state && cluster);
-        bool has_moved = false;
         struct boot_machine **old = state->machines;
         size_t old_count = state->count;
         state->machines = NULL;
@@ -198,7 +199,7 @@ bool boot_state_take_inventory(struct boot_state *state, const struct cluster *c
                 struct boot_machine *machine = machines[i];
                 if (!machine)
                         machine = xcalloc(1, sizeof *machine);
-                has_moved |= join_node(machine, cluster, &cluster->nodes[i]);
+                join_node(machine, cluster, &cluster->nodes[i]);
                 append_machine(state, machine);
                 touch_machine(state, machine);
         }
@@ -206,10 +207,9 @@ bool boot_state_take_inventory(struct boot_state *state, const struct cluster *c
         boot_index_free(state->index);
         state->index = boot_index_new();
         index_machines(state, 0);
-        has_moved |= keep_unknown(state, old, old_count);
+        keep_unknown(state, old, old_count);
         free(old);
         index_machines(state, state->known_count);
-        return has_moved;
 }
 
 // ---- who an event is about ----
@@ -313,13 +313,18 @@ static struct boot_attempt *begin_attempt(struct boot_machine *machine, const st
         return &machine->attempts[0];
 }
 
+// A clock that was set back in between says nothing of it.
+static bool is_soon_after(const struct boot_attempt *attempt, const struct boot_event *event) {
+        int64_t since_ms = event->time_ms - attempt->last_ms;
+        return since_ms >= 0 && since_ms < FIRMWARE_LEAST_MS;
+}
+
 // A packet that firmware sent again and dnsmasq found late, or one whose line comes behind the requests that followed
 // it.
 static bool is_late_firmware(const struct boot_attempt *attempt, const struct boot_event *event) {
         bool is_same = event->xid > 0 && event->xid == attempt->xid;
         bool is_loading = attempt->stage > BOOT_DHCP && attempt->stage < BOOT_HANDOVER;
-        int64_t since_ms = event->time_ms - attempt->last_ms;
-        return is_same || (is_loading && since_ms >= 0 && since_ms < FIRMWARE_LEAST_MS);
+        return is_same || (is_loading && is_soon_after(attempt, event));
 }
 
 // A server saw what only a boot loader asks for.
@@ -342,7 +347,7 @@ bool boot_attempt_is_over(const struct boot_attempt *attempt, const struct boot_
         if (*event->attempt && is_up && event->stage < BOOT_HANDOVER)
                 return true;
         if (is_of_loader(event))
-                return is_up && event->time_ms - attempt->last_ms > FIRMWARE_LEAST_MS;
+                return is_up && !is_soon_after(attempt, event);
         if (event->stage != BOOT_DHCP)
                 return false;
         if (event->is_firmware && is_late_firmware(attempt, event))

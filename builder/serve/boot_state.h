@@ -51,9 +51,10 @@ struct boot_state *boot_state_new(void);
 void boot_state_free(struct boot_state *state);
 
 // Takes the inventory, which must stay until the next one is taken. What was seen of machines stays theirs, by their
-// cards; a node none of whose cards was seen is who had its name. True if the events that were applied so far do not
-// add up to this state any more: a journal of them is to be written anew.
-bool boot_state_take_inventory(struct boot_state *state, const struct cluster *cluster);
+// cards; a node none of whose cards was seen is who had its name. The events that were applied so far need not add up
+// to this state any more, since many name no card and are found by what the inventory says: a journal of them is to be
+// written anew.
+void boot_state_take_inventory(struct boot_state *state, const struct cluster *cluster);
 
 // Adds an event to what is known. The machine that it is about; NULL: nobody knows who it was.
 struct boot_machine *boot_state_apply(struct boot_state *state, const struct boot_event *event);

@@ -45,6 +45,9 @@ static enum MHD_Result answer_opened(struct http_request *request, const char *p
         if (file->is_fixed)
                 content.cache_control = "public, max-age=86400, immutable";
         enum MHD_Result result = http_reply_content(request->connection, &content, &part);
+        // Who asks whether it has changed, or for what is not there, loads nothing.
+        if (part.count > 0)
+                rack_note_file(request->rack, request->client, path, file->build->id);
         watch_root(request, path, &part);
         return result;
 }
@@ -96,8 +99,6 @@ static enum MHD_Result answer_wish(struct http_request *request, const struct ra
         if (answer == RACK_ABSENT)
                 return http_answer_text(request, MHD_HTTP_NOT_FOUND, "there is no such file");
         request->has_file = true;
-        if (!request->is_head)
-                rack_note_file(request->rack, request->client, wish->path, request->file.build->id);
         enum MHD_Result result = answer_opened(request, wish->path);
         close_cleanup(&request->file.fd);
         request->file.fd = -1;

@@ -70,7 +70,7 @@ static bool journal_compact(struct journal *journal, const struct boot_state *st
         close_cleanup(&journal->fd);
         journal->fd = fd;
         journal->size_bytes = journal->compact_bytes = text.size;
-        journal->is_dirty = journal->is_stale = false;
+        journal->is_dirty = journal->is_stale = journal->is_stuck = false;
         journal->retry_ms = 0;
         return true;
 }
@@ -100,10 +100,14 @@ void journal_tick(struct journal *journal, const struct boot_state *state, int64
         bool is_wanted = journal->is_stale || journal_is_long(journal);
         if (!is_wanted || now_ms < journal->retry_ms)
                 return;
-        if (journal_compact(journal, state, &err))
+        if (journal_compact(journal, state, &err)) {
+                if (journal->has_failed) // to append, which may go on while there is room for this
+                        journal->retry_ms = now_ms + RETRY_MS;
                 return;
-        if (journal->retry_ms == 0)
+        }
+        if (!journal->is_stuck)
                 warning("the journal cannot be written anew, which is tried again each minute: %s", err.text);
+        journal->is_stuck = true;
         journal->is_stale = true; // also where it was written, and could not be opened
         journal->retry_ms = now_ms + RETRY_MS;
 }
@@ -142,7 +146,11 @@ int journal_unsynced(struct journal *journal, int64_t now_ms) {
         return fd;
 }
 
-void journal_close(struct journal *journal) {
+void journal_close(struct journal *journal, const struct boot_state *state) {
+        auto_err err = { 0 };
+        bool is_open = journal->fd >= 0;
+        if (is_open && !journal_compact(journal, state, &err))
+                warning("%s", err.text);
         if (journal->fd >= 0 && journal->is_dirty)
                 (void)fdatasync(journal->fd);
         close_cleanup(&journal->fd);

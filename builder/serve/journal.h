@@ -18,7 +18,8 @@ struct journal {
         int64_t synced_ms;
         bool has_failed;  // told once
         bool is_stale;    // what is in it adds up to another state: it is to be written anew
-        int64_t retry_ms; // when that is tried again; 0: it has not failed
+        bool is_stuck;    // that has failed, which is told once
+        int64_t retry_ms; // it is not done before
 };
 
 // Takes <dir>/lock until the process ends. LOCKED if another kiln serves with the directory: before anything in it is
@@ -36,6 +37,8 @@ int journal_unsynced(struct journal *journal, int64_t now_ms);
 // Writes it anew if it is stale, or has grown so much that this is worth it. What fails is told once, and tried again
 // after a minute. `now_ms` is monotonic.
 void journal_tick(struct journal *journal, const struct boot_state *state, int64_t now_ms);
-void journal_close(struct journal *journal);
+// Writes it anew, so that each event carries its card and an inventory that is changed meanwhile finds whose it is, and
+// closes it, if it was opened. What fails is told.
+void journal_close(struct journal *journal, const struct boot_state *state);
 
 #endif

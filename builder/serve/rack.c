@@ -27,7 +27,7 @@ void rack_setup(struct rack *rack, struct cluster *cluster) {
         pthread_mutex_init(&rack->lock, NULL);
         rack->cluster = cluster;
         rack->started_ms = boot_now_ms();
-        (void)boot_state_take_inventory(rack->state, cluster); // which has seen nothing yet
+        boot_state_take_inventory(rack->state, cluster); // which has seen nothing yet
         rack->free_address = next_free_address(cluster, rack->clients.own);
         vip_watch_take(&rack->vips, cluster);
         if (rack->wanted)
@@ -44,7 +44,7 @@ void rack_release(struct rack *rack) {
         admission_release(&rack->admission);
         clients_release(&rack->clients);
         vip_watch_close(&rack->vips);
-        journal_close(&rack->journal);
+        journal_close(&rack->journal, rack->state);
         boot_state_free(rack->state);
         cluster_free(rack->cluster);
         pthread_mutex_destroy(&rack->lock);
@@ -77,7 +77,8 @@ void rack_take_inventory(struct rack *rack, struct cluster *cluster) {
         pthread_mutex_lock(&rack->lock);
         struct cluster *before = rack->cluster;
         rack->cluster = cluster;
-        rack->journal.is_stale |= boot_state_take_inventory(rack->state, cluster);
+        boot_state_take_inventory(rack->state, cluster);
+        rack->journal.is_stale = true;
         journal_tick(&rack->journal, rack->state, monotonic_ms());
         rack->free_address = next_free_address(cluster, rack->clients.own);
         vip_watch_take(&rack->vips, cluster);
@@ -184,8 +185,9 @@ static bool is_news(const struct rack *rack, const struct boot_event *event) {
                 return true;
         const struct boot_attempt *attempt = &machine->attempts[0];
         bool is_other = boot_attempt_is_over(attempt, event) || strcmp(attempt->build, event->build) != 0;
-        return is_other || attempt->stage < event->stage || attempt->is_lost ||
-               event->time_ms - attempt->last_ms > NEWS_MS;
+        int64_t since_ms = event->time_ms - attempt->last_ms;
+        bool is_silent = since_ms < 0 || since_ms > NEWS_MS; // the clock may have been set back
+        return is_other || is_silent || attempt->stage < event->stage || attempt->is_lost;
 }
 
 void rack_note_file(struct rack *rack, struct in_addr client, const char *path, const char *build) {

@@ -2,6 +2,7 @@
 """Whose boot it is that is seen, whatever the inventory says meanwhile, and what is asked of HTTP beside whole files."""
 import json
 import os
+import signal
 import socket
 import subprocess
 
@@ -23,19 +24,24 @@ def texts(rack):
     return {name: m.get("text") for name, m in machines(rack).items() if m["stage"] != "none"}
 
 
-def take(rack, lines):
-    """Another inventory, and what stays of it over a restart."""
+def inventory(rack, lines):
     with open(rack.cluster, encoding="utf-8") as stream:
         head = stream.read().split("nodes:\n")[0]
     with open(rack.cluster + ".new", "w", encoding="utf-8") as stream:
         stream.write(head + "nodes:\n" + "".join(f"  - {{role: mini, {line}}}\n" for line in lines))
-    times = rack.log().count("took the inventory anew")
     os.rename(rack.cluster + ".new", rack.cluster)
+
+
+def take(rack, lines):
+    """Another inventory, and what stays of it over restarts."""
+    times = rack.log().count("took the inventory anew")
+    inventory(rack, lines)
     wait_for("the inventory is taken", lambda: rack.log().count("took the inventory anew") > times)
     before = texts(rack)
-    rack.stop()
-    rack.serve(*ALONE)
-    same(texts(rack), before, "what is known after a restart")
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        rack.stop(number)
+        rack.serve(*ALONE)
+        same(texts(rack), before, f"what is known after a restart by {number.name}")
     return before
 
 
@@ -72,6 +78,43 @@ def what_was_seen_stays_with_the_cards(world):
     rack.report("10.0.1.3", attempt="n", node="none", stage="refused", text="none")
     same(texts(rack)["none"], "none", "a node without a card")
     same(take(rack, nodes[:2]), {"b": "zero", mac_of(1): "one"}, "what is left when it has gone")
+
+
+def what_names_no_card_stays_with_it(world):
+    """A report that says a name is its node's, whatever has that name when the journal is read."""
+    rack = world.rack()
+    rack.build(FIRST)
+    nodes = [f'name: a, mac: "{mac_of(0)}", ip: 10.0.1.0', f'name: b, mac: "{mac_of(1)}", ip: 10.0.1.1']
+    rack.serve(*ALONE)
+    take(rack, nodes)
+    for name in "ab":
+        rack.report(attempt=name, node=name, stage="refused", text=name)
+    same(texts(rack), {"a": "a", "b": "b"}, "reports that say names")
+    swapped = [nodes[0].replace(mac_of(0), mac_of(1)), nodes[1].replace(mac_of(1), mac_of(0))]
+    same(take(rack, swapped), {"a": "b", "b": "a"}, "cards that are swapped")
+    for name in "ab":
+        rack.report(attempt=name + "2", node=name, stage="refused", text=name)
+    same(take(rack, swapped[:1]), {"a": "a", mac_of(0): "b"}, "a node that is gone")
+    rack.report(attempt="a3", node="a", stage="refused", text="new")
+    rack.stop()
+    inventory(rack, nodes)
+    rack.serve(*ALONE)
+    same(texts(rack), {"a": "b", "b": "new"}, "cards that are swapped while it does not run")
+
+
+def what_is_not_sent_loads_nothing(world):
+    """Who asks whether a file has changed, or for what is behind its end, is no boot loader."""
+    rack, source = world.rack(), ip_of(6)
+    rack.build(FIRST)
+    addresses(source)
+    rack.serve(*ALONE)
+    tag = rack.request("HEAD", KERNEL).headers["ETag"]
+    rack.report(source, attempt="a", mac=[mac_of(6)], stage="healthy")
+    wait_for("more than a second has passed", lambda: (lambda m: rack.get("/api/state").json["now"] - m["last"] > 1500)(rack.machine(name="n6")))
+    same(rack.get(KERNEL, {"If-None-Match": tag}, source=source).status, 304, "what it has already")
+    same(rack.get(KERNEL, {"Range": "bytes=99999999-"}, source=source).status, 416, "what is not there")
+    node = rack.machine(name="n6")
+    same((node["stage"], node["attempt"]), ("healthy", 1), "a node that runs")
 
 
 def each_card_of_a_node_is_known(world):
@@ -145,5 +188,6 @@ def what_http_asks_for(world):
     connection.close()
 
 
-CASES = [a_boot_begins_without_our_dhcp, what_was_seen_stays_with_the_cards, each_card_of_a_node_is_known, the_line_to_paste_has_a_free_address,
+CASES = [a_boot_begins_without_our_dhcp, what_was_seen_stays_with_the_cards, what_names_no_card_stays_with_it,
+         what_is_not_sent_loads_nothing, each_card_of_a_node_is_known, the_line_to_paste_has_a_free_address,
          the_printed_configuration_of_a_part, what_http_asks_for]
