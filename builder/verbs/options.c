@@ -315,8 +315,6 @@ static bool store_value(const struct option *option, const char *value, void *me
                 return refuse_no_value(option, err);
         if (option->kind == NUMBER)
                 return store_number(option, value, member, err);
-        if (option->kind == LIST && !value[0]) // it would add nothing, as if the option were not there
-                return fail(err, ERR_USAGE, 0, "--%s needs a value: %s", option->name, option->value);
         if (option->kind == LIST)
                 list_add_all(member, value);
         else if (option->kind == WORDS)

@@ -34,19 +34,6 @@ static void add_counts(struct arena *arena, const struct options *options, struc
                         add_count(arena, nodes, arena_printf(arena, "%s=%u", counts[i].role, counts[i].number.value));
 }
 
-// An empty text is no name, address or file, and more likely a shell's variable that is not set.
-static bool refuse_empty(const struct options *options, struct err *err) {
-        const struct {
-                const char *name, *value;
-        } texts[] = { { "name", options->name },       { "release", options->release }, { "subnet", options->subnet },
-                      { "gateway", options->gateway }, { "dns", options->dns },         { "server", options->server },
-                      { "ssh-key", options->ssh_key }, { "from", options->from } };
-        for (size_t i = 0; i < lengthof(texts); i++)
-                if (texts[i].value && !texts[i].value[0])
-                        return fail(err, ERR_USAGE, 0, "--%s has an empty value", texts[i].name);
-        return true;
-}
-
 static bool read_init_options(const struct options *options, struct arena *arena, struct init_options *ret,
                               struct err *err) {
         struct init_options init = { .dir = options->arguments[0],
@@ -59,8 +46,6 @@ static bool read_init_options(const struct options *options, struct arena *arena
                                      .ssh_key = options->ssh_key,
                                      .from = options->from,
                                      .is_dry = options->dry_run };
-        if (!refuse_empty(options, err))
-                return false;
         if (options->roles.count > 1)
                 return fail(err, ERR_USAGE, 0, "--role: one role is for all that nothing tells of");
         if (options->roles.count > 0)
