@@ -16,10 +16,8 @@
 #define DIGEST_LINKS_DIR "blobs/sha256"
 
 // Makes the links of a build that there are not yet, or that lead to no file of which its build's SHA256SUMS says this
-// digest, and takes away those into it that are not
-// its own any more. `cluster` is <out>/<cluster>, and `path` ID or partial/ID below it. A build without SHA256SUMS,
-// made with
-// --only, has none.
+// digest, and takes away those into it that are not its own any more. `cluster` is <out>/<cluster>, and `path` ID or
+// partial/ID below it. A build without SHA256SUMS, made with --only, has none.
 must_check bool digest_links_add(int cluster, const char *path, struct err *err);
 
 // Takes away what leads into a build that is about to go, and lets other builds that hold the same have it.

@@ -103,20 +103,18 @@ static void look_at_line(struct host_list *list, const struct host_line *line, v
 void host_list_read_any(struct host_list *list) {
         struct marks marks = { 0 };
         host_list_lines(list, look_at_line, &marks);
-        if (marks.is_json)
-                hosts_read_ansible_yaml(list);
-        else if (marks.is_dnsmasq)
-                hosts_read_dnsmasq(list);
-        else if (marks.is_hostsfile)
-                hosts_read_dhcp_hostsfile(list);
-        else if (marks.is_dhcpd)
-                hosts_read_dhcpd(list);
-        else if (marks.is_ini)
-                hosts_read_ansible_ini(list);
-        else if (marks.is_yaml)
-                hosts_read_ansible_yaml(list);
-        else if (marks.is_ini_by_blanks)
-                hosts_read_ansible_ini(list);
-        else
-                hosts_read_csv(list);
+        // The first that fits; a spreadsheet's list has no mark.
+        const struct {
+                bool fits;
+                void (*read)(struct host_list *list);
+        } formats[] = {
+                { marks.is_json, hosts_read_ansible_yaml },         { marks.is_dnsmasq, hosts_read_dnsmasq },
+                { marks.is_hostsfile, hosts_read_dhcp_hostsfile },  { marks.is_dhcpd, hosts_read_dhcpd },
+                { marks.is_ini, hosts_read_ansible_ini },           { marks.is_yaml, hosts_read_ansible_yaml },
+                { marks.is_ini_by_blanks, hosts_read_ansible_ini }, { true, hosts_read_csv },
+        };
+        size_t at = 0;
+        while (!formats[at].fits)
+                at++;
+        formats[at].read(list);
 }

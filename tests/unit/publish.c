@@ -159,6 +159,6 @@ int main(void) {
         RUN(a_rollback_during_a_build_has_the_last_word);
         RUN(a_build_that_went_is_not_announced);
         RUN(several_at_once);
-        auto_free char *remove = xasprintf("rm -rf %s", top);
-        return system(remove) != 0 || test_done();
+        auto_err left = { 0 };
+        return !fs_remove_tree(AT_FDCWD, top, &left) || test_done();
 }
